@@ -1,0 +1,129 @@
+/**
+ * Makes `package-lock.json` list the optional packages of every platform.
+ *
+ *     node scripts/complete-lock-file.ts           adds what is missing
+ *     node scripts/complete-lock-file.ts --check   changes nothing, fails when something is missing
+ *
+ * Native tools (workerd, oxlint, rolldown …) ship one optional package per platform. A registry mirror that
+ * lags behind may lack some of them; npm then leaves them out of the lock file, and `npm ci` of npm 11 refuses
+ * that file (`EUSAGE … Missing`), on some platforms or on all. An entry with `version`, `os`, `cpu` and
+ * `optional` is enough for it, and lets the other platforms install their package, so that is what is added.
+ *
+ * It also removes `resolved`, so that no registry's address is fixed in the file.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+
+interface LockedPackage {
+  version?: string;
+  resolved?: string;
+  link?: boolean;
+  cpu?: string[];
+  dev?: boolean;
+  libc?: string[];
+  optional?: boolean;
+  os?: string[];
+  optionalDependencies?: Record<string, string>;
+}
+
+interface LockFile {
+  packages: Record<string, LockedPackage>;
+}
+
+const lockFile = new URL('../package-lock.json', import.meta.url);
+const exactVersion = /^\d+\.\d+\.\d+(?:[-+].+)?$/;
+
+const operatingSystems: Record<string, string> = {
+  aix: 'aix',
+  android: 'android',
+  darwin: 'darwin',
+  freebsd: 'freebsd',
+  linux: 'linux',
+  netbsd: 'netbsd',
+  openbsd: 'openbsd',
+  openharmony: 'openharmony',
+  sunos: 'sunos',
+  win: 'win32',
+  win32: 'win32',
+  windows: 'win32',
+};
+
+const processors: Record<string, string> = {
+  '64': 'x64',
+  arm: 'arm',
+  arm64: 'arm64',
+  ia32: 'ia32',
+  loong64: 'loong64',
+  ppc64: 'ppc64',
+  riscv64: 'riscv64',
+  s390x: 's390x',
+  x64: 'x64',
+};
+
+const cLibraries: Record<string, string> = { gnu: 'glibc', musl: 'musl' };
+
+/** What `npm` would have read from the package itself, told from a name such as `@oxlint/binding-linux-x64-musl`. */
+function platformOf(name: string): Pick<LockedPackage, 'cpu' | 'libc' | 'os'> {
+  const words = name.slice(name.lastIndexOf('/') + 1).split('-');
+  const first = (known: Record<string, string>) => words.flatMap((word) => known[word] ?? []).slice(0, 1);
+  const os = first(operatingSystems);
+  const cpu = first(processors);
+  if (os.length === 0 || cpu.length === 0) throw new Error(`Cannot tell the platform of ${name} from its name`);
+  const libc = os[0] === 'linux' ? first(cLibraries) : [];
+  return { cpu, ...(libc.length > 0 && { libc }), os };
+}
+
+/** The place from which a package at `from` would load `name`, if the lock file has one: Node's walk upwards. */
+function findInstalled(packages: LockFile['packages'], from: string, name: string): string | undefined {
+  for (let folder = from; ; folder = folder.slice(0, Math.max(folder.lastIndexOf('/node_modules/'), 0))) {
+    const candidate = folder === '' ? `node_modules/${name}` : `${folder}/node_modules/${name}`;
+    if (packages[candidate] !== undefined) return candidate;
+    if (folder === '') return undefined;
+  }
+}
+
+/** Adds every optional package that the lock file lacks, and returns their places in it. */
+function addMissing(packages: LockFile['packages']): string[] {
+  const added: string[] = [];
+  for (const [parent, { dev, optionalDependencies = {} }] of Object.entries(packages)) {
+    for (const [name, version] of Object.entries(optionalDependencies)) {
+      const installed = findInstalled(packages, parent, name);
+      // A range may be met by any version found; only exact pins, which all native tools use, are compared.
+      if (installed !== undefined && (!exactVersion.test(version) || packages[installed]?.version === version))
+        continue;
+      if (!exactVersion.test(version)) throw new Error(`${parent} wants ${name}@${version}: not an exact version`);
+      const place =
+        installed === undefined || parent === '' ? `node_modules/${name}` : `${parent}/node_modules/${name}`;
+      const { cpu, ...platform } = platformOf(name);
+      packages[place] = { version, cpu, ...(dev && { dev }), ...platform, optional: true } as LockedPackage;
+      added.push(place);
+    }
+  }
+  return added;
+}
+
+/** Removes the addresses of registries, and returns where they stood. */
+function removeAddresses(packages: LockFile['packages']): string[] {
+  const withAddress = Object.keys(packages).filter(
+    (place) => packages[place]?.resolved !== undefined && !packages[place].link,
+  );
+  for (const place of withAddress) delete packages[place]?.resolved;
+  return withAddress;
+}
+
+const lock = JSON.parse(readFileSync(lockFile, 'utf8')) as LockFile;
+const added = addMissing(lock.packages);
+const cleaned = removeAddresses(lock.packages);
+
+if (added.length === 0 && cleaned.length === 0) {
+  console.log('package-lock.json lists every platform.');
+} else if (process.argv.includes('--check')) {
+  for (const place of added) console.error(`missing: ${place}`);
+  for (const place of cleaned) console.error(`has an address: ${place}`);
+  console.error('Run `npm run lock`, and commit package-lock.json.');
+  process.exitCode = 1;
+} else {
+  // npm keeps the places sorted like this; in any other order its next run would rewrite the file.
+  lock.packages = Object.fromEntries(Object.entries(lock.packages).toSorted(([a], [b]) => a.localeCompare(b, 'en')));
+  writeFileSync(lockFile, `${JSON.stringify(lock, undefined, 2)}\n`);
+  console.log(`Added ${added.length} packages and removed ${cleaned.length} addresses.`);
+}

@@ -1,0 +1,43 @@
+import type { Group } from './eventsourcing/group.ts';
+import { serving } from './groups.ts';
+
+/** Everything that wrangler.toml, the secrets and the variables of a deployment provide. */
+export interface Env {
+  readonly AGGREGATES: DurableObjectNamespace;
+  readonly SERVING_QUEUE: Queue;
+  readonly SERVING_DB: D1Database;
+  /** Secret: signs causal tokens. */
+  readonly CAUSAL_TOKEN_KEY?: string;
+  /** Secret, only while keys are rotated: tokens signed with it are still accepted. */
+  readonly CAUSAL_TOKEN_PREVIOUS_KEY?: string;
+  /** Secret: opens the operations routes, the feed and the history. */
+  readonly OPERATIONS_KEY?: string;
+  /** `open` lets everybody use the operations routes: only for a local server. */
+  readonly OPERATIONS_ACCESS?: string;
+  /** Origins that browsers may call from, separated by spaces; `*` for all. Default: none. */
+  readonly CORS_ORIGINS?: string;
+}
+
+/** What each group of projections has of its own. */
+const GROUP_BINDINGS = new Map<Group, { readonly queue: (env: Env) => Queue; readonly database: (env: Env) => D1Database }>([
+  [serving, { queue: (env) => env.SERVING_QUEUE, database: (env) => env.SERVING_DB }],
+]);
+
+export function queueOf(env: Env, group: Group): Queue {
+  return bindingsOf(group).queue(env);
+}
+
+export function databaseOf(env: Env, group: Group): D1Database {
+  return bindingsOf(group).database(env);
+}
+
+/** The group that a queue belongs to: queues are named `<prefix>-<group>`. */
+export function groupOfQueue(queue: string): Group | undefined {
+  return [...GROUP_BINDINGS.keys()].find((group) => queue.endsWith(`-${group.name}`));
+}
+
+function bindingsOf(group: Group) {
+  const bindings = GROUP_BINDINGS.get(group);
+  if (!bindings) throw new Error(`the group "${group.name}" has no bindings in src/bindings.ts`);
+  return bindings;
+}

@@ -1,0 +1,10 @@
+import { v7 as timeOrderedUuid } from 'uuid';
+
+import type { Clock } from './eventsourcing/clock.ts';
+
+/** The platform's own clock, chance and ids. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  random: () => Math.random(),
+  newId: () => timeOrderedUuid(),
+};

@@ -1,0 +1,161 @@
+import { QueryBuilder, type SQLiteTable } from 'drizzle-orm/sqlite-core';
+
+import { OverloadedError } from '../faults.ts';
+import type { Group } from '../group.ts';
+import type { StreamId } from '../stream.ts';
+import { TimeoutError, sleep, withTimeout } from '../timeout.ts';
+import type { CatchUpRequest, CatchUpResult, StreamProgress } from './catch-up.ts';
+import type { CausalToken } from './causal-token.ts';
+import { type SelectQuery, runGuarded } from './guarded-query.ts';
+import type { PointerCache } from './pointer.ts';
+import type { Projection } from './projection.ts';
+import { follows } from './projection-worker.ts';
+import type { SingleFlight } from './single-flight.ts';
+
+/** Makes the selects that causal reads run. */
+export const queryBuilder = new QueryBuilder();
+
+/** What causal reads stand on. */
+export interface CausalReadPorts {
+  readonly databaseOf: (group: Group) => D1Database;
+  readonly pointers: PointerCache;
+  readonly catchUp: (projection: Projection, requests: readonly CatchUpRequest[]) => Promise<CatchUpResult>;
+  readonly flights: SingleFlight;
+  readonly now: () => number;
+}
+
+export interface CausalReadOptions {
+  /** How long a read may take to bring its projection to where the token is, in ms. */
+  readonly timeoutMs?: number;
+}
+
+/** How a causal read ended. Never with a state older than what the token vouches for (I13). */
+export type CausalReadResult<Result> =
+  | {
+      readonly outcome: 'read';
+      readonly rows: readonly Result[];
+      /** The version at which the projection has each stream that was asked for. */
+      readonly versions: ReadonlyMap<StreamId, number>;
+      /** The database's bookmark after the read: whoever carries it never reads an older state there. */
+      readonly bookmark: string | null;
+      /** Streams of which the token has seen more than this answer holds, since the projection cannot take their next event. */
+      readonly incomplete: readonly StreamId[];
+    }
+  | { readonly outcome: 'behind'; readonly stream: StreamId; readonly wanted: number; readonly has: number; readonly isOverloaded: boolean }
+  | { readonly outcome: 'dead-letter'; readonly stream: StreamId; readonly wanted: number; readonly has: number }
+  | { readonly outcome: 'token-ahead'; readonly stream: StreamId; readonly wanted: number; readonly head: number }
+  | { readonly outcome: 'building' };
+
+/** One read of one projection. */
+export interface CausalReadRequest<Table extends SQLiteTable, Result> {
+  readonly projection: Projection<Table>;
+  readonly token: CausalToken;
+  /** The one stream that the answer is about: it waits for that stream only. Absent: for every stream of the token that it follows. */
+  readonly stream?: StreamId;
+  readonly query: (table: Table) => SelectQuery<Result>;
+}
+
+/** Pauses between tries when the catch-up itself could not do its work. */
+const POLL_MS = [50, 100, 200, 400];
+
+/**
+ * Answers a query from a read model that has seen at least what the token has. Where the read model is behind, a replica is left for the
+ * primary first; then the reader has the catch-up done, which works with every queue at a standstill; polling is what remains when the
+ * catch-up fails. Bounded by `timeoutMs`, past which the answer is `behind`, never silently stale.
+ */
+export async function causalRead<Table extends SQLiteTable, Result>(
+  ports: CausalReadPorts,
+  request: CausalReadRequest<Table, Result>,
+  options: CausalReadOptions = {},
+): Promise<CausalReadResult<Result>> {
+  const { databaseOf, pointers, catchUp, flights, now } = ports;
+  const { projection, token, stream, query } = request;
+  const { timeoutMs = 5_000 } = options;
+  const database = databaseOf(projection.group);
+  const deadline = now() + timeoutMs;
+  const wanted = new Map(
+    stream ? [[stream, token.streams.get(stream) ?? 0]] : [...token.streams].filter(([entry]) => follows(projection, entry)),
+  );
+  const incomplete = new Set<StreamId>();
+  // Without a bookmark nothing bounds how old a replica may be.
+  let session = database.withSession(token.bookmarks.get(projection.group.name) ?? 'first-primary');
+
+  function toPrimary(): void {
+    session = database.withSession('first-primary');
+  }
+
+  /** Has the catch-up done for what is behind, unless another request of this isolate is at it. */
+  async function bringUp(behind: readonly StreamId[]): Promise<ReadonlyMap<StreamId, StreamProgress> | 'building'> {
+    let result: CatchUpResult | undefined;
+    const byKey = new Map(behind.map((entry) => [`${projection.name}/${entry}`, entry]));
+    await flights.run([...byKey.keys()], async (led) => {
+      result = await catchUp(
+        projection,
+        led.map((key) => {
+          const entry = byKey.get(key) as StreamId;
+          return { stream: entry, wanted: wanted.get(entry) ?? 0 };
+        }),
+      );
+    });
+    if (result?.outcome === 'building') return 'building';
+    return result?.streams ?? new Map();
+  }
+
+  for (let round = 0; ; round += 1) {
+    const pointer = await pointers.get(database, projection.name);
+    if (!pointer || pointer.live.revision !== projection.revision) {
+      pointers.drop(projection.name);
+      return { outcome: 'building' };
+    }
+    const answer = await runGuarded(
+      session,
+      projection.name,
+      pointer,
+      [...wanted.keys()],
+      query(projection.row.tables[pointer.live.slot]),
+    );
+    const isOtherEpoch = answer.epoch !== pointer.epoch;
+    if (isOtherEpoch) {
+      // Either what this isolate remembers is old, or the replica is.
+      pointers.drop(projection.name);
+      toPrimary();
+      if (now() < deadline) continue;
+    }
+    const behind = [...wanted].filter(([entry, version]) => (answer.versions.get(entry) ?? 0) < version && !incomplete.has(entry));
+    if (behind.length === 0 && !isOtherEpoch) {
+      return { outcome: 'read', rows: answer.rows, versions: answer.versions, bookmark: session.getBookmark(), incomplete: [...incomplete] };
+    }
+    if (!answer.isPrimary) {
+      toPrimary();
+      continue;
+    }
+
+    const [[first, firstWanted] = [stream as StreamId, 0]] = behind;
+    const has = answer.versions.get(first) ?? 0;
+    if (now() >= deadline) return { outcome: 'behind', stream: first, wanted: firstWanted, has, isOverloaded: false };
+    try {
+      const progress = await withTimeout(bringUp(behind.map(([entry]) => entry)), deadline - now());
+      if (progress === 'building') return { outcome: 'building' };
+      for (const { stream: entry, version, head, standstill } of progress.values()) {
+        const entryWanted = wanted.get(entry) ?? 0;
+        if (head !== undefined && entryWanted > head) return { outcome: 'token-ahead', stream: entry, wanted: entryWanted, head };
+        if (version >= entryWanted || !standstill) continue;
+        if (standstill.cause === 'overloaded') {
+          return { outcome: 'behind', stream: entry, wanted: entryWanted, has: version, isOverloaded: true };
+        }
+        if (standstill.cause === 'poison' || standstill.cause === 'log-restored') {
+          if (stream) return { outcome: 'dead-letter', stream: entry, wanted: entryWanted, has: version };
+          incomplete.add(entry);
+        } else {
+          await sleep(Math.min(POLL_MS[Math.min(round, POLL_MS.length - 1)] as number, Math.max(deadline - now(), 0)));
+        }
+      }
+    } catch (error) {
+      if (error instanceof OverloadedError) return { outcome: 'behind', stream: first, wanted: firstWanted, has, isOverloaded: true };
+      if (!(error instanceof TimeoutError)) {
+        await sleep(Math.min(POLL_MS[Math.min(round, POLL_MS.length - 1)] as number, Math.max(deadline - now(), 0)));
+      }
+    }
+    toPrimary();
+  }
+}

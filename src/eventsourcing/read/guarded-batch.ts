@@ -1,0 +1,206 @@
+import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
+
+import type { StreamId } from '../stream.ts';
+import type { Position } from './checkpoint.ts';
+import { type StreamChanges, sumIncrements } from './fold.ts';
+import type { Pointer, Target } from './pointer.ts';
+import type { Projection } from './projection.ts';
+import { type ColumnShape, type Row, type TableShape, columnOf, shapeOf } from './slot-tables.ts';
+
+/** One stream's step forward in one target. */
+export interface Move {
+  readonly stream: StreamId;
+  readonly from: Position;
+  readonly toVersion: number;
+  readonly toEventId: string;
+  readonly changes: StreamChanges;
+}
+
+/** What a guarded batch does in one target. `projection` is the target's own revision of the code. */
+export interface TargetMoves {
+  readonly target: Target;
+  readonly projection: Projection;
+  readonly moves: readonly Move[];
+}
+
+/** How a guarded batch ended. A transient fault is thrown instead: then it may or may not have been applied. */
+export type BatchOutcome =
+  | { readonly outcome: 'applied' }
+  /** Somebody else moved one of the checkpoints first. */
+  | { readonly outcome: 'lost-race' }
+  /** The pointer has changed since it was read. */
+  | { readonly outcome: 'epoch-changed' }
+  /** A constraint of the tables refused the data. */
+  | { readonly outcome: 'refused'; readonly reason: string };
+
+/**
+ * Rows and checkpoints of many streams in one transaction (I8), under two assertions: the epoch is the one that was read (I20), and
+ * every checkpoint is still where it was read (I9, I10). If either fails, nothing of the batch remains.
+ */
+export async function sendGuardedBatch(
+  database: D1Database,
+  projectionName: string,
+  pointer: Pointer,
+  parts: readonly TargetMoves[],
+): Promise<BatchOutcome> {
+  const statements = [
+    assertEpoch(database, projectionName, pointer),
+    ...parts.flatMap((part) => [
+      assertCheckpoints(database, part),
+      moveCheckpoints(database, part),
+      ...rowStatements(database, part),
+      ...appendStatements(database, part),
+      ...counterStatements(database, part),
+    ]),
+  ];
+  try {
+    await database.batch(statements);
+    return { outcome: 'applied' };
+  } catch (error) {
+    return classify(error);
+  }
+}
+
+function classify(error: unknown): BatchOutcome {
+  const message = String(error);
+  if (message.includes('epoch_as_read')) return { outcome: 'epoch-changed' };
+  if (message.includes('checkpoint_as_read')) return { outcome: 'lost-race' };
+  if (/SQLITE_CONSTRAINT|SQLITE_MISMATCH|SQLITE_TOOBIG|constraint failed/.test(message)) {
+    return { outcome: 'refused', reason: message };
+  }
+  throw error;
+}
+
+function assertEpoch(database: D1Database, projectionName: string, pointer: Pointer): D1PreparedStatement {
+  return database
+    .prepare(
+      `INSERT INTO guard (epoch_as_read)
+      SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM projection_pointer WHERE projection = ?1 AND epoch = ?2)`,
+    )
+    .bind(projectionName, pointer.epoch);
+}
+
+function assertCheckpoints(database: D1Database, { projection, target, moves }: TargetMoves): D1PreparedStatement {
+  return database
+    .prepare(
+      `INSERT INTO guard (checkpoint_as_read)
+      SELECT 0
+      FROM json_each(?1) AS move
+      LEFT JOIN checkpoint AS c ON c.projection = ?2 AND c.slot = ?3 AND c.stream = move.value ->> 0
+      WHERE coalesce(c.version, 0) <> move.value ->> 1 OR coalesce(c.event_id, '') <> move.value ->> 2
+      LIMIT 1`,
+    )
+    .bind(
+      JSON.stringify(moves.map(({ stream, from }) => [stream, from.version, from.eventId ?? ''])),
+      projection.name,
+      target.slot,
+    );
+}
+
+function moveCheckpoints(database: D1Database, { projection, target, moves }: TargetMoves): D1PreparedStatement {
+  return database
+    .prepare(
+      `INSERT INTO checkpoint (projection, slot, stream, version, event_id)
+      SELECT ?2, ?3, move.value ->> 0, move.value ->> 1, move.value ->> 2
+      FROM json_each(?1) AS move
+      WHERE true
+      ON CONFLICT (projection, slot, stream) DO UPDATE SET version = excluded.version, event_id = excluded.event_id`,
+    )
+    .bind(
+      JSON.stringify(moves.map(({ stream, toVersion, toEventId }) => [stream, toVersion, toEventId])),
+      projection.name,
+      target.slot,
+    );
+}
+
+/** New rows by one insert; changed rows by one update for each set of columns that changed, so that no index is touched in vain. */
+function rowStatements(database: D1Database, { projection, target, moves }: TargetMoves): readonly D1PreparedStatement[] {
+  const table = shapeOf(projection.row.tables[target.slot]);
+  const key = columnOf(table, projection.row.key);
+  const created: Row[] = [];
+  const changed = new Map<string, { columns: readonly ColumnShape[]; rows: Row[] }>();
+
+  for (const { before, after } of moves.map((move) => move.changes)) {
+    if (!after) continue;
+    if (!before) {
+      created.push(after);
+      continue;
+    }
+    const columns = table.columns.filter((column) => column.toDriver(before[column.property]) !== column.toDriver(after[column.property]));
+    const id = columns.map(({ name }) => name).join();
+    const alike = changed.get(id) ?? { columns, rows: [] };
+    alike.rows.push(after);
+    changed.set(id, alike);
+  }
+  return [
+    ...insertRows(database, table, created),
+    ...[...changed.values()].filter(({ columns }) => columns.length > 0).map(({ columns, rows }) => updateRows(database, table, key, columns, rows)),
+  ];
+}
+
+function insertRows(database: D1Database, table: TableShape, rows: readonly Row[]): readonly D1PreparedStatement[] {
+  if (rows.length === 0) return [];
+  const statement = database
+    .prepare(
+      `INSERT INTO "${table.name}" (${names(table.columns)})
+      SELECT ${table.columns.map((_, index) => `row.value ->> ${index}`).join(', ')}
+      FROM json_each(?1) AS row`,
+    )
+    .bind(asJson(rows, table.columns));
+  return [statement];
+}
+
+function updateRows(
+  database: D1Database,
+  table: TableShape,
+  key: ColumnShape,
+  columns: readonly ColumnShape[],
+  rows: readonly Row[],
+): D1PreparedStatement {
+  return database
+    .prepare(
+      `UPDATE "${table.name}"
+      SET ${columns.map(({ name }, index) => `"${name}" = row.value ->> ${index + 1}`).join(', ')}
+      FROM json_each(?1) AS row
+      WHERE "${key.name}" = row.value ->> 0`,
+    )
+    .bind(asJson(rows, [key, ...columns]));
+}
+
+function appendStatements(database: D1Database, { projection, target, moves }: TargetMoves): readonly D1PreparedStatement[] {
+  return Object.entries(projection.appends).flatMap(([name, tables]) =>
+    insertRows(
+      database,
+      shapeOf(tables[target.slot] as SQLiteTable),
+      moves.flatMap((move) => move.changes.appended[name] ?? []),
+    ),
+  );
+}
+
+function counterStatements(database: D1Database, { projection, target, moves }: TargetMoves): readonly D1PreparedStatement[] {
+  return Object.entries(projection.counters).flatMap(([name, { tables, key }]) => {
+    const sums = sumIncrements(key, moves.flatMap((move) => move.changes.counted[name] ?? []));
+    if (sums.length === 0) return [];
+    const table = shapeOf(tables[target.slot] as SQLiteTable);
+    const keys = key.map((property) => columnOf(table, property));
+    const counts = table.columns.filter((column) => !keys.includes(column));
+    return database
+      .prepare(
+        `INSERT INTO "${table.name}" (${names([...keys, ...counts])})
+        SELECT ${[...keys.map((_, index) => `sum.value ->> ${index}`), ...counts.map((_, index) => `coalesce(sum.value ->> ${keys.length + index}, 0)`)].join(', ')}
+        FROM json_each(?1) AS sum
+        WHERE true
+        ON CONFLICT (${names(keys)}) DO UPDATE SET ${counts.map(({ name: count }) => `"${count}" = "${count}" + excluded."${count}"`).join(', ')}`,
+      )
+      .bind(asJson(sums, [...keys, ...counts]));
+  });
+}
+
+function names(columns: readonly ColumnShape[]): string {
+  return columns.map(({ name }) => `"${name}"`).join(', ');
+}
+
+/** Rows as one JSON parameter: an array of arrays in the order of `columns`. */
+function asJson(rows: readonly Row[], columns: readonly ColumnShape[]): string {
+  return JSON.stringify(rows.map((row) => columns.map((column) => column.toDriver(row[column.property]))));
+}

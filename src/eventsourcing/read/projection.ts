@@ -1,0 +1,140 @@
+import type { InferInsertModel, InferSelectModel } from 'drizzle-orm';
+import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
+
+import type { DomainEvent, RecordedEvent } from '../event.ts';
+import type { Group } from '../group.ts';
+import { type StreamId, idOf } from '../stream.ts';
+import type { EventTypes } from '../write/upcaster.ts';
+import type { Row, SlotTables } from './slot-tables.ts';
+
+/** Names an event type that a projection has no use for. Its checkpoint passes such events all the same. */
+export const ignored = 'ignored';
+
+/** What a handler returns for its own row: every column but the two that the kernel fills, the key and `version`. */
+export type RowValues<Table extends SQLiteTable, Key extends string> = Omit<InferInsertModel<Table>, Key | 'version'>;
+
+type Appends = Readonly<Record<string, SlotTables>>;
+type Counters = Readonly<Record<string, { readonly tables: SlotTables; readonly key: readonly string[] }>>;
+
+/** Rows to add to append-only tables. Their primary key should start with the stream's id and hold the event's version. */
+type Appended<A extends Appends> = { readonly [Name in keyof A]?: readonly InferInsertModel<A[Name]['a']>[] };
+
+/** Counter rows: the key's columns say which counter, all others are signed increments. */
+type Counted<C extends Counters> = { readonly [Name in keyof C]?: readonly InferInsertModel<C[Name]['tables']['a']>[] };
+
+interface SharedEffects<SeenRow, Event extends DomainEvent, A extends Appends, C extends Counters> {
+  readonly append?: (event: RecordedEvent<Event>, row: SeenRow) => Appended<A>;
+  /** `row` is the stream's own row before the event, so that what it stood for can be taken back. */
+  readonly count?: (event: RecordedEvent<Event>, row: SeenRow) => Counted<C>;
+}
+
+/** The first event of a row: there is none yet. */
+interface Creates<Values, Event extends DomainEvent, A extends Appends, C extends Counters>
+  extends SharedEffects<undefined, Event, A, C> {
+  readonly create: (event: RecordedEvent<Event>) => Values;
+}
+
+/** An event that changes its stream's own row. */
+interface Changes<Table extends SQLiteTable, Values, Event extends DomainEvent, A extends Appends, C extends Counters>
+  extends SharedEffects<InferSelectModel<Table>, Event, A, C> {
+  readonly change: (row: InferSelectModel<Table>, event: RecordedEvent<Event>) => Values;
+}
+
+/** An event that leaves the row as it is (or a projection without one) and only appends or counts. */
+interface Notes<Table extends SQLiteTable, Event extends DomainEvent, A extends Appends, C extends Counters>
+  extends SharedEffects<InferSelectModel<Table> | undefined, Event, A, C> {
+  readonly create?: never;
+  readonly change?: never;
+}
+
+/** What an event type does, for every type of the categories followed: a missing one is a type error. */
+export type Handlers<Event extends DomainEvent, Table extends SQLiteTable, Key extends string, A extends Appends, C extends Counters> = {
+  readonly [Type in Event['type']]:
+    | typeof ignored
+    | Creates<RowValues<Table, Key>, Extract<Event, { type: Type }>, A, C>
+    | Changes<Table, RowValues<Table, Key>, Extract<Event, { type: Type }>, A, C>
+    | Notes<Table, Extract<Event, { type: Type }>, A, C>;
+};
+
+/** How a projection is normally moved: by the queue, or by the command's own request before it answers. */
+export type ProjectionMode = 'asynchronous' | 'synchronous';
+
+/**
+ * A projection, whole: everything else (consumer, catch-up, causal read, rebuild) is derived from this declaration.
+ *
+ * Handlers are folds: from their own stream's row and one event to the new row, plus rows to append and signed increments of shared
+ * counters. They are pure and deterministic, and so commute across streams: whatever the interleaving, the tables come out equal (I19).
+ */
+export interface ProjectionDeclaration<
+  Event extends DomainEvent,
+  Table extends SQLiteTable,
+  Key extends string & keyof InferSelectModel<Table>,
+  A extends Appends,
+  C extends Counters,
+> {
+  /** Unique; also its key in the database. */
+  readonly name: string;
+  /** Raise it when a table or a rule changes: the new revision is built in the other slot. From 1. */
+  readonly revision: number;
+  readonly group: Group;
+  /** Default: asynchronous. */
+  readonly mode?: ProjectionMode;
+  /** The stream categories that it follows, each with its event types. */
+  readonly follows: Readonly<Record<string, EventTypes>>;
+  /**
+   * The table with one row for each stream. The kernel fills `key` with the aggregate's id (with the whole stream id when several
+   * categories are followed) and `version` with the version of the last event.
+   */
+  readonly row: { readonly tables: SlotTables<Table>; readonly key: Key };
+  readonly appends?: A;
+  readonly counters?: C;
+  readonly handlers: Handlers<Event, Table, Key, A, C>;
+}
+
+/** A projection whose types were checked where it was declared: what the kernel's machinery works with. */
+export interface Projection<Table extends SQLiteTable = SQLiteTable> {
+  readonly name: string;
+  readonly revision: number;
+  readonly group: Group;
+  readonly mode: ProjectionMode;
+  readonly follows: Readonly<Record<string, EventTypes>>;
+  readonly row: { readonly tables: SlotTables<Table>; readonly key: string };
+  readonly appends: Appends;
+  readonly counters: Counters;
+  readonly handlers: Readonly<Record<string, typeof ignored | Handler>>;
+}
+
+/** A handler without its types. */
+export interface Handler {
+  readonly create?: ((event: RecordedEvent) => Row) | undefined;
+  readonly change?: ((row: Row, event: RecordedEvent) => Row) | undefined;
+  readonly append?: ((event: RecordedEvent, row: Row | undefined) => Readonly<Record<string, readonly Row[] | undefined>>) | undefined;
+  readonly count?: ((event: RecordedEvent, row: Row | undefined) => Readonly<Record<string, readonly Row[] | undefined>>) | undefined;
+}
+
+/**
+ * Declares a projection of the events `Event`. (Two calls, since TypeScript infers either all type arguments or none.)
+ *
+ *     export const seatMap = projectionOf<SeatEvent>()({ name: 'seat-map', revision: 1, …, handlers: { SeatReserved: { create: … } } });
+ */
+export function projectionOf<Event extends DomainEvent>() {
+  return <
+    Table extends SQLiteTable,
+    Key extends string & keyof InferSelectModel<Table>,
+    A extends Appends = Record<never, never>,
+    C extends Counters = Record<never, never>,
+  >(
+    declaration: ProjectionDeclaration<Event, Table, Key, A, C>,
+  ): Projection<Table> => ({
+    mode: 'asynchronous',
+    appends: {},
+    counters: {},
+    ...declaration,
+    handlers: declaration.handlers as Projection['handlers'],
+  });
+}
+
+/** The key of a stream's own row. */
+export function rowKeyOf(projection: Projection, stream: StreamId): string {
+  return Object.keys(projection.follows).length === 1 ? idOf(stream) : stream;
+}

@@ -1,0 +1,72 @@
+import type { Group } from './group.ts';
+import type { Projection } from './read/projection.ts';
+import { type StreamId, categoryOf } from './stream.ts';
+import type { AnyAggregateType } from './write/aggregate-type.ts';
+
+/** What one subject of the domain brings to the kernel. */
+export interface EventSourcedModule {
+  readonly aggregate: AnyAggregateType;
+  /** Its projections; for a while during a rollout, two revisions of one. */
+  readonly projections: readonly Projection[];
+}
+
+/** Everything registered, looked up in the ways that the kernel needs. */
+export interface Registry {
+  readonly groups: readonly Group[];
+  /** Throws for a category that no module has. */
+  typeOf(stream: StreamId): AnyAggregateType;
+  hasCategory(category: string): boolean;
+  /** The groups that have a projection which follows the stream; undefined for a category that no module has. */
+  groupsOf(stream: StreamId): readonly Group[] | undefined;
+  /** The newest revision of every projection of a group. */
+  projectionsOf(group: Group): readonly Projection[];
+  /** The newest revision of every projection that follows the stream. */
+  projectionsFollowing(stream: StreamId): readonly Projection[];
+  revisionOf(name: string, revision: number): Projection | undefined;
+}
+
+/** Builds the registry. Throws when two modules claim one category, or two projections one name and revision. */
+export function createRegistry(modules: readonly EventSourcedModule[]): Registry {
+  const types = new Map<string, AnyAggregateType>();
+  for (const { aggregate } of modules) {
+    if (!/^[a-z][a-z0-9]*$/.test(aggregate.category)) throw new Error(`"${aggregate.category}" is not a category: one lower-case word`);
+    if (types.has(aggregate.category)) throw new Error(`two modules claim the category "${aggregate.category}"`);
+    types.set(aggregate.category, aggregate);
+  }
+
+  const revisions = new Map<string, Projection>();
+  const newest = new Map<string, Projection>();
+  for (const projection of modules.flatMap((module) => module.projections)) {
+    const id = `${projection.name}@${projection.revision}`;
+    if (revisions.has(id)) throw new Error(`the projection ${id} is registered twice`);
+    for (const category of Object.keys(projection.follows)) {
+      if (!types.has(category)) throw new Error(`the projection ${id} follows "${category}", which no module has`);
+    }
+    revisions.set(id, projection);
+    if ((newest.get(projection.name)?.revision ?? 0) < projection.revision) newest.set(projection.name, projection);
+  }
+  const projections = [...newest.values()];
+  const groups = [...new Set(projections.map(({ group }) => group))];
+
+  function projectionsFollowing(stream: StreamId): readonly Projection[] {
+    return projections.filter(({ follows }) => Object.hasOwn(follows, categoryOf(stream)));
+  }
+
+  return {
+    groups,
+    typeOf(stream) {
+      const type = types.get(categoryOf(stream));
+      if (!type) throw new Error(`no module has the category "${categoryOf(stream)}"`);
+      return type;
+    },
+    hasCategory: (name) => types.has(name),
+    groupsOf(stream) {
+      if (!types.has(categoryOf(stream))) return undefined;
+      const following = new Set(projectionsFollowing(stream).map(({ group }) => group));
+      return groups.filter((group) => following.has(group));
+    },
+    projectionsOf: (group) => projections.filter((projection) => projection.group === group),
+    projectionsFollowing,
+    revisionOf: (name, revision) => revisions.get(`${name}@${revision}`),
+  };
+}

@@ -1,0 +1,82 @@
+import { DurableObject } from 'cloudflare:workers';
+
+import type { Clock } from '../clock.ts';
+import type { StreamId } from '../stream.ts';
+import {
+  type Aggregate,
+  type AggregateOptions,
+  type AggregateState,
+  type AsOf,
+  type ExecuteRequest,
+  type ExecuteResult,
+  type LogPage,
+  createAggregate,
+} from './aggregate.ts';
+import type { AnyAggregateType } from './aggregate-type.ts';
+import type { AggregateRpc } from './aggregates.ts';
+import { sqliteEventLog } from './event-log.ts';
+import { type Relay, type RelayOptions, type RelayPorts, createRelay } from './relay.ts';
+
+/** What the objects of a deployment share. */
+export interface AggregateHost extends Pick<RelayPorts, 'groupsOf' | 'send' | 'versionsReached' | 'report'> {
+  readonly clock: Clock;
+  readonly typeOf: (stream: StreamId) => AnyAggregateType;
+  readonly aggregateOptions?: AggregateOptions;
+  readonly relayOptions?: RelayOptions;
+}
+
+/**
+ * The Durable Object class that holds aggregates: one object a stream, one class for every kind. It only connects the platform's
+ * storage, alarm and lifetime to the aggregate and its relay.
+ */
+export function aggregateObject<Env>(hostOf: (env: Env) => AggregateHost) {
+  return class AggregateObject extends DurableObject<Env> implements AggregateRpc {
+    readonly #aggregate: Aggregate;
+    readonly #relay: Relay;
+
+    constructor(ctx: DurableObjectState, env: Env) {
+      super(ctx, env);
+      const host = hostOf(env);
+      const storage = sqliteEventLog(ctx.storage);
+      this.#relay = createRelay(
+        {
+          ...host,
+          storage,
+          alarm: {
+            at: () => ctx.storage.getAlarm(),
+            // Not awaited: the write joins the transaction of this turn, and the output gate holds the answer until it is durable.
+            set: (dueAt) => void ctx.storage.setAlarm(dueAt),
+            clear: () => void ctx.storage.deleteAlarm(),
+          },
+          inBackground: (work) => ctx.waitUntil(work),
+        },
+        host.relayOptions,
+      );
+      this.#aggregate = createAggregate({ ...host, storage, armAlarm: this.#relay.expect }, host.aggregateOptions);
+    }
+
+    async execute(request: ExecuteRequest): Promise<ExecuteResult> {
+      // The only await before the commit. From here on nothing interleaves: load, decide and append are one turn.
+      await this.#relay.prepare();
+      const result = this.#aggregate.execute(request);
+      this.#relay.publish();
+      return result;
+    }
+
+    async load(fromVersion: number, limit: number): Promise<LogPage> {
+      return this.#aggregate.load(fromVersion, limit);
+    }
+
+    async currentVersion(): Promise<number> {
+      return this.#aggregate.currentVersion();
+    }
+
+    async state(stream: StreamId, asOf: AsOf | undefined): Promise<AggregateState | undefined> {
+      return this.#aggregate.state(stream, asOf);
+    }
+
+    override async alarm(): Promise<void> {
+      await this.#relay.onAlarm();
+    }
+  };
+}

@@ -1,0 +1,248 @@
+import type { Clock } from '../clock.ts';
+import type { DomainEvent, EventMetadata, IdempotencyMark, RecordedEvent, StoredEvent } from '../event.ts';
+import type { JsonObject } from '../json.ts';
+import type { StreamId } from '../stream.ts';
+import type { AggregateStorage, Head, Snapshot } from './aggregate-storage.ts';
+import type { AnyAggregateType } from './aggregate-type.ts';
+import { type Command, type Decision, type Rejection, isRejection } from './decider.ts';
+import { currentSchemaVersion, upcast } from './upcaster.ts';
+
+/** A command on its way to its aggregate. Plain data, since it travels over RPC. */
+export interface ExecuteRequest {
+  readonly stream: StreamId;
+  readonly command: Command;
+  /** Append only if the stream is at this version (0: does not exist yet). */
+  readonly expectedVersion?: number;
+  readonly idempotency?: IdempotencyMark;
+  readonly metadata: Omit<EventMetadata, 'idempotency'>;
+  /** Whether the answer shall carry the state after the command. */
+  readonly returnState?: boolean;
+}
+
+/** What became of a command. Refusals are values: custom errors do not survive RPC. */
+export type ExecuteResult =
+  | {
+      readonly outcome: 'applied';
+      /** The stream's version right after the command. */
+      readonly version: number;
+      /** The idempotency key had been applied before; this is that outcome. */
+      readonly replayed: boolean;
+      /** Only with `returnState`: the state right after the command. */
+      readonly state?: AggregateState;
+    }
+  | { readonly outcome: 'rejected'; readonly rejection: Rejection; readonly version: number }
+  | { readonly outcome: 'version-mismatch'; readonly currentVersion: number }
+  | { readonly outcome: 'key-reused' };
+
+/** A folded state and the version it stands at. */
+export interface AggregateState {
+  readonly version: number;
+  readonly state: JsonObject;
+}
+
+/** Some of a stream's events, in order. */
+export interface LogPage {
+  readonly events: readonly StoredEvent[];
+  /** The id of the event before the first of the page; null at the start. It ties the page to what the reader has seen. */
+  readonly previousId: string | null;
+  /** The stream's current version; 0 when it does not exist. */
+  readonly head: number;
+}
+
+/** A moment in a stream's past: a version, or a time (RFC 3339 UTC). */
+export type AsOf = { readonly version: number } | { readonly time: string };
+
+/** How an aggregate keeps its house. */
+export interface AggregateOptions {
+  /** A snapshot is stored once this many events came after the last one. */
+  readonly snapshotEvery?: number;
+  /** A larger state (UTF-16 code units of its JSON) is not stored as a snapshot: folding is safer than a row near the platform's limit. */
+  readonly snapshotMaxLength?: number;
+  /** How long an idempotency key that did not create its aggregate is remembered, in ms. */
+  readonly idempotencyRetentionMs?: number;
+}
+
+/** What the aggregate is made on. */
+export interface AggregatePorts {
+  readonly storage: AggregateStorage;
+  readonly clock: Clock;
+  readonly typeOf: (stream: StreamId) => AnyAggregateType;
+  /** Called last inside the transaction of every commit, with the versions that it adds. */
+  readonly armAlarm: (stream: StreamId, fromVersion: number, toVersion: number) => void;
+}
+
+/** One aggregate: its log, folded. Every operation runs to its end without an `await`. */
+export interface Aggregate {
+  execute(request: ExecuteRequest): ExecuteResult;
+  load(fromVersion: number, limit: number): LogPage;
+  currentVersion(): number;
+  /** The state now, or as it was; undefined when there was nothing (yet). */
+  state(stream: StreamId, asOf?: AsOf): AggregateState | undefined;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const READ_ALL = 1_000;
+
+export function createAggregate(ports: AggregatePorts, options: AggregateOptions = {}): Aggregate {
+  const { storage, clock, typeOf, armAlarm } = ports;
+  const { snapshotEvery = 100, snapshotMaxLength = 512 * 1024, idempotencyRetentionMs = 7 * DAY_MS } = options;
+
+  let head: Head | undefined | 'unread' = 'unread';
+  let folded: { version: number; state: object } | undefined;
+  let snapshotVersion = 0;
+
+  function currentHead(): Head | undefined {
+    if (head === 'unread') head = storage.head();
+    return head;
+  }
+
+  function fold(type: AnyAggregateType, from: { version: number; state: object }, upTo: number | ((event: StoredEvent) => boolean)) {
+    const isWanted = typeof upTo === 'number' ? (event: StoredEvent) => event.version <= upTo : upTo;
+    let { version, state } = from;
+    for (;;) {
+      const page = storage.read(version + 1, READ_ALL);
+      for (const stored of page) {
+        if (!isWanted(stored)) return { version, state };
+        state = type.decider.evolve(state, upcast(type.events, stored));
+        version = stored.version;
+      }
+      if (page.length === 0) return { version, state };
+    }
+  }
+
+  /** The state at the head: kept in memory, else from a snapshot of this code's shape and this very log, and the tail after it. */
+  function currentState(type: AnyAggregateType): { version: number; state: object } {
+    if (folded) return folded;
+    const snapshot = storage.snapshot();
+    const usable = snapshot !== undefined && isUsable(snapshot, type);
+    if (usable) snapshotVersion = snapshot.version;
+    const start = usable ? snapshot : { version: 0, state: type.decider.initialState as object };
+    folded = fold(type, start, Number.POSITIVE_INFINITY);
+    return folded;
+  }
+
+  function isUsable(snapshot: Snapshot, type: AnyAggregateType): boolean {
+    return (
+      snapshot.stateVersion === type.stateVersion && storage.read(snapshot.version, 1)[0]?.id === snapshot.eventId
+    );
+  }
+
+  function stateAt(type: AnyAggregateType, asOf: AsOf): AggregateState | undefined {
+    const upTo = 'version' in asOf ? asOf.version : (event: StoredEvent) => event.recordedAt <= asOf.time;
+    const { version, state } = fold(type, { version: 0, state: type.decider.initialState as object }, upTo);
+    return version === 0 ? undefined : { version, state: state as JsonObject };
+  }
+
+  /** What this key did before. A create's key is in the first event itself, so that it lives as long as what was created. */
+  function appliedBefore(idempotency: IdempotencyMark): { fingerprint: string; version: number } | undefined {
+    if (!currentHead()) return undefined;
+    const remembered = storage.remembered(idempotency.key, clock.now());
+    if (remembered) return remembered;
+    const first = storage.read(1, 1)[0];
+    if (first?.metadata.idempotency?.key !== idempotency.key) return undefined;
+    const { fingerprint } = first.metadata.idempotency;
+    return { fingerprint, version: createdVersion(first) };
+  }
+
+  /** The version at which the command that created the stream ended: its events share one command id. */
+  function createdVersion(first: StoredEvent): number {
+    const createdBy = storage.read(1, READ_ALL).filter((event) => event.metadata.commandId === first.metadata.commandId);
+    return createdBy.at(-1)?.version ?? first.version;
+  }
+
+  function record(request: ExecuteRequest, type: AnyAggregateType, decided: readonly DomainEvent[]): StoredEvent[] {
+    const version = currentHead()?.version ?? 0;
+    const earliest = currentHead()?.recordedAt ?? '';
+    const now = new Date(clock.now()).toISOString();
+    const recordedAt = now > earliest ? now : earliest;
+    return decided.map((event, index) => {
+      const isFirst = version + index === 0;
+      return {
+        id: clock.newId(),
+        stream: request.stream,
+        version: version + index + 1,
+        type: event.type,
+        schemaVersion: currentSchemaVersion(type.events, event.type),
+        // Through JSON, so that what is folded now equals what will be read back later.
+        data: JSON.parse(JSON.stringify(event.data)) as JsonObject,
+        metadata: { ...request.metadata, ...(isFirst && request.idempotency && { idempotency: request.idempotency }) },
+        recordedAt,
+      };
+    });
+  }
+
+  function append(request: ExecuteRequest, type: AnyAggregateType, before: object, events: readonly StoredEvent[]): ExecuteResult {
+    const last = events.at(-1) as StoredEvent;
+    const state = events.reduce(
+      (current, stored) => type.decider.evolve(current, upcast(type.events, stored) as RecordedEvent) as object,
+      before,
+    );
+    const now = clock.now();
+    const snapshot = snapshotOf(type, last, state);
+    storage.commit({
+      stream: request.stream,
+      events,
+      ...(request.idempotency &&
+        currentHead() && {
+          remember: { ...request.idempotency, version: last.version, expiresAt: now + idempotencyRetentionMs },
+        }),
+      ...(snapshot && { snapshot }),
+      now,
+      armAlarm: () => armAlarm(request.stream, last.version - events.length + 1, last.version),
+    });
+    // Memory follows storage, never the other way round: a commit that threw has changed nothing here.
+    head = { stream: request.stream, version: last.version, eventId: last.id, recordedAt: last.recordedAt };
+    folded = { version: last.version, state };
+    if (snapshot) snapshotVersion = snapshot.version;
+    return applied(last.version, false, request.returnState ? (state as JsonObject) : undefined);
+  }
+
+  function snapshotOf(type: AnyAggregateType, last: StoredEvent, state: object): Snapshot | undefined {
+    if (last.version - snapshotVersion < snapshotEvery) return undefined;
+    if (JSON.stringify(state).length > snapshotMaxLength) return undefined;
+    return { stateVersion: type.stateVersion, version: last.version, eventId: last.id, state: state as JsonObject };
+  }
+
+  return {
+    execute(request): ExecuteResult {
+      const type = typeOf(request.stream);
+      if (request.idempotency) {
+        const before = appliedBefore(request.idempotency);
+        if (before && before.fingerprint !== request.idempotency.fingerprint) return { outcome: 'key-reused' };
+        if (before) {
+          const state = request.returnState ? stateAt(type, { version: before.version })?.state : undefined;
+          return applied(before.version, true, state);
+        }
+      }
+      const { version, state } = currentState(type);
+      const isMismatch = request.expectedVersion !== undefined && request.expectedVersion !== version;
+      // On a stream that does not exist the domain's own refusal says more than a version mismatch would.
+      if (isMismatch && version > 0) return { outcome: 'version-mismatch', currentVersion: version };
+      const decision: Decision<DomainEvent> = type.decider.decide(request.command, state);
+      if (isRejection<DomainEvent, Rejection>(decision)) return { outcome: 'rejected', rejection: decision, version };
+      if (isMismatch) return { outcome: 'version-mismatch', currentVersion: version };
+      if (decision.length === 0) return applied(version, false, request.returnState ? (state as JsonObject) : undefined);
+      return append(request, type, state, record(request, type, decision));
+    },
+
+    load(fromVersion, limit): LogPage {
+      const current = currentHead()?.version ?? 0;
+      const previous = fromVersion > 1 ? storage.read(fromVersion - 1, 1)[0] : undefined;
+      return { events: storage.read(fromVersion, limit), previousId: previous?.id ?? null, head: current };
+    },
+
+    currentVersion: () => currentHead()?.version ?? 0,
+
+    state(stream, asOf): AggregateState | undefined {
+      if (!currentHead()) return undefined;
+      const type = typeOf(stream);
+      if (asOf) return stateAt(type, asOf);
+      const { version, state } = currentState(type);
+      return { version, state: state as JsonObject };
+    },
+  };
+}
+
+function applied(version: number, replayed: boolean, state: JsonObject | undefined): ExecuteResult {
+  return { outcome: 'applied', version, replayed, ...(state && { state: { version, state } }) };
+}

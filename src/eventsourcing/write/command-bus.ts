@@ -1,0 +1,93 @@
+import type { IdempotencyMark } from '../event.ts';
+import type { StreamId } from '../stream.ts';
+import type { ExecuteRequest, ExecuteResult } from './aggregate.ts';
+import type { Aggregates } from './aggregates.ts';
+import type { Command } from './decider.ts';
+
+/** What comes with a command, whatever transport brought it. */
+export interface CommandContext {
+  readonly commandId: string;
+  readonly correlationId: string;
+  readonly causationId: string;
+  readonly actor: string;
+  readonly expectedVersion?: number;
+  readonly idempotency?: IdempotencyMark;
+  readonly returnState?: boolean;
+  /** The lowest version of a stream that the sender has seen (from its causal token), 0 if none: what a read for it has to show. */
+  readonly seenVersion: (stream: StreamId) => number;
+}
+
+/** Carries a command out. */
+export type CommandHandler<C extends Command = Command, Result = unknown> = (command: C, context: CommandContext) => Promise<Result>;
+
+/** Handlers by command type. */
+// oxlint-disable-next-line typescript/no-explicit-any -- existential: each handler takes a command type of its own
+export type CommandHandlers = Readonly<Record<string, CommandHandler<any>>>;
+
+type Union<T> = T extends readonly (infer Item)[] ? Item : never;
+type Merged<T> = (T extends unknown ? (merged: T) => void : never) extends (merged: infer All) => void ? All : never;
+
+type CommandOf<Handler> = Handler extends CommandHandler<infer C> ? C : never;
+type ResultOf<Handler> = Handler extends CommandHandler<never, infer Result> ? Result : never;
+
+/** A typed registry from command type to handler: what a command returns follows from its type. */
+export interface CommandBus<Handlers extends CommandHandlers> {
+  readonly types: readonly string[];
+  dispatch<Type extends string & keyof Handlers>(
+    command: CommandOf<Handlers[Type]> & { readonly type: Type },
+    context: CommandContext,
+  ): Promise<ResultOf<Handlers[Type]>>;
+}
+
+/** A command was dispatched that nobody handles. */
+export class UnknownCommandError extends Error {
+  override readonly name = 'UnknownCommandError';
+
+  constructor(type: string, known: readonly string[]) {
+    super(`no handler for the command "${type}"; known are: ${known.join(', ')}`);
+  }
+}
+
+/** Builds the bus from the modules' handlers. Throws when two of them handle the same command type. */
+export function createCommandBus<const Sources extends readonly CommandHandlers[]>(
+  ...sources: Sources
+): CommandBus<Merged<Union<Sources>> & CommandHandlers> {
+  const handlers = new Map<string, CommandHandler>();
+  for (const [type, handler] of sources.flatMap((source) => Object.entries(source))) {
+    if (handlers.has(type)) throw new Error(`the command "${type}" has two handlers`);
+    handlers.set(type, handler as CommandHandler);
+  }
+  const types = [...handlers.keys()];
+  return {
+    types,
+    async dispatch(command, context) {
+      const handler = handlers.get(command.type);
+      if (!handler) throw new UnknownCommandError(command.type, types);
+      return (await handler(command, context)) as never;
+    },
+  };
+}
+
+/** The handler that most commands need: it sends the command, as it is, to the aggregate that `streamOf` names. */
+export function sendTo<C extends Command>(
+  aggregates: Pick<Aggregates, 'execute'>,
+  streamOf: (command: C) => StreamId,
+): CommandHandler<C, ExecuteResult & { readonly stream: StreamId }> {
+  return async (command, context) => {
+    const stream = streamOf(command);
+    return { ...(await aggregates.execute(executeRequest(stream, command, context))), stream };
+  };
+}
+
+/** A command and its context as the aggregate takes them. */
+export function executeRequest(stream: StreamId, command: Command, context: CommandContext): ExecuteRequest {
+  const { commandId, correlationId, causationId, actor, expectedVersion, idempotency, returnState } = context;
+  return {
+    stream,
+    command,
+    metadata: { commandId, correlationId, causationId, actor },
+    ...(expectedVersion !== undefined && { expectedVersion }),
+    ...(idempotency && { idempotency }),
+    ...(returnState && { returnState }),
+  };
+}

@@ -1,0 +1,280 @@
+import type { Clock } from '../clock.ts';
+import type { Group } from '../group.ts';
+import { type Hint, packHints } from '../message.ts';
+import type { StreamId } from '../stream.ts';
+import { sleep, withTimeout } from '../timeout.ts';
+import type { AggregateStorage } from './aggregate-storage.ts';
+import type { DeliveryAttempts } from './event-log.ts';
+
+/** The object's one alarm, as the relay sees it. */
+export interface Alarm {
+  /** When it is due, in ms since the epoch; null when it is not set, or is running right now. */
+  at(): Promise<number | null>;
+  /** Synchronous in effect: it is part of the transaction or turn in which it is called. */
+  set(dueAt: number): void;
+  clear(): void;
+}
+
+/** What the relay stands on. Tests replace these, never the relay. */
+export interface RelayPorts {
+  readonly storage: Pick<AggregateStorage, 'head' | 'read'> & DeliveryAttempts;
+  readonly clock: Clock;
+  readonly alarm: Alarm;
+  /** The groups that follow a stream; undefined when this code does not know its category. */
+  readonly groupsOf: (stream: StreamId) => readonly Group[] | undefined;
+  readonly send: (group: Group, hint: Hint) => Promise<void>;
+  /**
+   * Asks a group's database how far its projections (or only those named) have brought the stream: the version of each that
+   * follows it.
+   */
+  readonly versionsReached: (
+    group: Group,
+    stream: StreamId,
+    projections: readonly string[] | undefined,
+  ) => Promise<ReadonlyMap<string, number>>;
+  /** Keeps the object alive until the promise settles, without holding up any answer. */
+  readonly inBackground: (work: Promise<void>) => void;
+  readonly report: (event: string, details: Record<string, string | number>) => void;
+}
+
+export interface RelayOptions {
+  /** A send or a delivery check that takes longer is given up, in ms: a queue has been seen to hang for a minute and then throw. */
+  readonly timeoutMs?: number;
+  /** Messages about one stream to one group leave no closer together than this, in ms: a burst of commands becomes few messages. */
+  readonly coalesceMs?: number;
+  /** The wait before the second delivery check of a lagging group, in ms; it doubles from there. */
+  readonly firstBackoffMs?: number;
+  readonly maxBackoffMs?: number;
+  /** How many events are read at a time for publication. */
+  readonly pageSize?: number;
+}
+
+/** Gets a stream's events to every group that follows it: at once when all is well, and in the end whatever happens (I7, I18). */
+export interface Relay {
+  /** Has to have run before the first `expect` of this lifetime: finds out whether an alarm is set. */
+  prepare(): Promise<void>;
+  /** Called last inside a commit's transaction: plans the delivery check of the new events and arms the alarm no later (I6). */
+  expect(stream: StreamId, fromVersion: number, toVersion: number): void;
+  /** Sends what is unpublished, coalesced, in the background. */
+  publish(): void;
+  /** The alarm handler. Never throws and runs no domain code: a bad deploy must not eat the alarm's few retries. */
+  onAlarm(): Promise<void>;
+}
+
+interface Check {
+  /** The head when the check was planned: on a busy stream the present head is ahead of every projection at all times. */
+  readonly version: number;
+  readonly dueAt: number;
+  /** The projections not yet confirmed; undefined: all of them. */
+  readonly unconfirmed?: readonly string[];
+}
+
+interface Delivery {
+  readonly group: Group;
+  /** Everything up to here was sent, as far as this lifetime knows; undefined when it knows nothing. */
+  published: number | undefined;
+  /** When the last message left, in ms since the epoch. */
+  sentAt: number;
+  isSending: boolean;
+  check: Check | undefined;
+  /** How many checks or sends in a row have failed. */
+  attempt: number;
+}
+
+/** While the code does not know the stream's category (a bad deploy), the alarm asks again this often. */
+const UNKNOWN_CATEGORY_RETRY_MS = 60 * 60 * 1000;
+
+export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Relay {
+  const { storage, clock, alarm, groupsOf, send, versionsReached, inBackground, report } = ports;
+  const {
+    timeoutMs = 10_000,
+    coalesceMs = 200,
+    firstBackoffMs = 30_000,
+    maxBackoffMs = 24 * 60 * 60 * 1000,
+    pageSize = 500,
+  } = options;
+
+  let stream: StreamId | undefined;
+  let version = 0;
+  let deliveries: Delivery[] | undefined;
+  /** When the alarm is due; null: not set; undefined: not known yet. */
+  let alarmAt: number | null | undefined;
+
+  function know(itsStream: StreamId, itsVersion: number): Delivery[] | undefined {
+    stream = itsStream;
+    version = Math.max(version, itsVersion);
+    if (!deliveries) {
+      const attempts = storage.attempts();
+      deliveries = groupsOf(itsStream)?.map((group) => ({
+        group,
+        published: undefined,
+        sentAt: 0,
+        isSending: false,
+        check: undefined,
+        attempt: attempts.get(group.name) ?? 0,
+      }));
+    }
+    return deliveries;
+  }
+
+  function setAlarm(dueAt: number): void {
+    alarm.set(dueAt);
+    alarmAt = dueAt;
+  }
+
+  function armNoLaterThan(dueAt: number): void {
+    if (alarmAt === null || alarmAt === undefined || alarmAt > dueAt) setAlarm(dueAt);
+  }
+
+  function nextDue(): number | undefined {
+    const due = (deliveries ?? []).flatMap(({ check }) => (check ? [check.dueAt] : []));
+    return due.length > 0 ? Math.min(...due) : undefined;
+  }
+
+  function settledAfter(group: Group): number {
+    return clock.now() + 2 * group.batchWaitMs;
+  }
+
+  /** Doubling, with the jitter that keeps a herd of streams from asking a recovered database all at once. */
+  function backoffMs(attempt: number): number {
+    return Math.min(firstBackoffMs * 2 ** (attempt - 1), maxBackoffMs) * (0.5 + clock.random() / 2);
+  }
+
+  function setAttempt(delivery: Delivery, attempt: number): void {
+    if (attempt === delivery.attempt) return;
+    delivery.attempt = attempt;
+    storage.setAttempt(delivery.group.name, attempt);
+  }
+
+  /** Sends everything unpublished, also what is committed meanwhile. One at a time per group, which is what coalesces a burst. */
+  async function publishTo(delivery: Delivery): Promise<void> {
+    if (delivery.isSending || delivery.published === undefined) return;
+    delivery.isSending = true;
+    try {
+      for (let published = delivery.published; published < version; published = delivery.published) {
+        const tooSoonMs = delivery.sentAt + coalesceMs - clock.now();
+        if (tooSoonMs > 0) await sleep(Math.min(tooSoonMs, coalesceMs));
+        const previous = published > 0 ? storage.read(published, 1)[0] : undefined;
+        for (const hint of packHints(storage.read(published + 1, pageSize), previous?.id ?? null)) {
+          await withTimeout(send(delivery.group, hint), timeoutMs);
+          delivery.published = hint.toVersion;
+          delivery.sentAt = clock.now();
+        }
+      }
+    } catch (error) {
+      // A send that threw may have been accepted all the same. Sending again is harmless, and the alarm, still armed, does.
+      report('relay.send-failed', { group: delivery.group.name, error: String(error) });
+    } finally {
+      delivery.isSending = false;
+    }
+  }
+
+  /** The second try and all after it send a hint without payload: whoever gets it reads the log. */
+  async function remind(delivery: Delivery, reached: number): Promise<void> {
+    const hint = { stream: stream as StreamId, fromVersion: reached + 1, toVersion: version };
+    report('relay.reminded', { group: delivery.group.name, stream: hint.stream, reached, version });
+    await withTimeout(send(delivery.group, hint), timeoutMs);
+  }
+
+  async function checkDelivery(delivery: Delivery, check: Check): Promise<void> {
+    if (delivery.published !== undefined && delivery.published < version) {
+      await publishTo(delivery);
+      if (delivery.published === version) delivery.check = { version, dueAt: settledAfter(delivery.group) };
+      else setAttempt(delivery, delivery.attempt + 1);
+      return;
+    }
+    const reached = await withTimeout(
+      versionsReached(delivery.group, stream as StreamId, check.unconfirmed),
+      timeoutMs,
+    );
+    const lagging = [...reached].filter(([, at]) => at < check.version);
+    if (lagging.length === 0) {
+      setAttempt(delivery, 0);
+      delivery.check = version > check.version ? { version, dueAt: settledAfter(delivery.group) } : undefined;
+      return;
+    }
+    setAttempt(delivery, delivery.attempt + 1);
+    // The due time stays as re-armed, or as a command has brought it forward since.
+    const dueAt = delivery.check?.dueAt ?? settledAfter(delivery.group);
+    delivery.check = { version, dueAt, unconfirmed: lagging.map(([projection]) => projection) };
+    await remind(delivery, Math.min(...lagging.map(([, at]) => at)));
+  }
+
+  async function checkSafely(delivery: Delivery, check: Check): Promise<void> {
+    try {
+      await checkDelivery(delivery, check);
+    } catch (error) {
+      report('relay.check-failed', { group: delivery.group.name, error: String(error) });
+    }
+  }
+
+  /** What a woken object assumes: any group may lag. */
+  function recall(): Delivery[] | undefined {
+    const isCold = deliveries === undefined;
+    const head = storage.head();
+    if (!head) return [];
+    const known = know(head.stream, head.version);
+    if (isCold) for (const delivery of known ?? []) delivery.check = { version, dueAt: clock.now() };
+    return known;
+  }
+
+  /** The synchronous part of the handler: what has to hold even if nothing after it runs. Returns the checks that are due. */
+  function rearm(): readonly (() => Promise<void>)[] {
+    alarmAt = null;
+    const known = recall();
+    if (!known) {
+      setAlarm(clock.now() + UNKNOWN_CATEGORY_RETRY_MS);
+      return [];
+    }
+    const now = clock.now();
+    const due = known.flatMap((delivery) => {
+      const { check } = delivery;
+      if (!check || check.dueAt > now) return [];
+      delivery.check = { ...check, dueAt: now + backoffMs(delivery.attempt + 1) };
+      return [() => checkSafely(delivery, check)];
+    });
+    const next = nextDue();
+    if (next !== undefined) setAlarm(next);
+    return due;
+  }
+
+  return {
+    async prepare(): Promise<void> {
+      if (alarmAt !== undefined) return;
+      const at = await alarm.at();
+      alarmAt ??= at;
+    },
+
+    expect(itsStream, fromVersion, toVersion): void {
+      for (const delivery of know(itsStream, toVersion) ?? []) {
+        delivery.published ??= fromVersion - 1;
+        const dueAt = settledAfter(delivery.group);
+        if (!delivery.check) delivery.check = { version: toVersion, dueAt };
+        else if (delivery.check.dueAt > dueAt) delivery.check = { ...delivery.check, dueAt };
+      }
+      const next = nextDue();
+      if (next !== undefined) armNoLaterThan(next);
+    },
+
+    publish(): void {
+      for (const delivery of deliveries ?? []) inBackground(publishTo(delivery));
+    },
+
+    async onAlarm(): Promise<void> {
+      try {
+        const due = rearm();
+        await Promise.all(due.map((check) => check()));
+        const next = nextDue();
+        if (next !== undefined) armNoLaterThan(next);
+        else if (deliveries && alarmAt !== null) {
+          // No check is planned, so no command has committed since: nothing needs this alarm.
+          alarm.clear();
+          alarmAt = null;
+        }
+      } catch (error) {
+        report('relay.alarm-failed', { error: String(error) });
+        armNoLaterThan(clock.now() + firstBackoffMs);
+      }
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import { Hono } from 'hono';
+import { cors } from 'hono/cors';
+import { methodNotAllowed } from 'hono/method-not-allowed';
+
+import type { Env } from '../bindings.ts';
+import { OutcomeUnknownError, OverloadedError } from '../eventsourcing/faults.ts';
+import { log } from '../log.ts';
+import type { Runtime } from '../runtime.ts';
+import type { AppContext, AppEnv } from './app-env.ts';
+import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, HEADER } from './headers.ts';
+import { RETRY_AFTER_S } from './limits.ts';
+import { PROBLEMS, Problem, type ProblemTypes, problemResponse } from './problem.ts';
+import type { Route } from './route.ts';
+
+const CORRELATION_ID = /^[A-Za-z0-9._-]{1,128}$/;
+// https://www.w3.org/TR/trace-context/#traceparent-header
+const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** The HTTP API: what every route shares, and the routes. `problems` are the modules' own problem types. */
+export function createApp(runtimeOf: (env: Env) => Runtime, routes: readonly Route[], problems: ProblemTypes): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
+  const types = { ...PROBLEMS, ...problems };
+
+  app.use(async function everywhere(c, next) {
+    const traceparent = c.req.header(HEADER.traceparent);
+    const given = c.req.header(HEADER.correlationId);
+    const runtime = runtimeOf(c.env);
+    const requestId = runtime.clock.newId();
+    const traceId = TRACEPARENT.exec(traceparent ?? '')?.[1];
+    const correlationId = given !== undefined && CORRELATION_ID.test(given) ? given : (traceId ?? requestId);
+    c.set('runtime', runtime);
+    c.set('requestId', requestId);
+    c.set('correlationId', correlationId);
+    c.set('actor', 'anonymous');
+    await next();
+    c.res.headers.set(HEADER.correlationId, correlationId);
+    if (traceId !== undefined && traceparent !== undefined) c.res.headers.set(HEADER.traceparent, traceparent);
+    c.res.headers.set(HEADER.cacheControl, 'private, no-store');
+  });
+  app.use(
+    cors({
+      origin: (origin, c: AppContext) => (isAllowedOrigin(c.env, origin) ? origin : null),
+      allowMethods: ['GET', 'HEAD', 'POST', 'DELETE'],
+      allowHeaders: CORS_REQUEST_HEADERS,
+      exposeHeaders: CORS_ANSWER_HEADERS,
+      maxAge: 86_400,
+    }),
+  );
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed(c, methods) {
+        const allow = { [HEADER.allow]: [...methods, 'OPTIONS'].join(', ') };
+        return problemResponse(types, new Problem('method-not-allowed', `${c.req.method} is not for ${c.req.path}.`, {}, allow), c.req.path);
+      },
+    }),
+  );
+  for (const { method, path, handlers } of routes) app.on(method, [path], ...handlers);
+
+  app.notFound((c) => problemResponse(types, new Problem('not-found', `There is no route ${c.req.path}.`), c.req.path));
+  app.onError((error, c) => problemResponse(types, toProblem(error, c), c.req.path));
+  return app;
+}
+
+function isAllowedOrigin(env: Env, origin: string): boolean {
+  const allowed = (env.CORS_ORIGINS ?? '').split(' ');
+  return allowed.includes('*') || allowed.includes(origin);
+}
+
+function toProblem(error: Error, c: AppContext): Problem {
+  if (error instanceof Problem) return error;
+  const retryLater = { [HEADER.retryAfter]: String(RETRY_AFTER_S) };
+  if (error instanceof OverloadedError) return new Problem('overloaded', 'Nothing was done.', {}, retryLater);
+  if (error instanceof OutcomeUnknownError) {
+    log('command.outcome-unknown', { correlationId: c.var.correlationId, error: String(error.cause) });
+    return new Problem('outcome-unknown', 'The command may or may not have been applied.', {}, retryLater);
+  }
+  log('internal-error', { correlationId: c.var.correlationId, path: c.req.path, error: String(error.stack ?? error) });
+  return new Problem('internal', 'Something went wrong here.', { correlationId: c.var.correlationId });
+}

@@ -1,0 +1,85 @@
+import type { Context } from 'hono';
+import type { z } from 'zod';
+
+import { HEADER } from './headers.ts';
+import { MAX_BODY_BYTES, MAX_NESTING } from './limits.ts';
+import { Problem } from './problem.ts';
+
+/** A request's body: parsed and checked, and its bytes for the fingerprint. */
+export interface Body<Value> {
+  readonly value: Value;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Reads a JSON body by its schema. What is wrong with it becomes a problem: 413 too large, 415 not JSON, 400 malformed or invalid
+ * fields, with a JSON pointer for each. With `isOptional` an absent body reads as `{}`.
+ */
+export async function readBody<Schema extends z.ZodType>(c: Context, schema: Schema, isOptional = false): Promise<Body<z.output<Schema>>> {
+  const bytes = await readBytes(c.req.raw);
+  if (bytes.byteLength === 0 && isOptional) return { value: parseFields(schema, {}), bytes };
+  const mediaType = c.req.header(HEADER.contentType)?.split(';')[0]?.trim().toLowerCase();
+  if (mediaType !== 'application/json' && !mediaType?.match(/^application\/[a-z0-9.+-]+\+json$/)) {
+    throw new Problem('not-json', `The body has to be application/json, not ${mediaType ?? 'without a type'}.`);
+  }
+  const value = parseJson(bytes);
+  if (isDeeperThan(value, MAX_NESTING)) throw new Problem('malformed-body', `The body nests deeper than ${MAX_NESTING}.`);
+  return { value: parseFields(schema, value), bytes };
+}
+
+async function readBytes(request: Request): Promise<Uint8Array> {
+  const declared = Number(request.headers.get('Content-Length') ?? 0);
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  let isTooLarge = declared > MAX_BODY_BYTES;
+  // Read to the end even so, up to a point: a client that is cut off while it sends may never see the answer.
+  for await (const chunk of (request.body as ReadableStream<Uint8Array> | null) ?? []) {
+    length += chunk.byteLength;
+    isTooLarge ||= length > MAX_BODY_BYTES;
+    if (!isTooLarge) chunks.push(chunk);
+    if (length > MAX_BODY_BYTES * 64) break;
+  }
+  if (isTooLarge) throw new Problem('too-large', `The body is larger than ${MAX_BODY_BYTES} bytes.`);
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return bytes;
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes);
+  } catch {
+    throw new Problem('malformed-body', 'The body is not UTF-8.');
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Problem('malformed-body', `The body is not JSON: ${(error as Error).message}`);
+  }
+}
+
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((member) => isDeeperThan(member, levels - 1));
+}
+
+/** A value by its schema, or an `invalid-field` problem with a JSON pointer (RFC 6901) for each fault. */
+export function parseFields<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const errors = parsed.error.issues.flatMap((issue) => {
+    const path = issue.path.map(String);
+    if (issue.code !== 'unrecognized_keys') return [{ pointer: toPointer(path), detail: issue.message }];
+    return issue.keys.map((key) => ({ pointer: toPointer([...path, key]), detail: 'There is no such field.' }));
+  });
+  throw new Problem('invalid-field', errors.map(({ pointer, detail }) => `${pointer || '/'}: ${detail}`).join('; '), { errors });
+}
+
+function toPointer(path: readonly string[]): string {
+  return path.map((segment) => `/${segment.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+}

@@ -1,0 +1,191 @@
+import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
+import { createMiddleware } from 'hono/factory';
+
+import { type CausalReadResult, causalRead } from '../eventsourcing/read/causal-read.ts';
+import {
+  type CausalToken,
+  EMPTY_TOKEN,
+  type TokenCodec,
+  cutToSize,
+  withBookmark,
+  withVersion,
+  withoutStreams,
+} from '../eventsourcing/read/causal-token.ts';
+import { liveVersions } from '../eventsourcing/read/confirm.ts';
+import type { SelectQuery } from '../eventsourcing/read/guarded-query.ts';
+import type { Projection } from '../eventsourcing/read/projection.ts';
+import type { StreamId } from '../eventsourcing/stream.ts';
+import { TimeoutError, withTimeout } from '../eventsourcing/timeout.ts';
+import { log } from '../log.ts';
+import type { Runtime } from '../runtime.ts';
+import type { AppContext, AppEnv } from './app-env.ts';
+import { HEADER } from './headers.ts';
+import { CONFIRM_TIMEOUT_MS, MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS, RETRY_AFTER_S } from './limits.ts';
+import { Problem } from './problem.ts';
+
+export interface CausalOptions {
+  /** The projections that the route reads. Reading any other is an error, so that this line tells the truth. Default: none. */
+  readonly reads?: readonly Projection[];
+  /** How long a read may wait for its projection, in ms. Default: 5000. */
+  readonly timeoutMs?: number;
+  /** How many streams a token holds before those that are confirmed everywhere are dropped. Default: 96. */
+  readonly maxStreams?: number;
+}
+
+/** One client's causal past, during one request. What a handler reads or writes through it ends up in the answer's token. */
+export interface CausalSession {
+  /** The version of a stream that the client has seen; 0 for none. */
+  seenVersion(stream: StreamId): number;
+  /** Puts a stream's version into the token: it was written, or seen in a read of that one resource. */
+  see(stream: StreamId, version: number): void;
+  /** The rows about one stream, and the version at which they stand. Waits for that stream alone. */
+  readOne<Table extends SQLiteTable, Result>(
+    projection: Projection<Table>,
+    stream: StreamId,
+    query: (table: Table) => SelectQuery<Result>,
+  ): Promise<{ readonly rows: readonly Result[]; readonly version: number }>;
+  /** Rows about many streams: waits for every stream of the token that the projection follows. */
+  readMany<Table extends SQLiteTable, Result>(
+    projection: Projection<Table>,
+    query: (table: Table) => SelectQuery<Result>,
+  ): Promise<readonly Result[]>;
+}
+
+/**
+ * Causal consistency for a route: takes up the client's token, makes reads wait until their projection has seen what the token has, and
+ * attaches the merged token to the answer.
+ *
+ *     app.get('/seats/:id', causal({ reads: [seatMap] }), async (c) => {
+ *       const { rows, version } = await c.var.causal.readOne(seatMap, stream, seatById(id));
+ *       …
+ *
+ * A malformed or forged token is 400 before anything else happens; a wait that is not met in time is 503, never a stale answer.
+ */
+export function causal(options: CausalOptions = {}) {
+  const { reads = [], timeoutMs, maxStreams = MAX_TOKEN_STREAMS } = options;
+  return createMiddleware<AppEnv>(async function causal(c, next) {
+    const { runtime } = c.var;
+    const codec = runtime.tokens();
+    let token = await takeUp(codec, c.req.header(HEADER.causalToken));
+
+    async function read<Table extends SQLiteTable, Result>(
+      projection: Projection<Table>,
+      stream: StreamId | undefined,
+      query: (table: Table) => SelectQuery<Result>,
+    ) {
+      if (!reads.some(({ name }) => name === projection.name)) throw new Error(`causal({ reads }) does not name ${projection.name}`);
+      const wait = timeoutMs ?? runtime.causalTimeoutMs;
+      const result = await causalRead(
+        runtime.reads,
+        { projection, token, query, ...(stream && { stream }) },
+        wait === undefined ? {} : { timeoutMs: wait },
+      );
+      if (result.outcome !== 'read') throw toProblem(projection, result);
+      token = withBookmark(token, projection.group.name, result.bookmark);
+      if (result.incomplete.length > 0) c.header(HEADER.causalIncomplete, result.incomplete.join(', '));
+      return result;
+    }
+
+    c.set('causal', {
+      seenVersion: (stream) => token.streams.get(stream) ?? 0,
+      see(stream, version) {
+        token = withVersion(token, stream, version);
+      },
+      async readOne(projection, stream, query) {
+        const { rows, versions } = await read(projection, stream, query);
+        const version = versions.get(stream) ?? 0;
+        if (version > 0) token = withVersion(token, stream, version);
+        return { rows, version };
+      },
+      async readMany(projection, query) {
+        const { rows } = await read(projection, undefined, query);
+        return rows;
+      },
+    });
+    await next();
+    await attach(c, codec, token, maxStreams);
+  });
+}
+
+async function takeUp(codec: TokenCodec, text: string | undefined): Promise<CausalToken> {
+  if (text === undefined) return EMPTY_TOKEN;
+  const token = text.length <= MAX_TOKEN_LENGTH ? await codec.decode(text) : undefined;
+  if (!token) throw new Problem('invalid-causal-token', `${HEADER.causalToken} is malformed, cut short, or was not signed here.`);
+  return token;
+}
+
+/** Puts the token into the answer; in its size, without what no longer needs to be said, and never forgetting in silence. */
+async function attach(c: AppContext, codec: TokenCodec, token: CausalToken, maxStreams: number): Promise<void> {
+  const confirmed = token.streams.size > maxStreams ? await withoutConfirmed(c.var.runtime, token) : token;
+  let { token: kept, isPartial } = cutToSize(confirmed, maxStreams);
+  let encoded = await codec.encode(kept);
+  while (encoded.length > MAX_TOKEN_LENGTH && kept.streams.size > 0) {
+    kept = cutToSize(kept, Math.floor(kept.streams.size * 0.9)).token;
+    isPartial = true;
+    encoded = await codec.encode(kept);
+  }
+  c.res.headers.set(HEADER.causalToken, encoded);
+  if (isPartial) c.res.headers.set(HEADER.causalScope, 'partial');
+}
+
+/**
+ * Drops the streams that every projection which follows them has reached on its primary. From then on the bookmarks of those
+ * databases, taken after that, vouch for them. One statement for each database.
+ */
+async function withoutConfirmed(runtime: Runtime, token: CausalToken): Promise<CausalToken> {
+  const { registry, databaseOf } = runtime;
+  const streams = [...token.streams.keys()];
+  try {
+    const answers = await withTimeout(
+      Promise.all(
+        registry.groups.map(async (group) => {
+          const projections = registry.projectionsOf(group);
+          const session = databaseOf(group).withSession('first-primary');
+          const versions = await liveVersions(session, projections, streams);
+          return { group, versions, bookmark: session.getBookmark() };
+        }),
+      ),
+      CONFIRM_TIMEOUT_MS,
+    );
+    const reached = new Map(
+      answers.flatMap(({ versions }) => versions.map(({ projection, stream, version }) => [`${projection}/${stream}`, version] as const)),
+    );
+    const confirmed = streams.filter((stream) =>
+      registry
+        .projectionsFollowing(stream)
+        .every(({ name }) => (reached.get(`${name}/${stream}`) ?? 0) >= (token.streams.get(stream) ?? 0)),
+    );
+    return answers.reduce(
+      (merged, { group, bookmark }) => withBookmark(merged, group.name, bookmark),
+      withoutStreams(token, confirmed),
+    );
+  } catch (error) {
+    log('token.not-confirmed', { error: error instanceof TimeoutError ? 'timeout' : String(error) });
+    return token;
+  }
+}
+
+function toProblem(projection: Projection, result: Exclude<CausalReadResult<unknown>, { outcome: 'read' }>): Problem {
+  const retryLater = { [HEADER.retryAfter]: String(RETRY_AFTER_S) };
+  switch (result.outcome) {
+    case 'building':
+      return new Problem('projection-building', `${projection.name} is being built.`, { projection: projection.name }, retryLater);
+    case 'token-ahead': {
+      const { stream, wanted, head } = result;
+      return new Problem('causal-token-ahead', `The token has ${stream} at ${wanted}, but it ends at ${head}.`, { stream, wanted, head });
+    }
+    case 'dead-letter': {
+      const { stream, wanted, has } = result;
+      const detail = `${projection.name} stopped at an event after version ${has} of ${stream}.`;
+      return new Problem('projection-dead-letter', detail, { projection: projection.name, stream, wanted, has }, retryLater);
+    }
+    case 'behind': {
+      const { stream, wanted, has } = result;
+      if (result.isOverloaded) return new Problem('overloaded', `${stream} takes no more requests at the moment.`, { stream }, retryLater);
+      const detail = `${projection.name} has ${stream} at version ${has}, and the token has seen ${wanted}.`;
+      return new Problem('projection-behind', detail, { projection: projection.name, stream, wanted, has }, retryLater);
+    }
+    default:
+      return result satisfies never;
+  }
+}

@@ -1,0 +1,225 @@
+import { v5 as nameBasedUuid } from 'uuid';
+import type { z } from 'zod';
+
+import type { IdempotencyMark } from '../eventsourcing/event.ts';
+import { isApplied } from '../eventsourcing/read/catch-up.ts';
+import type { Projection } from '../eventsourcing/read/projection.ts';
+import { type StreamId, idOf } from '../eventsourcing/stream.ts';
+import { withTimeout } from '../eventsourcing/timeout.ts';
+import type { AggregateState, ExecuteResult } from '../eventsourcing/write/aggregate.ts';
+import type { Command } from '../eventsourcing/write/decider.ts';
+import { log } from '../log.ts';
+import type { Runtime } from '../runtime.ts';
+import type { AppContext } from './app-env.ts';
+import { readBody } from './body.ts';
+import { causal } from './causal.ts';
+import { HEADER } from './headers.ts';
+import { parseParams } from './params.ts';
+import { Problem } from './problem.ts';
+import { type Preferences, etagOf, expectedVersion, idempotencyKey, preferences } from './request-headers.ts';
+import type { Operation, Route } from './route.ts';
+import { MAX_WAIT_S } from './limits.ts';
+
+/** What a command's handler on the bus returns for an aggregate's command. */
+export type Executed = ExecuteResult & { readonly stream: StreamId };
+
+interface CommandInput<Params, Body> {
+  readonly params: Params;
+  readonly body: Body;
+  /**
+   * An id for a new aggregate: derived from caller, route and idempotency key where there is one, so that a retry meets the same object;
+   * else time-ordered.
+   */
+  readonly newId: () => string;
+}
+
+/** A route that sends one command to one aggregate. */
+export interface CommandRoute<Params extends z.ZodObject, Body extends z.ZodType> {
+  /** Path in Hono's form, for example `/seats/:seatId/reservation`. */
+  readonly path: string;
+  readonly id: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly tag: string;
+  readonly params?: Params;
+  readonly body: Body;
+  readonly bodyExample: unknown;
+  /** The body may be absent: it has no required field. */
+  readonly isBodyOptional?: boolean;
+  /** 201 with `Location` instead of 200, and no `If-Match`: the aggregate does not exist before. */
+  readonly creates?: { readonly location: (id: string) => string };
+  readonly toCommand: (input: CommandInput<z.output<Params>, z.output<Body>>) => Command;
+  /** More that belongs to an idempotency key's scope, for aggregates whose id does not follow from the key. */
+  readonly keyScope?: (body: z.output<Body>) => string;
+  /** The name of the id in the answer, for example `seatId`. */
+  readonly idName: string;
+  readonly answer: z.ZodType;
+  readonly answerExample: unknown;
+  /** The resource as its query shows it, from the write side's state: for `Prefer: return=representation`. */
+  readonly represent: (id: string, state: AggregateState) => unknown;
+  /** Codes of the refusals that the domain may answer with. */
+  readonly refusals: readonly string[];
+}
+
+/** A fixed namespace for ids derived from idempotency keys. Never change it: retries would no longer find what they created. */
+const KEY_NAMESPACE = '6f1d4a52-2f0b-4f4e-9c86-54c3a1d0b3aa';
+
+/** Declares a command's route: versions, idempotency, preferences, token and refusals are the same for all of them. */
+export function commandRoute<Params extends z.ZodObject, Body extends z.ZodType>(route: CommandRoute<Params, Body>): Route {
+  return {
+    method: 'POST',
+    path: route.path,
+    operation: operationOf(route),
+    handlers: [causal(), async (c) => runCommand(c, route)],
+  };
+}
+
+async function runCommand<Params extends z.ZodObject, Body extends z.ZodType>(
+  c: AppContext,
+  route: CommandRoute<Params, Body>,
+): Promise<Response> {
+  const { runtime, actor, correlationId, requestId } = c.var;
+  const startedAt = runtime.clock.now();
+  const params = parseParams(c, route.params);
+  const key = idempotencyKey(c);
+  const expected = route.creates ? undefined : expectedVersion(c);
+  const preferred = preferences(c);
+  const body = await readBody(c, route.body, route.isBodyOptional);
+
+  const scope = [actor, `${c.req.method} ${c.req.path}`, route.keyScope?.(body.value) ?? '', key ?? ''];
+  const idempotency = key === undefined ? undefined : await idempotencyMark(scope, body.bytes);
+  const newId = () => (idempotency ? nameBasedUuid(idempotency.key, KEY_NAMESPACE) : runtime.clock.newId());
+  const command = route.toCommand({ params, body: body.value, newId });
+
+  const result = (await runtime.bus.dispatch(command, {
+    commandId: runtime.clock.newId(),
+    correlationId,
+    causationId: requestId,
+    actor,
+    ...(expected !== undefined && { expectedVersion: expected }),
+    ...(idempotency && { idempotency }),
+    returnState: preferred.returnsRepresentation,
+    seenVersion: c.var.causal.seenVersion,
+  })) as Executed;
+
+  log('command', {
+    type: command.type,
+    stream: result.stream,
+    outcome: result.outcome,
+    correlationId,
+    durationMs: runtime.clock.now() - startedAt,
+  });
+  return answer(c, route, result, preferred);
+}
+
+async function answer<Params extends z.ZodObject, Body extends z.ZodType>(
+  c: AppContext,
+  route: CommandRoute<Params, Body>,
+  result: Executed,
+  preferred: Preferences,
+): Promise<Response> {
+  switch (result.outcome) {
+    case 'rejected': {
+      if (result.version > 0) c.var.causal.see(result.stream, result.version);
+      const { code, message, details } = result.rejection;
+      throw new Problem(code, message, details);
+    }
+    case 'version-mismatch': {
+      const { currentVersion } = result;
+      throw new Problem('version-mismatch', `The current version is ${currentVersion}.`, { currentVersion });
+    }
+    case 'key-reused':
+      throw new Problem('key-reused', `This ${HEADER.idempotencyKey} came with another body before.`);
+    case 'applied':
+      break;
+    default:
+      return result satisfies never;
+  }
+
+  const { stream, version, replayed, state } = result;
+  const id = idOf(stream);
+  c.var.causal.see(stream, version);
+  const honoured = [
+    ...(await bringProjectionsUp(c.var.runtime, stream, version, preferred.wait)),
+    ...(state ? ['return=representation'] : []),
+  ];
+  if (honoured.length > 0) c.header(HEADER.preferenceApplied, honoured.join(', '));
+  c.header(HEADER.version, String(version));
+  c.header(HEADER.etag, etagOf(version));
+  if (replayed) c.header(HEADER.idempotencyReplayed, 'true');
+  if (route.creates) c.header(HEADER.location, route.creates.location(id));
+  const body = state ? route.represent(id, state) : { [route.idName]: id, version };
+  return c.json(body as object, route.creates ? 201 : 200);
+}
+
+/**
+ * Applies the synchronous projections, and with `Prefer: wait` all that follow the stream, before the command answers. The write stands
+ * whatever happens here: a projection that fails or is too slow only leaves the preference unacknowledged.
+ */
+async function bringProjectionsUp(runtime: Runtime, stream: StreamId, version: number, waitS: number | undefined): Promise<readonly string[]> {
+  const projections = runtime.registry
+    .projectionsFollowing(stream)
+    .filter(({ mode }) => waitS !== undefined || mode === 'synchronous');
+  if (projections.length === 0) return waitS === undefined ? [] : [`wait=${waitS}`];
+  try {
+    const work = Promise.all(projections.map((projection) => reaches(runtime, projection, stream, version)));
+    const reached = await withTimeout(work, (waitS ?? MAX_WAIT_S) * 1000);
+    return waitS !== undefined && reached.every(Boolean) ? [`wait=${waitS}`] : [];
+  } catch (error) {
+    log('command.projections-not-awaited', { stream, error: String(error) });
+    return [];
+  }
+}
+
+async function reaches(runtime: Runtime, projection: Projection, stream: StreamId, version: number): Promise<boolean> {
+  const result = await runtime.catchUp(projection, [{ stream, wanted: version }]);
+  return isApplied(result, stream, version);
+}
+
+async function idempotencyMark(scope: readonly string[], body: Uint8Array): Promise<IdempotencyMark> {
+  return { key: await sha256(new TextEncoder().encode(JSON.stringify(scope))), fingerprint: await sha256(body) };
+}
+
+async function sha256(bytes: Uint8Array): Promise<string> {
+  return Array.from(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+function operationOf<Params extends z.ZodObject, Body extends z.ZodType>(route: CommandRoute<Params, Body>): Operation {
+  const answered = [HEADER.version, HEADER.etag, HEADER.idempotencyReplayed, HEADER.preferenceApplied];
+  return {
+    id: route.id,
+    summary: route.summary,
+    ...(route.description !== undefined && { description: route.description }),
+    tag: route.tag,
+    ...(route.params && { params: route.params }),
+    body: { schema: route.body, example: route.bodyExample, ...(route.isBodyOptional && { isOptional: true }) },
+    requestHeaders: [
+      HEADER.causalToken,
+      HEADER.idempotencyKey,
+      HEADER.prefer,
+      ...(route.creates ? [] : [HEADER.ifMatch, HEADER.version]),
+    ],
+    answers: {
+      [route.creates ? 201 : 200]: {
+        description: 'Applied. With `Prefer: return=representation` the body is the whole resource.',
+        schema: route.answer,
+        example: route.answerExample,
+        headers: route.creates ? [...answered, HEADER.location] : answered,
+      },
+    },
+    problems: [
+      'malformed-body',
+      'invalid-field',
+      'invalid-header',
+      'invalid-causal-token',
+      'too-large',
+      'not-json',
+      'key-reused',
+      'outcome-unknown',
+      'overloaded',
+      ...(route.params ? ['invalid-id'] : []),
+      ...(route.creates ? [] : ['version-mismatch']),
+      ...route.refusals,
+    ],
+  };
+}

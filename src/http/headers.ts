@@ -1,0 +1,52 @@
+/** Every header that Tidemark reads or writes, by its name on the wire. */
+export const HEADER = {
+  causalToken: 'X-Causal-Token',
+  causalScope: 'X-Causal-Scope',
+  causalIncomplete: 'X-Causal-Incomplete',
+  version: 'X-Version',
+  readFrom: 'X-Read-From',
+  correlationId: 'X-Correlation-Id',
+  traceparent: 'traceparent',
+  idempotencyKey: 'Idempotency-Key',
+  idempotencyReplayed: 'Idempotency-Replayed',
+  prefer: 'Prefer',
+  preferenceApplied: 'Preference-Applied',
+  etag: 'ETag',
+  ifMatch: 'If-Match',
+  ifNoneMatch: 'If-None-Match',
+  retryAfter: 'Retry-After',
+  location: 'Location',
+  allow: 'Allow',
+  cacheControl: 'Cache-Control',
+  contentType: 'Content-Type',
+  authorization: 'Authorization',
+} as const;
+
+/** What browsers may send, and what their scripts may read. */
+export const CORS_REQUEST_HEADERS = [
+  HEADER.causalToken,
+  HEADER.version,
+  HEADER.correlationId,
+  HEADER.traceparent,
+  HEADER.idempotencyKey,
+  HEADER.prefer,
+  HEADER.ifMatch,
+  HEADER.ifNoneMatch,
+  HEADER.contentType,
+  HEADER.authorization,
+];
+export const CORS_ANSWER_HEADERS = [
+  HEADER.causalToken,
+  HEADER.causalScope,
+  HEADER.causalIncomplete,
+  HEADER.version,
+  HEADER.readFrom,
+  HEADER.correlationId,
+  HEADER.traceparent,
+  HEADER.idempotencyReplayed,
+  HEADER.preferenceApplied,
+  HEADER.etag,
+  HEADER.retryAfter,
+  HEADER.location,
+  HEADER.allow,
+];

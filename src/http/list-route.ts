@@ -1,0 +1,67 @@
+import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
+import { z } from 'zod';
+
+import type { SelectQuery } from '../eventsourcing/read/guarded-query.ts';
+import type { Projection } from '../eventsourcing/read/projection.ts';
+import { causal } from './causal.ts';
+import { fromCursor, toPage } from './cursor.ts';
+import { HEADER } from './headers.ts';
+import { parseQuery } from './params.ts';
+import type { Route } from './route.ts';
+import { PAGE_QUERY, pageOf } from './schemas.ts';
+
+/** A route that answers with a page of a read model's rows. */
+export interface ListRoute<Filter extends z.ZodRawShape, Table extends SQLiteTable, Row> {
+  readonly path: string;
+  readonly id: string;
+  readonly summary: string;
+  readonly tag: string;
+  /** The query parameters that filter. */
+  readonly filter: Filter;
+  readonly reads: Projection<Table>;
+  /** The rows after a position, one more than a page: the one that tells whether there is another page. */
+  readonly query: (
+    filter: z.output<z.ZodObject<Filter>>,
+    after: readonly [string, string] | undefined,
+    take: number,
+  ) => (table: Table) => SelectQuery<Row>;
+  readonly view: (row: Row) => object;
+  /** The sort key of a row. */
+  readonly positionOf: (row: Row) => readonly [string, string];
+  readonly item: z.ZodType;
+  readonly itemExample: unknown;
+}
+
+/** Declares a list's route: keyset-paged, with opaque cursors. */
+export function listRoute<Filter extends z.ZodRawShape, Table extends SQLiteTable, Row>(route: ListRoute<Filter, Table, Row>): Route {
+  const query = z.strictObject({ ...route.filter, ...PAGE_QUERY });
+  return {
+    method: 'GET',
+    path: route.path,
+    operation: {
+      id: route.id,
+      summary: route.summary,
+      tag: route.tag,
+      query,
+      requestHeaders: [HEADER.causalToken],
+      answers: {
+        200: {
+          description: 'One page. `nextCursor` is null on the last.',
+          schema: pageOf(route.item),
+          example: { items: [route.itemExample], nextCursor: null },
+          headers: [HEADER.causalIncomplete],
+        },
+      },
+      problems: ['invalid-field', 'invalid-cursor', 'invalid-causal-token', 'causal-token-ahead', 'projection-behind', 'projection-building', 'overloaded'],
+    },
+    handlers: [
+      causal({ reads: [route.reads] }),
+      async (c) => {
+        const asked = parseQuery(c, query) as z.output<z.ZodObject<Filter>> & { limit: number; cursor?: string };
+        const after = fromCursor(asked.cursor);
+        const rows = await c.var.causal.readMany(route.reads, route.query(asked, after, asked.limit + 1));
+        return c.json(toPage(rows, asked.limit, route.view, route.positionOf));
+      },
+    ],
+  };
+}

@@ -1,0 +1,20 @@
+import { HEADER } from './headers.ts';
+import type { AppContext } from './app-env.ts';
+import { Problem } from './problem.ts';
+
+/**
+ * Lets only the operator through: `Authorization: Bearer <OPERATIONS_KEY>`. A local server is open; a deployment without the secret is
+ * closed to everybody.
+ */
+export async function requireOperator(c: AppContext): Promise<void> {
+  if (c.env.OPERATIONS_ACCESS === 'open') return;
+  const given = /^Bearer (.+)$/i.exec(c.req.header(HEADER.authorization) ?? '')?.[1];
+  if (given !== undefined && c.env.OPERATIONS_KEY && (await isSame(given, c.env.OPERATIONS_KEY))) return;
+  throw new Problem('unauthorized', 'This route asks for the operations key.', {}, { 'WWW-Authenticate': 'Bearer' });
+}
+
+/** Compares hashes, so that neither the length nor a common beginning shows in the time it takes. */
+async function isSame(one: string, other: string): Promise<boolean> {
+  const [first, second] = await Promise.all([one, other].map((value) => crypto.subtle.digest('SHA-256', new TextEncoder().encode(value))));
+  return crypto.subtle.timingSafeEqual(first as ArrayBuffer, second as ArrayBuffer);
+}

@@ -1,0 +1,113 @@
+import type { Json } from '../eventsourcing/json.ts';
+import { HEADER } from './headers.ts';
+
+/** A kind of problem, as RFC 9457 describes one. */
+export interface ProblemType {
+  readonly status: number;
+  readonly title: string;
+  /** What it means and what to do about it: the paragraph behind its `type` URI. */
+  readonly advice: string;
+}
+
+export type ProblemTypes = Readonly<Record<string, ProblemType>>;
+
+/** The kinds of problem that do not depend on the domain. Modules add theirs. The code is stable: clients branch on it. */
+export const PROBLEMS = {
+  'malformed-body': { status: 400, title: 'Malformed body', advice: 'Send UTF-8 JSON that parses, nested at most 8 deep.' },
+  'invalid-field': { status: 400, title: 'Invalid field', advice: 'Correct the fields that `errors` points to.' },
+  'invalid-id': { status: 400, title: 'Invalid id', advice: 'Ids in paths are lower-case UUIDs.' },
+  'invalid-header': { status: 400, title: 'Invalid header', advice: 'Correct the header that `detail` names, or leave it out.' },
+  'invalid-cursor': { status: 400, title: 'Invalid cursor', advice: 'Use `nextCursor` of the page before as it is, or start over without one.' },
+  'invalid-causal-token': {
+    status: 400,
+    title: 'Invalid causal token',
+    advice: 'Send the token of an earlier answer as it is, or none: the next answer brings a new one.',
+  },
+  'causal-token-ahead': {
+    status: 409,
+    title: 'Causal token ahead of its stream',
+    advice: 'The token has seen more than the stream holds, as after a restore to an earlier time. Start over without a token.',
+  },
+  'version-ahead': {
+    status: 409,
+    title: 'Version ahead of its stream',
+    advice: 'No such version has been written yet. `currentVersion` is the latest.',
+  },
+  'not-found': { status: 404, title: 'Not found', advice: 'Check the path and the id. Without a token a 404 is no proof of absence.' },
+  'method-not-allowed': { status: 405, title: 'Method not allowed', advice: 'Use one of the methods in `Allow`.' },
+  unauthorized: { status: 401, title: 'Unauthorized', advice: 'Send `Authorization: Bearer <OPERATIONS_KEY>`.' },
+  'version-mismatch': {
+    status: 412,
+    title: 'Version mismatch',
+    advice: 'Somebody changed it first. Read it again, decide again, and send the command with the current version.',
+  },
+  'too-large': { status: 413, title: 'Body too large', advice: 'A body may have 64 KiB.' },
+  'not-json': { status: 415, title: 'Not JSON', advice: 'Send `Content-Type: application/json`.' },
+  'key-reused': {
+    status: 422,
+    title: 'Idempotency key reused',
+    advice: 'This key was used for another body. Use a new key for a new command, and the same body for a retry.',
+  },
+  'projection-behind': {
+    status: 503,
+    title: 'Projection behind',
+    advice: 'The read model did not reach in time what the token has seen. Try again after `Retry-After` seconds.',
+  },
+  'projection-building': {
+    status: 503,
+    title: 'Projection being built',
+    advice: 'The read model is being built and does not answer before it is complete. Try again later.',
+  },
+  'projection-dead-letter': {
+    status: 503,
+    title: 'Projection stopped at an event',
+    advice: 'The read model cannot take an event of this stream. An operator has to repair it and replay the event.',
+  },
+  'rebuild-running': { status: 409, title: 'Rebuild running', advice: 'One build per projection at a time: watch the one at `Location`.' },
+  'outcome-unknown': {
+    status: 503,
+    title: 'Outcome unknown',
+    advice: 'The command may or may not have been applied. Send it again with the same Idempotency-Key and body to find out.',
+  },
+  overloaded: { status: 503, title: 'Overloaded', advice: 'Nothing was done. Try again after `Retry-After` seconds.' },
+  internal: { status: 500, title: 'Internal error', advice: 'A fault of the server. Quote the correlation id when you report it.' },
+} as const satisfies ProblemTypes;
+
+/** A problem as an exception, for the way from wherever it is found to the answer. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  readonly code: string;
+  readonly details: Readonly<Record<string, Json | undefined>>;
+  readonly headers: Readonly<Record<string, string>>;
+
+  /** `details` become members of the problem document. */
+  constructor(
+    code: string,
+    detail: string,
+    details: Readonly<Record<string, Json | undefined>> = {},
+    headers: Readonly<Record<string, string>> = {},
+  ) {
+    super(detail);
+    this.code = code;
+    this.details = details;
+    this.headers = headers;
+  }
+}
+
+/** A problem as `application/problem+json`. */
+export function problemResponse(types: ProblemTypes, problem: Problem, instance: string): Response {
+  const type = types[problem.code] ?? PROBLEMS.internal;
+  const body = {
+    type: `/problems/${problem.code}`,
+    title: type.title,
+    status: type.status,
+    code: problem.code,
+    detail: problem.message,
+    instance,
+    ...problem.details,
+  };
+  return new Response(JSON.stringify(body), {
+    status: type.status,
+    headers: { ...problem.headers, [HEADER.contentType]: 'application/problem+json' },
+  });
+}

@@ -1,0 +1,73 @@
+import type { Context } from 'hono';
+
+import { HEADER } from './headers.ts';
+import { MAX_WAIT_S } from './limits.ts';
+import { Problem } from './problem.ts';
+
+/** `X-Version`: a positive integer, or undefined when it is not there. */
+export function wantedVersion(c: Context): number | undefined {
+  const text = c.req.header(HEADER.version);
+  if (text === undefined) return undefined;
+  const version = Number(text);
+  if (!/^[0-9]+$/.test(text) || version < 1 || !Number.isSafeInteger(version)) {
+    throw new Problem('invalid-header', `${HEADER.version} has to be a positive integer.`);
+  }
+  return version;
+}
+
+/** The version that a command expects, from `If-Match` (one strong tag, or `*` for any) or `X-Version`; undefined: any. */
+export function expectedVersion(c: Context): number | undefined {
+  const version = wantedVersion(c);
+  const tag = c.req.header(HEADER.ifMatch)?.trim();
+  if (tag === undefined || tag === '*') return version;
+  const match = /^"([1-9][0-9]{0,15})"$/.exec(tag);
+  if (!match) throw new Problem('invalid-header', `${HEADER.ifMatch} has to be one strong tag as ${HEADER.etag} brought it, or *.`);
+  const tagged = Number(match[1]);
+  if (version !== undefined && version !== tagged) {
+    throw new Problem('invalid-header', `${HEADER.ifMatch} and ${HEADER.version} name different versions: send one of them.`);
+  }
+  return tagged;
+}
+
+export function etagOf(version: number): string {
+  return `"${version}"`;
+}
+
+/** Whether `If-None-Match` names this version (weak comparison, RFC 9110 section 13.1.2) or anything. */
+export function isNotModified(c: Context, version: number): boolean {
+  const tags = c.req.header(HEADER.ifNoneMatch)?.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  return tags?.some((tag) => tag === '*' || tag === etagOf(version)) ?? false;
+}
+
+/** `Idempotency-Key`: 1 to 255 visible ASCII characters, or undefined when it is not there. */
+export function idempotencyKey(c: Context): string | undefined {
+  const key = c.req.header(HEADER.idempotencyKey);
+  if (key === undefined) return undefined;
+  if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
+    throw new Problem('invalid-header', `${HEADER.idempotencyKey} has to be 1 to 255 visible ASCII characters.`);
+  }
+  return key;
+}
+
+/** What `Prefer` (RFC 7240) asks for, of what Tidemark knows. Unknown preferences are ignored, as the RFC demands. */
+export interface Preferences {
+  /** Seconds; only from 1 to `MAX_WAIT_S`. */
+  readonly wait?: number;
+  readonly returnsRepresentation: boolean;
+  readonly respondsAsync: boolean;
+}
+
+export function preferences(c: Context): Preferences {
+  const asked = new Map(
+    (c.req.header(HEADER.prefer) ?? '').split(',').map((preference) => {
+      const [name = '', value = ''] = (preference.split(';')[0] ?? '').split('=').map((part) => part.trim().replace(/^"|"$/g, ''));
+      return [name.toLowerCase(), value] as const;
+    }),
+  );
+  const wait = Number(asked.get('wait') ?? Number.NaN);
+  return {
+    ...(Number.isInteger(wait) && wait >= 1 && wait <= MAX_WAIT_S && { wait }),
+    returnsRepresentation: asked.get('return') === 'representation',
+    respondsAsync: asked.has('respond-async'),
+  };
+}

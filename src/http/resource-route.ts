@@ -1,0 +1,157 @@
+import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
+import { z } from 'zod';
+
+import type { SelectQuery } from '../eventsourcing/read/guarded-query.ts';
+import type { Projection } from '../eventsourcing/read/projection.ts';
+import type { StreamId } from '../eventsourcing/stream.ts';
+import type { AggregateState, AsOf } from '../eventsourcing/write/aggregate.ts';
+import type { AppContext } from './app-env.ts';
+import { causal } from './causal.ts';
+import { HEADER } from './headers.ts';
+import { RETRY_AFTER_S } from './limits.ts';
+import { requireOperator } from './operations-access.ts';
+import { parseParams, parseQuery } from './params.ts';
+import { Problem } from './problem.ts';
+import { etagOf, isNotModified, preferences, wantedVersion } from './request-headers.ts';
+import type { Route } from './route.ts';
+
+/** A route that answers with one resource, from its read model or, where that is behind the asked version, from the write side. */
+export interface ResourceRoute<Params extends z.ZodObject, Table extends SQLiteTable, Row> {
+  readonly path: string;
+  readonly id: string;
+  readonly summary: string;
+  readonly tag: string;
+  readonly params: Params;
+  /** What it is called in a problem, for example `seat`. */
+  readonly noun: string;
+  readonly stream: (params: z.output<Params>) => StreamId;
+  readonly reads: Projection<Table>;
+  readonly query: (params: z.output<Params>) => (table: Table) => SelectQuery<Row>;
+  readonly view: (row: Row) => object;
+  /** The same shape as `view`, from the write side's state. */
+  readonly represent: (params: z.output<Params>, state: AggregateState) => object;
+  readonly answer: z.ZodType;
+  readonly answerExample: unknown;
+}
+
+const AsOfQuery = z.strictObject({
+  asOf: z
+    .string()
+    .refine((value) => toAsOf(value) !== undefined, 'Must be a version (from 0) or a time (RFC 3339).')
+    .optional()
+    .meta({ description: 'The state as it was: a version, or an RFC 3339 time. Needs the operations key.' }),
+});
+
+/** Declares a resource's route. */
+export function resourceRoute<Params extends z.ZodObject, Table extends SQLiteTable, Row>(route: ResourceRoute<Params, Table, Row>): Route {
+  return {
+    method: 'GET',
+    path: route.path,
+    operation: {
+      id: route.id,
+      summary: route.summary,
+      description:
+        `From the read model, which is brought to what the token has seen. \`${HEADER.version}: n\` asks for at least version n: where the read ` +
+        'model is older, the write side answers, or 202 with `Prefer: respond-async`.',
+      tag: route.tag,
+      params: route.params,
+      query: AsOfQuery,
+      requestHeaders: [HEADER.causalToken, HEADER.version, HEADER.ifNoneMatch, HEADER.prefer],
+      answers: {
+        200: {
+          description: `The ${route.noun}.`,
+          schema: route.answer,
+          example: route.answerExample,
+          headers: [HEADER.etag, HEADER.version, HEADER.readFrom],
+        },
+        202: {
+          description: 'The read model is not there yet (only with `Prefer: respond-async`).',
+          schema: z.strictObject({ wanted: z.int(), has: z.int() }),
+          example: { wanted: 3, has: 2 },
+          headers: [HEADER.retryAfter, HEADER.preferenceApplied],
+        },
+        304: { description: 'Not modified.', headers: [HEADER.etag] },
+      },
+      problems: [
+        'invalid-id',
+        'invalid-field',
+        'invalid-header',
+        'invalid-causal-token',
+        'causal-token-ahead',
+        'version-ahead',
+        'not-found',
+        'unauthorized',
+        'projection-behind',
+        'projection-building',
+        'projection-dead-letter',
+        'overloaded',
+      ],
+    },
+    handlers: [causal({ reads: [route.reads] }), async (c) => readResource(c, route)],
+  };
+}
+
+async function readResource<Params extends z.ZodObject, Table extends SQLiteTable, Row>(
+  c: AppContext,
+  route: ResourceRoute<Params, Table, Row>,
+): Promise<Response> {
+  const params = parseParams(c, route.params);
+  const { asOf } = parseQuery(c, AsOfQuery);
+  const stream = route.stream(params);
+  if (asOf !== undefined) return readPast(c, route, params, toAsOf(asOf) as AsOf);
+
+  const wanted = wantedVersion(c);
+  const { rows, version } = await c.var.causal.readOne(route.reads, stream, route.query(params));
+  const row = rows[0];
+  if (wanted !== undefined && version < wanted) {
+    const current = await c.var.runtime.aggregates.state(stream);
+    if (!current) throw notFound(route.noun);
+    if (current.version < wanted) throw versionAhead(current.version);
+    if (preferences(c).respondsAsync) {
+      c.header(HEADER.retryAfter, String(RETRY_AFTER_S));
+      c.header(HEADER.preferenceApplied, 'respond-async');
+      return c.json({ wanted, has: version }, 202);
+    }
+    c.var.causal.see(stream, current.version);
+    return answer(c, current.version, route.represent(params, current), 'write-store');
+  }
+  if (row === undefined) throw notFound(route.noun);
+  return answer(c, version, route.view(row), 'read-model');
+}
+
+/** The state as it was, from the log. */
+async function readPast<Params extends z.ZodObject, Table extends SQLiteTable, Row>(
+  c: AppContext,
+  route: ResourceRoute<Params, Table, Row>,
+  params: z.output<Params>,
+  asOf: AsOf,
+): Promise<Response> {
+  await requireOperator(c);
+  const { aggregates } = c.var.runtime;
+  const stream = route.stream(params);
+  const past = await aggregates.state(stream, asOf);
+  if (!past) throw notFound(route.noun);
+  if ('version' in asOf && past.version < asOf.version) throw versionAhead(past.version);
+  return answer(c, past.version, route.represent(params, past), 'write-store');
+}
+
+function answer(c: AppContext, version: number, body: object, from: 'read-model' | 'write-store'): Response {
+  c.header(HEADER.etag, etagOf(version));
+  c.header(HEADER.version, String(version));
+  c.header(HEADER.readFrom, from);
+  return isNotModified(c, version) ? c.body(null, 304) : c.json(body);
+}
+
+function toAsOf(value: string): AsOf | undefined {
+  if (/^[0-9]{1,15}$/.test(value)) return { version: Number(value) };
+  const isTime = z.iso.datetime({ offset: true }).safeParse(value).success;
+  return isTime ? { time: new Date(value).toISOString() } : undefined;
+}
+
+function notFound(noun: string): Problem {
+  return new Problem('not-found', `There is no such ${noun}.`);
+}
+
+function versionAhead(currentVersion: number): Problem {
+  return new Problem('version-ahead', `The latest version is ${currentVersion}.`, { currentVersion });
+}

@@ -1,0 +1,41 @@
+import type { Handler, MiddlewareHandler } from 'hono';
+import type { z } from 'zod';
+
+import type { AppEnv } from './app-env.ts';
+
+/** What a route answers with one status. */
+export interface Answer {
+  readonly description: string;
+  readonly schema?: z.ZodType;
+  readonly example?: unknown;
+  /** Names of headers that it carries beside those that every answer has. */
+  readonly headers?: readonly string[];
+}
+
+/** A route's part of the OpenAPI document. */
+export interface Operation {
+  readonly id: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly tag: string;
+  readonly params?: z.ZodObject;
+  readonly query?: z.ZodObject;
+  readonly body?: { readonly schema: z.ZodType; readonly example: unknown; readonly isOptional?: boolean };
+  /** Names of request headers that it takes up. */
+  readonly requestHeaders: readonly string[];
+  readonly answers: Readonly<Record<number, Answer>>;
+  /** Codes of the problems that it may answer with, beside those that every route may. */
+  readonly problems: readonly string[];
+  /** Asks for the operations key. */
+  readonly isOperations?: boolean;
+}
+
+/** One route: what it is in the contract, and what it does. */
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  /** In Hono's form: `/seats/:seatId`. */
+  readonly path: string;
+  readonly operation: Operation;
+  /** Middleware first, the handler last. */
+  readonly handlers: readonly (MiddlewareHandler<AppEnv> | Handler<AppEnv>)[];
+}

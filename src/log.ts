@@ -1,0 +1,5 @@
+/** One line of structured JSON. Never a body, a token or a secret: details are names, numbers and ids. */
+export function log(event: string, details: Readonly<Record<string, string | number | boolean>> = {}): void {
+  // Workers' own log is the console; the platform keeps its lines as structured JSON.
+  console.log(JSON.stringify({ event, ...details }));
+}

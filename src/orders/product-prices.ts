@@ -1,0 +1,22 @@
+import type { StreamId } from '../eventsourcing/stream.ts';
+import type { Money } from '../money.ts';
+
+/** A product as an order sees it at the moment it is placed. */
+export interface Offer {
+  readonly sku: string;
+  readonly productId: string;
+  /** The product's version at which this was read: the order records what it saw. */
+  readonly productVersion: number;
+  readonly name: string;
+  readonly category: string;
+  readonly price: Money;
+}
+
+/** The port through which orders ask about products; `products/` implements it. */
+export interface ProductPrices {
+  /**
+   * The current offers for some SKUs; unknown ones are missing from the answer. What it returns is never older than `seenVersion` of
+   * the product's stream.
+   */
+  offersOf(skus: readonly string[], seenVersion: (stream: StreamId) => number): Promise<readonly Offer[]>;
+}

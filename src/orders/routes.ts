@@ -1,0 +1,225 @@
+import { z } from 'zod';
+
+import { streamId } from '../eventsourcing/stream.ts';
+import type { AggregateState } from '../eventsourcing/write/aggregate.ts';
+import { commandRoute } from '../http/command-route.ts';
+import { historyRoute } from '../http/history-route.ts';
+import { listRoute } from '../http/list-route.ts';
+import { resourceRoute } from '../http/resource-route.ts';
+import type { Route } from '../http/route.ts';
+import { MoneySchema, Sku, Time, Uuid, Version, text } from '../http/schemas.ts';
+import { type CancelOrder, type DeliverOrder, type ExistingOrder, ORDER, ORDER_STATUSES, type ReturnItems, type ShipOrder } from './order.ts';
+import { type OrderRow, listOrders, orderById, orderLookup } from './order-lookup.ts';
+import type { RequestOrder } from './module.ts';
+
+const MAX_LINES = 100;
+const MAX_QUANTITY = 10_000;
+
+const Items = z.array(z.strictObject({ sku: Sku, quantity: z.int().min(1).max(MAX_QUANTITY) })).min(1).max(MAX_LINES);
+
+const OrderView = z
+  .strictObject({
+    orderId: Uuid,
+    customerId: z.string(),
+    customerName: z.string(),
+    customerSegment: z.string().nullable(),
+    region: z.string().nullable(),
+    status: z.enum(ORDER_STATUSES),
+    currency: z.string(),
+    total: MoneySchema,
+    itemCount: z.int().meta({ description: 'The sum of the quantities.' }),
+    items: z.array(
+      z.strictObject({
+        sku: z.string(),
+        name: z.string(),
+        category: z.string(),
+        quantity: z.int(),
+        unitPrice: MoneySchema,
+        returned: z.int(),
+      }),
+    ),
+    tracking: z.string().nullable(),
+    carrier: z.string().nullable(),
+    placedAt: Time,
+    updatedAt: Time,
+    version: Version,
+  })
+  .meta({ id: 'Order' });
+
+const Written = z.strictObject({ orderId: Uuid, version: Version });
+
+const ORDER_ID = '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a';
+const EXAMPLE = {
+  orderId: ORDER_ID,
+  customerId: 'c-1024',
+  customerName: 'Ada Lovelace',
+  customerSegment: 'retail',
+  region: 'EU',
+  status: 'placed',
+  currency: 'EUR',
+  total: { amount: 3998, currency: 'EUR' },
+  itemCount: 2,
+  items: [
+    {
+      sku: 'TIDE-2027',
+      name: 'Tide table 2027',
+      category: 'almanacs',
+      quantity: 2,
+      unitPrice: { amount: 1999, currency: 'EUR' },
+      returned: 0,
+    },
+  ],
+  tracking: null,
+  carrier: null,
+  placedAt: '2026-11-23T09:00:00.000Z',
+  updatedAt: '2026-11-23T09:00:00.000Z',
+  version: 1,
+};
+
+const Params = z.strictObject({ orderId: Uuid });
+
+function fromRow({ total, currency, ...row }: OrderRow): z.input<typeof OrderView> {
+  return { ...row, items: [...row.items], currency, total: { amount: total, currency } };
+}
+
+function fromState(orderId: string, { state, version }: AggregateState): z.input<typeof OrderView> {
+  const order = state as unknown as ExistingOrder;
+  const { customerId, customerName, customerSegment, region, status, total, itemCount, placedAt, updatedAt } = order;
+  const items = order.lines.map(({ sku, name, category, quantity, unitPrice, returned }) => ({
+    sku,
+    name,
+    category,
+    quantity,
+    unitPrice,
+    returned,
+  }));
+  const { tracking, carrier } = 'tracking' in order ? order : { tracking: null, carrier: null };
+  const { currency } = total;
+  const customer = { customerId, customerName, customerSegment, region };
+  return { orderId, ...customer, status, currency, total, itemCount, items, tracking, carrier, placedAt, updatedAt, version };
+}
+
+/** What the routes of commands on an existing order have in common. */
+const onOrder = { tag: 'orders', params: Params, idName: 'orderId', answer: Written, represent: fromState } as const;
+
+export const orderRoutes: readonly Route[] = [
+  commandRoute({
+    path: '/orders',
+    id: 'placeOrder',
+    summary: 'Place an order',
+    description: 'Prices are those of the moment, read from the write side and recorded in the event with the versions they were seen at.',
+    tag: 'orders',
+    body: z.strictObject({
+      customerId: text(100),
+      customerName: text(200),
+      customerSegment: text(100).optional(),
+      region: text(100).optional(),
+      items: Items,
+    }),
+    bodyExample: {
+      customerId: 'c-1024',
+      customerName: 'Ada Lovelace',
+      customerSegment: 'retail',
+      region: 'EU',
+      items: [{ sku: 'TIDE-2027', quantity: 2 }],
+    },
+    creates: { location: (id) => `/orders/${id}` },
+    toCommand: ({ body, newId }): RequestOrder => ({ type: 'PlaceOrder', data: { orderId: newId(), ...body } }),
+    idName: 'orderId',
+    answer: Written,
+    answerExample: { orderId: ORDER_ID, version: 1 },
+    represent: fromState,
+    refusals: ['unknown-sku', 'duplicate-sku', 'mixed-currencies', 'wrong-state'],
+  }),
+  commandRoute({
+    ...onOrder,
+    path: '/orders/:orderId/shipment',
+    id: 'shipOrder',
+    summary: 'Ship a placed order',
+    body: z.strictObject({ tracking: text(200), carrier: text(100).optional() }),
+    bodyExample: { tracking: 'JD014600006281230', carrier: 'DHL' },
+    toCommand: ({ params, body }): ShipOrder => ({ type: 'ShipOrder', data: { ...params, ...body } }),
+    answerExample: { orderId: ORDER_ID, version: 2 },
+    refusals: ['not-found', 'wrong-state'],
+  }),
+  commandRoute({
+    ...onOrder,
+    path: '/orders/:orderId/delivery',
+    id: 'deliverOrder',
+    summary: 'Record that a shipped order was delivered',
+    body: z.strictObject({}),
+    bodyExample: {},
+    isBodyOptional: true,
+    toCommand: ({ params }): DeliverOrder => ({ type: 'DeliverOrder', data: params }),
+    answerExample: { orderId: ORDER_ID, version: 3 },
+    refusals: ['not-found', 'wrong-state'],
+  }),
+  commandRoute({
+    ...onOrder,
+    path: '/orders/:orderId/cancellation',
+    id: 'cancelOrder',
+    summary: 'Cancel a placed order',
+    body: z.strictObject({ reason: text(500) }),
+    bodyExample: { reason: 'Ordered by mistake' },
+    toCommand: ({ params, body }): CancelOrder => ({ type: 'CancelOrder', data: { ...params, ...body } }),
+    answerExample: { orderId: ORDER_ID, version: 2 },
+    refusals: ['not-found', 'wrong-state'],
+  }),
+  commandRoute({
+    ...onOrder,
+    path: '/orders/:orderId/returns',
+    id: 'returnItems',
+    summary: 'Take back items of a delivered order',
+    description: 'Never more of a line than was bought less what came back. Once nothing is left, the order is `returned`.',
+    body: z.strictObject({ items: Items, reason: text(500) }),
+    bodyExample: { items: [{ sku: 'TIDE-2027', quantity: 1 }], reason: 'Water damage' },
+    toCommand: ({ params, body }): ReturnItems => ({ type: 'ReturnItems', data: { ...params, ...body } }),
+    answerExample: { orderId: ORDER_ID, version: 4 },
+    refusals: ['not-found', 'wrong-state', 'unknown-sku', 'duplicate-sku', 'nothing-to-return'],
+  }),
+  resourceRoute({
+    path: '/orders/:orderId',
+    id: 'getOrder',
+    summary: 'One order',
+    tag: 'orders',
+    params: Params,
+    noun: 'order',
+    stream: ({ orderId }) => streamId(ORDER, orderId),
+    reads: orderLookup,
+    query: ({ orderId }) => orderById(orderId),
+    view: fromRow,
+    represent: ({ orderId }, state) => fromState(orderId, state),
+    answer: OrderView,
+    answerExample: EXAMPLE,
+  }),
+  listRoute({
+    path: '/orders',
+    id: 'listOrders',
+    summary: 'Orders, newest first',
+    tag: 'orders',
+    filter: { customerId: text(100).optional(), status: z.enum(ORDER_STATUSES).optional() },
+    reads: orderLookup,
+    query: listOrders,
+    view: fromRow,
+    positionOf: ({ placedAt, orderId }) => [placedAt, orderId],
+    item: OrderView,
+    itemExample: EXAMPLE,
+  }),
+  historyRoute({
+    path: '/orders/:orderId/history',
+    id: 'getOrderHistory',
+    summary: 'What happened to an order',
+    tag: 'orders',
+    params: Params,
+    noun: 'order',
+    stream: ({ orderId }) => streamId(ORDER, orderId),
+    itemExample: {
+      version: 2,
+      type: 'OrderShipped',
+      data: { tracking: 'JD014600006281230', carrier: 'DHL' },
+      actor: 'anonymous',
+      correlationId: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5c',
+      recordedAt: '2026-11-23T10:00:00.000Z',
+    },
+  }),
+];

@@ -1,0 +1,111 @@
+import { type Env, databaseOf, queueOf } from './bindings.ts';
+import type { Clock } from './eventsourcing/clock.ts';
+import type { Group } from './eventsourcing/group.ts';
+import type { Hint } from './eventsourcing/message.ts';
+import { type CatchUpRequest, type CatchUpResult, catchUp } from './eventsourcing/read/catch-up.ts';
+import type { CausalReadPorts } from './eventsourcing/read/causal-read.ts';
+import { type TokenCodec, tokenCodec } from './eventsourcing/read/causal-token.ts';
+import { liveVersions } from './eventsourcing/read/confirm.ts';
+import { pointerCache } from './eventsourcing/read/pointer.ts';
+import type { Projection } from './eventsourcing/read/projection.ts';
+import type { ProjectionWorkerPorts } from './eventsourcing/read/projection-worker.ts';
+import { singleFlight } from './eventsourcing/read/single-flight.ts';
+import { type Registry, createRegistry } from './eventsourcing/registry.ts';
+import type { StreamId } from './eventsourcing/stream.ts';
+import type { AggregateOptions } from './eventsourcing/write/aggregate.ts';
+import type { AggregateHost } from './eventsourcing/write/aggregate-object.ts';
+import { type AggregateRpc, type Aggregates, durableAggregates } from './eventsourcing/write/aggregates.ts';
+import { type CommandBus, type CommandHandlers, createCommandBus } from './eventsourcing/write/command-bus.ts';
+import type { RelayOptions } from './eventsourcing/write/relay.ts';
+import { systemClock } from './clock.ts';
+import { log } from './log.ts';
+import type { Module } from './module.ts';
+
+/** The ports to the platform. Production uses them as they are here; tests replace single ones, to inject faults. */
+export interface Platform {
+  readonly clock: Clock;
+  readonly aggregateStub: (env: Env, stream: StreamId) => AggregateRpc;
+  readonly sendHint: (env: Env, group: Group, hint: Hint) => Promise<void>;
+  readonly database: (env: Env, group: Group) => D1Database;
+  readonly aggregateOptions?: AggregateOptions;
+  readonly relayOptions?: RelayOptions;
+  /** How long a causal read may wait, in ms. */
+  readonly causalTimeoutMs?: number;
+}
+
+export const cloudflare: Platform = {
+  clock: systemClock,
+  aggregateStub: (env, stream) => env.AGGREGATES.get(env.AGGREGATES.idFromName(stream)) as unknown as AggregateRpc,
+  sendHint: async (env, group, hint) => {
+    await queueOf(env, group).send(hint, { contentType: 'json' });
+  },
+  database: databaseOf,
+};
+
+/** Everything that a request, a queue batch or an object needs, put together once for each isolate. */
+export interface Runtime {
+  readonly registry: Registry;
+  readonly bus: CommandBus<CommandHandlers>;
+  readonly aggregates: Aggregates;
+  readonly clock: Clock;
+  readonly reads: CausalReadPorts;
+  readonly causalTimeoutMs: number | undefined;
+  readonly catchUp: (projection: Projection, requests: readonly CatchUpRequest[]) => Promise<CatchUpResult>;
+  readonly databaseOf: (group: Group) => D1Database;
+  readonly worker: ProjectionWorkerPorts;
+  readonly aggregateHost: AggregateHost;
+  /** Throws when the deployment has no key. */
+  tokens(): TokenCodec;
+}
+
+/** Puts the system together for an environment. */
+export function createRuntime(env: Env, modules: readonly Module[], platform: Platform): Runtime {
+  const { clock } = platform;
+  const registry = createRegistry(modules);
+  const aggregates = durableAggregates((stream) => platform.aggregateStub(env, stream));
+  const bus = createCommandBus(...modules.map(({ commands }) => commands({ aggregates, clock })));
+  const database = (group: Group) => platform.database(env, group);
+  const pointers = pointerCache();
+
+  function runCatchUp(projection: Projection, requests: readonly CatchUpRequest[]): Promise<CatchUpResult> {
+    const ports = { database: database(projection.group), pointers, loadEvents: aggregates.load, revisionOf: registry.revisionOf };
+    return catchUp(ports, projection.name, requests);
+  }
+
+  let codec: TokenCodec | undefined;
+  function tokens(): TokenCodec {
+    if (!env.CAUSAL_TOKEN_KEY) throw new Error('the secret CAUSAL_TOKEN_KEY is not set: `npx wrangler secret put CAUSAL_TOKEN_KEY`');
+    const previous = env.CAUSAL_TOKEN_PREVIOUS_KEY ? [env.CAUSAL_TOKEN_PREVIOUS_KEY] : [];
+    codec ??= tokenCodec([env.CAUSAL_TOKEN_KEY, ...previous]);
+    return codec;
+  }
+
+  return {
+    registry,
+    bus,
+    aggregates,
+    clock,
+    reads: { databaseOf: database, pointers, catchUp: runCatchUp, flights: singleFlight(), now: clock.now },
+    causalTimeoutMs: platform.causalTimeoutMs,
+    catchUp: runCatchUp,
+    databaseOf: database,
+    worker: { projectionsOf: registry.projectionsOf, catchUp: runCatchUp, report: log },
+    tokens,
+    aggregateHost: {
+      clock,
+      typeOf: registry.typeOf,
+      groupsOf: registry.groupsOf,
+      send: (group, hint) => platform.sendHint(env, group, hint),
+      async versionsReached(group, stream, names) {
+        const projections = registry
+          .projectionsFollowing(stream)
+          .filter((projection) => projection.group === group && (names?.includes(projection.name) ?? true));
+        const versions = await liveVersions(database(group), projections, [stream]);
+        return new Map(versions.map(({ projection, version }) => [projection, version]));
+      },
+      report: log,
+      ...(platform.aggregateOptions && { aggregateOptions: platform.aggregateOptions }),
+      ...(platform.relayOptions && { relayOptions: platform.relayOptions }),
+    },
+  };
+}

@@ -1,0 +1,37 @@
+import { type Env, groupOfQueue } from './bindings.ts';
+import { consumeHints } from './eventsourcing/read/projection-worker.ts';
+import { aggregateObject } from './eventsourcing/write/aggregate-object.ts';
+import { createApp } from './http/app.ts';
+import { log } from './log.ts';
+import type { Module } from './module.ts';
+import { metaRoutes } from './operations/meta-routes.ts';
+import { streamRoutes } from './operations/stream-routes.ts';
+import { type Platform, type Runtime, createRuntime } from './runtime.ts';
+
+/** Puts a domain on a platform: the Worker's handlers and its Durable Object class. */
+export function tidemark(domain: readonly Module[], platform: Platform) {
+  const runtimes = new WeakMap<Env, Runtime>();
+  function runtimeOf(env: Env): Runtime {
+    const known = runtimes.get(env) ?? createRuntime(env, domain, platform);
+    runtimes.set(env, known);
+    return known;
+  }
+
+  const problems = Object.assign({}, ...domain.map((module) => module.problems));
+  const routes = [...domain.flatMap((module) => module.routes), ...streamRoutes];
+  const app = createApp(runtimeOf, [...routes, ...metaRoutes(routes, problems)], problems);
+
+  const handler: ExportedHandler<Env> = {
+    fetch: app.fetch,
+    async queue(batch, env) {
+      const group = groupOfQueue(batch.queue);
+      if (!group) {
+        log('queue.unknown', { queue: batch.queue });
+        batch.retryAll();
+        return;
+      }
+      await consumeHints(runtimeOf(env).worker, group, batch.messages);
+    },
+  };
+  return { handler, Aggregate: aggregateObject<Env>((env) => runtimeOf(env).aggregateHost), runtimeOf };
+}

@@ -1,0 +1,9 @@
+import { applyD1Migrations } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { afterEach } from 'vitest';
+
+import { resetPorts } from './support/platform.ts';
+
+await applyD1Migrations(env.SERVING_DB, env.TEST_MIGRATIONS_SERVING);
+
+afterEach(resetPorts);

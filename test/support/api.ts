@@ -1,0 +1,53 @@
+import { exports } from 'cloudflare:workers';
+
+export type Headers = Record<string, string>;
+
+/** A client of the HTTP API, as any other: it sees only what goes over the wire. */
+export function request(method: string, path: string, headers: Headers = {}, body?: BodyInit): Promise<Response> {
+  return exports.default.fetch(`https://tidemark.test${path}`, { method, headers, ...(body !== undefined && { body }) });
+}
+
+export function get(path: string, headers: Headers = {}): Promise<Response> {
+  return request('GET', path, headers);
+}
+
+export function post(path: string, body: unknown = {}, headers: Headers = {}): Promise<Response> {
+  return request('POST', path, { 'Content-Type': 'application/json', ...headers }, JSON.stringify(body));
+}
+
+/** The answer's JSON, for a test to look into. */
+// oxlint-disable-next-line typescript/no-explicit-any -- whatever the server sent
+export async function json(answer: Response | Promise<Response>): Promise<any> {
+  return (await answer).json();
+}
+
+/** The token of an answer, as the header of the next request. */
+export function withToken(answer: Response, more: Headers = {}): Headers {
+  return { 'X-Causal-Token': answer.headers.get('X-Causal-Token') ?? '', ...more };
+}
+
+let serial = 0;
+
+/** A SKU that no other test has. */
+export function newSku(): string {
+  serial += 1;
+  return `SKU-${serial}-${crypto.randomUUID().slice(0, 8)}`.toUpperCase();
+}
+
+export const eur = (amount: number) => ({ amount, currency: 'EUR' });
+
+/** A product that exists, and the answer that created it. */
+export async function createProduct(overrides: Record<string, unknown> = {}, headers: Headers = {}) {
+  const sku = newSku();
+  const answer = await post('/products', { name: 'Tide table', price: eur(1999), category: 'almanacs', sku, ...overrides }, headers);
+  const { productId } = await answer.clone().json<{ productId: string }>();
+  return { answer, productId, sku: (overrides['sku'] as string | undefined) ?? sku, stream: `product-${productId}` };
+}
+
+/** An order that was placed (for a new product, unless `items` are given), and the answer that placed it. */
+export async function placeOrder(overrides: Record<string, unknown> = {}, headers: Headers = {}) {
+  const items = overrides['items'] ?? [{ sku: (await createProduct()).sku, quantity: 2 }];
+  const answer = await post('/orders', { customerId: 'c-1', customerName: 'Ada Lovelace', ...overrides, items }, headers);
+  const { orderId } = await answer.clone().json<{ orderId: string }>();
+  return { answer, orderId, items: items as { sku: string; quantity: number }[], stream: `order-${orderId}` };
+}

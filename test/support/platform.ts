@@ -1,0 +1,51 @@
+import type { Group } from '../../src/eventsourcing/group.ts';
+import type { Hint } from '../../src/eventsourcing/message.ts';
+import type { StreamId } from '../../src/eventsourcing/stream.ts';
+import type { AggregateRpc } from '../../src/eventsourcing/write/aggregates.ts';
+import type { Env } from '../../src/bindings.ts';
+import { type Platform, cloudflare } from '../../src/runtime.ts';
+
+/** A message that the relay sent, caught before the queue. */
+export interface SentHint {
+  readonly group: Group;
+  readonly hint: Hint;
+}
+
+interface Ports {
+  /** Default: the message is caught in `sent`, and a test delivers it when it likes. */
+  sendHint: (env: Env, group: Group, hint: Hint) => Promise<void>;
+  database: (env: Env, group: Group) => D1Database;
+  aggregateStub: (env: Env, stream: StreamId) => AggregateRpc;
+  /** Added to the real time, in ms. */
+  clockOffsetMs: number;
+}
+
+/** Everything the relay sent since the last `resetPorts`. */
+export const sent: SentHint[] = [];
+
+const defaults = (): Ports => ({
+  sendHint: async (_env, group, hint) => {
+    sent.push({ group, hint });
+  },
+  database: cloudflare.database,
+  aggregateStub: cloudflare.aggregateStub,
+  clockOffsetMs: 0,
+});
+
+/** The ports as they are now: a test assigns what it wants to fail, and `resetPorts` (run after each test) puts all back. */
+export const ports: Ports = defaults();
+
+export function resetPorts(): void {
+  Object.assign(ports, defaults());
+  sent.length = 0;
+}
+
+/** The platform of the Worker under test. */
+export const platform: Platform = {
+  clock: { ...cloudflare.clock, now: () => Date.now() + ports.clockOffsetMs },
+  aggregateStub: (env, stream) => ports.aggregateStub(env, stream),
+  sendHint: (env, group, hint) => ports.sendHint(env, group, hint),
+  database: (env, group) => ports.database(env, group),
+  relayOptions: { coalesceMs: 20, timeoutMs: 300 },
+  causalTimeoutMs: 1_000,
+};

@@ -1,0 +1,9 @@
+import { domain } from '../src/domain.ts';
+import { tidemark } from '../src/tidemark.ts';
+import { platform } from './support/platform.ts';
+
+// The whole system as in production, on a platform whose single ports a test can replace.
+const { handler, Aggregate, runtimeOf } = tidemark(domain, platform);
+
+export { Aggregate, runtimeOf };
+export default handler;
