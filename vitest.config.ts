@@ -24,5 +24,7 @@ export default defineConfig({
     // Every file gets a workerd of its own, and so storage, queues and alarms of its own; tests in one file share them.
     isolate: true,
     maxWorkers: '100%',
+    // The log lines of a test are worth reading only when it fails.
+    silent: 'passed-only',
   },
 });

@@ -62,7 +62,7 @@ const processors: Record<string, string> = {
 const cLibraries: Record<string, string> = { gnu: 'glibc', musl: 'musl' };
 
 /** What `npm` would have read from the package itself, told from a name such as `@oxlint/binding-linux-x64-musl`. */
-function platformOf(name: string): Pick<LockedPackage, 'cpu' | 'libc' | 'os'> {
+function platformOf(name: string): { cpu: string[]; libc?: string[]; os: string[] } {
   const words = name.slice(name.lastIndexOf('/') + 1).split('-');
   const first = (known: Record<string, string>) => words.flatMap((word) => known[word] ?? []).slice(0, 1);
   const os = first(operatingSystems);
@@ -87,14 +87,16 @@ function addMissing(packages: LockFile['packages']): string[] {
   for (const [parent, { dev, optionalDependencies = {} }] of Object.entries(packages)) {
     for (const [name, version] of Object.entries(optionalDependencies)) {
       const installed = findInstalled(packages, parent, name);
-      // A range may be met by any version found; only exact pins, which all native tools use, are compared.
-      if (installed !== undefined && (!exactVersion.test(version) || packages[installed]?.version === version))
-        continue;
-      if (!exactVersion.test(version)) throw new Error(`${parent} wants ${name}@${version}: not an exact version`);
-      const place =
-        installed === undefined || parent === '' ? `node_modules/${name}` : `${parent}/node_modules/${name}`;
-      const { cpu, ...platform } = platformOf(name);
-      packages[place] = { version, cpu, ...(dev && { dev }), ...platform, optional: true } as LockedPackage;
+      const isExact = exactVersion.test(version);
+      // Native tools pin their packages exactly. A range is met by whatever npm found for it.
+      if (installed !== undefined && (!isExact || packages[installed]?.version === version)) continue;
+      if (!isExact) throw new Error(`${parent} wants ${name}@${version}, which is not an exact version`);
+
+      const folder = installed === undefined || parent === '' ? '' : `${parent}/`;
+      const place = `${folder}node_modules/${name}`;
+      const { cpu, libc, os } = platformOf(name);
+      // In npm's order, or its next run would rewrite the file.
+      packages[place] = { version, cpu, ...(dev && { dev }), ...(libc && { libc }), optional: true, os };
       added.push(place);
     }
   }
@@ -122,7 +124,7 @@ if (added.length === 0 && cleaned.length === 0) {
   console.error('Run `npm run lock`, and commit package-lock.json.');
   process.exitCode = 1;
 } else {
-  // npm keeps the places sorted like this; in any other order its next run would rewrite the file.
+  // npm keeps the places sorted like this.
   lock.packages = Object.fromEntries(Object.entries(lock.packages).toSorted(([a], [b]) => a.localeCompare(b, 'en')));
   writeFileSync(lockFile, `${JSON.stringify(lock, undefined, 2)}\n`);
   console.log(`Added ${added.length} packages and removed ${cleaned.length} addresses.`);

@@ -1,9 +1,10 @@
 import { domain } from '../src/domain.ts';
 import { tidemark } from '../src/tidemark.ts';
 import { platform } from './support/platform.ts';
+import { tally } from './support/tally.ts';
 
 // The whole system as in production, on a platform whose single ports a test can replace.
-const { handler, Aggregate, runtimeOf } = tidemark(domain, platform);
+const { handler, Aggregate, runtimeOf } = tidemark([...domain, tally], platform);
 
 export { Aggregate, runtimeOf };
 export default handler;

@@ -7,15 +7,23 @@ import type { Hint } from '../../src/eventsourcing/message.ts';
 import worker from '../worker.ts';
 import { sent } from './platform.ts';
 
-/** Waits until the relay has sent `count` messages in all, and returns them. */
-export async function sentHints(count: number): Promise<Hint[]> {
-  await expect.poll(() => sent.length).toBeGreaterThanOrEqual(count);
-  return sent.map(({ hint }) => hint);
+/** The messages about a stream that the relay has sent and nobody took; of all streams without one. */
+export function hintsOf(stream?: string): Hint[] {
+  return sent.map(({ hint }) => hint).filter((hint) => stream === undefined || hint.stream === stream);
 }
 
-/** Takes every message that was caught so far. */
-export function takeHints(): Hint[] {
-  return sent.splice(0).map(({ hint }) => hint);
+/** Waits until the relay has sent at least `count` messages about a stream, and returns them. */
+export async function sentHints(count: number, stream?: string): Promise<Hint[]> {
+  await expect.poll(() => hintsOf(stream).length).toBeGreaterThanOrEqual(count);
+  return hintsOf(stream);
+}
+
+/** Takes the messages about a stream (or all) out of what was caught so far. */
+export function takeHints(stream?: string): Hint[] {
+  const taken = hintsOf(stream);
+  const kept = sent.filter(({ hint }) => !taken.includes(hint));
+  sent.splice(0, sent.length, ...kept);
+  return taken;
 }
 
 /** Hands messages to the consumer as one batch of the queue, and returns what it did with each. */

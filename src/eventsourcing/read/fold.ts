@@ -1,6 +1,6 @@
 import type { RecordedEvent } from '../event.ts';
 import type { StreamId } from '../stream.ts';
-import { type Projection, ignored, rowKeyOf } from './projection.ts';
+import { type Handler, type Projection, ignored, rowKeyOf } from './projection.ts';
 import type { Row } from './slot-tables.ts';
 
 /** What some events of one stream do to one projection's tables. */
@@ -46,15 +46,9 @@ export function foldStream(
     try {
       if (handler === undefined) throw new Error('it has no handler for this type');
       if (handler !== ignored) {
-        collect(appended, handler.append?.(event, row));
+        collect(appended, handler.append?.(event));
         collect(counted, handler.count?.(event, row));
-        if (handler.create) {
-          if (row) throw new Error('its row exists already');
-          row = handler.create(event);
-        } else if (handler.change) {
-          if (!row) throw new Error('its row does not exist');
-          row = handler.change(row, event);
-        }
+        row = nextRow(handler, row, event);
       }
     } catch (error) {
       throw new PoisonEventError(projection.name, event, error);
@@ -62,6 +56,16 @@ export function foldStream(
     if (row) row = { ...row, ...key, version: event.version };
   }
   return { stream, before, after: row, appended, counted };
+}
+
+function nextRow(handler: Handler, row: Row | undefined, event: RecordedEvent): Row | undefined {
+  if (!handler.create && !handler.change) return row;
+  if (row) {
+    if (!handler.change) throw new Error('its row exists already');
+    return handler.change(row, event);
+  }
+  if (!handler.create) throw new Error('its row does not exist');
+  return handler.create(event);
 }
 
 function collect(into: Record<string, Row[]>, rows: Readonly<Record<string, readonly Row[] | undefined>> | undefined): void {

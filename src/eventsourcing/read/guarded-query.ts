@@ -33,33 +33,55 @@ export async function runGuarded<Result>(
   query: SelectQuery<Result>,
 ): Promise<GuardedAnswer<Result>> {
   const { sql, params } = query.toSQL();
-  const checkpoints =
-    streams.length === 0
-      ? `NULL`
-      : `(SELECT json_group_array(json_array(wanted.value, coalesce(c.version, 0)))
-        FROM json_each(?) AS wanted
-        LEFT JOIN checkpoint AS c ON c.projection = pointer.projection AND c.slot = ? AND c.stream = wanted.value)`;
-  const checkpointParams = streams.length === 0 ? [] : [JSON.stringify(streams), pointer.live.slot];
+  const checkpoints = checkpointColumns(pointer, streams);
   const answer = await database
     .prepare(
-      `SELECT pointer.epoch AS "guard.epoch", ${checkpoints} AS "guard.checkpoints", answer.*
+      `SELECT ${['pointer.epoch AS "guard.epoch"', ...checkpoints.columns, 'answer.*'].join(', ')}
       FROM projection_pointer AS pointer
       LEFT JOIN (SELECT 1 AS "guard.found", answer.* FROM (${sql}) AS answer) AS answer ON true
       WHERE pointer.projection = ?`,
     )
-    .bind(...checkpointParams, ...params, projectionName)
+    .bind(...checkpoints.params, ...params, projectionName)
     .all<Record<string, unknown>>();
 
   const first = answer.results[0];
-  const versions = first?.['guard.checkpoints'] ? (JSON.parse(first['guard.checkpoints'] as string) as [StreamId, number][]) : [];
+  const versions = first ? checkpoints.columns.flatMap((_, index) => JSON.parse(first[`guard.versions.${index}`] as string) as number[]) : [];
   const decode = decoderOf<Result>(query);
   return {
     epoch: first?.['guard.epoch'] as number | undefined,
-    versions: new Map(versions),
+    versions: new Map(streams.map((stream, index) => [stream, versions[index] ?? 0])),
     rows: answer.results.filter((row) => row['guard.found'] === 1).map(decode),
     isPrimary: answer.meta.served_by_primary !== false,
     rowsRead: answer.meta.rows_read,
   };
+}
+
+/** D1 takes 32 arguments for a function and 100 bound parameters for a statement; the query needs some of the latter itself. */
+const MAX_ARGUMENTS = 32;
+const MAX_BOUND_STREAMS = 60;
+
+/**
+ * The versions of the streams' checkpoints, each by a subquery of its own that reads one row: a join with `json_each` or an `IN` would
+ * be billed for two.
+ */
+function checkpointColumns(pointer: Pointer, streams: readonly StreamId[]): { columns: readonly string[]; params: readonly string[] } {
+  const isBound = streams.length <= MAX_BOUND_STREAMS;
+  const versions = streams.map(
+    (stream) =>
+      `coalesce((
+        SELECT c.version FROM checkpoint AS c
+        WHERE c.projection = pointer.projection AND c.slot = '${pointer.live.slot}' AND c.stream = ${isBound ? '?' : quoted(stream)}
+      ), 0)`,
+  );
+  const columns = Array.from(
+    { length: Math.ceil(versions.length / MAX_ARGUMENTS) },
+    (_, index) => `json_array(${versions.slice(index * MAX_ARGUMENTS, (index + 1) * MAX_ARGUMENTS).join(', ')}) AS "guard.versions.${index}"`,
+  );
+  return { columns, params: isBound ? streams : [] };
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
 }
 
 /** Maps a row of the database to what the query selected: by property name, decoded as drizzle would. */

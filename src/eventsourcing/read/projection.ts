@@ -22,38 +22,20 @@ type Appended<A extends Appends> = { readonly [Name in keyof A]?: readonly Infer
 /** Counter rows: the key's columns say which counter, all others are signed increments. */
 type Counted<C extends Counters> = { readonly [Name in keyof C]?: readonly InferInsertModel<C[Name]['tables']['a']>[] };
 
-interface SharedEffects<SeenRow, Event extends DomainEvent, A extends Appends, C extends Counters> {
-  readonly append?: (event: RecordedEvent<Event>, row: SeenRow) => Appended<A>;
+/** What an event of one type does. One that has none of these only moves the checkpoint. */
+interface Effects<Table extends SQLiteTable, Key extends string, Event extends DomainEvent, A extends Appends, C extends Counters> {
+  /** The stream's own row, where it has none yet. Without it, an event that meets no row is refused. */
+  readonly create?: (event: RecordedEvent<Event>) => RowValues<Table, Key>;
+  /** The stream's own row, where it has one. Without it, and with `create`, an event that meets a row is refused. */
+  readonly change?: (row: InferSelectModel<Table>, event: RecordedEvent<Event>) => RowValues<Table, Key>;
+  readonly append?: (event: RecordedEvent<Event>) => Appended<A>;
   /** `row` is the stream's own row before the event, so that what it stood for can be taken back. */
-  readonly count?: (event: RecordedEvent<Event>, row: SeenRow) => Counted<C>;
-}
-
-/** The first event of a row: there is none yet. */
-interface Creates<Values, Event extends DomainEvent, A extends Appends, C extends Counters>
-  extends SharedEffects<undefined, Event, A, C> {
-  readonly create: (event: RecordedEvent<Event>) => Values;
-}
-
-/** An event that changes its stream's own row. */
-interface Changes<Table extends SQLiteTable, Values, Event extends DomainEvent, A extends Appends, C extends Counters>
-  extends SharedEffects<InferSelectModel<Table>, Event, A, C> {
-  readonly change: (row: InferSelectModel<Table>, event: RecordedEvent<Event>) => Values;
-}
-
-/** An event that leaves the row as it is (or a projection without one) and only appends or counts. */
-interface Notes<Table extends SQLiteTable, Event extends DomainEvent, A extends Appends, C extends Counters>
-  extends SharedEffects<InferSelectModel<Table> | undefined, Event, A, C> {
-  readonly create?: never;
-  readonly change?: never;
+  readonly count?: (event: RecordedEvent<Event>, row: InferSelectModel<Table> | undefined) => Counted<C>;
 }
 
 /** What an event type does, for every type of the categories followed: a missing one is a type error. */
 export type Handlers<Event extends DomainEvent, Table extends SQLiteTable, Key extends string, A extends Appends, C extends Counters> = {
-  readonly [Type in Event['type']]:
-    | typeof ignored
-    | Creates<RowValues<Table, Key>, Extract<Event, { type: Type }>, A, C>
-    | Changes<Table, RowValues<Table, Key>, Extract<Event, { type: Type }>, A, C>
-    | Notes<Table, Extract<Event, { type: Type }>, A, C>;
+  readonly [Type in Event['type']]: typeof ignored | Effects<Table, Key, Extract<Event, { type: Type }>, A, C>;
 };
 
 /** How a projection is normally moved: by the queue, or by the command's own request before it answers. */
@@ -108,7 +90,7 @@ export interface Projection<Table extends SQLiteTable = SQLiteTable> {
 export interface Handler {
   readonly create?: ((event: RecordedEvent) => Row) | undefined;
   readonly change?: ((row: Row, event: RecordedEvent) => Row) | undefined;
-  readonly append?: ((event: RecordedEvent, row: Row | undefined) => Readonly<Record<string, readonly Row[] | undefined>>) | undefined;
+  readonly append?: ((event: RecordedEvent) => Readonly<Record<string, readonly Row[] | undefined>>) | undefined;
   readonly count?: ((event: RecordedEvent, row: Row | undefined) => Readonly<Record<string, readonly Row[] | undefined>>) | undefined;
 }
 

@@ -1,0 +1,254 @@
+/**
+ * What Tidemark does, told at a terminal against a running server: `npm run demo`, with the server's URL after it if it is another.
+ *
+ *     npm run demo
+ *     npm run demo -- https://tidemark.example.workers.dev --key "$OPERATIONS_KEY"
+ *
+ * Every promise that it tells is checked. It leaves its products and orders behind, and can be run again and again.
+ */
+import { randomUUID } from 'node:crypto';
+import { parseArgs, styleText } from 'node:util';
+
+import { type Answer, LOCAL_SERVER, type ProblemBody, UnexpectedAnswerError, apiClient, requireServer } from './api-client.ts';
+
+interface Money {
+  readonly amount: number;
+  readonly currency: string;
+}
+
+interface Product {
+  readonly productId: string;
+  readonly name: string;
+  readonly sku: string;
+  readonly price: Money;
+}
+
+interface Order {
+  readonly orderId: string;
+  readonly status: string;
+  readonly total: Money;
+  readonly items: readonly { readonly sku: string; readonly name: string; readonly quantity: number; readonly unitPrice: Money }[];
+}
+
+interface HistoryPage {
+  readonly items: readonly { readonly version: number; readonly type: string; readonly recordedAt: string }[];
+}
+
+const HELP = `Usage: npm run demo -- [url] [--key <operations key>]
+
+  url     the server, default ${LOCAL_SERVER}
+  --key   OPERATIONS_KEY of a deployment, for the event histories; default: the variable OPERATIONS_KEY
+`;
+
+const { operationsKey, url } = readArguments();
+const api = apiClient(url, { operationsKey });
+const suffix = randomUUID().slice(0, 8).toUpperCase();
+const eur = (amount: number): Money => ({ amount, currency: 'EUR' });
+
+/** A promise was told and not kept. */
+class BrokenPromise extends Error {
+  override readonly name = 'BrokenPromise';
+}
+
+try {
+  await requireServer(api);
+  await tell();
+} catch (error) {
+  // A fault of this script shows its stack; whatever the server did wrong is one sentence.
+  const { message, stack } = error as Error;
+  const isBug = error instanceof TypeError || error instanceof ReferenceError;
+  console.error(`\n${styleText('red', '✗', { stream: process.stderr })} ${isBug ? stack : message}`);
+  process.exitCode = 1;
+}
+
+async function tell(): Promise<void> {
+  say(`${paint('bold', 'Tidemark')} at ${api.url}`);
+
+  chapter('Two products');
+  const lamp = await createProduct('Storm lamp', eur(4_900), 'lighting');
+  const chart = await createProduct('Harbour chart', eur(1_250), 'almanacs', lamp.token);
+  note('The ids follow from the SKUs, so a SKU is unique without any registry.');
+
+  chapter('An order, read back at once');
+  const items = [
+    { sku: lamp.body.sku, quantity: 1 },
+    { sku: chart.body.sku, quantity: 2 },
+  ];
+  const placed = await api.post<Order>('/orders', { customerId: `c-${suffix}`, customerName: 'Ada Lovelace', items }, { token: chart.token });
+  expectStatus(placed, 201);
+  const { orderId } = placed.body;
+  const path = `/orders/${orderId}`;
+  done('placed', `order ${orderId} at version ${placed.version}`, placed);
+
+  // Side by side: the read with the token brings the read model up to date, and the other one shall not profit from that.
+  const [plain, read] = await Promise.all([api.get<Order>(path), api.get<Order>(path, { token: placed.token })]);
+  expectStatus(read, 200);
+  promise(read.version === placed.version, `the read with the token shows version ${placed.version}, not ${read.version}`);
+  promise(read.body.total.amount === 7_400, `the order's total is ${money(eur(7_400))}, not ${money(read.body.total)}`);
+  done('with token', `version ${read.version}, ${read.body.status}, ${money(read.body.total)}`, read);
+  tellPlainRead(plain);
+
+  chapter('Shipped, and waited for');
+  const shipment = { tracking: `TM-${suffix}`, carrier: 'Lighthouse Express' };
+  const shipped = await api.post<Order>(`${path}/shipment`, shipment, { token: read.token, headers: { Prefer: 'wait=5' } });
+  expectStatus(shipped, 200);
+  done('shipped', `version ${shipped.version}, with \`Prefer: wait=5\``, shipped);
+  await tellWait(path, shipped);
+
+  chapter('A price changes; the order keeps the one it saw');
+  const price = await api.post(`/products/${lamp.body.productId}/price`, { price: eur(5_400), reason: 'Autumn' }, { token: shipped.token });
+  expectStatus(price, 200);
+  const lampNow = await api.get<Product>(`/products/${lamp.body.productId}`, { token: price.token });
+  expectStatus(lampNow, 200);
+  promise(lampNow.body.price.amount === 5_400, `the storm lamp costs ${money(eur(5_400))} now, not ${money(lampNow.body.price)}`);
+  done('product', `${lampNow.body.name} costs ${money(lampNow.body.price)} now (was ${money(eur(4_900))})`, lampNow);
+  const kept = await api.get<Order>(path, { token: lampNow.token });
+  expectStatus(kept, 200);
+  const keptPrice = unitPriceOf(kept.body, lamp.body.sku);
+  promise(keptPrice?.amount === 4_900, `the order keeps ${money(eur(4_900))} for the storm lamp, not ${money(keptPrice)}`);
+  done('order', `still has it at ${money(keptPrice)}, total ${money(kept.body.total)}`, kept);
+
+  chapter('Sent twice, done once');
+  const again = { customerId: `c-${suffix}`, customerName: 'Grace Hopper', items: [{ sku: lamp.body.sku, quantity: 1 }] };
+  const command = { token: kept.token, idempotencyKey: `demo-${suffix}`, headers: { Prefer: 'return=representation' } };
+  const first = await api.post<Order>('/orders', again, command);
+  expectStatus(first, 201);
+  promise(unitPriceOf(first.body, lamp.body.sku)?.amount === 5_400, 'an order placed after the price change has the new price');
+  done('first', `order ${first.body.orderId}, the lamp at ${money(unitPriceOf(first.body, lamp.body.sku))}`, first);
+  const second = await api.post<Order>('/orders', again, command);
+  expectStatus(second, 201);
+  promise(second.body.orderId === first.body.orderId, 'the same Idempotency-Key gives the same order');
+  promise(second.headers.get('Idempotency-Replayed') === 'true', 'the second answer says that it is a replay');
+  done('second', 'the same order: Idempotency-Replayed: true', second);
+  const other = await api.post<ProblemBody>('/orders', { ...again, customerName: 'Someone Else' }, command);
+  expectStatus(other, 422, 'key-reused');
+  done('other body', `the same key is refused: 422 ${other.body.code}`, other);
+
+  chapter('Decided on an old state: refused');
+  const stale = await api.post<ProblemBody>(`${path}/delivery`, {}, { token: kept.token, headers: { 'If-Match': '"1"' } });
+  expectStatus(stale, 412, 'version-mismatch');
+  promise(stale.body['currentVersion'] === shipped.version, `the 412 names the current version ${shipped.version}`);
+  done('If-Match "1"', `412 ${stale.body.code}: the current version is ${String(stale.body['currentVersion'])}`, stale);
+  const etag = shipped.headers.get('ETag') ?? '';
+  const delivered = await api.post(`${path}/delivery`, {}, { token: kept.token, headers: { 'If-Match': etag } });
+  expectStatus(delivered, 200);
+  done(`If-Match ${etag}`, `delivered, version ${delivered.version}`, delivered);
+
+  chapter('What happened, from the log itself');
+  const wasTold =
+    (await tellStream(`product-${lamp.body.productId}`, 'Storm lamp', ['ProductCreated', 'PriceUpdated'])) &&
+    (await tellStream(`product-${chart.body.productId}`, 'Harbour chart', ['ProductCreated'])) &&
+    (await tellStream(`order-${orderId}`, 'Ada’s order', ['OrderPlaced', 'OrderShipped', 'OrderDelivered'])) &&
+    (await tellStream(`order-${first.body.orderId}`, 'Grace’s order', ['OrderPlaced']));
+
+  say(`\n${paint('green', '✓')} Everything was as promised${wasTold ? '' : ', apart from the histories, which were not shown'}.`);
+}
+
+async function createProduct(name: string, price: Money, category: string, token?: string): Promise<Answer<Product>> {
+  const sku = `DEMO-${name.split(' ')[0]?.toUpperCase()}-${suffix}`;
+  const options = { token, headers: { Prefer: 'return=representation' } };
+  const created = await api.post<Product>('/products', { name, price, category, sku }, options);
+  expectStatus(created, 201);
+  done('created', `${name}, ${sku}, ${money(created.body.price)}`, created);
+  return created;
+}
+
+function tellPlainRead(plain: Answer<Order>): void {
+  promise(plain.status === 200 || plain.status === 404, `a read without the token gives 200 or 404, not ${plain.status}`);
+  if (plain.status === 404) {
+    done('without', '404: the read model has not heard of it yet', plain);
+    note('That is what eventual consistency looks like. The token is what makes the difference.');
+  } else {
+    done('without', `version ${plain.version}: the read model happened to be there already`, plain);
+    note('Nothing promises that without the token. It may as well have been a 404: that is eventual consistency.');
+  }
+}
+
+async function tellWait(path: string, shipped: Answer<Order>): Promise<void> {
+  if (!shipped.headers.get('Preference-Applied')?.includes('wait=5')) {
+    note('The read models took longer than 5 s, and the answer says so: no Preference-Applied. The write stands.');
+    return;
+  }
+  const plain = await api.get<Order>(path);
+  expectStatus(plain, 200);
+  promise(plain.body.status === 'shipped', `after Preference-Applied: wait=5 everybody sees the order shipped, not ${plain.body.status}`);
+  done('without', `version ${plain.version}, ${plain.body.status}: now everybody sees it, token or not`, plain);
+}
+
+/** Shows a stream's events. False when this deployment does not let the caller see them. */
+async function tellStream(stream: string, name: string, expected: readonly string[]): Promise<boolean> {
+  const history = await api.get<HistoryPage>(`/streams/${stream}/events?limit=100`);
+  if (history.status === 401) {
+    note('Event histories need the operations key of this deployment: --key, or the variable OPERATIONS_KEY.');
+    return false;
+  }
+  expectStatus(history, 200);
+  const { items } = history.body;
+  say(`  ${name}  ${paint('dim', stream)}`);
+  for (const { version, type, recordedAt } of items) say(`    ${paint('cyan', String(version))}  ${type.padEnd(15)} ${paint('dim', recordedAt)}`);
+  const isComplete = items.length === expected.length && items.every(({ type, version }, index) => type === expected[index] && version === index + 1);
+  promise(isComplete, `the log of ${stream} is ${expected.join(', ')}`);
+  return true;
+}
+
+function unitPriceOf(order: Order, sku: string): Money | undefined {
+  return order.items.find((item) => item.sku === sku)?.unitPrice;
+}
+
+function expectStatus(answer: Answer<unknown>, status: number, code?: string): void {
+  if (answer.status !== status) throw new UnexpectedAnswerError(answer);
+  const actual = (answer.body as Partial<ProblemBody> | undefined)?.code;
+  if (code !== undefined && actual !== code) throw new UnexpectedAnswerError(answer);
+}
+
+function promise(isKept: boolean, sentence: string): void {
+  if (!isKept) throw new BrokenPromise(`Not as promised: ${sentence}.`);
+}
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Colours only where there is a terminal that wants them. */
+function paint(style: Style, words: string): string {
+  return styleText(style, words, { stream: process.stdout });
+}
+
+function say(line: string): void {
+  console.log(line);
+}
+
+function chapter(title: string): void {
+  say(`\n${paint('bold', title)}`);
+}
+
+function done(what: string, result: string, { durationMs }: Answer<unknown>): void {
+  say(`  ${paint('green', what.padEnd(12))} ${result} ${paint('dim', `(${Math.round(durationMs)} ms)`)}`);
+}
+
+function note(words: string): void {
+  say(`  ${paint('dim', words)}`);
+}
+
+function money(price: Money | undefined): string {
+  if (!price) return 'nothing';
+  return `${(price.amount / 100).toFixed(2)} ${price.currency}`;
+}
+
+function readArguments(): { url: string; operationsKey: string | undefined } {
+  try {
+    const { positionals, values } = parseArgs({
+      allowPositionals: true,
+      options: { help: { type: 'boolean', short: 'h' }, key: { type: 'string' } },
+    });
+    if (values.help) {
+      console.log(HELP);
+      process.exit(0);
+    }
+    const [server = LOCAL_SERVER, ...others] = positionals;
+    if (others.length > 0) throw new TypeError(`One URL is enough: ${others.join(' ')} is too much.`);
+    if (!/^https?:$/.test(URL.parse(server)?.protocol ?? '')) throw new TypeError(`${server} is not a URL such as ${LOCAL_SERVER}.`);
+    return { url: server, operationsKey: values.key ?? process.env['OPERATIONS_KEY'] };
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${HELP}`);
+    process.exit(2);
+  }
+}

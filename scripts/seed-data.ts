@@ -1,0 +1,285 @@
+/**
+ * A season of a chandler's shop, made up: what is sold, who buys, what becomes of each order. The same options give the same season, down
+ * to the idempotency keys, and more orders only continue it.
+ */
+
+export interface SeasonOptions {
+  readonly seed: number;
+  readonly products: number;
+  readonly orders: number;
+}
+
+/** One command as it will be sent; the path of those on an existing order or product begins with its id, known only then. */
+interface Planned<Body> {
+  readonly idempotencyKey: string;
+  readonly body: Body;
+}
+
+export interface Money {
+  readonly amount: number;
+  readonly currency: string;
+}
+
+export interface Line {
+  readonly sku: string;
+  readonly quantity: number;
+}
+
+export type PlannedProduct = Planned<{ readonly sku: string; readonly name: string; readonly category: string; readonly price: Money }>;
+export type PlannedPrice = Planned<{ readonly price: Money; readonly reason: string }> & { readonly sku: string };
+export type PlannedStep = Planned<object> & { readonly step: 'shipment' | 'delivery' | 'cancellation' | 'returns' };
+
+export interface PlannedOrder extends Planned<OrderBody> {
+  /** A product that is created right before, and that this is the first order for. */
+  readonly launches?: PlannedProduct;
+  readonly steps: readonly PlannedStep[];
+}
+
+interface OrderBody {
+  readonly customerId: string;
+  readonly customerName: string;
+  readonly customerSegment?: string;
+  readonly region?: string;
+  readonly items: readonly Line[];
+}
+
+/** What happens between two looks at the price list: prices change first, so that what an order costs does not hang on a race. */
+export interface Chapter {
+  readonly prices: readonly PlannedPrice[];
+  readonly orders: readonly PlannedOrder[];
+}
+
+export interface Season {
+  /** There before the first order. */
+  readonly stock: readonly PlannedProduct[];
+  readonly chapters: readonly Chapter[];
+  /** Products that came too late for an order. */
+  readonly unsold: readonly PlannedProduct[];
+}
+
+const ORDERS_PER_CHAPTER = 50;
+
+const CATEGORIES = [
+  { name: 'almanacs', code: 'ALM', from: 900, to: 6_000, nouns: ['Tide Table', 'Harbour Chart', 'Pilot Book', 'Star Atlas', 'Log Book'] },
+  { name: 'lighting', code: 'LGT', from: 1_900, to: 24_000, nouns: ['Storm Lamp', 'Masthead Light', 'Head Torch', 'Signal Lantern'] },
+  { name: 'ropework', code: 'ROP', from: 400, to: 9_000, nouns: ['Mooring Line', 'Halyard', 'Fender Cord', 'Anchor Rode', 'Splicing Kit'] },
+  { name: 'clothing', code: 'CLO', from: 1_500, to: 39_000, nouns: ['Oilskin', 'Wool Jumper', 'Sea Boots', 'Watch Cap', 'Bib Trousers'] },
+  { name: 'instruments', code: 'INS', from: 4_500, to: 180_000, nouns: ['Sextant', 'Barometer', 'Hand Compass', 'Echo Sounder'] },
+  { name: 'galley', code: 'GAL', from: 300, to: 12_000, nouns: ['Enamel Mug', 'Gimballed Stove', 'Kettle', 'Chopping Board', 'Ship Biscuit'] },
+  { name: 'safety', code: 'SAF', from: 1_200, to: 160_000, nouns: ['Life Jacket', 'Flare Set', 'Life Raft', 'Harness', 'First-Aid Box'] },
+] as const;
+const MAKERS = ['Skagen', 'Finisterre', 'Dogger', 'Lundy', 'Malin', 'Biscay', 'Fastnet', 'Rockall', 'Utsire', 'Texel'];
+const VARIANTS = ['', ' Mk II', ' Classic', ' Light', ' Pro', ' Junior', ' Deluxe'];
+
+const FIRST_NAMES = `Ada Grace Linus Edsger Barbara Alan Margaret Dennis Radia Ken Katherine Niklaus Frances Donald Joan Tony Hedy Claude
+  Annie Leslie Sofia Jean Mary Emil Ingrid Yusuf Amina Kofi Mei Hiroshi Zoë Łukasz Søren Renée José Nuala`.split(/\s+/);
+const LAST_NAMES = `Lovelace Hopper Dijkstra Liskov Hamilton Ritchie Perlman Johnson Wirth Allen Clarke Hoare Lamarr Shannon Easley Lamport
+  Kovalevskaya Bartik Somerville Post Daubechies Okafor Haddad Mensah Chen Tanaka Núñez Wójcik Kierkegaard Lefèvre Ó’Brien Petersen
+  Rossi Müller Janssen Novák`.split(/\s+/);
+const REGIONS = `Brittany|Hamburg|Catalonia|Zeeland|Cornwall|Liguria|Jutland|Galicia|Connacht|Pomerania|Attica|Algarve|Skåne|Normandy`.split('|');
+const SEGMENTS: readonly Weighted<string | undefined>[] = [
+  [70, 'retail'],
+  [19, 'trade'],
+  [8, 'wholesale'],
+  [3, undefined],
+];
+
+type Fate = 'open' | 'shipped' | 'delivered' | 'cancelled' | 'partly returned' | 'returned';
+const FATES: readonly Weighted<Fate>[] = [
+  [12, 'open'],
+  [15, 'shipped'],
+  [53, 'delivered'],
+  [8, 'cancelled'],
+  [8, 'partly returned'],
+  [4, 'returned'],
+];
+const CARRIERS = ['DHL', 'DPD', 'PostNord', 'GLS', 'Lighthouse Express'];
+const CANCELLED_BECAUSE = ['Ordered by mistake', 'Found it cheaper', 'Boat sold', 'Delivery takes too long'];
+const RETURNED_BECAUSE = ['Wrong size', 'Water damage', 'Not as described', 'Arrived after the voyage', 'Changed my mind'];
+const DEARER_BECAUSE = ['Supplier raised prices', 'Freight is dearer', 'Season begins'];
+const CHEAPER_BECAUSE = ['Clearance', 'Larger batch', 'Season ends'];
+
+/** A product and how it will sell. */
+interface Candidate {
+  readonly planned: PlannedProduct;
+  readonly popularity: number;
+}
+
+export function planSeason({ seed, products, orders }: SeasonOptions): Season {
+  const range = Array.from({ length: products }, (_, index) => candidate(seed, index));
+  // What an order holds depends on how many products there are, so its key does too.
+  const name = `seed-${seed}.${products}`;
+  const stockSize = Math.ceil(products / 2);
+  const launchesPerChapter = Math.min(ORDERS_PER_CHAPTER, Math.ceil(products / 20));
+  const prices = new Map(range.map(({ planned }) => [planned.body.sku, planned.body.price]));
+  const customers = Math.max(20, products * 4);
+
+  let launched = stockSize;
+  const chapters = Array.from({ length: Math.ceil(orders / ORDERS_PER_CHAPTER) }, (_, number): Chapter => {
+    const known = range.slice(0, launched);
+    const launches = number === 0 ? [] : range.slice(launched, launched + launchesPerChapter);
+    const first = number * ORDERS_PER_CHAPTER;
+    const count = Math.min(ORDERS_PER_CHAPTER, orders - first);
+    launched += Math.min(launches.length, count);
+    return {
+      prices: number === 0 ? [] : changedPrices(`${name}-price-${number}`, known, prices),
+      orders: Array.from({ length: count }, (__, index) => order(`${name}-order-${first + index}`, seed, customers, known, launches[index])),
+    };
+  });
+  const planned = range.map((product) => product.planned);
+  return { stock: planned.slice(0, stockSize), chapters, unsold: planned.slice(launched) };
+}
+
+/** How many commands a season has. */
+export function countWrites({ stock, chapters, unsold }: Season): number {
+  const inChapters = chapters.map(({ prices, orders }) => {
+    const ofOrders = orders.map(({ launches, steps }) => (launches ? 1 : 0) + 1 + steps.length);
+    return prices.length + sum(ofOrders);
+  });
+  return stock.length + sum(inChapters) + unsold.length;
+}
+
+function candidate(seed: number, index: number): Candidate {
+  const idempotencyKey = `seed-${seed}-product-${index}`;
+  const chance = chanceOf(idempotencyKey);
+  const { name: category, code, from, to, nouns } = chance.oneOf(CATEGORIES);
+  const name = `${chance.oneOf(MAKERS)} ${chance.oneOf<string>(nouns)}${chance.oneOf(VARIANTS)}`;
+  // Cheap things are many, dear ones few; and a price ends as prices do.
+  const price = Math.round((from * (to / from) ** chance.number()) / 100) * 100 - chance.oneOf([1, 5, 10, 50]);
+  const sku = `${code}-${seed}-${String(index).padStart(4, '0')}`;
+  const currency = chance.number() < 0.85 ? 'EUR' : 'GBP';
+  const body = { sku, name, category, price: { amount: Math.max(price, 95), currency } };
+  // A few sell all the time, most now and then.
+  return { planned: { idempotencyKey, body }, popularity: (1 - chance.number()) ** -0.8 };
+}
+
+function changedPrices(name: string, known: readonly Candidate[], prices: Map<string, Money>): readonly PlannedPrice[] {
+  const chance = chanceOf(name);
+  const changing = chance.someOf(known, Math.min(20, Math.ceil(known.length / 25)));
+  return changing.map(({ planned }, index) => {
+    const { sku } = planned.body;
+    const { amount, currency } = prices.get(sku) ?? planned.body.price;
+    const isDearer = chance.number() < 0.6;
+    const factor = isDearer ? 1.02 + chance.number() * 0.13 : 0.8 + chance.number() * 0.17;
+    const price = { amount: Math.max(1, Math.round((amount * factor) / 10) * 10 - 1), currency };
+    prices.set(sku, price);
+    return { idempotencyKey: `${name}-${index}`, sku, body: { price, reason: chance.oneOf(isDearer ? DEARER_BECAUSE : CHEAPER_BECAUSE) } };
+  });
+}
+
+function order(
+  idempotencyKey: string,
+  seed: number,
+  customers: number,
+  known: readonly Candidate[],
+  launched: Candidate | undefined,
+): PlannedOrder {
+  const chance = chanceOf(idempotencyKey);
+  // Squared, so that some customers come back often.
+  const customer = Math.floor(chance.number() ** 2 * customers);
+  const person = chanceOf(`seed-${seed}-customer-${customer}`);
+  const customerName = `${person.oneOf(FIRST_NAMES)} ${person.oneOf(LAST_NAMES)}`;
+  const region = person.number() < 0.05 ? undefined : REGIONS[Math.floor(person.number() ** 1.7 * REGIONS.length)];
+  const customerSegment = person.weighted(SEGMENTS);
+
+  const main = launched ?? popular(chance, known);
+  const others = Array.from({ length: fewOf(chance, 0.45, 5) }, () => popular(chance, known));
+  const chosen = [main, ...others].filter(({ planned }) => planned.body.price.currency === main.planned.body.price.currency);
+  const skus = [...new Set(chosen.map(({ planned }) => planned.body.sku))];
+  const items = skus.map((sku) => ({ sku, quantity: quantityFor(chance, customerSegment) }));
+
+  return {
+    idempotencyKey,
+    body: {
+      customerId: `c-${seed}-${String(customer).padStart(5, '0')}`,
+      customerName,
+      ...(customerSegment !== undefined && { customerSegment }),
+      ...(region !== undefined && { region }),
+      items,
+    },
+    ...(launched && { launches: launched.planned }),
+    steps: stepsTo(chance.weighted(FATES), idempotencyKey, items, chance),
+  };
+}
+
+function stepsTo(fate: Fate, name: string, items: readonly Line[], chance: Chance): readonly PlannedStep[] {
+  const step = (what: PlannedStep['step'], body: object): PlannedStep => ({ step: what, idempotencyKey: `${name}-${what}`, body });
+  if (fate === 'open') return [];
+  if (fate === 'cancelled') return [step('cancellation', { reason: chance.oneOf(CANCELLED_BECAUSE) })];
+
+  const carrier = chance.number() < 0.9 ? chance.oneOf(CARRIERS) : undefined;
+  const tracking = `${(carrier ?? 'TM').slice(0, 2).toUpperCase()}${String(Math.floor(chance.number() * 1e10)).padStart(10, '0')}`;
+  const shipment = step('shipment', { tracking, ...(carrier !== undefined && { carrier }) });
+  if (fate === 'shipped') return [shipment];
+  const delivery = step('delivery', {});
+  if (fate === 'delivered') return [shipment, delivery];
+
+  const returned = fate === 'returned' ? items : items.slice(0, 1).map(({ sku, quantity }) => ({ sku, quantity: Math.ceil(quantity / 2) }));
+  return [shipment, delivery, step('returns', { items: returned, reason: chance.oneOf(RETURNED_BECAUSE) })];
+}
+
+function popular(chance: Chance, known: readonly Candidate[]): Candidate {
+  return chance.weighted(known.map((product) => [product.popularity, product] as const));
+}
+
+function quantityFor(chance: Chance, segment: string | undefined): number {
+  if (segment === 'wholesale') return 10 * (1 + fewOf(chance, 0.7, 40));
+  return 1 + fewOf(chance, segment === 'trade' ? 0.7 : 0.3, 30);
+}
+
+/** Usually none, seldom many: each further one comes with probability `more`. */
+function fewOf(chance: Chance, more: number, atMost: number): number {
+  let count = 0;
+  while (count < atMost && chance.number() < more) count += 1;
+  return count;
+}
+
+type Weighted<Value> = readonly [weight: number, value: Value];
+
+/** Chance that is the same every time. */
+interface Chance {
+  /** In [0, 1). */
+  number(): number;
+  oneOf<Value>(values: readonly Value[]): Value;
+  someOf<Value>(values: readonly Value[], count: number): readonly Value[];
+  weighted<Value>(values: readonly Weighted<Value>[]): Value;
+}
+
+function chanceOf(name: string): Chance {
+  const number = mulberry32(hash(name));
+  const oneOf = <Value>(values: readonly Value[]) => values[Math.floor(number() * values.length)] as Value;
+  return {
+    number,
+    oneOf,
+    someOf<Value>(values: readonly Value[], count: number) {
+      const rest = [...values];
+      return Array.from({ length: Math.min(count, rest.length) }, () => rest.splice(Math.floor(number() * rest.length), 1)[0] as Value);
+    },
+    weighted<Value>(values: readonly Weighted<Value>[]) {
+      let left = number() * sum(values.map(([weight]) => weight));
+      return (values.find(([weight]) => (left -= weight) < 0) ?? values.at(-1))?.[1] as Value;
+    },
+  };
+}
+
+/** https://gist.github.com/tommyettinger/46a874533244883189143505d203312c, in JavaScript by bryc. */
+function mulberry32(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** FNV-1a, 32 bits. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(text)) value = Math.imul(value ^ byte, 0x01000193);
+  return value;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

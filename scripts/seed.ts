@@ -1,0 +1,219 @@
+/**
+ * Fills a server with believable data: `npm run seed -- --orders 500`.
+ *
+ * The same seed number gives the same data, and every command has an idempotency key that follows from it: whatever ends a run, the same
+ * command line continues it without doubling anything, and a higher `--orders` adds to it.
+ */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+
+import cliProgress from 'cli-progress';
+
+import { type Answer, LOCAL_SERVER, UnexpectedAnswerError, apiClient, requireServer, retrying } from './api-client.ts';
+import { type Chapter, type PlannedOrder, type PlannedProduct, countWrites, planSeason } from './seed-data.ts';
+
+const HELP = `Usage: npm run seed -- [options]
+
+  --orders <n>       how many orders, default 200
+  --products <n>     how many products, default 60
+  --seed <n>         which data: the same number gives the same, default 1
+  --url <url>        the server, default ${LOCAL_SERVER}
+  --concurrency <n>  how many orders are worked on at once, default 8
+  --journal <file>   adds a line for each acknowledged write: {"stream","version","idempotencyKey"}
+  --help
+`;
+
+/** Without a terminal: a line this often, in ms. */
+const LINE_EVERY_MS = 3_000;
+
+const options = readArguments();
+const api = apiClient(options.url);
+const season = planSeason(options);
+const journal = options.journal === undefined ? undefined : openSync(options.journal, 'a');
+
+const total = countWrites(season);
+const startedAt = performance.now();
+const durations: number[] = [];
+const ended = new Map<string, number>();
+let orders = 0;
+let replayed = 0;
+let retries = 0;
+const progress = showProgress();
+
+process.once('SIGINT', () => {
+  progress.stop();
+  console.error('Stopped. The same command line continues from here.');
+  process.exit(130);
+});
+
+try {
+  await requireServer(api);
+  progress.start();
+  await run();
+  progress.stop();
+  summarize();
+} catch (error) {
+  progress.stop();
+  console.error(explain(error));
+  process.exitCode = 1;
+} finally {
+  if (journal !== undefined) closeSync(journal);
+}
+// After a failure other commands may still be under way, and nobody waits for them.
+process.exit();
+
+async function run(): Promise<void> {
+  const productIds = new Map<string, string>();
+
+  async function create(product: PlannedProduct, token?: string): Promise<string | undefined> {
+    const created = await send<{ productId: string }>('/products', product, token);
+    productIds.set(product.body.sku, created.body.productId);
+    return created.token;
+  }
+
+  /** Returns the token that has seen every new price: who orders with it pays no older one. */
+  async function changePrices({ prices }: Chapter): Promise<string | undefined> {
+    let token: string | undefined;
+    for (const price of prices) token = (await send(`/products/${productIds.get(price.sku)}/price`, price, token)).token;
+    return token;
+  }
+
+  async function follow(order: PlannedOrder, pricesSeen: string | undefined): Promise<void> {
+    // Ordered right after it was created: the token makes sure that the shop knows it.
+    const seen = order.launches ? await create(order.launches, pricesSeen) : pricesSeen;
+    const placed = await send<{ orderId: string }>('/orders', order, seen);
+    let { token } = placed;
+    for (const step of order.steps) token = (await send(`/orders/${placed.body.orderId}/${step.step}`, step, token)).token;
+    const last = order.steps.at(-1)?.step ?? 'placed';
+    ended.set(last, (ended.get(last) ?? 0) + 1);
+    orders += 1;
+  }
+
+  await atOnce(season.stock, (product) => create(product));
+  for (const chapter of season.chapters) {
+    const pricesSeen = await changePrices(chapter);
+    await atOnce(chapter.orders, (order) => follow(order, pricesSeen));
+  }
+  await atOnce(season.unsold, (product) => create(product));
+}
+
+/** One command, until it is acknowledged. */
+async function send<Body>(
+  path: string,
+  { idempotencyKey, body }: { readonly idempotencyKey: string; readonly body: object },
+  token: string | undefined,
+): Promise<Answer<Body>> {
+  const answer = await retrying(() => api.post<Body>(path, body, { token, idempotencyKey }), {
+    onRetry: () => {
+      retries += 1;
+    },
+  });
+  if ((answer.status !== 200 && answer.status !== 201) || answer.version === undefined) throw new UnexpectedAnswerError(answer);
+
+  const { productId, orderId } = answer.body as { productId?: string; orderId?: string };
+  const stream = orderId === undefined ? `product-${productId}` : `order-${orderId}`;
+  if (journal !== undefined) writeSync(journal, `${JSON.stringify({ stream, version: answer.version, idempotencyKey })}\n`);
+  if (answer.headers.get('Idempotency-Replayed') === 'true') replayed += 1;
+  durations.push(answer.durationMs);
+  progress.update();
+  return answer;
+}
+
+/** Works on all items, `--concurrency` at a time. */
+async function atOnce<Item>(items: readonly Item[], work: (item: Item) => Promise<unknown>): Promise<void> {
+  const queue = items.values();
+  async function worker(): Promise<void> {
+    for (const item of queue) await work(item);
+  }
+  await Promise.all(Array.from({ length: Math.min(options.concurrency, items.length) }, worker));
+}
+
+/** A bar on a terminal, a line now and then elsewhere. */
+function showProgress(): { start(): void; update(): void; stop(): void } {
+  const perSecond = () => Math.round((durations.length * 1_000) / (performance.now() - startedAt));
+  if (process.stdout.isTTY) {
+    const format = '{bar} {percentage}%  {value}/{total} writes  {orders} orders  {rate}/s  {eta_formatted} left';
+    const bar = new cliProgress.SingleBar(
+      { format, stream: process.stdout, hideCursor: true, gracefulExit: false, etaBuffer: 200 },
+      cliProgress.Presets.shades_classic,
+    );
+    return {
+      start: () => bar.start(total, 0, { orders: 0, rate: 0 }),
+      update: () => bar.update(durations.length, { orders, rate: perSecond() }),
+      stop: () => bar.stop(),
+    };
+  }
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    start() {
+      timer = setInterval(() => {
+        console.log(`${durations.length}/${total} writes, ${orders}/${options.orders} orders, ${perSecond()}/s, ${retries} retries`);
+      }, LINE_EVERY_MS);
+    },
+    update() {},
+    stop: () => clearInterval(timer),
+  };
+}
+
+function summarize(): void {
+  const seconds = (performance.now() - startedAt) / 1_000;
+  const writes = durations.length;
+  const prices = season.chapters.reduce((sum, chapter) => sum + chapter.prices.length, 0);
+  const sorted = durations.toSorted((one, other) => one - other);
+  const quantile = (share: number) => Math.round(sorted[Math.floor(share * (sorted.length - 1))] ?? 0);
+  const names = { placed: 'placed', shipment: 'shipped', delivery: 'delivered', returns: 'with returns', cancellation: 'cancelled' };
+  const fates = Object.entries(names).map(([last, name]) => `${ended.get(last) ?? 0} ${name}`);
+  console.log(
+    [
+      `${orders} orders (${fates.join(', ')}), ${options.products} products, ${prices} price changes: seed ${options.seed} at ${api.url}`,
+      `${writes} writes in ${seconds.toFixed(1)} s: ${(writes / seconds).toFixed(0)} writes/s, ${(orders / seconds).toFixed(0)} orders/s, ` +
+        `median ${quantile(0.5)} ms, 95 % within ${quantile(0.95)} ms`,
+      ...(replayed > 0 ? [`${replayed} of them were there before: replayed, not done again`] : []),
+      ...(retries > 0 ? [`${retries} retries`] : []),
+    ].join('\n'),
+  );
+}
+
+function explain(error: unknown): string {
+  if (!(error instanceof UnexpectedAnswerError)) return (error as Error).message;
+  const isOtherData = [409, 412, 422].includes(error.answer.status);
+  const advice = isOtherData ? `\nWhat this server holds is not what seed ${options.seed} left there. Choose another --seed.` : '';
+  return `${error.message}${advice}`;
+}
+
+function readArguments() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        orders: { type: 'string', default: '200' },
+        products: { type: 'string', default: '60' },
+        seed: { type: 'string', default: '1' },
+        url: { type: 'string', default: LOCAL_SERVER },
+        concurrency: { type: 'string', default: '8' },
+        journal: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+    if (values.help) {
+      console.log(HELP);
+      process.exit(0);
+    }
+    const integer = (name: 'orders' | 'products' | 'seed' | 'concurrency', min: number, max: number) => {
+      const value = Number(values[name]);
+      if (!/^\d+$/.test(values[name]) || value < min || value > max) throw new RangeError(`--${name} has to be an integer from ${min} to ${max}.`);
+      return value;
+    };
+    if (!/^https?:$/.test(URL.parse(values.url)?.protocol ?? '')) throw new TypeError(`--url ${values.url} is not a URL such as ${LOCAL_SERVER}.`);
+    return {
+      orders: integer('orders', 0, 1_000_000),
+      products: integer('products', 1, 10_000),
+      seed: integer('seed', 0, 999_999_999),
+      concurrency: integer('concurrency', 1, 256),
+      url: values.url,
+      journal: values.journal,
+    };
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${HELP}`);
+    process.exit(2);
+  }
+}

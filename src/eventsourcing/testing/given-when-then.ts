@@ -1,0 +1,106 @@
+import type { DomainEvent, RecordedEvent } from '../event.ts';
+import type { JsonObject } from '../json.ts';
+import { streamId } from '../stream.ts';
+import type { AggregateType } from '../write/aggregate-type.ts';
+import { type Command, type Decision, type Rejection, isRejection } from '../write/decider.ts';
+import { upcast } from '../write/upcaster.ts';
+import { deepFreeze, deterministically } from './determinism.ts';
+import { ExpectationError, expectSame } from './difference.ts';
+import { type GivenEvent, storedEvents } from './given-events.ts';
+import { numberedUuid } from './manual-clock.ts';
+
+/** What has happened to an aggregate so far. */
+export interface Given<State extends object, C extends Command, Event extends DomainEvent, Refusal extends Rejection> {
+  /** Hands the decider a command. */
+  when(command: C): When<State, Event, Refusal>;
+  /** What is known after these events. Members that are not named may be anything. */
+  thenState(expected: Partial<State>): void;
+}
+
+/** What was decided, waiting for what was expected. */
+export interface When<State extends object, Event extends DomainEvent, Refusal extends Rejection> {
+  /** Exactly these events were decided. */
+  then(expected: readonly Event[]): Then<State>;
+  /** The command was refused with this code and, where they are given, exactly these details. Nothing has changed. */
+  thenRejected(code: Refusal['code'], details?: JsonObject): void;
+  /** What is known after what was decided. Members that are not named may be anything. */
+  thenState(expected: Partial<State>): void;
+}
+
+/** A met expectation, and one more that may follow. It has no `then` of its own: a test may return it. */
+export interface Then<State extends object> {
+  thenState(expected: Partial<State>): void;
+}
+
+/**
+ * A decider's test in the domain's own words. Events may be bare; their envelopes are filled in, the same in every run, and events in an
+ * earlier shape go through their upcasters.
+ *
+ *     given(seatType, [{ type: 'SeatReserved', data: { guest: 'Ada' } }])
+ *       .when({ type: 'ReleaseSeat', data: { seatId: '12' } })
+ *       .then([{ type: 'SeatReleased', data: {} }]);
+ *
+ *     given(seatType, [{ type: 'SeatReserved', data: { guest: 'Ada' } }])
+ *       .when({ type: 'ReserveSeat', data: { seatId: '12', guest: 'Bob' } })
+ *       .thenRejected('seat-taken', { guest: 'Ada' });
+ *
+ * `decide` and `evolve` run with the time and chance out of reach and with immutable arguments: what is not pure fails its first test.
+ */
+export function given<State extends object, C extends Command, Event extends DomainEvent, Refusal extends Rejection>(
+  type: AggregateType<State, C, Event, Refusal>,
+  events: readonly GivenEvent<NoInfer<Event>>[] = [],
+): Given<State, C, Event, Refusal> {
+  const stream = streamId(type.category, numberedUuid(1));
+
+  function evolveOver(before: State, happened: readonly GivenEvent<Event>[], fromVersion: number): State {
+    return storedEvents(type.events, stream, happened, { fromVersion }).reduce((state, stored) => {
+      const event: RecordedEvent<Event> = deepFreeze(upcast(type.events, stored));
+      return deepFreeze(deterministically(`evolve of ${type.category}`, () => type.decider.evolve(state, event)));
+    }, before);
+  }
+
+  const state = evolveOver(deepFreeze(type.decider.initialState), events, 1);
+  return {
+    when(command) {
+      const decision = deterministically(`decide of ${type.category}`, () => type.decider.decide(deepFreeze(command), state));
+      return outcome(command, decision, (happened) => evolveOver(state, happened, events.length + 1));
+    },
+    thenState: (expected) => expectState(expected, state),
+  };
+}
+
+function outcome<State extends object, Event extends DomainEvent, Refusal extends Rejection>(
+  command: Command,
+  decision: Decision<Event, Refusal>,
+  stateAfter: (happened: readonly Event[]) => State,
+): When<State, Event, Refusal> {
+  const isRefused = isRejection(decision);
+
+  function thenState(expected: Partial<State>): void {
+    expectState(expected, stateAfter(isRefused ? [] : decision));
+  }
+
+  return {
+    // oxlint-disable-next-line unicorn/no-thenable -- Given / When / Then; to be awaited without an expectation makes it fail, as it should
+    then(expected) {
+      if (!Array.isArray(expected)) throw new Error(`this test hands in ${command.type} and says nothing of what should come of it`);
+      expectSame(`${command.type} should decide other events.`, expected, decision);
+      return { thenState };
+    },
+    thenRejected(code, details) {
+      if (!isRefused) {
+        const types = decision.map((event) => event.type).join(', ') || 'nothing';
+        throw new ExpectationError(`${command.type} should be refused with "${code}", but it decided: ${types}.`, code, decision);
+      }
+      const expected = { code, ...(details && { details }) };
+      const actual = { code: decision.code, ...(details && { details: decision.details ?? {} }) };
+      expectSame(`${command.type} should be refused otherwise (it says: "${decision.message}").`, expected, actual);
+    },
+    thenState,
+  };
+}
+
+function expectState<State extends object>(expected: Partial<State>, state: State): void {
+  const named = Object.fromEntries(Object.keys(expected).map((name) => [name, state[name as keyof State]]));
+  expectSame('The state should be another one.', expected, named);
+}

@@ -1,0 +1,54 @@
+import type { Clock } from '../clock.ts';
+
+/** When time begins in tests: 2026-01-01T00:00:00.000Z, in ms since the epoch. */
+export const START_MS = Date.UTC(2026, 0, 1);
+
+/** A clock that stands still until a test moves it, with chance and ids that are the same in every run. */
+export interface ManualClock extends Clock {
+  /** Moves the time on by `ms`; back, when it is negative. */
+  advance(ms: number): void;
+  /** Sets the time, in ms since the epoch. */
+  set(now: number): void;
+}
+
+export interface ManualClockOptions {
+  /** Default: `START_MS`. */
+  readonly startAtMs?: number;
+  /** Default: 0.5, always. */
+  readonly random?: () => number;
+}
+
+/**
+ * A clock for tests. Its ids are UUIDs, counted up from 1.
+ *
+ *     const clock = manualClock();
+ *     clock.advance(60_000);
+ */
+export function manualClock(options: ManualClockOptions = {}): ManualClock {
+  const { startAtMs = START_MS, random = () => 0.5 } = options;
+  let now = startAtMs;
+  let ids = 0;
+  return {
+    now: () => now,
+    random,
+    newId() {
+      ids += 1;
+      return numberedUuid(ids);
+    },
+    advance(ms) {
+      now += ms;
+    },
+    set(to) {
+      now = to;
+    },
+  };
+}
+
+/** A UUID (in the form of version 7) that shows its number, and sorts by it. `series` keeps the numbers of one maker apart from another's. */
+export function numberedUuid(number: number, series = 0): string {
+  return `00000000-${hex(series, 4)}-7000-8000-${hex(number, 12)}`;
+}
+
+function hex(number: number, digits: number): string {
+  return number.toString(16).padStart(digits, '0');
+}

@@ -1,0 +1,120 @@
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { describe, expect, it } from 'vitest';
+
+import { streamId } from '../../src/eventsourcing/stream.ts';
+import { createProduct, eur, get, placeOrder, post } from '../support/api.ts';
+import { meter } from '../support/billing.ts';
+import { ports } from '../support/platform.ts';
+import { deliver, hintsOf, sentHints } from '../support/queue.ts';
+import { add, newTally, objectOf } from '../support/system.ts';
+
+/*
+ * What a command costs, counted at the object's storage and at the queue. These are budgets: whoever raises one has to say why.
+ */
+
+type Stream = Parameters<typeof objectOf>[0];
+
+function alarmOf(stream: Stream): Promise<number | null> {
+  return runInDurableObject(objectOf(stream), (_, state) => state.storage.getAlarm());
+}
+
+/** Delivers what was sent and runs the alarm until the object is quiet. */
+async function settle(stream: Stream): Promise<void> {
+  for (let run = 0; (await alarmOf(stream)) !== null; run += 1) {
+    if (run > 10) throw new Error('the object does not come to rest');
+    await deliver(hintsOf(stream));
+    ports.clockOffsetMs += 60_000;
+    await runDurableObjectAlarm(objectOf(stream));
+  }
+}
+
+/** A product whose creation is over and done with. */
+async function settledProduct() {
+  const product = await createProduct();
+  const stream = streamId('product', product.productId);
+  await sentHints(1, stream);
+  await settle(stream);
+  return { ...product, stream };
+}
+
+const changePrice = (productId: string, headers = {}) =>
+  post(`/products/${productId}/price`, { price: eur(1799), reason: 'Sale' }, headers);
+
+describe('a price change, alone', () => {
+  it('writes the event and the alarm, then two rows in one alarm run, and sends one message to the one group', async () => {
+    const { productId, stream } = await settledProduct();
+    const bill = await meter(stream);
+    const before = hintsOf(stream).length;
+    expect((await changePrice(productId)).status).toBe(200);
+    expect(bill.rowsWritten).toBe(2);
+
+    await sentHints(before + 1, stream);
+    await settle(stream);
+    expect(bill.rowsWritten).toBe(2 + 2);
+    expect(bill.alarmRuns).toBe(1);
+    expect(hintsOf(stream)).toHaveLength(before + 1);
+  });
+
+  it('writes one row more with an idempotency key, and none when it is replayed', async () => {
+    const { productId, stream } = await settledProduct();
+    const bill = await meter(stream);
+    await changePrice(productId, { 'Idempotency-Key': 'sale' });
+    expect(bill.rowsWritten).toBe(3);
+    await changePrice(productId, { 'Idempotency-Key': 'sale' });
+    expect(bill.rowsWritten).toBe(3);
+  });
+
+  it('reads no row of a warm object', async () => {
+    const { productId, stream } = await settledProduct();
+    await changePrice(productId);
+    const bill = await meter(stream);
+    await changePrice(productId);
+    // The relay reads what it publishes: the event, and the id of the one before.
+    expect(bill.rowsRead).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('a burst', () => {
+  it('of a hundred commands on one stream writes at most 1.1 rows a command and sends at most ten messages', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    await sentHints(1, stream);
+    await settle(stream);
+    const bill = await meter(stream);
+    const before = hintsOf(stream).length;
+    await Promise.all(Array.from({ length: 100 }, () => add(tallyId, 1)));
+    await expect.poll(() => Math.max(...hintsOf(stream).map(({ toVersion }) => toVersion))).toBe(101);
+    await settle(stream);
+    expect(bill.rowsWritten).toBeLessThanOrEqual(110);
+    expect(hintsOf(stream).length - before).toBeLessThanOrEqual(10);
+  });
+});
+
+describe('what changes nothing', () => {
+  it('writes nothing: a refusal, a read of the write side, a question about what does not exist', async () => {
+    const { productId, stream } = await settledProduct();
+    const bill = await meter(stream);
+    expect((await post(`/products/${productId}/price`, { price: eur(0), reason: 'Gift' })).status).toBe(422);
+    expect((await get(`/products/${productId}`, { 'X-Version': '1' })).status).toBe(200);
+    expect(bill.rowsWritten).toBe(0);
+
+    const nobody = streamId('order', crypto.randomUUID());
+    const none = await meter(nobody);
+    expect((await get(`/orders/${nobody.slice('order-'.length)}`, { 'X-Version': '1' })).status).toBe(404);
+    expect((await post(`/orders/${nobody.slice('order-'.length)}/cancellation`, { reason: 'x' })).status).toBe(404);
+    expect(none.rowsWritten).toBe(0);
+    expect(await alarmOf(nobody)).toBeNull();
+  });
+});
+
+describe('creating', () => {
+  it('an order writes its event, its stream id and the alarm; the tables of a new object are made once', async () => {
+    const { sku } = await createProduct();
+    const first = await placeOrder({ items: [{ sku, quantity: 1 }] }, { 'Idempotency-Key': crypto.randomUUID() });
+    const stream = streamId('order', first.orderId);
+    const rows = await runInDurableObject(objectOf(stream), (_, state) =>
+      ['stream', 'event', 'idempotency', 'snapshot', 'delivery'].map((table) => state.storage.sql.exec(`SELECT count(*) AS n FROM ${table}`).one()['n']),
+    );
+    expect(rows).toEqual([1, 1, 0, 0, 0]);
+  });
+});

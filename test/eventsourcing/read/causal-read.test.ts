@@ -1,0 +1,214 @@
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+
+import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
+import { type CausalToken, EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
+import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import { cloudflare } from '../../../src/runtime.ts';
+import { type DatabaseFaults, faultyDatabase } from '../../support/database.ts';
+import { ports } from '../../support/platform.ts';
+import { deliver, sentHints } from '../../support/queue.ts';
+import { add, newTally, system } from '../../support/system.ts';
+import { POISON, allTallies, broken, tallyBoard, tallyById } from '../../support/tally.ts';
+
+function token(...seen: (readonly [StreamId, number])[]): CausalToken {
+  return seen.reduce((merged, [stream, version]) => withVersion(merged, stream, version), EMPTY_TOKEN);
+}
+
+function readOne(tallyId: string, stream: StreamId, seen: CausalToken, timeoutMs = 1_000) {
+  return causalRead(system.reads, { projection: tallyBoard, token: seen, stream, query: tallyById(tallyId) }, { timeoutMs });
+}
+
+function readAll(seen: CausalToken, timeoutMs = 1_000) {
+  return causalRead(system.reads, { projection: tallyBoard, token: seen, query: allTallies }, { timeoutMs });
+}
+
+async function tallyAt(...additions: number[]) {
+  const { tallyId, stream } = newTally();
+  for (const by of additions) await add(tallyId, by);
+  return { tallyId, stream, seen: token([stream, additions.length]) };
+}
+
+function withFaults(faults: DatabaseFaults) {
+  const faulty = faultyDatabase(env.SERVING_DB, faults);
+  ports.database = () => faulty.database;
+  return faulty.calls;
+}
+
+describe('a causal read of one stream', () => {
+  it('shows the write although no consumer ever runs', async () => {
+    const { tallyId, stream, seen } = await tallyAt(1, 2, 3);
+    expect(await readOne(tallyId, stream, seen)).toMatchObject({ outcome: 'read', rows: [{ tallyId, version: 3, sum: 6 }] });
+  });
+
+  it('costs one round trip when the read model is where the token is', async () => {
+    const { tallyId, stream, seen } = await tallyAt(1);
+    await readOne(tallyId, stream, seen);
+    const calls = withFaults({});
+    expect(await readOne(tallyId, stream, seen)).toMatchObject({ outcome: 'read' });
+    expect(calls).toEqual({ batches: 0, queries: 1 });
+  });
+
+  it('does not wait for streams of the token that it is not about', async () => {
+    const [lagging, other] = [await tallyAt(1), await tallyAt(2)];
+    await readOne(other.tallyId, other.stream, other.seen);
+    const calls = withFaults({});
+    const seen = token([lagging.stream, 1], [other.stream, 1]);
+    expect(await readOne(other.tallyId, other.stream, seen)).toMatchObject({ outcome: 'read' });
+    expect(calls.batches).toBe(0);
+  });
+
+  it('of a hundred readers has one catch-up done', async () => {
+    const { tallyId, stream, seen } = await tallyAt(1, 2);
+    let loads = 0;
+    ports.aggregateStub = (bindings, of) => {
+      loads += 1;
+      return cloudflare.aggregateStub(bindings, of);
+    };
+    const answers = await Promise.all(Array.from({ length: 100 }, () => readOne(tallyId, stream, seen, 5_000)));
+    for (const answer of answers) expect(answer).toMatchObject({ outcome: 'read', rows: [{ version: 2 }] });
+    expect(loads).toBe(1);
+  });
+
+  it('goes on without a leader that has fallen silent', async () => {
+    const { tallyId, stream, seen } = await tallyAt(1);
+    // A request that leads the catch-up and is cancelled: its work never ends.
+    void system.reads.flights.run([`tally-board/${stream}`], () => new Promise(() => undefined));
+    expect(await readOne(tallyId, stream, seen, 4_000)).toMatchObject({ outcome: 'read', rows: [{ version: 1 }] });
+  });
+
+  it('leaves a stale replica for the primary before it has anything caught up', async () => {
+    const { tallyId, stream, seen } = await tallyAt(1);
+    await deliver(await sentHints(1, stream));
+    let loads = 0;
+    ports.aggregateStub = (bindings, of) => {
+      loads += 1;
+      return cloudflare.aggregateStub(bindings, of);
+    };
+    ports.database = () => staleReplica(env.SERVING_DB);
+    const withBookmark = { ...seen, bookmarks: new Map([['serving', '00000000-00000000-00000000-00000000000000000000000000000000']]) };
+    expect(await readOne(tallyId, stream, withBookmark)).toMatchObject({ outcome: 'read', rows: [{ version: 1 }] });
+    expect(answeredByReplica).toBe(1);
+    expect(loads).toBe(0);
+  });
+
+  it('answers "behind" within its time when the database refuses every batch', async () => {
+    const { tallyId, stream, seen } = await tallyAt(1);
+    withFaults({
+      beforeBatch() {
+        throw new Error('D1_ERROR: D1 DB is overloaded.');
+      },
+    });
+    expect(await readOne(tallyId, stream, seen, 300)).toEqual({ outcome: 'behind', stream, wanted: 1, has: 0, isOverloaded: false });
+  });
+
+  it('answers "behind" at once when the object turns requests away', async () => {
+    const { tallyId, stream, seen } = await tallyAt(1);
+    ports.aggregateStub = (bindings, of) => ({
+      ...cloudflare.aggregateStub(bindings, of),
+      load: () => Promise.reject(Object.assign(new Error('Durable Object is overloaded.'), { overloaded: true })),
+    });
+    expect(await readOne(tallyId, stream, seen, 60_000)).toMatchObject({ outcome: 'behind', isOverloaded: true });
+  });
+
+  it('refuses a token that is ahead of the stream, at once', async () => {
+    const { tallyId, stream } = await tallyAt(1);
+    expect(await readOne(tallyId, stream, token([stream, 9]), 60_000)).toEqual({ outcome: 'token-ahead', stream, wanted: 9, head: 1 });
+  });
+
+  it('answers "dead letter" at once for more of a stream than its projection can take', async () => {
+    const { tallyId, stream, seen } = await tallyAt(1, POISON);
+    broken.handler = true;
+    expect(await readOne(tallyId, stream, seen, 60_000)).toEqual({ outcome: 'dead-letter', stream, wanted: 2, has: 1 });
+    expect(await readOne(tallyId, stream, token([stream, 1]))).toMatchObject({ outcome: 'read', rows: [{ version: 1 }] });
+  });
+
+  it('reads absence as no rows at version 0', async () => {
+    const { tallyId, stream } = newTally();
+    expect(await readOne(tallyId, stream, EMPTY_TOKEN)).toMatchObject({ outcome: 'read', rows: [] });
+  });
+});
+
+describe('a causal read of many streams', () => {
+  it('shows every write of the token', async () => {
+    const tallies = await Promise.all([tallyAt(1), tallyAt(2, 3), tallyAt(4, 5, 6)]);
+    const seen = token(...tallies.map(({ stream }, index) => [stream, index + 1] as const));
+    const answer = await readAll(seen);
+    const rows = answer.outcome === 'read' ? answer.rows : [];
+    for (const [index, { tallyId }] of tallies.entries()) {
+      expect(rows.find((row) => row.tallyId === tallyId)?.version).toBe(index + 1);
+    }
+  });
+
+  it('takes a token that is full, in one statement', async () => {
+    const tallies = await Promise.all(Array.from({ length: 96 }, () => tallyAt(1)));
+    const seen = token(...tallies.map(({ stream }) => [stream, 1] as const));
+    expect(await readAll(seen, 5_000)).toMatchObject({ outcome: 'read', incomplete: [] });
+    const calls = withFaults({});
+    const answer = await readAll(seen);
+    expect(answer.outcome === 'read' && [...answer.versions.values()]).toEqual(Array.from({ length: 96 }, () => 1));
+    expect(calls).toEqual({ batches: 0, queries: 1 });
+  });
+
+  it('says which streams are missing because of a dead letter, and answers all the same', async () => {
+    const [stopped, healthy] = [await tallyAt(1, POISON), await tallyAt(1)];
+    broken.handler = true;
+    const answer = await readAll(token([stopped.stream, 2], [healthy.stream, 1]));
+    expect(answer).toMatchObject({ outcome: 'read', incomplete: [stopped.stream] });
+  });
+});
+
+describe('epochs and builds', () => {
+  it('reads the pointer again when another epoch has begun', async () => {
+    const { tallyId, stream, seen } = await tallyAt(1);
+    await readOne(tallyId, stream, seen);
+    await env.SERVING_DB.prepare(`UPDATE projection_pointer SET epoch = epoch + 1 WHERE projection = 'tally-board'`).run();
+    expect(await readOne(tallyId, stream, seen)).toMatchObject({ outcome: 'read', rows: [{ version: 1 }] });
+  });
+
+  it('answers "building" for a projection without a pointer, and for one whose live revision it has no code for', async () => {
+    const { tallyId, stream, seen } = await tallyAt(1);
+    const setRevision = (revision: number) =>
+      env.SERVING_DB.prepare(`UPDATE projection_pointer SET epoch = epoch + 1, live_revision = ? WHERE projection = 'tally-board'`).bind(revision).run();
+    await setRevision(7);
+    expect(await readOne(tallyId, stream, seen)).toEqual({ outcome: 'building' });
+    await setRevision(1);
+    expect(await readOne(tallyId, stream, seen)).toMatchObject({ outcome: 'read' });
+  });
+});
+
+let answeredByReplica = 0;
+
+/** A database whose sessions with a bookmark are answered by a replica that has seen nothing of any stream. */
+function staleReplica(real: D1Database): D1Database {
+  return new Proxy(real, {
+    get(target, property) {
+      if (property !== 'withSession') {
+        const value = Reflect.get(target, property) as unknown;
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      }
+      return (from: string) => (from === 'first-primary' ? target.withSession(from) : replicaSession(target));
+    },
+  });
+}
+
+function replicaSession(real: D1Database): Pick<D1DatabaseSession, 'prepare' | 'getBookmark'> {
+  return {
+    prepare(sql) {
+      answeredByReplica += 1;
+      const statement = real.prepare(sql.replaceAll('FROM checkpoint AS c', 'FROM (SELECT * FROM checkpoint WHERE false) AS c'));
+      return new Proxy(statement, {
+        get: (target, property) =>
+          property === 'bind'
+            ? (...values: unknown[]) => ({
+                all: async () => {
+                  const answer = await target.bind(...values).all();
+                  return { ...answer, meta: { ...answer.meta, served_by_primary: false } };
+                },
+              })
+            : (Reflect.get(target, property) as unknown),
+      });
+    },
+    getBookmark: () => null,
+  };
+}

@@ -1,0 +1,249 @@
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+
+import type { Hint } from '../../../src/eventsourcing/message.ts';
+import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import { type DatabaseFaults, faultyDatabase } from '../../support/database.ts';
+import { ports } from '../../support/platform.ts';
+import { deliver, sentHints, takeHints } from '../../support/queue.ts';
+import { add, newTally, system } from '../../support/system.ts';
+import { POISON, TOO_MUCH, broken } from '../../support/tally.ts';
+
+interface Board {
+  readonly version: number;
+  readonly sum: number;
+}
+
+async function board(tallyId: string): Promise<Board | null> {
+  return env.SERVING_DB.prepare('SELECT version, sum FROM tally_board_a WHERE tally_id = ?').bind(tallyId).first<Board>();
+}
+
+async function checkpoint(projection: string, stream: StreamId): Promise<number | null> {
+  return env.SERVING_DB.prepare(`SELECT version FROM checkpoint WHERE projection = ? AND slot = 'a' AND stream = ?`)
+    .bind(projection, stream)
+    .first<number>('version');
+}
+
+/** Additions counted over all tallies, whatever their parity. */
+async function counted(): Promise<{ additions: number; sum: number }> {
+  const row = await env.SERVING_DB.prepare('SELECT coalesce(sum(additions), 0) AS additions, coalesce(sum(sum), 0) AS sum FROM tally_totals_a').first<{ additions: number; sum: number }>();
+  return row ?? { additions: 0, sum: 0 };
+}
+
+/** A tally with these additions, and one message for each. */
+async function tallyWith(...additions: number[]) {
+  const { tallyId, stream } = newTally();
+  const hints: Hint[] = [];
+  for (const by of additions) {
+    await add(tallyId, by);
+    hints.push(...(await sentHints(1, stream)));
+    takeHints(stream);
+  }
+  return { tallyId, stream, hints };
+}
+
+function withFaults(faults: DatabaseFaults) {
+  const faulty = faultyDatabase(env.SERVING_DB, faults);
+  ports.database = () => faulty.database;
+  return faulty.calls;
+}
+
+const acks = async (hints: readonly unknown[]) => (await deliver(hints)).explicitAcks.length;
+
+describe('a batch of messages', () => {
+  it('moves rows, counters, appended rows and checkpoint of every projection', async () => {
+    const before = await counted();
+    const { tallyId, stream, hints } = await tallyWith(3, 4);
+    expect(await acks(hints)).toBe(2);
+    expect(await board(tallyId)).toEqual({ version: 2, sum: 7 });
+    expect(await checkpoint('tally-board', stream)).toBe(2);
+    expect(await checkpoint('tally-count', stream)).toBe(2);
+    expect(await counted()).toEqual({ additions: before.additions + 2, sum: before.sum + 7 });
+    const entries = await env.SERVING_DB.prepare('SELECT version, by FROM tally_entries_a WHERE tally_id = ?').bind(tallyId).all();
+    expect(entries.results).toEqual([
+      { version: 1, by: 3 },
+      { version: 2, by: 4 },
+    ]);
+  });
+
+  it('applies doubled, reordered and split messages exactly once', async () => {
+    const before = await counted();
+    const { tallyId, hints } = await tallyWith(1, 2, 3, 4);
+    const [one, two, three, four] = hints;
+    expect(await acks([four, two, two, one])).toBe(4);
+    expect(await acks([three, one, four, three])).toBe(4);
+    expect(await board(tallyId)).toEqual({ version: 4, sum: 10 });
+    expect(await counted()).toEqual({ additions: before.additions + 4, sum: before.sum + 10 });
+  });
+
+  it('reads dropped events from the log', async () => {
+    const { tallyId, hints } = await tallyWith(1, 2, 3);
+    expect(await acks([hints[2]])).toBe(1);
+    expect(await board(tallyId)).toEqual({ version: 3, sum: 6 });
+  });
+
+  it('takes a range without payload, and acknowledges what is no hint', async () => {
+    const { tallyId, stream } = await tallyWith(1, 2);
+    expect(await acks([{ stream, fromVersion: 1, toVersion: 2 }, 'garbage', { stream: 'x', fromVersion: 'y' }, null])).toBe(4);
+    expect(await board(tallyId)).toEqual({ version: 2, sum: 3 });
+  });
+
+  it('is harmless when the consumer died between the commit and the acknowledgement', async () => {
+    const before = await counted();
+    const { tallyId, hints } = await tallyWith(5);
+    await deliver(hints);
+    expect(await acks(hints)).toBe(1);
+    expect(await board(tallyId)).toEqual({ version: 1, sum: 5 });
+    expect((await counted()).additions).toBe(before.additions + 1);
+  });
+
+  it('applies exactly once when several consumers have the same messages at once', async () => {
+    const before = await counted();
+    const { tallyId, hints } = await tallyWith(1, 2, 3, 4, 5);
+    const results = await Promise.all(Array.from({ length: 6 }, () => acks(hints)));
+    expect(results).toEqual([5, 5, 5, 5, 5, 5]);
+    expect(await board(tallyId)).toEqual({ version: 5, sum: 15 });
+    expect((await counted()).additions).toBe(before.additions + 5);
+  });
+
+  it('starts over when it lost the race for one of its checkpoints, and loses nothing of the others', async () => {
+    const before = await counted();
+    const [first, second] = [await tallyWith(1, 2), await tallyWith(10)];
+    const rival = env.SERVING_DB;
+    let hasLost = false;
+    withFaults({
+      async beforeBatch(number) {
+        // The second batch of this consumer is its first guarded one: just before it, a rival moves one stream.
+        if (number < 2 || hasLost) return;
+        hasLost = true;
+        ports.database = () => rival;
+        await system.catchUp(system.registry.revisionOf('tally-board', 1)!, [{ stream: first.stream, wanted: 1, hints: first.hints.slice(0, 1) }]);
+      },
+    });
+    expect(await acks([...first.hints, ...second.hints])).toBe(3);
+    expect(hasLost).toBe(true);
+    expect(await board(first.tallyId)).toEqual({ version: 2, sum: 3 });
+    expect(await board(second.tallyId)).toEqual({ version: 1, sum: 10 });
+    expect((await counted()).additions).toBe(before.additions + 3);
+  });
+
+  it('of a hundred events of many streams costs two round trips per projection', async () => {
+    const tallies = await Promise.all(Array.from({ length: 25 }, () => tallyWith(1, 2, 3, 4)));
+    const calls = withFaults({});
+    expect(await acks(tallies.flatMap(({ hints }) => hints))).toBe(100);
+    expect(calls.batches).toBeLessThanOrEqual(2 * 2);
+  });
+});
+
+describe('faults of the database', () => {
+  it('leaves everything to be tried again when a batch fails', async () => {
+    const { tallyId, stream, hints } = await tallyWith(1);
+    withFaults({
+      beforeBatch() {
+        throw new Error('D1_ERROR: D1 DB is overloaded. Requests queued for too long.');
+      },
+    });
+    expect((await deliver(hints)).retryMessages).toHaveLength(1);
+    expect(await board(tallyId)).toBeNull();
+    ports.database = () => env.SERVING_DB;
+    expect(await acks(hints)).toBe(1);
+    expect(await checkpoint('tally-board', stream)).toBe(1);
+  });
+
+  it('applies once when the batch was committed and its answer was lost', async () => {
+    const before = await counted();
+    const { tallyId, hints } = await tallyWith(1, 2);
+    withFaults({
+      afterBatch(number) {
+        if (number > 2) throw new Error('D1_ERROR: Network connection lost.');
+      },
+    });
+    expect((await deliver(hints)).retryMessages).toHaveLength(2);
+    ports.database = () => env.SERVING_DB;
+    expect(await acks(hints)).toBe(2);
+    expect(await board(tallyId)).toEqual({ version: 2, sum: 3 });
+    expect((await counted()).additions).toBe(before.additions + 2);
+  });
+});
+
+describe('an event that cannot be applied', () => {
+  it('stops its own stream in its own projection, after what came before it', async () => {
+    const healthy = await tallyWith(7);
+    const { tallyId, stream, hints } = await tallyWith(1, POISON, 3);
+    broken.handler = true;
+    const result = await deliver([...hints, ...healthy.hints]);
+    expect(result.explicitAcks).toEqual(['0', '3']);
+    expect(await board(tallyId)).toEqual({ version: 1, sum: 1 });
+    expect(await checkpoint('tally-count', stream)).toBe(3);
+    expect(await board(healthy.tallyId)).toEqual({ version: 1, sum: 7 });
+
+    broken.handler = false;
+    expect(await acks(hints)).toBe(3);
+    expect(await board(tallyId)).toEqual({ version: 3, sum: 4 + POISON });
+  });
+
+  it('is found by sending each stream alone when a constraint of the tables refuses a batch', async () => {
+    const neighbours = await Promise.all([tallyWith(1), tallyWith(2)]);
+    const { tallyId, stream, hints } = await tallyWith(TOO_MUCH + 1);
+    const result = await deliver([...hints, ...neighbours.flatMap((neighbour) => neighbour.hints)]);
+    expect(result.explicitAcks).toEqual(['1', '2']);
+    expect(await board(tallyId)).toBeNull();
+    expect(await checkpoint('tally-count', stream)).toBe(1);
+    for (const neighbour of neighbours) expect(await board(neighbour.tallyId)).toMatchObject({ version: 1 });
+  });
+
+  it('of a type or schema version from the future waits for the code that knows it', async () => {
+    const { tallyId, hints } = await tallyWith(1);
+    const [hint] = hints as [Hint];
+    const future = { ...hint, events: hint.events!.map((event) => ({ ...event, schemaVersion: 2 })) };
+    const unknown = { ...hint, events: hint.events!.map((event) => ({ ...event, type: 'Multiplied' })) };
+    expect((await deliver([future])).retryMessages).toHaveLength(1);
+    expect((await deliver([unknown])).retryMessages).toHaveLength(1);
+    expect(await board(tallyId)).toBeNull();
+    expect(await acks([hint])).toBe(1);
+  });
+
+  it('of a log that was restored to an earlier time is not applied over what it contradicts', async () => {
+    const { tallyId, stream, hints } = await tallyWith(1, 2);
+    await deliver(hints);
+    await env.SERVING_DB.prepare(`UPDATE checkpoint SET event_id = 'an event that is gone' WHERE stream = ?`).bind(stream).run();
+    await add(tallyId, 3);
+    const [next] = await sentHints(1, stream);
+    expect((await deliver([next])).retryMessages).toHaveLength(1);
+    expect(await board(tallyId)).toEqual({ version: 2, sum: 3 });
+  });
+});
+
+describe('slots and epochs', () => {
+  it('never writes under an epoch that has passed', async () => {
+    const { tallyId, hints } = await tallyWith(1);
+    const calls = withFaults({
+      async beforeBatch(number) {
+        if (number !== 2) return;
+        await env.SERVING_DB.prepare(`UPDATE projection_pointer SET epoch = epoch + 1 WHERE projection LIKE 'tally-%'`).run();
+      },
+    });
+    expect(await acks(hints)).toBe(1);
+    expect(calls.batches).toBeGreaterThan(4);
+    expect(await board(tallyId)).toEqual({ version: 1, sum: 1 });
+  });
+
+  it('moves every slot that the epoch lists in the same batch as the live one', async () => {
+    const { tallyId, stream, hints } = await tallyWith(1, 2);
+    const setMoved = (moved: string) =>
+      env.SERVING_DB.prepare(`UPDATE projection_pointer SET epoch = epoch + 1, moved = ? WHERE projection = 'tally-board'`).bind(moved).run();
+    await acks(hints.slice(0, 1));
+    await setMoved('[{"revision":1,"slot":"b"}]');
+    // Slot b has seen nothing of the stream: it gets both events, slot a the second alone.
+    expect(await acks(hints.slice(1))).toBe(1);
+    const b = await env.SERVING_DB.prepare('SELECT version, sum FROM tally_board_b WHERE tally_id = ?').bind(tallyId).first();
+    expect(b).toEqual({ version: 2, sum: 3 });
+    expect(await board(tallyId)).toEqual({ version: 2, sum: 3 });
+    const rows = await env.SERVING_DB.prepare(`SELECT slot, version FROM checkpoint WHERE projection = 'tally-board' AND stream = ? ORDER BY slot`).bind(stream).all();
+    expect(rows.results).toEqual([
+      { slot: 'a', version: 2 },
+      { slot: 'b', version: 2 },
+    ]);
+    await setMoved('[]');
+  });
+});

@@ -1,0 +1,177 @@
+import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { describe, expect, it } from 'vitest';
+
+import { ports, sent } from '../../support/platform.ts';
+import { deliver, hintsOf, sentHints, takeHints } from '../../support/queue.ts';
+import { add, newTally, objectOf, system } from '../../support/system.ts';
+import { broken } from '../../support/tally.ts';
+
+const never = () => new Promise<never>(() => undefined);
+
+function tablesOf(stream: Parameters<typeof objectOf>[0]): Promise<unknown[]> {
+  return runInDurableObject(objectOf(stream), (_, state) =>
+    state.storage.sql.exec(`SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'`).toArray(),
+  );
+}
+
+function alarmOf(stream: Parameters<typeof objectOf>[0]): Promise<number | null> {
+  return runInDurableObject(objectOf(stream), (_, state) => state.storage.getAlarm());
+}
+
+describe('the log in its object', () => {
+  it('gives versions 1..n without a gap to commands that come all at once', async () => {
+    const { tallyId, stream } = newTally();
+    const results = await Promise.all(Array.from({ length: 40 }, (_, index) => add(tallyId, index + 1)));
+    const versions = results.map((result) => (result.outcome === 'applied' ? result.version : 0));
+    expect(versions.toSorted((one, other) => one - other)).toEqual(Array.from({ length: 40 }, (_, index) => index + 1));
+    const { events, head } = await system.aggregates.load(stream, 1, 100);
+    expect(events.map(({ version }) => version)).toEqual(Array.from({ length: 40 }, (_, index) => index + 1));
+    expect(head).toBe(40);
+  });
+
+  it('lets one of two commands win that race for the same version, and appends nothing for the other', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    const outcomes = await Promise.all([add(tallyId, 2, { expectedVersion: 1 }), add(tallyId, 3, { expectedVersion: 1 })]);
+    expect(outcomes.map(({ outcome }) => outcome).toSorted()).toEqual(['applied', 'version-mismatch']);
+    expect(await system.aggregates.currentVersion(stream)).toBe(2);
+  });
+
+  it('knows everything again after an eviction', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 5);
+    await evictDurableObject(objectOf(stream));
+    await add(tallyId, 6);
+    await evictDurableObject(objectOf(stream));
+    expect(await system.aggregates.state(stream)).toEqual({ version: 2, state: { sum: 11 } });
+  });
+
+  it('stores nothing for questions about what does not exist, nor for a refused command', async () => {
+    const { tallyId, stream } = newTally();
+    expect(await system.aggregates.state(stream)).toBeUndefined();
+    expect(await system.aggregates.currentVersion(stream)).toBe(0);
+    expect(await system.aggregates.load(stream, 1, 10)).toEqual({ events: [], previousId: null, head: 0 });
+    expect((await add(tallyId, 0)).outcome).toBe('rejected');
+    expect(await tablesOf(stream)).toEqual([]);
+    expect(await alarmOf(stream)).toBeNull();
+  });
+
+  it('leaves nothing behind when a decider throws, and takes the next command', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    broken.decide = true;
+    await expect(add(tallyId, 2)).rejects.toThrow('a bad deploy');
+    broken.decide = false;
+    expect(await add(tallyId, 3)).toMatchObject({ outcome: 'applied', version: 2 });
+    expect(await system.aggregates.state(stream)).toEqual({ version: 2, state: { sum: 4 } });
+  });
+});
+
+describe('publication and delivery', () => {
+  it('answers while the send hangs, and publishes by the alarm', async () => {
+    const { tallyId, stream } = newTally();
+    ports.sendHint = never;
+    expect((await add(tallyId, 1)).outcome).toBe('applied');
+    expect(await alarmOf(stream)).not.toBeNull();
+    ports.sendHint = async (_env, group, hint) => void sent.push({ group, hint });
+    // The hung send is given up after its timeout; then the next alarm run sends.
+    await expect
+      .poll(async () => {
+        ports.clockOffsetMs += 60_000;
+        await runDurableObjectAlarm(objectOf(stream));
+        return hintsOf(stream).length;
+      })
+      .toBeGreaterThan(0);
+    expect(hintsOf(stream)[0]).toMatchObject({ stream, fromVersion: 1, toVersion: 1 });
+  });
+
+  it('publishes what was committed before a crash, without another command', async () => {
+    const { tallyId, stream } = newTally();
+    ports.sendHint = never;
+    await add(tallyId, 1);
+    await abortAllDurableObjects();
+    ports.sendHint = async (_env, group, hint) => void sent.push({ group, hint });
+    expect(await alarmOf(stream)).not.toBeNull();
+    await runDurableObjectAlarm(objectOf(stream));
+    const [hint] = await sentHints(1, stream);
+    expect(hint).toEqual({ stream, fromVersion: 1, toVersion: 1 });
+    expect((await deliver([hint])).explicitAcks).toEqual(['0']);
+  });
+
+  it('sends again what was lost for good, on a stream that never gets another command', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    await sentHints(1, stream);
+    takeHints(stream);
+    ports.clockOffsetMs = 5_000;
+    await runDurableObjectAlarm(objectOf(stream));
+    expect(takeHints(stream)).toEqual([{ stream, fromVersion: 1, toVersion: 1 }]);
+  });
+
+  it('clears the alarm once every projection of every group is confirmed', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    await deliver(await sentHints(1, stream));
+    takeHints(stream);
+    ports.clockOffsetMs = 5_000;
+    await runDurableObjectAlarm(objectOf(stream));
+    expect(takeHints(stream)).toEqual([]);
+    expect(await alarmOf(stream)).toBeNull();
+  });
+
+  it('asks only those projections again that were not confirmed', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    await sentHints(1, stream);
+    takeHints(stream);
+    await system.catchUp(system.registry.projectionsFollowing(stream)[0]!, [{ stream, wanted: 1 }]);
+    ports.clockOffsetMs = 5_000;
+    await runDurableObjectAlarm(objectOf(stream));
+    expect(takeHints(stream)).toHaveLength(1);
+    const rows = await runInDurableObject(objectOf(stream), (_, state) => state.storage.sql.exec('SELECT grp, attempt FROM delivery').toArray());
+    expect(rows).toEqual([{ grp: 'serving', attempt: 1 }]);
+  });
+
+  it('keeps an alarm although the deployed domain throws', async () => {
+    const { tallyId, stream } = newTally();
+    ports.sendHint = never;
+    await add(tallyId, 1);
+    await abortAllDurableObjects();
+    Object.assign(broken, { decide: true, evolve: true, handler: true });
+    ports.sendHint = async (_env, group, hint) => void sent.push({ group, hint });
+    await runDurableObjectAlarm(objectOf(stream));
+    expect(await sentHints(1, stream)).toHaveLength(1);
+    expect(await alarmOf(stream)).not.toBeNull();
+  });
+
+  it('keeps an alarm when the database cannot be asked', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    ports.database = () => {
+      throw new Error('D1_ERROR: overloaded');
+    };
+    ports.clockOffsetMs = 5_000;
+    await runDurableObjectAlarm(objectOf(stream));
+    expect(await alarmOf(stream)).not.toBeNull();
+  });
+
+  it('loses nothing when the alarm fires while commands run', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    ports.clockOffsetMs = 5_000;
+    await Promise.all([
+      runDurableObjectAlarm(objectOf(stream)),
+      ...Array.from({ length: 10 }, (_, index) => add(tallyId, index + 2)),
+      runDurableObjectAlarm(objectOf(stream)),
+    ]);
+    await expect.poll(() => Math.max(...hintsOf(stream).map(({ toVersion }) => toVersion))).toBe(11);
+    expect(await alarmOf(stream)).not.toBeNull();
+  });
+
+  it('coalesces a burst of a hundred commands into no more than ten messages', async () => {
+    const { tallyId, stream } = newTally();
+    await Promise.all(Array.from({ length: 100 }, () => add(tallyId, 1)));
+    await expect.poll(() => Math.max(...hintsOf(stream).map(({ toVersion }) => toVersion))).toBe(100);
+    expect(hintsOf(stream).length).toBeLessThanOrEqual(10);
+  });
+});

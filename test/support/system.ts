@@ -1,0 +1,29 @@
+import { env } from 'cloudflare:workers';
+
+import type { StreamId } from '../../src/eventsourcing/stream.ts';
+import { streamId } from '../../src/eventsourcing/stream.ts';
+import type { ExecuteResult } from '../../src/eventsourcing/write/aggregate.ts';
+import type { CommandContext } from '../../src/eventsourcing/write/command-bus.ts';
+import { runtimeOf } from '../worker.ts';
+
+/** The system under test from within: its bus, aggregates and reads, as requests use them. */
+export const system = runtimeOf(env);
+
+export function newTally(): { tallyId: string; stream: StreamId } {
+  const tallyId = crypto.randomUUID();
+  return { tallyId, stream: streamId('tally', tallyId) };
+}
+
+/** Sends `Add` to a tally through the command bus. */
+export async function add(tallyId: string, by: number, context: Partial<CommandContext> = {}): Promise<ExecuteResult> {
+  const id = crypto.randomUUID();
+  return (await system.bus.dispatch(
+    { type: 'Add', data: { tallyId, by } },
+    { commandId: id, correlationId: id, causationId: id, actor: 'tester', seenVersion: () => 0, ...context },
+  )) as ExecuteResult;
+}
+
+/** The object that holds a stream. */
+export function objectOf(stream: StreamId): DurableObjectStub {
+  return env.AGGREGATES.get(env.AGGREGATES.idFromName(stream));
+}

@@ -1,0 +1,160 @@
+import { eq } from 'drizzle-orm';
+import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+
+import type { DomainEvent } from '../../src/eventsourcing/event.ts';
+import { queryBuilder } from '../../src/eventsourcing/read/causal-read.ts';
+import { ignored, projectionOf } from '../../src/eventsourcing/read/projection.ts';
+import { slotTables } from '../../src/eventsourcing/read/slot-tables.ts';
+import { idOf, streamId } from '../../src/eventsourcing/stream.ts';
+import type { AggregateType } from '../../src/eventsourcing/write/aggregate-type.ts';
+import { sendTo } from '../../src/eventsourcing/write/command-bus.ts';
+import type { Command } from '../../src/eventsourcing/write/decider.ts';
+import { serving } from '../../src/groups.ts';
+import type { Module } from '../../src/module.ts';
+
+/*
+ * A third, tiny domain: it only adds numbers up. It uses what products and orders do not (counters, appended rows, a
+ * second projection of the same stream) and misbehaves on demand.
+ */
+
+type Added = DomainEvent<'Added', { by: number }>;
+type Reset = DomainEvent<'Reset', Record<never, never>>;
+export type TallyEvent = Added | Reset;
+
+export type Add = Command<'Add', { tallyId: string; by: number }>;
+
+interface Tally {
+  readonly sum: number;
+}
+
+/** What is broken at the moment, as after a bad deploy. `resetTally` mends it. */
+export const broken = { decide: false, evolve: false, handler: false };
+
+export function resetTally(): void {
+  Object.assign(broken, { decide: false, evolve: false, handler: false });
+}
+
+export const tallyType: AggregateType<Tally, Add, TallyEvent> = {
+  category: 'tally',
+  stateVersion: 1,
+  events: { Added: [], Reset: [] },
+  decider: {
+    initialState: { sum: 0 },
+    decide(command) {
+      if (broken.decide) throw new Error('a bad deploy');
+      if (command.data.by === 0) return { code: 'wrong-state', message: 'Nothing to add.' };
+      return [{ type: 'Added', data: { by: command.data.by } }];
+    },
+    evolve(state, event) {
+      if (broken.evolve) throw new Error('a bad deploy');
+      return event.type === 'Added' ? { sum: state.sum + event.data.by } : { sum: 0 };
+    },
+  },
+};
+
+const board = slotTables((slot) =>
+  sqliteTable(`tally_board_${slot}`, {
+    tallyId: text('tally_id').primaryKey(),
+    version: integer('version').notNull(),
+    sum: integer('sum').notNull(),
+  }),
+);
+
+const entries = slotTables((slot) =>
+  sqliteTable(
+    `tally_entries_${slot}`,
+    { tallyId: text('tally_id').notNull(), version: integer('version').notNull(), by: integer('by').notNull() },
+    (table) => [primaryKey({ columns: [table.tallyId, table.version] })],
+  ),
+);
+
+const totals = slotTables((slot) =>
+  sqliteTable(`tally_totals_${slot}`, {
+    parity: text('parity').primaryKey(),
+    additions: integer('additions').notNull(),
+    sum: integer('sum').notNull(),
+  }),
+);
+
+const counts = slotTables((slot) =>
+  sqliteTable(`tally_count_${slot}`, {
+    tallyId: text('tally_id').primaryKey(),
+    version: integer('version').notNull(),
+    additions: integer('additions').notNull(),
+  }),
+);
+
+/** Makes the tables, as a migration would. */
+export async function createTallyTables(database: D1Database): Promise<void> {
+  const statements = (['a', 'b'] as const).flatMap((slot) => [
+    `CREATE TABLE tally_board_${slot} (tally_id TEXT PRIMARY KEY, version INTEGER NOT NULL, sum INTEGER NOT NULL CHECK (sum <= ${TOO_MUCH})) WITHOUT ROWID`,
+    `CREATE TABLE tally_entries_${slot} (tally_id TEXT NOT NULL, version INTEGER NOT NULL, by INTEGER NOT NULL, PRIMARY KEY (tally_id, version)) WITHOUT ROWID`,
+    `CREATE TABLE tally_totals_${slot} (parity TEXT PRIMARY KEY, additions INTEGER NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID`,
+    `CREATE TABLE tally_count_${slot} (tally_id TEXT PRIMARY KEY, version INTEGER NOT NULL, additions INTEGER NOT NULL) WITHOUT ROWID`,
+  ]);
+  await database.batch([
+    ...statements.map((statement) => database.prepare(statement)),
+    database.prepare(
+      `INSERT INTO projection_pointer (projection, epoch, live_revision, live_slot) VALUES ('tally-board', 1, 1, 'a'), ('tally-count', 1, 1, 'a')`,
+    ),
+  ]);
+}
+
+/** Adding this much is poison to the handler while `broken.handler`. */
+export const POISON = 666;
+
+/** The table refuses a sum beyond this, whatever the handler says. */
+export const TOO_MUCH = 1_000_000;
+
+export const tallyBoard = projectionOf<TallyEvent>()({
+  name: 'tally-board',
+  revision: 1,
+  group: serving,
+  follows: { tally: tallyType.events },
+  row: { tables: board, key: 'tallyId' },
+  appends: { entries },
+  counters: { totals: { tables: totals, key: ['parity'] } },
+  handlers: {
+    Added: {
+      create: ({ data }) => ({ sum: data.by }),
+      change: (row, { data }) => {
+        if (broken.handler && data.by === POISON) throw new Error('poison');
+        return { sum: row.sum + data.by };
+      },
+      append: ({ stream, version, data }) => ({ entries: [{ tallyId: idOf(stream), version, by: data.by }] }),
+      count: ({ data }) => ({ totals: [{ parity: data.by % 2 === 0 ? 'even' : 'odd', additions: 1, sum: data.by }] }),
+    },
+    Reset: ignored,
+  },
+});
+
+/** A neighbour of the board in the same group: whatever befalls the board, it goes on. */
+export const tallyCount = projectionOf<TallyEvent>()({
+  name: 'tally-count',
+  revision: 1,
+  group: serving,
+  follows: { tally: tallyType.events },
+  row: { tables: counts, key: 'tallyId' },
+  handlers: {
+    Added: { create: () => ({ additions: 1 }), change: (row) => ({ additions: row.additions + 1 }) },
+    Reset: ignored,
+  },
+});
+
+/** The row of one tally. */
+export function tallyById(tallyId: string) {
+  return (table: typeof board.a) => queryBuilder.select().from(table).where(eq(table.tallyId, tallyId));
+}
+
+/** Every tally. */
+export function allTallies(table: typeof board.a) {
+  return queryBuilder.select().from(table).orderBy(table.tallyId);
+}
+
+export const tally: Module = {
+  aggregate: tallyType,
+  commands: ({ aggregates }) => ({ Add: sendTo<Add>(aggregates, ({ data }) => streamId('tally', data.tallyId)) }),
+  projections: [tallyBoard, tallyCount],
+  routes: [],
+  problems: {},
+};
