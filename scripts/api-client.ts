@@ -71,7 +71,12 @@ export function apiClient(url: string, options: ApiOptions = {}): Api {
   const base = new URL(url).href.replace(/\/$/, '');
   const authorization = operationsKey === undefined ? {} : { Authorization: `Bearer ${operationsKey}` };
 
-  async function request<Body>(method: string, path: string, headers: Record<string, string>, body?: string): Promise<Answer<Body>> {
+  async function request<Body>(
+    method: string,
+    path: string,
+    headers: Record<string, string>,
+    body?: string,
+  ): Promise<Answer<Body>> {
     const startedAt = performance.now();
     const init = { method, headers, signal: AbortSignal.timeout(timeoutMs), ...(body !== undefined && { body }) };
     let response: Response;
@@ -145,7 +150,10 @@ export interface RetryOptions {
  * Sends until there is an answer other than 503. For reads, and for commands with an idempotency key: without one, a retry may do a
  * thing twice.
  */
-export async function retrying<Body>(send: () => Promise<Answer<Body>>, options: RetryOptions = {}): Promise<Answer<Body>> {
+export async function retrying<Body>(
+  send: () => Promise<Answer<Body>>,
+  options: RetryOptions = {},
+): Promise<Answer<Body>> {
   const { patienceMs = 120_000, firstPauseMs = 100, maxPauseMs = 3_000, onRetry } = options;
   const giveUpAt = performance.now() + patienceMs;
   for (let attempt = 0; ; attempt += 1) {

@@ -9,7 +9,14 @@
 import { randomUUID } from 'node:crypto';
 import { parseArgs, styleText } from 'node:util';
 
-import { type Answer, LOCAL_SERVER, type ProblemBody, UnexpectedAnswerError, apiClient, requireServer } from './api-client.ts';
+import {
+  type Answer,
+  LOCAL_SERVER,
+  type ProblemBody,
+  UnexpectedAnswerError,
+  apiClient,
+  requireServer,
+} from './api-client.ts';
 
 interface Money {
   readonly amount: number;
@@ -27,7 +34,12 @@ interface Order {
   readonly orderId: string;
   readonly status: string;
   readonly total: Money;
-  readonly items: readonly { readonly sku: string; readonly name: string; readonly quantity: number; readonly unitPrice: Money }[];
+  readonly items: readonly {
+    readonly sku: string;
+    readonly name: string;
+    readonly quantity: number;
+    readonly unitPrice: Money;
+  }[];
 }
 
 interface HistoryPage {
@@ -44,11 +56,6 @@ const { operationsKey, url } = readArguments();
 const api = apiClient(url, { operationsKey });
 const suffix = randomUUID().slice(0, 8).toUpperCase();
 const eur = (amount: number): Money => ({ amount, currency: 'EUR' });
-
-/** A promise was told and not kept. */
-class BrokenPromise extends Error {
-  override readonly name = 'BrokenPromise';
-}
 
 try {
   await requireServer(api);
@@ -74,7 +81,11 @@ async function tell(): Promise<void> {
     { sku: lamp.body.sku, quantity: 1 },
     { sku: chart.body.sku, quantity: 2 },
   ];
-  const placed = await api.post<Order>('/orders', { customerId: `c-${suffix}`, customerName: 'Ada Lovelace', items }, { token: chart.token });
+  const placed = await api.post<Order>(
+    '/orders',
+    { customerId: `c-${suffix}`, customerName: 'Ada Lovelace', items },
+    { token: chart.token },
+  );
   expectStatus(placed, 201);
   const { orderId } = placed.body;
   const path = `/orders/${orderId}`;
@@ -83,37 +94,60 @@ async function tell(): Promise<void> {
   // Side by side: the read with the token brings the read model up to date, and the other one shall not profit from that.
   const [plain, read] = await Promise.all([api.get<Order>(path), api.get<Order>(path, { token: placed.token })]);
   expectStatus(read, 200);
-  promise(read.version === placed.version, `the read with the token shows version ${placed.version}, not ${read.version}`);
+  promise(
+    read.version === placed.version,
+    `the read with the token shows version ${placed.version}, not ${read.version}`,
+  );
   promise(read.body.total.amount === 7_400, `the order's total is ${money(eur(7_400))}, not ${money(read.body.total)}`);
   done('with token', `version ${read.version}, ${read.body.status}, ${money(read.body.total)}`, read);
   tellPlainRead(plain);
 
   chapter('Shipped, and waited for');
   const shipment = { tracking: `TM-${suffix}`, carrier: 'Lighthouse Express' };
-  const shipped = await api.post<Order>(`${path}/shipment`, shipment, { token: read.token, headers: { Prefer: 'wait=5' } });
+  const shipped = await api.post<Order>(`${path}/shipment`, shipment, {
+    token: read.token,
+    headers: { Prefer: 'wait=5' },
+  });
   expectStatus(shipped, 200);
   done('shipped', `version ${shipped.version}, with \`Prefer: wait=5\``, shipped);
   await tellWait(path, shipped);
 
   chapter('A price changes; the order keeps the one it saw');
-  const price = await api.post(`/products/${lamp.body.productId}/price`, { price: eur(5_400), reason: 'Autumn' }, { token: shipped.token });
+  const price = await api.post(
+    `/products/${lamp.body.productId}/price`,
+    { price: eur(5_400), reason: 'Autumn' },
+    { token: shipped.token },
+  );
   expectStatus(price, 200);
   const lampNow = await api.get<Product>(`/products/${lamp.body.productId}`, { token: price.token });
   expectStatus(lampNow, 200);
-  promise(lampNow.body.price.amount === 5_400, `the storm lamp costs ${money(eur(5_400))} now, not ${money(lampNow.body.price)}`);
+  promise(
+    lampNow.body.price.amount === 5_400,
+    `the storm lamp costs ${money(eur(5_400))} now, not ${money(lampNow.body.price)}`,
+  );
   done('product', `${lampNow.body.name} costs ${money(lampNow.body.price)} now (was ${money(eur(4_900))})`, lampNow);
   const kept = await api.get<Order>(path, { token: lampNow.token });
   expectStatus(kept, 200);
   const keptPrice = unitPriceOf(kept.body, lamp.body.sku);
-  promise(keptPrice?.amount === 4_900, `the order keeps ${money(eur(4_900))} for the storm lamp, not ${money(keptPrice)}`);
+  promise(
+    keptPrice?.amount === 4_900,
+    `the order keeps ${money(eur(4_900))} for the storm lamp, not ${money(keptPrice)}`,
+  );
   done('order', `still has it at ${money(keptPrice)}, total ${money(kept.body.total)}`, kept);
 
   chapter('Sent twice, done once');
-  const again = { customerId: `c-${suffix}`, customerName: 'Grace Hopper', items: [{ sku: lamp.body.sku, quantity: 1 }] };
+  const again = {
+    customerId: `c-${suffix}`,
+    customerName: 'Grace Hopper',
+    items: [{ sku: lamp.body.sku, quantity: 1 }],
+  };
   const command = { token: kept.token, idempotencyKey: `demo-${suffix}`, headers: { Prefer: 'return=representation' } };
   const first = await api.post<Order>('/orders', again, command);
   expectStatus(first, 201);
-  promise(unitPriceOf(first.body, lamp.body.sku)?.amount === 5_400, 'an order placed after the price change has the new price');
+  promise(
+    unitPriceOf(first.body, lamp.body.sku)?.amount === 5_400,
+    'an order placed after the price change has the new price',
+  );
   done('first', `order ${first.body.orderId}, the lamp at ${money(unitPriceOf(first.body, lamp.body.sku))}`, first);
   const second = await api.post<Order>('/orders', again, command);
   expectStatus(second, 201);
@@ -125,7 +159,11 @@ async function tell(): Promise<void> {
   done('other body', `the same key is refused: 422 ${other.body.code}`, other);
 
   chapter('Decided on an old state: refused');
-  const stale = await api.post<ProblemBody>(`${path}/delivery`, {}, { token: kept.token, headers: { 'If-Match': '"1"' } });
+  const stale = await api.post<ProblemBody>(
+    `${path}/delivery`,
+    {},
+    { token: kept.token, headers: { 'If-Match': '"1"' } },
+  );
   expectStatus(stale, 412, 'version-mismatch');
   promise(stale.body['currentVersion'] === shipped.version, `the 412 names the current version ${shipped.version}`);
   done('If-Match "1"', `412 ${stale.body.code}: the current version is ${String(stale.body['currentVersion'])}`, stale);
@@ -141,7 +179,9 @@ async function tell(): Promise<void> {
     (await tellStream(`order-${orderId}`, 'Ada’s order', ['OrderPlaced', 'OrderShipped', 'OrderDelivered'])) &&
     (await tellStream(`order-${first.body.orderId}`, 'Grace’s order', ['OrderPlaced']));
 
-  say(`\n${paint('green', '✓')} Everything was as promised${wasTold ? '' : ', apart from the histories, which were not shown'}.`);
+  say(
+    `\n${paint('green', '✓')} Everything was as promised${wasTold ? '' : ', apart from the histories, which were not shown'}.`,
+  );
 }
 
 async function createProduct(name: string, price: Money, category: string, token?: string): Promise<Answer<Product>> {
@@ -154,7 +194,10 @@ async function createProduct(name: string, price: Money, category: string, token
 }
 
 function tellPlainRead(plain: Answer<Order>): void {
-  promise(plain.status === 200 || plain.status === 404, `a read without the token gives 200 or 404, not ${plain.status}`);
+  promise(
+    plain.status === 200 || plain.status === 404,
+    `a read without the token gives 200 or 404, not ${plain.status}`,
+  );
   if (plain.status === 404) {
     done('without', '404: the read model has not heard of it yet', plain);
     note('That is what eventual consistency looks like. The token is what makes the difference.');
@@ -171,7 +214,10 @@ async function tellWait(path: string, shipped: Answer<Order>): Promise<void> {
   }
   const plain = await api.get<Order>(path);
   expectStatus(plain, 200);
-  promise(plain.body.status === 'shipped', `after Preference-Applied: wait=5 everybody sees the order shipped, not ${plain.body.status}`);
+  promise(
+    plain.body.status === 'shipped',
+    `after Preference-Applied: wait=5 everybody sees the order shipped, not ${plain.body.status}`,
+  );
   done('without', `version ${plain.version}, ${plain.body.status}: now everybody sees it, token or not`, plain);
 }
 
@@ -185,8 +231,11 @@ async function tellStream(stream: string, name: string, expected: readonly strin
   expectStatus(history, 200);
   const { items } = history.body;
   say(`  ${name}  ${paint('dim', stream)}`);
-  for (const { version, type, recordedAt } of items) say(`    ${paint('cyan', String(version))}  ${type.padEnd(15)} ${paint('dim', recordedAt)}`);
-  const isComplete = items.length === expected.length && items.every(({ type, version }, index) => type === expected[index] && version === index + 1);
+  for (const { version, type, recordedAt } of items)
+    say(`    ${paint('cyan', String(version))}  ${type.padEnd(15)} ${paint('dim', recordedAt)}`);
+  const isComplete =
+    items.length === expected.length &&
+    items.every(({ type, version }, index) => type === expected[index] && version === index + 1);
   promise(isComplete, `the log of ${stream} is ${expected.join(', ')}`);
   return true;
 }
@@ -202,7 +251,7 @@ function expectStatus(answer: Answer<unknown>, status: number, code?: string): v
 }
 
 function promise(isKept: boolean, sentence: string): void {
-  if (!isKept) throw new BrokenPromise(`Not as promised: ${sentence}.`);
+  if (!isKept) throw new Error(`Not as promised: ${sentence}.`);
 }
 
 type Style = Parameters<typeof styleText>[0];
@@ -241,14 +290,15 @@ function readArguments(): { url: string; operationsKey: string | undefined } {
     });
     if (values.help) {
       console.log(HELP);
-      process.exit(0);
+      return process.exit(0);
     }
     const [server = LOCAL_SERVER, ...others] = positionals;
     if (others.length > 0) throw new TypeError(`One URL is enough: ${others.join(' ')} is too much.`);
-    if (!/^https?:$/.test(URL.parse(server)?.protocol ?? '')) throw new TypeError(`${server} is not a URL such as ${LOCAL_SERVER}.`);
+    if (!/^https?:$/.test(URL.parse(server)?.protocol ?? ''))
+      throw new TypeError(`${server} is not a URL such as ${LOCAL_SERVER}.`);
     return { url: server, operationsKey: values.key ?? process.env['OPERATIONS_KEY'] };
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${HELP}`);
-    process.exit(2);
+    return process.exit(2);
   }
 }

@@ -25,7 +25,12 @@ export interface Line {
   readonly quantity: number;
 }
 
-export type PlannedProduct = Planned<{ readonly sku: string; readonly name: string; readonly category: string; readonly price: Money }>;
+export type PlannedProduct = Planned<{
+  readonly sku: string;
+  readonly name: string;
+  readonly category: string;
+  readonly price: Money;
+}>;
 export type PlannedPrice = Planned<{ readonly price: Money; readonly reason: string }> & { readonly sku: string };
 export type PlannedStep = Planned<object> & { readonly step: 'shipment' | 'delivery' | 'cancellation' | 'returns' };
 
@@ -60,23 +65,70 @@ export interface Season {
 const ORDERS_PER_CHAPTER = 50;
 
 const CATEGORIES = [
-  { name: 'almanacs', code: 'ALM', from: 900, to: 6_000, nouns: ['Tide Table', 'Harbour Chart', 'Pilot Book', 'Star Atlas', 'Log Book'] },
-  { name: 'lighting', code: 'LGT', from: 1_900, to: 24_000, nouns: ['Storm Lamp', 'Masthead Light', 'Head Torch', 'Signal Lantern'] },
-  { name: 'ropework', code: 'ROP', from: 400, to: 9_000, nouns: ['Mooring Line', 'Halyard', 'Fender Cord', 'Anchor Rode', 'Splicing Kit'] },
-  { name: 'clothing', code: 'CLO', from: 1_500, to: 39_000, nouns: ['Oilskin', 'Wool Jumper', 'Sea Boots', 'Watch Cap', 'Bib Trousers'] },
-  { name: 'instruments', code: 'INS', from: 4_500, to: 180_000, nouns: ['Sextant', 'Barometer', 'Hand Compass', 'Echo Sounder'] },
-  { name: 'galley', code: 'GAL', from: 300, to: 12_000, nouns: ['Enamel Mug', 'Gimballed Stove', 'Kettle', 'Chopping Board', 'Ship Biscuit'] },
-  { name: 'safety', code: 'SAF', from: 1_200, to: 160_000, nouns: ['Life Jacket', 'Flare Set', 'Life Raft', 'Harness', 'First-Aid Box'] },
+  {
+    name: 'almanacs',
+    code: 'ALM',
+    from: 900,
+    to: 6_000,
+    nouns: ['Tide Table', 'Harbour Chart', 'Pilot Book', 'Star Atlas', 'Log Book'],
+  },
+  {
+    name: 'lighting',
+    code: 'LGT',
+    from: 1_900,
+    to: 24_000,
+    nouns: ['Storm Lamp', 'Masthead Light', 'Head Torch', 'Signal Lantern'],
+  },
+  {
+    name: 'ropework',
+    code: 'ROP',
+    from: 400,
+    to: 9_000,
+    nouns: ['Mooring Line', 'Halyard', 'Fender Cord', 'Anchor Rode', 'Splicing Kit'],
+  },
+  {
+    name: 'clothing',
+    code: 'CLO',
+    from: 1_500,
+    to: 39_000,
+    nouns: ['Oilskin', 'Wool Jumper', 'Sea Boots', 'Watch Cap', 'Bib Trousers'],
+  },
+  {
+    name: 'instruments',
+    code: 'INS',
+    from: 4_500,
+    to: 180_000,
+    nouns: ['Sextant', 'Barometer', 'Hand Compass', 'Echo Sounder'],
+  },
+  {
+    name: 'galley',
+    code: 'GAL',
+    from: 300,
+    to: 12_000,
+    nouns: ['Enamel Mug', 'Gimballed Stove', 'Kettle', 'Chopping Board', 'Ship Biscuit'],
+  },
+  {
+    name: 'safety',
+    code: 'SAF',
+    from: 1_200,
+    to: 160_000,
+    nouns: ['Life Jacket', 'Flare Set', 'Life Raft', 'Harness', 'First-Aid Box'],
+  },
 ] as const;
 const MAKERS = ['Skagen', 'Finisterre', 'Dogger', 'Lundy', 'Malin', 'Biscay', 'Fastnet', 'Rockall', 'Utsire', 'Texel'];
 const VARIANTS = ['', ' Mk II', ' Classic', ' Light', ' Pro', ' Junior', ' Deluxe'];
 
-const FIRST_NAMES = `Ada Grace Linus Edsger Barbara Alan Margaret Dennis Radia Ken Katherine Niklaus Frances Donald Joan Tony Hedy Claude
+const FIRST_NAMES =
+  `Ada Grace Linus Edsger Barbara Alan Margaret Dennis Radia Ken Katherine Niklaus Frances Donald Joan Tony Hedy Claude
   Annie Leslie Sofia Jean Mary Emil Ingrid Yusuf Amina Kofi Mei Hiroshi Zoë Łukasz Søren Renée José Nuala`.split(/\s+/);
-const LAST_NAMES = `Lovelace Hopper Dijkstra Liskov Hamilton Ritchie Perlman Johnson Wirth Allen Clarke Hoare Lamarr Shannon Easley Lamport
+const LAST_NAMES =
+  `Lovelace Hopper Dijkstra Liskov Hamilton Ritchie Perlman Johnson Wirth Allen Clarke Hoare Lamarr Shannon Easley Lamport
   Kovalevskaya Bartik Somerville Post Daubechies Okafor Haddad Mensah Chen Tanaka Núñez Wójcik Kierkegaard Lefèvre Ó’Brien Petersen
   Rossi Müller Janssen Novák`.split(/\s+/);
-const REGIONS = `Brittany|Hamburg|Catalonia|Zeeland|Cornwall|Liguria|Jutland|Galicia|Connacht|Pomerania|Attica|Algarve|Skåne|Normandy`.split('|');
+const REGIONS =
+  `Brittany|Hamburg|Catalonia|Zeeland|Cornwall|Liguria|Jutland|Galicia|Connacht|Pomerania|Attica|Algarve|Skåne|Normandy`.split(
+    '|',
+  );
 const SEGMENTS: readonly Weighted<string | undefined>[] = [
   [70, 'retail'],
   [19, 'trade'],
@@ -95,7 +147,13 @@ const FATES: readonly Weighted<Fate>[] = [
 ];
 const CARRIERS = ['DHL', 'DPD', 'PostNord', 'GLS', 'Lighthouse Express'];
 const CANCELLED_BECAUSE = ['Ordered by mistake', 'Found it cheaper', 'Boat sold', 'Delivery takes too long'];
-const RETURNED_BECAUSE = ['Wrong size', 'Water damage', 'Not as described', 'Arrived after the voyage', 'Changed my mind'];
+const RETURNED_BECAUSE = [
+  'Wrong size',
+  'Water damage',
+  'Not as described',
+  'Arrived after the voyage',
+  'Changed my mind',
+];
 const DEARER_BECAUSE = ['Supplier raised prices', 'Freight is dearer', 'Season begins'];
 const CHEAPER_BECAUSE = ['Clearance', 'Larger batch', 'Season ends'];
 
@@ -123,7 +181,9 @@ export function planSeason({ seed, products, orders }: SeasonOptions): Season {
     launched += Math.min(launches.length, count);
     return {
       prices: number === 0 ? [] : changedPrices(`${name}-price-${number}`, known, prices),
-      orders: Array.from({ length: count }, (__, index) => order(`${name}-order-${first + index}`, seed, customers, known, launches[index])),
+      orders: Array.from({ length: count }, (__, index) =>
+        order(`${name}-order-${first + index}`, seed, customers, known, launches[index]),
+      ),
     };
   });
   const planned = range.map((product) => product.planned);
@@ -163,7 +223,11 @@ function changedPrices(name: string, known: readonly Candidate[], prices: Map<st
     const factor = isDearer ? 1.02 + chance.number() * 0.13 : 0.8 + chance.number() * 0.17;
     const price = { amount: Math.max(1, Math.round((amount * factor) / 10) * 10 - 1), currency };
     prices.set(sku, price);
-    return { idempotencyKey: `${name}-${index}`, sku, body: { price, reason: chance.oneOf(isDearer ? DEARER_BECAUSE : CHEAPER_BECAUSE) } };
+    return {
+      idempotencyKey: `${name}-${index}`,
+      sku,
+      body: { price, reason: chance.oneOf(isDearer ? DEARER_BECAUSE : CHEAPER_BECAUSE) },
+    };
   });
 }
 
@@ -184,7 +248,9 @@ function order(
 
   const main = launched ?? popular(chance, known);
   const others = Array.from({ length: fewOf(chance, 0.45, 5) }, () => popular(chance, known));
-  const chosen = [main, ...others].filter(({ planned }) => planned.body.price.currency === main.planned.body.price.currency);
+  const chosen = [main, ...others].filter(
+    ({ planned }) => planned.body.price.currency === main.planned.body.price.currency,
+  );
   const skus = [...new Set(chosen.map(({ planned }) => planned.body.sku))];
   const items = skus.map((sku) => ({ sku, quantity: quantityFor(chance, customerSegment) }));
 
@@ -203,7 +269,11 @@ function order(
 }
 
 function stepsTo(fate: Fate, name: string, items: readonly Line[], chance: Chance): readonly PlannedStep[] {
-  const step = (what: PlannedStep['step'], body: object): PlannedStep => ({ step: what, idempotencyKey: `${name}-${what}`, body });
+  const step = (what: PlannedStep['step'], body: object): PlannedStep => ({
+    step: what,
+    idempotencyKey: `${name}-${what}`,
+    body,
+  });
   if (fate === 'open') return [];
   if (fate === 'cancelled') return [step('cancellation', { reason: chance.oneOf(CANCELLED_BECAUSE) })];
 
@@ -214,7 +284,10 @@ function stepsTo(fate: Fate, name: string, items: readonly Line[], chance: Chanc
   const delivery = step('delivery', {});
   if (fate === 'delivered') return [shipment, delivery];
 
-  const returned = fate === 'returned' ? items : items.slice(0, 1).map(({ sku, quantity }) => ({ sku, quantity: Math.ceil(quantity / 2) }));
+  const returned =
+    fate === 'returned'
+      ? items
+      : items.slice(0, 1).map(({ sku, quantity }) => ({ sku, quantity: Math.ceil(quantity / 2) }));
   return [shipment, delivery, step('returns', { items: returned, reason: chance.oneOf(RETURNED_BECAUSE) })];
 }
 
@@ -253,7 +326,10 @@ function chanceOf(name: string): Chance {
     oneOf,
     someOf<Value>(values: readonly Value[], count: number) {
       const rest = [...values];
-      return Array.from({ length: Math.min(count, rest.length) }, () => rest.splice(Math.floor(number() * rest.length), 1)[0] as Value);
+      return Array.from(
+        { length: Math.min(count, rest.length) },
+        () => rest.splice(Math.floor(number() * rest.length), 1)[0] as Value,
+      );
     },
     weighted<Value>(values: readonly Weighted<Value>[]) {
       let left = number() * sum(values.map(([weight]) => weight));

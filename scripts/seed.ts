@@ -74,7 +74,8 @@ async function run(): Promise<void> {
   /** Returns the token that has seen every new price: who orders with it pays no older one. */
   async function changePrices({ prices }: Chapter): Promise<string | undefined> {
     let token: string | undefined;
-    for (const price of prices) token = (await send(`/products/${productIds.get(price.sku)}/price`, price, token)).token;
+    for (const price of prices)
+      token = (await send(`/products/${productIds.get(price.sku)}/price`, price, token)).token;
     return token;
   }
 
@@ -83,7 +84,8 @@ async function run(): Promise<void> {
     const seen = order.launches ? await create(order.launches, pricesSeen) : pricesSeen;
     const placed = await send<{ orderId: string }>('/orders', order, seen);
     let { token } = placed;
-    for (const step of order.steps) token = (await send(`/orders/${placed.body.orderId}/${step.step}`, step, token)).token;
+    for (const step of order.steps)
+      token = (await send(`/orders/${placed.body.orderId}/${step.step}`, step, token)).token;
     const last = order.steps.at(-1)?.step ?? 'placed';
     ended.set(last, (ended.get(last) ?? 0) + 1);
     orders += 1;
@@ -108,11 +110,13 @@ async function send<Body>(
       retries += 1;
     },
   });
-  if ((answer.status !== 200 && answer.status !== 201) || answer.version === undefined) throw new UnexpectedAnswerError(answer);
+  if ((answer.status !== 200 && answer.status !== 201) || answer.version === undefined)
+    throw new UnexpectedAnswerError(answer);
 
   const { productId, orderId } = answer.body as { productId?: string; orderId?: string };
   const stream = orderId === undefined ? `product-${productId}` : `order-${orderId}`;
-  if (journal !== undefined) writeSync(journal, `${JSON.stringify({ stream, version: answer.version, idempotencyKey })}\n`);
+  if (journal !== undefined)
+    writeSync(journal, `${JSON.stringify({ stream, version: answer.version, idempotencyKey })}\n`);
   if (answer.headers.get('Idempotency-Replayed') === 'true') replayed += 1;
   durations.push(answer.durationMs);
   progress.update();
@@ -147,7 +151,9 @@ function showProgress(): { start(): void; update(): void; stop(): void } {
   return {
     start() {
       timer = setInterval(() => {
-        console.log(`${durations.length}/${total} writes, ${orders}/${options.orders} orders, ${perSecond()}/s, ${retries} retries`);
+        console.log(
+          `${durations.length}/${total} writes, ${orders}/${options.orders} orders, ${perSecond()}/s, ${retries} retries`,
+        );
       }, LINE_EVERY_MS);
     },
     update() {},
@@ -161,7 +167,13 @@ function summarize(): void {
   const prices = season.chapters.reduce((sum, chapter) => sum + chapter.prices.length, 0);
   const sorted = durations.toSorted((one, other) => one - other);
   const quantile = (share: number) => Math.round(sorted[Math.floor(share * (sorted.length - 1))] ?? 0);
-  const names = { placed: 'placed', shipment: 'shipped', delivery: 'delivered', returns: 'with returns', cancellation: 'cancelled' };
+  const names = {
+    placed: 'placed',
+    shipment: 'shipped',
+    delivery: 'delivered',
+    returns: 'with returns',
+    cancellation: 'cancelled',
+  };
   const fates = Object.entries(names).map(([last, name]) => `${ended.get(last) ?? 0} ${name}`);
   console.log(
     [
@@ -177,7 +189,9 @@ function summarize(): void {
 function explain(error: unknown): string {
   if (!(error instanceof UnexpectedAnswerError)) return (error as Error).message;
   const isOtherData = [409, 412, 422].includes(error.answer.status);
-  const advice = isOtherData ? `\nWhat this server holds is not what seed ${options.seed} left there. Choose another --seed.` : '';
+  const advice = isOtherData
+    ? `\nWhat this server holds is not what seed ${options.seed} left there. Choose another --seed.`
+    : '';
   return `${error.message}${advice}`;
 }
 
@@ -196,14 +210,16 @@ function readArguments() {
     });
     if (values.help) {
       console.log(HELP);
-      process.exit(0);
+      return process.exit(0);
     }
     const integer = (name: 'orders' | 'products' | 'seed' | 'concurrency', min: number, max: number) => {
       const value = Number(values[name]);
-      if (!/^\d+$/.test(values[name]) || value < min || value > max) throw new RangeError(`--${name} has to be an integer from ${min} to ${max}.`);
+      if (!/^\d+$/.test(values[name]) || value < min || value > max)
+        throw new RangeError(`--${name} has to be an integer from ${min} to ${max}.`);
       return value;
     };
-    if (!/^https?:$/.test(URL.parse(values.url)?.protocol ?? '')) throw new TypeError(`--url ${values.url} is not a URL such as ${LOCAL_SERVER}.`);
+    if (!/^https?:$/.test(URL.parse(values.url)?.protocol ?? ''))
+      throw new TypeError(`--url ${values.url} is not a URL such as ${LOCAL_SERVER}.`);
     return {
       orders: integer('orders', 0, 1_000_000),
       products: integer('products', 1, 10_000),
@@ -214,6 +230,6 @@ function readArguments() {
     };
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${HELP}`);
-    process.exit(2);
+    return process.exit(2);
   }
 }

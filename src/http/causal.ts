@@ -170,6 +170,8 @@ function toProblem(projection: Projection, result: Exclude<CausalReadResult<unkn
   switch (result.outcome) {
     case 'building':
       return new Problem('projection-building', `${projection.name} is being built.`, { projection: projection.name }, retryLater);
+    case 'unavailable':
+      return new Problem('overloaded', `The database of ${projection.name} does not answer at the moment.`, {}, retryLater);
     case 'token-ahead': {
       const { stream, wanted, head } = result;
       return new Problem('causal-token-ahead', `The token has ${stream} at ${wanted}, but it ends at ${head}.`, { stream, wanted, head });

@@ -1,11 +1,11 @@
 import { QueryBuilder, type SQLiteTable } from 'drizzle-orm/sqlite-core';
 
-import { OverloadedError } from '../faults.ts';
 import type { Group } from '../group.ts';
 import type { StreamId } from '../stream.ts';
 import { TimeoutError, sleep, withTimeout } from '../timeout.ts';
 import type { CatchUpRequest, CatchUpResult, StreamProgress } from './catch-up.ts';
 import type { CausalToken } from './causal-token.ts';
+import { isTransient } from './d1-errors.ts';
 import { type SelectQuery, runGuarded } from './guarded-query.ts';
 import type { PointerCache } from './pointer.ts';
 import type { Projection } from './projection.ts';
@@ -44,7 +44,9 @@ export type CausalReadResult<Result> =
   | { readonly outcome: 'behind'; readonly stream: StreamId; readonly wanted: number; readonly has: number; readonly isOverloaded: boolean }
   | { readonly outcome: 'dead-letter'; readonly stream: StreamId; readonly wanted: number; readonly has: number }
   | { readonly outcome: 'token-ahead'; readonly stream: StreamId; readonly wanted: number; readonly head: number }
-  | { readonly outcome: 'building' };
+  | { readonly outcome: 'building' }
+  /** The database could not be reached in time. */
+  | { readonly outcome: 'unavailable' };
 
 /** One read of one projection. */
 export interface CausalReadRequest<Table extends SQLiteTable, Result> {
@@ -101,28 +103,46 @@ export async function causalRead<Table extends SQLiteTable, Result>(
     return result?.streams ?? new Map();
   }
 
+  /** A pause before the next try, longer each time, within the deadline. */
+  function pause(round: number): Promise<void> {
+    return sleep(Math.min(POLL_MS[Math.min(round, POLL_MS.length - 1)] as number, Math.max(deadline - now(), 0)));
+  }
+
+  /** One look: the pointer as far as known, and the query under it. Undefined when the database could not be reached. */
+  async function look() {
+    try {
+      const pointer = await pointers.get(database, projection.name);
+      if (!pointer || pointer.live.revision !== projection.revision) return 'building';
+      const select = query(projection.row.tables[pointer.live.slot]);
+      const answer = await runGuarded(session, projection.name, pointer, [...wanted.keys()], select);
+      return { ...answer, isThisEpoch: answer.epoch === pointer.epoch };
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+      return undefined;
+    }
+  }
+
   for (let round = 0; ; round += 1) {
-    const pointer = await pointers.get(database, projection.name);
-    if (!pointer || pointer.live.revision !== projection.revision) {
+    const answer = await look();
+    if (answer === 'building') {
       pointers.drop(projection.name);
       return { outcome: 'building' };
     }
-    const answer = await runGuarded(
-      session,
-      projection.name,
-      pointer,
-      [...wanted.keys()],
-      query(projection.row.tables[pointer.live.slot]),
-    );
-    const isOtherEpoch = answer.epoch !== pointer.epoch;
-    if (isOtherEpoch) {
+    if (!answer) {
+      if (now() >= deadline) return { outcome: 'unavailable' };
+      await pause(round);
+      continue;
+    }
+    if (!answer.isThisEpoch) {
       // Either what this isolate remembers is old, or the replica is.
       pointers.drop(projection.name);
       toPrimary();
-      if (now() < deadline) continue;
+      if (now() >= deadline) return { outcome: 'unavailable' };
+      continue;
     }
     const behind = [...wanted].filter(([entry, version]) => (answer.versions.get(entry) ?? 0) < version && !incomplete.has(entry));
-    if (behind.length === 0 && !isOtherEpoch) {
+    const [first] = behind;
+    if (!first) {
       return { outcome: 'read', rows: answer.rows, versions: answer.versions, bookmark: session.getBookmark(), incomplete: [...incomplete] };
     }
     if (!answer.isPrimary) {
@@ -130,9 +150,9 @@ export async function causalRead<Table extends SQLiteTable, Result>(
       continue;
     }
 
-    const [[first, firstWanted] = [stream as StreamId, 0]] = behind;
-    const has = answer.versions.get(first) ?? 0;
-    if (now() >= deadline) return { outcome: 'behind', stream: first, wanted: firstWanted, has, isOverloaded: false };
+    const [firstBehind, firstWanted] = first;
+    const isBehind = { outcome: 'behind', stream: firstBehind, wanted: firstWanted, has: answer.versions.get(firstBehind) ?? 0 } as const;
+    if (now() >= deadline) return { ...isBehind, isOverloaded: false };
     try {
       const progress = await withTimeout(bringUp(behind.map(([entry]) => entry)), deadline - now());
       if (progress === 'building') return { outcome: 'building' };
@@ -147,14 +167,11 @@ export async function causalRead<Table extends SQLiteTable, Result>(
           if (stream) return { outcome: 'dead-letter', stream: entry, wanted: entryWanted, has: version };
           incomplete.add(entry);
         } else {
-          await sleep(Math.min(POLL_MS[Math.min(round, POLL_MS.length - 1)] as number, Math.max(deadline - now(), 0)));
+          await pause(round);
         }
       }
     } catch (error) {
-      if (error instanceof OverloadedError) return { outcome: 'behind', stream: first, wanted: firstWanted, has, isOverloaded: true };
-      if (!(error instanceof TimeoutError)) {
-        await sleep(Math.min(POLL_MS[Math.min(round, POLL_MS.length - 1)] as number, Math.max(deadline - now(), 0)));
-      }
+      if (!(error instanceof TimeoutError)) await pause(round);
     }
     toPrimary();
   }

@@ -2,6 +2,7 @@ import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
 
 import type { StreamId } from '../stream.ts';
 import type { Position } from './checkpoint.ts';
+import { isRefused } from './d1-errors.ts';
 import { type StreamChanges, sumIncrements } from './fold.ts';
 import type { Pointer, Target } from './pointer.ts';
 import type { Projection } from './projection.ts';
@@ -65,9 +66,7 @@ function classify(error: unknown): BatchOutcome {
   const message = String(error);
   if (message.includes('epoch_as_read')) return { outcome: 'epoch-changed' };
   if (message.includes('checkpoint_as_read')) return { outcome: 'lost-race' };
-  if (/SQLITE_CONSTRAINT|SQLITE_MISMATCH|SQLITE_TOOBIG|constraint failed/.test(message)) {
-    return { outcome: 'refused', reason: message };
-  }
+  if (isRefused(error)) return { outcome: 'refused', reason: message };
   throw error;
 }
 

@@ -62,7 +62,7 @@ export function given<State extends object, C extends Command, Event extends Dom
   const state = evolveOver(deepFreeze(type.decider.initialState), events, 1);
   return {
     when(command) {
-      const decision = deterministically(`decide of ${type.category}`, () => type.decider.decide(deepFreeze(command), state));
+      const decision = deterministically(`decide of ${type.category}`, () => type.decider.decide(deepFreeze(structuredClone(command)), state));
       return outcome(command, decision, (happened) => evolveOver(state, happened, events.length + 1));
     },
     thenState: (expected) => expectState(expected, state),
@@ -77,7 +77,8 @@ function outcome<State extends object, Event extends DomainEvent, Refusal extend
   const isRefused = isRejection(decision);
 
   function thenState(expected: Partial<State>): void {
-    expectState(expected, stateAfter(isRefused ? [] : decision));
+    if (isRefused) throw new ExpectationError(`${command.type} should be carried out, but it was refused: ${decision.message}`, expected, decision);
+    expectState(expected, stateAfter(decision));
   }
 
   return {

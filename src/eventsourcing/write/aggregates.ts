@@ -49,12 +49,15 @@ export function durableAggregates(stubOf: StubOf, options: DurableAggregatesOpti
 
   return {
     async execute(request) {
-      try {
-        return await withTimeout(stubOf(request.stream).execute(request), timeoutMs);
-      } catch (error) {
-        if (isOverloaded(error)) throw new OverloadedError(`${request.stream} is overloaded`, { cause: error });
-        if (isThrownByObject(error)) throw error;
-        throw new OutcomeUnknownError(`no answer from ${request.stream}`, { cause: error });
+      // With a key a second try cannot append twice, so the client is spared a fault that passes (a deploy, a lost connection).
+      for (let retries = request.idempotency ? 1 : 0; ; retries -= 1) {
+        try {
+          return await withTimeout(stubOf(request.stream).execute(request), timeoutMs);
+        } catch (error) {
+          if (isOverloaded(error)) throw new OverloadedError(`${request.stream} is overloaded`, { cause: error });
+          if (isThrownByObject(error)) throw error;
+          if (!isRetryable(error) || retries <= 0) throw new OutcomeUnknownError(`no answer from ${request.stream}`, { cause: error });
+        }
       }
     },
     load: (stream, fromVersion, limit) => read(stream, (stub) => stub.load(fromVersion, limit)),

@@ -102,6 +102,26 @@ describe('a causal read of one stream', () => {
     expect(await readOne(tallyId, stream, seen, 300)).toEqual({ outcome: 'behind', stream, wanted: 1, has: 0, isOverloaded: false });
   });
 
+  it('goes on after a database fault that passes, and answers "unavailable" for one that does not', async () => {
+    const { tallyId, stream, seen } = await tallyAt(1);
+    let faults = 2;
+    withFaults({
+      beforeQuery() {
+        faults -= 1;
+        if (faults >= 0) throw new Error('D1_ERROR: Network connection lost.');
+      },
+    });
+    expect(await readOne(tallyId, stream, seen)).toMatchObject({ outcome: 'read', rows: [{ version: 1 }] });
+    faults = Number.POSITIVE_INFINITY;
+    expect(await readOne(tallyId, stream, seen, 200)).toEqual({ outcome: 'unavailable' });
+  });
+
+  it('brings up a stream that is thousands of events behind, page by page', async () => {
+    const { tallyId, stream } = newTally();
+    for (let page = 0; page < 11; page += 1) await Promise.all(Array.from({ length: 100 }, () => add(tallyId, 1)));
+    expect(await readOne(tallyId, stream, token([stream, 1_100]), 5_000)).toMatchObject({ rows: [{ version: 1_100, sum: 1_100 }] });
+  });
+
   it('answers "behind" at once when the object turns requests away', async () => {
     const { tallyId, stream, seen } = await tallyAt(1);
     ports.aggregateStub = (bindings, of) => ({

@@ -1,0 +1,127 @@
+import type { Clock } from '../clock.ts';
+import type { StoredEvent } from '../event.ts';
+import type { Group } from '../group.ts';
+import type { Hint } from '../message.ts';
+import { type EventSourcedModule, createRegistry } from '../registry.ts';
+import type { StreamId } from '../stream.ts';
+import type { AggregateOptions } from '../write/aggregate.ts';
+import type { Aggregates } from '../write/aggregates.ts';
+import { type CommandContext, type CommandHandlers, createCommandBus } from '../write/command-bus.ts';
+import { type InMemoryDisk, type InMemoryHost, type InMemoryObject, inMemoryDisk, inMemoryObject } from './in-memory-object.ts';
+import { type ManualClock, manualClock } from './manual-clock.ts';
+
+/** What this needs of a module: its aggregate, its projections (for who is to be told of events) and its command handlers. */
+export interface InMemoryModule extends EventSourcedModule {
+  readonly commands: (write: { readonly aggregates: Aggregates; readonly clock: Clock }) => CommandHandlers;
+}
+
+type HandlersOf<Modules extends readonly InMemoryModule[]> = { readonly [Index in keyof Modules]: ReturnType<Modules[Index]['commands']> };
+
+/** A message as the relay sent it. */
+export interface PublishedHint {
+  readonly group: Group;
+  readonly hint: Hint;
+}
+
+/** The write side of a system, whole, in plain memory. */
+export interface InMemorySystem<Modules extends readonly InMemoryModule[]> {
+  readonly bus: ReturnType<typeof createCommandBus<HandlersOf<Modules>>>;
+  readonly aggregates: Aggregates;
+  readonly clock: ManualClock;
+  /** Every event of every stream, in the sequence in which they were recorded. */
+  readonly events: readonly StoredEvent[];
+  /** Every message that the relay has sent so far. */
+  readonly published: readonly PublishedHint[];
+  /** What comes with a command: an anonymous sender who has seen nothing, unless `overrides` say otherwise. */
+  context(overrides?: Partial<CommandContext>): CommandContext;
+  /** Evicts all aggregates: what comes next starts cold, from what was stored. */
+  evict(): void;
+}
+
+export interface InMemoryOptions {
+  readonly clock?: ManualClock;
+  readonly aggregateOptions?: AggregateOptions;
+}
+
+/**
+ * Puts modules together so that whole command handlers run in plain memory, without Workers: the command bus, aggregates and relay are
+ * those of production; storage, queue and time are not.
+ *
+ *     const memory = inMemorySystem([seats]);
+ *     await memory.bus.dispatch({ type: 'ReserveSeat', data: { seatId: '12', guest: 'Ada' } }, memory.context());
+ *
+ *     const page = await memory.aggregates.load(streamId('seat', '12'), 1, 100);
+ *     memory.published[0]?.hint; // { stream: 'seat-12', fromVersion: 1, toVersion: 1, … }
+ */
+export function inMemorySystem<const Modules extends readonly InMemoryModule[]>(
+  modules: Modules,
+  options: InMemoryOptions = {},
+): InMemorySystem<Modules> {
+  const { clock = manualClock(), aggregateOptions } = options;
+  const registry = createRegistry(modules);
+  const events: StoredEvent[] = [];
+  const published: PublishedHint[] = [];
+  const disks = new Map<StreamId, InMemoryDisk>();
+  const objects = new Map<StreamId, InMemoryObject>();
+
+  const host: InMemoryHost = {
+    clock,
+    typeOf: registry.typeOf,
+    groupsOf: registry.groupsOf,
+    async send(group, hint) {
+      published.push({ group, hint: structuredClone(hint) });
+    },
+    // Nothing fires the alarms here, so nobody asks.
+    versionsReached: async () => new Map(),
+    report(event, details) {
+      throw new Error(`unexpected: ${event} ${JSON.stringify(details)}`);
+    },
+    ...(aggregateOptions && { aggregateOptions }),
+  };
+
+  function diskOf(stream: StreamId): InMemoryDisk {
+    const known = disks.get(stream);
+    if (known) return known;
+    const { storage, alarm } = inMemoryDisk();
+    const commit: typeof storage.commit = (whole) => {
+      storage.commit(whole);
+      events.push(...whole.events);
+    };
+    const disk = { storage: { ...storage, commit }, alarm };
+    disks.set(stream, disk);
+    return disk;
+  }
+
+  function objectOf(stream: StreamId): InMemoryObject {
+    const object = objects.get(stream) ?? inMemoryObject(host, diskOf(stream));
+    objects.set(stream, object);
+    return object;
+  }
+
+  const aggregates: Aggregates = {
+    async execute(request) {
+      const object = objectOf(request.stream);
+      // As over RPC: only plain data arrives.
+      const result = await object.execute(structuredClone(request));
+      await object.settled();
+      return structuredClone(result);
+    },
+    load: (stream, fromVersion, limit) => objectOf(stream).load(fromVersion, limit),
+    currentVersion: (stream) => objectOf(stream).currentVersion(),
+    state: async (stream, asOf) => structuredClone(await objectOf(stream).state(stream, asOf)),
+  };
+
+  const handlers = modules.map(({ commands }) => commands({ aggregates, clock })) as unknown as HandlersOf<Modules>;
+  return {
+    bus: createCommandBus<HandlersOf<Modules>>(...handlers),
+    aggregates,
+    clock,
+    events,
+    published,
+    context(overrides = {}) {
+      const id = clock.newId();
+      return { commandId: id, correlationId: id, causationId: id, actor: 'anonymous', seenVersion: () => 0, ...overrides };
+    },
+    evict: () => objects.clear(),
+  };
+}

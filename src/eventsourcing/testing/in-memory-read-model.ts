@@ -1,0 +1,72 @@
+import type { RecordedEvent, StoredEvent } from '../event.ts';
+import { type StreamChanges, foldStream, sumIncrements } from '../read/fold.ts';
+import { type Projection, rowKeyOf } from '../read/projection.ts';
+import type { Row } from '../read/slot-tables.ts';
+import { type StreamId, categoryOf } from '../stream.ts';
+import { upcast } from '../write/upcaster.ts';
+import { deepFreeze, deterministically } from './determinism.ts';
+import { expectSame } from './difference.ts';
+import { inMemoryTable } from './in-memory-table.ts';
+
+/** All rows of a projection's tables, those of each sorted by key. */
+export interface Tables {
+  readonly rows: readonly Row[];
+  /** By name of the projection's `appends`. */
+  readonly appended: Readonly<Record<string, readonly Row[]>>;
+  /** By name of the projection's `counters`. */
+  readonly counters: Readonly<Record<string, readonly Row[]>>;
+}
+
+/** A projection's tables in plain memory. */
+export interface InMemoryReadModel {
+  /** Folds events as one guarded batch does: stream by stream, each row and each counter written once. */
+  apply(batch: readonly StoredEvent[]): void;
+  tables(): Tables;
+}
+
+/**
+ * Empty tables of a projection. Its handlers run with the time and chance out of reach, with immutable arguments, and twice: what is not
+ * pure fails.
+ */
+export function inMemoryReadModel(projection: Projection): InMemoryReadModel {
+  const own = inMemoryTable(projection.row.tables.a, [projection.row.key]);
+  const appended = mapValues(projection.appends, (tables) => inMemoryTable(tables.a));
+  const counters = mapValues(projection.counters, ({ tables, key }) => inMemoryTable(tables.a, key));
+
+  function foldTwice(stream: StreamId, stored: readonly StoredEvent[]): StreamChanges {
+    const before = deepFreeze(own.find({ [projection.row.key]: rowKeyOf(projection, stream) }));
+    const events = stored.map((event): RecordedEvent => deepFreeze(upcast(projection.follows[categoryOf(stream)] ?? {}, event)));
+    const fold = () => deterministically(`a handler of ${projection.name}`, () => foldStream(projection, stream, before, events));
+    const changes = fold();
+    expectSame(`${projection.name} is not pure: folding the same events of ${stream} again gives something else.`, changes, fold());
+    return changes;
+  }
+
+  return {
+    apply(batch) {
+      const changes = [...Map.groupBy(batch, ({ stream }) => stream)].map(([stream, events]) => foldTwice(stream, events));
+      for (const { after } of changes) if (after) own.put(after);
+      for (const [name, table] of Object.entries(appended)) {
+        for (const row of changes.flatMap((change) => change.appended[name] ?? [])) table.insert(row);
+      }
+      for (const [name, table] of Object.entries(counters)) {
+        const increments = changes.flatMap((change) => change.counted[name] ?? []);
+        for (const sum of sumIncrements(projection.counters[name]?.key ?? [], increments)) table.add(sum);
+      }
+    },
+    tables: () => ({
+      rows: own.rows(),
+      appended: mapValues(appended, (table) => table.rows()),
+      counters: mapValues(counters, (table, name) => table.rows().filter((row) => !isAtZero(row, projection.counters[name]?.key ?? []))),
+    }),
+  };
+}
+
+/** A counter that has come back to nothing is as good as one that was never there. */
+function isAtZero(row: Row, key: readonly string[]): boolean {
+  return Object.entries(row).every(([column, value]) => key.includes(column) || value === 0);
+}
+
+function mapValues<From, To>(from: Readonly<Record<string, From>>, map: (value: From, name: string) => To): Record<string, To> {
+  return Object.fromEntries(Object.entries(from).map(([name, value]) => [name, map(value, name)]));
+}

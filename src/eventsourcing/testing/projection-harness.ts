@@ -1,0 +1,141 @@
+import type { InferSelectModel } from 'drizzle-orm';
+import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
+
+import type { DomainEvent, StoredEvent } from '../event.ts';
+import { type Projection, rowKeyOf } from '../read/projection.ts';
+import type { Row } from '../read/slot-tables.ts';
+import { streamId } from '../stream.ts';
+import type { AggregateType } from '../write/aggregate-type.ts';
+import type { Command, Rejection } from '../write/decider.ts';
+import { difference, ExpectationError } from './difference.ts';
+import { type GivenEvent, storedEvents } from './given-events.ts';
+import { type InMemoryReadModel, inMemoryReadModel } from './in-memory-read-model.ts';
+import { type SeededRandom, seededRandom } from './seeded-random.ts';
+
+export interface InterleavingOptions {
+  /** How many random interleavings are tried. Default: 100. */
+  readonly runs?: number;
+  /** Decides every interleaving; the same seed gives the same ones. Default: 1. */
+  readonly seed?: number;
+  /** How many events a batch has at most. Default: 10. */
+  readonly maxBatch?: number;
+}
+
+/** A projection and the events that it is given. */
+export interface Projected<Table extends SQLiteTable> {
+  /** The same with more events, at the end of the stream of `type` with the aggregate's own `id`. They may be bare: `{ type, data }`. */
+  events<State extends object, C extends Command, Event extends DomainEvent, Refusal extends Rejection>(
+    type: AggregateType<State, C, Event, Refusal>,
+    id: string,
+    events: readonly GivenEvent<NoInfer<Event>>[],
+  ): Projected<Table>;
+  /** The same with more events as a log stored them, of any streams; those of one stream in sequence. */
+  stored(events: readonly StoredEvent[]): Projected<Table>;
+  /** The rows that the events give, sorted by key. */
+  rows(): readonly InferSelectModel<Table>[];
+  /** The row of the stream of `type` with this id. */
+  row(type: { readonly category: string }, id: string): InferSelectModel<Table> | undefined;
+  /** The rows of one of its append-only tables, sorted by key. */
+  appended(name: string): readonly Row[];
+  /** The rows of one of its counter tables, sorted by key; without those that are at 0. */
+  counters(name: string): readonly Row[];
+  /**
+   * Takes the streams' events in random interleavings and in batches of random size, and throws unless all tables come out equal each time
+   * (I19).
+   */
+  checkInterleavings(options?: InterleavingOptions): void;
+}
+
+/**
+ * Folds events through a projection in plain memory, with the same fold as production.
+ *
+ *     const projected = project(seatMap)
+ *       .events(seatType, '12', [{ type: 'SeatReserved', data: { guest: 'Ada' } }])
+ *       .events(seatType, '14', [{ type: 'SeatReserved', data: { guest: 'Bob' } }, { type: 'SeatReleased', data: {} }]);
+ *
+ *     expect(projected.row(seatType, '12')).toEqual({ seatId: '12', version: 1, guest: 'Ada' });
+ *     projected.checkInterleavings({ runs: 200, seed: 7 });
+ *
+ * A handler that is not pure, or that asks for the time or for chance, is an error that names it.
+ */
+export function project<Table extends SQLiteTable>(projection: Projection<Table>): Projected<Table> {
+  return projected(projection, []);
+}
+
+function projected<Table extends SQLiteTable>(projection: Projection<Table>, log: readonly StoredEvent[]): Projected<Table> {
+  let model: InMemoryReadModel | undefined;
+  function tables() {
+    model ??= foldEachAlone(projection, log);
+    return model.tables();
+  }
+
+  return {
+    events(type, id, events) {
+      const stream = streamId(type.category, id);
+      const streams = [...new Set(log.map((event) => event.stream))];
+      const series = 2 * (streams.includes(stream) ? streams.indexOf(stream) : streams.length);
+      const fromVersion = log.filter((event) => event.stream === stream).length + 1;
+      return projected(projection, [...log, ...storedEvents(type.events, stream, events, { fromVersion, series })]);
+    },
+    stored: (events) => projected(projection, [...log, ...events]),
+    rows: () => tables().rows as readonly InferSelectModel<Table>[],
+    row({ category }, id) {
+      const key = rowKeyOf(projection, streamId(category, id));
+      return tables().rows.find((row) => row[projection.row.key] === key) as InferSelectModel<Table> | undefined;
+    },
+    appended: (name) => named(tables().appended, name, projection),
+    counters: (name) => named(tables().counters, name, projection),
+    checkInterleavings(options = {}) {
+      const { runs = 100, seed = 1, maxBatch = 10 } = options;
+      const expected = tables();
+      for (let run = 0; run < runs; run += 1) {
+        const random = seededRandom(seed + run);
+        const batches = inBatches(interleaved(log, random), maxBatch, random);
+        const actual = inMemoryReadModel(projection);
+        for (const batch of batches) actual.apply(batch);
+        const lines = difference(expected, actual.tables());
+        if (lines !== undefined) {
+          const message =
+            `${projection.name} does not commute: with { seed: ${seed + run}, runs: 1 } its tables come out otherwise than stream after stream ` +
+            `(- stream after stream, + interleaved)\n${lines}\n\nbatches:\n${batches.map(describe).join('\n')}`;
+          throw new ExpectationError(message, expected, actual.tables());
+        }
+      }
+    },
+  };
+}
+
+/** Stream after stream, event by event: what every interleaving has to equal. */
+function foldEachAlone(projection: Projection, log: readonly StoredEvent[]): InMemoryReadModel {
+  const model = inMemoryReadModel(projection);
+  for (const events of Map.groupBy(log, ({ stream }) => stream).values()) for (const event of events) model.apply([event]);
+  return model;
+}
+
+/** The events of all streams in a random sequence that keeps each stream's own. */
+function interleaved(log: readonly StoredEvent[], random: SeededRandom): readonly StoredEvent[] {
+  const streams = [...Map.groupBy(log, ({ stream }) => stream).values()].map((events) => [...events]);
+  const mixed: StoredEvent[] = [];
+  while (mixed.length < log.length) {
+    const open = streams.filter((events) => events.length > 0);
+    const next = open[random.below(open.length)]?.shift();
+    if (next) mixed.push(next);
+  }
+  return mixed;
+}
+
+function inBatches(events: readonly StoredEvent[], maxBatch: number, random: SeededRandom): readonly (readonly StoredEvent[])[] {
+  const batches: (readonly StoredEvent[])[] = [];
+  for (let at = 0; at < events.length; at += batches.at(-1)?.length ?? 1) batches.push(events.slice(at, at + 1 + random.below(maxBatch)));
+  return batches;
+}
+
+function describe(batch: readonly StoredEvent[]): string {
+  return `  ${batch.map(({ stream, version, type }) => `${stream}@${version} ${type}`).join(', ')}`;
+}
+
+function named(tables: Readonly<Record<string, readonly Row[]>>, name: string, projection: Projection): readonly Row[] {
+  const rows = tables[name];
+  if (!rows) throw new Error(`${projection.name} declares no "${name}"; it has: ${Object.keys(tables).join(', ') || 'none'}`);
+  return rows;
+}
