@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+
+import { OutcomeUnknownError, OverloadedError } from '../../../src/eventsourcing/faults.ts';
+import { streamId } from '../../../src/eventsourcing/stream.ts';
+import type { ExecuteRequest, ExecuteResult } from '../../../src/eventsourcing/write/aggregate.ts';
+import { type AggregateRpc, durableAggregates } from '../../../src/eventsourcing/write/aggregates.ts';
+
+const stream = streamId('tally', 'one');
+const metadata = { commandId: 'c', correlationId: 'c', causationId: 'c', actor: 'tester' };
+const plain: ExecuteRequest = { stream, command: { type: 'Add', data: { by: 1 } }, metadata };
+const keyed: ExecuteRequest = { ...plain, idempotency: { key: 'k', fingerprint: 'f' } };
+const applied: ExecuteResult = { outcome: 'applied', version: 1, replayed: false };
+
+const lost = () => Object.assign(new Error('Network connection lost.'), { retryable: true });
+const overloaded = () => Object.assign(new Error('Durable Object is overloaded.'), { overloaded: true, retryable: true });
+const bug = () => Object.assign(new Error('a bug'), { remote: true });
+
+/** Aggregates whose objects answer as scripted, one answer a call, and a count of the calls. */
+function scripted(...answers: (() => unknown)[]) {
+  const calls = { count: 0 };
+  const answer = async () => {
+    calls.count += 1;
+    return answers[Math.min(calls.count, answers.length) - 1]?.();
+  };
+  const stub = { execute: answer, load: answer, currentVersion: answer, state: answer } as unknown as AggregateRpc;
+  return { aggregates: durableAggregates(() => stub, { timeoutMs: 50 }), calls };
+}
+
+const throws = (error: () => Error) => () => {
+  throw error();
+};
+
+describe('a command whose object cannot be reached', () => {
+  it('has an unknown outcome when the connection is lost, and is not sent again without a key', async () => {
+    const { aggregates, calls } = scripted(throws(lost), () => applied);
+    await expect(aggregates.execute(plain)).rejects.toBeInstanceOf(OutcomeUnknownError);
+    expect(calls.count).toBe(1);
+  });
+
+  it('is sent once more with a key, since that cannot append twice', async () => {
+    const { aggregates, calls } = scripted(throws(lost), () => applied);
+    expect(await aggregates.execute(keyed)).toEqual(applied);
+    expect(calls.count).toBe(2);
+    const twice = scripted(throws(lost));
+    await expect(twice.aggregates.execute(keyed)).rejects.toBeInstanceOf(OutcomeUnknownError);
+    expect(twice.calls.count).toBe(2);
+  });
+
+  it('has an unknown outcome when no answer comes in time', async () => {
+    const { aggregates } = scripted(() => new Promise(() => undefined));
+    await expect(aggregates.execute(plain)).rejects.toBeInstanceOf(OutcomeUnknownError);
+  });
+
+  it('was not applied when the object turned it away, and is never tried again at once', async () => {
+    const { aggregates, calls } = scripted(throws(overloaded));
+    await expect(aggregates.execute(keyed)).rejects.toBeInstanceOf(OverloadedError);
+    expect(calls.count).toBe(1);
+  });
+
+  it('fails as what it is when the object’s own code throws', async () => {
+    const { aggregates } = scripted(throws(bug));
+    await expect(aggregates.execute(keyed)).rejects.toThrow('a bug');
+  });
+});
+
+describe('a read of an object', () => {
+  it('is tried again after a fault that passes, but not for ever', async () => {
+    const { aggregates, calls } = scripted(throws(lost), throws(lost), () => 7);
+    expect(await aggregates.currentVersion(stream)).toBe(7);
+    expect(calls.count).toBe(3);
+    await expect(scripted(throws(lost)).aggregates.currentVersion(stream)).rejects.toThrow('connection lost');
+  });
+
+  it('is not tried again when the object is overloaded', async () => {
+    const { aggregates, calls } = scripted(throws(overloaded));
+    await expect(aggregates.load(stream, 1, 10)).rejects.toBeInstanceOf(OverloadedError);
+    expect(calls.count).toBe(1);
+  });
+});

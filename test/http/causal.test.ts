@@ -1,0 +1,147 @@
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+
+import { tokenCodec } from '../../src/eventsourcing/read/causal-token.ts';
+import { MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from '../../src/http/limits.ts';
+import { cloudflare } from '../../src/runtime.ts';
+import { createProduct, eur, get, json, placeOrder, post, withToken } from '../support/api.ts';
+import { faultyDatabase } from '../support/database.ts';
+import { ports } from '../support/platform.ts';
+import { deliver, takeHints } from '../support/queue.ts';
+
+const codec = tokenCodec(['a-key-for-tests']);
+
+async function decode(answer: Response) {
+  const token = await codec.decode(answer.headers.get('X-Causal-Token') ?? '');
+  if (!token) throw new Error('the answer has no valid token');
+  return token;
+}
+
+/** The answer to the last of many creations by one client, who hands each answer's token on. */
+async function createMany(count: number): Promise<Response> {
+  let answer = (await createProduct()).answer;
+  for (let created = 1; created < count; created += 1) answer = (await createProduct({}, withToken(answer))).answer;
+  return answer;
+}
+
+describe('a token that grows', () => {
+  it('drops the streams that every projection has reached, and says nothing, since nothing is lost', async () => {
+    const full = await createMany(MAX_TOKEN_STREAMS);
+    expect((await decode(full)).streams.size).toBe(MAX_TOKEN_STREAMS);
+    await deliver(takeHints());
+    const { answer, stream } = await createProduct({}, withToken(full));
+    const token = await decode(answer);
+    expect([...token.streams.keys()]).toEqual([stream]);
+    expect(token.bookmarks.has('serving')).toBe(true);
+    expect(answer.headers.has('X-Causal-Scope')).toBe(false);
+  });
+
+  it('drops the oldest, never the newest, and says so, when nothing can be confirmed', async () => {
+    const full = await createMany(MAX_TOKEN_STREAMS);
+    const oldest = [...(await decode(full)).streams.keys()][0];
+    const { answer, stream } = await createProduct({}, withToken(full));
+    const streams = [...(await decode(answer)).streams.keys()];
+    expect(streams).toHaveLength(MAX_TOKEN_STREAMS);
+    expect(streams.at(-1)).toBe(stream);
+    expect(streams).not.toContain(oldest);
+    expect(answer.headers.get('X-Causal-Scope')).toBe('partial');
+    expect(answer.headers.get('X-Causal-Token')?.length).toBeLessThanOrEqual(MAX_TOKEN_LENGTH);
+  });
+
+  it('waits for the confirmation no longer than half a second', async () => {
+    const full = await createMany(MAX_TOKEN_STREAMS);
+    const faulty = faultyDatabase(env.SERVING_DB, { beforeQuery: () => new Promise(() => undefined) });
+    ports.database = () => faulty.database;
+    const { answer } = await createProduct({}, withToken(full));
+    expect(answer.status).toBe(201);
+    expect(answer.headers.get('X-Causal-Scope')).toBe('partial');
+  });
+});
+
+describe('what was seen of one resource', () => {
+  it('is not unseen in a list of the same database, although no consumer runs', async () => {
+    const order = await placeOrder();
+    const seen = await get(`/orders/${order.orderId}`, withToken(order.answer));
+    const shipped = await post(`/orders/${order.orderId}/shipment`, { tracking: 'T' }, withToken(seen));
+    const list = await json(get('/orders?limit=100', withToken(shipped)));
+    expect(list.items.find((item: { orderId: string }) => item.orderId === order.orderId)).toMatchObject({ status: 'shipped', version: 2 });
+  });
+
+  it('holds for the prices that an order reads: never older than what the client has seen', async () => {
+    const product = await createProduct({ price: eur(100) });
+    // Another order puts the old price into the isolate's short memory.
+    await placeOrder({ items: [{ sku: product.sku, quantity: 1 }] });
+    const changed = await post(`/products/${product.productId}/price`, { price: eur(200), reason: 'Rise' });
+    const order = await placeOrder({ items: [{ sku: product.sku, quantity: 1 }] }, withToken(changed));
+    const placed = await json(get(`/orders/${order.orderId}`, withToken(order.answer)));
+    expect(placed.total).toEqual(eur(200));
+  });
+});
+
+describe('a command whose answer is lost', () => {
+  /** Executes for real, then loses the answer, `times` times. */
+  function loseAnswers(times: number): void {
+    let left = times;
+    ports.aggregateStub = (bindings, stream) => {
+      const stub = cloudflare.aggregateStub(bindings, stream);
+      return {
+        execute: async (request) => {
+          const result = await stub.execute(request);
+          left -= 1;
+          if (left >= 0) throw Object.assign(new Error('Network connection lost.'), { retryable: true });
+          return result;
+        },
+        load: (...args) => stub.load(...args),
+        currentVersion: () => stub.currentVersion(),
+        state: (...args) => stub.state(...args),
+      };
+    };
+  }
+
+  it('is 503 outcome-unknown, and its retry with the same key ends as exactly one order', async () => {
+    const { sku } = await createProduct();
+    loseAnswers(2);
+    const body = { customerId: crypto.randomUUID(), customerName: 'Ada', items: [{ sku, quantity: 1 }] };
+    const key = { 'Idempotency-Key': crypto.randomUUID() };
+    const lost = await post('/orders', body, key);
+    expect(lost.status).toBe(503);
+    expect(await json(lost.clone())).toMatchObject({ code: 'outcome-unknown' });
+    expect(lost.headers.get('Retry-After')).toBe('1');
+    const retried = await post('/orders', body, key);
+    expect(retried.status).toBe(201);
+    expect(retried.headers.get('Idempotency-Replayed')).toBe('true');
+    const list = await json(get(`/orders?customerId=${body.customerId}`, withToken(retried)));
+    expect(list.items).toHaveLength(1);
+  });
+});
+
+describe('a read that waits in vain', () => {
+  it('is 503 with the version wanted and the version there is, and Retry-After', async () => {
+    const order = await placeOrder();
+    const faulty = faultyDatabase(env.SERVING_DB, {
+      beforeBatch() {
+        throw new Error('D1_ERROR: D1 DB is overloaded.');
+      },
+    });
+    ports.database = () => faulty.database;
+    const answer = await get(`/orders/${order.orderId}`, withToken(order.answer));
+    expect(answer.status).toBe(503);
+    expect(await json(answer.clone())).toMatchObject({ code: 'projection-behind', projection: 'order-lookup', stream: order.stream, wanted: 1, has: 0 });
+    expect(answer.headers.get('Retry-After')).toBe('1');
+    expect((await decode(answer)).streams.get(order.stream as never)).toBe(1);
+  });
+
+  it('leaves the write as it is when `Prefer: wait` cannot be honoured', async () => {
+    const { productId } = await createProduct();
+    const faulty = faultyDatabase(env.SERVING_DB, {
+      beforeBatch() {
+        throw new Error('D1_ERROR: D1 DB is overloaded.');
+      },
+    });
+    ports.database = () => faulty.database;
+    const answer = await post(`/products/${productId}/price`, { price: eur(1), reason: 'Sale' }, { Prefer: 'wait=1' });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.has('Preference-Applied')).toBe(false);
+    expect(await json(answer)).toMatchObject({ version: 2 });
+  });
+});
