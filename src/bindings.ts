@@ -19,9 +19,10 @@ export interface Env {
 }
 
 /** What each group of projections has of its own. */
-const GROUP_BINDINGS = new Map<Group, { readonly queue: (env: Env) => Queue; readonly database: (env: Env) => D1Database }>([
-  [serving, { queue: (env) => env.SERVING_QUEUE, database: (env) => env.SERVING_DB }],
-]);
+const GROUP_BINDINGS = new Map<
+  Group,
+  { readonly queue: (env: Env) => Queue; readonly database: (env: Env) => D1Database }
+>([[serving, { queue: (env) => env.SERVING_QUEUE, database: (env) => env.SERVING_DB }]]);
 
 export function queueOf(env: Env, group: Group): Queue {
   return bindingsOf(group).queue(env);

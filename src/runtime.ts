@@ -68,13 +68,19 @@ export function createRuntime(env: Env, modules: readonly Module[], platform: Pl
   const pointers = pointerCache();
 
   function runCatchUp(projection: Projection, requests: readonly CatchUpRequest[]): Promise<CatchUpResult> {
-    const ports = { database: database(projection.group), pointers, loadEvents: aggregates.load, revisionOf: registry.revisionOf };
+    const ports = {
+      database: database(projection.group),
+      pointers,
+      loadEvents: aggregates.load,
+      revisionOf: registry.revisionOf,
+    };
     return catchUp(ports, projection.name, requests);
   }
 
   let codec: TokenCodec | undefined;
   function tokens(): TokenCodec {
-    if (!env.CAUSAL_TOKEN_KEY) throw new Error('the secret CAUSAL_TOKEN_KEY is not set: `npx wrangler secret put CAUSAL_TOKEN_KEY`');
+    if (!env.CAUSAL_TOKEN_KEY)
+      throw new Error('the secret CAUSAL_TOKEN_KEY is not set: `npx wrangler secret put CAUSAL_TOKEN_KEY`');
     const previous = env.CAUSAL_TOKEN_PREVIOUS_KEY ? [env.CAUSAL_TOKEN_PREVIOUS_KEY] : [];
     codec ??= tokenCodec([env.CAUSAL_TOKEN_KEY, ...previous]);
     return codec;

@@ -1,9 +1,9 @@
 /** Where the code that must be testable asks for the time, for chance and for new ids: never from the platform directly. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
-  now(): number;
+  readonly now: () => number;
   /** A number in [0, 1), for jitter. */
-  random(): number;
+  readonly random: () => number;
   /** A new UUIDv7 (RFC 9562), so that ids made later sort later. */
-  newId(): string;
+  readonly newId: () => string;
 }

@@ -22,9 +22,8 @@ export const MAX_HINT_BYTES = 120_000;
 export function parseHint(body: unknown): Hint | undefined {
   if (typeof body !== 'object' || body === null) return undefined;
   const hint = body as Partial<Hint>;
-  const isRange =
-    Number.isSafeInteger(hint.fromVersion) && Number.isSafeInteger(hint.toVersion) && typeof hint.stream === 'string';
-  if (!isRange || parseStreamId(hint.stream as string) === undefined) return undefined;
+  if (!Number.isSafeInteger(hint.fromVersion) || !Number.isSafeInteger(hint.toVersion)) return undefined;
+  if (typeof hint.stream !== 'string' || parseStreamId(hint.stream) === undefined) return undefined;
   if (hint.events !== undefined && !Array.isArray(hint.events)) return undefined;
   return hint as Hint;
 }
@@ -33,7 +32,11 @@ export function parseHint(body: unknown): Hint | undefined {
  * Packs consecutive events into as few hints as fit. An event too large for a message of its own becomes a range without payload.
  * `previousId` is the id of the event before the first.
  */
-export function packHints(events: readonly StoredEvent[], previousId: string | null, maxBytes = MAX_HINT_BYTES): readonly Hint[] {
+export function packHints(
+  events: readonly StoredEvent[],
+  previousId: string | null,
+  maxBytes = MAX_HINT_BYTES,
+): readonly Hint[] {
   const encoder = new TextEncoder();
   const hints: Hint[] = [];
   let packed: StoredEvent[] = [];

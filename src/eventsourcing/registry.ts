@@ -14,22 +14,23 @@ export interface EventSourcedModule {
 export interface Registry {
   readonly groups: readonly Group[];
   /** Throws for a category that no module has. */
-  typeOf(stream: StreamId): AnyAggregateType;
-  hasCategory(category: string): boolean;
+  readonly typeOf: (stream: StreamId) => AnyAggregateType;
+  readonly hasCategory: (category: string) => boolean;
   /** The groups that have a projection which follows the stream; undefined for a category that no module has. */
-  groupsOf(stream: StreamId): readonly Group[] | undefined;
+  readonly groupsOf: (stream: StreamId) => readonly Group[] | undefined;
   /** The newest revision of every projection of a group. */
-  projectionsOf(group: Group): readonly Projection[];
+  readonly projectionsOf: (group: Group) => readonly Projection[];
   /** The newest revision of every projection that follows the stream. */
-  projectionsFollowing(stream: StreamId): readonly Projection[];
-  revisionOf(name: string, revision: number): Projection | undefined;
+  readonly projectionsFollowing: (stream: StreamId) => readonly Projection[];
+  readonly revisionOf: (name: string, revision: number) => Projection | undefined;
 }
 
 /** Builds the registry. Throws when two modules claim one category, or two projections one name and revision. */
 export function createRegistry(modules: readonly EventSourcedModule[]): Registry {
   const types = new Map<string, AnyAggregateType>();
   for (const { aggregate } of modules) {
-    if (!/^[a-z][a-z0-9]*$/.test(aggregate.category)) throw new Error(`"${aggregate.category}" is not a category: one lower-case word`);
+    if (!/^[a-z][a-z0-9]*$/.test(aggregate.category))
+      throw new Error(`"${aggregate.category}" is not a category: one lower-case word`);
     if (types.has(aggregate.category)) throw new Error(`two modules claim the category "${aggregate.category}"`);
     types.set(aggregate.category, aggregate);
   }

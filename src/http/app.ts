@@ -17,7 +17,11 @@ const CORRELATION_ID = /^[A-Za-z0-9._-]{1,128}$/;
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** The HTTP API: what every route shares, and the routes. `problems` are the modules' own problem types. */
-export function createApp(runtimeOf: (env: Env) => Runtime, routes: readonly Route[], problems: ProblemTypes): Hono<AppEnv> {
+export function createApp(
+  runtimeOf: (env: Env) => Runtime,
+  routes: readonly Route[],
+  problems: ProblemTypes,
+): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   const types = { ...PROBLEMS, ...problems };
 
@@ -51,7 +55,11 @@ export function createApp(runtimeOf: (env: Env) => Runtime, routes: readonly Rou
       app,
       onMethodNotAllowed(c, methods) {
         const allow = { [HEADER.allow]: [...methods, 'OPTIONS'].join(', ') };
-        return problemResponse(types, new Problem('method-not-allowed', `${c.req.method} is not for ${c.req.path}.`, {}, allow), c.req.path);
+        return problemResponse(
+          types,
+          new Problem('method-not-allowed', `${c.req.method} is not for ${c.req.path}.`, {}, allow),
+          c.req.path,
+        );
       },
     }),
   );

@@ -1,5 +1,5 @@
 import type { Context } from 'hono';
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 import { HEADER } from './headers.ts';
 import { MAX_BODY_BYTES, MAX_NESTING } from './limits.ts';
@@ -15,7 +15,11 @@ export interface Body<Value> {
  * Reads a JSON body by its schema. What is wrong with it becomes a problem: 413 too large, 415 not JSON, 400 malformed or invalid
  * fields, with a JSON pointer for each. With `isOptional` an absent body reads as `{}`.
  */
-export async function readBody<Schema extends z.ZodType>(c: Context, schema: Schema, isOptional = false): Promise<Body<z.output<Schema>>> {
+export async function readBody<Schema extends z.ZodType>(
+  c: Context,
+  schema: Schema,
+  isOptional = false,
+): Promise<Body<z.output<Schema>>> {
   const bytes = await readBytes(c.req.raw);
   if (bytes.byteLength === 0 && isOptional) return { value: parseFields(schema, {}), bytes };
   const mediaType = c.req.header(HEADER.contentType)?.split(';')[0]?.trim().toLowerCase();
@@ -23,7 +27,8 @@ export async function readBody<Schema extends z.ZodType>(c: Context, schema: Sch
     throw new Problem('not-json', `The body has to be application/json, not ${mediaType ?? 'without a type'}.`);
   }
   const value = parseJson(bytes);
-  if (isDeeperThan(value, MAX_NESTING)) throw new Problem('malformed-body', `The body nests deeper than ${MAX_NESTING}.`);
+  if (isDeeperThan(value, MAX_NESTING))
+    throw new Problem('malformed-body', `The body nests deeper than ${MAX_NESTING}.`);
   return { value: parseFields(schema, value), bytes };
 }
 
@@ -77,7 +82,9 @@ export function parseFields<Schema extends z.ZodType>(schema: Schema, value: unk
     if (issue.code !== 'unrecognized_keys') return [{ pointer: toPointer(path), detail: issue.message }];
     return issue.keys.map((key) => ({ pointer: toPointer([...path, key]), detail: 'There is no such field.' }));
   });
-  throw new Problem('invalid-field', errors.map(({ pointer, detail }) => `${pointer || '/'}: ${detail}`).join('; '), { errors });
+  throw new Problem('invalid-field', errors.map(({ pointer, detail }) => `${pointer || '/'}: ${detail}`).join('; '), {
+    errors,
+  });
 }
 
 function toPointer(path: readonly string[]): string {

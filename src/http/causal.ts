@@ -35,9 +35,9 @@ export interface CausalOptions {
 /** One client's causal past, during one request. What a handler reads or writes through it ends up in the answer's token. */
 export interface CausalSession {
   /** The version of a stream that the client has seen; 0 for none. */
-  seenVersion(stream: StreamId): number;
+  readonly seenVersion: (stream: StreamId) => number;
   /** Puts a stream's version into the token: it was written, or seen in a read of that one resource. */
-  see(stream: StreamId, version: number): void;
+  readonly see: (stream: StreamId, version: number) => void;
   /** The rows about one stream, and the version at which they stand. Waits for that stream alone. */
   readOne<Table extends SQLiteTable, Result>(
     projection: Projection<Table>,
@@ -63,7 +63,7 @@ export interface CausalSession {
  */
 export function causal(options: CausalOptions = {}) {
   const { reads = [], timeoutMs, maxStreams = MAX_TOKEN_STREAMS } = options;
-  return createMiddleware<AppEnv>(async function causal(c, next) {
+  return createMiddleware<AppEnv>(async function causalMiddleware(c, next) {
     const { runtime } = c.var;
     const codec = runtime.tokens();
     let token = await takeUp(codec, c.req.header(HEADER.causalToken));
@@ -73,7 +73,8 @@ export function causal(options: CausalOptions = {}) {
       stream: StreamId | undefined,
       query: (table: Table) => SelectQuery<Result>,
     ) {
-      if (!reads.some(({ name }) => name === projection.name)) throw new Error(`causal({ reads }) does not name ${projection.name}`);
+      if (!reads.some(({ name }) => name === projection.name))
+        throw new Error(`causal({ reads }) does not name ${projection.name}`);
       const wait = timeoutMs ?? runtime.causalTimeoutMs;
       const result = await causalRead(
         runtime.reads,
@@ -110,7 +111,8 @@ export function causal(options: CausalOptions = {}) {
 async function takeUp(codec: TokenCodec, text: string | undefined): Promise<CausalToken> {
   if (text === undefined) return EMPTY_TOKEN;
   const token = text.length <= MAX_TOKEN_LENGTH ? await codec.decode(text) : undefined;
-  if (!token) throw new Problem('invalid-causal-token', `${HEADER.causalToken} is malformed, cut short, or was not signed here.`);
+  if (!token)
+    throw new Problem('invalid-causal-token', `${HEADER.causalToken} is malformed, cut short, or was not signed here.`);
   return token;
 }
 
@@ -148,7 +150,9 @@ async function withoutConfirmed(runtime: Runtime, token: CausalToken): Promise<C
       CONFIRM_TIMEOUT_MS,
     );
     const reached = new Map(
-      answers.flatMap(({ versions }) => versions.map(({ projection, stream, version }) => [`${projection}/${stream}`, version] as const)),
+      answers.flatMap(({ versions }) =>
+        versions.map(({ projection, stream, version }) => [`${projection}/${stream}`, version] as const),
+      ),
     );
     const confirmed = streams.filter((stream) =>
       registry
@@ -169,21 +173,41 @@ function toProblem(projection: Projection, result: Exclude<CausalReadResult<unkn
   const retryLater = { [HEADER.retryAfter]: String(RETRY_AFTER_S) };
   switch (result.outcome) {
     case 'building':
-      return new Problem('projection-building', `${projection.name} is being built.`, { projection: projection.name }, retryLater);
+      return new Problem(
+        'projection-building',
+        `${projection.name} is being built.`,
+        { projection: projection.name },
+        retryLater,
+      );
     case 'unavailable':
-      return new Problem('overloaded', `The database of ${projection.name} does not answer at the moment.`, {}, retryLater);
+      return new Problem(
+        'overloaded',
+        `The database of ${projection.name} does not answer at the moment.`,
+        {},
+        retryLater,
+      );
     case 'token-ahead': {
       const { stream, wanted, head } = result;
-      return new Problem('causal-token-ahead', `The token has ${stream} at ${wanted}, but it ends at ${head}.`, { stream, wanted, head });
+      return new Problem('causal-token-ahead', `The token has ${stream} at ${wanted}, but it ends at ${head}.`, {
+        stream,
+        wanted,
+        head,
+      });
     }
     case 'dead-letter': {
       const { stream, wanted, has } = result;
       const detail = `${projection.name} stopped at an event after version ${has} of ${stream}.`;
-      return new Problem('projection-dead-letter', detail, { projection: projection.name, stream, wanted, has }, retryLater);
+      return new Problem(
+        'projection-dead-letter',
+        detail,
+        { projection: projection.name, stream, wanted, has },
+        retryLater,
+      );
     }
     case 'behind': {
       const { stream, wanted, has } = result;
-      if (result.isOverloaded) return new Problem('overloaded', `${stream} takes no more requests at the moment.`, { stream }, retryLater);
+      if (result.isOverloaded)
+        return new Problem('overloaded', `${stream} takes no more requests at the moment.`, { stream }, retryLater);
       const detail = `${projection.name} has ${stream} at version ${has}, and the token has seen ${wanted}.`;
       return new Problem('projection-behind', detail, { projection: projection.name, stream, wanted, has }, retryLater);
     }

@@ -1,5 +1,5 @@
 import { v5 as nameBasedUuid } from 'uuid';
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 import type { IdempotencyMark } from '../eventsourcing/event.ts';
 import { isApplied } from '../eventsourcing/read/catch-up.ts';
@@ -65,7 +65,9 @@ export interface CommandRoute<Params extends z.ZodObject, Body extends z.ZodType
 const KEY_NAMESPACE = '6f1d4a52-2f0b-4f4e-9c86-54c3a1d0b3aa';
 
 /** Declares a command's route: versions, idempotency, preferences, token and refusals are the same for all of them. */
-export function commandRoute<Params extends z.ZodObject, Body extends z.ZodType>(route: CommandRoute<Params, Body>): Route {
+export function commandRoute<Params extends z.ZodObject, Body extends z.ZodType>(
+  route: CommandRoute<Params, Body>,
+): Route {
   return {
     method: 'POST',
     path: route.path,
@@ -156,7 +158,12 @@ async function answer<Params extends z.ZodObject, Body extends z.ZodType>(
  * Applies the synchronous projections, and with `Prefer: wait` all that follow the stream, before the command answers. The write stands
  * whatever happens here: a projection that fails or is too slow only leaves the preference unacknowledged.
  */
-async function bringProjectionsUp(runtime: Runtime, stream: StreamId, version: number, waitS: number | undefined): Promise<readonly string[]> {
+async function bringProjectionsUp(
+  runtime: Runtime,
+  stream: StreamId,
+  version: number,
+  waitS: number | undefined,
+): Promise<readonly string[]> {
   const projections = runtime.registry
     .projectionsFollowing(stream)
     .filter(({ mode }) => waitS !== undefined || mode === 'synchronous');
@@ -181,7 +188,9 @@ async function idempotencyMark(scope: readonly string[], body: Uint8Array): Prom
 }
 
 async function sha256(bytes: Uint8Array): Promise<string> {
-  return Array.from(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return Array.from(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)), (byte) =>
+    byte.toString(16).padStart(2, '0'),
+  ).join('');
 }
 
 function operationOf<Params extends z.ZodObject, Body extends z.ZodType>(route: CommandRoute<Params, Body>): Operation {

@@ -3,14 +3,19 @@ import { Problem } from './problem.ts';
 /** A sort position as an opaque cursor. */
 export function toCursor(position: readonly [string, string]): string {
   const bytes = new TextEncoder().encode(JSON.stringify(position));
-  return btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replace(/=+$/, '');
 }
 
 /** The sort position of a cursor; undefined for none; a problem for one that Tidemark never made. */
 export function fromCursor(cursor: string | undefined): readonly [string, string] | undefined {
   if (cursor === undefined) return undefined;
   try {
-    const bytes = Uint8Array.from(atob(cursor.replaceAll('-', '+').replaceAll('_', '/')), (character) => character.charCodeAt(0));
+    const bytes = Uint8Array.from(atob(cursor.replaceAll('-', '+').replaceAll('_', '/')), (character) =>
+      character.charCodeAt(0),
+    );
     const position: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes));
     if (Array.isArray(position) && position.length === 2 && position.every((part) => typeof part === 'string')) {
       return position as unknown as readonly [string, string];
@@ -30,5 +35,8 @@ export function toPage<Row, Item>(
 ): { items: Item[]; nextCursor: string | null } {
   const page = rows.slice(0, limit);
   const last = page.at(-1);
-  return { items: page.map(view), nextCursor: rows.length > limit && last !== undefined ? toCursor(positionOf(last)) : null };
+  return {
+    items: page.map(view),
+    nextCursor: rows.length > limit && last !== undefined ? toCursor(positionOf(last)) : null,
+  };
 }

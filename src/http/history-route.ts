@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import type { StoredEvent } from '../eventsourcing/event.ts';
 import type { StreamId } from '../eventsourcing/stream.ts';
@@ -14,7 +14,9 @@ import { PAGE_QUERY, Time, Version, digits, pageOf } from './schemas.ts';
 
 export const LogQuery = z.strictObject({
   ...PAGE_QUERY,
-  fromVersion: digits(1, Number.MAX_SAFE_INTEGER).default(1).meta({ description: 'The first version of the first page.' }),
+  fromVersion: digits(1, Number.MAX_SAFE_INTEGER)
+    .default(1)
+    .meta({ description: 'The first version of the first page.' }),
 });
 
 const HistoryItem = z
@@ -80,7 +82,8 @@ export function historyRoute<Params extends z.ZodObject>(route: HistoryRoute<Par
 export async function readLog(aggregates: Aggregates, stream: StreamId, query: z.output<typeof LogQuery>) {
   const [, version] = fromCursor(query.cursor) ?? ['', String(query.fromVersion)];
   const fromVersion = Number(version);
-  if (!Number.isSafeInteger(fromVersion) || fromVersion < 1) throw new Problem('invalid-cursor', 'The cursor is none that this list gave out.');
+  if (!Number.isSafeInteger(fromVersion) || fromVersion < 1)
+    throw new Problem('invalid-cursor', 'The cursor is none that this list gave out.');
   const page = await aggregates.load(stream, fromVersion, query.limit);
   const next = fromVersion + page.events.length;
   return { page, nextCursor: next <= page.head ? toCursor(['log', String(next)]) : null };

@@ -1,5 +1,5 @@
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
-import { z } from 'zod';
+import * as z from 'zod';
 
 import type { SelectQuery } from '../eventsourcing/read/guarded-query.ts';
 import type { Projection } from '../eventsourcing/read/projection.ts';
@@ -33,7 +33,9 @@ export interface ListRoute<Filter extends z.ZodRawShape, Table extends SQLiteTab
 }
 
 /** Declares a list's route: keyset-paged, with opaque cursors. */
-export function listRoute<Filter extends z.ZodRawShape, Table extends SQLiteTable, Row>(route: ListRoute<Filter, Table, Row>): Route {
+export function listRoute<Filter extends z.ZodRawShape, Table extends SQLiteTable, Row>(
+  route: ListRoute<Filter, Table, Row>,
+): Route {
   const query = z.strictObject({ ...route.filter, ...PAGE_QUERY });
   return {
     method: 'GET',
@@ -52,7 +54,15 @@ export function listRoute<Filter extends z.ZodRawShape, Table extends SQLiteTabl
           headers: [HEADER.causalIncomplete],
         },
       },
-      problems: ['invalid-field', 'invalid-cursor', 'invalid-causal-token', 'causal-token-ahead', 'projection-behind', 'projection-building', 'overloaded'],
+      problems: [
+        'invalid-field',
+        'invalid-cursor',
+        'invalid-causal-token',
+        'causal-token-ahead',
+        'projection-behind',
+        'projection-building',
+        'overloaded',
+      ],
     },
     handlers: [
       causal({ reads: [route.reads] }),

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { HEADER } from './headers.ts';
 import { PROBLEMS, type ProblemTypes } from './problem.ts';
@@ -7,19 +7,24 @@ import type { Answer, Operation, Route } from './route.ts';
 type Document = Record<string, unknown>;
 
 /** What each header of the contract says, and an example. */
-const HEADER_DOCS: Readonly<Record<string, { readonly description: string; readonly schema: object; readonly example: string }>> = {
+const HEADER_DOCS: Readonly<
+  Record<string, { readonly description: string; readonly schema: object; readonly example: string }>
+> = {
   [HEADER.causalToken]: {
-    description: 'What the client did and saw: opaque. Send the latest one with every request, and never read an older state than that.',
+    description:
+      'What the client did and saw: opaque. Send the latest one with every request, and never read an older state than that.',
     schema: { type: 'string', maxLength: 4096 },
     example: 'AZ8xQ2kBBW9yZGVyAQAAGJzFoHseezqdUo8eLTxLWgEA',
   },
   [HEADER.causalScope]: {
-    description: '`partial`: the token could not be kept within its size, so it says no more about the streams touched longest ago.',
+    description:
+      '`partial`: the token could not be kept within its size, so it says no more about the streams touched longest ago.',
     schema: { enum: ['partial'] },
     example: 'partial',
   },
   [HEADER.causalIncomplete]: {
-    description: 'Streams of which the token has seen more than this answer holds, because the read model is stopped at one of their events.',
+    description:
+      'Streams of which the token has seen more than this answer holds, because the read model is stopped at one of their events.',
     schema: { type: 'string' },
     example: 'order-0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
   },
@@ -30,12 +35,14 @@ const HEADER_DOCS: Readonly<Record<string, { readonly description: string; reado
     example: '2',
   },
   [HEADER.readFrom]: {
-    description: 'Who answered: the read model, or the write side because the read model was older than the version asked for.',
+    description:
+      'Who answered: the read model, or the write side because the read model was older than the version asked for.',
     schema: { enum: ['read-model', 'write-store'] },
     example: 'read-model',
   },
   [HEADER.correlationId]: {
-    description: 'Ties together everything that follows from a request. Taken up from the request (or from `traceparent`), else made.',
+    description:
+      'Ties together everything that follows from a request. Taken up from the request (or from `traceparent`), else made.',
     schema: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,128}$' },
     example: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5c',
   },
@@ -45,23 +52,44 @@ const HEADER_DOCS: Readonly<Record<string, { readonly description: string; reado
     example: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
   },
   [HEADER.idempotencyKey]: {
-    description: 'The same key and body again replay the outcome. A key that created something never expires, others are kept for 7 days.',
+    description:
+      'The same key and body again replay the outcome. A key that created something never expires, others are kept for 7 days.',
     schema: { type: 'string', pattern: '^[\\x21-\\x7e]{1,255}$' },
     example: 'checkout-7f3a',
   },
-  [HEADER.idempotencyReplayed]: { description: 'The command had been applied before; this is that outcome.', schema: { enum: ['true'] }, example: 'true' },
+  [HEADER.idempotencyReplayed]: {
+    description: 'The command had been applied before; this is that outcome.',
+    schema: { enum: ['true'] },
+    example: 'true',
+  },
   [HEADER.prefer]: {
     description:
       '`wait=<1..10>`: answer once the projections have it. `return=representation`: answer with the resource. `respond-async`: 202 rather than the write side’s state.',
     schema: { type: 'string' },
     example: 'wait=5',
   },
-  [HEADER.preferenceApplied]: { description: 'Which preferences were honoured.', schema: { type: 'string' }, example: 'wait=5' },
+  [HEADER.preferenceApplied]: {
+    description: 'Which preferences were honoured.',
+    schema: { type: 'string' },
+    example: 'wait=5',
+  },
   [HEADER.etag]: { description: 'The version as a strong tag.', schema: { type: 'string' }, example: '"2"' },
-  [HEADER.ifMatch]: { description: 'The version expected, as ETag brought it, or `*`.', schema: { type: 'string' }, example: '"2"' },
-  [HEADER.ifNoneMatch]: { description: 'Answer 304 if this is still the version.', schema: { type: 'string' }, example: '"2"' },
+  [HEADER.ifMatch]: {
+    description: 'The version expected, as ETag brought it, or `*`.',
+    schema: { type: 'string' },
+    example: '"2"',
+  },
+  [HEADER.ifNoneMatch]: {
+    description: 'Answer 304 if this is still the version.',
+    schema: { type: 'string' },
+    example: '"2"',
+  },
   [HEADER.retryAfter]: { description: 'Seconds.', schema: { type: 'integer' }, example: '1' },
-  [HEADER.location]: { description: 'Where the new resource is.', schema: { type: 'string' }, example: '/orders/0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a' },
+  [HEADER.location]: {
+    description: 'Where the new resource is.',
+    schema: { type: 'string' },
+    example: '/orders/0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
+  },
 };
 
 const COMMON_ANSWER_HEADERS = [HEADER.correlationId, HEADER.cacheControl];
@@ -80,7 +108,8 @@ export function openApiDocument(routes: readonly Route[], problems: ProblemTypes
     info: {
       title: 'Tidemark',
       version: '1.0.0',
-      description: 'Products and orders, event-sourced at the edge. Every answer carries a causal token: whoever sends it reads their own writes.',
+      description:
+        'Products and orders, event-sourced at the edge. Every answer carries a causal token: whoever sends it reads their own writes.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/' }],
@@ -93,9 +122,15 @@ export function openApiDocument(routes: readonly Route[], problems: ProblemTypes
       ),
       headers: {
         ...HEADER_DOCS,
-        [HEADER.cacheControl]: { description: 'Answers are for one client at one moment.', schema: { type: 'string' }, example: 'private, no-store' },
+        [HEADER.cacheControl]: {
+          description: 'Answers are for one client at one moment.',
+          schema: { type: 'string' },
+          example: 'private, no-store',
+        },
       },
-      securitySchemes: { operationsKey: { type: 'http', scheme: 'bearer', description: 'The secret OPERATIONS_KEY of the deployment.' } },
+      securitySchemes: {
+        operationsKey: { type: 'http', scheme: 'bearer', description: 'The secret OPERATIONS_KEY of the deployment.' },
+      },
     },
   };
 }
@@ -118,7 +153,10 @@ function problemSchema(types: ProblemTypes): Document {
         items: {
           type: 'object',
           required: ['pointer', 'detail'],
-          properties: { pointer: { type: 'string', description: 'A JSON pointer (RFC 6901).' }, detail: { type: 'string' } },
+          properties: {
+            pointer: { type: 'string', description: 'A JSON pointer (RFC 6901).' },
+            detail: { type: 'string' },
+          },
         },
       },
     },
@@ -126,7 +164,8 @@ function problemSchema(types: ProblemTypes): Document {
 }
 
 function toOperation(operation: Operation, types: ProblemTypes, schemas: Document): Document {
-  const { id, summary, description, tag, params, query, body, requestHeaders, answers, problems, isOperations } = operation;
+  const { id, summary, description, tag, params, query, body, requestHeaders, answers, problems, isOperations } =
+    operation;
   return {
     operationId: id,
     summary,
@@ -136,7 +175,9 @@ function toOperation(operation: Operation, types: ProblemTypes, schemas: Documen
     parameters: [
       ...toParameters('path', params, schemas),
       ...toParameters('query', query, schemas),
-      ...[...requestHeaders, HEADER.correlationId, HEADER.traceparent].map((name) => ({ $ref: `#/components/parameters/${name}` })),
+      ...[...requestHeaders, HEADER.correlationId, HEADER.traceparent].map((name) => ({
+        $ref: `#/components/parameters/${name}`,
+      })),
     ],
     ...(body && {
       requestBody: {
@@ -145,14 +186,25 @@ function toOperation(operation: Operation, types: ProblemTypes, schemas: Documen
       },
     }),
     responses: {
-      ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, toResponse(answer, requestHeaders, schemas)])),
+      ...Object.fromEntries(
+        Object.entries(answers).map(([status, answer]) => [status, toResponse(answer, requestHeaders, schemas)]),
+      ),
       ...toProblems([...problems, ...(isOperations ? ['unauthorized'] : []), 'internal'], types),
     },
   };
 }
 
-function toParameters(place: 'path' | 'query', schema: z.ZodObject | undefined, schemas: Document): readonly Document[] {
-  const { properties = {}, required = [] } = schema ? (toSchema(schema, 'input', schemas) as { properties?: Record<string, Document>; required?: string[] }) : {};
+function toParameters(
+  place: 'path' | 'query',
+  schema: z.ZodObject | undefined,
+  schemas: Document,
+): readonly Document[] {
+  if (!schema) return [];
+  const { properties = {}, required = [] }: { properties?: Record<string, Document>; required?: string[] } = toSchema(
+    schema,
+    'input',
+    schemas,
+  );
   return Object.entries(properties).map(([name, property]) => {
     const { description, ...rest } = property;
     return {
@@ -167,12 +219,21 @@ function toParameters(place: 'path' | 'query', schema: z.ZodObject | undefined, 
 
 function toResponse(answer: Answer, requestHeaders: readonly string[], schemas: Document): Document {
   const isCausal = requestHeaders.includes(HEADER.causalToken);
-  const names = [...(answer.headers ?? []), ...(isCausal ? [HEADER.causalToken, HEADER.causalScope] : []), ...COMMON_ANSWER_HEADERS];
+  const names = [
+    ...(answer.headers ?? []),
+    ...(isCausal ? [HEADER.causalToken, HEADER.causalScope] : []),
+    ...COMMON_ANSWER_HEADERS,
+  ];
   return {
     description: answer.description,
     headers: Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }])),
     ...(answer.schema && {
-      content: { 'application/json': { schema: toSchema(answer.schema, 'output', schemas), ...(answer.example !== undefined && { example: answer.example }) } },
+      content: {
+        'application/json': {
+          schema: toSchema(answer.schema, 'output', schemas),
+          ...(answer.example !== undefined && { example: answer.example }),
+        },
+      },
     }),
   };
 }
@@ -195,7 +256,16 @@ function toProblems(codes: readonly string[], types: ProblemTypes): Document {
             examples: Object.fromEntries(
               same.map((code) => [
                 code,
-                { value: { type: `/problems/${code}`, title: types[code]?.title, status, code, detail: types[code]?.advice, instance: '/…' } },
+                {
+                  value: {
+                    type: `/problems/${code}`,
+                    title: types[code]?.title,
+                    status,
+                    code,
+                    detail: types[code]?.advice,
+                    instance: '/…',
+                  },
+                },
               ]),
             ),
           },
@@ -207,8 +277,13 @@ function toProblems(codes: readonly string[], types: ProblemTypes): Document {
 
 /** A schema as JSON Schema 2020-12, which is what OpenAPI 3.1 speaks. Named schemas become components. */
 function toSchema(schema: z.ZodType, io: 'input' | 'output', schemas: Document): Document {
-  const { $schema: _dialect, $defs = {}, ...whole } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Document & { $defs?: Document };
-  const inPlace = (value: unknown) => JSON.parse(JSON.stringify(value).replaceAll('#/$defs/', '#/components/schemas/')) as Document;
+  const {
+    $schema: _dialect,
+    $defs = {},
+    ...whole
+  } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Document & { $defs?: Document };
+  const inPlace = (value: unknown) =>
+    JSON.parse(JSON.stringify(value).replaceAll('#/$defs/', '#/components/schemas/')) as Document;
   for (const [name, definition] of Object.entries($defs)) schemas[name] = withoutId(inPlace(definition));
   const { id } = whole as { id?: string };
   if (id === undefined) return inPlace(whole);

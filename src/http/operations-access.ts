@@ -15,6 +15,8 @@ export async function requireOperator(c: AppContext): Promise<void> {
 
 /** Compares hashes, so that neither the length nor a common beginning shows in the time it takes. */
 async function isSame(one: string, other: string): Promise<boolean> {
-  const [first, second] = await Promise.all([one, other].map((value) => crypto.subtle.digest('SHA-256', new TextEncoder().encode(value))));
+  const [first, second] = await Promise.all(
+    [one, other].map((value) => crypto.subtle.digest('SHA-256', new TextEncoder().encode(value))),
+  );
   return crypto.subtle.timingSafeEqual(first as ArrayBuffer, second as ArrayBuffer);
 }

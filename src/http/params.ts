@@ -1,5 +1,5 @@
 import type { Context } from 'hono';
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 import { parseFields } from './body.ts';
 import { Problem } from './problem.ts';
@@ -10,7 +10,9 @@ export function parseParams<Schema extends z.ZodObject>(c: Context, schema: Sche
   const parsed = schema?.safeParse(params);
   if (parsed && !parsed.success) {
     const names = [...new Set(parsed.error.issues.map(({ path }) => String(path[0])))];
-    throw new Problem('invalid-id', `${names.join(', ')} in the path is not an id: ids are lower-case UUIDs.`, { parameters: names });
+    throw new Problem('invalid-id', `${names.join(', ')} in the path is not an id: ids are lower-case UUIDs.`, {
+      parameters: names,
+    });
   }
   return (parsed?.data ?? {}) as z.output<Schema>;
 }

@@ -13,11 +13,23 @@ export type ProblemTypes = Readonly<Record<string, ProblemType>>;
 
 /** The kinds of problem that do not depend on the domain. Modules add theirs. The code is stable: clients branch on it. */
 export const PROBLEMS = {
-  'malformed-body': { status: 400, title: 'Malformed body', advice: 'Send UTF-8 JSON that parses, nested at most 8 deep.' },
+  'malformed-body': {
+    status: 400,
+    title: 'Malformed body',
+    advice: 'Send UTF-8 JSON that parses, nested at most 8 deep.',
+  },
   'invalid-field': { status: 400, title: 'Invalid field', advice: 'Correct the fields that `errors` points to.' },
   'invalid-id': { status: 400, title: 'Invalid id', advice: 'Ids in paths are lower-case UUIDs.' },
-  'invalid-header': { status: 400, title: 'Invalid header', advice: 'Correct the header that `detail` names, or leave it out.' },
-  'invalid-cursor': { status: 400, title: 'Invalid cursor', advice: 'Use `nextCursor` of the page before as it is, or start over without one.' },
+  'invalid-header': {
+    status: 400,
+    title: 'Invalid header',
+    advice: 'Correct the header that `detail` names, or leave it out.',
+  },
+  'invalid-cursor': {
+    status: 400,
+    title: 'Invalid cursor',
+    advice: 'Use `nextCursor` of the page before as it is, or start over without one.',
+  },
   'invalid-causal-token': {
     status: 400,
     title: 'Invalid causal token',
@@ -26,14 +38,19 @@ export const PROBLEMS = {
   'causal-token-ahead': {
     status: 409,
     title: 'Causal token ahead of its stream',
-    advice: 'The token has seen more than the stream holds, as after a restore to an earlier time. Start over without a token.',
+    advice:
+      'The token has seen more than the stream holds, as after a restore to an earlier time. Start over without a token.',
   },
   'version-ahead': {
     status: 409,
     title: 'Version ahead of its stream',
     advice: 'No such version has been written yet. `currentVersion` is the latest.',
   },
-  'not-found': { status: 404, title: 'Not found', advice: 'Check the path and the id. Without a token a 404 is no proof of absence.' },
+  'not-found': {
+    status: 404,
+    title: 'Not found',
+    advice: 'Check the path and the id. Without a token a 404 is no proof of absence.',
+  },
   'method-not-allowed': { status: 405, title: 'Method not allowed', advice: 'Use one of the methods in `Allow`.' },
   unauthorized: { status: 401, title: 'Unauthorized', advice: 'Send `Authorization: Bearer <OPERATIONS_KEY>`.' },
   'version-mismatch': {
@@ -63,14 +80,23 @@ export const PROBLEMS = {
     title: 'Projection stopped at an event',
     advice: 'The read model cannot take an event of this stream. An operator has to repair it and replay the event.',
   },
-  'rebuild-running': { status: 409, title: 'Rebuild running', advice: 'One build per projection at a time: watch the one at `Location`.' },
+  'rebuild-running': {
+    status: 409,
+    title: 'Rebuild running',
+    advice: 'One build per projection at a time: watch the one at `Location`.',
+  },
   'outcome-unknown': {
     status: 503,
     title: 'Outcome unknown',
-    advice: 'The command may or may not have been applied. Send it again with the same Idempotency-Key and body to find out.',
+    advice:
+      'The command may or may not have been applied. Send it again with the same Idempotency-Key and body to find out.',
   },
   overloaded: { status: 503, title: 'Overloaded', advice: 'Nothing was done. Try again after `Retry-After` seconds.' },
-  internal: { status: 500, title: 'Internal error', advice: 'A fault of the server. Quote the correlation id when you report it.' },
+  internal: {
+    status: 500,
+    title: 'Internal error',
+    advice: 'A fault of the server. Quote the correlation id when you report it.',
+  },
 } as const satisfies ProblemTypes;
 
 /** A problem as an exception, for the way from wherever it is found to the answer. */

@@ -21,10 +21,17 @@ export function expectedVersion(c: Context): number | undefined {
   const tag = c.req.header(HEADER.ifMatch)?.trim();
   if (tag === undefined || tag === '*') return version;
   const match = /^"([1-9][0-9]{0,15})"$/.exec(tag);
-  if (!match) throw new Problem('invalid-header', `${HEADER.ifMatch} has to be one strong tag as ${HEADER.etag} brought it, or *.`);
+  if (!match)
+    throw new Problem(
+      'invalid-header',
+      `${HEADER.ifMatch} has to be one strong tag as ${HEADER.etag} brought it, or *.`,
+    );
   const tagged = Number(match[1]);
   if (version !== undefined && version !== tagged) {
-    throw new Problem('invalid-header', `${HEADER.ifMatch} and ${HEADER.version} name different versions: send one of them.`);
+    throw new Problem(
+      'invalid-header',
+      `${HEADER.ifMatch} and ${HEADER.version} name different versions: send one of them.`,
+    );
   }
   return tagged;
 }
@@ -35,7 +42,10 @@ export function etagOf(version: number): string {
 
 /** Whether `If-None-Match` names this version (weak comparison, RFC 9110 section 13.1.2) or anything. */
 export function isNotModified(c: Context, version: number): boolean {
-  const tags = c.req.header(HEADER.ifNoneMatch)?.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  const tags = c.req
+    .header(HEADER.ifNoneMatch)
+    ?.split(',')
+    .map((tag) => tag.trim().replace(/^W\//, ''));
   return tags?.some((tag) => tag === '*' || tag === etagOf(version)) ?? false;
 }
 
@@ -60,7 +70,9 @@ export interface Preferences {
 export function preferences(c: Context): Preferences {
   const asked = new Map(
     (c.req.header(HEADER.prefer) ?? '').split(',').map((preference) => {
-      const [name = '', value = ''] = (preference.split(';')[0] ?? '').split('=').map((part) => part.trim().replace(/^"|"$/g, ''));
+      const [name = '', value = ''] = (preference.split(';')[0] ?? '')
+        .split('=')
+        .map((part) => part.trim().replace(/^"|"$/g, ''));
       return [name.toLowerCase(), value] as const;
     }),
   );

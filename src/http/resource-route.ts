@@ -1,5 +1,5 @@
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
-import { z } from 'zod';
+import * as z from 'zod';
 
 import type { SelectQuery } from '../eventsourcing/read/guarded-query.ts';
 import type { Projection } from '../eventsourcing/read/projection.ts';
@@ -43,7 +43,9 @@ const AsOfQuery = z.strictObject({
 });
 
 /** Declares a resource's route. */
-export function resourceRoute<Params extends z.ZodObject, Table extends SQLiteTable, Row>(route: ResourceRoute<Params, Table, Row>): Route {
+export function resourceRoute<Params extends z.ZodObject, Table extends SQLiteTable, Row>(
+  route: ResourceRoute<Params, Table, Row>,
+): Route {
   return {
     method: 'GET',
     path: route.path,

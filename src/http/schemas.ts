@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { MAX_AMOUNT, isCurrency } from '../money.ts';
 import { normalSku } from '../sku.ts';
@@ -12,7 +12,10 @@ const CONTROL = /[\u0000-\u001f\u007f]/;
 export function text(max: number) {
   return z
     .string()
-    .refine((value) => value.isWellFormed() && !CONTROL.test(value), 'Control characters and lone surrogates are not allowed.')
+    .refine(
+      (value) => value.isWellFormed() && !CONTROL.test(value),
+      'Control characters and lone surrogates are not allowed.',
+    )
     .trim()
     .min(1)
     .max(max);
@@ -26,12 +29,18 @@ export const Uuid = z
 
 export const Sku = text(64).refine((sku) => normalSku(sku).length > 0 && normalSku(sku).length <= 128, 'Not a SKU.');
 
-export const Currency = z.string().refine(isCurrency, 'Must be an ISO 4217 currency code, for example EUR.').meta({ pattern: '^[A-Z]{3}$' });
+export const Currency = z
+  .string()
+  .refine(isCurrency, 'Must be an ISO 4217 currency code, for example EUR.')
+  .meta({ pattern: '^[A-Z]{3}$' });
 
 /** A price as a client sends it. Zero and below are well-formed: it is the domain that refuses them. */
 export const Price = z
   .strictObject({ amount: z.int().max(MAX_AMOUNT), currency: Currency })
-  .meta({ id: 'Price', description: 'Integer minor units (cents, yen) and an ISO 4217 code. A price has to be positive.' });
+  .meta({
+    id: 'Price',
+    description: 'Integer minor units (cents, yen) and an ISO 4217 code. A price has to be positive.',
+  });
 
 /** An amount of money in an answer. */
 export const MoneySchema = z
@@ -40,7 +49,10 @@ export const MoneySchema = z
 
 export const Time = z.iso.datetime({ precision: 3 }).meta({ description: 'RFC 3339, UTC.' });
 
-export const Version = z.int().min(1).meta({ description: 'The version of the stream: the number of its events so far.' });
+export const Version = z
+  .int()
+  .min(1)
+  .meta({ description: 'The version of the stream: the number of its events so far.' });
 
 const DIGITS = /^[0-9]+$/;
 

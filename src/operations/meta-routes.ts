@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { openApiDocument } from '../http/openapi.ts';
 import { PROBLEMS, Problem, type ProblemTypes } from '../http/problem.ts';
@@ -30,7 +30,9 @@ export function metaRoutes(routes: readonly Route[], problems: ProblemTypes): re
         (c) => {
           const reasons = [
             ...(c.env.CAUSAL_TOKEN_KEY ? [] : ['the secret CAUSAL_TOKEN_KEY is not set']),
-            ...(c.env.OPERATIONS_KEY || c.env.OPERATIONS_ACCESS === 'open' ? [] : ['the secret OPERATIONS_KEY is not set']),
+            ...(c.env.OPERATIONS_KEY || c.env.OPERATIONS_ACCESS === 'open'
+              ? []
+              : ['the secret OPERATIONS_KEY is not set']),
           ];
           return c.json({ status: reasons.length === 0 ? 'ok' : 'degraded', reasons });
         },

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { categoryOf, parseStreamId } from '../eventsourcing/stream.ts';
 import { causal } from '../http/causal.ts';

@@ -29,7 +29,10 @@ export function orders(pricesOf: (write: WriteSide) => ProductPrices): Module {
       const prices = pricesOf(write);
       const placeOrder: CommandHandler<RequestOrder, Executed> = async ({ type, data }, context) => {
         const stream = streamId(ORDER, data.orderId);
-        const offers = await prices.offersOf(data.items.map(({ sku }) => sku), context.seenVersion);
+        const offers = await prices.offersOf(
+          data.items.map(({ sku }) => sku),
+          context.seenVersion,
+        );
         const command: PlaceOrder = { type, data: { ...data, offers } };
         return { ...(await write.aggregates.execute(executeRequest(stream, command, context))), stream };
       };
@@ -45,11 +48,23 @@ export function orders(pricesOf: (write: WriteSide) => ProductPrices): Module {
     projections: [orderLookup],
     routes: orderRoutes,
     problems: {
-      'wrong-state': { status: 409, title: 'Wrong state', advice: 'Read the resource: `status` says what it is, `detail` what it would have to be.' },
+      'wrong-state': {
+        status: 409,
+        title: 'Wrong state',
+        advice: 'Read the resource: `status` says what it is, `detail` what it would have to be.',
+      },
       'unknown-sku': { status: 422, title: 'Unknown SKU', advice: 'Correct or remove the SKUs in `skus`.' },
-      'duplicate-sku': { status: 422, title: 'Duplicate SKU', advice: 'Name each SKU once, with the sum of its quantities.' },
+      'duplicate-sku': {
+        status: 422,
+        title: 'Duplicate SKU',
+        advice: 'Name each SKU once, with the sum of its quantities.',
+      },
       'mixed-currencies': { status: 422, title: 'Mixed currencies', advice: 'Place one order for each currency.' },
-      'nothing-to-return': { status: 422, title: 'Nothing to return', advice: 'Return at most what was bought less what came back already.' },
+      'nothing-to-return': {
+        status: 422,
+        title: 'Nothing to return',
+        advice: 'Return at most what was bought less what came back already.',
+      },
     },
   };
 }

@@ -6,7 +6,15 @@ import { projectionOf } from '../eventsourcing/read/projection.ts';
 import { slotTables } from '../eventsourcing/read/slot-tables.ts';
 import { serving } from '../groups.ts';
 import type { Money } from '../money.ts';
-import { ORDER, ORDER_STATUSES, type OrderEvent, type OrderStatus, afterReturn, isAllReturned, orderType } from './order.ts';
+import {
+  ORDER,
+  ORDER_STATUSES,
+  type OrderEvent,
+  type OrderStatus,
+  afterReturn,
+  isAllReturned,
+  orderType,
+} from './order.ts';
 
 /** A line as the order page shows it. */
 interface Item {
@@ -59,7 +67,14 @@ export const orderLookup = projectionOf<OrderEvent>()({
         currency: data.total.currency,
         total: data.total.amount,
         itemCount: data.itemCount,
-        items: data.lines.map(({ sku, name, category, quantity, unitPrice }) => ({ sku, name, category, quantity, unitPrice, returned: 0 })),
+        items: data.lines.map(({ sku, name, category, quantity, unitPrice }) => ({
+          sku,
+          name,
+          category,
+          quantity,
+          unitPrice,
+          returned: 0,
+        })),
         tracking: null,
         carrier: null,
         placedAt: recordedAt,
@@ -84,7 +99,12 @@ export const orderLookup = projectionOf<OrderEvent>()({
     ItemsReturned: {
       change: (row, { data, recordedAt }) => {
         const items = afterReturn(row.items, data.items);
-        return { ...row, items, status: isAllReturned(items) ? ('returned' as const) : row.status, updatedAt: recordedAt };
+        return {
+          ...row,
+          items,
+          status: isAllReturned(items) ? ('returned' as const) : row.status,
+          updatedAt: recordedAt,
+        };
       },
     },
   },

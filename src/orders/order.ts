@@ -73,7 +73,13 @@ export type OrderRefusal = Rejection<
 // State
 
 export type OrderStatus = 'placed' | 'shipped' | 'delivered' | 'returned' | 'cancelled';
-export const ORDER_STATUSES = ['placed', 'shipped', 'delivered', 'returned', 'cancelled'] as const satisfies readonly OrderStatus[];
+export const ORDER_STATUSES = [
+  'placed',
+  'shipped',
+  'delivered',
+  'returned',
+  'cancelled',
+] as const satisfies readonly OrderStatus[];
 
 /** A line and how much of it came back. */
 export interface HeldLine extends OrderLine {
@@ -137,7 +143,11 @@ function place(command: PlaceOrder, order: Order): Decision<OrderPlaced, OrderRe
   const bySku = new Map(offers.map((offer) => [offer.sku, offer]));
   const unknown = items.map(({ sku }) => sku).filter((sku) => !bySku.has(normalSku(sku)));
   if (unknown.length > 0) {
-    return { code: 'unknown-sku', message: `No product has the SKU ${unknown.join(', ')}.`, details: { skus: unknown } };
+    return {
+      code: 'unknown-sku',
+      message: `No product has the SKU ${unknown.join(', ')}.`,
+      details: { skus: unknown },
+    };
   }
   const lines = items.map(({ sku, quantity }) => {
     const { price, ...offer } = bySku.get(normalSku(sku)) as Offer;
@@ -149,9 +159,14 @@ function place(command: PlaceOrder, order: Order): Decision<OrderPlaced, OrderRe
     const message = `An order has one currency, but these products are priced in ${currencies.join(' and ')}.`;
     return { code: 'mixed-currencies', message, details: { currencies } };
   }
-  const total = { amount: lines.reduce((sum, { unitPrice, quantity }) => sum + unitPrice.amount * quantity, 0), currency };
+  const total = {
+    amount: lines.reduce((sum, { unitPrice, quantity }) => sum + unitPrice.amount * quantity, 0),
+    currency,
+  };
   const itemCount = lines.reduce((sum, { quantity }) => sum + quantity, 0);
-  return [{ type: 'OrderPlaced', data: { customerId, customerName, customerSegment, region, lines, total, itemCount } }];
+  return [
+    { type: 'OrderPlaced', data: { customerId, customerName, customerSegment, region, lines, total, itemCount } },
+  ];
 }
 
 function takeBack({ data }: ReturnItems, order: ExistingOrder): Decision<ItemsReturned, OrderRefusal> {
@@ -161,7 +176,11 @@ function takeBack({ data }: ReturnItems, order: ExistingOrder): Decision<ItemsRe
   if (twice.length > 0) return duplicateSku(twice);
   const unknown = items.map(({ sku }) => sku).filter((sku) => !order.lines.some((line) => line.sku === sku));
   if (unknown.length > 0) {
-    return { code: 'unknown-sku', message: `The order has no line for ${unknown.join(', ')}.`, details: { skus: unknown } };
+    return {
+      code: 'unknown-sku',
+      message: `The order has no line for ${unknown.join(', ')}.`,
+      details: { skus: unknown },
+    };
   }
   const excess = items.filter(({ sku, quantity }) => {
     const line = order.lines.find((candidate) => candidate.sku === sku);
@@ -169,7 +188,11 @@ function takeBack({ data }: ReturnItems, order: ExistingOrder): Decision<ItemsRe
   });
   if (excess.length > 0) {
     const skus = excess.map(({ sku }) => sku);
-    return { code: 'nothing-to-return', message: `More of ${skus.join(', ')} than the customer still has.`, details: { skus } };
+    return {
+      code: 'nothing-to-return',
+      message: `More of ${skus.join(', ')} than the customer still has.`,
+      details: { skus },
+    };
   }
   return [{ type: 'ItemsReturned', data: { items, reason: data.reason } }];
 }
@@ -234,6 +257,12 @@ const withoutCarrier: Upcaster = (data) => ({ ...data, carrier: null });
 export const orderType: AggregateType<Order, OrderCommand, OrderEvent, OrderRefusal> = {
   category: ORDER,
   decider: { initialState: { status: 'absent' }, decide, evolve },
-  events: { OrderPlaced: [], OrderShipped: [withoutCarrier], OrderDelivered: [], OrderCancelled: [], ItemsReturned: [] },
+  events: {
+    OrderPlaced: [],
+    OrderShipped: [withoutCarrier],
+    OrderDelivered: [],
+    OrderCancelled: [],
+    ItemsReturned: [],
+  },
   stateVersion: 1,
 };

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { streamId } from '../eventsourcing/stream.ts';
 import type { AggregateState } from '../eventsourcing/write/aggregate.ts';
@@ -8,14 +8,25 @@ import { listRoute } from '../http/list-route.ts';
 import { resourceRoute } from '../http/resource-route.ts';
 import type { Route } from '../http/route.ts';
 import { MoneySchema, Sku, Time, Uuid, Version, text } from '../http/schemas.ts';
-import { type CancelOrder, type DeliverOrder, type ExistingOrder, ORDER, ORDER_STATUSES, type ReturnItems, type ShipOrder } from './order.ts';
+import {
+  type CancelOrder,
+  type DeliverOrder,
+  type ExistingOrder,
+  ORDER,
+  ORDER_STATUSES,
+  type ReturnItems,
+  type ShipOrder,
+} from './order.ts';
 import { type OrderRow, listOrders, orderById, orderLookup } from './order-lookup.ts';
 import type { RequestOrder } from './module.ts';
 
 const MAX_LINES = 100;
 const MAX_QUANTITY = 10_000;
 
-const Items = z.array(z.strictObject({ sku: Sku, quantity: z.int().min(1).max(MAX_QUANTITY) })).min(1).max(MAX_LINES);
+const Items = z
+  .array(z.strictObject({ sku: Sku, quantity: z.int().min(1).max(MAX_QUANTITY) }))
+  .min(1)
+  .max(MAX_LINES);
 
 const OrderView = z
   .strictObject({
@@ -96,7 +107,20 @@ function fromState(orderId: string, { state, version }: AggregateState): z.input
   const { tracking, carrier } = 'tracking' in order ? order : { tracking: null, carrier: null };
   const { currency } = total;
   const customer = { customerId, customerName, customerSegment, region };
-  return { orderId, ...customer, status, currency, total, itemCount, items, tracking, carrier, placedAt, updatedAt, version };
+  return {
+    orderId,
+    ...customer,
+    status,
+    currency,
+    total,
+    itemCount,
+    items,
+    tracking,
+    carrier,
+    placedAt,
+    updatedAt,
+    version,
+  };
 }
 
 /** What the routes of commands on an existing order have in common. */
@@ -107,7 +131,8 @@ export const orderRoutes: readonly Route[] = [
     path: '/orders',
     id: 'placeOrder',
     summary: 'Place an order',
-    description: 'Prices are those of the moment, read from the write side and recorded in the event with the versions they were seen at.',
+    description:
+      'Prices are those of the moment, read from the write side and recorded in the event with the versions they were seen at.',
     tag: 'orders',
     body: z.strictObject({
       customerId: text(100),
@@ -170,7 +195,8 @@ export const orderRoutes: readonly Route[] = [
     path: '/orders/:orderId/returns',
     id: 'returnItems',
     summary: 'Take back items of a delivered order',
-    description: 'Never more of a line than was bought less what came back. Once nothing is left, the order is `returned`.',
+    description:
+      'Never more of a line than was bought less what came back. Once nothing is left, the order is `returned`.',
     body: z.strictObject({ items: Items, reason: text(500) }),
     bodyExample: { items: [{ sku: 'TIDE-2027', quantity: 1 }], reason: 'Water damage' },
     toCommand: ({ params, body }): ReturnItems => ({ type: 'ReturnItems', data: { ...params, ...body } }),

@@ -15,7 +15,15 @@ export const products: Module = {
   projections: [productCatalog],
   routes: productRoutes,
   problems: {
-    'sku-taken': { status: 409, title: 'SKU taken', advice: 'Another product has this SKU: change that one, or choose another SKU.' },
-    'price-not-positive': { status: 422, title: 'Price not positive', advice: 'Price must be positive: at least one minor unit.' },
+    'sku-taken': {
+      status: 409,
+      title: 'SKU taken',
+      advice: 'Another product has this SKU: change that one, or choose another SKU.',
+    },
+    'price-not-positive': {
+      status: 422,
+      title: 'Price not positive',
+      advice: 'Price must be positive: at least one minor unit.',
+    },
   },
 };

@@ -31,10 +31,11 @@ export function priceList(aggregates: Pick<Aggregates, 'state'>, clock: Pick<Clo
   return {
     async offersOf(skus, seenVersion) {
       const offers = await Promise.all(
-        [...new Set(skus.map(normalSku))].map((sku) => {
+        [...new Set(skus.map(normalSku))].map(async (sku) => {
           const known = kept.get(sku);
           const isFresh = known !== undefined && clock.now() - known.readAt < FRESH_MS;
-          const isSeen = known !== undefined && known.offer.productVersion >= seenVersion(streamId(PRODUCT, known.offer.productId));
+          const isSeen =
+            known !== undefined && known.offer.productVersion >= seenVersion(streamId(PRODUCT, known.offer.productId));
           return isFresh && isSeen ? known.offer : read(sku);
         }),
       );

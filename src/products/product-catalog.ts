@@ -62,7 +62,11 @@ export function productById(productId: string) {
 export type ProductPosition = readonly [createdAt: string, productId: string];
 
 /** Products by time of creation, oldest first; `take` is the page and the one row that tells whether there is another. */
-export function listProducts(filter: { category?: string | undefined; sku?: string | undefined }, after: ProductPosition | undefined, take: number) {
+export function listProducts(
+  filter: { category?: string | undefined; sku?: string | undefined },
+  after: ProductPosition | undefined,
+  take: number,
+) {
   return (table: ProductTable) =>
     queryBuilder
       .select()

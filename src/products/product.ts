@@ -8,7 +8,10 @@ import { normalSku } from '../sku.ts';
 
 // Events
 
-export type ProductCreated = DomainEvent<'ProductCreated', { sku: string; name: string; category: string; price: Money }>;
+export type ProductCreated = DomainEvent<
+  'ProductCreated',
+  { sku: string; name: string; category: string; price: Money }
+>;
 export type PriceUpdated = DomainEvent<'PriceUpdated', { from: Money; to: Money; reason: string }>;
 
 export type ProductEvent = ProductCreated | PriceUpdated;
@@ -51,7 +54,11 @@ function decide(command: ProductCommand, product: Product): Decision<ProductEven
     case 'CreateProduct': {
       const { sku, name, category, price } = command.data;
       if (product.status === 'listed') {
-        return { code: 'sku-taken', message: `The SKU ${product.sku} belongs to another product.`, details: { sku: product.sku } };
+        return {
+          code: 'sku-taken',
+          message: `The SKU ${product.sku} belongs to another product.`,
+          details: { sku: product.sku },
+        };
       }
       if (price.amount <= 0) return priceNotPositive();
       return [{ type: 'ProductCreated', data: { sku: normalSku(sku), name, category, price } }];

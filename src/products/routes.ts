@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { streamId } from '../eventsourcing/stream.ts';
 import type { AggregateState } from '../eventsourcing/write/aggregate.ts';
@@ -58,7 +58,12 @@ export const productRoutes: readonly Route[] = [
     description: 'The id follows from the SKU, so a SKU is unique: a second product with the same one is refused.',
     tag: 'products',
     body: z.strictObject({ name: text(200), price: Price, category: text(100), sku: Sku }),
-    bodyExample: { name: 'Tide table 2027', price: { amount: 1999, currency: 'EUR' }, category: 'almanacs', sku: 'TIDE-2027' },
+    bodyExample: {
+      name: 'Tide table 2027',
+      price: { amount: 1999, currency: 'EUR' },
+      category: 'almanacs',
+      sku: 'TIDE-2027',
+    },
     creates: { location: (id) => `/products/${id}` },
     keyScope: ({ sku }) => normalSku(sku),
     toCommand: ({ body }): CreateProduct => ({ type: 'CreateProduct', data: body }),

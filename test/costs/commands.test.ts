@@ -113,7 +113,9 @@ describe('creating', () => {
     const first = await placeOrder({ items: [{ sku, quantity: 1 }] }, { 'Idempotency-Key': crypto.randomUUID() });
     const stream = streamId('order', first.orderId);
     const rows = await runInDurableObject(objectOf(stream), (_, state) =>
-      ['stream', 'event', 'idempotency', 'snapshot', 'delivery'].map((table) => state.storage.sql.exec(`SELECT count(*) AS n FROM ${table}`).one()['n']),
+      ['stream', 'event', 'idempotency', 'snapshot', 'delivery'].map(
+        (table) => state.storage.sql.exec(`SELECT count(*) AS n FROM ${table}`).one()['n'],
+      ),
     );
     expect(rows).toEqual([1, 1, 0, 0, 0]);
   });

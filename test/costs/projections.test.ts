@@ -109,7 +109,10 @@ describe('reads', () => {
           if (property !== 'withSession') return Reflect.get(target, property) as unknown;
           return (from: string) => {
             const session = target.withSession(from);
-            return { prepare: (sql: string) => statement(session.prepare(sql)), getBookmark: () => session.getBookmark() };
+            return {
+              prepare: (sql: string) => statement(session.prepare(sql)),
+              getBookmark: () => session.getBookmark(),
+            };
           };
         },
       });
@@ -127,10 +130,14 @@ describe('reads', () => {
       const order = await placeOrder({ customerId, items: [{ sku, quantity: 1 }] });
       orderId = order.orderId;
     }
-    await expect.poll(async () => {
-      await deliver(takeHints());
-      return env.SERVING_DB.prepare('SELECT count(*) AS n FROM order_lookup_a WHERE customer_id = ?').bind(customerId).first('n');
-    }).toBe(orders);
+    await expect
+      .poll(async () => {
+        await deliver(takeHints());
+        return env.SERVING_DB.prepare('SELECT count(*) AS n FROM order_lookup_a WHERE customer_id = ?')
+          .bind(customerId)
+          .first('n');
+      })
+      .toBe(orders);
     return `${customerId} ${orderId}`;
   }
 
@@ -141,7 +148,12 @@ describe('reads', () => {
 
   it('of a page of n reads at most 2 (n + 1) + 3 rows, however many there are, by every filter', async () => {
     const [customerId] = (await fill(60)).split(' ');
-    for (const filter of ['', `&customerId=${customerId}`, '&status=placed', `&customerId=${customerId}&status=placed`]) {
+    for (const filter of [
+      '',
+      `&customerId=${customerId}`,
+      '&status=placed',
+      `&customerId=${customerId}&status=placed`,
+    ]) {
       expect(await rowsRead(`/orders?limit=10${filter}`), filter).toBeLessThanOrEqual(2 * 11 + 3);
     }
     expect(await rowsRead('/products?limit=1')).toBeLessThanOrEqual(2 * 2 + 3);
@@ -156,4 +168,3 @@ describe('reads', () => {
     expect(causal - plain).toBeLessThanOrEqual(1);
   });
 });
-

@@ -64,7 +64,10 @@ describe('what was seen of one resource', () => {
     const seen = await get(`/orders/${order.orderId}`, withToken(order.answer));
     const shipped = await post(`/orders/${order.orderId}/shipment`, { tracking: 'T' }, withToken(seen));
     const list = await json(get('/orders?limit=100', withToken(shipped)));
-    expect(list.items.find((item: { orderId: string }) => item.orderId === order.orderId)).toMatchObject({ status: 'shipped', version: 2 });
+    expect(list.items.find((item: { orderId: string }) => item.orderId === order.orderId)).toMatchObject({
+      status: 'shipped',
+      version: 2,
+    });
   });
 
   it('holds for the prices that an order reads: never older than what the client has seen', async () => {
@@ -126,7 +129,13 @@ describe('a read that waits in vain', () => {
     ports.database = () => faulty.database;
     const answer = await get(`/orders/${order.orderId}`, withToken(order.answer));
     expect(answer.status).toBe(503);
-    expect(await json(answer.clone())).toMatchObject({ code: 'projection-behind', projection: 'order-lookup', stream: order.stream, wanted: 1, has: 0 });
+    expect(await json(answer.clone())).toMatchObject({
+      code: 'projection-behind',
+      projection: 'order-lookup',
+      stream: order.stream,
+      wanted: 1,
+      has: 0,
+    });
     expect(answer.headers.get('Retry-After')).toBe('1');
     expect((await decode(answer)).streams.get(order.stream as never)).toBe(1);
   });

@@ -4,7 +4,11 @@ export type Headers = Record<string, string>;
 
 /** A client of the HTTP API, as any other: it sees only what goes over the wire. */
 export function request(method: string, path: string, headers: Headers = {}, body?: BodyInit): Promise<Response> {
-  return exports.default.fetch(`https://tidemark.test${path}`, { method, headers, ...(body !== undefined && { body }) });
+  return exports.default.fetch(`https://tidemark.test${path}`, {
+    method,
+    headers,
+    ...(body !== undefined && { body }),
+  });
 }
 
 export function get(path: string, headers: Headers = {}): Promise<Response> {
@@ -39,7 +43,11 @@ export const eur = (amount: number) => ({ amount, currency: 'EUR' });
 /** A product that exists, and the answer that created it. */
 export async function createProduct(overrides: Record<string, unknown> = {}, headers: Headers = {}) {
   const sku = newSku();
-  const answer = await post('/products', { name: 'Tide table', price: eur(1999), category: 'almanacs', sku, ...overrides }, headers);
+  const answer = await post(
+    '/products',
+    { name: 'Tide table', price: eur(1999), category: 'almanacs', sku, ...overrides },
+    headers,
+  );
   const { productId } = await answer.clone().json<{ productId: string }>();
   return { answer, productId, sku: (overrides['sku'] as string | undefined) ?? sku, stream: `product-${productId}` };
 }
@@ -47,7 +55,11 @@ export async function createProduct(overrides: Record<string, unknown> = {}, hea
 /** An order that was placed (for a new product, unless `items` are given), and the answer that placed it. */
 export async function placeOrder(overrides: Record<string, unknown> = {}, headers: Headers = {}) {
   const items = overrides['items'] ?? [{ sku: (await createProduct()).sku, quantity: 2 }];
-  const answer = await post('/orders', { customerId: 'c-1', customerName: 'Ada Lovelace', ...overrides, items }, headers);
+  const answer = await post(
+    '/orders',
+    { customerId: 'c-1', customerName: 'Ada Lovelace', ...overrides, items },
+    headers,
+  );
   const { orderId } = await answer.clone().json<{ orderId: string }>();
   return { answer, orderId, items: items as { sku: string; quantity: number }[], stream: `order-${orderId}` };
 }

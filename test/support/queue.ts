@@ -31,6 +31,6 @@ export async function deliver(bodies: readonly unknown[], attempts = 1) {
   const messages = bodies.map((body, index) => ({ id: String(index), timestamp: new Date(), attempts, body }));
   const batch = createMessageBatch(`tidemark-${serving.name}`, messages);
   const context = createExecutionContext();
-  await worker.queue?.(batch as MessageBatch, env, context as ExecutionContext);
+  await worker.queue?.(batch, env, context);
   return getQueueResult(batch, context);
 }

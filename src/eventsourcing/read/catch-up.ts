@@ -107,13 +107,18 @@ export async function catchUp(
   }
 
   /** Reads where every target has each stream. Checkpoints and rows of a target come from one snapshot. */
-  async function readPositions(revisions: readonly Revision[]): Promise<ReadonlyMap<Revision, ReadonlyMap<StreamId, Position>>> {
+  async function readPositions(
+    revisions: readonly Revision[],
+  ): Promise<ReadonlyMap<Revision, ReadonlyMap<StreamId, Position>>> {
     const streams = pending.map(({ stream }) => stream);
     const answers = await database.batch<Record<string, unknown>>(
       revisions.map(({ projection, target }) => positionsStatement(database, projection, target, streams)),
     );
     return new Map(
-      revisions.map((revision, index) => [revision, toPositions(revision.projection, revision.target, answers[index]?.results ?? [])]),
+      revisions.map((revision, index) => [
+        revision,
+        toPositions(revision.projection, revision.target, answers[index]?.results ?? []),
+      ]),
     );
   }
 
@@ -124,7 +129,9 @@ export async function catchUp(
   ): Promise<Step | undefined> {
     const { stream, wanted, hints = [] } = request;
     const live = positions[0]?.[1] as Position;
-    const lowest = positions.map(([, position]) => position).reduce((low, position) => (position.version < low.version ? position : low));
+    const lowest = positions
+      .map(([, position]) => position)
+      .reduce((low, position) => (position.version < low.version ? position : low));
     progress.set(stream, { stream, version: live.version });
     if (wanted !== 'head' && lowest.version >= wanted) return undefined;
 
@@ -136,7 +143,10 @@ export async function catchUp(
         page.previousId !== lowest.eventId || positions.some(([, position]) => contradicts(page, position));
       if (isRestored) {
         settle(stream, live.version, {
-          standstill: { cause: 'log-restored', reason: `the log no longer has event ${lowest.eventId} at version ${lowest.version}` },
+          standstill: {
+            cause: 'log-restored',
+            reason: `the log no longer has event ${lowest.eventId} at version ${lowest.version}`,
+          },
         });
         return undefined;
       }
@@ -155,7 +165,12 @@ export async function catchUp(
   }
 
   /** Folds a page for one target. What stands before an event that cannot be applied is applied all the same. */
-  function moveOver(projection: Projection, stream: StreamId, from: Position, stored: readonly StoredEvent[]): Move | undefined {
+  function moveOver(
+    projection: Projection,
+    stream: StreamId,
+    from: Position,
+    stored: readonly StoredEvent[],
+  ): Move | undefined {
     const types = projection.follows[categoryOf(stream)];
     const events: RecordedEvent[] = [];
     try {
@@ -172,7 +187,11 @@ export async function catchUp(
     }
   }
 
-  async function send(pointer: Pointer, revisions: readonly Revision[], steps: readonly Step[]): Promise<BatchOutcome['outcome']> {
+  async function send(
+    pointer: Pointer,
+    revisions: readonly Revision[],
+    steps: readonly Step[],
+  ): Promise<BatchOutcome['outcome']> {
     const parts = revisions.flatMap((revision): readonly TargetMoves[] => {
       const moves = steps.flatMap((step) => step.moves.get(revision) ?? []);
       return moves.length > 0 ? [{ ...revision, moves }] : [];
@@ -187,7 +206,9 @@ export async function catchUp(
     if (result.outcome === 'refused') {
       const [only, ...others] = steps;
       if (only && others.length === 0) {
-        settle(only.stream, progress.get(only.stream)?.version ?? 0, { standstill: { cause: 'poison', reason: result.reason } });
+        settle(only.stream, progress.get(only.stream)?.version ?? 0, {
+          standstill: { cause: 'poison', reason: result.reason },
+        });
       } else {
         // One of them is the culprit: each alone, so that it does not hold up its neighbours.
         for (const step of steps) await send(pointer, revisions, [step]);
@@ -217,11 +238,15 @@ export async function catchUp(
     const positions = await readPositions(revisions);
     const steps = await eachOf(pending, LOG_READS_AT_ONCE, async (request) => {
       try {
-        const own = revisions.map((revision) => [revision, positions.get(revision)?.get(request.stream) as Position] as const);
+        const own = revisions.map(
+          (revision) => [revision, positions.get(revision)?.get(request.stream) as Position] as const,
+        );
         return await nextStep(request, own);
       } catch (error) {
         const cause = error instanceof OverloadedError ? 'overloaded' : 'transient';
-        settle(request.stream, progress.get(request.stream)?.version ?? 0, { standstill: { cause, reason: String(error) } });
+        settle(request.stream, progress.get(request.stream)?.version ?? 0, {
+          standstill: { cause, reason: String(error) },
+        });
         return undefined;
       }
     });
@@ -239,7 +264,9 @@ export async function catchUp(
     pending = pending.filter((request) => moved.has(request.stream) && (isContested || isOpen(request)));
     if (lostRaces > maxLostRaces) {
       for (const { stream } of pending) {
-        settle(stream, progress.get(stream)?.version ?? 0, { standstill: { cause: 'transient', reason: 'other writers kept winning' } });
+        settle(stream, progress.get(stream)?.version ?? 0, {
+          standstill: { cause: 'transient', reason: 'other writers kept winning' },
+        });
       }
       break;
     }
@@ -248,7 +275,12 @@ export async function catchUp(
   return { outcome: 'done', streams: progress, applied };
 }
 
-function toMove(projection: Projection, stream: StreamId, from: Position, events: readonly RecordedEvent[]): Move | undefined {
+function toMove(
+  projection: Projection,
+  stream: StreamId,
+  from: Position,
+  events: readonly RecordedEvent[],
+): Move | undefined {
   const last = events.at(-1);
   if (!last) return undefined;
   const changes = foldStream(projection, stream, from.row, events);
@@ -266,10 +298,11 @@ function contradicts(page: LogPage, { version, eventId }: Position): boolean {
 function eventsFromHints(hints: readonly Hint[], after: Position): readonly StoredEvent[] | undefined {
   const found: StoredEvent[] = [];
   let { version, eventId } = after;
-  for (const hint of [...hints].sort((one, other) => one.fromVersion - other.fromVersion)) {
+  for (const hint of hints.toSorted((one, other) => one.fromVersion - other.fromVersion)) {
     if (!hint.events || hint.toVersion <= version) continue;
     if (hint.fromVersion > version + 1) break;
-    const before = hint.fromVersion === version + 1 ? hint.previousId : hint.events.find((event) => event.version === version)?.id;
+    const before =
+      hint.fromVersion === version + 1 ? hint.previousId : hint.events.find((event) => event.version === version)?.id;
     if ((before ?? null) !== eventId) break;
     const next = hint.events.filter((event) => event.version > version);
     found.push(...next);

@@ -41,7 +41,13 @@ export type CausalReadResult<Result> =
       /** Streams of which the token has seen more than this answer holds, since the projection cannot take their next event. */
       readonly incomplete: readonly StreamId[];
     }
-  | { readonly outcome: 'behind'; readonly stream: StreamId; readonly wanted: number; readonly has: number; readonly isOverloaded: boolean }
+  | {
+      readonly outcome: 'behind';
+      readonly stream: StreamId;
+      readonly wanted: number;
+      readonly has: number;
+      readonly isOverloaded: boolean;
+    }
   | { readonly outcome: 'dead-letter'; readonly stream: StreamId; readonly wanted: number; readonly has: number }
   | { readonly outcome: 'token-ahead'; readonly stream: StreamId; readonly wanted: number; readonly head: number }
   | { readonly outcome: 'building' }
@@ -76,7 +82,9 @@ export async function causalRead<Table extends SQLiteTable, Result>(
   const database = databaseOf(projection.group);
   const deadline = now() + timeoutMs;
   const wanted = new Map(
-    stream ? [[stream, token.streams.get(stream) ?? 0]] : [...token.streams].filter(([entry]) => follows(projection, entry)),
+    stream
+      ? [[stream, token.streams.get(stream) ?? 0]]
+      : [...token.streams].filter(([entry]) => follows(projection, entry)),
   );
   const incomplete = new Set<StreamId>();
   // Without a bookmark nothing bounds how old a replica may be.
@@ -140,10 +148,18 @@ export async function causalRead<Table extends SQLiteTable, Result>(
       if (now() >= deadline) return { outcome: 'unavailable' };
       continue;
     }
-    const behind = [...wanted].filter(([entry, version]) => (answer.versions.get(entry) ?? 0) < version && !incomplete.has(entry));
+    const behind = [...wanted].filter(
+      ([entry, version]) => (answer.versions.get(entry) ?? 0) < version && !incomplete.has(entry),
+    );
     const [first] = behind;
     if (!first) {
-      return { outcome: 'read', rows: answer.rows, versions: answer.versions, bookmark: session.getBookmark(), incomplete: [...incomplete] };
+      return {
+        outcome: 'read',
+        rows: answer.rows,
+        versions: answer.versions,
+        bookmark: session.getBookmark(),
+        incomplete: [...incomplete],
+      };
     }
     if (!answer.isPrimary) {
       toPrimary();
@@ -151,14 +167,20 @@ export async function causalRead<Table extends SQLiteTable, Result>(
     }
 
     const [firstBehind, firstWanted] = first;
-    const isBehind = { outcome: 'behind', stream: firstBehind, wanted: firstWanted, has: answer.versions.get(firstBehind) ?? 0 } as const;
+    const isBehind = {
+      outcome: 'behind',
+      stream: firstBehind,
+      wanted: firstWanted,
+      has: answer.versions.get(firstBehind) ?? 0,
+    } as const;
     if (now() >= deadline) return { ...isBehind, isOverloaded: false };
     try {
       const progress = await withTimeout(bringUp(behind.map(([entry]) => entry)), deadline - now());
       if (progress === 'building') return { outcome: 'building' };
       for (const { stream: entry, version, head, standstill } of progress.values()) {
         const entryWanted = wanted.get(entry) ?? 0;
-        if (head !== undefined && entryWanted > head) return { outcome: 'token-ahead', stream: entry, wanted: entryWanted, head };
+        if (head !== undefined && entryWanted > head)
+          return { outcome: 'token-ahead', stream: entry, wanted: entryWanted, head };
         if (version >= entryWanted || !standstill) continue;
         if (standstill.cause === 'overloaded') {
           return { outcome: 'behind', stream: entry, wanted: entryWanted, has: version, isOverloaded: true };

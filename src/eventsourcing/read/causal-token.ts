@@ -34,7 +34,10 @@ export function withoutStreams(token: CausalToken, confirmed: Iterable<StreamId>
 }
 
 /** The token cut to `maxStreams` entries: the oldest go, never the newest. */
-export function cutToSize(token: CausalToken, maxStreams: number): { readonly token: CausalToken; readonly isPartial: boolean } {
+export function cutToSize(
+  token: CausalToken,
+  maxStreams: number,
+): { readonly token: CausalToken; readonly isPartial: boolean } {
   const surplus = token.streams.size - maxStreams;
   if (surplus <= 0) return { token, isPartial: false };
   return { token: withoutStreams(token, [...token.streams.keys()].slice(0, surplus)), isPartial: true };
@@ -59,9 +62,9 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Signs and verifies tokens with HMAC-SHA-256. */
 export interface TokenCodec {
-  encode(token: CausalToken): Promise<string>;
+  readonly encode: (token: CausalToken) => Promise<string>;
   /** The token, or undefined when the text is malformed, cut short, forged, or signed with a key that is no longer accepted. */
-  decode(text: string): Promise<CausalToken | undefined>;
+  readonly decode: (text: string) => Promise<CausalToken | undefined>;
 }
 
 /** Signs with the first secret and accepts all of them, so that a key is rotated by putting the new one in front for a while. */
@@ -81,7 +84,8 @@ export function tokenCodec(secrets: readonly [string, ...string[]]): TokenCodec 
       for (const { id, key } of await Promise.all(keys)) {
         if (!isEqual(id, payload.subarray(1, 1 + KEY_ID_BYTES))) continue;
         const expected = await mac(key, payload);
-        if (crypto.subtle.timingSafeEqual(expected, bytes.subarray(-MAC_BYTES))) return decodePayload(payload.subarray(1 + KEY_ID_BYTES));
+        if (crypto.subtle.timingSafeEqual(expected, bytes.subarray(-MAC_BYTES)))
+          return decodePayload(payload.subarray(1 + KEY_ID_BYTES));
       }
       return undefined;
     },
@@ -134,7 +138,8 @@ function decodePayload(bytes: Uint8Array): CausalToken | undefined {
     }
     const bookmarks = new Map<string, string>();
     for (let left = readNumber(reader); left > 0; left -= 1) bookmarks.set(readText(reader), readText(reader));
-    const isWhole = reader.at === bytes.length && [...streams.keys()].every((stream) => parseStreamId(stream) !== undefined);
+    const isWhole =
+      reader.at === bytes.length && [...streams.keys()].every((stream) => parseStreamId(stream) !== undefined);
     return isWhole ? { streams, bookmarks } : undefined;
   } catch {
     // Signed by us and yet not readable: written by a version of the format that this code does not know.
@@ -223,7 +228,9 @@ function toBase64Url(bytes: Uint8Array): string {
 function fromBase64Url(text: string): Uint8Array | undefined {
   if (!/^[A-Za-z0-9_-]+$/.test(text)) return undefined;
   try {
-    return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (character) => character.charCodeAt(0));
+    return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (character) =>
+      character.charCodeAt(0),
+    );
   } catch {
     return undefined;
   }

@@ -36,7 +36,11 @@ export function positionsStatement(
       LEFT JOIN checkpoint AS c ON c.projection = ?2 AND c.slot = ?3 AND c.stream = wanted.value ->> 0
       LEFT JOIN "${table.name}" AS t ON t."${key}" = wanted.value ->> 1`,
     )
-    .bind(JSON.stringify(streams.map((stream) => [stream, rowKeyOf(projection, stream)])), projection.name, target.slot);
+    .bind(
+      JSON.stringify(streams.map((stream) => [stream, rowKeyOf(projection, stream)])),
+      projection.name,
+      target.slot,
+    );
 }
 
 /** Reads the answer of `positionsStatement`. */

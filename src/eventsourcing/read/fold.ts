@@ -68,7 +68,10 @@ function nextRow(handler: Handler, row: Row | undefined, event: RecordedEvent): 
   return handler.create(event);
 }
 
-function collect(into: Record<string, Row[]>, rows: Readonly<Record<string, readonly Row[] | undefined>> | undefined): void {
+function collect(
+  into: Record<string, Row[]>,
+  rows: Readonly<Record<string, readonly Row[] | undefined>> | undefined,
+): void {
   for (const [name, some] of Object.entries(rows ?? {})) (into[name] ??= []).push(...(some ?? []));
 }
 
@@ -86,5 +89,7 @@ export function sumIncrements(key: readonly string[], increments: readonly Row[]
       if (!key.includes(column)) sum[column] = ((sum[column] as number | undefined) ?? 0) + (by as number);
     }
   }
-  return [...sums.values()].filter((sum) => Object.entries(sum).some(([column, by]) => !key.includes(column) && by !== 0));
+  return [...sums.values()].filter((sum) =>
+    Object.entries(sum).some(([column, by]) => !key.includes(column) && by !== 0),
+  );
 }

@@ -1,5 +1,3 @@
-import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
-
 import type { StreamId } from '../stream.ts';
 import type { Position } from './checkpoint.ts';
 import { isRefused } from './d1-errors.ts';
@@ -113,7 +111,10 @@ function moveCheckpoints(database: D1Database, { projection, target, moves }: Ta
 }
 
 /** New rows by one insert; changed rows by one update for each set of columns that changed, so that no index is touched in vain. */
-function rowStatements(database: D1Database, { projection, target, moves }: TargetMoves): readonly D1PreparedStatement[] {
+function rowStatements(
+  database: D1Database,
+  { projection, target, moves }: TargetMoves,
+): readonly D1PreparedStatement[] {
   const table = shapeOf(projection.row.tables[target.slot]);
   const key = columnOf(table, projection.row.key);
   const created: Row[] = [];
@@ -125,7 +126,9 @@ function rowStatements(database: D1Database, { projection, target, moves }: Targ
       created.push(after);
       continue;
     }
-    const columns = table.columns.filter((column) => column.toDriver(before[column.property]) !== column.toDriver(after[column.property]));
+    const columns = table.columns.filter(
+      (column) => column.toDriver(before[column.property]) !== column.toDriver(after[column.property]),
+    );
     const id = columns.map(({ name }) => name).join();
     const alike = changed.get(id) ?? { columns, rows: [] };
     alike.rows.push(after);
@@ -133,7 +136,9 @@ function rowStatements(database: D1Database, { projection, target, moves }: Targ
   }
   return [
     ...insertRows(database, table, created),
-    ...[...changed.values()].filter(({ columns }) => columns.length > 0).map(({ columns, rows }) => updateRows(database, table, key, columns, rows)),
+    ...[...changed.values()]
+      .filter(({ columns }) => columns.length > 0)
+      .map(({ columns, rows }) => updateRows(database, table, key, columns, rows)),
   ];
 }
 
@@ -166,21 +171,30 @@ function updateRows(
     .bind(asJson(rows, [key, ...columns]));
 }
 
-function appendStatements(database: D1Database, { projection, target, moves }: TargetMoves): readonly D1PreparedStatement[] {
+function appendStatements(
+  database: D1Database,
+  { projection, target, moves }: TargetMoves,
+): readonly D1PreparedStatement[] {
   return Object.entries(projection.appends).flatMap(([name, tables]) =>
     insertRows(
       database,
-      shapeOf(tables[target.slot] as SQLiteTable),
+      shapeOf(tables[target.slot]),
       moves.flatMap((move) => move.changes.appended[name] ?? []),
     ),
   );
 }
 
-function counterStatements(database: D1Database, { projection, target, moves }: TargetMoves): readonly D1PreparedStatement[] {
+function counterStatements(
+  database: D1Database,
+  { projection, target, moves }: TargetMoves,
+): readonly D1PreparedStatement[] {
   return Object.entries(projection.counters).flatMap(([name, { tables, key }]) => {
-    const sums = sumIncrements(key, moves.flatMap((move) => move.changes.counted[name] ?? []));
+    const sums = sumIncrements(
+      key,
+      moves.flatMap((move) => move.changes.counted[name] ?? []),
+    );
     if (sums.length === 0) return [];
-    const table = shapeOf(tables[target.slot] as SQLiteTable);
+    const table = shapeOf(tables[target.slot]);
     const keys = key.map((property) => columnOf(table, property));
     const counts = table.columns.filter((column) => !keys.includes(column));
     return database

@@ -42,10 +42,12 @@ export async function runGuarded<Result>(
       WHERE pointer.projection = ?`,
     )
     .bind(...checkpoints.params, ...params, projectionName)
-    .all<Record<string, unknown>>();
+    .all();
 
   const first = answer.results[0];
-  const versions = first ? checkpoints.columns.flatMap((_, index) => JSON.parse(first[`guard.versions.${index}`] as string) as number[]) : [];
+  const versions = first
+    ? checkpoints.columns.flatMap((_, index) => JSON.parse(first[`guard.versions.${index}`] as string) as number[])
+    : [];
   const decode = decoderOf<Result>(query);
   return {
     epoch: first?.['guard.epoch'] as number | undefined,
@@ -64,7 +66,10 @@ const MAX_BOUND_STREAMS = 60;
  * The versions of the streams' checkpoints, each by a subquery of its own that reads one row: a join with `json_each` or an `IN` would
  * be billed for two.
  */
-function checkpointColumns(pointer: Pointer, streams: readonly StreamId[]): { columns: readonly string[]; params: readonly string[] } {
+function checkpointColumns(
+  pointer: Pointer,
+  streams: readonly StreamId[],
+): { columns: readonly string[]; params: readonly string[] } {
   const isBound = streams.length <= MAX_BOUND_STREAMS;
   const versions = streams.map(
     (stream) =>
@@ -75,7 +80,8 @@ function checkpointColumns(pointer: Pointer, streams: readonly StreamId[]): { co
   );
   const columns = Array.from(
     { length: Math.ceil(versions.length / MAX_ARGUMENTS) },
-    (_, index) => `json_array(${versions.slice(index * MAX_ARGUMENTS, (index + 1) * MAX_ARGUMENTS).join(', ')}) AS "guard.versions.${index}"`,
+    (_, index) =>
+      `json_array(${versions.slice(index * MAX_ARGUMENTS, (index + 1) * MAX_ARGUMENTS).join(', ')}) AS "guard.versions.${index}"`,
   );
   return { columns, params: isBound ? streams : [] };
 }
@@ -87,7 +93,8 @@ function quoted(text: string): string {
 /** Maps a row of the database to what the query selected: by property name, decoded as drizzle would. */
 function decoderOf<Result>(query: SelectQuery<Result>): (row: Record<string, unknown>) => Result {
   const fields = Object.entries(query._.selectedFields).map(([property, field]) => {
-    if (is(field, Column)) return { property, name: field.name, decode: (value: unknown) => field.mapFromDriverValue(value) };
+    if (is(field, Column))
+      return { property, name: field.name, decode: (value: unknown) => field.mapFromDriverValue(value) };
     if (is(field, SQL.Aliased)) return { property, name: field.fieldAlias, decode: (value: unknown) => value };
     throw new Error(`"${property}" is neither a column nor an aliased expression (sql\`…\`.as('${property}'))`);
   });

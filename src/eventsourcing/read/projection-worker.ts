@@ -40,12 +40,18 @@ export async function consumeHints(
   const reached = await Promise.all(
     projectionsOf(group).map(async (projection) => {
       const requests = requestsFor(projection, byStream);
-      return { projection, versions: requests.length > 0 ? await versionsAfter(projection, requests) : new Map<StreamId, number>() };
+      return {
+        projection,
+        versions: requests.length > 0 ? await versionsAfter(projection, requests) : new Map<StreamId, number>(),
+      };
     }),
   );
 
   /** Where the streams stand after the catch-up; those of a projection that failed altogether are missing. */
-  async function versionsAfter(projection: Projection, requests: readonly CatchUpRequest[]): Promise<ReadonlyMap<StreamId, number>> {
+  async function versionsAfter(
+    projection: Projection,
+    requests: readonly CatchUpRequest[],
+  ): Promise<ReadonlyMap<StreamId, number>> {
     const startedAt = Date.now();
     try {
       const result = await catchUp(projection, requests);
@@ -54,7 +60,8 @@ export async function consumeHints(
         return new Map();
       }
       for (const { stream, version, standstill } of result.streams.values()) {
-        if (standstill) report('projection.standstill', { projection: projection.name, stream, version, ...standstill });
+        if (standstill)
+          report('projection.standstill', { projection: projection.name, stream, version, ...standstill });
       }
       report('projection.batch', {
         projection: projection.name,
@@ -72,14 +79,18 @@ export async function consumeHints(
 
   for (const [message, hint] of hints) {
     const isDone = reached.every(
-      ({ projection, versions }) => !follows(projection, hint.stream) || (versions.get(hint.stream) ?? 0) >= hint.toVersion,
+      ({ projection, versions }) =>
+        !follows(projection, hint.stream) || (versions.get(hint.stream) ?? 0) >= hint.toVersion,
     );
     if (isDone) message.ack();
     else message.retry({ delaySeconds: RETRY_DELAYS_S[Math.min(message.attempts, RETRY_DELAYS_S.length) - 1] ?? 2 });
   }
 }
 
-function requestsFor(projection: Projection, byStream: ReadonlyMap<StreamId, readonly Hint[]>): readonly CatchUpRequest[] {
+function requestsFor(
+  projection: Projection,
+  byStream: ReadonlyMap<StreamId, readonly Hint[]>,
+): readonly CatchUpRequest[] {
   return [...byStream]
     .filter(([stream]) => follows(projection, stream))
     .map(([stream, hints]) => ({ stream, wanted: Math.max(...hints.map(({ toVersion }) => toVersion)), hints }));

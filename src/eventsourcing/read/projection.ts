@@ -23,7 +23,13 @@ type Appended<A extends Appends> = { readonly [Name in keyof A]?: readonly Infer
 type Counted<C extends Counters> = { readonly [Name in keyof C]?: readonly InferInsertModel<C[Name]['tables']['a']>[] };
 
 /** What an event of one type does. One that has none of these only moves the checkpoint. */
-interface Effects<Table extends SQLiteTable, Key extends string, Event extends DomainEvent, A extends Appends, C extends Counters> {
+interface Effects<
+  Table extends SQLiteTable,
+  Key extends string,
+  Event extends DomainEvent,
+  A extends Appends,
+  C extends Counters,
+> {
   /** The stream's own row, where it has none yet. Without it, an event that meets no row is refused. */
   readonly create?: (event: RecordedEvent<Event>) => RowValues<Table, Key>;
   /** The stream's own row, where it has one. Without it, and with `create`, an event that meets a row is refused. */
@@ -34,7 +40,13 @@ interface Effects<Table extends SQLiteTable, Key extends string, Event extends D
 }
 
 /** What an event type does, for every type of the categories followed: a missing one is a type error. */
-export type Handlers<Event extends DomainEvent, Table extends SQLiteTable, Key extends string, A extends Appends, C extends Counters> = {
+export type Handlers<
+  Event extends DomainEvent,
+  Table extends SQLiteTable,
+  Key extends string,
+  A extends Appends,
+  C extends Counters,
+> = {
   readonly [Type in Event['type']]: typeof ignored | Effects<Table, Key, Extract<Event, { type: Type }>, A, C>;
 };
 
@@ -91,7 +103,9 @@ export interface Handler {
   readonly create?: ((event: RecordedEvent) => Row) | undefined;
   readonly change?: ((row: Row, event: RecordedEvent) => Row) | undefined;
   readonly append?: ((event: RecordedEvent) => Readonly<Record<string, readonly Row[] | undefined>>) | undefined;
-  readonly count?: ((event: RecordedEvent, row: Row | undefined) => Readonly<Record<string, readonly Row[] | undefined>>) | undefined;
+  readonly count?:
+    | ((event: RecordedEvent, row: Row | undefined) => Readonly<Record<string, readonly Row[] | undefined>>)
+    | undefined;
 }
 
 /**

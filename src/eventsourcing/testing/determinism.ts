@@ -13,7 +13,9 @@ export function deterministically<Result>(who: string, work: () => Result): Resu
   let violation: ImpureError | undefined;
   function forbid(what: string) {
     return (): never => {
-      violation ??= new ImpureError(`${who} asks for ${what}: it has to be decided by its arguments alone, or replaying it gives something else`);
+      violation ??= new ImpureError(
+        `${who} asks for ${what}: it has to be decided by its arguments alone, or replaying it gives something else`,
+      );
       throw violation;
     };
   }
@@ -51,7 +53,8 @@ function dateWithoutNow(forbiddenConstruct: () => never, forbiddenNow: () => nev
     construct: (target, args, newTarget) =>
       args.length === 0 ? forbiddenConstruct() : (Reflect.construct(target, args, newTarget) as Date),
     apply: forbiddenConstruct,
-    get: (target, property, receiver) => (property === 'now' ? forbiddenNow : (Reflect.get(target, property, receiver) as unknown)),
+    get: (target, property, receiver) =>
+      property === 'now' ? forbiddenNow : (Reflect.get(target, property, receiver) as unknown),
   });
 }
 

@@ -51,7 +51,10 @@ function markedLines(from: readonly string[], to: readonly string[]): readonly s
       marked.push(`  ${from[at]}`);
       at += 1;
       toAt += 1;
-    } else if (toAt >= to.length || (at < from.length && lengthAt(common, at + 1, toAt) >= lengthAt(common, at, toAt + 1))) {
+    } else if (
+      toAt >= to.length ||
+      (at < from.length && lengthAt(common, at + 1, toAt) >= lengthAt(common, at, toAt + 1))
+    ) {
       marked.push(`- ${from[at]}`);
       at += 1;
     } else {

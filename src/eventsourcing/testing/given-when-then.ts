@@ -62,7 +62,9 @@ export function given<State extends object, C extends Command, Event extends Dom
   const state = evolveOver(deepFreeze(type.decider.initialState), events, 1);
   return {
     when(command) {
-      const decision = deterministically(`decide of ${type.category}`, () => type.decider.decide(deepFreeze(structuredClone(command)), state));
+      const decision = deterministically(`decide of ${type.category}`, () =>
+        type.decider.decide(deepFreeze(structuredClone(command)), state),
+      );
       return outcome(command, decision, (happened) => evolveOver(state, happened, events.length + 1));
     },
     thenState: (expected) => expectState(expected, state),
@@ -77,21 +79,33 @@ function outcome<State extends object, Event extends DomainEvent, Refusal extend
   const isRefused = isRejection(decision);
 
   function thenState(expected: Partial<State>): void {
-    if (isRefused) throw new ExpectationError(`${command.type} should be carried out, but it was refused: ${decision.message}`, expected, decision);
+    if (isRefused) {
+      throw new ExpectationError(
+        `${command.type} should be carried out, but it was refused: ${decision.message}`,
+        expected,
+        decision,
+      );
+    }
     expectState(expected, stateAfter(decision));
   }
 
   return {
     // oxlint-disable-next-line unicorn/no-thenable -- Given / When / Then; to be awaited without an expectation makes it fail, as it should
     then(expected) {
-      if (!Array.isArray(expected)) throw new Error(`this test hands in ${command.type} and says nothing of what should come of it`);
+      if (!Array.isArray(expected)) {
+        throw new TypeError(`this test hands in ${command.type} and says nothing of what should come of it`);
+      }
       expectSame(`${command.type} should decide other events.`, expected, decision);
       return { thenState };
     },
     thenRejected(code, details) {
       if (!isRefused) {
         const types = decision.map((event) => event.type).join(', ') || 'nothing';
-        throw new ExpectationError(`${command.type} should be refused with "${code}", but it decided: ${types}.`, code, decision);
+        throw new ExpectationError(
+          `${command.type} should be refused with "${code}", but it decided: ${types}.`,
+          code,
+          decision,
+        );
       }
       const expected = { code, ...(details && { details }) };
       const actual = { code: decision.code, ...(details && { details: decision.details ?? {} }) };

@@ -7,7 +7,13 @@ import type { StreamId } from '../stream.ts';
 import type { AggregateOptions } from '../write/aggregate.ts';
 import type { Aggregates } from '../write/aggregates.ts';
 import { type CommandContext, type CommandHandlers, createCommandBus } from '../write/command-bus.ts';
-import { type InMemoryDisk, type InMemoryHost, type InMemoryObject, inMemoryDisk, inMemoryObject } from './in-memory-object.ts';
+import {
+  type InMemoryDisk,
+  type InMemoryHost,
+  type InMemoryObject,
+  inMemoryDisk,
+  inMemoryObject,
+} from './in-memory-object.ts';
 import { type ManualClock, manualClock } from './manual-clock.ts';
 
 /** What this needs of a module: its aggregate, its projections (for who is to be told of events) and its command handlers. */
@@ -15,7 +21,9 @@ export interface InMemoryModule extends EventSourcedModule {
   readonly commands: (write: { readonly aggregates: Aggregates; readonly clock: Clock }) => CommandHandlers;
 }
 
-type HandlersOf<Modules extends readonly InMemoryModule[]> = { readonly [Index in keyof Modules]: ReturnType<Modules[Index]['commands']> };
+type HandlersOf<Modules extends readonly InMemoryModule[]> = {
+  readonly [Index in keyof Modules]: ReturnType<Modules[Index]['commands']>;
+};
 
 /** A message as the relay sent it. */
 export interface PublishedHint {
@@ -66,8 +74,8 @@ export function inMemorySystem<const Modules extends readonly InMemoryModule[]>(
 
   const host: InMemoryHost = {
     clock,
-    typeOf: registry.typeOf,
-    groupsOf: registry.groupsOf,
+    typeOf: (stream) => registry.typeOf(stream),
+    groupsOf: (stream) => registry.groupsOf(stream),
     async send(group, hint) {
       published.push({ group, hint: structuredClone(hint) });
     },
@@ -120,7 +128,14 @@ export function inMemorySystem<const Modules extends readonly InMemoryModule[]>(
     published,
     context(overrides = {}) {
       const id = clock.newId();
-      return { commandId: id, correlationId: id, causationId: id, actor: 'anonymous', seenVersion: () => 0, ...overrides };
+      return {
+        commandId: id,
+        correlationId: id,
+        causationId: id,
+        actor: 'anonymous',
+        seenVersion: () => 0,
+        ...overrides,
+      };
     },
     evict: () => objects.clear(),
   };

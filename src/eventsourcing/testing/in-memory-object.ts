@@ -38,7 +38,9 @@ export function inMemoryDisk(): InMemoryDisk {
 
 /** What objects share, as on the platform. */
 export interface InMemoryHost
-  extends Pick<RelayPorts, 'groupsOf' | 'send' | 'versionsReached' | 'report' | 'clock'>, Pick<AggregatePorts, 'typeOf'> {
+  extends
+    Pick<RelayPorts, 'groupsOf' | 'send' | 'versionsReached' | 'report' | 'clock'>,
+    Pick<AggregatePorts, 'typeOf'> {
   readonly aggregateOptions?: AggregateOptions;
   readonly relayOptions?: RelayOptions;
 }
@@ -76,7 +78,10 @@ export function inMemoryObject(host: InMemoryHost, { storage, alarm }: InMemoryD
     // Without another wish nothing waits for real time.
     { coalesceMs: 0, ...host.relayOptions },
   );
-  const aggregate = createAggregate({ ...host, storage, armAlarm: relay.expect }, host.aggregateOptions);
+  const aggregate = createAggregate(
+    { ...host, storage, armAlarm: (stream, from, to) => relay.expect(stream, from, to) },
+    host.aggregateOptions,
+  );
 
   return {
     aggregate,

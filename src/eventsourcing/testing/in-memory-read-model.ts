@@ -1,6 +1,6 @@
 import type { RecordedEvent, StoredEvent } from '../event.ts';
 import { type StreamChanges, foldStream, sumIncrements } from '../read/fold.ts';
-import { type Projection, rowKeyOf } from '../read/projection.ts';
+import { type Handler, type Projection, ignored, rowKeyOf } from '../read/projection.ts';
 import type { Row } from '../read/slot-tables.ts';
 import { type StreamId, categoryOf } from '../stream.ts';
 import { upcast } from '../write/upcaster.ts';
@@ -28,23 +28,32 @@ export interface InMemoryReadModel {
  * Empty tables of a projection. Its handlers run with the time and chance out of reach, with immutable arguments, and twice: what is not
  * pure fails.
  */
-export function inMemoryReadModel(projection: Projection): InMemoryReadModel {
+export function inMemoryReadModel(declared: Projection): InMemoryReadModel {
+  const projection = withoutChance(declared);
   const own = inMemoryTable(projection.row.tables.a, [projection.row.key]);
   const appended = mapValues(projection.appends, (tables) => inMemoryTable(tables.a));
   const counters = mapValues(projection.counters, ({ tables, key }) => inMemoryTable(tables.a, key));
 
   function foldTwice(stream: StreamId, stored: readonly StoredEvent[]): StreamChanges {
     const before = deepFreeze(own.find({ [projection.row.key]: rowKeyOf(projection, stream) }));
-    const events = stored.map((event): RecordedEvent => deepFreeze(upcast(projection.follows[categoryOf(stream)] ?? {}, event)));
-    const fold = () => deterministically(`a handler of ${projection.name}`, () => foldStream(projection, stream, before, events));
-    const changes = fold();
-    expectSame(`${projection.name} is not pure: folding the same events of ${stream} again gives something else.`, changes, fold());
+    const events = stored.map((event): RecordedEvent =>
+      deepFreeze(upcast(projection.follows[categoryOf(stream)] ?? {}, event)),
+    );
+    const changes = foldStream(projection, stream, before, events);
+    const again = foldStream(projection, stream, before, events);
+    expectSame(
+      `${projection.name} is not pure: folding the same events of ${stream} again gives something else.`,
+      changes,
+      again,
+    );
     return changes;
   }
 
   return {
     apply(batch) {
-      const changes = [...Map.groupBy(batch, ({ stream }) => stream)].map(([stream, events]) => foldTwice(stream, events));
+      const changes = [...Map.groupBy(batch, ({ stream }) => stream)].map(([stream, events]) =>
+        foldTwice(stream, events),
+      );
       for (const { after } of changes) if (after) own.put(after);
       for (const [name, table] of Object.entries(appended)) {
         for (const row of changes.flatMap((change) => change.appended[name] ?? [])) table.insert(row);
@@ -57,7 +66,28 @@ export function inMemoryReadModel(projection: Projection): InMemoryReadModel {
     tables: () => ({
       rows: own.rows(),
       appended: mapValues(appended, (table) => table.rows()),
-      counters: mapValues(counters, (table, name) => table.rows().filter((row) => !isAtZero(row, projection.counters[name]?.key ?? []))),
+      counters: mapValues(counters, (table, name) =>
+        table.rows().filter((row) => !isAtZero(row, projection.counters[name]?.key ?? [])),
+      ),
+    }),
+  };
+}
+
+/** The projection with handlers that cannot ask for the time or for chance. */
+function withoutChance(projection: Projection): Projection {
+  return {
+    ...projection,
+    handlers: mapValues(projection.handlers, (handler, type) => {
+      if (handler === ignored) return handler;
+      const who = `${projection.name}'s handler of ${type}`;
+      const { create, change, append, count } = handler;
+      const guarded: Handler = {
+        create: create && ((event) => deterministically(who, () => create(event))),
+        change: change && ((row, event) => deterministically(who, () => change(row, event))),
+        append: append && ((event) => deterministically(who, () => append(event))),
+        count: count && ((event, row) => deterministically(who, () => count(event, row))),
+      };
+      return guarded;
     }),
   };
 }
@@ -67,6 +97,9 @@ function isAtZero(row: Row, key: readonly string[]): boolean {
   return Object.entries(row).every(([column, value]) => key.includes(column) || value === 0);
 }
 
-function mapValues<From, To>(from: Readonly<Record<string, From>>, map: (value: From, name: string) => To): Record<string, To> {
+function mapValues<From, To>(
+  from: Readonly<Record<string, From>>,
+  map: (value: From, name: string) => To,
+): Record<string, To> {
   return Object.fromEntries(Object.entries(from).map(([name, value]) => [name, map(value, name)]));
 }

@@ -50,10 +50,12 @@ export function inMemoryStorage(options: InMemoryStorageOptions = {}): InMemoryS
     commit(commit: Commit): void {
       for (const [index, event] of commit.events.entries()) {
         const expected = events.length + index + 1;
-        if (event.version !== expected) throw new Error(`the log has ${expected - 1} events, so ${event.version} cannot be the next version`);
+        if (event.version !== expected)
+          throw new Error(`the log has ${expected - 1} events, so ${event.version} cannot be the next version`);
       }
       const kept = [...remembered].filter(([, { expiresAt }]) => expiresAt > commit.now);
-      if (commit.remember && kept.some(([key]) => key === commit.remember?.key)) throw new Error('the key is remembered already');
+      if (commit.remember && kept.some(([key]) => key === commit.remember?.key))
+        throw new Error('the key is remembered already');
       const after = [...events, ...commit.events.map((event) => JSON.stringify(event))];
       // Last, as in the storage's transaction: when it throws, nothing of the commit remains.
       commit.armAlarm();

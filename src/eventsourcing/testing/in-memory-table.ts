@@ -34,7 +34,9 @@ export function inMemoryTable(table: SQLiteTable, key: readonly string[] = prima
       columns.map((column) => {
         const value = toStored(column, row[column.property]);
         if (value === null && !mayBeNull(declared[column.property])) {
-          throw new Error(`NOT NULL constraint failed: ${name}.${column.name} ("${column.property}" was left out or is null)`);
+          throw new Error(
+            `NOT NULL constraint failed: ${name}.${column.name} ("${column.property}" was left out or is null)`,
+          );
         }
         return [column.property, value];
       }),
@@ -49,11 +51,13 @@ export function inMemoryTable(table: SQLiteTable, key: readonly string[] = prima
     return JSON.stringify(key.map((property) => toStored(columnOf({ name, columns }, property), row[property])));
   }
 
+  function find(wanted: Row): Row | undefined {
+    const found = stored.get(idOf(wanted));
+    return found && decode(found);
+  }
+
   return {
-    find(wanted) {
-      const found = stored.get(idOf(wanted));
-      return found && decode(found);
-    },
+    find,
     rows: () => [...stored].toSorted(([one], [other]) => (one < other ? -1 : 1)).map(([, values]) => decode(values)),
     insert(row) {
       const id = idOf(row);
@@ -64,7 +68,7 @@ export function inMemoryTable(table: SQLiteTable, key: readonly string[] = prima
       stored.set(idOf(row), encode(row));
     },
     add(row) {
-      const before = this.find(row) ?? {};
+      const before = find(row) ?? {};
       const counts = columns.map(({ property }) => property).filter((property) => !key.includes(property));
       const sums = counts.map((count) => [count, numberAt(before, count) + numberAt(row, count)]);
       stored.set(idOf(row), encode({ ...row, ...Object.fromEntries(sums) }));
@@ -75,7 +79,9 @@ export function inMemoryTable(table: SQLiteTable, key: readonly string[] = prima
 /** The properties of the table's primary key; without one that the handlers give, a row is known by all its columns. */
 function primaryKeyOf(table: SQLiteTable): readonly string[] {
   const [composite] = getTableConfig(table).primaryKeys;
-  const columns = Object.entries(getTableColumns(table) as Record<string, SQLiteColumn>).filter(([, column]) => !isRowId(column));
+  const columns = Object.entries(getTableColumns(table) as Record<string, SQLiteColumn>).filter(
+    ([, column]) => !isRowId(column),
+  );
   const key = columns.filter(([, column]) => (composite ? composite.columns.includes(column) : column.primary));
   return (key.length > 0 ? key : columns).map(([property]) => property);
 }

@@ -62,7 +62,10 @@ export function project<Table extends SQLiteTable>(projection: Projection<Table>
   return projected(projection, []);
 }
 
-function projected<Table extends SQLiteTable>(projection: Projection<Table>, log: readonly StoredEvent[]): Projected<Table> {
+function projected<Table extends SQLiteTable>(
+  projection: Projection<Table>,
+  log: readonly StoredEvent[],
+): Projected<Table> {
   let model: InMemoryReadModel | undefined;
   function tables() {
     model ??= foldEachAlone(projection, log);
@@ -108,25 +111,32 @@ function projected<Table extends SQLiteTable>(projection: Projection<Table>, log
 /** Stream after stream, event by event: what every interleaving has to equal. */
 function foldEachAlone(projection: Projection, log: readonly StoredEvent[]): InMemoryReadModel {
   const model = inMemoryReadModel(projection);
-  for (const events of Map.groupBy(log, ({ stream }) => stream).values()) for (const event of events) model.apply([event]);
+  for (const events of Map.groupBy(log, ({ stream }) => stream).values())
+    for (const event of events) model.apply([event]);
   return model;
 }
 
 /** The events of all streams in a random sequence that keeps each stream's own. */
 function interleaved(log: readonly StoredEvent[], random: SeededRandom): readonly StoredEvent[] {
-  const streams = [...Map.groupBy(log, ({ stream }) => stream).values()].map((events) => [...events]);
+  let open = Array.from(Map.groupBy(log, ({ stream }) => stream).values(), (events) => ({ events, taken: 0 }));
   const mixed: StoredEvent[] = [];
-  while (mixed.length < log.length) {
-    const open = streams.filter((events) => events.length > 0);
-    const next = open[random.below(open.length)]?.shift();
-    if (next) mixed.push(next);
+  while (open.length > 0) {
+    const next = open[random.below(open.length)] as (typeof open)[number];
+    mixed.push(next.events[next.taken] as StoredEvent);
+    next.taken += 1;
+    open = open.filter(({ events, taken }) => taken < events.length);
   }
   return mixed;
 }
 
-function inBatches(events: readonly StoredEvent[], maxBatch: number, random: SeededRandom): readonly (readonly StoredEvent[])[] {
+function inBatches(
+  events: readonly StoredEvent[],
+  maxBatch: number,
+  random: SeededRandom,
+): readonly (readonly StoredEvent[])[] {
   const batches: (readonly StoredEvent[])[] = [];
-  for (let at = 0; at < events.length; at += batches.at(-1)?.length ?? 1) batches.push(events.slice(at, at + 1 + random.below(maxBatch)));
+  for (let at = 0; at < events.length; at += batches.at(-1)?.length ?? 1)
+    batches.push(events.slice(at, at + 1 + random.below(maxBatch)));
   return batches;
 }
 
@@ -136,6 +146,7 @@ function describe(batch: readonly StoredEvent[]): string {
 
 function named(tables: Readonly<Record<string, readonly Row[]>>, name: string, projection: Projection): readonly Row[] {
   const rows = tables[name];
-  if (!rows) throw new Error(`${projection.name} declares no "${name}"; it has: ${Object.keys(tables).join(', ') || 'none'}`);
+  if (!rows)
+    throw new Error(`${projection.name} declares no "${name}"; it has: ${Object.keys(tables).join(', ') || 'none'}`);
   return rows;
 }

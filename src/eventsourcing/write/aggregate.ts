@@ -96,7 +96,11 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     return head;
   }
 
-  function fold(type: AnyAggregateType, from: { version: number; state: object }, upTo: number | ((event: StoredEvent) => boolean)) {
+  function fold(
+    type: AnyAggregateType,
+    from: { version: number; state: object },
+    upTo: number | ((event: StoredEvent) => boolean),
+  ) {
     const isWanted = typeof upTo === 'number' ? (event: StoredEvent) => event.version <= upTo : upTo;
     let { version, state } = from;
     for (;;) {
@@ -122,9 +126,7 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
   }
 
   function isUsable(snapshot: Snapshot, type: AnyAggregateType): boolean {
-    return (
-      snapshot.stateVersion === type.stateVersion && storage.read(snapshot.version, 1)[0]?.id === snapshot.eventId
-    );
+    return snapshot.stateVersion === type.stateVersion && storage.read(snapshot.version, 1)[0]?.id === snapshot.eventId;
   }
 
   function stateAt(type: AnyAggregateType, asOf: AsOf): AggregateState | undefined {
@@ -146,7 +148,9 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
 
   /** The version at which the command that created the stream ended: its events share one command id. */
   function createdVersion(first: StoredEvent): number {
-    const createdBy = storage.read(1, READ_ALL).filter((event) => event.metadata.commandId === first.metadata.commandId);
+    const createdBy = storage
+      .read(1, READ_ALL)
+      .filter((event) => event.metadata.commandId === first.metadata.commandId);
     return createdBy.at(-1)?.version ?? first.version;
   }
 
@@ -171,7 +175,12 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     });
   }
 
-  function append(request: ExecuteRequest, type: AnyAggregateType, before: object, events: readonly StoredEvent[]): ExecuteResult {
+  function append(
+    request: ExecuteRequest,
+    type: AnyAggregateType,
+    before: object,
+    events: readonly StoredEvent[],
+  ): ExecuteResult {
     const last = events.at(-1) as StoredEvent;
     const state = events.reduce(
       (current, stored) => type.decider.evolve(current, upcast(type.events, stored) as RecordedEvent) as object,
@@ -221,7 +230,8 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
       const decision: Decision<DomainEvent> = type.decider.decide(request.command, state);
       if (isRejection<DomainEvent, Rejection>(decision)) return { outcome: 'rejected', rejection: decision, version };
       if (isMismatch) return { outcome: 'version-mismatch', currentVersion: version };
-      if (decision.length === 0) return applied(version, false, request.returnState ? (state as JsonObject) : undefined);
+      if (decision.length === 0)
+        return applied(version, false, request.returnState ? (state as JsonObject) : undefined);
       return append(request, type, state, record(request, type, decision));
     },
 

@@ -6,12 +6,12 @@ import type { AggregateState, AsOf, ExecuteRequest, ExecuteResult, LogPage } fro
 /** Every aggregate of the system, wherever it lives. Command handlers, catch-ups and reads of the write side depend on this port. */
 export interface Aggregates {
   /** Throws `OverloadedError` when nothing was done, `OutcomeUnknownError` when nobody can say. */
-  execute(request: ExecuteRequest): Promise<ExecuteResult>;
-  load(stream: StreamId, fromVersion: number, limit: number): Promise<LogPage>;
+  readonly execute: (request: ExecuteRequest) => Promise<ExecuteResult>;
+  readonly load: (stream: StreamId, fromVersion: number, limit: number) => Promise<LogPage>;
   /** 0 when the stream does not exist. */
-  currentVersion(stream: StreamId): Promise<number>;
+  readonly currentVersion: (stream: StreamId) => Promise<number>;
   /** The folded state now, or as it was; undefined when there was nothing (yet). */
-  state(stream: StreamId, asOf?: AsOf): Promise<AggregateState | undefined>;
+  readonly state: (stream: StreamId, asOf?: AsOf) => Promise<AggregateState | undefined>;
 }
 
 /** The remote methods of an aggregate's object. Plain data in and out. */
@@ -56,7 +56,8 @@ export function durableAggregates(stubOf: StubOf, options: DurableAggregatesOpti
         } catch (error) {
           if (isOverloaded(error)) throw new OverloadedError(`${request.stream} is overloaded`, { cause: error });
           if (isThrownByObject(error)) throw error;
-          if (!isRetryable(error) || retries <= 0) throw new OutcomeUnknownError(`no answer from ${request.stream}`, { cause: error });
+          if (!isRetryable(error) || retries <= 0)
+            throw new OutcomeUnknownError(`no answer from ${request.stream}`, { cause: error });
         }
       }
     },

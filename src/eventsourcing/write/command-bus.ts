@@ -18,7 +18,10 @@ export interface CommandContext {
 }
 
 /** Carries a command out. */
-export type CommandHandler<C extends Command = Command, Result = unknown> = (command: C, context: CommandContext) => Promise<Result>;
+export type CommandHandler<C extends Command = Command, Result = unknown> = (
+  command: C,
+  context: CommandContext,
+) => Promise<Result>;
 
 /** Handlers by command type. */
 // oxlint-disable-next-line typescript/no-explicit-any -- existential: each handler takes a command type of its own

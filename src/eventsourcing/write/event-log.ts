@@ -83,9 +83,9 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
   }
 
   function forgetExpired(now: number): void {
-    oldestExpiry ??= sql
-      .exec<{ oldest: number | null }>(`SELECT min(expires_at) AS oldest FROM idempotency`)
-      .one().oldest ?? Number.POSITIVE_INFINITY;
+    oldestExpiry ??=
+      sql.exec<{ oldest: number | null }>(`SELECT min(expires_at) AS oldest FROM idempotency`).one().oldest ??
+      Number.POSITIVE_INFINITY;
     if (oldestExpiry > now) return;
     sql.exec(`DELETE FROM idempotency WHERE expires_at <= ?`, now);
     oldestExpiry = undefined;

@@ -52,13 +52,13 @@ export interface RelayOptions {
 /** Gets a stream's events to every group that follows it: at once when all is well, and in the end whatever happens (I7, I18). */
 export interface Relay {
   /** Has to have run before the first `expect` of this lifetime: finds out whether an alarm is set. */
-  prepare(): Promise<void>;
+  readonly prepare: () => Promise<void>;
   /** Called last inside a commit's transaction: plans the delivery check of the new events and arms the alarm no later (I6). */
-  expect(stream: StreamId, fromVersion: number, toVersion: number): void;
+  readonly expect: (stream: StreamId, fromVersion: number, toVersion: number) => void;
   /** Sends what is unpublished, coalesced, in the background. */
-  publish(): void;
+  readonly publish: () => void;
   /** The alarm handler. Never throws and runs no domain code: a bad deploy must not eat the alarm's few retries. */
-  onAlarm(): Promise<void>;
+  readonly onAlarm: () => Promise<void>;
 }
 
 interface Check {

@@ -8,7 +8,9 @@ export type Upcaster = (data: JsonObject) => JsonObject;
  * Every event type of a category, each with the upcasters from its first shape on, oldest first. The current schema version is
  * one more than their number, so a type whose shape never changed has `[]`.
  */
-export type EventTypes<Event extends DomainEvent = DomainEvent> = { readonly [Type in Event['type']]: readonly Upcaster[] };
+export type EventTypes<Event extends DomainEvent = DomainEvent> = {
+  readonly [Type in Event['type']]: readonly Upcaster[];
+};
 
 /** An event that this version of the code cannot read: its type is unknown, or its schema version is from the future. */
 export class UnreadableEventError extends Error {

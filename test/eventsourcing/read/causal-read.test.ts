@@ -16,7 +16,11 @@ function token(...seen: (readonly [StreamId, number])[]): CausalToken {
 }
 
 function readOne(tallyId: string, stream: StreamId, seen: CausalToken, timeoutMs = 1_000) {
-  return causalRead(system.reads, { projection: tallyBoard, token: seen, stream, query: tallyById(tallyId) }, { timeoutMs });
+  return causalRead(
+    system.reads,
+    { projection: tallyBoard, token: seen, stream, query: tallyById(tallyId) },
+    { timeoutMs },
+  );
 }
 
 function readAll(seen: CausalToken, timeoutMs = 1_000) {
@@ -38,7 +42,10 @@ function withFaults(faults: DatabaseFaults) {
 describe('a causal read of one stream', () => {
   it('shows the write although no consumer ever runs', async () => {
     const { tallyId, stream, seen } = await tallyAt(1, 2, 3);
-    expect(await readOne(tallyId, stream, seen)).toMatchObject({ outcome: 'read', rows: [{ tallyId, version: 3, sum: 6 }] });
+    expect(await readOne(tallyId, stream, seen)).toMatchObject({
+      outcome: 'read',
+      rows: [{ tallyId, version: 3, sum: 6 }],
+    });
   });
 
   it('costs one round trip when the read model is where the token is', async () => {
@@ -86,7 +93,10 @@ describe('a causal read of one stream', () => {
       return cloudflare.aggregateStub(bindings, of);
     };
     ports.database = () => staleReplica(env.SERVING_DB);
-    const withBookmark = { ...seen, bookmarks: new Map([['serving', '00000000-00000000-00000000-00000000000000000000000000000000']]) };
+    const withBookmark = {
+      ...seen,
+      bookmarks: new Map([['serving', '00000000-00000000-00000000-00000000000000000000000000000000']]),
+    };
     expect(await readOne(tallyId, stream, withBookmark)).toMatchObject({ outcome: 'read', rows: [{ version: 1 }] });
     expect(answeredByReplica).toBe(1);
     expect(loads).toBe(0);
@@ -99,7 +109,13 @@ describe('a causal read of one stream', () => {
         throw new Error('D1_ERROR: D1 DB is overloaded.');
       },
     });
-    expect(await readOne(tallyId, stream, seen, 300)).toEqual({ outcome: 'behind', stream, wanted: 1, has: 0, isOverloaded: false });
+    expect(await readOne(tallyId, stream, seen, 300)).toEqual({
+      outcome: 'behind',
+      stream,
+      wanted: 1,
+      has: 0,
+      isOverloaded: false,
+    });
   });
 
   it('goes on after a database fault that passes, and answers "unavailable" for one that does not', async () => {
@@ -119,7 +135,9 @@ describe('a causal read of one stream', () => {
   it('brings up a stream that is thousands of events behind, page by page', async () => {
     const { tallyId, stream } = newTally();
     for (let page = 0; page < 11; page += 1) await Promise.all(Array.from({ length: 100 }, () => add(tallyId, 1)));
-    expect(await readOne(tallyId, stream, token([stream, 1_100]), 5_000)).toMatchObject({ rows: [{ version: 1_100, sum: 1_100 }] });
+    expect(await readOne(tallyId, stream, token([stream, 1_100]), 5_000)).toMatchObject({
+      rows: [{ version: 1_100, sum: 1_100 }],
+    });
   });
 
   it('answers "behind" at once when the object turns requests away', async () => {
@@ -133,14 +151,22 @@ describe('a causal read of one stream', () => {
 
   it('refuses a token that is ahead of the stream, at once', async () => {
     const { tallyId, stream } = await tallyAt(1);
-    expect(await readOne(tallyId, stream, token([stream, 9]), 60_000)).toEqual({ outcome: 'token-ahead', stream, wanted: 9, head: 1 });
+    expect(await readOne(tallyId, stream, token([stream, 9]), 60_000)).toEqual({
+      outcome: 'token-ahead',
+      stream,
+      wanted: 9,
+      head: 1,
+    });
   });
 
   it('answers "dead letter" at once for more of a stream than its projection can take', async () => {
     const { tallyId, stream, seen } = await tallyAt(1, POISON);
     broken.handler = true;
     expect(await readOne(tallyId, stream, seen, 60_000)).toEqual({ outcome: 'dead-letter', stream, wanted: 2, has: 1 });
-    expect(await readOne(tallyId, stream, token([stream, 1]))).toMatchObject({ outcome: 'read', rows: [{ version: 1 }] });
+    expect(await readOne(tallyId, stream, token([stream, 1]))).toMatchObject({
+      outcome: 'read',
+      rows: [{ version: 1 }],
+    });
   });
 
   it('reads absence as no rows at version 0', async () => {
@@ -182,14 +208,20 @@ describe('epochs and builds', () => {
   it('reads the pointer again when another epoch has begun', async () => {
     const { tallyId, stream, seen } = await tallyAt(1);
     await readOne(tallyId, stream, seen);
-    await env.SERVING_DB.prepare(`UPDATE projection_pointer SET epoch = epoch + 1 WHERE projection = 'tally-board'`).run();
+    await env.SERVING_DB.prepare(
+      `UPDATE projection_pointer SET epoch = epoch + 1 WHERE projection = 'tally-board'`,
+    ).run();
     expect(await readOne(tallyId, stream, seen)).toMatchObject({ outcome: 'read', rows: [{ version: 1 }] });
   });
 
   it('answers "building" for a projection without a pointer, and for one whose live revision it has no code for', async () => {
     const { tallyId, stream, seen } = await tallyAt(1);
     const setRevision = (revision: number) =>
-      env.SERVING_DB.prepare(`UPDATE projection_pointer SET epoch = epoch + 1, live_revision = ? WHERE projection = 'tally-board'`).bind(revision).run();
+      env.SERVING_DB.prepare(
+        `UPDATE projection_pointer SET epoch = epoch + 1, live_revision = ? WHERE projection = 'tally-board'`,
+      )
+        .bind(revision)
+        .run();
     await setRevision(7);
     expect(await readOne(tallyId, stream, seen)).toEqual({ outcome: 'building' });
     await setRevision(1);
@@ -216,7 +248,9 @@ function replicaSession(real: D1Database): Pick<D1DatabaseSession, 'prepare' | '
   return {
     prepare(sql) {
       answeredByReplica += 1;
-      const statement = real.prepare(sql.replaceAll('FROM checkpoint AS c', 'FROM (SELECT * FROM checkpoint WHERE false) AS c'));
+      const statement = real.prepare(
+        sql.replaceAll('FROM checkpoint AS c', 'FROM (SELECT * FROM checkpoint WHERE false) AS c'),
+      );
       return new Proxy(statement, {
         get: (target, property) =>
           property === 'bind'

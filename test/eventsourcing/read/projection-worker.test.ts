@@ -15,7 +15,9 @@ interface Board {
 }
 
 async function board(tallyId: string): Promise<Board | null> {
-  return env.SERVING_DB.prepare('SELECT version, sum FROM tally_board_a WHERE tally_id = ?').bind(tallyId).first<Board>();
+  return env.SERVING_DB.prepare('SELECT version, sum FROM tally_board_a WHERE tally_id = ?')
+    .bind(tallyId)
+    .first<Board>();
 }
 
 async function checkpoint(projection: string, stream: StreamId): Promise<number | null> {
@@ -26,7 +28,9 @@ async function checkpoint(projection: string, stream: StreamId): Promise<number 
 
 /** Additions counted over all tallies, whatever their parity. */
 async function counted(): Promise<{ additions: number; sum: number }> {
-  const row = await env.SERVING_DB.prepare('SELECT coalesce(sum(additions), 0) AS additions, coalesce(sum(sum), 0) AS sum FROM tally_totals_a').first<{ additions: number; sum: number }>();
+  const row = await env.SERVING_DB.prepare(
+    'SELECT coalesce(sum(additions), 0) AS additions, coalesce(sum(sum), 0) AS sum FROM tally_totals_a',
+  ).first<{ additions: number; sum: number }>();
   return row ?? { additions: 0, sum: 0 };
 }
 
@@ -59,7 +63,9 @@ describe('a batch of messages', () => {
     expect(await checkpoint('tally-board', stream)).toBe(2);
     expect(await checkpoint('tally-count', stream)).toBe(2);
     expect(await counted()).toEqual({ additions: before.additions + 2, sum: before.sum + 7 });
-    const entries = await env.SERVING_DB.prepare('SELECT version, by FROM tally_entries_a WHERE tally_id = ?').bind(tallyId).all();
+    const entries = await env.SERVING_DB.prepare('SELECT version, by FROM tally_entries_a WHERE tally_id = ?')
+      .bind(tallyId)
+      .all();
     expect(entries.results).toEqual([
       { version: 1, by: 3 },
       { version: 2, by: 4 },
@@ -84,7 +90,9 @@ describe('a batch of messages', () => {
 
   it('takes a range without payload, and acknowledges what is no hint', async () => {
     const { tallyId, stream } = await tallyWith(1, 2);
-    expect(await acks([{ stream, fromVersion: 1, toVersion: 2 }, 'garbage', { stream: 'x', fromVersion: 'y' }, null])).toBe(4);
+    expect(
+      await acks([{ stream, fromVersion: 1, toVersion: 2 }, 'garbage', { stream: 'x', fromVersion: 'y' }, null]),
+    ).toBe(4);
     expect(await board(tallyId)).toEqual({ version: 2, sum: 3 });
   });
 
@@ -117,7 +125,9 @@ describe('a batch of messages', () => {
         if (number < 2 || hasLost) return;
         hasLost = true;
         ports.database = () => rival;
-        await system.catchUp(system.registry.revisionOf('tally-board', 1)!, [{ stream: first.stream, wanted: 1, hints: first.hints.slice(0, 1) }]);
+        await system.catchUp(system.registry.revisionOf('tally-board', 1)!, [
+          { stream: first.stream, wanted: 1, hints: first.hints.slice(0, 1) },
+        ]);
       },
     });
     expect(await acks([...first.hints, ...second.hints])).toBe(3);
@@ -206,7 +216,9 @@ describe('an event that cannot be applied', () => {
   it('of a log that was restored to an earlier time is not applied over what it contradicts', async () => {
     const { tallyId, stream, hints } = await tallyWith(1, 2);
     await deliver(hints);
-    await env.SERVING_DB.prepare(`UPDATE checkpoint SET event_id = 'an event that is gone' WHERE stream = ?`).bind(stream).run();
+    await env.SERVING_DB.prepare(`UPDATE checkpoint SET event_id = 'an event that is gone' WHERE stream = ?`)
+      .bind(stream)
+      .run();
     await add(tallyId, 3);
     const [next] = await sentHints(1, stream);
     expect((await deliver([next])).retryMessages).toHaveLength(1);
@@ -220,7 +232,9 @@ describe('slots and epochs', () => {
     const calls = withFaults({
       async beforeBatch(number) {
         if (number !== 2) return;
-        await env.SERVING_DB.prepare(`UPDATE projection_pointer SET epoch = epoch + 1 WHERE projection LIKE 'tally-%'`).run();
+        await env.SERVING_DB.prepare(
+          `UPDATE projection_pointer SET epoch = epoch + 1 WHERE projection LIKE 'tally-%'`,
+        ).run();
       },
     });
     expect(await acks(hints)).toBe(1);
@@ -231,15 +245,25 @@ describe('slots and epochs', () => {
   it('moves every slot that the epoch lists in the same batch as the live one', async () => {
     const { tallyId, stream, hints } = await tallyWith(1, 2);
     const setMoved = (moved: string) =>
-      env.SERVING_DB.prepare(`UPDATE projection_pointer SET epoch = epoch + 1, moved = ? WHERE projection = 'tally-board'`).bind(moved).run();
+      env.SERVING_DB.prepare(
+        `UPDATE projection_pointer SET epoch = epoch + 1, moved = ? WHERE projection = 'tally-board'`,
+      )
+        .bind(moved)
+        .run();
     await acks(hints.slice(0, 1));
     await setMoved('[{"revision":1,"slot":"b"}]');
     // Slot b has seen nothing of the stream: it gets both events, slot a the second alone.
     expect(await acks(hints.slice(1))).toBe(1);
-    const b = await env.SERVING_DB.prepare('SELECT version, sum FROM tally_board_b WHERE tally_id = ?').bind(tallyId).first();
+    const b = await env.SERVING_DB.prepare('SELECT version, sum FROM tally_board_b WHERE tally_id = ?')
+      .bind(tallyId)
+      .first();
     expect(b).toEqual({ version: 2, sum: 3 });
     expect(await board(tallyId)).toEqual({ version: 2, sum: 3 });
-    const rows = await env.SERVING_DB.prepare(`SELECT slot, version FROM checkpoint WHERE projection = 'tally-board' AND stream = ? ORDER BY slot`).bind(stream).all();
+    const rows = await env.SERVING_DB.prepare(
+      `SELECT slot, version FROM checkpoint WHERE projection = 'tally-board' AND stream = ? ORDER BY slot`,
+    )
+      .bind(stream)
+      .all();
     expect(rows.results).toEqual([
       { slot: 'a', version: 2 },
       { slot: 'b', version: 2 },

@@ -32,7 +32,10 @@ describe('the log in its object', () => {
   it('lets one of two commands win that race for the same version, and appends nothing for the other', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
-    const outcomes = await Promise.all([add(tallyId, 2, { expectedVersion: 1 }), add(tallyId, 3, { expectedVersion: 1 })]);
+    const outcomes = await Promise.all([
+      add(tallyId, 2, { expectedVersion: 1 }),
+      add(tallyId, 3, { expectedVersion: 1 }),
+    ]);
     expect(outcomes.map(({ outcome }) => outcome).toSorted()).toEqual(['applied', 'version-mismatch']);
     expect(await system.aggregates.currentVersion(stream)).toBe(2);
   });
@@ -128,7 +131,9 @@ describe('publication and delivery', () => {
     ports.clockOffsetMs = 5_000;
     await runDurableObjectAlarm(objectOf(stream));
     expect(takeHints(stream)).toHaveLength(1);
-    const rows = await runInDurableObject(objectOf(stream), (_, state) => state.storage.sql.exec('SELECT grp, attempt FROM delivery').toArray());
+    const rows = await runInDurableObject(objectOf(stream), (_, state) =>
+      state.storage.sql.exec('SELECT grp, attempt FROM delivery').toArray(),
+    );
     expect(rows).toEqual([{ grp: 'serving', attempt: 1 }]);
   });
 

@@ -12,7 +12,8 @@ const keyed: ExecuteRequest = { ...plain, idempotency: { key: 'k', fingerprint: 
 const applied: ExecuteResult = { outcome: 'applied', version: 1, replayed: false };
 
 const lost = () => Object.assign(new Error('Network connection lost.'), { retryable: true });
-const overloaded = () => Object.assign(new Error('Durable Object is overloaded.'), { overloaded: true, retryable: true });
+const overloaded = () =>
+  Object.assign(new Error('Durable Object is overloaded.'), { overloaded: true, retryable: true });
 const bug = () => Object.assign(new Error('a bug'), { remote: true });
 
 /** Aggregates whose objects answer as scripted, one answer a call, and a count of the calls. */
