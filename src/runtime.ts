@@ -10,7 +10,7 @@ import { pointerCache } from './eventsourcing/read/pointer.ts';
 import type { Projection } from './eventsourcing/read/projection.ts';
 import type { ProjectionWorkerPorts } from './eventsourcing/read/projection-worker.ts';
 import { singleFlight } from './eventsourcing/read/single-flight.ts';
-import { type Registry, createRegistry } from './eventsourcing/registry.ts';
+import type { Registry } from './eventsourcing/registry.ts';
 import type { StreamId } from './eventsourcing/stream.ts';
 import type { AggregateOptions } from './eventsourcing/write/aggregate.ts';
 import type { AggregateHost } from './eventsourcing/write/aggregate-object.ts';
@@ -45,7 +45,8 @@ export const cloudflare: Platform = {
 /** Everything that a request, a queue batch or an object needs, put together once for each isolate. */
 export interface Runtime {
   readonly registry: Registry;
-  readonly bus: CommandBus<CommandHandlers>;
+  /** Put together when it is first asked for: an object that only publishes must not depend on any command handler. */
+  readonly bus: () => CommandBus<CommandHandlers>;
   readonly aggregates: Aggregates;
   readonly clock: Clock;
   readonly reads: CausalReadPorts;
@@ -58,12 +59,10 @@ export interface Runtime {
   tokens(): TokenCodec;
 }
 
-/** Puts the system together for an environment. */
-export function createRuntime(env: Env, modules: readonly Module[], platform: Platform): Runtime {
+/** Puts the system together for an environment. Runs no code of the domain. */
+export function createRuntime(env: Env, modules: readonly Module[], registry: Registry, platform: Platform): Runtime {
   const { clock } = platform;
-  const registry = createRegistry(modules);
   const aggregates = durableAggregates((stream) => platform.aggregateStub(env, stream));
-  const bus = createCommandBus(...modules.map(({ commands }) => commands({ aggregates, clock })));
   const database = (group: Group) => platform.database(env, group);
   const pointers = pointerCache();
 
@@ -77,6 +76,7 @@ export function createRuntime(env: Env, modules: readonly Module[], platform: Pl
     return catchUp(ports, projection.name, requests);
   }
 
+  let bus: CommandBus<CommandHandlers> | undefined;
   let codec: TokenCodec | undefined;
   function tokens(): TokenCodec {
     if (!env.CAUSAL_TOKEN_KEY)
@@ -88,7 +88,10 @@ export function createRuntime(env: Env, modules: readonly Module[], platform: Pl
 
   return {
     registry,
-    bus,
+    bus() {
+      bus ??= createCommandBus(...modules.map(({ commands }) => commands({ aggregates, clock })));
+      return bus;
+    },
     aggregates,
     clock,
     reads: { databaseOf: database, pointers, catchUp: runCatchUp, flights: singleFlight(), now: clock.now },

@@ -1,6 +1,7 @@
 import { type Env, groupOfQueue } from './bindings.ts';
 import { consumeHints } from './eventsourcing/read/projection-worker.ts';
 import { aggregateObject } from './eventsourcing/write/aggregate-object.ts';
+import { createRegistry } from './eventsourcing/registry.ts';
 import { createApp } from './http/app.ts';
 import { log } from './log.ts';
 import type { Module } from './module.ts';
@@ -10,9 +11,11 @@ import { type Platform, type Runtime, createRuntime } from './runtime.ts';
 
 /** Puts a domain on a platform: the Worker's handlers and its Durable Object class. */
 export function tidemark(domain: readonly Module[], platform: Platform) {
+  // Now, and not at the first request: a domain that contradicts itself must fail the deployment.
+  const registry = createRegistry(domain);
   const runtimes = new WeakMap<Env, Runtime>();
   function runtimeOf(env: Env): Runtime {
-    const known = runtimes.get(env) ?? createRuntime(env, domain, platform);
+    const known = runtimes.get(env) ?? createRuntime(env, domain, registry, platform);
     runtimes.set(env, known);
     return known;
   }

@@ -93,7 +93,7 @@ async function runCommand<Params extends z.ZodObject, Body extends z.ZodType>(
   const newId = () => (idempotency ? nameBasedUuid(idempotency.key, KEY_NAMESPACE) : runtime.clock.newId());
   const command = route.toCommand({ params, body: body.value, newId });
 
-  const result = (await runtime.bus.dispatch(command, {
+  const result = (await runtime.bus().dispatch(command, {
     commandId: runtime.clock.newId(),
     correlationId,
     causationId: requestId,

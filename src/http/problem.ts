@@ -130,9 +130,9 @@ export function problemResponse(types: ProblemTypes, problem: Problem, instance:
     code: problem.code,
     detail: problem.message,
     instance,
-    ...problem.details,
   };
-  return new Response(JSON.stringify(body), {
+  // The standard members win: a detail that shares a name with one must not shadow it.
+  return new Response(JSON.stringify({ ...body, ...problem.details, ...body }), {
     status: type.status,
     headers: { ...problem.headers, [HEADER.contentType]: 'application/problem+json' },
   });
