@@ -24,6 +24,9 @@ export default defineConfig({
     // Every file gets a workerd of its own, and so storage, queues and alarms of its own; tests in one file share them.
     isolate: true,
     maxWorkers: '100%',
+    // Generous, since machines are shared: nothing here passes or fails by its speed.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
     // The log lines of a test are worth reading only when it fails.
     silent: 'passed-only',
   },

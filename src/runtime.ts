@@ -2,14 +2,16 @@ import { type Env, databaseOf, queueOf } from './bindings.ts';
 import type { Clock } from './eventsourcing/clock.ts';
 import type { Group } from './eventsourcing/group.ts';
 import type { Hint } from './eventsourcing/message.ts';
-import { type CatchUpRequest, type CatchUpResult, catchUp } from './eventsourcing/read/catch-up.ts';
+import type { EventSourcedModule } from './eventsourcing/module.ts';
+import { type CatchUpResult, catchUp } from './eventsourcing/read/catch-up.ts';
+import type { CatchUpRequest } from './eventsourcing/read/catch-up-step.ts';
 import type { CausalReadPorts } from './eventsourcing/read/causal-read.ts';
-import { type TokenCodec, tokenCodec } from './eventsourcing/read/causal-token.ts';
 import { liveVersions } from './eventsourcing/read/confirm.ts';
 import { pointerCache } from './eventsourcing/read/pointer.ts';
 import type { Projection } from './eventsourcing/read/projection.ts';
 import type { ProjectionWorkerPorts } from './eventsourcing/read/projection-worker.ts';
 import { singleFlight } from './eventsourcing/read/single-flight.ts';
+import { type TokenCodec, tokenCodec } from './eventsourcing/read/token-codec.ts';
 import type { Registry } from './eventsourcing/registry.ts';
 import type { StreamId } from './eventsourcing/stream.ts';
 import type { AggregateOptions } from './eventsourcing/write/aggregate.ts';
@@ -19,7 +21,6 @@ import { type CommandBus, type CommandHandlers, createCommandBus } from './event
 import type { RelayOptions } from './eventsourcing/write/relay.ts';
 import { systemClock } from './clock.ts';
 import { log } from './log.ts';
-import type { Module } from './module.ts';
 
 /** The ports to the platform. Production uses them as they are here; tests replace single ones, to inject faults. */
 export interface Platform {
@@ -60,7 +61,12 @@ export interface Runtime {
 }
 
 /** Puts the system together for an environment. Runs no code of the domain. */
-export function createRuntime(env: Env, modules: readonly Module[], registry: Registry, platform: Platform): Runtime {
+export function createRuntime(
+  env: Env,
+  modules: readonly EventSourcedModule[],
+  registry: Registry,
+  platform: Platform,
+): Runtime {
   const { clock } = platform;
   const aggregates = durableAggregates((stream) => platform.aggregateStub(env, stream));
   const database = (group: Group) => platform.database(env, group);

@@ -1,14 +1,8 @@
 import type { Group } from './group.ts';
+import type { EventSourcedModule } from './module.ts';
 import type { Projection } from './read/projection.ts';
 import { type StreamId, categoryOf } from './stream.ts';
 import type { AnyAggregateType } from './write/aggregate-type.ts';
-
-/** What one subject of the domain brings to the kernel. */
-export interface EventSourcedModule {
-  readonly aggregate: AnyAggregateType;
-  /** Its projections; for a while during a rollout, two revisions of one. */
-  readonly projections: readonly Projection[];
-}
 
 /** Everything registered, looked up in the ways that the kernel needs. */
 export interface Registry {

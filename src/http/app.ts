@@ -1,4 +1,4 @@
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 
@@ -14,7 +14,7 @@ import type { Route } from './route.ts';
 
 const CORRELATION_ID = /^[A-Za-z0-9._-]{1,128}$/;
 // https://www.w3.org/TR/trace-context/#traceparent-header
-const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** The HTTP API: what every route shares, and the routes. `problems` are the modules' own problem types. */
 export function createApp(
@@ -55,19 +55,23 @@ export function createApp(
       app,
       onMethodNotAllowed(c, methods) {
         const allow = { [HEADER.allow]: [...methods, 'OPTIONS'].join(', ') };
-        return problemResponse(
-          types,
-          new Problem('method-not-allowed', `${c.req.method} is not for ${c.req.path}.`, {}, allow),
-          c.req.path,
-        );
+        const problem = new Problem('method-not-allowed', `${c.req.method} is not for ${c.req.path}.`, {}, allow);
+        return problemResponse(types, problem, instanceOf(c));
       },
     }),
   );
   for (const { method, path, handlers } of routes) app.on(method, [path], ...handlers);
 
-  app.notFound((c) => problemResponse(types, new Problem('not-found', `There is no route ${c.req.path}.`), c.req.path));
-  app.onError((error, c) => problemResponse(types, toProblem(error, c), c.req.path));
+  app.notFound((c) => {
+    return problemResponse(types, new Problem('not-found', `There is no route ${c.req.path}.`), instanceOf(c));
+  });
+  app.onError((error, c) => problemResponse(types, toProblem(error, c), instanceOf(c)));
   return app;
+}
+
+/** What a problem is about, as a URI reference: the path as it was sent, not decoded. */
+function instanceOf(c: Context): string {
+  return new URL(c.req.url).pathname;
 }
 
 function isAllowedOrigin(env: Env, origin: string): boolean {

@@ -2,7 +2,7 @@ import type { Context } from 'hono';
 import type * as z from 'zod';
 
 import { HEADER } from './headers.ts';
-import { MAX_BODY_BYTES, MAX_NESTING } from './limits.ts';
+import { MAX_BODY_BYTES, MAX_FAULTS, MAX_NESTING } from './limits.ts';
 import { Problem } from './problem.ts';
 
 /** A request's body: parsed and checked, and its bytes for the fingerprint. */
@@ -73,18 +73,33 @@ function isDeeperThan(value: unknown, levels: number): boolean {
   return levels === 0 || Object.values(value).some((member) => isDeeperThan(member, levels - 1));
 }
 
-/** A value by its schema, or an `invalid-field` problem with a JSON pointer (RFC 6901) for each fault. */
+/** A value by its schema, or an `invalid-field` problem. */
 export function parseFields<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const errors = parsed.error.issues.flatMap((issue) => {
-    const path = issue.path.map(String);
-    if (issue.code !== 'unrecognized_keys') return [{ pointer: toPointer(path), detail: issue.message }];
-    return issue.keys.map((key) => ({ pointer: toPointer([...path, key]), detail: 'There is no such field.' }));
+  const faults = parsed.error.issues.flatMap((issue): readonly Fault[] => {
+    if (issue.code !== 'unrecognized_keys') return [{ path: issue.path, detail: issue.message }];
+    return issue.keys.map((key) => ({ path: [...issue.path, key], detail: 'There is no such field.' }));
   });
-  throw new Problem('invalid-field', errors.map(({ pointer, detail }) => `${pointer || '/'}: ${detail}`).join('; '), {
-    errors,
-  });
+  throw invalidFields(faults);
+}
+
+interface Fault {
+  readonly path: readonly PropertyKey[];
+  readonly detail: string;
+}
+
+/**
+ * An `invalid-field` problem with a JSON pointer (RFC 6901) for each fault; for the first of them only, where there are very many, so
+ * that an answer does not outgrow its question.
+ */
+export function invalidFields(faults: readonly Fault[]): Problem {
+  const errors = faults
+    .slice(0, MAX_FAULTS)
+    .map(({ path, detail }) => ({ pointer: toPointer(path.map(String)), detail }));
+  const [first] = errors;
+  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : '';
+  return new Problem('invalid-field', `${first?.pointer || '/'}: ${first?.detail}${more}`, { errors });
 }
 
 function toPointer(path: readonly string[]): string {

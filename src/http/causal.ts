@@ -5,12 +5,12 @@ import { type CausalReadResult, causalRead } from '../eventsourcing/read/causal-
 import {
   type CausalToken,
   EMPTY_TOKEN,
-  type TokenCodec,
   cutToSize,
   withBookmark,
   withVersion,
   withoutStreams,
 } from '../eventsourcing/read/causal-token.ts';
+import type { TokenCodec } from '../eventsourcing/read/token-codec.ts';
 import { liveVersions } from '../eventsourcing/read/confirm.ts';
 import type { SelectQuery } from '../eventsourcing/read/guarded-query.ts';
 import type { Projection } from '../eventsourcing/read/projection.ts';
@@ -38,6 +38,8 @@ export interface CausalSession {
   readonly seenVersion: (stream: StreamId) => number;
   /** Puts a stream's version into the token: it was written, or seen in a read of that one resource. */
   readonly see: (stream: StreamId, version: number) => void;
+  /** For who reads a log itself: refuses where the client has seen more of the stream than its log holds. */
+  readonly refuseBeyond: (stream: StreamId, head: number) => void;
   /** The rows about one stream, and the version at which they stand. Waits for that stream alone. */
   readOne<Table extends SQLiteTable, Result>(
     projection: Projection<Table>,
@@ -92,6 +94,10 @@ export function causal(options: CausalOptions = {}) {
       see(stream, version) {
         token = withVersion(token, stream, version);
       },
+      refuseBeyond(stream, head) {
+        const wanted = token.streams.get(stream) ?? 0;
+        if (wanted > head) throw tokenAhead(stream, wanted, head);
+      },
       async readOne(projection, stream, query) {
         const { rows, versions } = await read(projection, stream, query);
         const version = versions.get(stream) ?? 0;
@@ -111,9 +117,15 @@ export function causal(options: CausalOptions = {}) {
 async function takeUp(codec: TokenCodec, text: string | undefined): Promise<CausalToken> {
   if (text === undefined) return EMPTY_TOKEN;
   const token = text.length <= MAX_TOKEN_LENGTH ? await codec.decode(text) : undefined;
-  if (!token)
-    throw new Problem('invalid-causal-token', `${HEADER.causalToken} is malformed, cut short, or was not signed here.`);
-  return token;
+  if (token) return token;
+  const detail = `${HEADER.causalToken} is malformed, cut short, or was not signed here.`;
+  // With a new token, so that a client which keeps sending what it got last is not shut out for good.
+  throw new Problem('invalid-causal-token', detail, {}, { [HEADER.causalToken]: await codec.encode(EMPTY_TOKEN) });
+}
+
+function tokenAhead(stream: StreamId, wanted: number, head: number): Problem {
+  const detail = `The token has ${stream} at ${wanted}, but it ends at ${head}.`;
+  return new Problem('causal-token-ahead', detail, { stream, wanted, head });
 }
 
 /** Puts the token into the answer; in its size, without what no longer needs to be said, and never forgetting in silence. */
@@ -186,14 +198,8 @@ function toProblem(projection: Projection, result: Exclude<CausalReadResult<unkn
         {},
         retryLater,
       );
-    case 'token-ahead': {
-      const { stream, wanted, head } = result;
-      return new Problem('causal-token-ahead', `The token has ${stream} at ${wanted}, but it ends at ${head}.`, {
-        stream,
-        wanted,
-        head,
-      });
-    }
+    case 'token-ahead':
+      return tokenAhead(result.stream, result.wanted, result.head);
     case 'dead-letter': {
       const { stream, wanted, has } = result;
       const detail = `${projection.name} stopped at an event after version ${has} of ${stream}.`;

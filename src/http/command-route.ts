@@ -1,12 +1,13 @@
 import { v5 as nameBasedUuid } from 'uuid';
-import type * as z from 'zod';
+import * as z from 'zod';
 
 import type { IdempotencyMark } from '../eventsourcing/event.ts';
 import { isApplied } from '../eventsourcing/read/catch-up.ts';
 import type { Projection } from '../eventsourcing/read/projection.ts';
 import { type StreamId, idOf } from '../eventsourcing/stream.ts';
 import { withTimeout } from '../eventsourcing/timeout.ts';
-import type { AggregateState, ExecuteResult } from '../eventsourcing/write/aggregate.ts';
+import type { AggregateState } from '../eventsourcing/write/aggregate.ts';
+import type { Executed } from '../eventsourcing/write/command-bus.ts';
 import type { Command } from '../eventsourcing/write/decider.ts';
 import { log } from '../log.ts';
 import type { Runtime } from '../runtime.ts';
@@ -19,9 +20,6 @@ import { Problem } from './problem.ts';
 import { type Preferences, etagOf, expectedVersion, idempotencyKey, preferences } from './request-headers.ts';
 import type { Operation, Route } from './route.ts';
 import { MAX_WAIT_S } from './limits.ts';
-
-/** What a command's handler on the bus returns for an aggregate's command. */
-export type Executed = ExecuteResult & { readonly stream: StreamId };
 
 interface CommandInput<Params, Body> {
   readonly params: Params;
@@ -57,6 +55,8 @@ export interface CommandRoute<Params extends z.ZodObject, Body extends z.ZodType
   readonly answerExample: unknown;
   /** The resource as its query shows it, from the write side's state: for `Prefer: return=representation`. */
   readonly represent: (id: string, state: AggregateState) => unknown;
+  /** What `represent` returns. */
+  readonly representation: z.ZodType;
   /** Codes of the refusals that the domain may answer with. */
   readonly refusals: readonly string[];
 }
@@ -128,6 +128,7 @@ async function answer<Params extends z.ZodObject, Body extends z.ZodType>(
     }
     case 'version-mismatch': {
       const { currentVersion } = result;
+      if (currentVersion > 0) c.var.causal.see(result.stream, currentVersion);
       throw new Problem('version-mismatch', `The current version is ${currentVersion}.`, { currentVersion });
     }
     case 'key-reused':
@@ -211,7 +212,7 @@ function operationOf<Params extends z.ZodObject, Body extends z.ZodType>(route: 
     answers: {
       [route.creates ? 201 : 200]: {
         description: 'Applied. With `Prefer: return=representation` the body is the whole resource.',
-        schema: route.answer,
+        schema: z.union([route.answer, route.representation]),
         example: route.answerExample,
         headers: route.creates ? [...answered, HEADER.location] : answered,
       },

@@ -20,6 +20,7 @@ export const HEADER = {
   cacheControl: 'Cache-Control',
   contentType: 'Content-Type',
   authorization: 'Authorization',
+  wwwAuthenticate: 'WWW-Authenticate',
 } as const;
 
 /** What browsers may send, and what their scripts may read. */
@@ -49,4 +50,5 @@ export const CORS_ANSWER_HEADERS = [
   HEADER.retryAfter,
   HEADER.location,
   HEADER.allow,
+  HEADER.wwwAuthenticate,
 ];

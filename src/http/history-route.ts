@@ -2,21 +2,21 @@ import * as z from 'zod';
 
 import type { StoredEvent } from '../eventsourcing/event.ts';
 import type { StreamId } from '../eventsourcing/stream.ts';
-import type { Aggregates } from '../eventsourcing/write/aggregates.ts';
+import type { AppContext } from './app-env.ts';
 import { causal } from './causal.ts';
-import { fromCursor, toCursor } from './cursor.ts';
+import { fromCursor, invalidCursor, toCursor } from './cursor.ts';
 import { HEADER } from './headers.ts';
 import { requireOperator } from './operations-access.ts';
 import { parseParams, parseQuery } from './params.ts';
 import { Problem } from './problem.ts';
 import type { Route } from './route.ts';
-import { PAGE_QUERY, Time, Version, digits, pageOf } from './schemas.ts';
+import { PAGE_QUERY, Time, Version, integerParameter, pageOf } from './schemas.ts';
 
 export const LogQuery = z.strictObject({
   ...PAGE_QUERY,
-  fromVersion: digits(1, Number.MAX_SAFE_INTEGER)
-    .default(1)
-    .meta({ description: 'The first version of the first page.' }),
+  fromVersion: integerParameter(1, Number.MAX_SAFE_INTEGER, 1).meta({
+    description: 'The first version of the first page.',
+  }),
 });
 
 const HistoryItem = z
@@ -62,31 +62,41 @@ export function historyRoute<Params extends z.ZodObject>(route: HistoryRoute<Par
           example: { items: [route.itemExample], nextCursor: null },
         },
       },
-      problems: ['invalid-id', 'invalid-field', 'invalid-cursor', 'invalid-causal-token', 'not-found', 'overloaded'],
+      problems: ['invalid-id', ...LOG_PROBLEMS],
     },
     handlers: [
       causal(),
       async (c) => {
         await requireOperator(c);
         const stream = route.stream(parseParams(c, route.params));
-        const { page, nextCursor } = await readLog(c.var.runtime.aggregates, stream, parseQuery(c, LogQuery));
-        if (page.head === 0) throw new Problem('not-found', `There is no such ${route.noun}.`);
-        c.var.causal.see(stream, page.head);
+        const { page, nextCursor } = await readLog(c, stream, route.noun);
         return c.json({ items: page.events.map(toHistoryItem), nextCursor });
       },
     ],
   };
 }
 
-/** One page of a stream's log. The cursor is the version that the next page begins with. */
-export async function readLog(aggregates: Aggregates, stream: StreamId, query: z.output<typeof LogQuery>) {
-  const [, version] = fromCursor(query.cursor) ?? ['', String(query.fromVersion)];
-  const fromVersion = Number(version);
-  if (!Number.isSafeInteger(fromVersion) || fromVersion < 1)
-    throw new Problem('invalid-cursor', 'The cursor is none that this list gave out.');
-  const page = await aggregates.load(stream, fromVersion, query.limit);
+/** What a route that answers with `readLog` may answer beside it. */
+export const LOG_PROBLEMS = [
+  'invalid-field',
+  'invalid-cursor',
+  'invalid-causal-token',
+  'causal-token-ahead',
+  'not-found',
+  'overloaded',
+];
+
+/** One page of a stream's log, as the query string asks for it. The cursor is the version that the next page begins with. */
+export async function readLog(c: AppContext, stream: StreamId, noun: string) {
+  const { cursor, limit, fromVersion: first } = parseQuery(c, LogQuery);
+  const fromVersion = Number(fromCursor(stream, cursor)?.[1] ?? first);
+  if (!Number.isSafeInteger(fromVersion) || fromVersion < 1) throw invalidCursor();
+  const page = await c.var.runtime.aggregates.load(stream, fromVersion, limit);
+  c.var.causal.refuseBeyond(stream, page.head);
+  if (page.head === 0) throw new Problem('not-found', `There is no such ${noun}.`);
+  c.var.causal.see(stream, page.head);
   const next = fromVersion + page.events.length;
-  return { page, nextCursor: next <= page.head ? toCursor(['log', String(next)]) : null };
+  return { page, nextCursor: next <= page.head ? toCursor(stream, ['version', String(next)]) : null };
 }
 
 function toHistoryItem({ version, type, data, metadata, recordedAt }: StoredEvent): z.input<typeof HistoryItem> {

@@ -4,6 +4,9 @@ export const MAX_BODY_BYTES = 64 * 1024;
 /** How deep arrays and objects of a body may nest. */
 export const MAX_NESTING = 8;
 
+/** How many faults of one request an answer lists. */
+export const MAX_FAULTS = 100;
+
 /** The largest causal token, in characters of the header. */
 export const MAX_TOKEN_LENGTH = 4 * 1024;
 

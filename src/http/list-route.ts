@@ -68,9 +68,9 @@ export function listRoute<Filter extends z.ZodRawShape, Table extends SQLiteTabl
       causal({ reads: [route.reads] }),
       async (c) => {
         const asked = parseQuery(c, query) as z.output<z.ZodObject<Filter>> & { limit: number; cursor?: string };
-        const after = fromCursor(asked.cursor);
+        const after = fromCursor(route.id, asked.cursor);
         const rows = await c.var.causal.readMany(route.reads, route.query(asked, after, asked.limit + 1));
-        return c.json(toPage(rows, asked.limit, route.view, route.positionOf));
+        return c.json(toPage(route.id, rows, asked.limit, route.view, route.positionOf));
       },
     ],
   };

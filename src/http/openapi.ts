@@ -1,98 +1,13 @@
 import * as z from 'zod';
 
-import { HEADER } from './headers.ts';
+import { HEADER_DOCS, type HeaderDoc } from './header-docs.ts';
+import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, HEADER } from './headers.ts';
 import { PROBLEMS, type ProblemTypes } from './problem.ts';
 import type { Answer, Operation, Route } from './route.ts';
 
 type Document = Record<string, unknown>;
 
-/** What each header of the contract says, and an example. */
-const HEADER_DOCS: Readonly<
-  Record<string, { readonly description: string; readonly schema: object; readonly example: string }>
-> = {
-  [HEADER.causalToken]: {
-    description:
-      'What the client did and saw: opaque. Send the latest one with every request, and never read an older state than that.',
-    schema: { type: 'string', maxLength: 4096 },
-    example: 'AZ8xQ2kBBW9yZGVyAQAAGJzFoHseezqdUo8eLTxLWgEA',
-  },
-  [HEADER.causalScope]: {
-    description:
-      '`partial`: the token could not be kept within its size, so it says no more about the streams touched longest ago.',
-    schema: { enum: ['partial'] },
-    example: 'partial',
-  },
-  [HEADER.causalIncomplete]: {
-    description:
-      'Streams of which the token has seen more than this answer holds, because the read model is stopped at one of their events.',
-    schema: { type: 'string' },
-    example: 'order-0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
-  },
-  [HEADER.version]: {
-    description:
-      'The version of the resource’s stream. In a request: on a query, the least version wanted; on a command, the version expected, as with If-Match.',
-    schema: { type: 'integer', minimum: 1 },
-    example: '2',
-  },
-  [HEADER.readFrom]: {
-    description:
-      'Who answered: the read model, or the write side because the read model was older than the version asked for.',
-    schema: { enum: ['read-model', 'write-store'] },
-    example: 'read-model',
-  },
-  [HEADER.correlationId]: {
-    description:
-      'Ties together everything that follows from a request. Taken up from the request (or from `traceparent`), else made.',
-    schema: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,128}$' },
-    example: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5c',
-  },
-  [HEADER.traceparent]: {
-    description: 'W3C trace context.',
-    schema: { type: 'string' },
-    example: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
-  },
-  [HEADER.idempotencyKey]: {
-    description:
-      'The same key and body again replay the outcome. A key that created something never expires, others are kept for 7 days.',
-    schema: { type: 'string', pattern: '^[\\x21-\\x7e]{1,255}$' },
-    example: 'checkout-7f3a',
-  },
-  [HEADER.idempotencyReplayed]: {
-    description: 'The command had been applied before; this is that outcome.',
-    schema: { enum: ['true'] },
-    example: 'true',
-  },
-  [HEADER.prefer]: {
-    description:
-      '`wait=<1..10>`: answer once the projections have it. `return=representation`: answer with the resource. `respond-async`: 202 rather than the write side’s state.',
-    schema: { type: 'string' },
-    example: 'wait=5',
-  },
-  [HEADER.preferenceApplied]: {
-    description: 'Which preferences were honoured.',
-    schema: { type: 'string' },
-    example: 'wait=5',
-  },
-  [HEADER.etag]: { description: 'The version as a strong tag.', schema: { type: 'string' }, example: '"2"' },
-  [HEADER.ifMatch]: {
-    description: 'The version expected, as ETag brought it, or `*`.',
-    schema: { type: 'string' },
-    example: '"2"',
-  },
-  [HEADER.ifNoneMatch]: {
-    description: 'Answer 304 if this is still the version.',
-    schema: { type: 'string' },
-    example: '"2"',
-  },
-  [HEADER.retryAfter]: { description: 'Seconds.', schema: { type: 'integer' }, example: '1' },
-  [HEADER.location]: {
-    description: 'Where the new resource is.',
-    schema: { type: 'string' },
-    example: '/orders/0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
-  },
-};
-
-const COMMON_ANSWER_HEADERS = [HEADER.correlationId, HEADER.cacheControl];
+const COMMON_ANSWER_HEADERS = [HEADER.correlationId, HEADER.traceparent, HEADER.cacheControl];
 
 /** Assembles the OpenAPI 3.1 document from the routes themselves: whatever they check and answer is what it says. */
 export function openApiDocument(routes: readonly Route[], problems: ProblemTypes): Document {
@@ -101,7 +16,7 @@ export function openApiDocument(routes: readonly Route[], problems: ProblemTypes
   const paths: Record<string, Document> = {};
   for (const { method, path, operation } of routes) {
     const template = path.replaceAll(/:([A-Za-z]+)/g, '{$1}');
-    (paths[template] ??= {})[method.toLowerCase()] = toOperation(operation, types, schemas);
+    (paths[template] ??= {})[method.toLowerCase()] = toOperation(template, operation, types, schemas);
   }
   return {
     openapi: '3.1.0',
@@ -117,22 +32,33 @@ export function openApiDocument(routes: readonly Route[], problems: ProblemTypes
     paths,
     components: {
       schemas: { ...schemas, Problem: problemSchema(types) },
-      parameters: Object.fromEntries(
-        Object.entries(HEADER_DOCS).map(([name, doc]) => [name, { name, in: 'header', required: false, ...doc }]),
-      ),
-      headers: {
-        ...HEADER_DOCS,
-        [HEADER.cacheControl]: {
-          description: 'Answers are for one client at one moment.',
-          schema: { type: 'string' },
-          example: 'private, no-store',
-        },
-      },
+      parameters: documented(CORS_REQUEST_HEADERS, (name, doc) => ({ name, in: 'header', required: false, ...doc })),
+      headers: documented([...CORS_ANSWER_HEADERS, HEADER.cacheControl], (_name, doc, required) => ({
+        required,
+        ...doc,
+      })),
       securitySchemes: {
         operationsKey: { type: 'http', scheme: 'bearer', description: 'The secret OPERATIONS_KEY of the deployment.' },
       },
     },
   };
+}
+
+/** The docs of those headers that have one, in the shape that their place in the document asks for. */
+function documented(
+  names: readonly string[],
+  shape: (name: string, doc: Omit<HeaderDoc, 'isAlwaysThere'>, isAlwaysThere: boolean) => Document,
+): Document {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const { isAlwaysThere = false, ...doc } = HEADER_DOCS[name] ?? {};
+      return 'schema' in doc ? [[name, shape(name, doc as HeaderDoc, isAlwaysThere)]] : [];
+    }),
+  );
+}
+
+function toHeaders(names: readonly string[]): Document {
+  return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
 }
 
 function problemSchema(types: ProblemTypes): Document {
@@ -146,7 +72,11 @@ function problemSchema(types: ProblemTypes): Document {
       status: { type: 'integer' },
       code: { enum: Object.keys(types) },
       detail: { type: 'string' },
-      instance: { type: 'string' },
+      instance: { type: 'string', format: 'uri-reference' },
+      currentVersion: {
+        type: 'integer',
+        description: 'Of `version-mismatch` and `version-ahead`: the latest version.',
+      },
       errors: {
         type: 'array',
         description: 'Of `invalid-field`: what is wrong where.',
@@ -163,15 +93,20 @@ function problemSchema(types: ProblemTypes): Document {
   };
 }
 
-function toOperation(operation: Operation, types: ProblemTypes, schemas: Document): Document {
-  const { id, summary, description, tag, params, query, body, requestHeaders, answers, problems, isOperations } =
-    operation;
+function toOperation(template: string, operation: Operation, types: ProblemTypes, schemas: Document): Document {
+  const { id, summary, description, tag, params, query, body, requestHeaders, answers, isOperations } = operation;
+  const problems = [...operation.problems, ...(isOperations ? ['unauthorized'] : []), 'internal'];
+  const common = [
+    ...(requestHeaders.includes(HEADER.causalToken) ? [HEADER.causalToken, HEADER.causalScope] : []),
+    ...COMMON_ANSWER_HEADERS,
+  ];
   return {
     operationId: id,
     summary,
     ...(description !== undefined && { description }),
     tags: [tag],
-    ...(isOperations && { security: [{ operationsKey: [] }] }),
+    // Without `isOperations` only a part of it asks for the key.
+    ...(problems.includes('unauthorized') && { security: [...(isOperations ? [] : [{}]), { operationsKey: [] }] }),
     parameters: [
       ...toParameters('path', params, schemas),
       ...toParameters('query', query, schemas),
@@ -187,9 +122,9 @@ function toOperation(operation: Operation, types: ProblemTypes, schemas: Documen
     }),
     responses: {
       ...Object.fromEntries(
-        Object.entries(answers).map(([status, answer]) => [status, toResponse(answer, requestHeaders, schemas)]),
+        Object.entries(answers).map(([status, answer]) => [status, toResponse(answer, common, schemas)]),
       ),
-      ...toProblems([...problems, ...(isOperations ? ['unauthorized'] : []), 'internal'], types),
+      ...toProblems(problems, common, types, template.split('/{')[0] ?? template),
     },
   };
 }
@@ -217,16 +152,10 @@ function toParameters(
   });
 }
 
-function toResponse(answer: Answer, requestHeaders: readonly string[], schemas: Document): Document {
-  const isCausal = requestHeaders.includes(HEADER.causalToken);
-  const names = [
-    ...(answer.headers ?? []),
-    ...(isCausal ? [HEADER.causalToken, HEADER.causalScope] : []),
-    ...COMMON_ANSWER_HEADERS,
-  ];
+function toResponse(answer: Answer, commonHeaders: readonly string[], schemas: Document): Document {
   return {
     description: answer.description,
-    headers: Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }])),
+    headers: toHeaders([...(answer.headers ?? []), ...commonHeaders]),
     ...(answer.schema && {
       content: {
         'application/json': {
@@ -239,20 +168,29 @@ function toResponse(answer: Answer, requestHeaders: readonly string[], schemas: 
 }
 
 /** The problems that an operation may answer with, by status: each code with its paragraph as an example. */
-function toProblems(codes: readonly string[], types: ProblemTypes): Document {
+function toProblems(
+  codes: readonly string[],
+  commonHeaders: readonly string[],
+  types: ProblemTypes,
+  instance: string,
+): Document {
   const byStatus = Map.groupBy(new Set(codes), (code) => types[code]?.status ?? 500);
   return Object.fromEntries(
     [...byStatus].map(([status, same]) => [
       status,
       {
         description: same.map((code) => `\`${code}\`: ${types[code]?.advice ?? ''}`).join('\n\n'),
-        headers: {
-          [HEADER.correlationId]: { $ref: `#/components/headers/${HEADER.correlationId}` },
-          ...(status === 503 && { [HEADER.retryAfter]: { $ref: `#/components/headers/${HEADER.retryAfter}` } }),
-        },
+        headers: toHeaders([
+          ...(status === 401 ? [HEADER.wwwAuthenticate] : []),
+          ...(status === 503 ? [HEADER.retryAfter] : []),
+          ...commonHeaders,
+        ]),
         content: {
           'application/problem+json': {
-            schema: { $ref: '#/components/schemas/Problem' },
+            schema: {
+              allOf: [{ $ref: '#/components/schemas/Problem' }],
+              properties: { status: { const: status }, code: { enum: same } },
+            },
             examples: Object.fromEntries(
               same.map((code) => [
                 code,
@@ -263,7 +201,7 @@ function toProblems(codes: readonly string[], types: ProblemTypes): Document {
                     status,
                     code,
                     detail: types[code]?.advice,
-                    instance: '/…',
+                    instance,
                   },
                 },
               ]),

@@ -10,7 +10,12 @@ export async function requireOperator(c: AppContext): Promise<void> {
   if (c.env.OPERATIONS_ACCESS === 'open') return;
   const given = /^Bearer (.+)$/i.exec(c.req.header(HEADER.authorization) ?? '')?.[1];
   if (given !== undefined && c.env.OPERATIONS_KEY && (await isSame(given, c.env.OPERATIONS_KEY))) return;
-  throw new Problem('unauthorized', 'This route asks for the operations key.', {}, { 'WWW-Authenticate': 'Bearer' });
+  throw new Problem(
+    'unauthorized',
+    'This route asks for the operations key.',
+    {},
+    { [HEADER.wwwAuthenticate]: 'Bearer' },
+  );
 }
 
 /** Compares hashes, so that neither the length nor a common beginning shows in the time it takes. */

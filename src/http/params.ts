@@ -1,7 +1,7 @@
 import type { Context } from 'hono';
 import type * as z from 'zod';
 
-import { parseFields } from './body.ts';
+import { invalidFields, parseFields } from './body.ts';
 import { Problem } from './problem.ts';
 
 /** A path's parameters by their schema: ids that are none become `invalid-id`. */
@@ -17,7 +17,15 @@ export function parseParams<Schema extends z.ZodObject>(c: Context, schema: Sche
   return (parsed?.data ?? {}) as z.output<Schema>;
 }
 
-/** The query string by its schema. A parameter that does not exist is refused too: a misspelt filter must not return everything. */
-export function parseQuery<Schema extends z.ZodObject>(c: Context, schema: Schema | undefined): z.output<Schema> {
-  return (schema ? parseFields(schema, c.req.query()) : {}) as z.output<Schema>;
+/**
+ * The query string by its schema. A parameter that does not exist is refused too, and one that is there twice: a misspelt or doubled
+ * filter must not return what nobody asked for.
+ */
+export function parseQuery<Schema extends z.ZodObject>(c: Context, schema: Schema): z.output<Schema> {
+  const parameters = [...new URL(c.req.url).searchParams];
+  const names = parameters.map(([name]) => name);
+  const twice = [...new Set(names.filter((name, index) => names.indexOf(name) !== index))];
+  if (twice.length > 0)
+    throw invalidFields(twice.map((name) => ({ path: [name], detail: 'It is there more than once.' })));
+  return parseFields(schema, Object.fromEntries(parameters));
 }

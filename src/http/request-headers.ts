@@ -9,7 +9,7 @@ export function wantedVersion(c: Context): number | undefined {
   const text = c.req.header(HEADER.version);
   if (text === undefined) return undefined;
   const version = Number(text);
-  if (!/^[0-9]+$/.test(text) || version < 1 || !Number.isSafeInteger(version)) {
+  if (!/^[1-9][0-9]*$/.test(text) || !Number.isSafeInteger(version)) {
     throw new Problem('invalid-header', `${HEADER.version} has to be a positive integer.`);
   }
   return version;
@@ -67,19 +67,22 @@ export interface Preferences {
   readonly respondsAsync: boolean;
 }
 
+// What stands between those commas that are not in quotes, and of that the name and the value, which is quoted or a token.
+const PREFERENCES = /(?:"(?:\\.|[^"\\])*"?|[^,"])+/g;
+const PREFERENCE = /^\s*([^\s=;"]+)\s*(?:=\s*(?:"((?:\\.|[^"\\])*)"|([^\s;"]*)))?\s*(?:;|$)/;
+
 export function preferences(c: Context): Preferences {
-  const asked = new Map(
-    (c.req.header(HEADER.prefer) ?? '').split(',').map((preference) => {
-      const [name = '', value = ''] = (preference.split(';')[0] ?? '')
-        .split('=')
-        .map((part) => part.trim().replace(/^"|"$/g, ''));
-      return [name.toLowerCase(), value] as const;
-    }),
-  );
-  const wait = Number(asked.get('wait') ?? Number.NaN);
+  const asked = new Map<string, string>();
+  for (const preference of (c.req.header(HEADER.prefer) ?? '').match(PREFERENCES) ?? []) {
+    const [, name, quoted, token = ''] = PREFERENCE.exec(preference) ?? [];
+    // "If any preference is specified more than once, only the first instance is to be considered."
+    if (name === undefined || asked.has(name.toLowerCase())) continue;
+    asked.set(name.toLowerCase(), quoted?.replaceAll(/\\(.)/g, '$1') ?? token);
+  }
+  const wait = /^[0-9]+$/.test(asked.get('wait') ?? '') ? Number(asked.get('wait')) : 0;
   return {
-    ...(Number.isInteger(wait) && wait >= 1 && wait <= MAX_WAIT_S && { wait }),
+    ...(wait >= 1 && wait <= MAX_WAIT_S && { wait }),
     returnsRepresentation: asked.get('return') === 'representation',
-    respondsAsync: asked.has('respond-async'),
+    respondsAsync: asked.get('respond-async') === '',
   };
 }

@@ -72,7 +72,7 @@ export function resourceRoute<Params extends z.ZodObject, Table extends SQLiteTa
           example: { wanted: 3, has: 2 },
           headers: [HEADER.retryAfter, HEADER.preferenceApplied],
         },
-        304: { description: 'Not modified.', headers: [HEADER.etag] },
+        304: { description: 'Not modified.', headers: [HEADER.etag, HEADER.version, HEADER.readFrom] },
       },
       problems: [
         'invalid-id',
@@ -99,10 +99,10 @@ async function readResource<Params extends z.ZodObject, Table extends SQLiteTabl
 ): Promise<Response> {
   const params = parseParams(c, route.params);
   const { asOf } = parseQuery(c, AsOfQuery);
+  const wanted = wantedVersion(c);
   const stream = route.stream(params);
   if (asOf !== undefined) return readPast(c, route, params, toAsOf(asOf) as AsOf);
 
-  const wanted = wantedVersion(c);
   const { rows, version } = await c.var.causal.readOne(route.reads, stream, route.query(params));
   const row = rows[0];
   if (wanted !== undefined && version < wanted) {
@@ -132,7 +132,12 @@ async function readPast<Params extends z.ZodObject, Table extends SQLiteTable, R
   const { aggregates } = c.var.runtime;
   const stream = route.stream(params);
   const past = await aggregates.state(stream, asOf);
+  const { causal: session } = c.var;
+  if (session.seenVersion(stream) > (past?.version ?? 0)) {
+    session.refuseBeyond(stream, await aggregates.currentVersion(stream));
+  }
   if (!past) throw notFound(route.noun);
+  session.see(stream, past.version);
   if ('version' in asOf && past.version < asOf.version) throw versionAhead(past.version);
   return answer(c, past.version, route.represent(params, past), 'write-store');
 }

@@ -5,20 +5,18 @@ import { normalSku } from '../sku.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from './limits.ts';
 
 // Control characters have no place in names and reasons, and a lone surrogate is no Unicode: neither would come back as it was sent.
-// oxlint-disable-next-line no-control-regex -- they are what is looked for
-const CONTROL = /[\u0000-\u001f\u007f]/;
+const PLAIN = /^[^\p{Cc}\p{Cs}]*$/u;
+const NOT_BLANK = /\S/;
 
-/** Text of 1 to `max` characters, trimmed. */
+/** Text of 1 to `max` characters (code points, as JSON Schema counts them), trimmed. */
 export function text(max: number) {
   return z
     .string()
-    .refine(
-      (value) => value.isWellFormed() && !CONTROL.test(value),
-      'Control characters and lone surrogates are not allowed.',
-    )
+    .regex(PLAIN, 'Must not have control characters or lone surrogates.')
+    .regex(NOT_BLANK, 'Must not be empty.')
+    .refine((value) => [...value].length <= max, `Must be at most ${max} characters.`)
     .trim()
-    .min(1)
-    .max(max);
+    .meta({ minLength: 1, maxLength: max });
 }
 
 /** An id in a path or a body. */
@@ -35,12 +33,10 @@ export const Currency = z
   .meta({ pattern: '^[A-Z]{3}$' });
 
 /** A price as a client sends it. Zero and below are well-formed: it is the domain that refuses them. */
-export const Price = z
-  .strictObject({ amount: z.int().max(MAX_AMOUNT), currency: Currency })
-  .meta({
-    id: 'Price',
-    description: 'Integer minor units (cents, yen) and an ISO 4217 code. A price has to be positive.',
-  });
+export const Price = z.strictObject({ amount: z.int().max(MAX_AMOUNT), currency: Currency }).meta({
+  id: 'Price',
+  description: 'Integer minor units (cents, yen) and an ISO 4217 code. A price has to be positive.',
+});
 
 /** An amount of money in an answer. */
 export const MoneySchema = z
@@ -54,21 +50,17 @@ export const Version = z
   .min(1)
   .meta({ description: 'The version of the stream: the number of its events so far.' });
 
-const DIGITS = /^[0-9]+$/;
-
-/** A positive integer in a query string. */
-export function digits(min: number, max: number) {
-  return z
-    .string()
-    .regex(DIGITS, `Must be an integer from ${min} to ${max}.`)
-    .transform(Number)
-    .pipe(z.int().min(min).max(max));
+/** An integer in a query string; `initial` when it is not there. */
+export function integerParameter(min: number, max: number, initial: number) {
+  const error = `Must be an integer from ${min} to ${max}.`;
+  const read = (value: unknown) => (typeof value === 'string' && /^[0-9]+$/.test(value) ? Number(value) : value);
+  return z.preprocess(read, z.int(error).min(min, error).max(max, error).default(initial));
 }
 
 /** The query parameters that every list has. */
 export const PAGE_QUERY = {
-  limit: digits(1, MAX_LIMIT).default(DEFAULT_LIMIT),
-  cursor: z.string().max(1024).optional(),
+  limit: integerParameter(1, MAX_LIMIT, DEFAULT_LIMIT),
+  cursor: z.string().optional().meta({ description: '`nextCursor` of the page before.' }),
 };
 
 /** One page of a list. */

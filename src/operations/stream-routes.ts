@@ -3,9 +3,8 @@ import * as z from 'zod';
 import { categoryOf, parseStreamId } from '../eventsourcing/stream.ts';
 import { causal } from '../http/causal.ts';
 import { HEADER } from '../http/headers.ts';
-import { LogQuery, readLog } from '../http/history-route.ts';
+import { LOG_PROBLEMS, LogQuery, readLog } from '../http/history-route.ts';
 import { requireOperator } from '../http/operations-access.ts';
-import { parseQuery } from '../http/params.ts';
 import { Problem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
 import { Time, Version, pageOf } from '../http/schemas.ts';
@@ -43,19 +42,18 @@ export const streamRoutes: readonly Route[] = [
           headers: [HEADER.version],
         },
       },
-      problems: ['invalid-id', 'invalid-field', 'invalid-cursor', 'invalid-causal-token', 'not-found', 'overloaded'],
+      problems: ['invalid-id', ...LOG_PROBLEMS],
     },
     handlers: [
       causal(),
       async (c) => {
         await requireOperator(c);
-        const { registry, aggregates } = c.var.runtime;
         const stream = parseStreamId(c.req.param('stream') ?? '');
         if (!stream) throw new Problem('invalid-id', 'A stream’s id is <category>-<id>.', { parameters: ['stream'] });
-        if (!registry.hasCategory(categoryOf(stream))) throw new Problem('not-found', 'There is no such stream.');
-        const { page, nextCursor } = await readLog(aggregates, stream, parseQuery(c, LogQuery));
-        if (page.head === 0) throw new Problem('not-found', 'There is no such stream.');
-        c.var.causal.see(stream, page.head);
+        if (!c.var.runtime.registry.hasCategory(categoryOf(stream))) {
+          throw new Problem('not-found', 'There is no such stream.');
+        }
+        const { page, nextCursor } = await readLog(c, stream, 'stream');
         c.header(HEADER.version, String(page.head));
         return c.json({ items: page.events, nextCursor });
       },

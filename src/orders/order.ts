@@ -199,7 +199,7 @@ function takeBack({ data }: ReturnItems, order: ExistingOrder): Decision<ItemsRe
 
 function wrongState(order: ExistingOrder, participle: string, required: string): OrderRefusal {
   const message = `The order is ${order.status}; only an order that is ${required} can be ${participle}.`;
-  return { code: 'wrong-state', message, details: { status: order.status } };
+  return { code: 'wrong-state', message, details: { currentStatus: order.status } };
 }
 
 function duplicateSku(skus: readonly string[]): OrderRefusal {

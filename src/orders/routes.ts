@@ -18,7 +18,7 @@ import {
   type ShipOrder,
 } from './order.ts';
 import { type OrderRow, listOrders, orderById, orderLookup } from './order-lookup.ts';
-import type { RequestOrder } from './module.ts';
+import type { RequestOrder } from './place-order.ts';
 
 const MAX_LINES = 100;
 const MAX_QUANTITY = 10_000;
@@ -124,7 +124,14 @@ function fromState(orderId: string, { state, version }: AggregateState): z.input
 }
 
 /** What the routes of commands on an existing order have in common. */
-const onOrder = { tag: 'orders', params: Params, idName: 'orderId', answer: Written, represent: fromState } as const;
+const onOrder = {
+  tag: 'orders',
+  params: Params,
+  idName: 'orderId',
+  answer: Written,
+  represent: fromState,
+  representation: OrderView,
+} as const;
 
 export const orderRoutes: readonly Route[] = [
   commandRoute({
@@ -154,6 +161,7 @@ export const orderRoutes: readonly Route[] = [
     answer: Written,
     answerExample: { orderId: ORDER_ID, version: 1 },
     represent: fromState,
+    representation: OrderView,
     refusals: ['unknown-sku', 'duplicate-sku', 'mixed-currencies', 'wrong-state'],
   }),
   commandRoute({

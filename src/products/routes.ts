@@ -71,6 +71,7 @@ export const productRoutes: readonly Route[] = [
     answer: Written,
     answerExample: { productId: PRODUCT_ID, version: 1 },
     represent: fromState,
+    representation: ProductView,
     refusals: ['sku-taken', 'price-not-positive'],
   }),
   commandRoute({
@@ -89,6 +90,7 @@ export const productRoutes: readonly Route[] = [
     answer: Written,
     answerExample: { productId: PRODUCT_ID, version: 2 },
     represent: fromState,
+    representation: ProductView,
     refusals: ['not-found', 'price-not-positive'],
   }),
   resourceRoute({

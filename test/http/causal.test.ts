@@ -1,7 +1,8 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import { tokenCodec } from '../../src/eventsourcing/read/causal-token.ts';
+import { tokenCodec } from '../../src/eventsourcing/read/token-codec.ts';
+import type { StreamId } from '../../src/eventsourcing/stream.ts';
 import { MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from '../../src/http/limits.ts';
 import { cloudflare } from '../../src/runtime.ts';
 import { createProduct, eur, get, json, placeOrder, post, withToken } from '../support/api.ts';
@@ -17,19 +18,19 @@ async function decode(answer: Response) {
   return token;
 }
 
-/** The answer to the last of many creations by one client, who hands each answer's token on. */
-async function createMany(count: number): Promise<Response> {
-  let answer = (await createProduct()).answer;
-  for (let created = 1; created < count; created += 1) answer = (await createProduct({}, withToken(answer))).answer;
-  return answer;
+/** The token of one client who has created as many products as a token holds, oldest first. */
+async function fullToken() {
+  const products = await Promise.all(Array.from({ length: MAX_TOKEN_STREAMS }, () => createProduct()));
+  const streams = new Map(products.map(({ stream }) => [stream as StreamId, 1]));
+  const header = { 'X-Causal-Token': await codec.encode({ streams, bookmarks: new Map() }) };
+  return { header, oldest: products[0]?.stream };
 }
 
 describe('a token that grows', () => {
   it('drops the streams that every projection has reached, and says nothing, since nothing is lost', async () => {
-    const full = await createMany(MAX_TOKEN_STREAMS);
-    expect((await decode(full)).streams.size).toBe(MAX_TOKEN_STREAMS);
+    const { header } = await fullToken();
     await deliver(takeHints());
-    const { answer, stream } = await createProduct({}, withToken(full));
+    const { answer, stream } = await createProduct({}, header);
     const token = await decode(answer);
     expect([...token.streams.keys()]).toEqual([stream]);
     expect(token.bookmarks.has('serving')).toBe(true);
@@ -37,9 +38,8 @@ describe('a token that grows', () => {
   });
 
   it('drops the oldest, never the newest, and says so, when nothing can be confirmed', async () => {
-    const full = await createMany(MAX_TOKEN_STREAMS);
-    const oldest = [...(await decode(full)).streams.keys()][0];
-    const { answer, stream } = await createProduct({}, withToken(full));
+    const { header, oldest } = await fullToken();
+    const { answer, stream } = await createProduct({}, header);
     const streams = [...(await decode(answer)).streams.keys()];
     expect(streams).toHaveLength(MAX_TOKEN_STREAMS);
     expect(streams.at(-1)).toBe(stream);
@@ -49,10 +49,10 @@ describe('a token that grows', () => {
   });
 
   it('waits for the confirmation no longer than half a second', async () => {
-    const full = await createMany(MAX_TOKEN_STREAMS);
+    const { header } = await fullToken();
     const faulty = faultyDatabase(env.SERVING_DB, { beforeQuery: () => new Promise(() => undefined) });
     ports.database = () => faulty.database;
-    const { answer } = await createProduct({}, withToken(full));
+    const { answer } = await createProduct({}, header);
     expect(answer.status).toBe(201);
     expect(answer.headers.get('X-Causal-Scope')).toBe('partial');
   });
@@ -137,7 +137,7 @@ describe('a read that waits in vain', () => {
       has: 0,
     });
     expect(answer.headers.get('Retry-After')).toBe('1');
-    expect((await decode(answer)).streams.get(order.stream as never)).toBe(1);
+    expect((await decode(answer)).streams.get(order.stream as StreamId)).toBe(1);
   });
 
   it('leaves the write as it is when `Prefer: wait` cannot be honoured', async () => {

@@ -1,14 +1,27 @@
 import { exports } from 'cloudflare:workers';
 
+import { declaredAnswers } from './declared-answers.ts';
+
 export type Headers = Record<string, string>;
 
-/** A client of the HTTP API, as any other: it sees only what goes over the wire. */
-export function request(method: string, path: string, headers: Headers = {}, body?: BodyInit): Promise<Response> {
-  return exports.default.fetch(`https://tidemark.test${path}`, {
+const ORIGIN = 'https://tidemark.test';
+let declared: Promise<ReturnType<typeof declaredAnswers>> | undefined;
+
+/**
+ * A client of the HTTP API, as any other: it sees only what goes over the wire. An answer that the OpenAPI document does not declare is
+ * an error, whichever test meets it.
+ */
+export async function request(method: string, path: string, headers: Headers = {}, body?: BodyInit): Promise<Response> {
+  declared ??= exports.default
+    .fetch(`${ORIGIN}/openapi.json`)
+    .then(async (answer) => declaredAnswers(await answer.json()));
+  const answer = await exports.default.fetch(`${ORIGIN}${path}`, {
     method,
     headers,
     ...(body !== undefined && { body }),
   });
+  await (await declared).check({ method, path, body, answer });
+  return answer;
 }
 
 export function get(path: string, headers: Headers = {}): Promise<Response> {

@@ -17,10 +17,12 @@ export function newTally(): { tallyId: string; stream: StreamId } {
 /** Sends `Add` to a tally through the command bus. */
 export async function add(tallyId: string, by: number, context: Partial<CommandContext> = {}): Promise<ExecuteResult> {
   const id = crypto.randomUUID();
-  return (await system.bus().dispatch(
-    { type: 'Add', data: { tallyId, by } },
-    { commandId: id, correlationId: id, causationId: id, actor: 'tester', seenVersion: () => 0, ...context },
-  )) as ExecuteResult;
+  return (await system
+    .bus()
+    .dispatch(
+      { type: 'Add', data: { tallyId, by } },
+      { commandId: id, correlationId: id, causationId: id, actor: 'tester', seenVersion: () => 0, ...context },
+    )) as ExecuteResult;
 }
 
 /** The object that holds a stream. */

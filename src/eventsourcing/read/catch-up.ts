@@ -1,18 +1,17 @@
-import type { RecordedEvent, StoredEvent } from '../event.ts';
-import { OverloadedError } from '../faults.ts';
-import type { Hint } from '../message.ts';
-import { type StreamId, categoryOf } from '../stream.ts';
+import type { StreamId } from '../stream.ts';
 import { sleep } from '../timeout.ts';
-import type { LogPage } from '../write/aggregate.ts';
-import { upcast } from '../write/upcaster.ts';
-import { type Position, positionsStatement, toPositions } from './checkpoint.ts';
-import { PoisonEventError, foldStream } from './fold.ts';
-import { type BatchOutcome, type Move, type TargetMoves, sendGuardedBatch } from './guarded-batch.ts';
-import type { Pointer, PointerCache, Target } from './pointer.ts';
+import {
+  type CatchUpRequest,
+  type LoadEvents,
+  type Revision,
+  type Step,
+  type StreamProgress,
+  nextStep,
+} from './catch-up-step.ts';
+import { type Position, START, positionsStatement, toPositions } from './checkpoint.ts';
+import { type BatchOutcome, type TargetMoves, sendGuardedBatch } from './guarded-batch.ts';
+import type { Pointer, PointerCache } from './pointer.ts';
 import type { Projection } from './projection.ts';
-
-/** Reads a stream's events from its own log, the truth. */
-export type LoadEvents = (stream: StreamId, fromVersion: number, limit: number) => Promise<LogPage>;
 
 /** What the catch-up stands on. Tests replace these, never the catch-up. */
 export interface CatchUpPorts {
@@ -21,36 +20,6 @@ export interface CatchUpPorts {
   readonly loadEvents: LoadEvents;
   /** A projection's code by revision; undefined when this Worker has none for it. */
   readonly revisionOf: (name: string, revision: number) => Projection | undefined;
-}
-
-/** "Bring this stream to at least this version", with the events at hand, if any. */
-export interface CatchUpRequest {
-  readonly stream: StreamId;
-  /** At least this version; `head`: whatever its log has. */
-  readonly wanted: number | 'head';
-  readonly hints?: readonly Hint[];
-}
-
-/** Why a stream could not be brought further. */
-export type StandstillCause =
-  /** A handler threw, or a constraint refused what it made. Trying again will not help. */
-  | 'poison'
-  /** The log is not the one that the checkpoint was made from: it was restored to an earlier time. */
-  | 'log-restored'
-  /** An event type or schema version that this code does not know, as during a deploy. */
-  | 'unreadable-event'
-  /** The object that has its log turned the read away. */
-  | 'overloaded'
-  /** Its log could not be read, or other writers kept winning. */
-  | 'transient';
-
-/** Where a stream stands after a catch-up, in the live slot. */
-export interface StreamProgress {
-  readonly stream: StreamId;
-  readonly version: number;
-  /** The stream's own version, where its log was read. */
-  readonly head?: number;
-  readonly standstill?: { readonly cause: StandstillCause; readonly reason: string };
 }
 
 export type CatchUpResult =
@@ -65,19 +34,6 @@ export interface CatchUpOptions {
   readonly maxLostRaces?: number;
   /** A batch is split once its rows come to this many characters: far below the 1 MB of a bound parameter. */
   readonly maxBatchLength?: number;
-}
-
-interface Revision {
-  readonly target: Target;
-  readonly projection: Projection;
-}
-
-/** What one stream contributes to a batch: a move for each target that is behind. */
-interface Step {
-  readonly stream: StreamId;
-  readonly moves: ReadonlyMap<Revision, Move>;
-  readonly liveVersion: number;
-  readonly length: number;
 }
 
 const LOG_READS_AT_ONCE = 6;
@@ -120,71 +76,6 @@ export async function catchUp(
         toPositions(revision.projection, revision.target, answers[index]?.results ?? []),
       ]),
     );
-  }
-
-  /** One stream's next page, folded for every target that is behind; undefined when there is nothing (more) to do for it. */
-  async function nextStep(
-    request: CatchUpRequest,
-    positions: readonly (readonly [Revision, Position])[],
-  ): Promise<Step | undefined> {
-    const { stream, wanted, hints = [] } = request;
-    const live = positions[0]?.[1] as Position;
-    const lowest = positions
-      .map(([, position]) => position)
-      .reduce((low, position) => (position.version < low.version ? position : low));
-    progress.set(stream, { stream, version: live.version });
-    if (wanted !== 'head' && lowest.version >= wanted) return undefined;
-
-    let events = eventsFromHints(hints, lowest);
-    if (!events) {
-      const page = await loadEvents(stream, lowest.version + 1, pageSize);
-      settle(stream, live.version, { head: page.head });
-      const isRestored =
-        page.previousId !== lowest.eventId || positions.some(([, position]) => contradicts(page, position));
-      if (isRestored) {
-        settle(stream, live.version, {
-          standstill: {
-            cause: 'log-restored',
-            reason: `the log no longer has event ${lowest.eventId} at version ${lowest.version}`,
-          },
-        });
-        return undefined;
-      }
-      events = page.events;
-    }
-    if (events.length === 0) return undefined;
-
-    const moves = new Map<Revision, Move>();
-    for (const [revision, position] of positions) {
-      const move = moveOver(revision.projection, stream, position, events);
-      if (move) moves.set(revision, move);
-    }
-    const liveMove = moves.get(positions[0]?.[0] as Revision);
-    const length = [...moves.values()].reduce((sum, { changes }) => sum + JSON.stringify(changes).length, 0);
-    return moves.size > 0 ? { stream, moves, liveVersion: liveMove?.toVersion ?? live.version, length } : undefined;
-  }
-
-  /** Folds a page for one target. What stands before an event that cannot be applied is applied all the same. */
-  function moveOver(
-    projection: Projection,
-    stream: StreamId,
-    from: Position,
-    stored: readonly StoredEvent[],
-  ): Move | undefined {
-    const types = projection.follows[categoryOf(stream)];
-    const events: RecordedEvent[] = [];
-    try {
-      for (const event of stored) if (event.version > from.version) events.push(upcast(types ?? {}, event));
-    } catch (error) {
-      settle(stream, from.version, { standstill: { cause: 'unreadable-event', reason: String(error) } });
-    }
-    try {
-      return toMove(projection, stream, from, events);
-    } catch (error) {
-      if (!(error instanceof PoisonEventError)) throw error;
-      settle(stream, from.version, { standstill: { cause: 'poison', reason: error.message } });
-      return toMove(projection, stream, from, events.slice(0, events.indexOf(error.event)));
-    }
   }
 
   async function send(
@@ -230,27 +121,22 @@ export async function catchUp(
       const projection = revisionOf(projectionName, target.revision);
       return projection ? [{ target, projection }] : [];
     });
-    if (!pointer || revisions[0]?.target !== pointer.live) {
+    const [live, ...others] = revisions;
+    if (!pointer || live?.target !== pointer.live) {
       pointers.drop(projectionName);
       return { outcome: 'building' };
     }
 
-    const positions = await readPositions(revisions);
-    const steps = await eachOf(pending, LOG_READS_AT_ONCE, async (request) => {
-      try {
-        const own = revisions.map(
-          (revision) => [revision, positions.get(revision)?.get(request.stream) as Position] as const,
-        );
-        return await nextStep(request, own);
-      } catch (error) {
-        const cause = error instanceof OverloadedError ? 'overloaded' : 'transient';
-        settle(request.stream, progress.get(request.stream)?.version ?? 0, {
-          standstill: { cause, reason: String(error) },
-        });
-        return undefined;
-      }
+    const positions = await readPositions([live, ...others]);
+    const looks = await eachOf(pending, LOG_READS_AT_ONCE, (request) => {
+      const positionIn = (revision: Revision) => ({
+        revision,
+        position: positions.get(revision)?.get(request.stream) ?? START,
+      });
+      return nextStep(request, [positionIn(live), ...others.map(positionIn)], loadEvents, pageSize);
     });
-    const moving = steps.filter((step) => step !== undefined);
+    for (const look of looks) progress.set(look.progress.stream, look.progress);
+    const moving = looks.flatMap(({ step }) => step ?? []);
     if (moving.length === 0) break;
 
     let isContested = false;
@@ -273,43 +159,6 @@ export async function catchUp(
     if (isContested) await sleep(Math.random() * 10 * 2 ** Math.min(lostRaces, 5));
   }
   return { outcome: 'done', streams: progress, applied };
-}
-
-function toMove(
-  projection: Projection,
-  stream: StreamId,
-  from: Position,
-  events: readonly RecordedEvent[],
-): Move | undefined {
-  const last = events.at(-1);
-  if (!last) return undefined;
-  const changes = foldStream(projection, stream, from.row, events);
-  return { stream, from, toVersion: last.version, toEventId: last.id, changes };
-}
-
-/** Whether a page shows another event, or none, where this position was. */
-function contradicts(page: LogPage, { version, eventId }: Position): boolean {
-  if (version > page.head) return true;
-  const same = page.events.find((event) => event.version === version);
-  return same !== undefined && same.id !== eventId;
-}
-
-/** The events right after a position, from hints that are contiguous with it; undefined when the hints do not reach back to it. */
-function eventsFromHints(hints: readonly Hint[], after: Position): readonly StoredEvent[] | undefined {
-  const found: StoredEvent[] = [];
-  let { version, eventId } = after;
-  for (const hint of hints.toSorted((one, other) => one.fromVersion - other.fromVersion)) {
-    if (!hint.events || hint.toVersion <= version) continue;
-    if (hint.fromVersion > version + 1) break;
-    const before =
-      hint.fromVersion === version + 1 ? hint.previousId : hint.events.find((event) => event.version === version)?.id;
-    if ((before ?? null) !== eventId) break;
-    const next = hint.events.filter((event) => event.version > version);
-    found.push(...next);
-    version = hint.toVersion;
-    eventId = next.at(-1)?.id ?? eventId;
-  }
-  return found.length > 0 ? found : undefined;
 }
 
 function chunksOf(steps: readonly Step[], maxLength: number): readonly (readonly Step[])[] {

@@ -12,7 +12,8 @@ export interface Position {
   readonly row: Row | undefined;
 }
 
-const START: Position = { version: 0, eventId: null, row: undefined };
+/** Where every stream is before its first event. */
+export const START: Position = { version: 0, eventId: null, row: undefined };
 
 const ROW_PREFIX = 'row.';
 

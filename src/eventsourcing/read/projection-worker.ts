@@ -1,7 +1,8 @@
 import type { Group } from '../group.ts';
 import { type Hint, parseHint } from '../message.ts';
 import { type StreamId, categoryOf } from '../stream.ts';
-import type { CatchUpRequest, CatchUpResult } from './catch-up.ts';
+import type { CatchUpResult } from './catch-up.ts';
+import type { CatchUpRequest } from './catch-up-step.ts';
 import type { Projection } from './projection.ts';
 
 /** What the projection worker stands on. */

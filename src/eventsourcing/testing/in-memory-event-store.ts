@@ -1,12 +1,12 @@
-import type { Clock } from '../clock.ts';
 import type { StoredEvent } from '../event.ts';
 import type { Group } from '../group.ts';
 import type { Hint } from '../message.ts';
-import { type EventSourcedModule, createRegistry } from '../registry.ts';
+import type { EventSourcedModule } from '../module.ts';
+import { createRegistry } from '../registry.ts';
 import type { StreamId } from '../stream.ts';
 import type { AggregateOptions } from '../write/aggregate.ts';
 import type { Aggregates } from '../write/aggregates.ts';
-import { type CommandContext, type CommandHandlers, createCommandBus } from '../write/command-bus.ts';
+import { type CommandContext, createCommandBus } from '../write/command-bus.ts';
 import {
   type InMemoryDisk,
   type InMemoryHost,
@@ -16,12 +16,7 @@ import {
 } from './in-memory-object.ts';
 import { type ManualClock, manualClock } from './manual-clock.ts';
 
-/** What this needs of a module: its aggregate, its projections (for who is to be told of events) and its command handlers. */
-export interface InMemoryModule extends EventSourcedModule {
-  readonly commands: (write: { readonly aggregates: Aggregates; readonly clock: Clock }) => CommandHandlers;
-}
-
-type HandlersOf<Modules extends readonly InMemoryModule[]> = {
+type HandlersOf<Modules extends readonly EventSourcedModule[]> = {
   readonly [Index in keyof Modules]: ReturnType<Modules[Index]['commands']>;
 };
 
@@ -32,7 +27,7 @@ export interface PublishedHint {
 }
 
 /** The write side of a system, whole, in plain memory. */
-export interface InMemorySystem<Modules extends readonly InMemoryModule[]> {
+export interface InMemorySystem<Modules extends readonly EventSourcedModule[]> {
   readonly bus: ReturnType<typeof createCommandBus<HandlersOf<Modules>>>;
   readonly aggregates: Aggregates;
   readonly clock: ManualClock;
@@ -61,7 +56,7 @@ export interface InMemoryOptions {
  *     const page = await memory.aggregates.load(streamId('seat', '12'), 1, 100);
  *     memory.published[0]?.hint; // { stream: 'seat-12', fromVersion: 1, toVersion: 1, … }
  */
-export function inMemorySystem<const Modules extends readonly InMemoryModule[]>(
+export function inMemorySystem<const Modules extends readonly EventSourcedModule[]>(
   modules: Modules,
   options: InMemoryOptions = {},
 ): InMemorySystem<Modules> {

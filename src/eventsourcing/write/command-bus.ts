@@ -28,13 +28,17 @@ export type CommandHandler<C extends Command = Command, Result = unknown> = (
 export type CommandHandlers = Readonly<Record<string, CommandHandler<any>>>;
 
 type Union<T> = T extends readonly (infer Item)[] ? Item : never;
-type Merged<T> = (T extends unknown ? (merged: T) => void : never) extends (merged: infer All) => void ? All : never;
+type Merged<T> = (T extends unknown ? (merged: T) => void : never) extends (
+  merged: infer All extends CommandHandlers,
+) => void
+  ? All
+  : never;
 
 type CommandOf<Handler> = Handler extends CommandHandler<infer C> ? C : never;
 type ResultOf<Handler> = Handler extends CommandHandler<never, infer Result> ? Result : never;
 
 /** A typed registry from command type to handler: what a command returns follows from its type. */
-export interface CommandBus<Handlers extends CommandHandlers> {
+export interface CommandBus<Handlers> {
   readonly types: readonly string[];
   dispatch<Type extends string & keyof Handlers>(
     command: CommandOf<Handlers[Type]> & { readonly type: Type },
@@ -54,7 +58,7 @@ export class UnknownCommandError extends Error {
 /** Builds the bus from the modules' handlers. Throws when two of them handle the same command type. */
 export function createCommandBus<const Sources extends readonly CommandHandlers[]>(
   ...sources: Sources
-): CommandBus<Merged<Union<Sources>> & CommandHandlers> {
+): CommandBus<Merged<Union<Sources>>> {
   const handlers = new Map<string, CommandHandler>();
   for (const [type, handler] of sources.flatMap((source) => Object.entries(source))) {
     if (handlers.has(type)) throw new Error(`the command "${type}" has two handlers`);
@@ -71,11 +75,14 @@ export function createCommandBus<const Sources extends readonly CommandHandlers[
   };
 }
 
+/** What became of a command that one aggregate executed. */
+export type Executed = ExecuteResult & { readonly stream: StreamId };
+
 /** The handler that most commands need: it sends the command, as it is, to the aggregate that `streamOf` names. */
 export function sendTo<C extends Command>(
   aggregates: Pick<Aggregates, 'execute'>,
   streamOf: (command: C) => StreamId,
-): CommandHandler<C, ExecuteResult & { readonly stream: StreamId }> {
+): CommandHandler<C, Executed> {
   return async (command, context) => {
     const stream = streamOf(command);
     return { ...(await aggregates.execute(executeRequest(stream, command, context))), stream };

@@ -1,0 +1,27 @@
+import type { StoredEvent } from '../event.ts';
+import type { Hint } from '../message.ts';
+import type { Position } from './checkpoint.ts';
+
+/**
+ * The events right after a position, from hints that are contiguous with it: each has to name, as the event before its first, the very
+ * event that comes before. Undefined when the hints do not reach back to the position; then the log has to be read.
+ */
+export function eventsFromHints(
+  hints: readonly Hint[],
+  after: Pick<Position, 'version' | 'eventId'>,
+): readonly StoredEvent[] | undefined {
+  const found: StoredEvent[] = [];
+  let { version, eventId } = after;
+  for (const hint of hints.toSorted((one, other) => one.fromVersion - other.fromVersion)) {
+    if (!hint.events || hint.toVersion <= version) continue;
+    if (hint.fromVersion > version + 1) break;
+    const before =
+      hint.fromVersion === version + 1 ? hint.previousId : hint.events.find((event) => event.version === version)?.id;
+    if ((before ?? null) !== eventId) break;
+    const next = hint.events.filter((event) => event.version > version);
+    found.push(...next);
+    version = hint.toVersion;
+    eventId = next.at(-1)?.id ?? eventId;
+  }
+  return found.length > 0 ? found : undefined;
+}

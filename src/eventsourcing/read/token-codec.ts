@@ -1,0 +1,193 @@
+import { type StreamId, categoryOf, idOf, streamId } from '../stream.ts';
+import type { CausalToken } from './causal-token.ts';
+
+/*
+ * The wire format, before base64url:
+ *
+ *   byte 0      format version (1)
+ *   bytes 1–4   key id: the first bytes of SHA-256 of the key
+ *   …           number of categories, each as text; number of streams, each as (category index, id, version);
+ *               number of bookmarks, each as (database, bookmark)
+ *   last 16     HMAC-SHA-256 of all before, cut to 128 bits
+ *
+ * Numbers are LEB128 varints. Texts are a varint length and UTF-8. An id is a varint length and UTF-8, or length 0 and the 16 bytes
+ * of a UUID, which is what lets 96 streams fit into a header.
+ */
+const FORMAT = 1;
+const KEY_ID_BYTES = 4;
+const MAC_BYTES = 16;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Signs and verifies tokens with HMAC-SHA-256. */
+export interface TokenCodec {
+  readonly encode: (token: CausalToken) => Promise<string>;
+  /** The token, or undefined when the text is malformed, cut short, forged, or signed with a key that is no longer accepted. */
+  readonly decode: (text: string) => Promise<CausalToken | undefined>;
+}
+
+/** Signs with the first secret and accepts all of them, so that a key is rotated by putting the new one in front for a while. */
+export function tokenCodec(secrets: readonly [string, ...string[]]): TokenCodec {
+  const keys = secrets.map(importKey);
+  return {
+    async encode(token) {
+      const { id, key } = await (keys[0] as Promise<SigningKey>);
+      const payload = concat(Uint8Array.of(FORMAT), id, encodePayload(token));
+      return toBase64Url(concat(payload, await mac(key, payload)));
+    },
+
+    async decode(text) {
+      const bytes = fromBase64Url(text);
+      if (!bytes || bytes.length < 1 + KEY_ID_BYTES + MAC_BYTES || bytes[0] !== FORMAT) return undefined;
+      const payload = bytes.subarray(0, -MAC_BYTES);
+      for (const { id, key } of await Promise.all(keys)) {
+        if (!isEqual(id, payload.subarray(1, 1 + KEY_ID_BYTES))) continue;
+        const expected = await mac(key, payload);
+        if (crypto.subtle.timingSafeEqual(expected, bytes.subarray(-MAC_BYTES)))
+          return decodePayload(payload.subarray(1 + KEY_ID_BYTES));
+      }
+      return undefined;
+    },
+  };
+}
+
+interface SigningKey {
+  readonly id: Uint8Array;
+  readonly key: CryptoKey;
+}
+
+async function importKey(secret: string): Promise<SigningKey> {
+  const bytes = new TextEncoder().encode(secret);
+  const key = await crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
+  const digest = await crypto.subtle.digest('SHA-256', bytes);
+  return { id: new Uint8Array(digest, 0, KEY_ID_BYTES), key };
+}
+
+async function mac(key: CryptoKey, payload: Uint8Array): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.sign('HMAC', key, payload), 0, MAC_BYTES);
+}
+
+function encodePayload(token: CausalToken): Uint8Array {
+  const bytes: number[] = [];
+  const categories = [...new Set([...token.streams.keys()].map(categoryOf))];
+  writeNumber(bytes, categories.length);
+  for (const category of categories) writeText(bytes, category);
+  writeNumber(bytes, token.streams.size);
+  for (const [stream, version] of token.streams) {
+    writeNumber(bytes, categories.indexOf(categoryOf(stream)));
+    writeId(bytes, idOf(stream));
+    writeNumber(bytes, version);
+  }
+  writeNumber(bytes, token.bookmarks.size);
+  for (const [database, bookmark] of token.bookmarks) {
+    writeText(bytes, database);
+    writeText(bytes, bookmark);
+  }
+  return Uint8Array.from(bytes);
+}
+
+function decodePayload(bytes: Uint8Array): CausalToken | undefined {
+  const reader = { bytes, at: 0 };
+  try {
+    const categories = Array.from({ length: readNumber(reader) }, () => readText(reader));
+    const streams = new Map<StreamId, number>();
+    for (let left = readNumber(reader); left > 0; left -= 1) {
+      const stream = streamId(categories[readNumber(reader)] ?? '', readId(reader));
+      streams.set(stream, readNumber(reader));
+    }
+    const bookmarks = new Map<string, string>();
+    for (let left = readNumber(reader); left > 0; left -= 1) bookmarks.set(readText(reader), readText(reader));
+    return reader.at === bytes.length ? { streams, bookmarks } : undefined;
+  } catch {
+    // Signed by us and yet not readable: written by a version of the format that this code does not know.
+    return undefined;
+  }
+}
+
+interface Reader {
+  readonly bytes: Uint8Array;
+  at: number;
+}
+
+function writeNumber(bytes: number[], value: number): void {
+  let rest = value;
+  while (rest >= 0x80) {
+    bytes.push((rest % 0x80) + 0x80);
+    rest = Math.floor(rest / 0x80);
+  }
+  bytes.push(rest);
+}
+
+function readNumber(reader: Reader): number {
+  let value = 0;
+  for (let scale = 1; ; scale *= 0x80) {
+    const byte = reader.bytes[reader.at];
+    if (byte === undefined || scale > Number.MAX_SAFE_INTEGER) throw new Error('cut short');
+    reader.at += 1;
+    value += (byte % 0x80) * scale;
+    if (byte < 0x80) return value;
+  }
+}
+
+function writeText(bytes: number[], text: string): void {
+  const encoded = new TextEncoder().encode(text);
+  writeNumber(bytes, encoded.length);
+  bytes.push(...encoded);
+}
+
+function readText(reader: Reader): string {
+  return new TextDecoder().decode(readBytes(reader, readNumber(reader)));
+}
+
+function readBytes(reader: Reader, length: number): Uint8Array {
+  const end = reader.at + length;
+  if (end > reader.bytes.length) throw new Error('cut short');
+  const bytes = reader.bytes.subarray(reader.at, end);
+  reader.at = end;
+  return bytes;
+}
+
+function writeId(bytes: number[], id: string): void {
+  if (!UUID.test(id)) return writeText(bytes, id);
+  const hex = id.replaceAll('-', '');
+  bytes.push(0);
+  for (let at = 0; at < hex.length; at += 2) bytes.push(Number.parseInt(hex.slice(at, at + 2), 16));
+}
+
+function readId(reader: Reader): string {
+  const length = readNumber(reader);
+  if (length > 0) return new TextDecoder().decode(readBytes(reader, length));
+  const hex = Array.from(readBytes(reader, 16), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
+
+function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+function isEqual(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, index) => byte === other[index]);
+}
+
+function toBase64Url(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replace(/=+$/, '');
+}
+
+function fromBase64Url(text: string): Uint8Array | undefined {
+  if (!/^[A-Za-z0-9_-]+$/.test(text)) return undefined;
+  try {
+    return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (character) =>
+      character.charCodeAt(0),
+    );
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,24 @@
+import type { WriteSide } from '../eventsourcing/module.ts';
+import { streamId } from '../eventsourcing/stream.ts';
+import { type CommandHandler, type Executed, executeRequest } from '../eventsourcing/write/command-bus.ts';
+import { ORDER, type PlaceOrder } from './order.ts';
+import type { ProductPrices } from './product-prices.ts';
+
+/** `PlaceOrder` as a client sends it: what the products cost is added on the way to the aggregate. */
+export interface RequestOrder {
+  readonly type: 'PlaceOrder';
+  readonly data: Omit<PlaceOrder['data'], 'offers'>;
+}
+
+/** Reads what the products cost, and hands the order on with that. Whether it may be placed is for the decider to say. */
+export function placeOrder({ aggregates }: WriteSide, prices: ProductPrices): CommandHandler<RequestOrder, Executed> {
+  return async ({ type, data }, context) => {
+    const stream = streamId(ORDER, data.orderId);
+    const offers = await prices.offersOf(
+      data.items.map(({ sku }) => sku),
+      context.seenVersion,
+    );
+    const command: PlaceOrder = { type, data: { ...data, offers } };
+    return { ...(await aggregates.execute(executeRequest(stream, command, context))), stream };
+  };
+}

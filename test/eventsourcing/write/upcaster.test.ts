@@ -1,0 +1,62 @@
+import { describe, expect, test } from 'vitest';
+
+import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
+import { streamId } from '../../../src/eventsourcing/stream.ts';
+import { storedEvents } from '../../../src/eventsourcing/testing/given-events.ts';
+import { UnreadableEventError, currentSchemaVersion, upcast } from '../../../src/eventsourcing/write/upcaster.ts';
+import { SEAT, seatType } from '../seats.ts';
+
+const seat12 = streamId(SEAT, '12');
+
+function reservedAs(schemaVersion: number, data: object): StoredEvent {
+  const [stored] = storedEvents(seatType.events, seat12, [{ type: 'SeatReserved', schemaVersion, data }]);
+  return stored as StoredEvent;
+}
+
+describe('upcasting a stored event', () => {
+  test('lifts the first shape through every step, in sequence', () => {
+    expect(upcast(seatType.events, reservedAs(1, { name: 'Ada' })).data).toEqual({ guest: 'Ada', isVip: true });
+    expect(upcast(seatType.events, reservedAs(1, { name: 'Bob' })).data).toEqual({ guest: 'Bob', isVip: false });
+  });
+
+  test('begins at the step after the shape in which it was written', () => {
+    expect(upcast(seatType.events, reservedAs(2, { guest: 'Ada' })).data).toEqual({ guest: 'Ada', isVip: true });
+  });
+
+  test('leaves the current shape as it is', () => {
+    expect(upcast(seatType.events, reservedAs(3, { guest: 'Ada', isVip: false })).data).toEqual({
+      guest: 'Ada',
+      isVip: false,
+    });
+  });
+
+  test('keeps the envelope and drops the schema version, which means nothing any more', () => {
+    const stored = reservedAs(1, { name: 'Ada' });
+    const { schemaVersion: _, data: __, ...envelope } = stored;
+    expect(upcast(seatType.events, stored)).toEqual({ ...envelope, data: { guest: 'Ada', isVip: true } });
+  });
+
+  test('does not touch what is stored', () => {
+    const stored = reservedAs(1, { name: 'Ada' });
+    upcast(seatType.events, stored);
+    expect(stored.data).toEqual({ name: 'Ada' });
+  });
+});
+
+describe('an event that this code cannot read', () => {
+  test('has a schema version from the future', () => {
+    const fromTomorrow = () => upcast(seatType.events, reservedAs(4, { visitor: 'Ada' }));
+    expect(fromTomorrow).toThrow(UnreadableEventError);
+    expect(fromTomorrow).toThrow('seat-12@1: SeatReserved has schema version 4, this code reads up to 3');
+  });
+
+  test.each(['SeatPainted', 'toString', '__proto__'])('has the unknown type %s', (type) => {
+    expect(() => upcast(seatType.events, { ...reservedAs(1, {}), type })).toThrow(UnreadableEventError);
+  });
+});
+
+test('the current schema version is one more than there are upcasters', () => {
+  expect(currentSchemaVersion(seatType.events, 'SeatReserved')).toBe(3);
+  expect(currentSchemaVersion(seatType.events, 'SeatReleased')).toBe(1);
+  expect(() => currentSchemaVersion(seatType.events, 'SeatPainted')).toThrow(UnreadableEventError);
+});
