@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'vitest';
+
+import { createRegistry } from '../../src/eventsourcing/registry.ts';
+import { streamId } from '../../src/eventsourcing/stream.ts';
+import { serving } from '../../src/groups.ts';
+import { tally, tallyBoard, tallyCount, tallyType } from '../support/tally.ts';
+
+const stream = streamId('tally', 'one');
+
+describe('the registry', () => {
+  test('knows who follows a stream, and in which groups', () => {
+    const registry = createRegistry([tally]);
+    expect(registry.projectionsFollowing(stream)).toEqual([tallyBoard, tallyCount]);
+    expect(registry.groupsOf(stream)).toEqual([serving]);
+    expect(registry.projectionsOf(serving)).toEqual([tallyBoard, tallyCount]);
+    expect(registry.typeOf(stream)).toBe(tallyType);
+  });
+
+  test('knows no group for a category that no module has, which is not the same as none', () => {
+    const registry = createRegistry([{ ...tally, projections: [] }]);
+    expect(registry.groupsOf(streamId('unknown', 'one'))).toBeUndefined();
+    expect(registry.groupsOf(stream)).toEqual([]);
+    expect(() => registry.typeOf(streamId('unknown', 'one'))).toThrow('no module has the category "unknown"');
+  });
+
+  test('keeps every revision of a projection, and uses the newest', () => {
+    const second = { ...tallyBoard, revision: 2 };
+    const registry = createRegistry([{ ...tally, projections: [second, tallyBoard] }]);
+    expect(registry.projectionsOf(serving)).toEqual([second]);
+    expect(registry.revisionOf('tally-board', 1)).toBe(tallyBoard);
+    expect(registry.revisionOf('tally-board', 2)).toBe(second);
+    expect(registry.revisionOf('tally-board', 3)).toBeUndefined();
+  });
+
+  test('refuses a domain that contradicts itself', () => {
+    expect(() => createRegistry([tally, tally])).toThrow('two modules claim the category "tally"');
+    expect(() => createRegistry([{ ...tally, projections: [tallyBoard, tallyBoard] }])).toThrow('tally-board@1 is registered twice');
+    const elsewhere = { ...tallyBoard, follows: { nobody: {} } };
+    expect(() => createRegistry([{ ...tally, projections: [elsewhere] }])).toThrow('follows "nobody", which no module has');
+    const unspeakable = { ...tally, aggregate: { ...tallyType, category: 'Tally-Ho' } };
+    expect(() => createRegistry([unspeakable])).toThrow('is not a category');
+  });
+});
