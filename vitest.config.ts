@@ -13,6 +13,7 @@ export default defineConfig({
           CAUSAL_TOKEN_KEY: 'a-key-for-tests',
           CAUSAL_TOKEN_PREVIOUS_KEY: 'the-key-before-it',
           OPERATIONS_KEY: 'an-operations-key-for-tests',
+          CORS_ORIGINS: 'https://shop.example https://desk.example',
           TEST_MIGRATIONS_SERVING: await readD1Migrations('migrations/serving'),
         },
       },

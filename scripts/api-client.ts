@@ -42,7 +42,10 @@ export interface Api {
   post<Body>(path: string, body: unknown, options?: CommandOptions): Promise<Answer<Body>>;
 }
 
-/** No answer came: nobody listens, the connection broke, or it took too long. A command may have been applied all the same. */
+/**
+ * No answer of Tidemark's came: nobody listens, the connection broke, it took too long, or a proxy lost the server behind it (its own faults
+ * are always problem documents). A command may have been applied all the same.
+ */
 export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError';
 }
@@ -87,6 +90,10 @@ export function apiClient(url: string, options: ApiOptions = {}): Api {
     } catch (error) {
       throw new NoAnswerError(`${method} ${base}${path} got no answer: ${reasonOf(error)}`, { cause: error });
     }
+    const isFromBetween =
+      response.status >= 500 && !response.headers.get('Content-Type')?.startsWith('application/problem+json');
+    if (isFromBetween)
+      throw new NoAnswerError(`${method} ${base}${path} got a ${response.status} from something in between`);
     const version = response.headers.get('X-Version');
     return {
       method,
@@ -170,6 +177,19 @@ export async function retrying<Body>(
     const backoffMs = Math.min(firstPauseMs * 2 ** attempt, maxPauseMs);
     await sleep(Math.max(backoffMs, retryAfterS * 1_000) * (0.75 + Math.random() / 2));
   }
+}
+
+/** Works on all items in their order, a few of them at a time. */
+export async function atOnce<Item>(
+  concurrency: number,
+  items: Iterable<Item>,
+  work: (item: Item) => Promise<unknown>,
+): Promise<void> {
+  const queue = Iterator.from(items);
+  async function worker(): Promise<void> {
+    for (let next = queue.next(); !next.done; next = queue.next()) await work(next.value);
+  }
+  await Promise.all(Array.from({ length: concurrency }, worker));
 }
 
 function reasonOf(error: unknown): string {

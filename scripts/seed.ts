@@ -9,8 +9,16 @@ import { parseArgs } from 'node:util';
 
 import cliProgress from 'cli-progress';
 
-import { type Answer, LOCAL_SERVER, UnexpectedAnswerError, apiClient, requireServer, retrying } from './api-client.ts';
-import { type Chapter, type PlannedOrder, type PlannedProduct, countWrites, planSeason } from './seed-data.ts';
+import {
+  type Answer,
+  LOCAL_SERVER,
+  UnexpectedAnswerError,
+  apiClient,
+  atOnce,
+  requireServer,
+  retrying,
+} from './api-client.ts';
+import { type Chapter, type PlannedOrder, type PlannedProduct, countWrites, planSeason } from './seed/season.ts';
 
 const HELP = `Usage: npm run seed -- [options]
 
@@ -19,7 +27,7 @@ const HELP = `Usage: npm run seed -- [options]
   --seed <n>         which data: the same number gives the same, default 1
   --url <url>        the server, default ${LOCAL_SERVER}
   --concurrency <n>  how many orders are worked on at once, default 8
-  --journal <file>   adds a line for each acknowledged write: {"stream","version","idempotencyKey"}
+  --journal <file>   adds a line of JSON for each acknowledged write: stream, version, key
   --help
 `;
 
@@ -29,7 +37,7 @@ const LINE_EVERY_MS = 3_000;
 const options = readArguments();
 const api = apiClient(options.url);
 const season = planSeason(options);
-const journal = options.journal === undefined ? undefined : openSync(options.journal, 'a');
+const { journal } = options;
 
 const total = countWrites(season);
 const startedAt = performance.now();
@@ -91,12 +99,12 @@ async function run(): Promise<void> {
     orders += 1;
   }
 
-  await atOnce(season.stock, (product) => create(product));
+  await atOnce(options.concurrency, season.stock, (product) => create(product));
   for (const chapter of season.chapters) {
     const pricesSeen = await changePrices(chapter);
-    await atOnce(chapter.orders, (order) => follow(order, pricesSeen));
+    await atOnce(options.concurrency, chapter.orders, (order) => follow(order, pricesSeen));
   }
-  await atOnce(season.unsold, (product) => create(product));
+  await atOnce(options.concurrency, season.unsold, (product) => create(product));
 }
 
 /** One command, until it is acknowledged. */
@@ -115,21 +123,13 @@ async function send<Body>(
 
   const { productId, orderId } = answer.body as { productId?: string; orderId?: string };
   const stream = orderId === undefined ? `product-${productId}` : `order-${orderId}`;
-  if (journal !== undefined)
-    writeSync(journal, `${JSON.stringify({ stream, version: answer.version, idempotencyKey })}\n`);
-  if (answer.headers.get('Idempotency-Replayed') === 'true') replayed += 1;
+  const isReplayed = answer.headers.get('Idempotency-Replayed') === 'true';
+  const line = { stream, version: answer.version, idempotencyKey, isReplayed };
+  if (journal !== undefined) writeSync(journal, `${JSON.stringify(line)}\n`);
+  if (isReplayed) replayed += 1;
   durations.push(answer.durationMs);
   progress.update();
   return answer;
-}
-
-/** Works on all items, `--concurrency` at a time. */
-async function atOnce<Item>(items: readonly Item[], work: (item: Item) => Promise<unknown>): Promise<void> {
-  const queue = items.values();
-  async function worker(): Promise<void> {
-    for (const item of queue) await work(item);
-  }
-  await Promise.all(Array.from({ length: Math.min(options.concurrency, items.length) }, worker));
 }
 
 /** A bar on a terminal, a line now and then elsewhere. */
@@ -226,7 +226,7 @@ function readArguments() {
       seed: integer('seed', 0, 999_999_999),
       concurrency: integer('concurrency', 1, 256),
       url: values.url,
-      journal: values.journal,
+      journal: values.journal === undefined ? undefined : openSync(values.journal, 'a'),
     };
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${HELP}`);

@@ -8,6 +8,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { unstable_readConfig as readConfig } from 'wrangler';
@@ -36,6 +37,10 @@ function option(name: 'config' | 'env' | 'persist-to'): string[] {
   return typeof value === 'string' ? [`--${name}`, value] : [];
 }
 
+// Wrangler hands queue messages on to any other local server that it finds in its registry. Two of ours have nothing to do with
+// each other.
+const apart = { WRANGLER_REGISTRY_PATH: join(option('persist-to')[1] ?? '.wrangler', 'registry') };
+
 let running: ChildProcess | undefined;
 let stopping = false;
 
@@ -59,7 +64,7 @@ async function wrangler(args: readonly string[], env: NodeJS.ProcessEnv = {}): P
   if (stopping) return;
   running = spawn(process.execPath, [wranglerProgram, ...args], {
     stdio: 'inherit',
-    env: { ...quiet, ...process.env, ...env },
+    env: { ...quiet, ...apart, ...process.env, ...env },
   });
   const [code] = await once(running, 'exit');
   if (stopping || code === 0) return;
@@ -80,13 +85,9 @@ const local = {
   CAUSAL_TOKEN_KEY: 'local-development-key-do-not-deploy',
   OPERATIONS_ACCESS: 'open',
 };
-await wrangler(
-  [
-    'dev',
-    ...Object.entries(local).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
-    ...(values.port === undefined ? ['--port', '8787'] : []),
-    ...given,
-  ],
-  // wrangler looks for the required secrets here, and would warn that they are missing.
-  local,
-);
+await wrangler([
+  'dev',
+  ...Object.entries(local).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
+  ...(values.port === undefined ? ['--port', '8787'] : []),
+  ...given,
+]);

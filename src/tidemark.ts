@@ -5,6 +5,7 @@ import { createRegistry } from './eventsourcing/registry.ts';
 import { createApp } from './http/app.ts';
 import { log } from './log.ts';
 import type { Module } from './module.ts';
+import { PROBLEMS, mergeProblems } from './http/problem.ts';
 import { metaRoutes } from './operations/meta-routes.ts';
 import { streamRoutes } from './operations/stream-routes.ts';
 import { type Platform, type Runtime, createRuntime } from './runtime.ts';
@@ -20,7 +21,7 @@ export function tidemark(domain: readonly Module[], platform: Platform) {
     return known;
   }
 
-  const problems = Object.assign({}, ...domain.map((module) => module.problems));
+  const problems = mergeProblems(PROBLEMS, ...domain.map((module) => module.problems));
   const routes = [...domain.flatMap((module) => module.routes), ...streamRoutes];
   const app = createApp(runtimeOf, [...routes, ...metaRoutes(routes, problems)], problems);
 

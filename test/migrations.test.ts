@@ -35,8 +35,15 @@ describe.each(projections)('the tables of $name', (projection) => {
         notnull: Number(column.notNull || column.primary),
         isKey: column.primary || primaryKeys.some((key) => key.columns.includes(column)),
       }));
-      const { results } = await databaseOf(env, projection.group).prepare(`PRAGMA table_info(${name})`).all<ColumnInfo>();
-      const made = results.map(({ name: column, type, notnull, pk }) => ({ name: column, type, notnull, isKey: pk > 0 }));
+      const { results } = await databaseOf(env, projection.group)
+        .prepare(`PRAGMA table_info(${name})`)
+        .all<ColumnInfo>();
+      const made = results.map(({ name: column, type, notnull, pk }) => ({
+        name: column,
+        type,
+        notnull,
+        isKey: pk > 0,
+      }));
       expect(made, name).toEqual(declared);
     }
   });

@@ -4,12 +4,13 @@ import { methodNotAllowed } from 'hono/method-not-allowed';
 
 import type { Env } from '../bindings.ts';
 import { OutcomeUnknownError, OverloadedError } from '../eventsourcing/faults.ts';
+import { TimeoutError } from '../eventsourcing/timeout.ts';
 import { log } from '../log.ts';
 import type { Runtime } from '../runtime.ts';
 import type { AppContext, AppEnv } from './app-env.ts';
 import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, HEADER } from './headers.ts';
 import { RETRY_AFTER_S } from './limits.ts';
-import { PROBLEMS, Problem, type ProblemTypes, problemResponse } from './problem.ts';
+import { Problem, type ProblemTypes, problemResponse } from './problem.ts';
 import type { Route } from './route.ts';
 
 const CORRELATION_ID = /^[A-Za-z0-9._-]{1,128}$/;
@@ -23,7 +24,6 @@ export function createApp(
   problems: ProblemTypes,
 ): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
-  const types = { ...PROBLEMS, ...problems };
 
   app.use(async function everywhere(c, next) {
     const traceparent = c.req.header(HEADER.traceparent);
@@ -56,22 +56,25 @@ export function createApp(
       onMethodNotAllowed(c, methods) {
         const allow = { [HEADER.allow]: [...methods, 'OPTIONS'].join(', ') };
         const problem = new Problem('method-not-allowed', `${c.req.method} is not for ${c.req.path}.`, {}, allow);
-        return problemResponse(types, problem, instanceOf(c));
+        return problemResponse(problems, problem, instanceOf(c));
       },
     }),
   );
   for (const { method, path, handlers } of routes) app.on(method, [path], ...handlers);
 
   app.notFound((c) => {
-    return problemResponse(types, new Problem('not-found', `There is no route ${c.req.path}.`), instanceOf(c));
+    return problemResponse(problems, new Problem('not-found', `There is no route ${c.req.path}.`), instanceOf(c));
   });
-  app.onError((error, c) => problemResponse(types, toProblem(error, c), instanceOf(c)));
+  app.onError((error, c) => problemResponse(problems, toProblem(error, c), instanceOf(c)));
   return app;
 }
 
-/** What a problem is about, as a URI reference: the path as it was sent, not decoded. */
+/** What a problem is about, as a URI reference (RFC 3986): the path as it was sent, with what has no place in one encoded. */
 function instanceOf(c: Context): string {
-  return new URL(c.req.url).pathname;
+  const { pathname } = new URL(c.req.url);
+  const encoded = pathname.replaceAll(/%(?![0-9A-Fa-f]{2})|[^\w\-.~!$&'()*+,;=:@/%]/g, encodeURIComponent);
+  // A path that begins with two slashes would be read as a host.
+  return encoded.replace(/^\/\//, '/.//');
 }
 
 function isAllowedOrigin(env: Env, origin: string): boolean {
@@ -82,7 +85,11 @@ function isAllowedOrigin(env: Env, origin: string): boolean {
 function toProblem(error: Error, c: AppContext): Problem {
   if (error instanceof Problem) return error;
   const retryLater = { [HEADER.retryAfter]: String(RETRY_AFTER_S) };
-  if (error instanceof OverloadedError) return new Problem('overloaded', 'Nothing was done.', {}, retryLater);
+  // A command that got no answer is an `OutcomeUnknownError`: what passes by here was a read, of a log or of what a command needs to know.
+  const isUnanswered = error instanceof TimeoutError || ('retryable' in error && error.retryable === true);
+  if (error instanceof OverloadedError || isUnanswered) {
+    return new Problem('overloaded', 'Nothing was done.', {}, retryLater);
+  }
   if (error instanceof OutcomeUnknownError) {
     log('command.outcome-unknown', { correlationId: c.var.correlationId, error: String(error.cause) });
     return new Problem('outcome-unknown', 'The command may or may not have been applied.', {}, retryLater);

@@ -2,7 +2,7 @@ import * as z from 'zod';
 
 import { HEADER_DOCS, type HeaderDoc } from './header-docs.ts';
 import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, HEADER } from './headers.ts';
-import { PROBLEMS, type ProblemTypes } from './problem.ts';
+import type { ProblemTypes } from './problem.ts';
 import type { Answer, Operation, Route } from './route.ts';
 
 type Document = Record<string, unknown>;
@@ -11,12 +11,11 @@ const COMMON_ANSWER_HEADERS = [HEADER.correlationId, HEADER.traceparent, HEADER.
 
 /** Assembles the OpenAPI 3.1 document from the routes themselves: whatever they check and answer is what it says. */
 export function openApiDocument(routes: readonly Route[], problems: ProblemTypes): Document {
-  const types = { ...PROBLEMS, ...problems };
   const schemas: Document = {};
   const paths: Record<string, Document> = {};
   for (const { method, path, operation } of routes) {
     const template = path.replaceAll(/:([A-Za-z]+)/g, '{$1}');
-    (paths[template] ??= {})[method.toLowerCase()] = toOperation(template, operation, types, schemas);
+    (paths[template] ??= {})[method.toLowerCase()] = toOperation(template, operation, problems, schemas);
   }
   return {
     openapi: '3.1.0',
@@ -31,7 +30,7 @@ export function openApiDocument(routes: readonly Route[], problems: ProblemTypes
     tags: [...new Set(routes.map(({ operation }) => operation.tag))].map((name) => ({ name })),
     paths,
     components: {
-      schemas: { ...schemas, Problem: problemSchema(types) },
+      schemas: { ...schemas, Problem: problemSchema(problems) },
       parameters: documented(CORS_REQUEST_HEADERS, (name, doc) => ({ name, in: 'header', required: false, ...doc })),
       headers: documented([...CORS_ANSWER_HEADERS, HEADER.cacheControl], (_name, doc, required) => ({
         required,

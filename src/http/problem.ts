@@ -99,6 +99,16 @@ export const PROBLEMS = {
   },
 } as const satisfies ProblemTypes;
 
+/** All kinds of problem of a system. Throws when a code is defined twice: clients branch on it. */
+export function mergeProblems(...sources: readonly ProblemTypes[]): ProblemTypes {
+  const merged: Record<string, ProblemType> = {};
+  for (const [code, type] of sources.flatMap((source) => Object.entries(source))) {
+    if (Object.hasOwn(merged, code)) throw new Error(`the problem "${code}" is defined twice`);
+    merged[code] = type;
+  }
+  return merged;
+}
+
 /** A problem as an exception, for the way from wherever it is found to the answer. */
 export class Problem extends Error {
   override readonly name = 'Problem';

@@ -6,7 +6,6 @@ import type { Route } from '../http/route.ts';
 
 /** Routes about the API itself: is it well, what is it, what do its problems mean. */
 export function metaRoutes(routes: readonly Route[], problems: ProblemTypes): readonly Route[] {
-  const types: ProblemTypes = { ...PROBLEMS, ...problems };
   let document: object | undefined;
   const meta: readonly Route[] = [
     {
@@ -59,7 +58,7 @@ export function metaRoutes(routes: readonly Route[], problems: ProblemTypes): re
       handlers: [
         (c) => {
           const code = c.req.param('code') ?? '';
-          const type = Object.hasOwn(types, code) ? types[code] : undefined;
+          const type = Object.hasOwn(problems, code) ? problems[code] : undefined;
           if (!type) throw new Problem('not-found', 'There is no such kind of problem.');
           return c.json({ code, ...type });
         },

@@ -34,9 +34,13 @@ describe('the registry', () => {
 
   test('refuses a domain that contradicts itself', () => {
     expect(() => createRegistry([tally, tally])).toThrow('two modules claim the category "tally"');
-    expect(() => createRegistry([{ ...tally, projections: [tallyBoard, tallyBoard] }])).toThrow('tally-board@1 is registered twice');
+    expect(() => createRegistry([{ ...tally, projections: [tallyBoard, tallyBoard] }])).toThrow(
+      'tally-board@1 is registered twice',
+    );
     const elsewhere = { ...tallyBoard, follows: { nobody: {} } };
-    expect(() => createRegistry([{ ...tally, projections: [elsewhere] }])).toThrow('follows "nobody", which no module has');
+    expect(() => createRegistry([{ ...tally, projections: [elsewhere] }])).toThrow(
+      'follows "nobody", which no module has',
+    );
     const unspeakable = { ...tally, aggregate: { ...tallyType, category: 'Tally-Ho' } };
     expect(() => createRegistry([unspeakable])).toThrow('is not a category');
   });

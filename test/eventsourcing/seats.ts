@@ -2,13 +2,13 @@ import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 
 import type { DomainEvent } from '../../src/eventsourcing/event.ts';
 import type { Group } from '../../src/eventsourcing/group.ts';
+import type { EventSourcedModule } from '../../src/eventsourcing/module.ts';
 import { ignored, projectionOf } from '../../src/eventsourcing/read/projection.ts';
 import { slotTables } from '../../src/eventsourcing/read/slot-tables.ts';
 import { idOf, streamId } from '../../src/eventsourcing/stream.ts';
 import type { AggregateType } from '../../src/eventsourcing/write/aggregate-type.ts';
 import { sendTo } from '../../src/eventsourcing/write/command-bus.ts';
 import type { Command, Rejection } from '../../src/eventsourcing/write/decider.ts';
-import type { InMemoryModule } from '../../src/eventsourcing/testing/in-memory-event-store.ts';
 
 /*
  * A small domain for tests of the kernel in plain memory: the seats of a theatre. Events of three schema versions, a command that
@@ -30,7 +30,13 @@ export type SeatRefusal = Rejection<'seat-taken' | 'seat-free'>;
 
 export type Seat =
   | { readonly status: 'free'; readonly reservations: number }
-  | { readonly status: 'reserved'; readonly reservations: number; readonly guest: string; readonly isVip: boolean; readonly since: string };
+  | {
+      readonly status: 'reserved';
+      readonly reservations: number;
+      readonly guest: string;
+      readonly isVip: boolean;
+      readonly since: string;
+    };
 
 export const SEAT = 'seat';
 
@@ -39,7 +45,10 @@ export const seatType: AggregateType<Seat, SeatCommand, SeatEvent, SeatRefusal> 
   stateVersion: 1,
   events: {
     // First with the guest's name as `name`, then as `guest`, then with who is a VIP.
-    SeatReserved: [({ name, ...data }) => ({ ...data, guest: name }), (data) => ({ ...data, isVip: data['guest'] === 'Ada' })],
+    SeatReserved: [
+      ({ name, ...data }) => ({ ...data, guest: name }),
+      (data) => ({ ...data, isVip: data['guest'] === 'Ada' }),
+    ],
     SeatReleased: [],
     SeatCleaned: [],
   },
@@ -143,4 +152,4 @@ export const seats = {
     ReleaseSeat: sendTo<ReleaseSeat>(aggregates, seatOf),
     TurnOver: sendTo<TurnOver>(aggregates, seatOf),
   }),
-} satisfies InMemoryModule;
+} satisfies EventSourcedModule;

@@ -76,3 +76,40 @@ export async function placeOrder(overrides: Record<string, unknown> = {}, header
   const { orderId } = await answer.clone().json<{ orderId: string }>();
   return { answer, orderId, items: items as { sku: string; quantity: number }[], stream: `order-${orderId}` };
 }
+
+/** The order after these steps, each with the body it needs, and the answer to the last one. */
+export async function orderAfter(steps: readonly ('shipment' | 'delivery' | 'cancellation')[], quantity = 2) {
+  const order = await placeOrder({ items: [{ sku: (await createProduct()).sku, quantity }] });
+  let { answer } = order;
+  for (const step of steps) answer = await orderStep(order.orderId, step);
+  return { ...order, answer };
+}
+
+const STEP_BODIES = {
+  shipment: { tracking: 'JD0146', carrier: 'DHL' },
+  delivery: {},
+  cancellation: { reason: 'Ordered by mistake' },
+} as const;
+
+/** One step of an order's life, with a body that is right. */
+export function orderStep(orderId: string, step: keyof typeof STEP_BODIES, headers: Headers = {}): Promise<Response> {
+  return post(`/orders/${orderId}/${step}`, STEP_BODIES[step], headers);
+}
+
+/** Returns items of an order, of its only line unless `items` are given. */
+export function returnItems(
+  orderId: string,
+  items: readonly { readonly sku: string; readonly quantity: number }[],
+  headers: Headers = {},
+): Promise<Response> {
+  return post(`/orders/${orderId}/returns`, { items, reason: 'Water damage' }, headers);
+}
+
+/** The header that lets an operator in. */
+export const asOperator: Headers = { Authorization: 'Bearer an-operations-key-for-tests' };
+
+/** How many events a stream has, from the log itself. */
+export async function eventsOf(stream: string): Promise<readonly { type: string; data: Record<string, unknown> }[]> {
+  const { items } = await json(get(`/streams/${stream}/events?limit=100`, asOperator));
+  return items;
+}

@@ -23,6 +23,7 @@ export interface Exchange {
   readonly answer: Response;
 }
 
+const HOST = 'https://openapi.test';
 // What an answer may carry undeclared: CORS is about the transport, and these are about the body.
 const TRANSPORT = /^(access-control-.*|vary|content-type|content-length|allow)$/;
 const METHODS_WITHOUT_BODY = ['HEAD', 'OPTIONS'];
@@ -36,7 +37,7 @@ let serial = 0;
  */
 export function declaredAnswers(document: OpenApiDocument) {
   serial += 1;
-  const root = `https://openapi.test/${serial}`;
+  const root = `${HOST}/${serial}`;
   registerSchema(document as never, root, 'https://spec.openapis.org/oas/3.1/schema-base');
   const validators = new Map<string, Promise<Validator>>();
   const operations = Object.entries(document.paths).map(([template, item]) => ({
@@ -116,16 +117,16 @@ export function declaredAnswers(document: OpenApiDocument) {
     const schema = [...place, 'requestBody', 'content', 'application/json', 'schema'];
     const faults =
       at(schema) && typeof body === 'string' && body !== '' ? await faultsOf(schema, JSON.parse(body)) : [];
-    const names = ((at([...place, 'parameters']) ?? []) as { in?: string; name?: string }[]).map((parameter) =>
-      parameter.in === 'query' ? parameter.name : undefined,
-    );
-    const unknown = [...new URL(path, root).searchParams.keys()].filter((name) => !names.includes(name));
+    const parameters = (at([...place, 'parameters']) ?? []) as { in?: string; name?: string }[];
+    const names = parameters.flatMap((parameter) => (parameter.in === 'query' ? [parameter.name] : []));
+    const asked = names.length > 0 ? [...new URL(HOST + path).searchParams.keys()] : [];
+    const unknown = asked.filter((name) => !names.includes(name));
     return [...faults, ...unknown.map((name) => `the parameter ${name} is not declared`)];
   }
 
   async function allFaults(exchange: Exchange): Promise<readonly string[]> {
     const { method, answer } = exchange;
-    const path = new URL(exchange.path, root).pathname;
+    const path = new URL(HOST + exchange.path).pathname;
     // A literal path wins over one with parameters.
     const operation = operations
       .filter(({ matches }) => matches.test(path))

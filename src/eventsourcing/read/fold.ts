@@ -86,10 +86,15 @@ export function sumIncrements(key: readonly string[], increments: readonly Row[]
       continue;
     }
     for (const [column, by] of Object.entries(increment)) {
-      if (!key.includes(column)) sum[column] = ((sum[column] as number | undefined) ?? 0) + (by as number);
+      if (!key.includes(column)) sum[column] = numberOf(sum[column]) + numberOf(by);
     }
   }
   return [...sums.values()].filter((sum) =>
     Object.entries(sum).some(([column, by]) => !key.includes(column) && by !== 0),
   );
+}
+
+/** An increment that was left out counts nothing. */
+function numberOf(increment: unknown): number {
+  return (increment as number | null | undefined) ?? 0;
 }

@@ -148,10 +148,10 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
 
   /** The version at which the command that created the stream ended: its events share one command id. */
   function createdVersion(first: StoredEvent): number {
-    const createdBy = storage
-      .read(1, READ_ALL)
-      .filter((event) => event.metadata.commandId === first.metadata.commandId);
-    return createdBy.at(-1)?.version ?? first.version;
+    let { version } = first;
+    // One by one, since a page of the log may end before they do.
+    while (storage.read(version + 1, 1)[0]?.metadata.commandId === first.metadata.commandId) version += 1;
+    return version;
   }
 
   function record(request: ExecuteRequest, type: AnyAggregateType, decided: readonly DomainEvent[]): StoredEvent[] {

@@ -154,8 +154,11 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
       for (let published = delivery.published; published < version; published = delivery.published) {
         const tooSoonMs = delivery.sentAt + coalesceMs - clock.now();
         if (tooSoonMs > 0) await sleep(Math.min(tooSoonMs, coalesceMs));
+        const events = storage.read(published + 1, pageSize);
+        // A commit that was rolled back at its very end had announced its events all the same.
+        if (events.length === 0) return;
         const previous = published > 0 ? storage.read(published, 1)[0] : undefined;
-        for (const hint of packHints(storage.read(published + 1, pageSize), previous?.id ?? null)) {
+        for (const hint of packHints(events, previous?.id ?? null)) {
           await withTimeout(send(delivery.group, hint), timeoutMs);
           delivery.published = hint.toVersion;
           delivery.sentAt = clock.now();
@@ -196,14 +199,18 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     setAttempt(delivery, delivery.attempt + 1);
     // The due time stays as re-armed, or as a command has brought it forward since.
     const dueAt = delivery.check?.dueAt ?? settledAfter(delivery.group);
-    delivery.check = { version, dueAt, unconfirmed: lagging.map(([projection]) => projection) };
+    const unconfirmed = lagging.map(([projection]) => projection);
+    // The others are confirmed up to the version that was checked, and no further.
+    delivery.check = { version, dueAt, ...(version === check.version && { unconfirmed }) };
     await remind(delivery, Math.min(...lagging.map(([, at]) => at)));
   }
 
   async function checkSafely(delivery: Delivery, check: Check): Promise<void> {
+    const attempt = delivery.attempt + 1;
     try {
       await checkDelivery(delivery, check);
     } catch (error) {
+      setAttempt(delivery, attempt);
       report('relay.check-failed', { group: delivery.group.name, error: String(error) });
     }
   }

@@ -2,6 +2,23 @@
  * A season of a chandler's shop, made up: what is sold, who buys, what becomes of each order. The same options give the same season, down
  * to the idempotency keys, and more orders only continue it.
  */
+import { type Chance, type Weighted, chanceOf, sum } from './chance.ts';
+import {
+  CATEGORIES,
+  MAKERS,
+  VARIANTS,
+  FIRST_NAMES,
+  LAST_NAMES,
+  REGIONS,
+  SEGMENTS,
+  type Fate,
+  FATES,
+  CARRIERS,
+  CANCELLED_BECAUSE,
+  RETURNED_BECAUSE,
+  DEARER_BECAUSE,
+  CHEAPER_BECAUSE,
+} from './chandlery.ts';
 
 export interface SeasonOptions {
   readonly seed: number;
@@ -64,99 +81,6 @@ export interface Season {
 
 const ORDERS_PER_CHAPTER = 50;
 
-const CATEGORIES = [
-  {
-    name: 'almanacs',
-    code: 'ALM',
-    from: 900,
-    to: 6_000,
-    nouns: ['Tide Table', 'Harbour Chart', 'Pilot Book', 'Star Atlas', 'Log Book'],
-  },
-  {
-    name: 'lighting',
-    code: 'LGT',
-    from: 1_900,
-    to: 24_000,
-    nouns: ['Storm Lamp', 'Masthead Light', 'Head Torch', 'Signal Lantern'],
-  },
-  {
-    name: 'ropework',
-    code: 'ROP',
-    from: 400,
-    to: 9_000,
-    nouns: ['Mooring Line', 'Halyard', 'Fender Cord', 'Anchor Rode', 'Splicing Kit'],
-  },
-  {
-    name: 'clothing',
-    code: 'CLO',
-    from: 1_500,
-    to: 39_000,
-    nouns: ['Oilskin', 'Wool Jumper', 'Sea Boots', 'Watch Cap', 'Bib Trousers'],
-  },
-  {
-    name: 'instruments',
-    code: 'INS',
-    from: 4_500,
-    to: 180_000,
-    nouns: ['Sextant', 'Barometer', 'Hand Compass', 'Echo Sounder'],
-  },
-  {
-    name: 'galley',
-    code: 'GAL',
-    from: 300,
-    to: 12_000,
-    nouns: ['Enamel Mug', 'Gimballed Stove', 'Kettle', 'Chopping Board', 'Ship Biscuit'],
-  },
-  {
-    name: 'safety',
-    code: 'SAF',
-    from: 1_200,
-    to: 160_000,
-    nouns: ['Life Jacket', 'Flare Set', 'Life Raft', 'Harness', 'First-Aid Box'],
-  },
-] as const;
-const MAKERS = ['Skagen', 'Finisterre', 'Dogger', 'Lundy', 'Malin', 'Biscay', 'Fastnet', 'Rockall', 'Utsire', 'Texel'];
-const VARIANTS = ['', ' Mk II', ' Classic', ' Light', ' Pro', ' Junior', ' Deluxe'];
-
-const FIRST_NAMES =
-  `Ada Grace Linus Edsger Barbara Alan Margaret Dennis Radia Ken Katherine Niklaus Frances Donald Joan Tony Hedy Claude
-  Annie Leslie Sofia Jean Mary Emil Ingrid Yusuf Amina Kofi Mei Hiroshi Zoë Łukasz Søren Renée José Nuala`.split(/\s+/);
-const LAST_NAMES =
-  `Lovelace Hopper Dijkstra Liskov Hamilton Ritchie Perlman Johnson Wirth Allen Clarke Hoare Lamarr Shannon Easley Lamport
-  Kovalevskaya Bartik Somerville Post Daubechies Okafor Haddad Mensah Chen Tanaka Núñez Wójcik Kierkegaard Lefèvre Ó’Brien Petersen
-  Rossi Müller Janssen Novák`.split(/\s+/);
-const REGIONS =
-  `Brittany|Hamburg|Catalonia|Zeeland|Cornwall|Liguria|Jutland|Galicia|Connacht|Pomerania|Attica|Algarve|Skåne|Normandy`.split(
-    '|',
-  );
-const SEGMENTS: readonly Weighted<string | undefined>[] = [
-  [70, 'retail'],
-  [19, 'trade'],
-  [8, 'wholesale'],
-  [3, undefined],
-];
-
-type Fate = 'open' | 'shipped' | 'delivered' | 'cancelled' | 'partly returned' | 'returned';
-const FATES: readonly Weighted<Fate>[] = [
-  [12, 'open'],
-  [15, 'shipped'],
-  [53, 'delivered'],
-  [8, 'cancelled'],
-  [8, 'partly returned'],
-  [4, 'returned'],
-];
-const CARRIERS = ['DHL', 'DPD', 'PostNord', 'GLS', 'Lighthouse Express'];
-const CANCELLED_BECAUSE = ['Ordered by mistake', 'Found it cheaper', 'Boat sold', 'Delivery takes too long'];
-const RETURNED_BECAUSE = [
-  'Wrong size',
-  'Water damage',
-  'Not as described',
-  'Arrived after the voyage',
-  'Changed my mind',
-];
-const DEARER_BECAUSE = ['Supplier raised prices', 'Freight is dearer', 'Season begins'];
-const CHEAPER_BECAUSE = ['Clearance', 'Larger batch', 'Season ends'];
-
 /** A product and how it will sell. */
 interface Candidate {
   readonly planned: PlannedProduct;
@@ -215,7 +139,9 @@ function candidate(seed: number, index: number): Candidate {
 
 function changedPrices(name: string, known: readonly Candidate[], prices: Map<string, Money>): readonly PlannedPrice[] {
   const chance = chanceOf(name);
-  const changing = chance.someOf(known, Math.min(20, Math.ceil(known.length / 25)));
+  // What sells is looked at more often.
+  const looks = Array.from({ length: Math.min(20, Math.ceil(known.length / 12)) }, () => popular(chance, known));
+  const changing = [...new Set(looks)];
   return changing.map(({ planned }, index) => {
     const { sku } = planned.body;
     const { amount, currency } = prices.get(sku) ?? planned.body.price;
@@ -305,57 +231,4 @@ function fewOf(chance: Chance, more: number, atMost: number): number {
   let count = 0;
   while (count < atMost && chance.number() < more) count += 1;
   return count;
-}
-
-type Weighted<Value> = readonly [weight: number, value: Value];
-
-/** Chance that is the same every time. */
-interface Chance {
-  /** In [0, 1). */
-  number(): number;
-  oneOf<Value>(values: readonly Value[]): Value;
-  someOf<Value>(values: readonly Value[], count: number): readonly Value[];
-  weighted<Value>(values: readonly Weighted<Value>[]): Value;
-}
-
-function chanceOf(name: string): Chance {
-  const number = mulberry32(hash(name));
-  const oneOf = <Value>(values: readonly Value[]) => values[Math.floor(number() * values.length)] as Value;
-  return {
-    number,
-    oneOf,
-    someOf<Value>(values: readonly Value[], count: number) {
-      const rest = [...values];
-      return Array.from(
-        { length: Math.min(count, rest.length) },
-        () => rest.splice(Math.floor(number() * rest.length), 1)[0] as Value,
-      );
-    },
-    weighted<Value>(values: readonly Weighted<Value>[]) {
-      let left = number() * sum(values.map(([weight]) => weight));
-      return (values.find(([weight]) => (left -= weight) < 0) ?? values.at(-1))?.[1] as Value;
-    },
-  };
-}
-
-/** https://gist.github.com/tommyettinger/46a874533244883189143505d203312c, in JavaScript by bryc. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** FNV-1a, 32 bits. */
-function hash(text: string): number {
-  let value = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(text)) value = Math.imul(value ^ byte, 0x01000193);
-  return value;
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

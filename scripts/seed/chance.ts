@@ -1,0 +1,45 @@
+export type Weighted<Value> = readonly [weight: number, value: Value];
+
+/** Chance that is the same every time. */
+export interface Chance {
+  /** In [0, 1). */
+  number(): number;
+  oneOf<Value>(values: readonly Value[]): Value;
+  weighted<Value>(values: readonly Weighted<Value>[]): Value;
+}
+
+/** A source of chance for one thing: its name decides what it gives, so nothing else that is made up can disturb it. */
+export function chanceOf(name: string): Chance {
+  const number = mulberry32(hash(name));
+  const oneOf = <Value>(values: readonly Value[]) => values[Math.floor(number() * values.length)] as Value;
+  return {
+    number,
+    oneOf,
+    weighted<Value>(values: readonly Weighted<Value>[]) {
+      let left = number() * sum(values.map(([weight]) => weight));
+      return (values.find(([weight]) => (left -= weight) < 0) ?? values.at(-1))?.[1] as Value;
+    },
+  };
+}
+
+/** https://gist.github.com/tommyettinger/46a874533244883189143505d203312c, in JavaScript by bryc. */
+function mulberry32(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** FNV-1a, 32 bits. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(text)) value = Math.imul(value ^ byte, 0x01000193);
+  return value;
+}
+
+export function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

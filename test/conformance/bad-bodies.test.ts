@@ -1,0 +1,199 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+
+import { createProduct, eur, eventsOf, newSku, orderAfter, placeOrder, post, request } from '../support/api.ts';
+import { expectInvalidFields, expectProblem } from '../support/problem.ts';
+
+const JSON_TYPE = { 'Content-Type': 'application/json' };
+const product = (overrides: object = {}) => ({
+  name: 'Lamp',
+  price: eur(1),
+  category: 'lamps',
+  sku: newSku(),
+  ...overrides,
+});
+const order = (overrides: object = {}) => ({
+  customerId: 'c',
+  customerName: 'n',
+  items: [{ sku: newSku(), quantity: 1 }],
+  ...overrides,
+});
+
+/** Every command route with a body that it takes. */
+let routes: readonly (readonly [path: string, body: object])[] = [];
+let streams: readonly string[] = [];
+
+beforeAll(async () => {
+  const { productId, sku, stream } = await createProduct();
+  const [placed, shipped, delivered] = [
+    await placeOrder(),
+    await orderAfter(['shipment']),
+    await orderAfter(['shipment', 'delivery']),
+  ];
+  streams = [stream, placed.stream, shipped.stream, delivered.stream];
+  routes = [
+    ['/products', product()],
+    [`/products/${productId}/price`, { price: eur(5), reason: 'Sale' }],
+    ['/orders', order({ items: [{ sku, quantity: 1 }] })],
+    [`/orders/${placed.orderId}/shipment`, { tracking: 'JD0146' }],
+    [`/orders/${placed.orderId}/cancellation`, { reason: 'Mistake' }],
+    [`/orders/${shipped.orderId}/delivery`, {}],
+    [`/orders/${delivered.orderId}/returns`, { items: delivered.items, reason: 'Broken' }],
+  ];
+});
+
+/** Sends to every route what none of them takes, and looks that nothing was appended. */
+async function nobodyTakes(send: (path: string, body: object) => Promise<unknown>): Promise<void> {
+  for (const [path, body] of routes) await send(path, body);
+  const lengths = await Promise.all(streams.map(async (stream) => (await eventsOf(stream)).length));
+  expect(lengths).toEqual([1, 1, 2, 3]);
+}
+
+describe('a body', () => {
+  it.each([
+    'text/plain',
+    'text/json',
+    'application/x-www-form-urlencoded',
+    'application/jsonp',
+    'application/xml+json2',
+    'json',
+    '',
+    '*/*',
+  ])('of type "%s" is 415', (type) =>
+    nobodyTakes((path, body) =>
+      expectProblem(request('POST', path, { 'Content-Type': type }, JSON.stringify(body)), 415, 'not-json'),
+    ),
+  );
+
+  it('without a type is 415, unless there is none and none is needed', async () => {
+    const bytes = new TextEncoder().encode('{}');
+    await nobodyTakes((path) => expectProblem(request('POST', path, {}, bytes), 415, 'not-json'));
+    await expectProblem(request('POST', '/orders'), 415, 'not-json');
+  });
+
+  it.each([
+    'application/json',
+    'application/json; charset=utf-8',
+    'APPLICATION/JSON',
+    'application/vnd.shop.v1+json',
+    ' application/json ;q=1',
+  ])('of type "%s" is JSON', async (type) => {
+    expect((await request('POST', '/products', { 'Content-Type': type }, JSON.stringify(product()))).status).toBe(201);
+  });
+
+  it.each([
+    '{',
+    '{"a":1,}',
+    "{'a':1}",
+    '{"a":NaN}',
+    '{"a":01}',
+    'undefined',
+    '{} {}',
+    '[',
+    '"',
+    '\u0000',
+    '{"a":"\u0001"}',
+    '// c\n{}',
+    '\uFEFF\uFEFF{}',
+  ])('that does not parse is 400: %j', (text) =>
+    nobodyTakes((path) => expectProblem(request('POST', path, JSON_TYPE, text), 400, 'malformed-body')),
+  );
+
+  it('that is empty where one is needed is 400', async () => {
+    for (const [path] of routes.filter(([name]) => !name.endsWith('/delivery'))) {
+      await expectProblem(request('POST', path, JSON_TYPE, ''), 400, 'malformed-body');
+    }
+  });
+
+  it.each([
+    ['a lone continuation byte', [0x22, 0x80, 0x22]],
+    ['an overlong slash', [0x22, 0xc0, 0xaf, 0x22]],
+    ['a surrogate', [0x22, 0xed, 0xa0, 0x80, 0x22]],
+    ['a cut sequence', [0x22, 0xe2, 0x82]],
+    ['UTF-16', [0xff, 0xfe, 0x7b, 0x00, 0x7d, 0x00]],
+    ['Latin-1', [0x7b, 0x22, 0xe9, 0x22, 0x3a, 0x31, 0x7d]],
+  ])('that is not UTF-8 is 400: %s', (_what, bytes) =>
+    nobodyTakes((path) =>
+      expectProblem(request('POST', path, JSON_TYPE, Uint8Array.from(bytes)), 400, 'malformed-body'),
+    ),
+  );
+
+  it.each([null, true, 1, 'x', [], [[]]])('that is no object is 400: %j', (body) =>
+    nobodyTakes(async (path) => expect(await expectInvalidFields(post(path, body))).toEqual([''])),
+  );
+
+  it('may have 64 KiB, and with one byte more, or 2 MB, is 413, whatever it holds', async () => {
+    const body = product();
+    const padded = (bytes: number) => JSON.stringify(body).padEnd(bytes, ' ');
+    await expectProblem(request('POST', '/products', JSON_TYPE, padded(65_537)), 413, 'too-large');
+    await expectProblem(request('POST', '/products', {}, 'x'.repeat(65_537)), 413, 'too-large');
+    expect((await request('POST', '/products', JSON_TYPE, padded(65_536))).status).toBe(201);
+    await nobodyTakes((path) =>
+      expectProblem(request('POST', path, JSON_TYPE, 'é'.repeat(1_000_000)), 413, 'too-large'),
+    );
+  });
+
+  it('that comes in pieces and without a length is measured all the same', async () => {
+    const piece = new Uint8Array(16_384).fill(0x20);
+    const stream = (pieces: number) =>
+      new ReadableStream<Uint8Array>({
+        start(controller) {
+          for (let left = pieces; left > 0; left -= 1) controller.enqueue(piece.slice());
+          controller.enqueue(new TextEncoder().encode(JSON.stringify(product())));
+          controller.close();
+        },
+      });
+    expect((await request('POST', '/products', JSON_TYPE, stream(3))).status).toBe(201);
+    await expectProblem(request('POST', '/products', JSON_TYPE, stream(4)), 413, 'too-large');
+    await expectProblem(request('POST', '/products', JSON_TYPE, stream(400)), 413, 'too-large');
+  });
+
+  it('may nest eight deep and no deeper', async () => {
+    const nested = (depth: number, open = '[', close = ']') => `${open.repeat(depth)}${close.repeat(depth)}`;
+    await nobodyTakes((path) => expectProblem(request('POST', path, JSON_TYPE, nested(9)), 400, 'malformed-body'));
+    await nobodyTakes((path) => expectProblem(request('POST', path, JSON_TYPE, nested(8)), 400, 'invalid-field'));
+    await expectProblem(request('POST', '/orders', JSON_TYPE, nested(32_000)), 400, 'malformed-body');
+    await expectProblem(
+      request('POST', '/orders', JSON_TYPE, `${'{"a":'.repeat(9)}1${'}'.repeat(9)}`),
+      400,
+      'malformed-body',
+    );
+  });
+
+  it('with a field that nobody knows is 400 and says which, and so is one named after the language', () =>
+    nobodyTakes(async (path, body) => {
+      expect(await expectInvalidFields(post(path, { ...body, extra: 1 }))).toEqual(['/extra']);
+      expect(await expectInvalidFields(post(path, { ...body, 'a/b~c': 1, '': 2 }))).toEqual(['/a~1b~0c', '/']);
+      for (const name of ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty']) {
+        const text = JSON.stringify(body).replace(
+          '{',
+          `{"${name}":{"isAdmin":true}${body && Object.keys(body).length > 0 ? ',' : ''}`,
+        );
+        expect(await expectInvalidFields(request('POST', path, JSON_TYPE, text))).toEqual([`/${name}`]);
+      }
+    }));
+
+  it('cannot set what nobody asked for', async () => {
+    const nested =
+      '{"name":"A","category":"b","sku":"S","price":{"amount":1,"currency":"EUR","__proto__":{"amount":-1}}}';
+    expect(await expectInvalidFields(request('POST', '/products', JSON_TYPE, nested))).toEqual(['/price/__proto__']);
+    const items = '{"customerId":"c","customerName":"n","items":{"length":1,"0":{"sku":"S","quantity":1}}}';
+    expect(await expectInvalidFields(request('POST', '/orders', JSON_TYPE, items))).toEqual(['/items']);
+    expect(({} as Record<string, unknown>)['isAdmin']).toBeUndefined();
+  });
+
+  it('with thousands of faults gets an answer of moderate size', async () => {
+    const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, index) => [`f${index}`, 1]));
+    const answer = await post('/orders', many);
+    expect((await answer.clone().text()).length).toBeLessThan(20_000);
+    await expectProblem(answer, 400, 'invalid-field');
+  });
+
+  it('without a field that is needed, or with null for it, is 400 and says which', () =>
+    nobodyTakes(async (path, body) => {
+      for (const name of Object.keys(body)) {
+        const { [name]: _left, ...rest } = body as Record<string, unknown>;
+        expect(await expectInvalidFields(post(path, rest))).toEqual([`/${name}`]);
+        expect(await expectInvalidFields(post(path, { ...rest, [name]: null }))).toEqual([`/${name}`]);
+      }
+    }));
+});

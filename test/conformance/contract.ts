@@ -1,0 +1,76 @@
+/** Every code that a problem may have: clients branch on them, so the list is closed. */
+export const CODES = [
+  'malformed-body',
+  'invalid-field',
+  'invalid-id',
+  'invalid-header',
+  'invalid-cursor',
+  'invalid-causal-token',
+  'causal-token-ahead',
+  'version-ahead',
+  'not-found',
+  'method-not-allowed',
+  'unauthorized',
+  'wrong-state',
+  'sku-taken',
+  'version-mismatch',
+  'too-large',
+  'not-json',
+  'unknown-sku',
+  'price-not-positive',
+  'mixed-currencies',
+  'duplicate-sku',
+  'nothing-to-return',
+  'key-reused',
+  'projection-behind',
+  'projection-building',
+  'projection-dead-letter',
+  'rebuild-running',
+  'outcome-unknown',
+  'overloaded',
+  'internal',
+] as const;
+
+/** Every route, as the document names it. */
+export const ROUTES = [
+  'POST /products',
+  'POST /products/{productId}/price',
+  'POST /orders',
+  'POST /orders/{orderId}/shipment',
+  'POST /orders/{orderId}/delivery',
+  'POST /orders/{orderId}/cancellation',
+  'POST /orders/{orderId}/returns',
+  'GET /products/{productId}',
+  'GET /products',
+  'GET /orders/{orderId}',
+  'GET /orders',
+  'GET /orders/{orderId}/history',
+  'GET /streams/{stream}/events',
+  'GET /health',
+  'GET /openapi.json',
+  'GET /problems/{code}',
+] as const;
+
+/** Routes to come, with the read models and the rebuild that they need. Whoever builds one moves it up. */
+export const ROUTES_TO_COME = [
+  'GET /products/{productId}/prices',
+  'GET /orders/search',
+  'GET /analytics/orders',
+  'GET /dashboard',
+  'GET /events',
+  'GET /projections',
+  'GET /projections/{name}',
+  'POST /projections/{name}/rebuild',
+  'GET /projections/{name}/rebuilds/{id}',
+  'DELETE /projections/{name}/rebuilds/{id}',
+  'POST /projections/{name}/rebuilds/{id}/accept',
+  'POST /projections/{name}/rollback',
+  'POST /projections/{name}/release',
+  'GET /projections/{name}/dead-letters',
+  'POST /projections/{name}/dead-letters/{id}/replay',
+  'POST /projections/{name}/dead-letters/{id}/skip',
+  'POST /sweep',
+] as const;
+
+/** Codes that no route answers with before those are built. */
+export const CODES_TO_COME = ['rebuild-running'] as const;

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+
+import { get, json, orderStep, placeOrder, post, request } from '../support/api.ts';
+
+const SHOP = 'https://shop.example';
+const allowedOrigin = (answer: Response) => answer.headers.get('Access-Control-Allow-Origin');
+const listOf = (answer: Response, name: string) => (answer.headers.get(name) ?? '').toLowerCase().split(/,\s*/);
+
+/** The names of all headers that the document declares: in answers, or as parameters. */
+async function documented(component: 'headers' | 'parameters'): Promise<readonly string[]> {
+  const { components } = await json(get('/openapi.json'));
+  return Object.keys(components[component]).map((name) => name.toLowerCase());
+}
+
+describe('an answer to a browser', () => {
+  it('lets in the origins of the configuration, each by itself, and varies by origin', async () => {
+    for (const origin of [SHOP, 'https://desk.example']) {
+      const answer = await get('/orders', { Origin: origin });
+      expect(allowedOrigin(answer)).toBe(origin);
+      expect(listOf(answer, 'Vary')).toContain('origin');
+    }
+  });
+
+  it('lets them in to problems too: of a route, of no route, and of a wrong method', async () => {
+    const { orderId } = await placeOrder();
+    for (const answer of [
+      await orderStep(orderId, 'delivery', { Origin: SHOP }),
+      await post('/orders', {}, { Origin: SHOP }),
+      await get('/nowhere', { Origin: SHOP }),
+      await request('PUT', '/orders', { Origin: SHOP }),
+      await get('/orders', { Origin: SHOP, 'X-Causal-Token': 'x' }),
+    ]) {
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+      expect(allowedOrigin(answer)).toBe(SHOP);
+    }
+  });
+
+  it.each([
+    'https://other.example',
+    'http://shop.example',
+    'https://shop.example.evil',
+    'https://shop.example:8443',
+    'https://shop.example/',
+    'https://evil-shop.example',
+    'HTTPS://SHOP.EXAMPLE',
+    'https://shop.example https://desk.example',
+    'null',
+    '*',
+    '',
+  ])('lets no other origin in: "%s"', async (origin) => {
+    expect(allowedOrigin(await get('/orders', { Origin: origin }))).toBeNull();
+    const preflight = await request('OPTIONS', '/orders', { Origin: origin, 'Access-Control-Request-Method': 'POST' });
+    expect(allowedOrigin(preflight)).toBeNull();
+  });
+
+  it('without an origin allows none, and never allows credentials', async () => {
+    expect(allowedOrigin(await get('/orders'))).toBeNull();
+    expect((await get('/orders', { Origin: SHOP })).headers.has('Access-Control-Allow-Credentials')).toBe(false);
+  });
+
+  it('exposes every header that the document declares, and Allow', async () => {
+    const exposed = listOf(await get('/orders', { Origin: SHOP }), 'Access-Control-Expose-Headers');
+    // Cache-Control is readable anyway: https://fetch.spec.whatwg.org/#cors-safelisted-response-header-name
+    const names = (await documented('headers')).filter((name) => name !== 'cache-control');
+    expect(exposed).toEqual(expect.arrayContaining([...names, 'allow']));
+  });
+});
+
+describe('a preflight', () => {
+  it('is 204 and allows the methods and every header that the document declares', async () => {
+    const headers = {
+      Origin: SHOP,
+      'Access-Control-Request-Method': 'POST',
+      'Access-Control-Request-Headers': 'content-type, idempotency-key',
+    };
+    const answer = await request('OPTIONS', '/orders', headers);
+    expect([answer.status, await answer.text(), allowedOrigin(answer)]).toEqual([204, '', SHOP]);
+    expect(listOf(answer, 'Access-Control-Allow-Methods')).toEqual(
+      expect.arrayContaining(['get', 'head', 'post', 'delete']),
+    );
+    const names = [...(await documented('parameters')), 'content-type', 'authorization'];
+    expect(listOf(answer, 'Access-Control-Allow-Headers')).toEqual(expect.arrayContaining(names));
+    expect(Number(answer.headers.get('Access-Control-Max-Age'))).toBeGreaterThan(0);
+    expect(listOf(answer, 'Vary')).toContain('origin');
+  });
+});

@@ -1,0 +1,183 @@
+import { describe, expect, it } from 'vitest';
+
+import {
+  type Headers,
+  asOperator,
+  createProduct,
+  eur,
+  get,
+  json,
+  orderStep,
+  placeOrder,
+  post,
+  request,
+} from '../support/api.ts';
+import { expectProblem } from '../support/problem.ts';
+
+const TRACE_ID = '4bf92f3577b34da6a3ce929d0e0e4736';
+const TRACEPARENT = `00-${TRACE_ID}-00f067aa0ba902b7-01`;
+
+const correlationOf = (answer: Response) => answer.headers.get('X-Correlation-Id');
+
+/** Every route with ids that exist, as `METHOD path`. */
+async function everyRoute(): Promise<readonly string[]> {
+  const [{ productId }, { orderId, stream }] = [await createProduct(), await placeOrder({}, { Prefer: 'wait=5' })];
+  await get(`/products/${productId}`, { 'X-Version': '1' });
+  const ids: Record<string, string> = { productId, orderId, stream, code: 'not-found' };
+  const { paths } = await json(get('/openapi.json'));
+  return Object.entries<object>(paths).flatMap(([template, item]) =>
+    Object.keys(item).map(
+      (method) =>
+        `${method.toUpperCase()} ${template.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? name)}`,
+    ),
+  );
+}
+
+/** Answers of every kind: good ones, problems of routes, and of no route. */
+async function answersOfEveryKind(headers: Headers = {}): Promise<readonly Response[]> {
+  const { orderId, answer } = await placeOrder({}, headers);
+  return [
+    answer,
+    await orderStep(orderId, 'shipment', headers),
+    await orderStep(orderId, 'cancellation', headers),
+    await orderStep(orderId, 'delivery', { ...headers, 'If-Match': '"9"' }),
+    await request('POST', '/orders', headers, 'x'),
+    await post('/orders', 'x'.repeat(70_000), headers),
+    await post('/orders', {}, headers),
+    await get(`/orders/${orderId}`, { ...headers, 'X-Version': '2', 'If-None-Match': '"2"' }),
+    await get(`/orders/${orderId}/history`, headers),
+    await get('/orders', { ...headers, 'X-Causal-Token': 'x' }),
+    await get('/nowhere', headers),
+    await request('PUT', '/orders', headers),
+    await request('OPTIONS', '/orders', headers),
+    await request('HEAD', '/orders', headers),
+    await get('/health', headers),
+    await get('/openapi.json', headers),
+    await get('/problems/internal', headers),
+  ];
+}
+
+describe('every answer', () => {
+  it('is private and never stored, and has a correlation id of its own', async () => {
+    const answers = await answersOfEveryKind();
+    for (const answer of answers) {
+      expect(answer.headers.get('Cache-Control')).toBe('private, no-store');
+      expect(correlationOf(answer)).toMatch(/^[0-9a-f-]{36}$/);
+    }
+    expect(new Set(answers.map(correlationOf)).size).toBe(answers.length);
+  });
+
+  it('carries the correlation id that the request brought', async () => {
+    for (const answer of await answersOfEveryKind({ 'X-Correlation-Id': 'Checkout_7.f-3a' })) {
+      expect(correlationOf(answer)).toBe('Checkout_7.f-3a');
+    }
+  });
+
+  it('carries the trace that the request brought, whose id is the correlation id unless another is given', async () => {
+    for (const answer of await answersOfEveryKind({ traceparent: TRACEPARENT })) {
+      expect(correlationOf(answer)).toBe(TRACE_ID);
+      expect(answer.headers.get('traceparent')).toBe(TRACEPARENT);
+    }
+    const both = await get('/health', { traceparent: TRACEPARENT, 'X-Correlation-Id': 'mine' });
+    expect([correlationOf(both), both.headers.get('traceparent')]).toEqual(['mine', TRACEPARENT]);
+  });
+
+  it.each<Headers>([
+    { 'X-Correlation-Id': '' },
+    { 'X-Correlation-Id': 'a b' },
+    { 'X-Correlation-Id': 'a,b' },
+    { 'X-Correlation-Id': '<script>' },
+    { 'X-Correlation-Id': 'x'.repeat(129) },
+    { traceparent: 'x' },
+    { traceparent: TRACEPARENT.toUpperCase() },
+    { traceparent: `ff-${TRACE_ID}-00f067aa0ba902b7-01` },
+    { traceparent: `00-${'0'.repeat(32)}-00f067aa0ba902b7-01` },
+    { traceparent: `00-${TRACE_ID}-0000000000000000-01` },
+    { traceparent: `${TRACEPARENT}, ${TRACEPARENT}` },
+  ])('has an id of its own where the one given is none: %j', async (headers) => {
+    const answer = await get('/health', headers);
+    expect(answer.status).toBe(200);
+    expect(correlationOf(answer)).toMatch(/^[0-9a-f-]{36}$/);
+    expect(answer.headers.has('traceparent')).toBe(false);
+  });
+
+  it('has the correlation id of its events', async () => {
+    const { stream } = await placeOrder({}, { 'X-Correlation-Id': 'checkout-1' });
+    const { items } = await json(get(`/streams/${stream}/events`, asOperator));
+    expect(items[0].metadata).toMatchObject({ correlationId: 'checkout-1', actor: 'anonymous' });
+  });
+});
+
+describe('a method', () => {
+  it('HEAD answers as GET does, without a body, on every route that has a GET', async () => {
+    for (const route of await everyRoute()) {
+      const [method = '', path = ''] = route.split(' ');
+      const head = await request('HEAD', path, asOperator);
+      expect(await head.text(), route).toBe('');
+      if (method !== 'GET') continue;
+      const read = await get(path, asOperator);
+      expect([route, head.status, head.headers.get('Content-Type')]).toEqual([
+        route,
+        read.status,
+        read.headers.get('Content-Type'),
+      ]);
+    }
+  });
+
+  it('OPTIONS is 204 without a body, on every route and on none', async () => {
+    const paths = [...(await everyRoute()).map((route) => route.split(' ')[1] as string), '/nowhere', '/orders/x/y/z'];
+    for (const path of paths) {
+      const answer = await request('OPTIONS', path);
+      expect([path, answer.status, await answer.text()]).toEqual([path, 204, '']);
+    }
+  });
+
+  it('that a path does not have is 405 with those that it has', async () => {
+    const routes = await everyRoute();
+    const methodsOf = Map.groupBy(routes, (route) => route.split(' ')[1] as string);
+    for (const [path, same] of methodsOf) {
+      const methods = same.map((route) => route.split(' ')[0] as string);
+      const has = methods.includes('GET') ? [...methods, 'HEAD'] : methods;
+      for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'QUERY'].filter((name) => !has.includes(name))) {
+        const answer = await request(method, path);
+        expect(answer.headers.get('Allow')?.split(', ').toSorted(), `${method} ${path}`).toEqual(
+          [...has, 'OPTIONS'].toSorted(),
+        );
+        await expectProblem(answer, 405, 'method-not-allowed');
+      }
+    }
+  });
+});
+
+describe('a path that is no route is 404', () => {
+  it('and the problem names it as a URI reference', async () => {
+    const instanceOf = async (path: string) => (await expectProblem(get(path), 404, 'not-found')).instance;
+    expect(await instanceOf('/東京?q=1')).toBe('/%E6%9D%B1%E4%BA%AC');
+    expect(await instanceOf('/a%2Fb%')).toBe('/a%2Fb%25');
+    expect(await instanceOf('//evil.example:a')).toBe('/.//evil.example:a');
+  });
+
+  it.each([
+    '/',
+    '/nowhere',
+    '/orders/',
+    '/Orders',
+    '//orders',
+    '/orders//history',
+    '/orders/0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a/',
+    '/products/0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a/prices/1',
+    '/streams/order-1',
+    '/openapi.json/',
+    '/openapi.yaml',
+    '/%6frders%2f',
+    '/orders%00',
+    '/..%2f..%2fetc/passwd',
+    '/東京',
+    '/%E0%A4%A',
+    '/%',
+    '/a|b[c]^{d}',
+  ])('%s', async (path) => {
+    await expectProblem(get(path), 404, 'not-found');
+    await expectProblem(post(path, { price: eur(1) }), 404, 'not-found');
+  });
+});

@@ -1,0 +1,158 @@
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+
+import type { AggregateRpc } from '../../src/eventsourcing/write/aggregates.ts';
+import { cloudflare } from '../../src/runtime.ts';
+import {
+  type Headers,
+  asOperator,
+  createProduct,
+  eur,
+  eventsOf,
+  get,
+  json,
+  newSku,
+  orderStep,
+  placeOrder,
+  post,
+  withToken,
+} from '../support/api.ts';
+import { faultyDatabase } from '../support/database.ts';
+import { ports } from '../support/platform.ts';
+import { expectProblem } from '../support/problem.ts';
+
+/** Replaces what the objects of a category answer; the rest works as ever. */
+function objectsFail(category: string, methods: Partial<AggregateRpc>): void {
+  ports.aggregateStub = (bindings, stream) => {
+    const stub = cloudflare.aggregateStub(bindings, stream);
+    if (!stream.startsWith(`${category}-`)) return stub;
+    const whole: AggregateRpc = {
+      execute: (request) => stub.execute(request),
+      load: (fromVersion, limit) => stub.load(fromVersion, limit),
+      currentVersion: () => stub.currentVersion(),
+      state: (id, asOf) => stub.state(id, asOf),
+    };
+    return { ...whole, ...methods };
+  };
+}
+
+function objectsWork(): void {
+  ports.aggregateStub = cloudflare.aggregateStub;
+}
+
+/** A fault with the properties that the platform gives its own. */
+const failing = (properties: object) => () => Promise.reject(Object.assign(new Error('a fault'), properties));
+const overloaded = failing({ overloaded: true, remote: true, retryable: true });
+const lost = failing({ retryable: true });
+
+async function expectRetryLater(answer: Response | Promise<Response>, code: string) {
+  const received = await answer;
+  expect(received.headers.get('Retry-After')).toMatch(/^[1-9]\d*$/);
+  return expectProblem(received, 503, code);
+}
+
+describe('503 overloaded', () => {
+  it('is the answer of a command whose object turned it away: nothing was done', async () => {
+    const { orderId, stream } = await placeOrder();
+    objectsFail('order', { execute: overloaded });
+    await expectRetryLater(orderStep(orderId, 'shipment', { 'Idempotency-Key': 'k' }), 'overloaded');
+    objectsWork();
+    expect(await eventsOf(stream)).toHaveLength(1);
+  });
+
+  it.each([
+    ['turn it away', overloaded],
+    ['do not answer', lost],
+  ])('is the answer of an order whose products %s', async (_what, state) => {
+    const { sku } = await createProduct();
+    objectsFail('product', { state });
+    const body = { customerId: 'c', customerName: 'n', items: [{ sku, quantity: 1 }] };
+    await expectRetryLater(post('/orders', body), 'overloaded');
+  });
+
+  it('is the answer of a read that needs the write side', async () => {
+    const { orderId, stream, answer } = await placeOrder();
+    objectsFail('order', { state: overloaded, load: overloaded, currentVersion: overloaded });
+    await expectRetryLater(get(`/orders/${orderId}`, { 'X-Version': '1' }), 'overloaded');
+    await expectRetryLater(get(`/orders/${orderId}`, withToken(answer)), 'overloaded');
+    await expectRetryLater(get(`/orders/${orderId}/history`, asOperator), 'overloaded');
+    await expectRetryLater(get(`/orders/${orderId}?asOf=1`, asOperator), 'overloaded');
+    await expectRetryLater(get(`/streams/${stream}/events`, asOperator), 'overloaded');
+  });
+});
+
+describe('503 outcome-unknown', () => {
+  it('is the answer of a command that nobody can tell of, and a retry with its key finds out', async () => {
+    const { sku } = await createProduct();
+    const body = { customerId: 'c', customerName: 'n', items: [{ sku, quantity: 1 }] };
+    const key = { 'Idempotency-Key': crypto.randomUUID() };
+    ports.aggregateStub = (bindings, stream) => {
+      const stub = cloudflare.aggregateStub(bindings, stream);
+      if (!stream.startsWith('order-')) return stub;
+      const execute: AggregateRpc['execute'] = async (request) => {
+        await stub.execute(request);
+        throw new Error('the connection was lost after the commit');
+      };
+      return { execute } as AggregateRpc;
+    };
+    await expectRetryLater(post('/orders', body, key), 'outcome-unknown');
+    objectsWork();
+    const again = await post('/orders', body, key);
+    expect([again.status, again.headers.get('Idempotency-Replayed')]).toEqual([201, 'true']);
+    expect(await eventsOf(`order-${(await json(again)).orderId}`)).toHaveLength(1);
+  });
+});
+
+describe('a read model that cannot answer', () => {
+  it('in time is 503 projection-behind, with what was wanted and what there is', async () => {
+    const { orderId, answer, stream } = await placeOrder();
+    const { database } = faultyDatabase(env.SERVING_DB, { beforeBatch: () => new Promise(() => undefined) });
+    ports.database = () => database;
+    const problem = await expectRetryLater(get(`/orders/${orderId}`, withToken(answer)), 'projection-behind');
+    expect(problem).toMatchObject({ projection: 'order-lookup', stream, wanted: 1, has: 0 });
+    const list = await expectRetryLater(get('/orders', withToken(answer)), 'projection-behind');
+    expect(list).toMatchObject({ projection: 'order-lookup', stream, wanted: 1, has: 0 });
+  });
+
+  it('because it is stopped at an event is 503 projection-dead-letter for that resource at once, and says so in a list', async () => {
+    const category = newSku();
+    const { productId, stream } = await createProduct({ category }, { Prefer: 'wait=5' });
+    // The log that the checkpoint was made from is not this one: nothing can be applied any more.
+    const stop = `UPDATE checkpoint SET event_id = 'another' WHERE projection = 'product-catalog' AND stream = ?`;
+    await env.SERVING_DB.prepare(stop).bind(stream).run();
+    const changed = await post(`/products/${productId}/price`, { price: eur(1), reason: 'Sale' });
+    const token = withToken(changed);
+    const startedAt = Date.now();
+    const problem = await expectRetryLater(get(`/products/${productId}`, token), 'projection-dead-letter');
+    expect(problem).toMatchObject({ projection: 'product-catalog', stream, wanted: 2, has: 1 });
+    const list = await get(`/products?category=${category}`, token);
+    expect([list.status, list.headers.get('X-Causal-Incomplete')]).toEqual([200, stream]);
+    expect(Date.now() - startedAt).toBeLessThan(500);
+    expect((await json(list)).items).toMatchObject([{ productId, version: 1 }]);
+    // Who has not seen more than there is, is served; and the write side always knows.
+    expect((await get(`/products/${productId}`)).status).toBe(200);
+    const fromWriteStore = await get(`/products/${productId}`, { 'X-Version': '2' });
+    expect(fromWriteStore.headers.get('X-Read-From')).toBe('write-store');
+  });
+
+  it('because it is being built is 503 projection-building', async () => {
+    const { orderId, answer } = await placeOrder();
+    const revise = (by: number) =>
+      env.SERVING_DB.prepare(
+        `UPDATE projection_pointer SET live_revision = live_revision + ?, epoch = epoch + 1 WHERE projection = 'order-lookup'`,
+      )
+        .bind(by)
+        .run();
+    await revise(1);
+    const ask = (path: string, headers: Headers = {}) => expectRetryLater(get(path, headers), 'projection-building');
+    await ask(`/orders/${orderId}`);
+    await ask(`/orders/${orderId}`, withToken(answer));
+    const problem = await ask('/orders');
+    expect(problem['projection']).toBe('order-lookup');
+    // What does not read it goes on.
+    expect((await get('/products')).status).toBe(200);
+    expect((await orderStep(orderId, 'shipment')).status).toBe(200);
+    await revise(-1);
+    expect((await get(`/orders/${orderId}`, withToken(answer))).status).toBe(200);
+  });
+});

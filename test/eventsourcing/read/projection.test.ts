@@ -1,0 +1,130 @@
+import { describe, expect, expectTypeOf, test } from 'vitest';
+
+import { ignored, projectionOf, rowKeyOf } from '../../../src/eventsourcing/read/projection.ts';
+import { streamId } from '../../../src/eventsourcing/stream.ts';
+import { SEAT, type SeatEvent, evening, guestTable, seatMap, seatTable, seatType, visitTable } from '../seats.ts';
+
+const declared = {
+  name: 'seat-map',
+  revision: 1,
+  group: evening,
+  follows: { [SEAT]: seatType.events },
+  row: { tables: seatTable, key: 'seatId' },
+} as const;
+
+const create = () => ({ guest: null, guests: [] });
+
+describe('a declaration', () => {
+  test('is filled up with what it leaves out', () => {
+    const projection = projectionOf<SeatEvent>()({
+      ...declared,
+      handlers: { SeatReserved: { create }, SeatReleased: ignored, SeatCleaned: ignored },
+    });
+    expect(projection).toMatchObject({ mode: 'asynchronous', appends: {}, counters: {} });
+    expect(
+      projectionOf<SeatEvent>()({
+        ...declared,
+        mode: 'synchronous',
+        handlers: { SeatReserved: { create }, SeatReleased: {}, SeatCleaned: ignored },
+      }).mode,
+    ).toBe('synchronous');
+  });
+
+  test('keys its rows by the aggregate’s id, or by the stream where it follows several categories', () => {
+    const stream = streamId(SEAT, '12');
+    expect(rowKeyOf(seatMap, stream)).toBe('12');
+    expect(rowKeyOf({ ...seatMap, follows: { ...seatMap.follows, box: {} } }, stream)).toBe('seat-12');
+  });
+});
+
+// What follows is checked by `tsc`: were one of these accepted, its `@ts-expect-error` would be the error.
+describe('it is a type error', () => {
+  test('to miss an event type', () => {
+    projectionOf<SeatEvent>()({
+      ...declared,
+      // @ts-expect-error -- SeatCleaned is neither handled nor ignored
+      handlers: { SeatReserved: { create }, SeatReleased: ignored },
+    });
+  });
+
+  test('to handle an event type that there is not', () => {
+    projectionOf<SeatEvent>()({
+      ...declared,
+      // @ts-expect-error -- no such event
+      handlers: { SeatReserved: { create }, SeatReleased: ignored, SeatCleaned: ignored, SeatPainted: ignored },
+    });
+  });
+
+  test('to return a row without one of its columns, or with another type in it', () => {
+    projectionOf<SeatEvent>()({
+      ...declared,
+      handlers: {
+        // @ts-expect-error -- `guests` is missing
+        SeatReserved: { create: () => ({ guest: 'Ada' }) },
+        // @ts-expect-error -- `guests` is a list
+        SeatReleased: { change: (row) => ({ ...row, guests: 'Ada' }) },
+        SeatCleaned: ignored,
+      },
+    });
+  });
+
+  test('to look for data that the event does not have', () => {
+    projectionOf<SeatEvent>()({
+      ...declared,
+      handlers: {
+        // @ts-expect-error -- it is called `guest`
+        SeatReserved: { create: ({ data }) => ({ guest: data.visitor, guests: [] }) },
+        SeatReleased: ignored,
+        SeatCleaned: ignored,
+      },
+    });
+  });
+
+  test('to append or count into a table that was not declared, or with columns that it does not have', () => {
+    projectionOf<SeatEvent>()({
+      ...declared,
+      appends: { visits: visitTable },
+      counters: { guests: { tables: guestTable, key: ['guest'] } },
+      handlers: {
+        SeatReserved: {
+          create,
+          // @ts-expect-error -- `guest` is missing
+          append: () => ({ visits: [{ seatId: '12', version: 1 }] }),
+          // @ts-expect-error -- counts are numbers
+          count: () => ({ guests: [{ guest: 'Ada', seated: 'one' }] }),
+        },
+        SeatReleased: {
+          // @ts-expect-error -- no such table
+          append: () => ({ departures: [{ seatId: '12' }] }),
+        },
+        SeatCleaned: ignored,
+      },
+    });
+  });
+
+  test('to name a key that the table does not have', () => {
+    projectionOf<SeatEvent>()({
+      ...declared,
+      // @ts-expect-error -- no such column
+      row: { tables: seatTable, key: 'chairId' },
+      handlers: { SeatReserved: { create }, SeatReleased: ignored, SeatCleaned: ignored },
+    });
+  });
+
+  test('to take a row for granted where a counter may meet none', () => {
+    projectionOf<SeatEvent>()({
+      ...declared,
+      counters: { guests: { tables: guestTable, key: ['guest'] } },
+      handlers: {
+        SeatReserved: { create },
+        SeatReleased: {
+          count: (_event, row) => {
+            expectTypeOf(row).toEqualTypeOf<(typeof seatTable.a)['$inferSelect'] | undefined>();
+            return {};
+          },
+        },
+        SeatCleaned: ignored,
+      },
+    });
+  });
+});

@@ -1,0 +1,137 @@
+import { describe, expect, test } from 'vitest';
+
+import { singleFlight } from '../../../src/eventsourcing/read/single-flight.ts';
+
+/** Work that a test lets end when it likes, and a list of what was led. */
+function controlled() {
+  const led: (readonly string[])[] = [];
+  const open: PromiseWithResolvers<void>[] = [];
+  return {
+    led,
+    async work(keys: readonly string[]): Promise<void> {
+      led.push(keys);
+      const flight = Promise.withResolvers<void>();
+      open.push(flight);
+      await flight.promise;
+    },
+    land: (index: number) => open[index]?.resolve(),
+    crash: (index: number) => open[index]?.reject(new Error('crashed')),
+  };
+}
+
+/** Whether a promise has settled by the time that everything else has had its turn. */
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false;
+  void promise.then(
+    () => (settled = true),
+    () => (settled = true),
+  );
+  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+  return settled;
+}
+
+describe('work on a key', () => {
+  test('is done once for all who ask while it is under way', async () => {
+    const flights = singleFlight();
+    const { work, led, land } = controlled();
+    const asking = [flights.run(['a'], work), flights.run(['a'], work), flights.run(['a'], work)];
+    expect(led).toEqual([['a']]);
+    expect(await isSettled(asking[1] as Promise<void>)).toBe(false);
+    land(0);
+    await Promise.all(asking);
+    expect(led).toEqual([['a']]);
+  });
+
+  test('is done again by who asks after it has ended', async () => {
+    const flights = singleFlight();
+    const { work, led, land } = controlled();
+    const first = flights.run(['a'], work);
+    land(0);
+    await first;
+    const second = flights.run(['a'], work);
+    land(1);
+    await second;
+    expect(led).toEqual([['a'], ['a']]);
+  });
+
+  test('does not wait for work on another key', async () => {
+    const flights = singleFlight();
+    const { work, led, land } = controlled();
+    const slow = flights.run(['a'], work);
+    const quick = flights.run(['b'], work);
+    land(1);
+    await quick;
+    expect(await isSettled(slow)).toBe(false);
+    expect(led).toEqual([['a'], ['b']]);
+    land(0);
+    await slow;
+  });
+});
+
+describe('who asks for several keys', () => {
+  test('leads those that nobody works on, and waits for the others’ leaders', async () => {
+    const flights = singleFlight();
+    const { work, led, land } = controlled();
+    const first = flights.run(['a'], work);
+    const second = flights.run(['a', 'b', 'c'], work);
+    expect(led).toEqual([['a'], ['b', 'c']]);
+    land(1);
+    expect(await isSettled(second)).toBe(false);
+    land(0);
+    await Promise.all([first, second]);
+  });
+
+  test('leads nothing when all are under way', async () => {
+    const flights = singleFlight();
+    const { work, led, land } = controlled();
+    const first = flights.run(['a', 'b'], work);
+    const second = flights.run(['b', 'a'], work);
+    expect(led).toEqual([['a', 'b']]);
+    land(0);
+    await Promise.all([first, second]);
+  });
+});
+
+describe('a leader', () => {
+  test('that fails keeps its failure to itself: a follower just returns, and the next one leads', async () => {
+    const flights = singleFlight();
+    const { work, led, crash, land } = controlled();
+    const leader = flights.run(['a'], work);
+    const follower = flights.run(['a'], work);
+    crash(0);
+    await expect(leader).rejects.toThrow('crashed');
+    await expect(follower).resolves.toBeUndefined();
+    const next = flights.run(['a'], work);
+    land(1);
+    await next;
+    expect(led).toEqual([['a'], ['a']]);
+  });
+
+  test('that is silent for too long is no longer waited for, by nobody', async () => {
+    const flights = singleFlight(1);
+    const { work, led, land } = controlled();
+    const silent = flights.run(['a'], work);
+    await flights.run(['a'], work);
+    expect(led).toEqual([['a']]);
+    const next = flights.run(['a'], work);
+    expect(led).toEqual([['a'], ['a']]);
+    land(1);
+    await next;
+    land(0);
+    await silent;
+  });
+
+  test('that comes back late does not end the flight of its successor', async () => {
+    const flights = singleFlight(1);
+    const { work, led, land } = controlled();
+    const silent = flights.run(['a'], work);
+    await flights.run(['a'], work);
+    const successor = flights.run(['a'], work);
+    land(0);
+    await silent;
+    const follower = flights.run(['a'], work);
+    expect(led).toHaveLength(2);
+    land(1);
+    await Promise.all([successor, follower]);
+  });
+});

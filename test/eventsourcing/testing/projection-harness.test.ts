@@ -1,0 +1,231 @@
+import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { describe, expect, test } from 'vitest';
+
+import type { RecordedEvent } from '../../../src/eventsourcing/event.ts';
+import { type Handler, ignored, projectionOf } from '../../../src/eventsourcing/read/projection.ts';
+import { slotTables } from '../../../src/eventsourcing/read/slot-tables.ts';
+import { streamId } from '../../../src/eventsourcing/stream.ts';
+import { storedEvents } from '../../../src/eventsourcing/testing/given-events.ts';
+import { project } from '../../../src/eventsourcing/testing/projection-harness.ts';
+import { SEAT, type SeatEvent, evening, seatMap, seatType } from '../seats.ts';
+
+const reserved = (guest: string): SeatEvent => ({ type: 'SeatReserved', data: { guest, isVip: false } });
+const released: SeatEvent = { type: 'SeatReleased', data: {} };
+const cleaned: SeatEvent = { type: 'SeatCleaned', data: {} };
+
+/** seat-map with another handler of SeatReserved, or parts of it. */
+function withReserved(parts: Handler) {
+  const { SeatReserved } = seatMap.handlers;
+  return project({
+    ...seatMap,
+    handlers: { ...seatMap.handlers, SeatReserved: { ...(SeatReserved as Handler), ...parts } },
+  });
+}
+
+const anEvening = project(seatMap)
+  .events(seatType, '12', [reserved('Ada'), released, cleaned, reserved('Bob')])
+  .events(seatType, '14', [reserved('Ada')])
+  .events(seatType, '16', [reserved('Bob'), released]);
+
+describe('a projection in plain memory', () => {
+  test('gives rows, appended rows and counters', () => {
+    expect(anEvening.rows()).toEqual([
+      { seatId: '12', version: 4, guest: 'Bob', guests: ['Ada', 'Bob'] },
+      { seatId: '14', version: 1, guest: 'Ada', guests: ['Ada'] },
+      { seatId: '16', version: 2, guest: null, guests: ['Bob'] },
+    ]);
+    expect(anEvening.row(seatType, '14')).toEqual({ seatId: '14', version: 1, guest: 'Ada', guests: ['Ada'] });
+    expect(anEvening.row(seatType, '99')).toBeUndefined();
+    expect(anEvening.appended('visits')).toEqual([
+      { seatId: '12', version: 1, guest: 'Ada' },
+      { seatId: '12', version: 4, guest: 'Bob' },
+      { seatId: '14', version: 1, guest: 'Ada' },
+      { seatId: '16', version: 1, guest: 'Bob' },
+    ]);
+    expect(anEvening.counters('guests')).toEqual([
+      { guest: 'Ada', seated: 1, visits: 2 },
+      { guest: 'Bob', seated: 1, visits: 2 },
+    ]);
+  });
+
+  test('goes on where a stream has been', () => {
+    const more = anEvening.events(seatType, '12', [released]);
+    expect(more.row(seatType, '12')).toMatchObject({ version: 5, guest: null });
+    expect(anEvening.row(seatType, '12')).toMatchObject({ version: 4, guest: 'Bob' });
+  });
+
+  test('takes events as a log stored them, in an earlier shape too', () => {
+    const stored = storedEvents(seatType.events, streamId(SEAT, '18'), [
+      { type: 'SeatReserved', schemaVersion: 2, data: { guest: 'Cleo' } },
+    ]);
+    expect(project(seatMap).stored(stored).rows()).toEqual([
+      { seatId: '18', version: 1, guest: 'Cleo', guests: ['Cleo'] },
+    ]);
+  });
+
+  test('leaves out counters that came back to nothing', () => {
+    const nobody = project({
+      ...seatMap,
+      handlers: { ...seatMap.handlers, SeatReserved: seatedOnly, SeatReleased: unseated },
+    });
+    expect(nobody.events(seatType, '12', [reserved('Ada'), released]).counters('guests')).toEqual([]);
+    expect(nobody.events(seatType, '12', [reserved('Ada')]).counters('guests')).toEqual([
+      { guest: 'Ada', seated: 1, visits: 0 },
+    ]);
+  });
+
+  test('names the tables that there are when asked for another', () => {
+    expect(() => anEvening.counters('ghosts')).toThrow('seat-map declares no "ghosts"; it has: guests');
+  });
+
+  test('refuses what the tables would: a missing value, a second row with the same key', () => {
+    const careless = withReserved({ create: () => ({ guest: 'Ada' }) }).events(seatType, '12', [reserved('Ada')]);
+    expect(() => careless.rows()).toThrow(
+      'NOT NULL constraint failed: seat_map_a.guests ("guests" was left out or is null)',
+    );
+    const twice = withReserved({ append: () => ({ visits: [{ seatId: '12', version: 1, guest: 'Ada' }] }) });
+    expect(() => twice.events(seatType, '12', [reserved('Ada'), reserved('Bob')]).rows()).toThrow(
+      'UNIQUE constraint failed: seat_visits_a',
+    );
+  });
+
+  test('hands a handler its row as the database would: decoded, and without what has no column', () => {
+    let seen: unknown;
+    const handlers = {
+      ...seatMap.handlers,
+      SeatReserved: { create: () => ({ guest: undefined, guests: ['Ada'], mood: 'cheerful' }) },
+      SeatReleased: {
+        change: (row: object) => {
+          seen = row;
+          return row as Record<string, unknown>;
+        },
+      },
+    };
+    project({ ...seatMap, handlers })
+      .events(seatType, '12', [reserved('Ada'), released])
+      .rows();
+    expect(seen).toEqual({ seatId: '12', version: 1, guest: null, guests: ['Ada'] });
+  });
+});
+
+const seatedOnly = {
+  create: () => ({ guest: null, guests: [] }),
+  count: () => ({ guests: [{ guest: 'Ada', seated: 1 }] }),
+};
+const unseated = { count: () => ({ guests: [{ guest: 'Ada', seated: -1 }] }) };
+
+describe('interleavings', () => {
+  test('give the same tables where handlers look at nothing but their own stream', () => {
+    anEvening.checkInterleavings({ runs: 100, seed: 1 });
+  });
+
+  test('find a handler that depends on what other streams did before, and name the seed', () => {
+    const firstComes = slotTables((slot) =>
+      sqliteTable(`first_${slot}`, {
+        seatId: text('seat_id').primaryKey(),
+        version: integer('version').notNull(),
+        after: text('after'),
+      }),
+    );
+    const seen: string[] = [];
+    const gossip = projectionOf<SeatEvent>()({
+      name: 'gossip',
+      revision: 1,
+      group: evening,
+      follows: { [SEAT]: seatType.events },
+      row: { tables: firstComes, key: 'seatId' },
+      handlers: {
+        SeatReserved: {
+          create: ({ id }) => {
+            if (!seen.includes(id)) seen.push(id);
+            return { after: seen[seen.indexOf(id) - 1] ?? null };
+          },
+        },
+        SeatReleased: ignored,
+        SeatCleaned: ignored,
+      },
+    });
+    const two = project(gossip)
+      .events(seatType, '12', [reserved('Ada')])
+      .events(seatType, '14', [reserved('Bob')]);
+    two.rows();
+    seen.length = 0;
+    expect(() => two.checkInterleavings({ runs: 50, seed: 3 })).toThrow(
+      /gossip does not commute: with \{ seed: \d+, runs: 1 \}/,
+    );
+  });
+
+  test('are decided by their seed', () => {
+    function sequenceOf(seed: number): readonly string[] {
+      const sequence: string[] = [];
+      function create({ stream }: RecordedEvent) {
+        sequence.push(stream);
+        return { guest: 'Ada', guests: [] };
+      }
+      ['1', '2', '3', '4', '5', '6']
+        .reduce((all, id) => all.events(seatType, id, [reserved('Ada')]), withReserved({ create }))
+        .checkInterleavings({ runs: 3, seed });
+      return sequence;
+    }
+    expect(sequenceOf(1)).toEqual(sequenceOf(1));
+    expect(sequenceOf(2)).not.toEqual(sequenceOf(1));
+  });
+});
+
+describe('a handler that is not pure', () => {
+  function withCreate(create: () => Record<string, unknown>) {
+    return withReserved({ create }).events(seatType, '12', [reserved('Ada')]);
+  }
+
+  test.each<[string, () => unknown]>([
+    ['Date.now()', () => Date.now()],
+    ['new Date()', () => new Date()],
+    ['new Date()', () => Date()],
+    ['Math.random()', () => Math.random()],
+    ['crypto.randomUUID()', () => crypto.randomUUID()],
+    ['crypto.getRandomValues()', () => crypto.getRandomValues(new Uint8Array(4))],
+  ])('is named with its projection when it asks for %s', (what, ask) => {
+    const asking = withCreate(() => ({ guest: String(ask()), guests: [] }));
+    expect(() => asking.rows()).toThrow(`seat-map's handler of SeatReserved asks for ${what}`);
+  });
+
+  test('may use times that it is given', () => {
+    const lawful = withCreate(() => ({
+      guest: new Date('2026-01-01T00:00:00Z').toISOString(),
+      guests: [String(Date.UTC(2026, 0, 1))],
+    }));
+    expect(lawful.rows()).toMatchObject([{ guest: '2026-01-01T00:00:00.000Z', guests: ['1767225600000'] }]);
+  });
+
+  test('leaves time and chance as they were for everybody else', () => {
+    expect(() => withCreate(() => ({ guest: String(Math.random()), guests: [] })).rows()).toThrow('Math.random()');
+    expect(new Date().getTime()).toBeLessThanOrEqual(Date.now());
+    expect(Math.random()).toBeLessThan(1);
+    expect(crypto.randomUUID()).not.toBe(crypto.randomUUID());
+    expect(Object.hasOwn(crypto, 'randomUUID')).toBe(false);
+  });
+
+  test('is found by folding twice when it counts for itself', () => {
+    let calls = 0;
+    const counting = withCreate(() => ({ guest: String((calls += 1)), guests: [] }));
+    expect(() => counting.rows()).toThrow(
+      'seat-map is not pure: folding the same events of seat-12 again gives something else',
+    );
+  });
+
+  test('cannot write to its row', () => {
+    const change = (row: { version: number }) => Object.assign(row, { guest: 'Bob' });
+    const handlers = { ...seatMap.handlers, SeatReleased: { change: change as never } };
+    expect(() =>
+      project({ ...seatMap, handlers })
+        .events(seatType, '12', [reserved('Ada'), released])
+        .rows(),
+    ).toThrow('TypeError');
+  });
+});
+
+test('the types of rows follow from the projection', () => {
+  expect(anEvening.row(seatType, '12')?.guests.length).toBe(2);
+  // @ts-expect-error -- the row has no such column
+  expect(anEvening.row(seatType, '12')?.colour).toBeUndefined();
+});

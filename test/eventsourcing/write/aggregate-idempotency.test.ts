@@ -1,0 +1,155 @@
+import { describe, expect, test } from 'vitest';
+
+import { inMemoryStorage } from '../../../src/eventsourcing/testing/in-memory-storage.ts';
+import type { IdempotencyMark } from '../../../src/eventsourcing/event.ts';
+import { applied, release, replayed, reserve, seatAggregate, turnOver } from './seat-aggregate.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+const mark = (key: string, fingerprint = 'a body'): { idempotency: IdempotencyMark } => ({
+  idempotency: { key, fingerprint },
+});
+
+describe('a command with a key that was applied before', () => {
+  test('is answered with that outcome and appends nothing (I3)', () => {
+    const { run, all, armed } = seatAggregate();
+    run(reserve('Ada'), mark('k1'));
+    expect(run(turnOver('Bob'), mark('k2'))).toEqual(applied(4));
+    run(release, mark('k3'));
+    expect(run(turnOver('Bob'), mark('k2'))).toEqual(replayed(4));
+    expect(all()).toHaveLength(5);
+    expect(armed).toHaveLength(3);
+  });
+
+  test('is answered with that outcome even where it would now be refused, or expects another version', () => {
+    const { run } = seatAggregate();
+    run(reserve('Ada'));
+    run(release, mark('k'));
+    expect(run(release, mark('k'))).toEqual(replayed(2));
+    expect(run(release, { ...mark('k'), expectedVersion: 1 })).toEqual(replayed(2));
+  });
+
+  test('is answered with the state as it was then', () => {
+    const { run } = seatAggregate();
+    run(reserve('Ada'), mark('k1'));
+    run(turnOver('Bob'), mark('k2'));
+    run(release);
+    expect(run(reserve('Ada'), { ...mark('k1'), returnState: true })).toMatchObject({
+      ...replayed(1),
+      state: { version: 1, state: { status: 'reserved', guest: 'Ada' } },
+    });
+    expect(run(turnOver('Bob'), { ...mark('k2'), returnState: true })).toMatchObject({
+      ...replayed(4),
+      state: { version: 4, state: { status: 'reserved', guest: 'Bob' } },
+    });
+  });
+
+  test('is refused when it comes with another body, and appends nothing', () => {
+    const { run, all } = seatAggregate();
+    run(reserve('Ada'), mark('create'));
+    run(release, mark('k'));
+    expect(run(reserve('Bob'), mark('k', 'another body'))).toEqual({ outcome: 'key-reused' });
+    expect(run(reserve('Bob'), mark('create', 'another body'))).toEqual({ outcome: 'key-reused' });
+    expect(all()).toHaveLength(2);
+  });
+
+  test('is known after an eviction too', () => {
+    const first = seatAggregate();
+    first.run(reserve('Ada'), mark('create'));
+    first.run(release, mark('k'));
+    const { run } = seatAggregate({ storage: first.storage });
+    expect(run(reserve('Ada'), mark('create'))).toEqual(replayed(1));
+    expect(run(release, mark('k'))).toEqual(replayed(2));
+    expect(run(release, mark('k', 'another body'))).toEqual({ outcome: 'key-reused' });
+  });
+});
+
+describe('the key of the command that created the stream', () => {
+  test('never expires', () => {
+    const { run, clock, all } = seatAggregate();
+    run(turnOver('Ada'), mark('create'));
+    run(release, mark('k'));
+    clock.advance(3650 * DAY_MS);
+    expect(run(turnOver('Ada'), mark('create'))).toEqual(replayed(2));
+    expect(all()).toHaveLength(3);
+  });
+
+  test('is in the first event, and in no other', () => {
+    const { run, all } = seatAggregate();
+    run(turnOver('Ada'), mark('create'));
+    run(release, mark('k'));
+    expect(all().map(({ metadata }) => metadata.idempotency)).toEqual([
+      { key: 'create', fingerprint: 'a body' },
+      undefined,
+      undefined,
+    ]);
+  });
+
+  test('is answered with the version at which that command ended, however short the pages of the log are', () => {
+    const { run } = seatAggregate({ storage: inMemoryStorage({ pageLength: 1 }) });
+    run(turnOver('Ada'), mark('create'));
+    run(turnOver('Bob'));
+    expect(run(turnOver('Ada'), mark('create'))).toEqual(replayed(2));
+  });
+
+  test('takes no row of its own', () => {
+    const storage = inMemoryStorage();
+    const { run } = seatAggregate({ storage });
+    run(reserve('Ada'), mark('create'));
+    expect(storage.remembered('create', 0)).toBeUndefined();
+  });
+});
+
+describe('any other key', () => {
+  test('expires after seven days, to the millisecond', () => {
+    const { run, clock, all } = seatAggregate();
+    run(reserve('Ada'));
+    run(release, mark('k'));
+    clock.advance(7 * DAY_MS - 1);
+    expect(run(release, mark('k'))).toEqual(replayed(2));
+    clock.advance(1);
+    expect(run(reserve('Bob'), mark('k', 'another body'))).toEqual(applied(3));
+    expect(all()).toHaveLength(3);
+  });
+
+  test('expires when the retention says so', () => {
+    const { run, clock } = seatAggregate({}, { idempotencyRetentionMs: 1_000 });
+    run(reserve('Ada'));
+    run(release, mark('k'));
+    clock.advance(1_000);
+    expect(run(release, mark('k'))).toMatchObject({ outcome: 'rejected' });
+  });
+
+  test('counts its days from the command, not from its replays', () => {
+    const { run, clock } = seatAggregate();
+    run(reserve('Ada'));
+    run(release, mark('k'));
+    clock.advance(6 * DAY_MS);
+    run(release, mark('k'));
+    clock.advance(DAY_MS);
+    expect(run(release, mark('k'))).toMatchObject({ outcome: 'rejected' });
+  });
+});
+
+describe('a command that was not applied', () => {
+  test('leaves its key free when it was refused', () => {
+    const { run } = seatAggregate();
+    run(reserve('Ada'));
+    expect(run(reserve('Bob'), mark('k'))).toMatchObject({ outcome: 'rejected' });
+    run(release);
+    expect(run(reserve('Bob'), mark('k'))).toEqual(applied(3));
+  });
+
+  test('leaves its key free, for another body too, when it was refused on a stream that did not exist', () => {
+    const { run } = seatAggregate();
+    expect(run(release, mark('k'))).toMatchObject({ outcome: 'rejected' });
+    expect(run(reserve('Ada'), mark('k', 'another body'))).toEqual(applied(1));
+  });
+
+  test('leaves its key free when the version was another', () => {
+    const { run } = seatAggregate();
+    run(reserve('Ada'));
+    expect(run(release, { ...mark('k'), expectedVersion: 9 })).toMatchObject({ outcome: 'version-mismatch' });
+    expect(run(release, mark('k'))).toEqual(applied(2));
+  });
+});

@@ -1,0 +1,240 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import { inMemoryStorage } from '../../../src/eventsourcing/testing/in-memory-storage.ts';
+import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
+import type { AggregateStorage } from '../../../src/eventsourcing/write/aggregate-storage.ts';
+import { createAggregate } from '../../../src/eventsourcing/write/aggregate.ts';
+import { seatType } from '../seats.ts';
+import { applied, release, requestOf, reserve, seat12, seatAggregate, turnOver } from './seat-aggregate.ts';
+
+describe('executing commands', () => {
+  test('gives a stream the versions 1 to n, one for each event', () => {
+    const { run, all, aggregate } = seatAggregate();
+    expect(aggregate.currentVersion()).toBe(0);
+    expect(run(reserve('Ada'))).toEqual(applied(1));
+    expect(run(turnOver('Bob'))).toEqual(applied(4));
+    expect(run(release)).toEqual(applied(5));
+    expect(all().map(({ version, type }) => [version, type])).toEqual([
+      [1, 'SeatReserved'],
+      [2, 'SeatReleased'],
+      [3, 'SeatCleaned'],
+      [4, 'SeatReserved'],
+      [5, 'SeatReleased'],
+    ]);
+    expect(aggregate.currentVersion()).toBe(5);
+  });
+
+  test('records where an event came from, in the shape of today, with an id of its own', () => {
+    const { run, all } = seatAggregate();
+    const metadata = { commandId: 'c', correlationId: 'co', causationId: 'ca', actor: 'usher' };
+    run(turnOver('Ada'), { metadata });
+    expect(all()).toMatchObject([
+      { type: 'SeatCleaned', schemaVersion: 1 },
+      { type: 'SeatReserved', schemaVersion: 3, data: { guest: 'Ada', isVip: false } },
+    ]);
+    for (const event of all()) {
+      expect(event.stream).toBe(seat12);
+      expect(event.metadata).toEqual(metadata);
+    }
+    expect(new Set(all().map(({ id }) => id)).size).toBe(2);
+  });
+
+  test('arms the alarm with the versions that it adds', () => {
+    const { run, armed } = seatAggregate();
+    run(reserve('Ada'));
+    run(turnOver('Bob'));
+    expect(armed).toEqual([
+      [seat12, 1, 1],
+      [seat12, 2, 4],
+    ]);
+  });
+
+  test('answers a refusal as a value, and stores nothing', () => {
+    const { run, all, armed } = seatAggregate();
+    run(reserve('Ada'));
+    expect(run(reserve('Bob'))).toEqual({
+      outcome: 'rejected',
+      rejection: { code: 'seat-taken', message: 'Ada sits there.', details: { guest: 'Ada' } },
+      version: 1,
+    });
+    expect(all()).toHaveLength(1);
+    expect(armed).toHaveLength(1);
+  });
+
+  test('answers with the state right after the command to whoever wants it', () => {
+    const { run } = seatAggregate();
+    expect(run(reserve('Ada'), { returnState: true })).toEqual({
+      ...applied(1),
+      state: {
+        version: 1,
+        state: { status: 'reserved', reservations: 1, guest: 'Ada', isVip: false, since: '2026-01-01T00:00:00.000Z' },
+      },
+    });
+  });
+
+  test('decides nothing into nothing: no event, no alarm, the version stands', () => {
+    const idle = { ...seatType, decider: { ...seatType.decider, decide: () => [] } };
+    const armed: number[] = [];
+    const storage = inMemoryStorage();
+    const ports = { storage, clock: manualClock(), typeOf: () => idle, armAlarm: () => void armed.push(1) };
+    const idempotency = { key: 'k', fingerprint: 'f' };
+    expect(createAggregate(ports).execute(requestOf(release, { idempotency }))).toEqual(applied(0));
+    expect(storage.head()).toBeUndefined();
+    expect(armed).toEqual([]);
+  });
+});
+
+describe('an expected version', () => {
+  test('that is the current one lets the command through', () => {
+    const { run } = seatAggregate();
+    expect(run(reserve('Ada'), { expectedVersion: 0 })).toEqual(applied(1));
+    expect(run(release, { expectedVersion: 1 })).toEqual(applied(2));
+  });
+
+  test.each([0, 1, 3, 99])(
+    'of %i, where the stream is at 2, appends nothing and answers the current one (I5)',
+    (expectedVersion) => {
+      const { run, all, armed } = seatAggregate();
+      run(reserve('Ada'));
+      run(release);
+      const idempotency = { key: 'k', fingerprint: 'f' };
+      expect(run(reserve('Bob'), { expectedVersion, idempotency })).toEqual({
+        outcome: 'version-mismatch',
+        currentVersion: 2,
+      });
+      expect(all()).toHaveLength(2);
+      expect(armed).toHaveLength(2);
+      expect(run(reserve('Bob'), { idempotency })).toEqual(applied(3));
+    },
+  );
+
+  test('is checked before the domain is asked', () => {
+    const { run } = seatAggregate();
+    run(reserve('Ada'));
+    expect(run(reserve('Bob'), { expectedVersion: 7 })).toEqual({ outcome: 'version-mismatch', currentVersion: 1 });
+  });
+
+  test('of a stream that does not exist gives way to what the domain says of that, and else appends nothing', () => {
+    const { run, storage } = seatAggregate();
+    expect(run(release, { expectedVersion: 4 })).toMatchObject({
+      outcome: 'rejected',
+      rejection: { code: 'seat-free' },
+    });
+    expect(run(reserve('Ada'), { expectedVersion: 4 })).toEqual({ outcome: 'version-mismatch', currentVersion: 0 });
+    expect(storage.head()).toBeUndefined();
+  });
+});
+
+describe('the time of an event', () => {
+  test('never goes back, whatever the clock does (I1)', () => {
+    const { run, all, clock } = seatAggregate();
+    run(reserve('Ada'));
+    clock.advance(-3_600_000);
+    run(release);
+    clock.advance(3_600_001);
+    run(reserve('Bob'));
+    expect(all().map(({ recordedAt }) => recordedAt)).toEqual([
+      '2026-01-01T00:00:00.000Z',
+      '2026-01-01T00:00:00.000Z',
+      '2026-01-01T00:00:00.001Z',
+    ]);
+  });
+
+  test('never goes back across an eviction either, however the clock jumps', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ jump: fc.integer({ min: -100_000, max: 100_000 }), evicts: fc.boolean() })),
+        (steps) => {
+          const storage = inMemoryStorage();
+          const clock = manualClock();
+          let { run, all } = seatAggregate({ storage, clock });
+          for (const { jump, evicts } of steps) {
+            clock.advance(jump);
+            if (evicts) ({ run, all } = seatAggregate({ storage, clock }));
+            run(turnOver('Ada'));
+          }
+          const times = all().map(({ recordedAt }) => recordedAt);
+          expect(times).toEqual(times.toSorted());
+          expect(all().map(({ version }) => version)).toEqual(times.map((_, index) => index + 1));
+        },
+      ),
+    );
+  });
+});
+
+describe('a commit that throws', () => {
+  function failing(at: number) {
+    const storage = inMemoryStorage();
+    let commits = 0;
+    const commit: AggregateStorage['commit'] = (whole) => {
+      commits += 1;
+      if (commits === at) throw new Error('disk full');
+      storage.commit(whole);
+    };
+    return seatAggregate({ storage: { ...storage, commit } });
+  }
+
+  test('changes nothing in memory: version, state and the next command are as before', () => {
+    const { run, all, aggregate } = failing(2);
+    run(reserve('Ada'));
+    const before = aggregate.state(seat12);
+    expect(() => run(turnOver('Bob'))).toThrow('disk full');
+    expect(aggregate.currentVersion()).toBe(1);
+    expect(aggregate.state(seat12)).toEqual(before);
+    expect(all()).toHaveLength(1);
+    expect(run(reserve('Cleo'))).toMatchObject({ outcome: 'rejected', rejection: { details: { guest: 'Ada' } } });
+    expect(run(turnOver('Bob'))).toEqual(applied(4));
+  });
+
+  test('remembers no key, so that the same command may be tried again (I4)', () => {
+    const { run } = failing(2);
+    run(reserve('Ada'));
+    const idempotency = { key: 'k', fingerprint: 'f' };
+    expect(() => run(release, { idempotency })).toThrow('disk full');
+    expect(run(release, { idempotency })).toEqual(applied(2));
+  });
+
+  test('leaves a stream that did not exist as if nobody had asked', () => {
+    const { run, aggregate } = failing(1);
+    expect(() => run(reserve('Ada'))).toThrow('disk full');
+    expect(aggregate.currentVersion()).toBe(0);
+    expect(aggregate.state(seat12)).toBeUndefined();
+    expect(run(reserve('Bob'))).toEqual(applied(1));
+  });
+
+  test('throws as well when the alarm cannot be armed, and then nothing is stored (I6)', () => {
+    const storage = inMemoryStorage();
+    const armAlarm = () => {
+      throw new Error('no alarm');
+    };
+    const aggregate = createAggregate({ storage, clock: manualClock(), typeOf: () => seatType, armAlarm });
+    expect(() => aggregate.execute(requestOf(reserve('Ada')))).toThrow('no alarm');
+    expect(storage.head()).toBeUndefined();
+    expect(aggregate.currentVersion()).toBe(0);
+  });
+});
+
+describe('reading the log', () => {
+  test('pages through it, and ties each page to the event before it', () => {
+    const { run, aggregate, all } = seatAggregate();
+    run(reserve('Ada'));
+    run(turnOver('Bob'));
+    expect(aggregate.load(1, 2)).toMatchObject({ events: [{ version: 1 }, { version: 2 }], previousId: null, head: 4 });
+    expect(aggregate.load(3, 2)).toMatchObject({
+      events: [{ version: 3 }, { version: 4 }],
+      previousId: all()[1]?.id,
+      head: 4,
+    });
+    expect(aggregate.load(5, 2)).toEqual({ events: [], previousId: all()[3]?.id, head: 4 });
+    expect(aggregate.load(9, 2)).toEqual({ events: [], previousId: null, head: 4 });
+  });
+
+  test('of what does not exist gives nothing, and stores nothing', () => {
+    const { aggregate, storage } = seatAggregate();
+    expect(aggregate.load(1, 10)).toEqual({ events: [], previousId: null, head: 0 });
+    expect(aggregate.state(seat12)).toBeUndefined();
+    expect(aggregate.state(seat12, { version: 1 })).toBeUndefined();
+    expect(storage.head()).toBeUndefined();
+  });
+});

@@ -1,0 +1,116 @@
+import { describe, expect, expectTypeOf, test } from 'vitest';
+
+import { streamId } from '../../../src/eventsourcing/stream.ts';
+import type { ExecuteRequest } from '../../../src/eventsourcing/write/aggregate.ts';
+import {
+  type CommandContext,
+  type CommandHandler,
+  type Executed,
+  UnknownCommandError,
+  createCommandBus,
+  executeRequest,
+  sendTo,
+} from '../../../src/eventsourcing/write/command-bus.ts';
+import type { Command } from '../../../src/eventsourcing/write/decider.ts';
+import { SEAT, type ReleaseSeat, seatOf } from '../seats.ts';
+
+type Greet = Command<'Greet', { name: string }>;
+type Count = Command<'Count', { from: number }>;
+
+const greet: CommandHandler<Greet, string> = async ({ data }) => `Hello, ${data.name}`;
+const count: CommandHandler<Count, number> = async ({ data }, { actor }) => data.from + actor.length;
+
+const context: CommandContext = {
+  commandId: 'c',
+  correlationId: 'co',
+  causationId: 'ca',
+  actor: 'usher',
+  seenVersion: () => 0,
+};
+
+describe('the command bus', () => {
+  const bus = createCommandBus({ Greet: greet }, { Count: count });
+
+  test('hands a command and its context to the handler of its type', async () => {
+    expect(await bus.dispatch({ type: 'Greet', data: { name: 'Ada' } }, context)).toBe('Hello, Ada');
+    expect(await bus.dispatch({ type: 'Count', data: { from: 1 } }, context)).toBe(6);
+  });
+
+  test('names a command that nobody handles, and those that somebody does', async () => {
+    const unknown = { type: 'Wave', data: {} } as unknown as Greet;
+    await expect(bus.dispatch(unknown, context)).rejects.toThrow(UnknownCommandError);
+    await expect(bus.dispatch(unknown, context)).rejects.toThrow(
+      'no handler for the command "Wave"; known are: Greet, Count',
+    );
+  });
+
+  test.each(['toString', 'constructor', '__proto__'])('does not take %s for a command', async (type) => {
+    await expect(bus.dispatch({ type, data: {} } as unknown as Greet, context)).rejects.toThrow(UnknownCommandError);
+  });
+
+  test('lists the types that it knows', () => {
+    expect(bus.types).toEqual(['Greet', 'Count']);
+  });
+
+  test('cannot be built with two handlers for one command', () => {
+    expect(() => createCommandBus({ Greet: greet }, { Count: count, Greet: greet })).toThrow(
+      'the command "Greet" has two handlers',
+    );
+  });
+
+  test('passes on what a handler throws', async () => {
+    const failing = createCommandBus({
+      Greet: (async () => Promise.reject(new Error('no voice'))) satisfies CommandHandler<Greet>,
+    });
+    await expect(failing.dispatch({ type: 'Greet', data: { name: 'Ada' } }, context)).rejects.toThrow('no voice');
+  });
+
+  test('knows by type what a command returns, what it needs, and which there are', async () => {
+    expectTypeOf(bus.dispatch({ type: 'Greet', data: { name: 'Ada' } }, context)).resolves.toEqualTypeOf<string>();
+    expectTypeOf(bus.dispatch({ type: 'Count', data: { from: 1 } }, context)).resolves.toEqualTypeOf<number>();
+    // @ts-expect-error -- data of another command
+    await bus.dispatch({ type: 'Greet', data: { from: 1 } }, context);
+    // @ts-expect-error -- nobody handles it
+    await expect(bus.dispatch({ type: 'Wave', data: {} }, context)).rejects.toThrow('"Wave"');
+  });
+});
+
+describe('a command on its way to an aggregate', () => {
+  const stream = streamId(SEAT, '12');
+  const command: ReleaseSeat = { type: 'ReleaseSeat', data: { seatId: '12' } };
+  const metadata = { commandId: 'c', correlationId: 'co', causationId: 'ca', actor: 'usher' };
+
+  test('carries only what its sender said', () => {
+    expect(executeRequest(stream, command, context)).toStrictEqual({ stream, command, metadata });
+  });
+
+  test('carries expected version (0 too), idempotency and the wish for the state', () => {
+    const idempotency = { key: 'k', fingerprint: 'f' };
+    expect(
+      executeRequest(stream, command, { ...context, expectedVersion: 0, idempotency, returnState: true }),
+    ).toStrictEqual({
+      stream,
+      command,
+      metadata,
+      expectedVersion: 0,
+      idempotency,
+      returnState: true,
+    });
+  });
+
+  test('is sent as it is to the stream that it names, and answered with that stream', async () => {
+    const requests: ExecuteRequest[] = [];
+    const release = sendTo<ReleaseSeat>(
+      {
+        async execute(request) {
+          requests.push(request);
+          return { outcome: 'applied', version: 2, replayed: false };
+        },
+      },
+      seatOf,
+    );
+    const result: Executed = await release(command, context);
+    expect(result).toEqual({ outcome: 'applied', version: 2, replayed: false, stream });
+    expect(requests).toEqual([{ stream, command, metadata }]);
+  });
+});

@@ -1,0 +1,378 @@
+import { describe, expect, test } from 'vitest';
+
+import { START_MS } from '../../../src/eventsourcing/testing/manual-clock.ts';
+import { evening } from '../seats.ts';
+import { release, reserve, turnOver } from './seat-aggregate.ts';
+import { night, seatObject } from './seat-object.ts';
+
+const never = new Promise<never>(() => {});
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
+/** The object after a command, everything sent, and the projection stuck at `version`. */
+async function lagging(version: number, random = 0.5) {
+  const object = seatObject();
+  object.around.random = () => random;
+  object.reached.set('evening', new Map([['seat-map', version]]));
+  await object.run(reserve('Ada'));
+  await object.settled();
+  return object;
+}
+
+describe('the alarm', () => {
+  test('is armed in the commit itself, for twice the batch wait of the group that is soonest (I6)', async () => {
+    const { around, run, dueInMs } = seatObject();
+    around.groupsOf = () => [night, evening];
+    around.send = () => never;
+    await run(reserve('Ada'));
+    expect(dueInMs()).toBe(2 * evening.batchWaitMs);
+  });
+
+  test('is not moved by the commands that come before it is due', async () => {
+    const { run, alarm, clock } = seatObject();
+    await run(reserve('Ada'));
+    const { dueAt } = alarm;
+    clock.advance(1_500);
+    await run(release);
+    expect(alarm.dueAt).toBe(dueAt);
+  });
+
+  test('asks each group when its own batch wait has passed twice', async () => {
+    const { around, run, settled, nextAlarm, asked, dueInMs, clock } = seatObject();
+    around.groupsOf = () => [evening, night];
+    await run(reserve('Ada'));
+    await settled();
+    await nextAlarm();
+    expect(asked).toEqual([{ group: 'evening', projections: undefined }]);
+    while (dueInMs() !== null) await nextAlarm();
+    expect(asked.map(({ group }) => group)).toEqual(['evening', 'night']);
+    expect(clock.now() - START_MS).toBe(2 * night.batchWaitMs);
+  });
+
+  test('is cleared once all is confirmed, and armed again by the next command', async () => {
+    const { run, settled, nextAlarm, dueInMs, ranges, reports } = seatObject();
+    await run(reserve('Ada'));
+    await settled();
+    await nextAlarm();
+    expect(dueInMs()).toBeNull();
+    expect(reports).toEqual([]);
+    await run(release);
+    expect(dueInMs()).toBe(2_000);
+    expect(ranges()).toEqual(['evening 1-1*', 'evening 2-2*']);
+  });
+});
+
+describe('a group that lags', () => {
+  test('gets a hint without payload in its own queue, from where it is to the head', async () => {
+    const { around, run, settled, reached, nextAlarm, asked, ranges, reports } = seatObject();
+    around.groupsOf = () => [evening, night];
+    reached.set('night', new Map([['takings', 1]]));
+    await run(turnOver('Ada'));
+    await run(turnOver('Bob'));
+    await settled();
+    const before = ranges().length;
+    while (asked.at(-1)?.group !== 'night') await nextAlarm();
+    expect(ranges().slice(before)).toEqual(['night 2-5']);
+    expect(reports).toEqual(['relay.reminded']);
+  });
+
+  test('is asked again later each time, doubling from half a minute to a day', async () => {
+    const { nextAlarm, dueInMs, ranges } = await lagging(0, 1);
+    const waits: (number | null)[] = [];
+    for (let check = 0; check < 15; check += 1) {
+      await nextAlarm();
+      waits.push(dueInMs());
+    }
+    const minutes = [0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 1_440, 1_440, 1_440];
+    expect(waits).toEqual(minutes.map((wait) => wait * MINUTE_MS));
+    expect(ranges()).toEqual(['evening 1-1*', ...Array.from({ length: 15 }, () => 'evening 1-1')]);
+  });
+
+  test('is asked with a jitter of half the wait, so that streams do not come all at once', async () => {
+    const early = await lagging(0, 0);
+    await early.nextAlarm();
+    expect(early.dueInMs()).toBe(15_000);
+    const late = await lagging(0, 0.999);
+    await late.nextAlarm();
+    expect(late.dueInMs()).toBeGreaterThan(29_900);
+  });
+
+  test('is let be once it is confirmed: the alarm is cleared and the count of attempts forgotten', async () => {
+    const { nextAlarm, dueInMs, reached, storage } = await lagging(0);
+    await nextAlarm();
+    await nextAlarm();
+    expect(storage.attempts()).toEqual(new Map([['evening', 2]]));
+    reached.set('evening', new Map([['seat-map', 1]]));
+    await nextAlarm();
+    expect(dueInMs()).toBeNull();
+    expect(storage.attempts()).toEqual(new Map());
+  });
+
+  test('is asked only for the projections that are not yet confirmed', async () => {
+    const { run, settled, reached, nextAlarm, asked, ranges } = seatObject();
+    reached.set(
+      'evening',
+      new Map([
+        ['seat-map', 1],
+        ['waiting-list', 0],
+        ['seat-search', 0],
+      ]),
+    );
+    await run(reserve('Ada'));
+    await settled();
+    await nextAlarm();
+    reached.set(
+      'evening',
+      new Map([
+        ['seat-map', 1],
+        ['waiting-list', 1],
+        ['seat-search', 0],
+      ]),
+    );
+    await nextAlarm();
+    await nextAlarm();
+    expect(asked.map(({ projections }) => projections)).toEqual([
+      undefined,
+      ['waiting-list', 'seat-search'],
+      ['seat-search'],
+    ]);
+    expect(ranges().slice(1)).toEqual(['evening 1-1', 'evening 1-1', 'evening 1-1']);
+  });
+
+  test('is asked for all its projections again once there are newer events, which those confirmed may have missed', async () => {
+    const { around, run, settled, reached, nextAlarm, asked, dueInMs } = seatObject();
+    reached.set(
+      'evening',
+      new Map([
+        ['seat-map', 1],
+        ['waiting-list', 0],
+      ]),
+    );
+    await run(reserve('Ada'));
+    await settled();
+    // From here on no message arrives.
+    around.send = async () => {};
+    await run(release);
+    await settled();
+    await nextAlarm();
+    // A read brings one projection up by itself; the other still lacks the second event.
+    reached.set(
+      'evening',
+      new Map([
+        ['seat-map', 1],
+        ['waiting-list', 2],
+      ]),
+    );
+    await nextAlarm();
+    expect(asked.at(-1)?.projections ?? ['seat-map']).toContain('seat-map');
+    expect(dueInMs()).not.toBeNull();
+  });
+
+  test('is asked sooner after the next command', async () => {
+    const { nextAlarm, run, dueInMs } = await lagging(0, 1);
+    for (let check = 0; check < 13; check += 1) await nextAlarm();
+    expect(dueInMs()).toBe(DAY_MS);
+    await run(release);
+    expect(dueInMs()).toBe(2_000);
+  });
+
+  test('is asked sooner after the next command even when the object had been evicted', async () => {
+    const { nextAlarm, run, dueInMs, evict } = await lagging(0, 1);
+    for (let check = 0; check < 13; check += 1) await nextAlarm();
+    evict();
+    await run(release);
+    expect(dueInMs()).toBe(2_000);
+  });
+});
+
+describe('on a busy stream', () => {
+  test('a check is against the head when it was planned, not against the present one', async () => {
+    const { run, settled, reached, nextAlarm, ranges, dueInMs, reports } = seatObject();
+    reached.set('evening', new Map([['seat-map', 1]]));
+    await run(reserve('Ada'));
+    await settled();
+    await run(release);
+    await settled();
+    await nextAlarm();
+    expect(reports).toEqual([]);
+    expect(ranges()).toEqual(['evening 1-1*', 'evening 2-2*']);
+    expect(dueInMs()).toBe(2_000);
+  });
+
+  test('a check that follows is against the newer head', async () => {
+    const { run, settled, reached, nextAlarm, ranges, reports } = seatObject();
+    reached.set('evening', new Map([['seat-map', 1]]));
+    await run(reserve('Ada'));
+    await run(release);
+    await settled();
+    await nextAlarm();
+    await nextAlarm();
+    expect(reports).toEqual(['relay.reminded']);
+    expect(ranges().at(-1)).toBe('evening 2-2');
+  });
+});
+
+describe('the alarm handler', () => {
+  test('arms the next alarm before its first await, so that a crash in it loses nothing (I7)', async () => {
+    const { around, run, fireAlarm, clock, dueInMs } = seatObject({ timeoutMs: 10_000 });
+    await run(reserve('Ada'));
+    clock.advance(2_000);
+    around.versionsReached = () => never;
+    void fireAlarm();
+    expect(dueInMs()).toBe(0.75 * 30_000);
+  });
+
+  test('does nothing but arm again when it fires early', async () => {
+    const { run, fireAlarm, clock, asked, dueInMs } = seatObject();
+    await run(reserve('Ada'));
+    clock.advance(500);
+    await fireAlarm();
+    expect(asked).toEqual([]);
+    expect(dueInMs()).toBe(1_500);
+  });
+
+  test('never raises an alarm that a command has set while it ran', async () => {
+    const { around, run, clock, fireAlarm, alarm } = seatObject({ timeoutMs: 10_000 });
+    await run(reserve('Ada'));
+    clock.advance(2_000);
+    const { promise: answer, resolve: answers } = Promise.withResolvers<ReadonlyMap<string, number>>();
+    around.versionsReached = () => answer;
+    const firing = fireAlarm();
+    await run(release);
+    const { dueAt } = alarm;
+    expect(dueAt).toBe(clock.now() + 2_000);
+    clock.advance(1_000);
+    answers(new Map([['seat-map', 1]]));
+    await firing;
+    expect(alarm.dueAt).toBe(dueAt);
+  });
+
+  test.each<[string, (object: ReturnType<typeof seatObject>) => void]>([
+    ['the database does not answer', ({ around }) => (around.versionsReached = () => never)],
+    [
+      'the database fails',
+      ({ around }) => (around.versionsReached = async () => Promise.reject(new Error('overloaded'))),
+    ],
+    [
+      'the queue fails',
+      ({ around, reached }) => {
+        reached.set('evening', new Map([['seat-map', 0]]));
+        around.send = async () => Promise.reject(new Error('no queue'));
+      },
+    ],
+    [
+      'the storage fails',
+      ({ storage }) =>
+        (storage.head = () => {
+          throw new Error('disk');
+        }),
+    ],
+    [
+      'a port throws at once',
+      ({ around }) =>
+        (around.versionsReached = () => {
+          throw new Error('bad deploy');
+        }),
+    ],
+  ])('does not throw when %s, and is armed again', async (_, breaks) => {
+    const object = seatObject();
+    await object.run(reserve('Ada'));
+    await object.settled();
+    breaks(object);
+    await object.nextAlarm();
+    expect(object.alarm.dueAt).toBeGreaterThan(object.clock.now());
+    expect(object.reports.at(-1)).toMatch(/^relay\.(check|alarm)-failed$/);
+  });
+
+  test('asks a database that keeps failing less and less often', async () => {
+    const { around, run, settled, nextAlarm, dueInMs } = seatObject();
+    around.random = () => 1;
+    around.versionsReached = async () => Promise.reject(new Error('overloaded'));
+    await run(reserve('Ada'));
+    await settled();
+    const waits: (number | null)[] = [];
+    for (let check = 0; check < 4; check += 1) {
+      await nextAlarm();
+      waits.push(dueInMs());
+    }
+    expect(waits).toEqual([0.5, 1, 2, 4].map((wait) => wait * MINUTE_MS));
+  });
+
+  test('counts a check once, even when both the check finds a lag and the reminder fails', async () => {
+    const { around, nextAlarm, storage } = await lagging(0);
+    around.send = async () => Promise.reject(new Error('no queue'));
+    await nextAlarm();
+    await nextAlarm();
+    expect(storage.attempts()).toEqual(new Map([['evening', 2]]));
+  });
+
+  test('keeps the alarm, an hour at a time, while the code does not know the category, and takes up where it was', async () => {
+    const { around, run, settled, evict, nextAlarm, dueInMs, reached, ranges } = seatObject();
+    reached.set('evening', new Map([['seat-map', 0]]));
+    await run(reserve('Ada'));
+    await settled();
+    evict();
+    around.groupsOf = () => undefined;
+    await nextAlarm();
+    expect(dueInMs()).toBe(60 * MINUTE_MS);
+    await nextAlarm();
+    expect(dueInMs()).toBe(60 * MINUTE_MS);
+    around.groupsOf = () => [evening];
+    await nextAlarm();
+    expect(ranges()).toEqual(['evening 1-1*', 'evening 1-1']);
+  });
+
+  test('has nothing to do for a stream that does not exist', async () => {
+    const { fireAlarm, alarm, asked } = seatObject();
+    await fireAlarm();
+    expect(alarm.dueAt).toBeNull();
+    expect(asked).toEqual([]);
+  });
+});
+
+describe('an object that was evicted', () => {
+  test('before it sent anything: the alarm wakes a new one, which asks every group and hints at what lags (I7)', async () => {
+    const { around, run, evict, nextAlarm, reached, ranges } = seatObject();
+    around.groupsOf = () => [evening, night];
+    const { send } = around;
+    around.send = () => never;
+    reached.set('evening', new Map([['seat-map', 0]]));
+    await run(turnOver('Ada'));
+    evict();
+    around.send = send;
+    await nextAlarm();
+    expect(ranges()).toEqual(['evening 1-2']);
+  });
+
+  test('goes on with the count of attempts from before', async () => {
+    const { nextAlarm, evict, dueInMs } = await lagging(0, 1);
+    await nextAlarm();
+    await nextAlarm();
+    expect(dueInMs()).toBe(MINUTE_MS);
+    evict();
+    await nextAlarm();
+    expect(dueInMs()).toBe(2 * MINUTE_MS);
+  });
+
+  test('finds the alarm that is set, and a command does not put it off', async () => {
+    const { run, settled, evict, alarm, clock } = seatObject();
+    await run(reserve('Ada'));
+    await settled();
+    const { dueAt } = alarm;
+    evict();
+    clock.advance(1_000);
+    await run(release);
+    expect(alarm.dueAt).toBe(dueAt);
+  });
+
+  test('publishes the new events alone, tied to those before', async () => {
+    const { run, settled, evict, sent, ranges, storage } = seatObject();
+    await run(reserve('Ada'));
+    await settled();
+    evict();
+    await run(release);
+    await settled();
+    expect(ranges()).toEqual(['evening 1-1*', 'evening 2-2*']);
+    expect(sent[1]?.hint.previousId).toBe(storage.read(1, 1)[0]?.id);
+  });
+});

@@ -1,0 +1,181 @@
+import { describe, expect, test } from 'vitest';
+
+import { streamId } from '../../../src/eventsourcing/stream.ts';
+import { createRelay } from '../../../src/eventsourcing/write/relay.ts';
+import { SEAT, evening } from '../seats.ts';
+import { release, reserve, turnOver } from './seat-aggregate.ts';
+import { night, seatObject } from './seat-object.ts';
+
+const never = new Promise<never>(() => {});
+
+describe('right after a commit', () => {
+  test('its events are sent to every group that follows, with the id of the event before them', async () => {
+    const { around, run, settled, sent, storage } = seatObject();
+    around.groupsOf = () => [evening, night];
+    await run(reserve('Ada'));
+    await settled();
+    const [first] = storage.read(1, 1);
+    const hint = { stream: 'seat-12', fromVersion: 1, toVersion: 1, previousId: null, events: [first] };
+    expect(sent).toEqual([
+      { group: 'evening', hint },
+      { group: 'night', hint },
+    ]);
+
+    await run(turnOver('Bob'));
+    await settled();
+    expect(sent[2]?.hint).toMatchObject({
+      fromVersion: 2,
+      toVersion: 4,
+      previousId: first?.id,
+      events: storage.read(2, 3),
+    });
+  });
+
+  test('nothing is sent of a command that was refused', async () => {
+    const { run, settled, sent, alarm } = seatObject();
+    await run(release);
+    await settled();
+    expect(sent).toEqual([]);
+    expect(alarm.dueAt).toBeNull();
+  });
+
+  test('nothing is sent and no alarm is armed when no group follows', async () => {
+    const { around, run, settled, sent, alarm } = seatObject();
+    around.groupsOf = () => [];
+    await run(reserve('Ada'));
+    await settled();
+    expect(sent).toEqual([]);
+    expect(alarm.dueAt).toBeNull();
+  });
+
+  test('the answer does not wait for a send', async () => {
+    const { around, run } = seatObject();
+    around.send = () => never;
+    expect(await run(reserve('Ada'))).toMatchObject({ outcome: 'applied', version: 1 });
+  });
+});
+
+describe('a burst of commands', () => {
+  test('becomes two messages: one at once, one for all that came meanwhile', async () => {
+    const { run, settled, ranges } = seatObject({ coalesceMs: 2 });
+    await Promise.all(
+      [reserve('Ada'), ...Array.from({ length: 9 }, () => turnOver('Bob'))].map((command) => run(command)),
+    );
+    await settled();
+    expect(ranges()).toEqual(['evening 1-1*', 'evening 2-28*']);
+  });
+
+  test('coalesces even while a send is slow', async () => {
+    const { around, run, settled, sent, ranges } = seatObject({ coalesceMs: 0 });
+    const { promise: answer, resolve: answers } = Promise.withResolvers<void>();
+    around.send = async (group, hint) => {
+      sent.push({ group: group.name, hint });
+      await answer;
+    };
+    await run(reserve('Ada'));
+    await run(release);
+    await run(reserve('Bob'));
+    expect(ranges()).toEqual(['evening 1-1*']);
+    answers();
+    await settled();
+    expect(ranges()).toEqual(['evening 1-1*', 'evening 2-3*']);
+  });
+
+  test('leaves alone a command that comes after the pause', async () => {
+    const { run, settled, ranges, clock } = seatObject({ coalesceMs: 60_000 });
+    await run(reserve('Ada'));
+    await settled();
+    clock.advance(60_000);
+    await run(release);
+    await settled();
+    expect(ranges()).toEqual(['evening 1-1*', 'evening 2-2*']);
+  });
+
+  test('goes to one group while another group’s queue does not answer', async () => {
+    const { around, run, sent, ranges } = seatObject();
+    around.groupsOf = () => [night, evening];
+    around.send = async (group, hint) => {
+      if (group === night) await never;
+      sent.push({ group: group.name, hint });
+    };
+    await run(reserve('Ada'));
+    await run(release);
+    await expect.poll(ranges).toEqual(['evening 1-1*', 'evening 2-2*']);
+  });
+
+  test('is read page by page, each page tied to the one before', async () => {
+    const { around, run, settled, sent, ranges } = seatObject({ pageSize: 2 });
+    const { promise: answer, resolve: answers } = Promise.withResolvers<void>();
+    around.send = async (group, hint) => {
+      sent.push({ group: group.name, hint });
+      await answer;
+    };
+    await run(turnOver('Ada'));
+    await run(turnOver('Bob'));
+    answers();
+    await settled();
+    expect(ranges()).toEqual(['evening 1-2*', 'evening 3-4*', 'evening 5-5*']);
+    expect(sent.map(({ hint }) => hint.previousId)).toEqual([
+      null,
+      sent[0]?.hint.events?.[1]?.id,
+      sent[1]?.hint.events?.[1]?.id,
+    ]);
+  });
+});
+
+describe('a send that fails', () => {
+  test.each([
+    ['throws', async () => Promise.reject(new Error('no queue'))],
+    ['hangs', () => never],
+  ])('because the queue %s is given up and reported; the alarm sends the events again', async (_, failing) => {
+    const { around, run, settled, ranges, reports, nextAlarm, dueInMs } = seatObject();
+    const { send } = around;
+    around.send = failing;
+    await run(reserve('Ada'));
+    await settled();
+    expect(reports).toEqual(['relay.send-failed']);
+    expect(dueInMs()).toBe(2_000);
+
+    around.send = send;
+    await nextAlarm();
+    expect(ranges()).toEqual(['evening 1-1*']);
+    expect(dueInMs()).toBe(2_000);
+    await nextAlarm();
+    expect(dueInMs()).toBeNull();
+  });
+
+  test('after the queue had accepted the message sends it twice, which harms nobody', async () => {
+    const { around, run, settled, sent, ranges, nextAlarm } = seatObject();
+    const { send } = around;
+    around.send = async (group, hint) => {
+      sent.push({ group: group.name, hint });
+      throw new Error('connection lost');
+    };
+    await run(reserve('Ada'));
+    await settled();
+    around.send = send;
+    await nextAlarm();
+    expect(ranges()).toEqual(['evening 1-1*', 'evening 1-1*']);
+  });
+
+  test('takes with it only what it had: the next command sends that too', async () => {
+    const { around, run, settled, ranges } = seatObject();
+    const { send } = around;
+    around.send = async () => Promise.reject(new Error('no queue'));
+    await run(reserve('Ada'));
+    await settled();
+    around.send = send;
+    await run(turnOver('Bob'));
+    await settled();
+    expect(ranges()).toEqual(['evening 1-4*']);
+  });
+});
+
+test('a commit that is rolled back after it had announced its events leaves nothing to send, and does not spin', () => {
+  const { host, storage, alarm } = seatObject();
+  const background: Promise<void>[] = [];
+  const relay = createRelay({ ...host, storage, alarm, inBackground: (work) => void background.push(work) });
+  relay.expect(streamId(SEAT, '12'), 1, 1);
+  relay.publish();
+  expect(background).toHaveLength(1);
+});

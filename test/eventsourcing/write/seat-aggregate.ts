@@ -1,0 +1,59 @@
+import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
+import { streamId } from '../../../src/eventsourcing/stream.ts';
+import { inMemoryStorage } from '../../../src/eventsourcing/testing/in-memory-storage.ts';
+import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
+import type { AggregateStorage } from '../../../src/eventsourcing/write/aggregate-storage.ts';
+import type { AnyAggregateType } from '../../../src/eventsourcing/write/aggregate-type.ts';
+import {
+  type AggregateOptions,
+  type ExecuteRequest,
+  createAggregate,
+} from '../../../src/eventsourcing/write/aggregate.ts';
+import { SEAT, type SeatCommand, seatOf, seatType } from '../seats.ts';
+
+export const seat12 = streamId(SEAT, '12');
+
+export const reserve = (guest: string): SeatCommand => ({ type: 'ReserveSeat', data: { seatId: '12', guest } });
+export const release: SeatCommand = { type: 'ReleaseSeat', data: { seatId: '12' } };
+export const turnOver = (guest: string): SeatCommand => ({ type: 'TurnOver', data: { seatId: '12', guest } });
+
+let commands = 0;
+
+/** A command as it reaches its aggregate; each is another command of the same sender. */
+export function requestOf(command: SeatCommand, more: Partial<ExecuteRequest> = {}): ExecuteRequest {
+  commands += 1;
+  const metadata = { commandId: `command ${commands}`, correlationId: 'co', causationId: 'ca', actor: 'usher' };
+  return { stream: seatOf(command), command, metadata, ...more };
+}
+
+interface Ports {
+  readonly storage?: AggregateStorage;
+  readonly clock?: ReturnType<typeof manualClock>;
+  readonly type?: AnyAggregateType;
+}
+
+/** The aggregate of seat 12 as it is right after a start, on storage that may have seen earlier ones. */
+export function seatAggregate(
+  { storage = inMemoryStorage(), clock = manualClock(), type = seatType }: Ports = {},
+  options?: AggregateOptions,
+) {
+  const armed: [string, number, number][] = [];
+  const aggregate = createAggregate(
+    { storage, clock, typeOf: () => type, armAlarm: (stream, from, to) => armed.push([stream, from, to]) },
+    options,
+  );
+  return {
+    aggregate,
+    armed,
+    clock,
+    storage,
+    run: (command: SeatCommand, more: Partial<ExecuteRequest> = {}) => aggregate.execute(requestOf(command, more)),
+    all: (): readonly StoredEvent[] => aggregate.load(1, 10_000).events,
+  };
+}
+
+/** How a command ends that was carried out just now. */
+export const applied = (version: number) => ({ outcome: 'applied', version, replayed: false });
+
+/** How a command ends whose key was applied before. */
+export const replayed = (version: number) => ({ outcome: 'applied', version, replayed: true });

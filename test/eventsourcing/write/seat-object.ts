@@ -1,0 +1,89 @@
+import type { Group } from '../../../src/eventsourcing/group.ts';
+import type { Hint } from '../../../src/eventsourcing/message.ts';
+import {
+  type InMemoryHost,
+  inMemoryDisk,
+  inMemoryObject,
+} from '../../../src/eventsourcing/testing/in-memory-object.ts';
+import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
+import type { RelayOptions } from '../../../src/eventsourcing/write/relay.ts';
+import { type SeatCommand, evening, seatType } from '../seats.ts';
+import { requestOf } from './seat-aggregate.ts';
+
+/** A second group, with a longer batch wait. */
+export const night: Group = { name: 'night', batchWaitMs: 30_000 };
+
+/** What surrounds the object; a test replaces what it wants to fail. */
+interface Surroundings {
+  groupsOf: InMemoryHost['groupsOf'];
+  send: InMemoryHost['send'];
+  versionsReached: InMemoryHost['versionsReached'];
+  random: () => number;
+}
+
+/** The object of seat 12, with everything around it in a test's hands. By default messages arrive and projections are up to date. */
+export function seatObject(relayOptions: RelayOptions = {}) {
+  const sent: { readonly group: string; readonly hint: Hint }[] = [];
+  const reports: string[] = [];
+  /** How far each projection of each group is; `head` follows the log by itself. */
+  const reached = new Map<string, Map<string, number | 'head'>>([
+    ['evening', new Map([['seat-map', 'head']])],
+    ['night', new Map([['takings', 'head']])],
+  ]);
+  const asked: { readonly group: string; readonly projections: readonly string[] | undefined }[] = [];
+  const clock = manualClock({ random: () => around.random() });
+  const { storage, alarm } = inMemoryDisk();
+  const around: Surroundings = {
+    groupsOf: () => [evening],
+    async send(group, hint) {
+      sent.push({ group: group.name, hint });
+    },
+    async versionsReached({ name }, _stream, projections) {
+      asked.push({ group: name, projections });
+      const all = [...(reached.get(name) ?? [])].filter(([projection]) => projections?.includes(projection) ?? true);
+      return new Map(all.map(([projection, at]) => [projection, at === 'head' ? (storage.head()?.version ?? 0) : at]));
+    },
+    random: () => 0.5,
+  };
+  const host: InMemoryHost = {
+    clock,
+    typeOf: () => seatType,
+    groupsOf: (stream) => around.groupsOf(stream),
+    send: (group, hint) => around.send(group, hint),
+    versionsReached: (group, stream, projections) => around.versionsReached(group, stream, projections),
+    report: (event) => reports.push(event),
+    relayOptions: { timeoutMs: 20, ...relayOptions },
+  };
+  let object = inMemoryObject(host, { storage, alarm });
+
+  return {
+    around,
+    alarm,
+    asked,
+    clock,
+    host,
+    reached,
+    reports,
+    sent,
+    storage,
+    /** The ranges that were sent, for example `evening 1-3`, with a `*` where the events themselves came along. */
+    ranges: () =>
+      sent.map(({ group, hint }) => `${group} ${hint.fromVersion}-${hint.toVersion}${hint.events ? '*' : ''}`),
+    /** Sends a command and returns with its answer, as a client would see it: publishing may still be under way. */
+    run: (command: SeatCommand) => object.execute(requestOf(command)),
+    settled: () => object.settled(),
+    /** How long until the alarm is due, in ms; null when it is not set. */
+    dueInMs: () => (alarm.dueAt === null ? null : alarm.dueAt - clock.now()),
+    fireAlarm: () => object.fireAlarm(),
+    /** Lets time pass until the alarm is due, and fires it. Throws when none is set. */
+    async nextAlarm() {
+      if (alarm.dueAt === null) throw new Error('no alarm is set');
+      clock.set(Math.max(clock.now(), alarm.dueAt));
+      await object.fireAlarm();
+    },
+    /** The object dies, and with it what it had in the background; the next call starts a new one on the same disk. */
+    evict() {
+      object = inMemoryObject(host, { storage, alarm });
+    },
+  };
+}

@@ -1,0 +1,115 @@
+/** A server of its own for a test: `npm start`, with storage on disk that outlives it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { type Server, createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export const ROOT = join(import.meta.dirname, '../../..');
+
+const START_TIMEOUT_MS = 120_000;
+
+export interface ServerOptions {
+  readonly port: number;
+  /** Storage and the log of all its lives. */
+  readonly folder: string;
+  /** More options for `npm start`. */
+  readonly args?: readonly string[];
+}
+
+export interface RunningServer {
+  readonly url: string;
+  /** How long it took to answer its first request, in ms. */
+  readonly startedInMs: number;
+  /** SIGKILL to every process of it at once. */
+  kill(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startServer({ port, folder, args = [] }: ServerOptions): Promise<RunningServer> {
+  const startedAt = performance.now();
+  const url = `http://localhost:${port}`;
+  const logFile = join(folder, 'server.log');
+  const log = openSync(logFile, 'a');
+  // A process group of its own: npm, its shell, the script, wrangler and both workerds can be killed at once.
+  const child = spawn('npm', ['start', '--', '--port', String(port), '--persist-to', join(folder, 'state'), ...args], {
+    cwd: ROOT,
+    detached: true,
+    stdio: ['ignore', log, log],
+  });
+  closeSync(log);
+  const end = endOf(child, port);
+  try {
+    await until(`the server at ${url} answers`, START_TIMEOUT_MS, async () => {
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new Error(`npm start ended: ${child.exitCode ?? child.signalCode}`);
+      return isHealthy(url);
+    });
+  } catch (error) {
+    await end('SIGKILL');
+    throw new Error(`${(error as Error).message}\n${readFileSync(logFile, 'utf8').slice(-4_000)}`, { cause: error });
+  }
+  return { url, startedInMs: performance.now() - startedAt, kill: () => end('SIGKILL'), stop: () => end('SIGTERM') };
+}
+
+function endOf(child: ChildProcess, port: number): (signal: NodeJS.Signals) => Promise<void> {
+  return async function end(signal) {
+    signalGroup(child, signal);
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    try {
+      await until(`port ${port} is free again`, 15_000, () => isFree(port));
+    } catch (error) {
+      signalGroup(child, 'SIGKILL');
+      throw error;
+    }
+  };
+}
+
+function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, signal);
+  } catch (error) {
+    // Gone already.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+async function isHealthy(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(5_000) });
+    return ((await response.json()) as { status?: string }).status === 'ok';
+  } catch {
+    return false;
+  }
+}
+
+/** The first free port from `first` on. */
+export async function freePort(first = 8810): Promise<number> {
+  for (let port = first; port < first + 100; port += 1) {
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`No port is free from ${first} on`);
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const probe: Server = createServer();
+  return new Promise((resolve) => {
+    probe.once('error', () => resolve(false));
+    probe.listen(port, 'localhost', () => probe.close(() => resolve(true)));
+  });
+}
+
+/** Waits for a condition; throws with its name when it does not come true. */
+export async function until(
+  condition: string,
+  timeoutMs: number,
+  isTrue: () => Promise<boolean> | boolean,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await isTrue())) {
+    if (performance.now() > deadline) throw new Error(`After ${timeoutMs} ms still not: ${condition}`);
+    await sleep(100);
+  }
+}

@@ -1,0 +1,142 @@
+import { describe, expect, test } from 'vitest';
+
+import { type StreamId, streamId } from '../../src/eventsourcing/stream.ts';
+import { inMemorySystem } from '../../src/eventsourcing/testing/in-memory-event-store.ts';
+import { products } from '../../src/products/module.ts';
+import { priceList } from '../../src/products/price-list.ts';
+import { PRODUCT, productIdOf } from '../../src/products/product.ts';
+
+const eur = (amount: number) => ({ amount, currency: 'EUR' });
+const unseen = () => 0;
+
+/** A shop with some products at 1000 cents, its price list, and how often the write side was read. */
+async function shopWith(...skus: readonly string[]) {
+  const memory = inMemorySystem([products]);
+  for (const sku of skus) {
+    const data = { sku, name: `Product ${sku}`, category: 'almanacs', price: eur(1000) };
+    await memory.bus.dispatch({ type: 'CreateProduct', data }, memory.context());
+  }
+  const reads: StreamId[] = [];
+  const prices = priceList(
+    {
+      state(stream, asOf) {
+        reads.push(stream);
+        return memory.aggregates.state(stream, asOf);
+      },
+    },
+    memory.clock,
+  );
+  const setPrice = (sku: string, amount: number) =>
+    memory.bus.dispatch(
+      { type: 'UpdatePrice', data: { productId: productIdOf(sku), newPrice: eur(amount), reason: 'Sale' } },
+      memory.context(),
+    );
+  const amountsOf = async (some: readonly string[], seen: (stream: StreamId) => number = unseen) =>
+    (await prices.offersOf(some, seen)).map(({ price }) => price.amount);
+  return { ...memory, prices, reads, setPrice, amountsOf };
+}
+
+describe('the price list', () => {
+  test('offers each product as the write side has it, with the version at which that was seen', async () => {
+    const { prices, setPrice } = await shopWith('A', 'B');
+    await setPrice('B', 900);
+    expect(await prices.offersOf(['A', 'B'], unseen)).toEqual([
+      {
+        sku: 'A',
+        productId: productIdOf('A'),
+        productVersion: 1,
+        name: 'Product A',
+        category: 'almanacs',
+        price: eur(1000),
+      },
+      {
+        sku: 'B',
+        productId: productIdOf('B'),
+        productVersion: 2,
+        name: 'Product B',
+        category: 'almanacs',
+        price: eur(900),
+      },
+    ]);
+  });
+
+  test('leaves out what it does not know', async () => {
+    const { prices } = await shopWith('A');
+    expect((await prices.offersOf(['X', 'A', 'Y'], unseen)).map(({ sku }) => sku)).toEqual(['A']);
+  });
+
+  test('finds a product however its SKU is written, and reads it once', async () => {
+    const { prices, reads } = await shopWith('TIDE-2027');
+    expect(await prices.offersOf([' tide-2027 ', 'TIDE-2027'], unseen)).toMatchObject([{ sku: 'TIDE-2027' }]);
+    expect(reads).toHaveLength(1);
+  });
+
+  test('reads side by side', async () => {
+    const { clock } = await shopWith();
+    let atOnce = 0;
+    let most = 0;
+    const state = async () => {
+      atOnce += 1;
+      most = Math.max(most, atOnce);
+      await Promise.resolve();
+      atOnce -= 1;
+      return undefined;
+    };
+    await priceList({ state }, clock).offersOf(['A', 'B', 'C'], unseen);
+    expect(most).toBe(3);
+  });
+});
+
+describe('what was read', () => {
+  test('is used again for less than a second', async () => {
+    const { amountsOf, setPrice, reads, clock } = await shopWith('A');
+    await amountsOf(['A']);
+    await setPrice('A', 900);
+    clock.advance(999);
+    expect(await amountsOf(['A'])).toEqual([1000]);
+    expect(reads).toHaveLength(1);
+    clock.advance(1);
+    expect(await amountsOf(['A'])).toEqual([900]);
+    expect(reads).toHaveLength(2);
+  });
+
+  test('is never used for somebody who has seen a newer version (I15)', async () => {
+    const { amountsOf, setPrice } = await shopWith('A', 'B');
+    await amountsOf(['A', 'B']);
+    await setPrice('A', 900);
+    const product = streamId(PRODUCT, productIdOf('A'));
+    expect(await amountsOf(['A', 'B'], (stream) => (stream === product ? 2 : 1))).toEqual([900, 1000]);
+    // What they have made it read is there for everybody.
+    expect(await amountsOf(['A'])).toEqual([900]);
+  });
+
+  test('does not include what was missing: a product is found as soon as it exists', async () => {
+    const { amountsOf, bus, context } = await shopWith();
+    expect(await amountsOf(['A'])).toEqual([]);
+    await bus.dispatch(
+      { type: 'CreateProduct', data: { sku: 'A', name: 'A', category: 'c', price: eur(1) } },
+      context(),
+    );
+    expect(await amountsOf(['A'])).toEqual([1]);
+  });
+
+  test('does not pile up without end', async () => {
+    const { clock } = await shopWith();
+    const skus = Array.from({ length: 1_001 }, (_, index) => `SKU-${index}`);
+    const skuOf = new Map(skus.map((sku) => [streamId(PRODUCT, productIdOf(sku)), sku]));
+    const reads: StreamId[] = [];
+    const state = async (stream: StreamId) => {
+      reads.push(stream);
+      return {
+        version: 1,
+        state: { status: 'listed', sku: skuOf.get(stream), name: 'Many', category: 'c', price: eur(1) },
+      };
+    };
+    const prices = priceList({ state }, clock);
+    await prices.offersOf(skus.slice(0, 1_000), unseen);
+    await prices.offersOf(skus.slice(1_000), unseen);
+    reads.length = 0;
+    await prices.offersOf(skus.slice(0, 1), unseen);
+    expect(reads).toHaveLength(1);
+  });
+});
