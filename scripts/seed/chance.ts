@@ -22,7 +22,7 @@ export function chanceOf(name: string): Chance {
   };
 }
 
-/** https://gist.github.com/tommyettinger/46a874533244883189143505d203312c, in JavaScript by bryc. */
+/** Mulberry32, by Tommy Ettinger: small, and good enough for made-up data. */
 function mulberry32(seed: number): () => number {
   let state = seed;
   return () => {

@@ -2,7 +2,7 @@
  * A season of a chandler's shop, made up: what is sold, who buys, what becomes of each order. The same options give the same season, down
  * to the idempotency keys, and more orders only continue it.
  */
-import { type Chance, type Weighted, chanceOf, sum } from './chance.ts';
+import { type Chance, chanceOf, sum } from './chance.ts';
 import {
   CATEGORIES,
   MAKERS,

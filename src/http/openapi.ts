@@ -51,7 +51,7 @@ function documented(
   return Object.fromEntries(
     names.flatMap((name) => {
       const { isAlwaysThere = false, ...doc } = HEADER_DOCS[name] ?? {};
-      return 'schema' in doc ? [[name, shape(name, doc as HeaderDoc, isAlwaysThere)]] : [];
+      return 'schema' in doc ? [[name, shape(name, doc, isAlwaysThere)]] : [];
     }),
   );
 }

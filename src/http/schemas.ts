@@ -8,15 +8,14 @@ import { DEFAULT_LIMIT, MAX_LIMIT } from './limits.ts';
 const PLAIN = /^[^\p{Cc}\p{Cs}]*$/u;
 const NOT_BLANK = /\S/;
 
-/** Text of 1 to `max` characters (code points, as JSON Schema counts them), trimmed. */
+/** Text of at most `max` characters, trimmed and not empty. */
 export function text(max: number) {
   return z
     .string()
     .regex(PLAIN, 'Must not have control characters or lone surrogates.')
     .regex(NOT_BLANK, 'Must not be empty.')
-    .refine((value) => [...value].length <= max, `Must be at most ${max} characters.`)
-    .trim()
-    .meta({ minLength: 1, maxLength: max });
+    .max(max)
+    .trim();
 }
 
 /** An id in a path or a body. */
@@ -27,7 +26,7 @@ export const Uuid = z
 
 export const Sku = text(64).refine((sku) => normalSku(sku).length > 0 && normalSku(sku).length <= 128, 'Not a SKU.');
 
-export const Currency = z
+const Currency = z
   .string()
   .refine(isCurrency, 'Must be an ISO 4217 currency code, for example EUR.')
   .meta({ pattern: '^[A-Z]{3}$' });

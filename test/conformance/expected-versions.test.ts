@@ -113,7 +113,8 @@ describe('an expected version', () => {
   it('lets exactly one of many writers through', async () => {
     const { change, stream } = await productAtVersion2();
     const answers = await Promise.all(Array.from({ length: 8 }, () => change({ 'If-Match': '"2"' })));
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, ...Array.from({ length: 7 }, () => 412)]);
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+    expect(answers.filter(({ status }) => status === 412)).toHaveLength(7);
     expect(await eventsOf(stream)).toHaveLength(3);
   });
 

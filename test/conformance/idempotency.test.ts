@@ -117,7 +117,7 @@ describe('a command that is sent again with its key', () => {
     ports.aggregateStub = (env, stream) => {
       const stub = cloudflare.aggregateStub(env, stream);
       if (!stream.startsWith('product-')) return stub;
-      return { ...stub, state: async () => undefined } as typeof stub;
+      return { ...stub, state: async () => undefined };
     };
     ports.clockOffsetMs += 60_000;
     await expectProblem(post('/orders', body), 422, 'unknown-sku');

@@ -122,7 +122,8 @@ describe('a list', () => {
     const path = `/orders?customerId=${customerId}&limit=2`;
     const insert = () => placeOrder({ customerId, items }, { Prefer: 'wait=5' });
     const seen = (await allPages(path, {}, insert)).flat();
-    expect(seen.map(({ orderId }) => orderId).toSorted()).toEqual(burst.map(({ orderId }) => orderId).toSorted());
+    expect(seen).toHaveLength(burst.length);
+    expect(new Set(seen.map(({ orderId }) => orderId))).toEqual(new Set(burst.map(({ orderId }) => orderId)));
     const times = seen.map(({ placedAt }) => placedAt as string);
     expect(times).toEqual(times.toSorted().toReversed());
   });

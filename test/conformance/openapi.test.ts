@@ -65,7 +65,7 @@ describe('GET /openapi.json', () => {
     const components = Object.entries<object>(document.components)
       .filter(([kind]) => kind !== 'securitySchemes')
       .flatMap(([kind, named]) => Object.keys(named).map((name) => `#/components/${kind}/${name}`));
-    expect([...refs].toSorted()).toEqual(components.toSorted());
+    expect(refs).toEqual(new Set(components));
   });
 
   it('has only examples that satisfy their schemas', async () => {

@@ -119,7 +119,7 @@ describe('placing an order', () => {
   test('records an absent segment and region as null', () => {
     given(orderType)
       .when(place({ customerSegment: undefined, region: undefined }))
-      .then([{ ...placed, data: { ...placed.data, customerSegment: null, region: null } } as OrderEvent]);
+      .then([{ ...placed, data: { ...placed.data, customerSegment: null, region: null } }]);
   });
 
   test('finds an offer however its SKU is written, and records the SKU as the product has it', () => {
@@ -260,10 +260,10 @@ describe('what happens to an order', () => {
       .thenState({ status: next, total: eur(5348), itemCount: 5 });
   });
 
-  const allowed = ['placed ShipOrder', 'placed CancelOrder', 'shipped DeliverOrder', 'delivered ReturnItems'];
+  const allowed = new Set(['placed ShipOrder', 'placed CancelOrder', 'shipped DeliverOrder', 'delivered ReturnItems']);
   const forbidden = ORDER_STATUSES.flatMap((status) =>
     Object.values(commands).map((command) => [status, command] as const),
-  ).filter(([status, { type }]) => !allowed.includes(`${status} ${type}`));
+  ).filter(([status, { type }]) => !allowed.has(`${status} ${type}`));
   test('is one of 25 pairs of state and command, 4 of them allowed', () => {
     expect(forbidden).toHaveLength(21);
   });

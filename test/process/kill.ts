@@ -37,50 +37,50 @@ test(`survives SIGKILL of every process, ${KILLS} times while it is filled`, { t
   const api = apiClient(`http://localhost:${port}`);
   t.diagnostic(`seed ${SEED}, ${countWrites(season)} writes, files in ${folder}`);
 
+  let isDone = false;
   let server = await startServer({ port, folder });
-  try {
-    const journal = join(folder, 'journal.jsonl');
-    let filling = fill(api, folder, journal);
-    for (const [index, after] of momentsOf(season).entries()) {
-      await until(`the seed has written ${after} times`, 120_000, () => {
-        assert.equal(filling.exitCode, null, `the seed goes on: ${seedLog(folder)}`);
-        return read(journal).length >= after;
-      });
-      // Every other time the client dies too, and a new one has to find its way.
-      const isClientKilled = index % 2 === 1;
-      if (isClientKilled) filling.kill('SIGKILL');
-      await server.kill();
-      server = await startServer({ port, folder });
-      t.diagnostic(
-        `killed after ${after} writes${isClientKilled ? ', the client too' : ''}; answered again after ${ms(server.startedInMs)}`,
-      );
-      if (!isClientKilled) continue;
-      await caughtUp(t, api, read(journal));
-      filling = fill(api, folder, journal);
-    }
-    assert.equal(await exitCodeOf(filling), 0, seedLog(folder));
-    t.diagnostic(seedLog(folder).trim().split('\n').slice(-3).join(' | '));
-
-    t.diagnostic(`${countLostAnswers(read(journal))} commands were done though their first answer was lost`);
-
-    await caughtUp(t, api, read(journal));
-    await demandEverything(api, season, read(journal));
-
-    const again = join(folder, 'again.jsonl');
-    assert.equal(await exitCodeOf(fill(api, folder, again)), 0, seedLog(folder));
-    assert.deepEqual(
-      outcomesOf(read(again)),
-      outcomesOf(read(journal)),
-      'the same commands again give the same outcomes',
-    );
-    await demandEverything(api, season, read(journal));
-  } catch (error) {
-    t.diagnostic(`Failed; the server's log and its storage are in ${folder}`);
+  const journal = join(folder, 'journal.jsonl');
+  let filling = fill(api, folder, journal);
+  t.after(async () => {
+    filling.kill();
     await server.stop();
-    throw error;
+    if (isDone) await rm(folder, { recursive: true, maxRetries: 5 });
+    else t.diagnostic(`The server's log and its storage are in ${folder}`);
+  });
+
+  for (const [index, after] of momentsOf(season).entries()) {
+    await until(`the seed has written ${after} times`, 120_000, () => {
+      assert.equal(filling.exitCode, null, `the seed goes on: ${seedLog(folder)}`);
+      return read(journal).length >= after;
+    });
+    // Every other time the client dies too, and a new one has to find its way.
+    const isClientKilled = index % 2 === 1;
+    if (isClientKilled) filling.kill('SIGKILL');
+    await server.kill();
+    server = await startServer({ port, folder });
+    t.diagnostic(
+      `killed after ${after} writes${isClientKilled ? ', the client too' : ''}; answered again after ${ms(server.startedInMs)}`,
+    );
+    if (!isClientKilled) continue;
+    await caughtUp(t, api, read(journal));
+    filling = fill(api, folder, journal);
   }
-  await server.stop();
-  await rm(folder, { recursive: true });
+  assert.equal(await exitCodeOf(filling), 0, seedLog(folder));
+  t.diagnostic(seedLog(folder).trim().split('\n').slice(-3).join(' | '));
+  t.diagnostic(`${countLostAnswers(read(journal))} commands were done though their first answer was lost`);
+
+  await caughtUp(t, api, read(journal));
+  await demandEverything(api, season, read(journal));
+
+  const again = join(folder, 'again.jsonl');
+  assert.equal(await exitCodeOf(fill(api, folder, again)), 0, seedLog(folder));
+  assert.deepEqual(
+    outcomesOf(read(again)),
+    outcomesOf(read(journal)),
+    'the same commands again give the same outcomes',
+  );
+  await demandEverything(api, season, read(journal));
+  isDone = true;
 });
 
 /** Everything that has to hold once the whole season has been acknowledged. */

@@ -6,15 +6,16 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 
 import { parse, stringify } from 'smol-toml';
 
 import { type Answer, type Api, apiClient, atOnce } from '../../scripts/api-client.ts';
 import type { Resource } from './support/fold.ts';
 import { expectOk, readAgainstLog, readList } from './support/reading.ts';
-import { ROOT, freePort, startServer } from './support/server.ts';
+import { ROOT, type RunningServer, freePort, startServer } from './support/server.ts';
 
+const SKU = 'NEVER-DELIVERED';
 const WRITES = 100;
 const SLOWEST_MS = 4_000;
 /** How many streams a token holds that no read model has confirmed. */
@@ -25,87 +26,91 @@ interface Written {
   readonly answer: Answer<unknown>;
 }
 
-test('keeps every read true to its token while no message is ever delivered', { timeout: 10 * 60_000 }, async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'tidemark-no-consumer-'));
-  const port = await freePort(8815);
-  const server = await startServer({ port, folder, args: ['--config', withoutConsumers(folder)] });
-  const api = apiClient(server.url);
-  try {
-    const sku = 'NEVER-DELIVERED';
-    const product = await write(api, '/products', {
-      name: 'Message in a bottle',
-      price: { amount: 250, currency: 'EUR' },
-      category: 'mail',
-      sku,
-    });
-    const order = (customerId: string) => ({ customerId, customerName: 'Ada Lovelace', items: [{ sku, quantity: 2 }] });
+const order = (customerId: string) => ({
+  customerId,
+  customerName: 'Ada Lovelace',
+  items: [{ sku: SKU, quantity: 2 }],
+});
 
-    await t.test(`one client: ${WRITES} writes, each read at once, all behind one growing token`, async (one) => {
-      const slowest: number[] = [];
-      let { token } = product.answer;
-      for (let index = 0; index < WRITES; index += 1) {
-        const placed = await write(api, '/orders', order('one'), token);
-        const found = await readBack(api, placed);
-        slowest.push(found.durationMs);
-        token = found.token;
-      }
-      one.diagnostic(`reads: ${summary(slowest)}`);
-      await demandList(api, '/orders?customerId=one', WRITES, token);
-    });
+describe('while no message is ever delivered', { timeout: 10 * 60_000 }, () => {
+  let folder: string;
+  let server: RunningServer;
+  let api: Api;
+  let product: Written;
+  let isFailed = false;
 
-    await t.test(`${WRITES} clients, eight at a time, each with a token of its own`, async (many) => {
-      const slowest: number[] = [];
-      await atOnce(8, Array.from({ length: WRITES }).keys(), async (index) => {
-        const placed = await write(api, '/orders', order(`many-${index}`), product.answer.token);
-        const found = await readBack(api, placed);
-        slowest.push(found.durationMs);
-        await demandList(api, `/orders?customerId=many-${index}`, 1, placed.answer.token);
-      });
-      many.diagnostic(`reads: ${summary(slowest)}`);
-    });
-
-    await t.test(
-      `${TOKEN_STREAMS} writes that nobody looked at show in the first list behind the token`,
-      async (unseen) => {
-        let token: string | undefined;
-        for (let index = 0; index < TOKEN_STREAMS; index += 1) {
-          const { answer } = await write(api, '/orders', order('unseen'), token);
-          assert.equal(answer.headers.get('X-Causal-Scope'), null);
-          token = answer.token;
-        }
-        const plain = await readList(api, '/orders?customerId=unseen');
-        assert.equal(plain.items.length, 0, 'nothing but a reader with the token moves the read models here');
-        const [first] = await demandList(api, '/orders?customerId=unseen', TOKEN_STREAMS, token);
-        unseen.diagnostic(`that list took ${Math.round(first?.durationMs ?? 0)} ms`);
-      },
-    );
-
-    await t.test('a token that cannot hold all of them says so, and forgets the oldest', async () => {
-      let last: Answer<unknown> | undefined;
-      for (let index = 0; index <= TOKEN_STREAMS; index += 1) {
-        last = (await write(api, '/orders', order('too-many'), last?.token)).answer;
-      }
-      assert.equal(last?.headers.get('X-Causal-Scope'), 'partial');
-      await demandList(api, '/orders?customerId=too-many', TOKEN_STREAMS, last?.token);
-    });
-
-    await t.test('a changed price shows at once, in the product and in the list', async () => {
-      const path = `/products/${product.id}`;
-      const changed = expectOk(
-        await api.post(`${path}/price`, { price: { amount: 300, currency: 'EUR' }, reason: 'Postage' }),
-      );
-      const found = expectOk(await api.get<{ price: unknown }>(path, { token: changed.token }));
-      assert.deepEqual(found.body.price, { amount: 300, currency: 'EUR' });
-      await demandList(api, '/products?category=mail', 1, changed.token);
-      await readAgainstLog(api, `product-${product.id}`);
-    });
-  } catch (error) {
-    t.diagnostic(`Failed; the server's log and its storage are in ${folder}`);
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'tidemark-no-consumer-'));
+    server = await startServer({ port: await freePort(8815), folder, args: ['--config', withoutConsumers(folder)] });
+    api = apiClient(server.url);
+    const price = { amount: 250, currency: 'EUR' };
+    product = await write(api, '/products', { name: 'Message in a bottle', price, category: 'mail', sku: SKU });
+  });
+  afterEach((t) => {
+    isFailed ||= !('passed' in t && t.passed);
+  });
+  after(async () => {
     await server.stop();
-    throw error;
-  }
-  await server.stop();
-  await rm(folder, { recursive: true });
+    if (isFailed) console.log(`The server's log and its storage are in ${folder}`);
+    else await rm(folder, { recursive: true, maxRetries: 5 });
+  });
+
+  test(`one client reads each of ${WRITES} writes at once, all behind one growing token`, async (t) => {
+    const durations: number[] = [];
+    let { token } = product.answer;
+    for (let index = 0; index < WRITES; index += 1) {
+      const placed = await write(api, '/orders', order('one'), token);
+      const found = await readBack(api, placed);
+      durations.push(found.durationMs);
+      token = found.token;
+    }
+    t.diagnostic(`reads: ${summary(durations)}`);
+    await demandList(api, '/orders?customerId=one', WRITES, token);
+  });
+
+  test(`${WRITES} clients, eight at a time, read what each has written`, async (t) => {
+    const durations: number[] = [];
+    await atOnce(8, Array.from({ length: WRITES }).keys(), async (index) => {
+      const placed = await write(api, '/orders', order(`many-${index}`), product.answer.token);
+      const found = await readBack(api, placed);
+      durations.push(found.durationMs);
+      await demandList(api, `/orders?customerId=many-${index}`, 1, placed.answer.token);
+    });
+    t.diagnostic(`reads: ${summary(durations)}`);
+  });
+
+  test(`${TOKEN_STREAMS} writes that nobody looked at show in the first list behind the token`, async (t) => {
+    let token: string | undefined;
+    for (let index = 0; index < TOKEN_STREAMS; index += 1) {
+      const { answer } = await write(api, '/orders', order('unseen'), token);
+      assert.equal(answer.headers.get('X-Causal-Scope'), null);
+      token = answer.token;
+    }
+    const plain = await readList(api, '/orders?customerId=unseen');
+    assert.equal(plain.items.length, 0, 'nothing but a reader with the token moves the read models here');
+    const [first] = await demandList(api, '/orders?customerId=unseen', TOKEN_STREAMS, token);
+    t.diagnostic(`that list took ${Math.round(first?.durationMs ?? 0)} ms`);
+  });
+
+  test('a token that cannot hold all of them says so, and forgets the oldest', async () => {
+    let last: Answer<unknown> | undefined;
+    for (let index = 0; index <= TOKEN_STREAMS; index += 1) {
+      last = (await write(api, '/orders', order('too-many'), last?.token)).answer;
+    }
+    assert.equal(last?.headers.get('X-Causal-Scope'), 'partial');
+    await demandList(api, '/orders?customerId=too-many', TOKEN_STREAMS, last?.token);
+  });
+
+  test('a changed price shows at once, in the product and in the list', async () => {
+    const path = `/products/${product.id}`;
+    const changed = expectOk(
+      await api.post(`${path}/price`, { price: { amount: 300, currency: 'EUR' }, reason: 'Postage' }),
+    );
+    const found = expectOk(await api.get<{ price: unknown }>(path, { token: changed.token }));
+    assert.deepEqual(found.body.price, { amount: 300, currency: 'EUR' });
+    await demandList(api, '/products?category=mail', 1, changed.token);
+    await readAgainstLog(api, `product-${product.id}`);
+  });
 });
 
 /** The project's configuration without any queue consumer, in another folder. */

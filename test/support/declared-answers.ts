@@ -1,3 +1,4 @@
+// oxlint-disable-next-line import/no-unassigned-import -- it registers the formats
 import '@hyperjump/json-schema/formats-lite';
 import {
   type Validator,

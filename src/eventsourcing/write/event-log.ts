@@ -162,8 +162,9 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
         if (commit.remember) {
           const { key, fingerprint, version, expiresAt } = commit.remember;
           forgetExpired(commit.now);
+          // What it may replace is a row that has expired and was not swept yet.
           sql.exec(
-            `INSERT INTO idempotency (key, fingerprint, version, expires_at) VALUES (?, ?, ?, ?)`,
+            `INSERT OR REPLACE INTO idempotency (key, fingerprint, version, expires_at) VALUES (?, ?, ?, ?)`,
             key,
             fingerprint,
             version,

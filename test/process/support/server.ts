@@ -1,6 +1,5 @@
 /** A server of its own for a test: `npm start`, with storage on disk that outlives it. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { type Server, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -9,6 +8,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export const ROOT = join(import.meta.dirname, '../../..');
 
 const START_TIMEOUT_MS = 120_000;
+
+// Without these an interrupted run would end without its exit hooks.
+process.once('SIGINT', () => process.exit(130));
+process.once('SIGTERM', () => process.exit(143));
 
 export interface ServerOptions {
   readonly port: number;
@@ -39,6 +42,8 @@ export async function startServer({ port, folder, args = [] }: ServerOptions): P
     stdio: ['ignore', log, log],
   });
   closeSync(log);
+  // Whatever ends the test, nothing of it stays behind.
+  process.once('exit', () => signalGroup(child, 'SIGKILL'));
   const end = endOf(child, port);
   try {
     await until(`the server at ${url} answers`, START_TIMEOUT_MS, async () => {
@@ -56,23 +61,22 @@ export async function startServer({ port, folder, args = [] }: ServerOptions): P
 function endOf(child: ChildProcess, port: number): (signal: NodeJS.Signals) => Promise<void> {
   return async function end(signal) {
     signalGroup(child, signal);
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     try {
-      await until(`port ${port} is free again`, 15_000, () => isFree(port));
-    } catch (error) {
+      await until(`every process of ${child.pid} is gone`, 15_000, () => !signalGroup(child, 0));
+    } finally {
       signalGroup(child, 'SIGKILL');
-      throw error;
     }
+    await until(`port ${port} is free again`, 15_000, () => isFree(port));
   };
 }
 
-function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
-  if (pid === undefined) return;
+/** Sends a signal to all processes of the server; 0 only looks for them. False when there are none. */
+function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals | 0): boolean {
   try {
-    process.kill(-pid, signal);
+    return pid !== undefined && process.kill(-pid, signal);
   } catch (error) {
-    // Gone already.
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    return false;
   }
 }
 

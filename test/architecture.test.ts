@@ -1,0 +1,270 @@
+import { parse } from 'smol-toml';
+import { describe, expect, test } from 'vitest';
+
+import { groupOfQueue } from '../src/bindings.ts';
+import type { Group } from '../src/eventsourcing/group.ts';
+import * as groups from '../src/groups.ts';
+
+declare global {
+  interface ImportMeta {
+    /** Vite replaces the call by the files that match: tests run in workerd, which has no disk to look at. */
+    glob(
+      patterns: string | readonly string[],
+      options: { query: '?raw'; import: 'default'; eager: true },
+    ): Record<string, string>;
+  }
+}
+
+/** Text by path, as from the top of the repository. */
+type Files = Readonly<Record<string, string>>;
+
+const sources: Files = fromTop(import.meta.glob('../src/**/*.ts', { query: '?raw', import: 'default', eager: true }));
+const migrations: Files = fromTop(
+  import.meta.glob('../migrations/**/*.sql', { query: '?raw', import: 'default', eager: true }),
+);
+const [wranglerToml = ''] = Object.values(
+  import.meta.glob('../wrangler.toml', { query: '?raw', import: 'default', eager: true }),
+);
+
+function fromTop(files: Files): Files {
+  return Object.fromEntries(Object.entries(files).map(([path, text]) => [path.replace('../', ''), text]));
+}
+
+/** What a file imports, types too: packages by name, files by their path from the top. */
+function importsOf(path: string, source: string): readonly string[] {
+  const specifiers = [...withoutComments(source).matchAll(/(?:\bfrom\s*|\bimport\s*\(?\s*)(['"])(.+?)\1/g)].map(
+    (match) => match[2] ?? '',
+  );
+  return specifiers.map((specifier) =>
+    specifier.startsWith('.') ? new URL(specifier, `file:///${path}`).pathname.slice(1) : specifier,
+  );
+}
+
+function withoutComments(source: string): string {
+  const commentOrText = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`/g;
+  return source.replaceAll(commentOrText, (match) => (match.startsWith('/') ? '' : match));
+}
+
+/** Who may not import what. Each folder lists what is above it, or beside it. */
+const FORBIDDEN: readonly {
+  readonly folder: RegExp;
+  readonly imports: RegExp;
+  readonly except?: RegExp;
+  readonly why: string;
+}[] = [
+  {
+    folder: /^src\/eventsourcing\//,
+    imports: /^src\/(?!eventsourcing\/)|^(?!src\/|drizzle-orm(\/|$)|cloudflare:workers$)/,
+    why: 'the kernel knows no domain, no route and no library but drizzle',
+  },
+  {
+    folder: /^src\/http\//,
+    imports: /^src\/(products|orders|operations)\//,
+    why: 'what every route shares knows no subject',
+  },
+  {
+    folder: /^src\/operations\//,
+    imports: /^src\/(products|orders)\//,
+    why: 'operations see modules through the registry only',
+  },
+  {
+    folder: /^src\/orders\//,
+    imports: /^src\/(products|operations)\//,
+    why: 'orders see products through their own port only',
+  },
+  {
+    folder: /^src\/products\//,
+    imports: /^src\/(orders|operations)\//,
+    except: /^src\/orders\/product-prices\.ts$/,
+    why: 'products know of orders only the port that they implement',
+  },
+  {
+    folder: /^src\/(products|orders)\//,
+    imports: /^cloudflare:|^hono|^src\/(bindings|runtime|tidemark|index|domain)\.ts$/,
+    why: 'the domain knows no Cloudflare and not how it is put together',
+  },
+  {
+    folder: /^src\/(products\/product|orders\/order)\.ts$/,
+    imports: /^src\/(http|eventsourcing\/read)\/|^drizzle-orm|^zod/,
+    why: 'events, states and decisions know neither routes nor tables',
+  },
+  {
+    folder: /^src\/(?!eventsourcing\/testing\/)/,
+    imports: /^src\/eventsourcing\/testing\/|^(vitest|fast-check)$/,
+    why: 'the test kit stays out of the Worker’s bundle',
+  },
+  {
+    folder: /^src\/eventsourcing\/testing\//,
+    imports: /^cloudflare:/,
+    why: 'the test kit works in plain memory',
+  },
+];
+
+function forbiddenImports(files: Files): readonly string[] {
+  return Object.entries(files).flatMap(([path, source]) =>
+    importsOf(path, source).flatMap((imported) =>
+      FORBIDDEN.filter(
+        ({ folder, imports, except }) => folder.test(path) && imports.test(imported) && !except?.test(imported),
+      ).map(({ why }) => `${path} imports ${imported}: ${why}`),
+    ),
+  );
+}
+
+/** Words of the first domain. `order` is also a word for a sequence, so in prose it is let be. */
+const WORDS_OF_PROSE = ['product', 'sku', 'price', 'customer', 'shipment', 'carrier', 'cart'];
+const WORDS_OF_CODE = new Set([...WORDS_OF_PROSE, 'order']);
+
+/** Where identifiers or texts of a file's code, or its comments, have a word of the domain in them. */
+function domainWords(files: Files): readonly string[] {
+  return Object.entries(files).flatMap(([path, source]) => {
+    const code = withoutComments(source).replaceAll(/\bORDER BY\b|\.orderBy\b/g, '');
+    const words = code.match(/[A-Z]?[a-z]+|[A-Z]+(?![a-z])/g) ?? [];
+    const inCode = words.map((word) => word.toLowerCase().replace(/s$/, '')).filter((word) => WORDS_OF_CODE.has(word));
+    const inProse = source.match(new RegExp(`\\b(${WORDS_OF_PROSE.join('|')})s?\\b`, 'gi')) ?? [];
+    return [...inCode, ...inProse].map((word) => `${path}: ${word}`);
+  });
+}
+
+const kernel = Object.fromEntries(Object.entries(sources).filter(([path]) => path.startsWith('src/eventsourcing/')));
+
+describe('data flows one way', () => {
+  test('through the sources that there are', () => {
+    expect(Object.keys(kernel).length).toBeGreaterThan(20);
+    expect(Object.keys(sources).length).toBeGreaterThan(Object.keys(kernel).length + 20);
+    expect(importsOf('src/index.ts', sources['src/index.ts'] ?? '')).toContain('src/domain.ts');
+  });
+
+  test('http → products | orders → eventsourcing, and never back', () => {
+    expect(forbiddenImports(sources)).toEqual([]);
+  });
+
+  test.each([
+    ['src/eventsourcing/write/relay.ts', "import type { Money } from '../../money.ts';"],
+    ['src/eventsourcing/read/fold.ts', "import { Hono } from 'hono';"],
+    ['src/eventsourcing/registry.ts', "import { orders } from '../orders/module.ts';"],
+    ['src/http/app.ts', "export { products } from '../products/module.ts';"],
+    ['src/operations/stream-routes.ts', "import '../orders/order.ts';"],
+    ['src/orders/order.ts', "const { productType } = await import('../products/product.ts');"],
+    ['src/orders/module.ts', "import { DurableObject } from 'cloudflare:workers';"],
+    ['src/products/price-list.ts', "import { orderType } from '../orders/order.ts';"],
+    ['src/products/product.ts', "import { z } from 'zod';"],
+    ['src/domain.ts', "import { given } from './eventsourcing/testing/given-when-then.ts';"],
+    ['src/eventsourcing/testing/difference.ts', "import { env } from 'cloudflare:workers';"],
+  ])('a line in %s that breaks the rule is found: %s', (path, line) => {
+    expect(forbiddenImports({ [path]: line })).toHaveLength(1);
+  });
+
+  test.each([
+    ['src/products/price-list.ts', "import type { Offer } from '../orders/product-prices.ts';"],
+    ['src/orders/order.ts', "// import { z } from 'zod';\nimport type { Money } from '../money.ts';"],
+    ['src/http/problem.ts', "const url = 'https://from.example/';\nimport { z } from 'zod';"],
+  ])('a line in %s that keeps it is let be: %s', (path, line) => {
+    expect(forbiddenImports({ [path]: line })).toEqual([]);
+  });
+});
+
+describe('the kernel', () => {
+  test('has no word of the domain in it', () => {
+    expect(domainWords(kernel)).toEqual([]);
+  });
+
+  test.each([
+    'const orderId = 1;',
+    'interface PriceList {}',
+    "const category = 'product';",
+    'const text = `the ${kind} of ORDERS`;',
+    'const SKUS = [];',
+    '/** What a customer bought. */',
+  ])('would be found out: %s', (line) => {
+    expect(domainWords({ 'src/eventsourcing/some.ts': line })).not.toEqual([]);
+  });
+
+  test.each([
+    'sql.exec(`SELECT * FROM event ORDER BY version`);',
+    '// in any order, ordered or not',
+    'query.orderBy(table.id);',
+    'const border = recorded;',
+  ])('may say: %s', (line) => {
+    expect(domainWords({ 'src/eventsourcing/some.ts': line })).toEqual([]);
+  });
+});
+
+interface WranglerConfig {
+  readonly main: string;
+  readonly durable_objects: { readonly bindings: readonly { readonly name: string; readonly class_name: string }[] };
+  readonly exports: Readonly<Record<string, { readonly type: string }>>;
+  readonly queues: {
+    readonly producers: readonly { readonly binding: string; readonly queue: string }[];
+    readonly consumers: readonly {
+      readonly queue: string;
+      readonly max_batch_timeout: number;
+      readonly max_batch_size: number;
+    }[];
+  };
+  readonly d1_databases: readonly {
+    readonly binding: string;
+    readonly database_name: string;
+    readonly migrations_dir: string;
+  }[];
+}
+
+const wrangler = parse(wranglerToml) as unknown as WranglerConfig;
+const allGroups: readonly Group[] = Object.values(groups);
+const resources = [
+  ...wrangler.durable_objects.bindings.map(({ name }) => name),
+  ...wrangler.queues.producers.map(({ binding }) => binding),
+  ...wrangler.d1_databases.map(({ binding }) => binding),
+];
+
+describe('wrangler.toml', () => {
+  test('describes every group of src/groups.ts, and no other', () => {
+    const queues = allGroups.map(({ name }) => `tidemark-${name}`).toSorted();
+    expect(wrangler.queues.consumers.map(({ queue }) => queue).toSorted()).toEqual(queues);
+    expect(wrangler.queues.producers.map(({ queue }) => queue).toSorted()).toEqual(queues);
+    expect(wrangler.d1_databases.map(({ database_name }) => database_name).toSorted()).toEqual(queues);
+  });
+
+  test.each(allGroups)(
+    'fills the batches of group $name for as long as its delivery check believes',
+    ({ name, batchWaitMs }) => {
+      const consumer = wrangler.queues.consumers.find(({ queue }) => queue === `tidemark-${name}`);
+      expect((consumer?.max_batch_timeout ?? Number.NaN) * 1_000).toBe(batchWaitMs);
+    },
+  );
+
+  test.each(allGroups)('names queue, database and migrations of group $name after it', (group) => {
+    const [queue, prefix] = [`tidemark-${group.name}`, group.name.toUpperCase().replaceAll('-', '_')];
+    expect(wrangler.queues.producers).toContainEqual({ binding: `${prefix}_QUEUE`, queue });
+    expect(wrangler.d1_databases).toContainEqual(
+      expect.objectContaining({
+        binding: `${prefix}_DB`,
+        database_name: queue,
+        migrations_dir: `migrations/${group.name}`,
+      }),
+    );
+    expect(Object.keys(migrations).filter((path) => path.startsWith(`migrations/${group.name}/`))).not.toEqual([]);
+    expect(groupOfQueue(queue)).toBe(group);
+  });
+
+  test('binds the Durable Object class that src/index.ts exports', () => {
+    for (const { class_name: name } of wrangler.durable_objects.bindings) {
+      expect(Object.keys(wrangler.exports)).toContain(name);
+      expect(withoutComments(sources[wrangler.main] ?? '')).toMatch(new RegExp(`export \\{[^}]*\\b${name}\\b`));
+    }
+  });
+
+  test('binds nothing that src/bindings.ts does not declare', () => {
+    const declared = [...(sources['src/bindings.ts'] ?? '').matchAll(/^ {2}readonly ([A-Z_0-9]+)\??:/gm)].map(
+      (match) => match[1],
+    );
+    for (const binding of resources) expect(declared).toContain(binding);
+  });
+});
+
+test('only src/bindings.ts and src/runtime.ts take a resource of the platform by its name', () => {
+  expect(resources.length).toBeGreaterThanOrEqual(3);
+  const users = Object.entries(sources).filter(([, source]) =>
+    resources.some((name) => new RegExp(`\\b${name}\\b`).test(withoutComments(source))),
+  );
+  expect(users.map(([path]) => path).toSorted()).toEqual(['src/bindings.ts', 'src/runtime.ts']);
+});

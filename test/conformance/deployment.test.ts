@@ -1,0 +1,66 @@
+import { createExecutionContext } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+
+import type { Env } from '../../src/bindings.ts';
+import { type Headers, json, placeOrder } from '../support/api.ts';
+import { expectProblem } from '../support/problem.ts';
+import worker from '../worker.ts';
+
+/** Asks a deployment of the same Worker with another configuration. */
+async function ask(configuration: Partial<Env>, path: string, headers: Headers = {}): Promise<Response> {
+  const request = new Request(`https://tidemark.test${path}`, { headers }) as Parameters<
+    NonNullable<typeof worker.fetch>
+  >[0];
+  const answer = await worker.fetch?.(request, { ...env, ...configuration }, createExecutionContext());
+  return answer as Response;
+}
+
+const without = (name: keyof Env) => ({ [name]: undefined }) as Partial<Env>;
+
+describe('a deployment without the secret OPERATIONS_KEY', () => {
+  it('answers 401 to everybody on the operations routes, and says so in its health', async () => {
+    const { orderId } = await placeOrder();
+    for (const credentials of ['', 'Bearer', 'Bearer undefined', 'Bearer an-operations-key-for-tests']) {
+      const answer = ask(without('OPERATIONS_KEY'), `/orders/${orderId}/history`, { Authorization: credentials });
+      await expectProblem(answer, 401, 'unauthorized');
+    }
+    const health = await ask(without('OPERATIONS_KEY'), '/health');
+    expect([health.status, await json(health)]).toEqual([
+      200,
+      { status: 'degraded', reasons: [expect.stringContaining('OPERATIONS_KEY')] },
+    ]);
+  });
+
+  it('that is local is open to everybody', async () => {
+    const { orderId } = await placeOrder();
+    const local = { ...without('OPERATIONS_KEY'), OPERATIONS_ACCESS: 'open' };
+    expect((await ask(local, `/orders/${orderId}/history`)).status).toBe(200);
+    expect(await json(ask(local, '/health'))).toEqual({ status: 'ok', reasons: [] });
+  });
+});
+
+describe('a deployment without the secret CAUSAL_TOKEN_KEY', () => {
+  it('says so in its health, and answers nothing that it could not sign', async () => {
+    expect(await json(ask(without('CAUSAL_TOKEN_KEY'), '/health'))).toEqual({
+      status: 'degraded',
+      reasons: [expect.stringContaining('CAUSAL_TOKEN_KEY')],
+    });
+    await expectProblem(ask(without('CAUSAL_TOKEN_KEY'), '/orders'), 500, 'internal');
+  });
+});
+
+describe('CORS_ORIGINS', () => {
+  it.each([
+    [undefined, null],
+    ['', null],
+    ['https://other.example', null],
+    ['https://other.example https://shop.example', 'https://shop.example'],
+    ['*', 'https://shop.example'],
+  ])('of %j lets https://shop.example in as %j', async (origins, allowed) => {
+    const answer = await ask({ CORS_ORIGINS: origins } as Partial<Env>, '/health', { Origin: 'https://shop.example' });
+    expect(answer.headers.get('Access-Control-Allow-Origin')).toBe(allowed);
+    const withoutOrigin = await ask({ CORS_ORIGINS: origins } as Partial<Env>, '/health');
+    expect(withoutOrigin.headers.has('Access-Control-Allow-Origin')).toBe(false);
+  });
+});
