@@ -69,8 +69,8 @@ describe('a price change, alone', () => {
     await changePrice(productId);
     const bill = await meter(stream);
     await changePrice(productId);
-    // The relay reads what it publishes: the event, and the id of the one before.
-    expect(bill.rowsRead).toBeLessThanOrEqual(2);
+    // The relay reads what it publishes: the event, and the id of the one before. (On a slow machine an alarm may run meanwhile.)
+    expect(bill.rowsRead).toBeLessThanOrEqual(2 + 4 * bill.alarmRuns);
   });
 });
 

@@ -15,7 +15,7 @@ export interface Pointer {
 }
 
 /** The pointer of a projection from its primary, or undefined when there is none: it was never built. */
-export async function readPointer(database: D1Database, projection: string): Promise<Pointer | undefined> {
+async function readPointer(database: D1Database, projection: string): Promise<Pointer | undefined> {
   const row = await database
     .prepare(`SELECT epoch, live_revision, live_slot, moved FROM projection_pointer WHERE projection = ?`)
     .bind(projection)

@@ -31,7 +31,7 @@ export function difference(expected: unknown, actual: unknown): string | undefin
 }
 
 /** A value as JSON that is equal for equal values: members sorted, `undefined` ones left out, NaN and the infinities by name. */
-export function canonicalJson(value: unknown): string {
+function canonicalJson(value: unknown): string {
   return JSON.stringify(value, withSortedMembers, 2) ?? 'undefined';
 }
 

@@ -10,7 +10,7 @@ export interface ManualAlarm extends Alarm {
 }
 
 /** An alarm that is not set. */
-export function manualAlarm(): ManualAlarm {
+function manualAlarm(): ManualAlarm {
   let dueAt: number | null = null;
   return {
     get dueAt() {
