@@ -4,11 +4,13 @@ import { createMiddleware } from 'hono/factory';
 import { type CausalReadResult, causalRead } from '../eventsourcing/read/causal-read.ts';
 import {
   type CausalToken,
+  type SeenVersion,
   EMPTY_TOKEN,
   cutToSize,
   withBookmark,
   withVersion,
-  withoutStreams,
+  withoutConfirmed,
+  seenVersion,
 } from '../eventsourcing/read/causal-token.ts';
 import type { TokenCodec } from '../eventsourcing/read/token-codec.ts';
 import { liveVersions } from '../eventsourcing/read/confirm.ts';
@@ -34,11 +36,11 @@ export interface CausalOptions {
 
 /** One client's causal past, during one request. What a handler reads or writes through it ends up in the answer's token. */
 export interface CausalSession {
-  /** The version of a stream that the client has seen; 0 for none. */
-  readonly seenVersion: (stream: StreamId) => number;
+  /** What the client has seen of a stream. */
+  readonly seenVersion: SeenVersion;
   /** Puts a stream's version into the token: it was written, or seen in a read of that one resource. */
   readonly see: (stream: StreamId, version: number) => void;
-  /** For who reads a log itself: refuses where the client has seen more of the stream than its log holds. */
+  /** Refuses where the client has seen more of the stream than its log, read by the handler itself, holds. */
   readonly refuseBeyond: (stream: StreamId, head: number) => void;
   /** The rows about one stream, and the version at which they stand. Waits for that stream alone. */
   readOne<Table extends SQLiteTable, Result>(
@@ -90,7 +92,7 @@ export function causal(options: CausalOptions = {}) {
     }
 
     c.set('causal', {
-      seenVersion: (stream) => token.streams.get(stream) ?? 0,
+      seenVersion: (stream) => seenVersion(token, stream),
       see(stream, version) {
         token = withVersion(token, stream, version);
       },
@@ -123,30 +125,30 @@ async function takeUp(codec: TokenCodec, text: string | undefined): Promise<Caus
   throw new Problem('invalid-causal-token', detail, {}, { [HEADER.causalToken]: await codec.encode(EMPTY_TOKEN) });
 }
 
-function tokenAhead(stream: StreamId, wanted: number, head: number): Problem {
+/** The client has seen more of a stream than its log holds, as after a restore to an earlier time. */
+export function tokenAhead(stream: StreamId, wanted: number, head: number): Problem {
   const detail = `The token has ${stream} at ${wanted}, but it ends at ${head}.`;
   return new Problem('causal-token-ahead', detail, { stream, wanted, head });
 }
 
 /** Puts the token into the answer; in its size, without what no longer needs to be said, and never forgetting in silence. */
 async function attach(c: AppContext, codec: TokenCodec, token: CausalToken, maxStreams: number): Promise<void> {
-  const confirmed = token.streams.size > maxStreams ? await withoutConfirmed(c.var.runtime, token) : token;
-  let { token: kept, isPartial } = cutToSize(confirmed, maxStreams);
+  const shortened = token.streams.size > maxStreams ? await shorten(c.var.runtime, token) : token;
+  let kept = cutToSize(shortened, maxStreams);
   let encoded = await codec.encode(kept);
   while (encoded.length > MAX_TOKEN_LENGTH && kept.streams.size > 0) {
-    kept = cutToSize(kept, Math.floor(kept.streams.size * 0.9)).token;
-    isPartial = true;
+    kept = cutToSize(kept, Math.floor(kept.streams.size * 0.9));
     encoded = await codec.encode(kept);
   }
   c.res.headers.set(HEADER.causalToken, encoded);
-  if (isPartial) c.res.headers.set(HEADER.causalScope, 'partial');
+  if (kept.isPartial) c.res.headers.set(HEADER.causalScope, 'partial');
 }
 
 /**
  * Drops the streams that every projection which follows them has reached on its primary. From then on the bookmarks of those
  * databases, taken after that, vouch for them. One statement for each database.
  */
-async function withoutConfirmed(runtime: Runtime, token: CausalToken): Promise<CausalToken> {
+async function shorten(runtime: Runtime, token: CausalToken): Promise<CausalToken> {
   const { registry, databaseOf } = runtime;
   const streams = [...token.streams.keys()];
   try {
@@ -173,7 +175,7 @@ async function withoutConfirmed(runtime: Runtime, token: CausalToken): Promise<C
     );
     return answers.reduce(
       (merged, { group, bookmark }) => withBookmark(merged, group.name, bookmark),
-      withoutStreams(token, confirmed),
+      withoutConfirmed(token, confirmed),
     );
   } catch (error) {
     log('token.not-confirmed', { error: error instanceof TimeoutError ? 'timeout' : String(error) });

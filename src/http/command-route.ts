@@ -13,7 +13,7 @@ import { log } from '../log.ts';
 import type { Runtime } from '../runtime.ts';
 import type { AppContext } from './app-env.ts';
 import { readBody } from './body.ts';
-import { causal } from './causal.ts';
+import { causal, tokenAhead } from './causal.ts';
 import { HEADER } from './headers.ts';
 import { parseParams } from './params.ts';
 import { Problem } from './problem.ts';
@@ -131,6 +131,8 @@ async function answer<Params extends z.ZodObject, Body extends z.ZodType>(
       if (currentVersion > 0) c.var.causal.see(result.stream, currentVersion);
       throw new Problem('version-mismatch', `The current version is ${currentVersion}.`, { currentVersion });
     }
+    case 'token-ahead':
+      throw tokenAhead(result.stream, result.seenVersion, result.head);
     case 'key-reused':
       throw new Problem('key-reused', `This ${HEADER.idempotencyKey} came with another body before.`);
     case 'applied':
@@ -225,6 +227,7 @@ function operationOf<Params extends z.ZodObject, Body extends z.ZodType>(route: 
       'too-large',
       'not-json',
       'key-reused',
+      'causal-token-ahead',
       'outcome-unknown',
       'overloaded',
       ...(route.params ? ['invalid-id'] : []),

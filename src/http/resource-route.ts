@@ -133,7 +133,9 @@ async function readPast<Params extends z.ZodObject, Table extends SQLiteTable, R
   const stream = route.stream(params);
   const past = await aggregates.state(stream, asOf);
   const { causal: session } = c.var;
-  if (session.seenVersion(stream) > (past?.version ?? 0)) {
+  const seen = session.seenVersion(stream);
+  // The past may well be before what was seen, but the present may not.
+  if (seen !== 'unknown' && seen > (past?.version ?? 0)) {
     session.refuseBeyond(stream, await aggregates.currentVersion(stream));
   }
   if (!past) throw notFound(route.noun);

@@ -1,4 +1,4 @@
-import type { StreamId } from '../eventsourcing/stream.ts';
+import type { SeenVersion } from '../eventsourcing/read/causal-token.ts';
 import type { Money } from '../money.ts';
 
 /** A product as an order sees it at the moment it is placed. */
@@ -15,8 +15,8 @@ export interface Offer {
 /** The port through which orders ask about products; `products/` implements it. */
 export interface ProductPrices {
   /**
-   * The current offers for some SKUs; unknown ones are missing from the answer. What it returns is never older than `seenVersion` of
-   * the product's stream.
+   * The current offers for some SKUs; unknown ones are missing from the answer. What it returns is never older than what the
+   * sender has seen of the product's stream.
    */
-  offersOf(skus: readonly string[], seenVersion: (stream: StreamId) => number): Promise<readonly Offer[]>;
+  offersOf(skus: readonly string[], seenVersion: SeenVersion): Promise<readonly Offer[]>;
 }

@@ -1,6 +1,7 @@
 import { streamId } from '../eventsourcing/stream.ts';
 import type { Clock } from '../eventsourcing/clock.ts';
 import type { Aggregates } from '../eventsourcing/write/aggregates.ts';
+import type { SeenVersion } from '../eventsourcing/read/causal-token.ts';
 import type { Offer, ProductPrices } from '../orders/product-prices.ts';
 import { normalSku } from '../sku.ts';
 import { PRODUCT, type Product, productIdOf } from './product.ts';
@@ -24,8 +25,16 @@ export function priceList(aggregates: Pick<Aggregates, 'state'>, clock: Pick<Clo
     const { name, category, price } = product;
     const offer = { sku: product.sku, productId, productVersion: current.version, name, category, price };
     if (kept.size >= MAX_KEPT) kept.clear();
-    kept.set(offer.sku, { offer, readAt: clock.now() });
+    // A slow read may come in after a newer one.
+    const isOvertaken = (kept.get(offer.sku)?.offer.productVersion ?? 0) > offer.productVersion;
+    if (!isOvertaken) kept.set(offer.sku, { offer, readAt: clock.now() });
     return offer;
+  }
+
+  /** Whether what was read then may be used again. (A clock that goes back makes nothing fresh.) */
+  function isFresh(readAt: number): boolean {
+    const ageMs = clock.now() - readAt;
+    return ageMs >= 0 && ageMs < FRESH_MS;
   }
 
   return {
@@ -33,13 +42,18 @@ export function priceList(aggregates: Pick<Aggregates, 'state'>, clock: Pick<Clo
       const offers = await Promise.all(
         [...new Set(skus.map(normalSku))].map(async (sku) => {
           const known = kept.get(sku);
-          const isFresh = known !== undefined && clock.now() - known.readAt < FRESH_MS;
-          const isSeen =
-            known !== undefined && known.offer.productVersion >= seenVersion(streamId(PRODUCT, known.offer.productId));
-          return isFresh && isSeen ? known.offer : read(sku);
+          return known !== undefined && isFresh(known.readAt) && shows(known.offer, seenVersion)
+            ? known.offer
+            : read(sku);
         }),
       );
       return offers.filter((offer) => offer !== undefined);
     },
   };
+}
+
+/** Whether an offer is no older than what the sender has seen. Who may have seen any version has to be shown the present one. */
+function shows(offer: Offer, seenVersion: SeenVersion): boolean {
+  const seen = seenVersion(streamId(PRODUCT, offer.productId));
+  return seen !== 'unknown' && offer.productVersion >= seen;
 }

@@ -81,6 +81,58 @@ describe('what was seen of one resource', () => {
   });
 });
 
+describe('a token that has been shortened', () => {
+  it('still makes an order read the price that the client has set, and not the one in the isolate’s short memory', async () => {
+    const { header } = await fullToken();
+    await deliver(takeHints());
+    const product = await createProduct({ price: eur(100) });
+    const changed = await post(`/products/${product.productId}/price`, { price: eur(200), reason: 'Rise' }, header);
+    await deliver(takeHints());
+    // The change itself is confirmed everywhere and dropped too, while another order has put the old price into memory.
+    const shortened = await post(
+      `/products/${product.productId}/price`,
+      { price: eur(300), reason: 'Rise' },
+      withToken(changed),
+    );
+    await placeOrder({ items: [{ sku: product.sku, quantity: 1 }] });
+    const again = await post(
+      `/products/${product.productId}/price`,
+      { price: eur(400), reason: 'Rise' },
+      withToken(shortened),
+    );
+    const { streams, ...rest } = await decode(again);
+    const forgetful = {
+      ...rest,
+      streams: new Map([...streams].filter(([stream]) => stream !== product.stream)),
+      isShortened: true,
+    } as const;
+    const order = await placeOrder(
+      { items: [{ sku: product.sku, quantity: 1 }] },
+      { 'X-Causal-Token': await codec.encode(forgetful) },
+    );
+    expect((await json(get(`/orders/${order.orderId}`, withToken(order.answer)))).total).toEqual(eur(400));
+  });
+
+  it('says on every later answer that it is partial', async () => {
+    const { header } = await fullToken();
+    const { answer } = await createProduct({}, header);
+    const later = await get('/products?limit=1', withToken(answer));
+    expect(later.headers.get('X-Causal-Scope')).toBe('partial');
+  });
+
+  it('is refused by a command on a stream that it has seen more of than its log holds', async () => {
+    const { productId, stream } = await createProduct();
+    const ahead = await codec.encode({ streams: new Map([[stream as StreamId, 9]]), bookmarks: new Map() });
+    const answer = await post(
+      `/products/${productId}/price`,
+      { price: eur(1), reason: 'Sale' },
+      { 'X-Causal-Token': ahead },
+    );
+    expect(answer.status).toBe(409);
+    expect(await json(answer)).toMatchObject({ code: 'causal-token-ahead', wanted: 9, head: 1 });
+  });
+});
+
 describe('a command whose answer is lost', () => {
   /** Executes for real, then loses the answer, `times` times. */
   function loseAnswers(times: number): void {

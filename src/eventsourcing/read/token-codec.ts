@@ -6,6 +6,7 @@ import type { CausalToken } from './causal-token.ts';
  *
  *   byte 0      format version (1)
  *   bytes 1–4   key id: the first bytes of SHA-256 of the key
+ *   byte 5      flags: 1 shortened, 2 partial
  *   …           number of categories, each as text; number of streams, each as (category index, id, version);
  *               number of bookmarks, each as (database, bookmark)
  *   last 16     HMAC-SHA-256 of all before, cut to 128 bits
@@ -66,8 +67,11 @@ async function mac(key: CryptoKey, payload: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.sign('HMAC', key, payload), 0, MAC_BYTES);
 }
 
+const SHORTENED = 1;
+const PARTIAL = 2;
+
 function encodePayload(token: CausalToken): Uint8Array {
-  const bytes: number[] = [];
+  const bytes: number[] = [(token.isShortened ? SHORTENED : 0) + (token.isPartial ? PARTIAL : 0)];
   const categories = [...new Set([...token.streams.keys()].map(categoryOf))];
   writeNumber(bytes, categories.length);
   for (const category of categories) writeText(bytes, category);
@@ -88,6 +92,7 @@ function encodePayload(token: CausalToken): Uint8Array {
 function decodePayload(bytes: Uint8Array): CausalToken | undefined {
   const reader = { bytes, at: 0 };
   try {
+    const flags = readNumber(reader);
     const categories = Array.from({ length: readNumber(reader) }, () => readText(reader));
     const streams = new Map<StreamId, number>();
     for (let left = readNumber(reader); left > 0; left -= 1) {
@@ -96,7 +101,13 @@ function decodePayload(bytes: Uint8Array): CausalToken | undefined {
     }
     const bookmarks = new Map<string, string>();
     for (let left = readNumber(reader); left > 0; left -= 1) bookmarks.set(readText(reader), readText(reader));
-    return reader.at === bytes.length ? { streams, bookmarks } : undefined;
+    if (reader.at !== bytes.length || flags > SHORTENED + PARTIAL) return undefined;
+    return {
+      streams,
+      bookmarks,
+      ...((flags & SHORTENED) > 0 && { isShortened: true }),
+      ...((flags & PARTIAL) > 0 && { isPartial: true }),
+    };
   } catch {
     // Signed by us and yet not readable: written by a version of the format that this code does not know.
     return undefined;

@@ -3,11 +3,12 @@ import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
 
 import type { DomainEvent, StoredEvent } from '../event.ts';
 import { type Projection, rowKeyOf } from '../read/projection.ts';
+import { follows } from '../read/projection-worker.ts';
 import type { Row } from '../read/slot-tables.ts';
 import { streamId } from '../stream.ts';
 import type { AggregateType } from '../write/aggregate-type.ts';
 import type { Command, Rejection } from '../write/decider.ts';
-import { difference, ExpectationError } from './difference.ts';
+import { ExpectationError, difference } from './difference.ts';
 import { type GivenEvent, storedEvents } from './given-events.ts';
 import { type InMemoryReadModel, inMemoryReadModel } from './in-memory-read-model.ts';
 import { type SeededRandom, seededRandom } from './seeded-random.ts';
@@ -29,7 +30,7 @@ export interface Projected<Table extends SQLiteTable> {
     id: string,
     events: readonly GivenEvent<NoInfer<Event>>[],
   ): Projected<Table>;
-  /** The same with more events as a log stored them, of any streams; those of one stream in sequence. */
+  /** The same with more events as a log stored them: of any streams (those that it does not follow are left out), each in sequence. */
   stored(events: readonly StoredEvent[]): Projected<Table>;
   /** The rows that the events give, sorted by key. */
   rows(): readonly InferSelectModel<Table>[];
@@ -75,12 +76,13 @@ function projected<Table extends SQLiteTable>(
   return {
     events(type, id, events) {
       const stream = streamId(type.category, id);
+      if (!follows(projection, stream)) throw new Error(`${projection.name} does not follow "${type.category}"`);
       const streams = [...new Set(log.map((event) => event.stream))];
       const series = 2 * (streams.includes(stream) ? streams.indexOf(stream) : streams.length);
       const fromVersion = log.filter((event) => event.stream === stream).length + 1;
       return projected(projection, [...log, ...storedEvents(type.events, stream, events, { fromVersion, series })]);
     },
-    stored: (events) => projected(projection, [...log, ...events]),
+    stored: (events) => projected(projection, [...log, ...events.filter(({ stream }) => follows(projection, stream))]),
     rows: () => tables().rows as readonly InferSelectModel<Table>[],
     row({ category }, id) {
       const key = rowKeyOf(projection, streamId(category, id));

@@ -13,6 +13,8 @@ export interface ExecuteRequest {
   readonly command: Command;
   /** Append only if the stream is at this version (0: does not exist yet). */
   readonly expectedVersion?: number;
+  /** The version of the stream that the sender has seen: a log that ends before it was restored to an earlier time. */
+  readonly seenVersion?: number;
   readonly idempotency?: IdempotencyMark;
   readonly metadata: Omit<EventMetadata, 'idempotency'>;
   /** Whether the answer shall carry the state after the command. */
@@ -32,7 +34,9 @@ export type ExecuteResult =
     }
   | { readonly outcome: 'rejected'; readonly rejection: Rejection; readonly version: number }
   | { readonly outcome: 'version-mismatch'; readonly currentVersion: number }
-  | { readonly outcome: 'key-reused' };
+  | { readonly outcome: 'key-reused' }
+  /** The sender has seen more than this log holds. */
+  | { readonly outcome: 'token-ahead'; readonly seenVersion: number; readonly head: number };
 
 /** A folded state and the version it stands at. */
 export interface AggregateState {
@@ -215,6 +219,9 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
   return {
     execute(request): ExecuteResult {
       const type = typeOf(request.stream);
+      const { seenVersion = 0 } = request;
+      const version = currentHead()?.version ?? 0;
+      if (seenVersion > version) return { outcome: 'token-ahead', seenVersion, head: version };
       if (request.idempotency) {
         const before = appliedBefore(request.idempotency);
         if (before && before.fingerprint !== request.idempotency.fingerprint) return { outcome: 'key-reused' };
@@ -223,7 +230,7 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
           return applied(before.version, true, state);
         }
       }
-      const { version, state } = currentState(type);
+      const { state } = currentState(type);
       const isMismatch = request.expectedVersion !== undefined && request.expectedVersion !== version;
       // On a stream that does not exist the domain's own refusal says more than a version mismatch would.
       if (isMismatch && version > 0) return { outcome: 'version-mismatch', currentVersion: version };

@@ -1,4 +1,5 @@
 import type { IdempotencyMark } from '../event.ts';
+import type { SeenVersion } from '../read/causal-token.ts';
 import type { StreamId } from '../stream.ts';
 import type { ExecuteRequest, ExecuteResult } from './aggregate.ts';
 import type { Aggregates } from './aggregates.ts';
@@ -13,8 +14,8 @@ export interface CommandContext {
   readonly expectedVersion?: number;
   readonly idempotency?: IdempotencyMark;
   readonly returnState?: boolean;
-  /** The lowest version of a stream that the sender has seen (from its causal token), 0 if none: what a read for it has to show. */
-  readonly seenVersion: (stream: StreamId) => number;
+  /** What the sender has seen of a stream, from its causal token: what a read for it has to show. */
+  readonly seenVersion: SeenVersion;
 }
 
 /** Carries a command out. */
@@ -92,9 +93,11 @@ export function sendTo<C extends Command>(
 /** A command and its context as the aggregate takes them. */
 export function executeRequest(stream: StreamId, command: Command, context: CommandContext): ExecuteRequest {
   const { commandId, correlationId, causationId, actor, expectedVersion, idempotency, returnState } = context;
+  const seenVersion = context.seenVersion(stream);
   return {
     stream,
     command,
+    ...(typeof seenVersion === 'number' && seenVersion > 0 && { seenVersion }),
     metadata: { commandId, correlationId, causationId, actor },
     ...(expectedVersion !== undefined && { expectedVersion }),
     ...(idempotency && { idempotency }),

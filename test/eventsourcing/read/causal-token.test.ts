@@ -6,8 +6,9 @@ import {
   EMPTY_TOKEN,
   cutToSize,
   withBookmark,
+  seenVersion,
   withVersion,
-  withoutStreams,
+  withoutConfirmed,
 } from '../../../src/eventsourcing/read/causal-token.ts';
 import { type StreamId, streamId } from '../../../src/eventsourcing/stream.ts';
 
@@ -80,7 +81,7 @@ describe('a bookmark in the token', () => {
 
   test('goes with a token whose streams are dropped', () => {
     const token = withBookmark(tokenOf([a, 1], [b, 2], [c, 3]), 'serving', early);
-    const dropped = withoutStreams(token, [a, c]);
+    const dropped = withoutConfirmed(token, [a, c]);
     expect([...dropped.streams]).toEqual([[b, 2]]);
     expect(dropped.bookmarks.get('serving')).toBe(early);
     expect(token.streams.size).toBe(3);
@@ -89,22 +90,34 @@ describe('a bookmark in the token', () => {
 
 describe('cutting a token to size', () => {
   test('drops the oldest entries, never the newest, and says so', () => {
-    const { token, isPartial } = cutToSize(tokenOf([a, 1], [b, 2], [c, 3], [a, 1]), 2);
+    const token = cutToSize(tokenOf([a, 1], [b, 2], [c, 3], [a, 1]), 2);
     expect([...token.streams]).toEqual([
       [c, 3],
       [a, 1],
     ]);
-    expect(isPartial).toBe(true);
+    expect(token.isPartial).toBe(true);
   });
 
   test('leaves one that fits as it is', () => {
     const fitting = tokenOf([a, 1], [b, 2]);
-    expect(cutToSize(fitting, 2)).toEqual({ token: fitting, isPartial: false });
-    expect(cutToSize(EMPTY_TOKEN, 0)).toEqual({ token: EMPTY_TOKEN, isPartial: false });
+    expect(cutToSize(fitting, 2)).toBe(fitting);
+    expect(cutToSize(EMPTY_TOKEN, 0)).toBe(EMPTY_TOKEN);
   });
 
   test('keeps the bookmarks', () => {
-    const { token } = cutToSize(withBookmark(tokenOf([a, 1]), 'serving', 'x'), 0);
+    const token = cutToSize(withBookmark(tokenOf([a, 1]), 'serving', 'x'), 0);
     expect([token.streams.size, token.bookmarks.get('serving')]).toEqual([0, 'x']);
+  });
+});
+
+describe('what a token says of a stream that it does not hold', () => {
+  test('is that the client has not seen it, while nothing was left out', () => {
+    expect([seenVersion(tokenOf([a, 7]), a), seenVersion(tokenOf([a, 7]), b)]).toEqual([7, 0]);
+  });
+
+  test('is nothing at all, once streams were left out for whatever reason', () => {
+    expect(seenVersion(withoutConfirmed(tokenOf([a, 7], [b, 1]), [a]), a)).toBe('unknown');
+    expect(seenVersion(cutToSize(tokenOf([a, 7], [b, 1]), 1), a)).toBe('unknown');
+    expect(seenVersion(withoutConfirmed(tokenOf([a, 7]), []), b)).toBe(0);
   });
 });

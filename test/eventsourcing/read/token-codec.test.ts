@@ -141,12 +141,12 @@ describe('while keys are rotated', () => {
 });
 
 describe('a token that was signed here and yet cannot be read', () => {
-  /** Signs any payload as the codec does: format, key id, payload, the first 16 bytes of the HMAC. */
-  async function signed(payload: readonly number[]): Promise<string> {
+  /** Signs any payload as the codec does: format, key id, flags, payload, the first 16 bytes of the HMAC. */
+  async function signed(payload: readonly number[], flags = 0): Promise<string> {
     const secret = new TextEncoder().encode('a-key');
     const key = await crypto.subtle.importKey('raw', secret, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
     const keyId = new Uint8Array(await crypto.subtle.digest('SHA-256', secret), 0, 4);
-    const whole = Uint8Array.of(1, ...keyId, ...payload);
+    const whole = Uint8Array.of(1, ...keyId, flags, ...payload);
     return textOf(Uint8Array.of(...whole, ...new Uint8Array(await crypto.subtle.sign('HMAC', key, whole), 0, 16)));
   }
 
@@ -156,6 +156,17 @@ describe('a token that was signed here and yet cannot be read', () => {
       streams: new Map([[parseStreamId('a-b'), 7]]),
       bookmarks: new Map(),
     });
+  });
+
+  test('keeps what was said about streams that were left out', async () => {
+    const shortened = { ...EMPTY_TOKEN, isShortened: true } as const;
+    const partial = { ...shortened, isPartial: true } as const;
+    expect(await codec.decode(await codec.encode(shortened))).toEqual(shortened);
+    expect(await codec.decode(await codec.encode(partial))).toEqual(partial);
+  });
+
+  test('is refused: a flag that this code does not know', async () => {
+    expect(await codec.decode(await signed([0, 0, 0], 4))).toBeUndefined();
   });
 
   test.each<[string, readonly number[]]>([

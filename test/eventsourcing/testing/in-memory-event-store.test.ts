@@ -74,9 +74,15 @@ describe('a system in plain memory', () => {
     expect(memory.events).toHaveLength(1);
   });
 
-  test('goes on from what was stored after an eviction', async () => {
-    const memory = inMemorySystem([seats]);
+  test('starts cold after an eviction, and goes on from what was stored', async () => {
+    let folded = 0;
+    const evolve: typeof seatType.decider.evolve = (seat, event) => {
+      folded += 1;
+      return seatType.decider.evolve(seat, event);
+    };
+    const memory = inMemorySystem([{ ...seats, aggregate: { ...seatType, decider: { ...seatType.decider, evolve } } }]);
     await memory.bus.dispatch({ type: 'ReserveSeat', data: { seatId: '12', guest: 'Ada' } }, memory.context());
+    folded = 0;
     memory.evict();
     const refused = await memory.bus.dispatch(
       { type: 'ReserveSeat', data: { seatId: '12', guest: 'Bob' } },
@@ -87,6 +93,7 @@ describe('a system in plain memory', () => {
       rejection: { code: 'seat-taken', details: { guest: 'Ada' } },
       version: 1,
     });
+    expect(folded).toBe(1);
   });
 
   test('tells the time that the test tells it', async () => {

@@ -63,6 +63,14 @@ describe('a projection in plain memory', () => {
     ]);
   });
 
+  test('leaves out stored events of streams that it does not follow, and refuses such a stream by name', () => {
+    const elsewhere = storedEvents(seatType.events, streamId('box', '1'), [reserved('Ada')]);
+    expect(project(seatMap).stored(elsewhere).rows()).toEqual([]);
+    expect(() => project(seatMap).events({ ...seatType, category: 'box' }, '1', [reserved('Ada')])).toThrow(
+      'seat-map does not follow "box"',
+    );
+  });
+
   test('leaves out counters that came back to nothing', () => {
     const nobody = project({
       ...seatMap,

@@ -180,3 +180,26 @@ describe('publication and delivery', () => {
     expect(hintsOf(stream).length).toBeLessThanOrEqual(10);
   });
 });
+
+describe('idempotency keys in storage', () => {
+  const DAY_MS = 24 * 60 * 60 * 1000;
+  const keyed = (key: string) => ({ idempotency: { key, fingerprint: 'the same' } });
+
+  it('can be used again after they expired, whether or not their row was swept', async () => {
+    const { tallyId } = newTally();
+    await add(tallyId, 1);
+    for (const [key, days] of [
+      ['one', 0],
+      ['two', 4],
+      ['three', 7.5],
+      ['two', 11.5],
+    ] as const) {
+      ports.clockOffsetMs = days * DAY_MS;
+      expect(await add(tallyId, 1, keyed(key)), `${key} on day ${days}`).toMatchObject({
+        outcome: 'applied',
+        replayed: false,
+      });
+    }
+    expect(await add(tallyId, 1, keyed('two'))).toMatchObject({ outcome: 'applied', replayed: true, version: 5 });
+  });
+});

@@ -7,6 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export const ROOT = join(import.meta.dirname, '../../..');
 
+type Signal = 'SIGKILL' | 'SIGTERM';
+
 const START_TIMEOUT_MS = 120_000;
 
 // Without these an interrupted run would end without its exit hooks.
@@ -58,7 +60,7 @@ export async function startServer({ port, folder, args = [] }: ServerOptions): P
   return { url, startedInMs: performance.now() - startedAt, kill: () => end('SIGKILL'), stop: () => end('SIGTERM') };
 }
 
-function endOf(child: ChildProcess, port: number): (signal: NodeJS.Signals) => Promise<void> {
+function endOf(child: ChildProcess, port: number): (signal: Signal) => Promise<void> {
   return async function end(signal) {
     signalGroup(child, signal);
     try {
@@ -71,7 +73,7 @@ function endOf(child: ChildProcess, port: number): (signal: NodeJS.Signals) => P
 }
 
 /** Sends a signal to all processes of the server; 0 only looks for them. False when there are none. */
-function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals | 0): boolean {
+function signalGroup({ pid }: ChildProcess, signal: Signal | 0): boolean {
   try {
     return pid !== undefined && process.kill(-pid, signal);
   } catch (error) {
