@@ -15,6 +15,7 @@ export default defineConfig({
           OPERATIONS_KEY: 'an-operations-key-for-tests',
           CORS_ORIGINS: 'https://shop.example https://desk.example',
           TEST_MIGRATIONS_SERVING: await readD1Migrations('migrations/serving'),
+          TEST_MIGRATIONS_REPORTING: await readD1Migrations('migrations/reporting'),
         },
       },
     })),

@@ -1,11 +1,13 @@
 import type { Group } from './eventsourcing/group.ts';
-import { serving } from './groups.ts';
+import { reporting, serving } from './groups.ts';
 
 /** Everything that wrangler.toml, the secrets and the variables of a deployment provide. */
 export interface Env {
   readonly AGGREGATES: DurableObjectNamespace;
   readonly SERVING_QUEUE: Queue;
   readonly SERVING_DB: D1Database;
+  readonly REPORTING_QUEUE: Queue;
+  readonly REPORTING_DB: D1Database;
   /** Secret: signs causal tokens. */
   readonly CAUSAL_TOKEN_KEY?: string;
   /** Secret, only while keys are rotated: tokens signed with it are still accepted. */
@@ -22,7 +24,10 @@ export interface Env {
 const GROUP_BINDINGS = new Map<
   Group,
   { readonly queue: (env: Env) => Queue; readonly database: (env: Env) => D1Database }
->([[serving, { queue: (env) => env.SERVING_QUEUE, database: (env) => env.SERVING_DB }]]);
+>([
+  [serving, { queue: (env) => env.SERVING_QUEUE, database: (env) => env.SERVING_DB }],
+  [reporting, { queue: (env) => env.REPORTING_QUEUE, database: (env) => env.REPORTING_DB }],
+]);
 
 export function queueOf(env: Env, group: Group): Queue {
   return bindingsOf(group).queue(env);

@@ -1,7 +1,7 @@
 import { type Env, databaseOf, queueOf } from './bindings.ts';
 import type { Clock } from './eventsourcing/clock.ts';
 import type { Group } from './eventsourcing/group.ts';
-import type { Hint } from './eventsourcing/message.ts';
+import type { HintMessage } from './eventsourcing/message.ts';
 import type { EventSourcedModule } from './eventsourcing/module.ts';
 import { type CatchUpResult, catchUp } from './eventsourcing/read/catch-up.ts';
 import type { CatchUpRequest } from './eventsourcing/read/catch-up-step.ts';
@@ -26,7 +26,7 @@ import { log } from './log.ts';
 export interface Platform {
   readonly clock: Clock;
   readonly aggregateStub: (env: Env, stream: StreamId) => AggregateRpc;
-  readonly sendHint: (env: Env, group: Group, hint: Hint) => Promise<void>;
+  readonly send: (env: Env, group: Group, message: HintMessage) => Promise<void>;
   readonly database: (env: Env, group: Group) => D1Database;
   readonly aggregateOptions?: AggregateOptions;
   readonly relayOptions?: RelayOptions;
@@ -37,8 +37,8 @@ export interface Platform {
 export const cloudflare: Platform = {
   clock: systemClock,
   aggregateStub: (env, stream) => env.AGGREGATES.get(env.AGGREGATES.idFromName(stream)) as unknown as AggregateRpc,
-  sendHint: async (env, group, hint) => {
-    await queueOf(env, group).send(hint, { contentType: 'json' });
+  send: async (env, group, message) => {
+    await queueOf(env, group).send(message, { contentType: 'json' });
   },
   database: databaseOf,
 };
@@ -70,6 +70,7 @@ export function createRuntime(
   const { clock } = platform;
   const aggregates = durableAggregates((stream) => platform.aggregateStub(env, stream));
   const database = (group: Group) => platform.database(env, group);
+  const send = (group: Group, message: HintMessage) => platform.send(env, group, message);
   const pointers = pointerCache();
 
   function runCatchUp(projection: Projection, requests: readonly CatchUpRequest[]): Promise<CatchUpResult> {
@@ -104,13 +105,19 @@ export function createRuntime(
     causalTimeoutMs: platform.causalTimeoutMs,
     catchUp: runCatchUp,
     databaseOf: database,
-    worker: { projectionsOf: registry.projectionsOf, catchUp: runCatchUp, report: log },
+    worker: {
+      projectionsOf: registry.projectionsOf,
+      groupsOf: registry.groupsOf,
+      catchUp: runCatchUp,
+      send,
+      report: log,
+    },
     tokens,
     aggregateHost: {
       clock,
       typeOf: registry.typeOf,
       groupsOf: registry.groupsOf,
-      send: (group, hint) => platform.sendHint(env, group, hint),
+      send,
       async versionsReached(group, stream, names) {
         const projections = registry
           .projectionsFollowing(stream)

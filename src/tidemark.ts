@@ -1,19 +1,26 @@
 import { type Env, groupOfQueue } from './bindings.ts';
+import { archiveOf } from './eventsourcing/read/archive.ts';
 import { consumeHints } from './eventsourcing/read/projection-worker.ts';
 import { aggregateObject } from './eventsourcing/write/aggregate-object.ts';
 import { createRegistry } from './eventsourcing/registry.ts';
+import { groups, reporting } from './groups.ts';
 import { createApp } from './http/app.ts';
 import { log } from './log.ts';
 import type { Module } from './module.ts';
 import { PROBLEMS, mergeProblems } from './http/problem.ts';
 import { metaRoutes } from './operations/meta-routes.ts';
+import { feedRoute } from './operations/feed-route.ts';
 import { streamRoutes } from './operations/stream-routes.ts';
 import { type Platform, type Runtime, createRuntime } from './runtime.ts';
 
 /** Puts a domain on a platform: the Worker's handlers and its Durable Object class. */
 export function tidemark(domain: readonly Module[], platform: Platform) {
   // Now, and not at the first request: a domain that contradicts itself must fail the deployment.
-  const registry = createRegistry(domain);
+  const archive = archiveOf(
+    domain.map(({ aggregate }) => aggregate),
+    reporting,
+  );
+  const registry = createRegistry(domain, groups, [archive]);
   const runtimes = new WeakMap<Env, Runtime>();
   function runtimeOf(env: Env): Runtime {
     const known = runtimes.get(env) ?? createRuntime(env, domain, registry, platform);
@@ -22,7 +29,7 @@ export function tidemark(domain: readonly Module[], platform: Platform) {
   }
 
   const problems = mergeProblems(PROBLEMS, ...domain.map((module) => module.problems));
-  const routes = [...domain.flatMap((module) => module.routes), ...streamRoutes];
+  const routes = [...domain.flatMap((module) => module.routes), ...streamRoutes, feedRoute(archive)];
   const app = createApp(runtimeOf, [...routes, ...metaRoutes(routes, problems)], problems);
 
   const handler: ExportedHandler<Env> = {

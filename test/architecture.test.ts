@@ -209,7 +209,7 @@ interface WranglerConfig {
 }
 
 const wrangler = parse(wranglerToml) as unknown as WranglerConfig;
-const allGroups: readonly Group[] = Object.values(groups);
+const allGroups: readonly Group[] = groups.groups;
 const resources = [
   ...wrangler.durable_objects.bindings.map(({ name }) => name),
   ...wrangler.queues.producers.map(({ binding }) => binding),

@@ -9,6 +9,7 @@ declare global {
     }
     interface Env extends WorkerEnv {
       readonly TEST_MIGRATIONS_SERVING: D1Migration[];
+      readonly TEST_MIGRATIONS_REPORTING: D1Migration[];
     }
   }
 }

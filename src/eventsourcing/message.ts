@@ -15,17 +15,64 @@ export interface Hint {
   readonly events?: readonly StoredEvent[];
 }
 
-/** A queue takes 128 kB a message and bills each 64 kB: payloads stay below two of those, with room for the envelope. */
-export const MAX_HINT_BYTES = 120_000;
+/**
+ * Who sent a message, which decides who is told of it: `relay`: an object, right after a commit, to the first group that follows its
+ * stream; the consumer there passes it on. `group`: that consumer, to another group. `reminder`: an object's delivery check, to the
+ * very group that lags.
+ */
+export type Sender = 'relay' | 'group' | 'reminder';
 
-/** A message body as a hint, or undefined when it is none (a message from elsewhere, or from another version's format). */
-export function parseHint(body: unknown): Hint | undefined {
+/** The body of a queue message: hints about one or many streams. */
+export interface HintMessage {
+  readonly sender: Sender;
+  readonly hints: readonly Hint[];
+}
+
+/** A queue takes 128 kB a message and bills each 64 kB: payloads stay below two of those, with room for the envelope. */
+export const MAX_MESSAGE_BYTES = 120_000;
+
+/** A message body as hints, or undefined when it is none (a message from elsewhere, or in another version's format). */
+export function parseMessage(body: unknown): HintMessage | undefined {
   if (typeof body !== 'object' || body === null) return undefined;
-  const hint = body as Partial<Hint>;
-  if (!Number.isSafeInteger(hint.fromVersion) || !Number.isSafeInteger(hint.toVersion)) return undefined;
-  if (typeof hint.stream !== 'string' || parseStreamId(hint.stream) === undefined) return undefined;
-  if (hint.events !== undefined && !Array.isArray(hint.events)) return undefined;
-  return hint as Hint;
+  const { sender, hints } = body as Partial<HintMessage>;
+  if (sender !== 'relay' && sender !== 'group' && sender !== 'reminder') return undefined;
+  return Array.isArray(hints) && hints.every(isHint) ? { sender, hints } : undefined;
+}
+
+function isHint(value: unknown): value is Hint {
+  if (typeof value !== 'object' || value === null) return false;
+  const { stream, fromVersion, toVersion, events } = value as Partial<Hint>;
+  if (!Number.isSafeInteger(fromVersion) || !Number.isSafeInteger(toVersion)) return false;
+  if (typeof stream !== 'string' || parseStreamId(stream) === undefined) return false;
+  return events === undefined || Array.isArray(events);
+}
+
+/** Packs hints about many streams into as few messages as fit. A hint that is too large for any loses its payload. */
+export function packMessages(
+  hints: readonly Hint[],
+  sender: Sender,
+  maxBytes = MAX_MESSAGE_BYTES,
+): readonly HintMessage[] {
+  const messages: Hint[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const hint of hints) {
+    const whole = byteLength(hint);
+    const { stream, fromVersion, toVersion } = hint;
+    const fitting = whole <= maxBytes ? hint : { stream, fromVersion, toVersion };
+    const size = whole <= maxBytes ? whole : byteLength(fitting);
+    if (bytes + size > maxBytes) {
+      messages.push([]);
+      bytes = 0;
+    }
+    messages.at(-1)?.push(fitting);
+    bytes += size;
+  }
+  return messages.map((packed) => ({ sender, hints: packed }));
+}
+
+/** How long a value is as JSON in a list, in bytes of UTF-8. */
+function byteLength(value: unknown): number {
+  return new TextEncoder().encode(JSON.stringify(value)).byteLength + 1;
 }
 
 /**
@@ -35,9 +82,8 @@ export function parseHint(body: unknown): Hint | undefined {
 export function packHints(
   events: readonly StoredEvent[],
   previousId: string | null,
-  maxBytes = MAX_HINT_BYTES,
+  maxBytes = MAX_MESSAGE_BYTES,
 ): readonly Hint[] {
-  const encoder = new TextEncoder();
   const hints: Hint[] = [];
   let packed: StoredEvent[] = [];
   let bytes = 0;
@@ -55,7 +101,7 @@ export function packHints(
   }
 
   for (const event of events) {
-    const size = encoder.encode(JSON.stringify(event)).byteLength + 1;
+    const size = byteLength(event);
     if (packed.length > 0 && bytes + size > maxBytes) close();
     packed.push(event);
     bytes += size;

@@ -19,8 +19,12 @@ export interface Registry {
   readonly revisionOf: (name: string, revision: number) => Projection | undefined;
 }
 
-/** Builds the registry. Throws when two modules claim one category, or two projections one name and revision. */
-export function createRegistry(modules: readonly EventSourcedModule[]): Registry {
+/** Builds the registry; `others` are projections of no module. Throws when two modules claim one category, or two projections one name and revision. */
+export function createRegistry(
+  modules: readonly EventSourcedModule[],
+  groups: readonly Group[],
+  others: readonly Projection[] = [],
+): Registry {
   const types = new Map<string, AnyAggregateType>();
   for (const { aggregate } of modules) {
     if (!/^[a-z][a-z0-9]*$/.test(aggregate.category))
@@ -31,7 +35,7 @@ export function createRegistry(modules: readonly EventSourcedModule[]): Registry
 
   const revisions = new Map<string, Projection>();
   const newest = new Map<string, Projection>();
-  for (const projection of modules.flatMap((module) => module.projections)) {
+  for (const projection of [...modules.flatMap((module) => module.projections), ...others]) {
     const id = `${projection.name}@${projection.revision}`;
     if (revisions.has(id)) throw new Error(`the projection ${id} is registered twice`);
     for (const category of Object.keys(projection.follows)) {
@@ -41,7 +45,10 @@ export function createRegistry(modules: readonly EventSourcedModule[]): Registry
     if ((newest.get(projection.name)?.revision ?? 0) < projection.revision) newest.set(projection.name, projection);
   }
   const projections = [...newest.values()];
-  const groups = [...new Set(projections.map(({ group }) => group))];
+  for (const { name, group } of projections) {
+    if (!groups.includes(group))
+      throw new Error(`the projection ${name} is in the group "${group.name}", which is not listed`);
+  }
 
   function projectionsFollowing(stream: StreamId): readonly Projection[] {
     return projections.filter(({ follows }) => Object.hasOwn(follows, categoryOf(stream)));

@@ -1,4 +1,3 @@
-import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
 import { createMiddleware } from 'hono/factory';
 
 import { type CausalReadResult, causalRead } from '../eventsourcing/read/causal-read.ts';
@@ -14,8 +13,8 @@ import {
 } from '../eventsourcing/read/causal-token.ts';
 import type { TokenCodec } from '../eventsourcing/read/token-codec.ts';
 import { liveVersions } from '../eventsourcing/read/confirm.ts';
-import type { SelectQuery } from '../eventsourcing/read/guarded-query.ts';
-import type { Projection } from '../eventsourcing/read/projection.ts';
+import type { Answers, Queries, SelectQuery } from '../eventsourcing/read/guarded-query.ts';
+import type { Projection, Tables } from '../eventsourcing/read/projection.ts';
 import type { StreamId } from '../eventsourcing/stream.ts';
 import { TimeoutError, withTimeout } from '../eventsourcing/timeout.ts';
 import { log } from '../log.ts';
@@ -43,16 +42,21 @@ export interface CausalSession {
   /** Refuses where the client has seen more of the stream than its log, read by the handler itself, holds. */
   readonly refuseBeyond: (stream: StreamId, head: number) => void;
   /** The rows about one stream, and the version at which they stand. Waits for that stream alone. */
-  readOne<Table extends SQLiteTable, Result>(
-    projection: Projection<Table>,
+  readOne<InSlot extends Tables, Result>(
+    projection: Projection<InSlot>,
     stream: StreamId,
-    query: (table: Table) => SelectQuery<Result>,
+    query: (tables: InSlot) => SelectQuery<Result>,
   ): Promise<{ readonly rows: readonly Result[]; readonly version: number }>;
   /** Rows about many streams: waits for every stream of the token that the projection follows. */
-  readMany<Table extends SQLiteTable, Result>(
-    projection: Projection<Table>,
-    query: (table: Table) => SelectQuery<Result>,
+  readMany<InSlot extends Tables, Result>(
+    projection: Projection<InSlot>,
+    query: (tables: InSlot) => SelectQuery<Result>,
   ): Promise<readonly Result[]>;
+  /** Like `readMany`, for several queries that have to be answered from one snapshot. */
+  readSnapshot<InSlot extends Tables, Q extends Queries>(
+    projection: Projection<InSlot>,
+    queries: (tables: InSlot) => Q,
+  ): Promise<Answers<Q>>;
 }
 
 /**
@@ -72,17 +76,17 @@ export function causal(options: CausalOptions = {}) {
     const codec = runtime.tokens();
     let token = await takeUp(codec, c.req.header(HEADER.causalToken));
 
-    async function read<Table extends SQLiteTable, Result>(
-      projection: Projection<Table>,
+    async function read<InSlot extends Tables, Q extends Queries>(
+      projection: Projection<InSlot>,
       stream: StreamId | undefined,
-      query: (table: Table) => SelectQuery<Result>,
+      queries: (tables: InSlot) => Q,
     ) {
       if (!reads.some(({ name }) => name === projection.name))
         throw new Error(`causal({ reads }) does not name ${projection.name}`);
       const wait = timeoutMs ?? runtime.causalTimeoutMs;
       const result = await causalRead(
         runtime.reads,
-        { projection, token, query, ...(stream && { stream }) },
+        { projection, token, queries, ...(stream && { stream }) },
         wait === undefined ? {} : { timeoutMs: wait },
       );
       if (result.outcome !== 'read') throw toProblem(projection, result);
@@ -91,7 +95,7 @@ export function causal(options: CausalOptions = {}) {
       return result;
     }
 
-    c.set('causal', {
+    const session: CausalSession = {
       seenVersion: (stream) => seenVersion(token, stream),
       see(stream, version) {
         token = withVersion(token, stream, version);
@@ -101,16 +105,21 @@ export function causal(options: CausalOptions = {}) {
         if (wanted > head) throw tokenAhead(stream, wanted, head);
       },
       async readOne(projection, stream, query) {
-        const { rows, versions } = await read(projection, stream, query);
+        const { answers, versions } = await read(projection, stream, (tables) => ({ rows: query(tables) }));
         const version = versions.get(stream) ?? 0;
         if (version > 0) token = withVersion(token, stream, version);
-        return { rows, version };
+        return { rows: answers.rows, version };
       },
       async readMany(projection, query) {
-        const { rows } = await read(projection, undefined, query);
-        return rows;
+        const { answers } = await read(projection, undefined, (tables) => ({ rows: query(tables) }));
+        return answers.rows;
       },
-    });
+      async readSnapshot(projection, queries) {
+        const { answers } = await read(projection, undefined, queries);
+        return answers;
+      },
+    };
+    c.set('causal', session);
     await next();
     await attach(c, codec, token, maxStreams);
   });
@@ -183,7 +192,7 @@ async function shorten(runtime: Runtime, token: CausalToken): Promise<CausalToke
   }
 }
 
-function toProblem(projection: Projection, result: Exclude<CausalReadResult<unknown>, { outcome: 'read' }>): Problem {
+function toProblem(projection: Projection, result: Exclude<CausalReadResult<Queries>, { outcome: 'read' }>): Problem {
   const retryLater = { [HEADER.retryAfter]: String(RETRY_AFTER_S) };
   switch (result.outcome) {
     case 'building':

@@ -1,30 +1,30 @@
-import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
 import * as z from 'zod';
 
 import type { SelectQuery } from '../eventsourcing/read/guarded-query.ts';
-import type { Projection } from '../eventsourcing/read/projection.ts';
+import type { Projection, Tables } from '../eventsourcing/read/projection.ts';
 import { causal } from './causal.ts';
 import { fromCursor, toPage } from './cursor.ts';
 import { HEADER } from './headers.ts';
 import { parseQuery } from './params.ts';
+import { READ_PROBLEMS } from './query-route.ts';
 import type { Route } from './route.ts';
 import { PAGE_QUERY, pageOf } from './schemas.ts';
 
 /** A route that answers with a page of a read model's rows. */
-export interface ListRoute<Filter extends z.ZodRawShape, Table extends SQLiteTable, Row> {
+export interface ListRoute<Filter extends z.ZodRawShape, InSlot extends Tables, Row> {
   readonly path: string;
   readonly id: string;
   readonly summary: string;
   readonly tag: string;
   /** The query parameters that filter. */
   readonly filter: Filter;
-  readonly reads: Projection<Table>;
+  readonly reads: Projection<InSlot>;
   /** The rows after a position, one more than a page: the one that tells whether there is another page. */
   readonly query: (
     filter: z.output<z.ZodObject<Filter>>,
     after: readonly [string, string] | undefined,
     take: number,
-  ) => (table: Table) => SelectQuery<Row>;
+  ) => (tables: InSlot) => SelectQuery<Row>;
   readonly view: (row: Row) => object;
   /** The sort key of a row. */
   readonly positionOf: (row: Row) => readonly [string, string];
@@ -33,8 +33,8 @@ export interface ListRoute<Filter extends z.ZodRawShape, Table extends SQLiteTab
 }
 
 /** Declares a list's route: keyset-paged, with opaque cursors. */
-export function listRoute<Filter extends z.ZodRawShape, Table extends SQLiteTable, Row>(
-  route: ListRoute<Filter, Table, Row>,
+export function listRoute<Filter extends z.ZodRawShape, InSlot extends Tables, Row>(
+  route: ListRoute<Filter, InSlot, Row>,
 ): Route {
   const query = z.strictObject({ ...route.filter, ...PAGE_QUERY });
   return {
@@ -54,15 +54,7 @@ export function listRoute<Filter extends z.ZodRawShape, Table extends SQLiteTabl
           headers: [HEADER.causalIncomplete],
         },
       },
-      problems: [
-        'invalid-field',
-        'invalid-cursor',
-        'invalid-causal-token',
-        'causal-token-ahead',
-        'projection-behind',
-        'projection-building',
-        'overloaded',
-      ],
+      problems: ['invalid-field', 'invalid-cursor', ...READ_PROBLEMS],
     },
     handlers: [
       causal({ reads: [route.reads] }),

@@ -161,6 +161,9 @@ function toResponse(answer: Answer, commonHeaders: readonly string[], schemas: D
           schema: toSchema(answer.schema, 'output', schemas),
           ...(answer.example !== undefined && { example: answer.example }),
         },
+        ...(answer.alternative && {
+          [answer.alternative.contentType]: { schema: { type: 'string' }, example: answer.alternative.example },
+        }),
       },
     }),
   };

@@ -1,8 +1,7 @@
-import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
 import * as z from 'zod';
 
 import type { SelectQuery } from '../eventsourcing/read/guarded-query.ts';
-import type { Projection } from '../eventsourcing/read/projection.ts';
+import type { Projection, Tables } from '../eventsourcing/read/projection.ts';
 import type { StreamId } from '../eventsourcing/stream.ts';
 import type { AggregateState, AsOf } from '../eventsourcing/write/aggregate.ts';
 import type { AppContext } from './app-env.ts';
@@ -16,7 +15,7 @@ import { etagOf, isNotModified, preferences, wantedVersion } from './request-hea
 import type { Route } from './route.ts';
 
 /** A route that answers with one resource, from its read model or, where that is behind the asked version, from the write side. */
-export interface ResourceRoute<Params extends z.ZodObject, Table extends SQLiteTable, Row> {
+export interface ResourceRoute<Params extends z.ZodObject, InSlot extends Tables, Row> {
   readonly path: string;
   readonly id: string;
   readonly summary: string;
@@ -25,8 +24,8 @@ export interface ResourceRoute<Params extends z.ZodObject, Table extends SQLiteT
   /** What it is called in a problem, for example `seat`. */
   readonly noun: string;
   readonly stream: (params: z.output<Params>) => StreamId;
-  readonly reads: Projection<Table>;
-  readonly query: (params: z.output<Params>) => (table: Table) => SelectQuery<Row>;
+  readonly reads: Projection<InSlot>;
+  readonly query: (params: z.output<Params>) => (tables: InSlot) => SelectQuery<Row>;
   readonly view: (row: Row) => object;
   /** The same shape as `view`, from the write side's state. */
   readonly represent: (params: z.output<Params>, state: AggregateState) => object;
@@ -43,8 +42,8 @@ const AsOfQuery = z.strictObject({
 });
 
 /** Declares a resource's route. */
-export function resourceRoute<Params extends z.ZodObject, Table extends SQLiteTable, Row>(
-  route: ResourceRoute<Params, Table, Row>,
+export function resourceRoute<Params extends z.ZodObject, InSlot extends Tables, Row>(
+  route: ResourceRoute<Params, InSlot, Row>,
 ): Route {
   return {
     method: 'GET',
@@ -93,9 +92,9 @@ export function resourceRoute<Params extends z.ZodObject, Table extends SQLiteTa
   };
 }
 
-async function readResource<Params extends z.ZodObject, Table extends SQLiteTable, Row>(
+async function readResource<Params extends z.ZodObject, InSlot extends Tables, Row>(
   c: AppContext,
-  route: ResourceRoute<Params, Table, Row>,
+  route: ResourceRoute<Params, InSlot, Row>,
 ): Promise<Response> {
   const params = parseParams(c, route.params);
   const { asOf } = parseQuery(c, AsOfQuery);
@@ -122,9 +121,9 @@ async function readResource<Params extends z.ZodObject, Table extends SQLiteTabl
 }
 
 /** The state as it was, from the log. */
-async function readPast<Params extends z.ZodObject, Table extends SQLiteTable, Row>(
+async function readPast<Params extends z.ZodObject, InSlot extends Tables, Row>(
   c: AppContext,
-  route: ResourceRoute<Params, Table, Row>,
+  route: ResourceRoute<Params, InSlot, Row>,
   params: z.output<Params>,
   asOf: AsOf,
 ): Promise<Response> {

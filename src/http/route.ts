@@ -8,6 +8,8 @@ export interface Answer {
   readonly description: string;
   readonly schema?: z.ZodType;
   readonly example?: unknown;
+  /** Another content type in which it comes when it is asked for, with an example. */
+  readonly alternative?: { readonly contentType: string; readonly example: string };
   /** Names of headers that it carries beside those that every answer has. */
   readonly headers?: readonly string[];
 }

@@ -3,9 +3,13 @@ import { streamId } from '../eventsourcing/stream.ts';
 import { sendTo } from '../eventsourcing/write/command-bus.ts';
 import type { Module } from '../module.ts';
 import { type CancelOrder, type DeliverOrder, ORDER, type ReturnItems, type ShipOrder, orderType } from './order.ts';
+import { dashboard } from './dashboard.ts';
+import { orderAnalytics } from './order-analytics.ts';
 import { orderLookup } from './order-lookup.ts';
+import { orderSearch } from './order-search.ts';
 import { placeOrder } from './place-order.ts';
 import type { ProductPrices } from './product-prices.ts';
+import { reportRoutes } from './report-routes.ts';
 import { orderRoutes } from './routes.ts';
 
 /** What is bought, shipped, delivered, cancelled and returned. */
@@ -20,8 +24,8 @@ export function orders(pricesOf: (write: WriteSide) => ProductPrices): Module {
       CancelOrder: sendTo<CancelOrder>(write.aggregates, toOrder),
       ReturnItems: sendTo<ReturnItems>(write.aggregates, toOrder),
     }),
-    projections: [orderLookup],
-    routes: orderRoutes,
+    projections: [orderLookup, orderSearch, orderAnalytics, dashboard],
+    routes: [...reportRoutes, ...orderRoutes],
     problems: {
       'wrong-state': {
         status: 409,

@@ -1,23 +1,22 @@
 import * as z from 'zod';
 
 import { streamId } from '../eventsourcing/stream.ts';
-import type { AggregateState } from '../eventsourcing/write/aggregate.ts';
 import { commandRoute } from '../http/command-route.ts';
 import { historyRoute } from '../http/history-route.ts';
 import { listRoute } from '../http/list-route.ts';
 import { resourceRoute } from '../http/resource-route.ts';
 import type { Route } from '../http/route.ts';
-import { MoneySchema, Sku, Time, Uuid, Version, text } from '../http/schemas.ts';
+import { Sku, Uuid, Version, text } from '../http/schemas.ts';
 import {
   type CancelOrder,
   type DeliverOrder,
-  type ExistingOrder,
   ORDER,
   ORDER_STATUSES,
   type ReturnItems,
   type ShipOrder,
 } from './order.ts';
-import { type OrderRow, listOrders, orderById, orderLookup } from './order-lookup.ts';
+import { listOrders, orderById, orderLookup } from './order-lookup.ts';
+import { ORDER_EXAMPLE, ORDER_ID, OrderView, fromRow, fromState } from './order-view.ts';
 import type { RequestOrder } from './place-order.ts';
 
 const MAX_LINES = 100;
@@ -28,100 +27,9 @@ const Items = z
   .min(1)
   .max(MAX_LINES);
 
-const OrderView = z
-  .strictObject({
-    orderId: Uuid,
-    customerId: z.string(),
-    customerName: z.string(),
-    customerSegment: z.string().nullable(),
-    region: z.string().nullable(),
-    status: z.enum(ORDER_STATUSES),
-    currency: z.string(),
-    total: MoneySchema,
-    itemCount: z.int().meta({ description: 'The sum of the quantities.' }),
-    items: z.array(
-      z.strictObject({
-        sku: z.string(),
-        name: z.string(),
-        category: z.string(),
-        quantity: z.int(),
-        unitPrice: MoneySchema,
-        returned: z.int(),
-      }),
-    ),
-    tracking: z.string().nullable(),
-    carrier: z.string().nullable(),
-    placedAt: Time,
-    updatedAt: Time,
-    version: Version,
-  })
-  .meta({ id: 'Order' });
-
 const Written = z.strictObject({ orderId: Uuid, version: Version });
 
-const ORDER_ID = '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a';
-const EXAMPLE = {
-  orderId: ORDER_ID,
-  customerId: 'c-1024',
-  customerName: 'Ada Lovelace',
-  customerSegment: 'retail',
-  region: 'EU',
-  status: 'placed',
-  currency: 'EUR',
-  total: { amount: 3998, currency: 'EUR' },
-  itemCount: 2,
-  items: [
-    {
-      sku: 'TIDE-2027',
-      name: 'Tide table 2027',
-      category: 'almanacs',
-      quantity: 2,
-      unitPrice: { amount: 1999, currency: 'EUR' },
-      returned: 0,
-    },
-  ],
-  tracking: null,
-  carrier: null,
-  placedAt: '2026-11-23T09:00:00.000Z',
-  updatedAt: '2026-11-23T09:00:00.000Z',
-  version: 1,
-};
-
 const Params = z.strictObject({ orderId: Uuid });
-
-function fromRow({ total, currency, ...row }: OrderRow): z.input<typeof OrderView> {
-  return { ...row, items: [...row.items], currency, total: { amount: total, currency } };
-}
-
-function fromState(orderId: string, { state, version }: AggregateState): z.input<typeof OrderView> {
-  const order = state as unknown as ExistingOrder;
-  const { customerId, customerName, customerSegment, region, status, total, itemCount, placedAt, updatedAt } = order;
-  const items = order.lines.map(({ sku, name, category, quantity, unitPrice, returned }) => ({
-    sku,
-    name,
-    category,
-    quantity,
-    unitPrice,
-    returned,
-  }));
-  const { tracking, carrier } = 'tracking' in order ? order : { tracking: null, carrier: null };
-  const { currency } = total;
-  const customer = { customerId, customerName, customerSegment, region };
-  return {
-    orderId,
-    ...customer,
-    status,
-    currency,
-    total,
-    itemCount,
-    items,
-    tracking,
-    carrier,
-    placedAt,
-    updatedAt,
-    version,
-  };
-}
 
 /** What the routes of commands on an existing order have in common. */
 const onOrder = {
@@ -224,7 +132,7 @@ export const orderRoutes: readonly Route[] = [
     view: fromRow,
     represent: ({ orderId }, state) => fromState(orderId, state),
     answer: OrderView,
-    answerExample: EXAMPLE,
+    answerExample: ORDER_EXAMPLE,
   }),
   listRoute({
     path: '/orders',
@@ -237,7 +145,7 @@ export const orderRoutes: readonly Route[] = [
     view: fromRow,
     positionOf: ({ placedAt, orderId }) => [placedAt, orderId],
     item: OrderView,
-    itemExample: EXAMPLE,
+    itemExample: ORDER_EXAMPLE,
   }),
   historyRoute({
     path: '/orders/:orderId/history',

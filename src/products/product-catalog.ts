@@ -1,10 +1,13 @@
-import { and, asc, eq, sql } from 'drizzle-orm';
-import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { and, asc, eq, gt, sql } from 'drizzle-orm';
+import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
+import type { RecordedEvent } from '../eventsourcing/event.ts';
 import { queryBuilder } from '../eventsourcing/read/causal-read.ts';
 import { projectionOf } from '../eventsourcing/read/projection.ts';
 import { slotTables } from '../eventsourcing/read/slot-tables.ts';
+import { idOf } from '../eventsourcing/stream.ts';
 import { serving } from '../groups.ts';
+import type { Money } from '../money.ts';
 import { PRODUCT, type ProductEvent, productIdOf, productType } from './product.ts';
 
 const products = slotTables((slot) =>
@@ -21,16 +24,38 @@ const products = slotTables((slot) =>
   }),
 );
 
+const prices = slotTables((slot) =>
+  sqliteTable(
+    `product_prices_${slot}`,
+    {
+      productId: text('product_id').notNull(),
+      version: integer('version').notNull(),
+      /** Null when the product was created. */
+      fromAmount: integer('from_amount'),
+      fromCurrency: text('from_currency'),
+      toAmount: integer('to_amount').notNull(),
+      toCurrency: text('to_currency').notNull(),
+      reason: text('reason'),
+      actor: text('actor').notNull(),
+      changedAt: text('changed_at').notNull(),
+    },
+    (table) => [primaryKey({ columns: [table.productId, table.version] })],
+  ),
+);
+
 type ProductTable = typeof products.a;
+type PriceTable = typeof prices.a;
+export type PriceRow = PriceTable['$inferSelect'];
 export type ProductRow = ProductTable['$inferSelect'];
 
-/** The shop window: every product with its current price, by id, SKU and category. */
+/** The shop window: every product with its current price and all it has had, by id, SKU and category. */
 export const productCatalog = projectionOf<ProductEvent>()({
   name: 'product-catalog',
   revision: 1,
   group: serving,
   follows: { [PRODUCT]: productType.events },
   row: { tables: products, key: 'productId' },
+  appends: { prices },
   handlers: {
     ProductCreated: {
       create: ({ data, recordedAt }) => ({
@@ -42,6 +67,7 @@ export const productCatalog = projectionOf<ProductEvent>()({
         createdAt: recordedAt,
         updatedAt: recordedAt,
       }),
+      append: (event) => ({ prices: [priceOf(event, undefined, event.data.price, null)] }),
     },
     PriceUpdated: {
       change: (row, { data, recordedAt }) => ({
@@ -50,12 +76,33 @@ export const productCatalog = projectionOf<ProductEvent>()({
         priceCurrency: data.to.currency,
         updatedAt: recordedAt,
       }),
+      append: (event) => ({ prices: [priceOf(event, event.data.from, event.data.to, event.data.reason)] }),
     },
   },
 });
 
+function priceOf(
+  { stream, version, metadata, recordedAt }: RecordedEvent,
+  from: Money | undefined,
+  to: Money,
+  reason: string | null,
+): PriceTable['$inferInsert'] {
+  return {
+    productId: idOf(stream),
+    version,
+    fromAmount: from?.amount ?? null,
+    fromCurrency: from?.currency ?? null,
+    toAmount: to.amount,
+    toCurrency: to.currency,
+    reason,
+    actor: metadata.actor,
+    changedAt: recordedAt,
+  };
+}
+
 export function productById(productId: string) {
-  return (table: ProductTable) => queryBuilder.select().from(table).where(eq(table.productId, productId));
+  return ({ row: table }: { readonly row: ProductTable }) =>
+    queryBuilder.select().from(table).where(eq(table.productId, productId));
 }
 
 /** Where a page of products ends: the sort key of its last row. */
@@ -67,7 +114,7 @@ export function listProducts(
   after: ProductPosition | undefined,
   take: number,
 ) {
-  return (table: ProductTable) =>
+  return ({ row: table }: { readonly row: ProductTable }) =>
     queryBuilder
       .select()
       .from(table)
@@ -80,5 +127,16 @@ export function listProducts(
         ),
       )
       .orderBy(asc(table.createdAt), asc(table.productId))
+      .limit(take);
+}
+
+/** The prices of a product, oldest first, after a version. */
+export function pricesOf(productId: string, afterVersion: number, take: number) {
+  return ({ prices: table }: { readonly prices: PriceTable }) =>
+    queryBuilder
+      .select()
+      .from(table)
+      .where(and(eq(table.productId, productId), gt(table.version, afterVersion)))
+      .orderBy(asc(table.version))
       .limit(take);
 }

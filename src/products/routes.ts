@@ -3,13 +3,23 @@ import * as z from 'zod';
 import { streamId } from '../eventsourcing/stream.ts';
 import type { AggregateState } from '../eventsourcing/write/aggregate.ts';
 import { commandRoute } from '../http/command-route.ts';
+import { fromCursor, invalidCursor, toPage } from '../http/cursor.ts';
 import { listRoute } from '../http/list-route.ts';
+import { Problem } from '../http/problem.ts';
+import { queryRoute } from '../http/query-route.ts';
 import { resourceRoute } from '../http/resource-route.ts';
 import type { Route } from '../http/route.ts';
-import { MoneySchema, Price, Sku, Time, Uuid, Version, text } from '../http/schemas.ts';
+import { MoneySchema, PAGE_QUERY, Price, Sku, Time, Uuid, Version, pageOf, text } from '../http/schemas.ts';
 import { normalSku } from '../sku.ts';
 import { type CreateProduct, PRODUCT, type Product, type UpdatePrice } from './product.ts';
-import { type ProductRow, listProducts, productById, productCatalog } from './product-catalog.ts';
+import {
+  type PriceRow,
+  type ProductRow,
+  listProducts,
+  pricesOf,
+  productById,
+  productCatalog,
+} from './product-catalog.ts';
 
 const ProductView = z
   .strictObject({
@@ -23,6 +33,23 @@ const ProductView = z
     version: Version,
   })
   .meta({ id: 'Product' });
+
+const PriceChange = z
+  .strictObject({
+    version: Version,
+    from: MoneySchema.nullable().meta({ description: 'Null when the product was created.' }),
+    to: MoneySchema,
+    reason: z.string().nullable(),
+    actor: z.string(),
+    changedAt: Time,
+  })
+  .meta({ id: 'PriceChange' });
+
+function toPriceChange(row: PriceRow): z.input<typeof PriceChange> {
+  const { version, fromAmount, fromCurrency, toAmount, toCurrency, reason, actor, changedAt } = row;
+  const from = fromAmount === null || fromCurrency === null ? null : { amount: fromAmount, currency: fromCurrency };
+  return { version, from, to: { amount: toAmount, currency: toCurrency }, reason, actor, changedAt };
+}
 
 const Written = z.strictObject({ productId: Uuid, version: Version });
 
@@ -120,5 +147,46 @@ export const productRoutes: readonly Route[] = [
     positionOf: ({ createdAt, productId }) => [createdAt, productId],
     item: ProductView,
     itemExample: EXAMPLE,
+  }),
+  queryRoute({
+    path: '/products/:productId/prices',
+    id: 'listPrices',
+    summary: 'Every price that a product has had, oldest first',
+    tag: 'products',
+    params: Params,
+    query: z.strictObject(PAGE_QUERY),
+    reads: [productCatalog],
+    answer: {
+      description: 'One page. `nextCursor` is null on the last.',
+      schema: pageOf(PriceChange),
+      example: {
+        items: [
+          {
+            version: 2,
+            from: { amount: 1999, currency: 'EUR' },
+            to: { amount: 1799, currency: 'EUR' },
+            reason: 'Spring sale',
+            actor: 'anonymous',
+            changedAt: '2026-11-23T10:00:00.000Z',
+          },
+        ],
+        nextCursor: null,
+      },
+    },
+    problems: ['invalid-cursor', 'not-found', 'projection-dead-letter'],
+    async handle(c, { params: { productId }, query: { limit, cursor } }) {
+      const list = `prices:${productId}`;
+      const [, lastVersion] = fromCursor(list, cursor) ?? ['', '0'];
+      const after = Number(lastVersion);
+      if (!Number.isSafeInteger(after) || after < 0) throw invalidCursor();
+      const stream = streamId(PRODUCT, productId);
+      const { rows, version } = await c.var.causal.readOne(
+        productCatalog,
+        stream,
+        pricesOf(productId, after, limit + 1),
+      );
+      if (version === 0) throw new Problem('not-found', 'There is no such product.');
+      return c.json(toPage(list, rows, limit, toPriceChange, (row) => ['', String(row.version)]));
+    },
   }),
 ];

@@ -45,6 +45,11 @@ export const ROUTES = [
   'GET /orders/{orderId}',
   'GET /orders',
   'GET /orders/{orderId}/history',
+  'GET /products/{productId}/prices',
+  'GET /orders/search',
+  'GET /analytics/orders',
+  'GET /dashboard',
+  'GET /events',
   'GET /streams/{stream}/events',
   'GET /health',
   'GET /openapi.json',
@@ -53,11 +58,6 @@ export const ROUTES = [
 
 /** Routes to come, with the read models and the rebuild that they need. Whoever builds one moves it up. */
 export const ROUTES_TO_COME = [
-  'GET /products/{productId}/prices',
-  'GET /orders/search',
-  'GET /analytics/orders',
-  'GET /dashboard',
-  'GET /events',
   'GET /projections',
   'GET /projections/{name}',
   'POST /projections/{name}/rebuild',

@@ -42,17 +42,18 @@ async function costOf(stream: string): Promise<number> {
 describe('product-catalog', () => {
   const ROW = 1;
   const CHECKPOINT = 1;
+  const PRICE = 1;
 
-  it('writes for a new product: row, checkpoint, index by time, index by category', async () => {
+  it('writes for a new product: row, checkpoint, price, index by time, index by category', async () => {
     const { stream } = await createProduct();
-    expect(await costOf(stream)).toBe(ROW + CHECKPOINT + 1 + 1);
+    expect(await costOf(stream)).toBe(ROW + CHECKPOINT + PRICE + 1 + 1);
   });
 
-  it('writes for a new price: row and checkpoint', async () => {
+  it('writes for a new price: row, checkpoint and price', async () => {
     const { productId, stream } = await createProduct();
     await costOf(stream);
     await post(`/products/${productId}/price`, { price: eur(1), reason: 'Sale' });
-    expect(await costOf(stream)).toBe(ROW + CHECKPOINT);
+    expect(await costOf(stream)).toBe(ROW + CHECKPOINT + PRICE);
   });
 });
 

@@ -2,7 +2,13 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import type { StoredEvent } from '../../src/eventsourcing/event.ts';
-import { type Hint, MAX_HINT_BYTES, packHints, parseHint } from '../../src/eventsourcing/message.ts';
+import {
+  type Hint,
+  MAX_MESSAGE_BYTES,
+  packHints,
+  packMessages,
+  parseMessage,
+} from '../../src/eventsourcing/message.ts';
 import { streamId } from '../../src/eventsourcing/stream.ts';
 import { storedEvents } from '../../src/eventsourcing/testing/given-events.ts';
 import { SEAT, seatType } from './seats.ts';
@@ -97,7 +103,37 @@ describe('packing events into hints', () => {
   test('leaves a message of the default size room below the queue’s 128 kB', () => {
     const hints = packHints(eventsOf(Array.from({ length: 200 }, () => 2_000)), null);
     expect(Math.max(...hints.map(bytesOf))).toBeLessThan(128_000);
-    expect(Math.max(...hints.map(bytesOf))).toBeGreaterThan(MAX_HINT_BYTES - 3_000);
+    expect(Math.max(...hints.map(bytesOf))).toBeGreaterThan(MAX_MESSAGE_BYTES - 3_000);
+  });
+});
+
+describe('packing hints about many streams into messages', () => {
+  const hintOf = (id: string, size: number): Hint => {
+    const stream = streamId(SEAT, id);
+    const event = { type: 'SeatReserved', data: { guest: 'x'.repeat(size), isVip: false } } as const;
+    return packHints(storedEvents(seatType.events, stream, [event]), null)[0] as Hint;
+  };
+
+  test('makes one message of what fits into one, and says who sends it', () => {
+    const hints = ['1', '2', '3'].map((id) => hintOf(id, 10));
+    expect(packMessages(hints, 'group')).toEqual([{ sender: 'group', hints }]);
+    expect(packMessages([], 'group')).toEqual([]);
+  });
+
+  test('loses no hint, passes no limit, and takes the payload of one that is too large', () => {
+    const limit = 3_000;
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 4_000 }), { maxLength: 30 }), (sizes) => {
+        const hints = sizes.map((size, index) => hintOf(String(index), size));
+        const messages = packMessages(hints, 'group', limit);
+        const packed = messages.flatMap((message) => message.hints);
+        expect(packed.map(({ stream }) => stream)).toEqual(hints.map(({ stream }) => stream));
+        for (const message of messages) expect(bytesOf(message.hints)).toBeLessThanOrEqual(limit + 1);
+        for (const [index, hint] of packed.entries()) {
+          if (!hint.events) expect(bytesOf(hints[index])).toBeGreaterThanOrEqual(limit);
+        }
+      }),
+    );
   });
 });
 
@@ -105,9 +141,10 @@ describe('reading a message', () => {
   const hint: Hint = { stream: seat12, fromVersion: 1, toVersion: 2 };
 
   test('takes a hint with or without events', () => {
-    expect(parseHint(hint)).toEqual(hint);
-    const [packed] = packHints(eventsOf([1, 1]), null);
-    expect(parseHint(JSON.parse(JSON.stringify(packed)))).toEqual(packed);
+    const plain = { sender: 'relay', hints: [hint] };
+    expect(parseMessage(plain)).toEqual(plain);
+    const [packed] = packMessages(packHints(eventsOf([1, 1]), null), 'group');
+    expect(parseMessage(JSON.parse(JSON.stringify(packed)))).toEqual(packed);
   });
 
   test.each([
@@ -124,7 +161,8 @@ describe('reading a message', () => {
     { ...hint, toVersion: undefined },
     { ...hint, events: 'none' },
   ])('is not taken in by %j', (body) => {
-    expect(parseHint(body)).toBeUndefined();
+    expect(parseMessage(body)).toBeUndefined();
+    expect(parseMessage({ sender: 'relay', hints: [hint, body] })).toBeUndefined();
   });
 });
 

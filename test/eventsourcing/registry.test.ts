@@ -9,7 +9,7 @@ const stream = streamId('tally', 'one');
 
 describe('the registry', () => {
   test('knows who follows a stream, and in which groups', () => {
-    const registry = createRegistry([tally]);
+    const registry = createRegistry([tally], [serving]);
     expect(registry.projectionsFollowing(stream)).toEqual([tallyBoard, tallyCount]);
     expect(registry.groupsOf(stream)).toEqual([serving]);
     expect(registry.projectionsOf(serving)).toEqual([tallyBoard, tallyCount]);
@@ -17,7 +17,7 @@ describe('the registry', () => {
   });
 
   test('knows no group for a category that no module has, which is not the same as none', () => {
-    const registry = createRegistry([{ ...tally, projections: [] }]);
+    const registry = createRegistry([{ ...tally, projections: [] }], [serving]);
     expect(registry.groupsOf(streamId('unknown', 'one'))).toBeUndefined();
     expect(registry.groupsOf(stream)).toEqual([]);
     expect(() => registry.typeOf(streamId('unknown', 'one'))).toThrow('no module has the category "unknown"');
@@ -25,7 +25,7 @@ describe('the registry', () => {
 
   test('keeps every revision of a projection, and uses the newest', () => {
     const second = { ...tallyBoard, revision: 2 };
-    const registry = createRegistry([{ ...tally, projections: [second, tallyBoard] }]);
+    const registry = createRegistry([{ ...tally, projections: [second, tallyBoard] }], [serving]);
     expect(registry.projectionsOf(serving)).toEqual([second]);
     expect(registry.revisionOf('tally-board', 1)).toBe(tallyBoard);
     expect(registry.revisionOf('tally-board', 2)).toBe(second);
@@ -33,15 +33,15 @@ describe('the registry', () => {
   });
 
   test('refuses a domain that contradicts itself', () => {
-    expect(() => createRegistry([tally, tally])).toThrow('two modules claim the category "tally"');
-    expect(() => createRegistry([{ ...tally, projections: [tallyBoard, tallyBoard] }])).toThrow(
+    expect(() => createRegistry([tally, tally], [serving])).toThrow('two modules claim the category "tally"');
+    expect(() => createRegistry([{ ...tally, projections: [tallyBoard, tallyBoard] }], [serving])).toThrow(
       'tally-board@1 is registered twice',
     );
     const elsewhere = { ...tallyBoard, follows: { nobody: {} } };
-    expect(() => createRegistry([{ ...tally, projections: [elsewhere] }])).toThrow(
+    expect(() => createRegistry([{ ...tally, projections: [elsewhere] }], [serving])).toThrow(
       'follows "nobody", which no module has',
     );
     const unspeakable = { ...tally, aggregate: { ...tallyType, category: 'Tally-Ho' } };
-    expect(() => createRegistry([unspeakable])).toThrow('is not a category');
+    expect(() => createRegistry([unspeakable], [serving])).toThrow('is not a category');
   });
 });

@@ -8,7 +8,7 @@ import { cloudflare } from '../../src/runtime.ts';
 import { createProduct, eur, get, json, placeOrder, post, withToken } from '../support/api.ts';
 import { faultyDatabase } from '../support/database.ts';
 import { ports } from '../support/platform.ts';
-import { deliver, takeHints } from '../support/queue.ts';
+import { deliverEverything } from '../support/queue.ts';
 
 const codec = tokenCodec(['a-key-for-tests']);
 
@@ -29,7 +29,7 @@ async function fullToken() {
 describe('a token that grows', () => {
   it('drops the streams that every projection has reached, and says nothing, since nothing is lost', async () => {
     const { header } = await fullToken();
-    await deliver(takeHints());
+    await deliverEverything();
     const { answer, stream } = await createProduct({}, header);
     const token = await decode(answer);
     expect([...token.streams.keys()]).toEqual([stream]);
@@ -84,10 +84,10 @@ describe('what was seen of one resource', () => {
 describe('a token that has been shortened', () => {
   it('still makes an order read the price that the client has set, and not the one in the isolate’s short memory', async () => {
     const { header } = await fullToken();
-    await deliver(takeHints());
+    await deliverEverything();
     const product = await createProduct({ price: eur(100) });
     const changed = await post(`/products/${product.productId}/price`, { price: eur(200), reason: 'Rise' }, header);
-    await deliver(takeHints());
+    await deliverEverything();
     // The change itself is confirmed everywhere and dropped too, while another order has put the old price into memory.
     const shortened = await post(
       `/products/${product.productId}/price`,

@@ -93,7 +93,7 @@ export function declaredAnswers(document: OpenApiDocument) {
     if (declared.length === 0) return text === '' ? [] : ['a body is not declared'];
     const type = answer.headers.get('Content-Type')?.split(';')[0] ?? 'none';
     if (!declared.includes(type)) return [`the content type ${type} is not declared`];
-    return faultsOf([...place, 'content', type, 'schema'], JSON.parse(text));
+    return faultsOf([...place, 'content', type, 'schema'], type.endsWith('json') ? JSON.parse(text) : text);
   }
 
   /** Where no operation answers, the whole API does: it does not know the path, or not the method. */

@@ -44,7 +44,9 @@ export function resetPorts(): void {
 export const platform: Platform = {
   clock: { ...cloudflare.clock, now: () => Date.now() + ports.clockOffsetMs },
   aggregateStub: (env, stream) => ports.aggregateStub(env, stream),
-  sendHint: (env, group, hint) => ports.sendHint(env, group, hint),
+  async send(env, group, { hints }) {
+    for (const hint of hints) await ports.sendHint(env, group, hint);
+  },
   database: (env, group) => ports.database(env, group),
   relayOptions: { coalesceMs: 20, timeoutMs: 300 },
   causalTimeoutMs: 1_000,

@@ -2,14 +2,18 @@ import { createExecutionContext, createMessageBatch, getQueueResult } from 'clou
 import { env } from 'cloudflare:workers';
 import { expect } from 'vitest';
 
-import { serving } from '../../src/groups.ts';
+import type { Group } from '../../src/eventsourcing/group.ts';
+import { groups, serving } from '../../src/groups.ts';
 import type { Hint } from '../../src/eventsourcing/message.ts';
 import worker from '../worker.ts';
 import { sent } from './platform.ts';
 
-/** The messages about a stream that the relay has sent and nobody took; of all streams without one. */
-export function hintsOf(stream?: string): Hint[] {
-  return sent.map(({ hint }) => hint).filter((hint) => stream === undefined || hint.stream === stream);
+/** The hints about a stream that were sent to a group and nobody took; of all streams without one. */
+export function hintsOf(stream?: string, group: Group = serving): Hint[] {
+  return sent
+    .filter((message) => message.group === group)
+    .map(({ hint }) => hint)
+    .filter((hint) => stream === undefined || hint.stream === stream);
 }
 
 /** Waits until the relay has sent at least `count` messages about a stream, and returns them. */
@@ -19,18 +23,37 @@ export async function sentHints(count: number, stream?: string): Promise<Hint[]>
 }
 
 /** Takes the messages about a stream (or all) out of what was caught so far. */
-export function takeHints(stream?: string): Hint[] {
-  const taken = hintsOf(stream);
+export function takeHints(stream?: string, group: Group = serving): Hint[] {
+  const taken = hintsOf(stream, group);
   const kept = sent.filter(({ hint }) => !taken.includes(hint));
   sent.splice(0, sent.length, ...kept);
   return taken;
 }
 
-/** Hands messages to the consumer as one batch of the queue, and returns what it did with each. */
-export async function deliver(bodies: readonly unknown[], attempts = 1) {
-  const messages = bodies.map((body, index) => ({ id: String(index), timestamp: new Date(), attempts, body }));
-  const batch = createMessageBatch(`tidemark-${serving.name}`, messages);
+/**
+ * Hands messages to the consumer of a group as one batch of its queue, and returns what it did with each. A hint becomes a message as an
+ * object would send it; anything else goes as it is.
+ */
+export async function deliver(bodies: readonly unknown[], { group = serving, attempts = 1 } = {}) {
+  const messages = bodies.map((body, index) => {
+    const isHint = typeof body === 'object' && body !== null && 'toVersion' in body;
+    const content = isHint ? { sender: group === groups[0] ? 'relay' : 'group', hints: [body] } : body;
+    return { id: String(index), timestamp: new Date(), attempts, body: content };
+  });
+  const batch = createMessageBatch(`tidemark-${group.name}`, messages);
   const context = createExecutionContext();
   await worker.queue?.(batch, env, context);
   return getQueueResult(batch, context);
+}
+
+/** Delivers everything that was sent, to every group, until nothing is left; also what the first group passes on. */
+export async function deliverEverything(): Promise<void> {
+  for (let hasMore = true; hasMore;) {
+    hasMore = false;
+    for (const group of groups) {
+      const hints = takeHints(undefined, group);
+      hasMore ||= hints.length > 0;
+      if (hints.length > 0) await deliver(hints, { group });
+    }
+  }
 }

@@ -143,11 +143,12 @@ export const tallyCount = projectionOf<TallyEvent>()({
 
 /** The row of one tally. */
 export function tallyById(tallyId: string) {
-  return (table: typeof board.a) => queryBuilder.select().from(table).where(eq(table.tallyId, tallyId));
+  return ({ row: table }: { readonly row: typeof board.a }) =>
+    queryBuilder.select().from(table).where(eq(table.tallyId, tallyId));
 }
 
 /** Every tally. */
-export function allTallies(table: typeof board.a) {
+export function allTallies({ row: table }: { readonly row: typeof board.a }) {
   return queryBuilder.select().from(table).orderBy(table.tallyId);
 }
 

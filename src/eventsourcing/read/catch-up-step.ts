@@ -10,6 +10,7 @@ import type { Move } from './guarded-batch.ts';
 import { eventsFromHints } from './hinted-events.ts';
 import type { Target } from './pointer.ts';
 import type { Projection } from './projection.ts';
+import type { Row } from './slot-tables.ts';
 
 /** Reads a stream's events from its own log, the truth. */
 export type LoadEvents = (stream: StreamId, fromVersion: number, limit: number) => Promise<LogPage>;
@@ -134,6 +135,8 @@ function moveOver(
   from: Position,
   stored: readonly StoredEvent[],
 ): { readonly move?: Move; readonly standstill?: Standstill } {
+  const { everyEvent } = projection;
+  if (everyEvent) return appendStored(everyEvent, stream, from, stored);
   const types = projection.follows[categoryOf(stream)] ?? {};
   const events: RecordedEvent[] = [];
   let standstill: { readonly standstill?: Standstill } = {};
@@ -149,6 +152,24 @@ function moveOver(
     const before = events.slice(0, events.indexOf(error.event));
     return { ...toMove(projection, stream, from, before), standstill: { cause: 'poison', reason: error.message } };
   }
+}
+
+/** For a projection that takes events as they were stored: there is nothing to lift, and no row to fold. */
+function appendStored(
+  everyEvent: NonNullable<Projection['everyEvent']>,
+  stream: StreamId,
+  from: Position,
+  stored: readonly StoredEvent[],
+): { readonly move?: Move } {
+  const events = stored.filter(({ version }) => version > from.version);
+  const last = events.at(-1);
+  if (!last) return {};
+  const appended: Record<string, Row[]> = {};
+  for (const [name, rows] of events.flatMap((event) => Object.entries(everyEvent.append(event)))) {
+    (appended[name] ??= []).push(...rows);
+  }
+  const changes = { stream, before: undefined, after: undefined, appended, counted: {} };
+  return { move: { stream, from, toVersion: last.version, toEventId: last.id, changes } };
 }
 
 function toMove(

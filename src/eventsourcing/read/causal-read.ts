@@ -1,4 +1,4 @@
-import { QueryBuilder, type SQLiteTable } from 'drizzle-orm/sqlite-core';
+import { QueryBuilder } from 'drizzle-orm/sqlite-core';
 
 import type { Group } from '../group.ts';
 import type { StreamId } from '../stream.ts';
@@ -7,9 +7,9 @@ import type { CatchUpResult } from './catch-up.ts';
 import type { CatchUpRequest, StreamProgress } from './catch-up-step.ts';
 import type { CausalToken } from './causal-token.ts';
 import { isTransient } from './d1-errors.ts';
-import { type SelectQuery, runGuarded } from './guarded-query.ts';
+import { type Answers, type Queries, runGuarded } from './guarded-query.ts';
 import type { PointerCache } from './pointer.ts';
-import type { Projection } from './projection.ts';
+import type { Projection, Tables } from './projection.ts';
 import { follows } from './projection-worker.ts';
 import type { SingleFlight } from './single-flight.ts';
 
@@ -31,10 +31,10 @@ export interface CausalReadOptions {
 }
 
 /** How a causal read ended. Never with a state older than what the token vouches for (I13). */
-export type CausalReadResult<Result> =
+export type CausalReadResult<Q extends Queries> =
   | {
       readonly outcome: 'read';
-      readonly rows: readonly Result[];
+      readonly answers: Answers<Q>;
       /** The version at which the projection has each stream that was asked for. */
       readonly versions: ReadonlyMap<StreamId, number>;
       /** The database's bookmark after the read: whoever carries it never reads an older state there. */
@@ -56,12 +56,12 @@ export type CausalReadResult<Result> =
   | { readonly outcome: 'unavailable' };
 
 /** One read of one projection. */
-export interface CausalReadRequest<Table extends SQLiteTable, Result> {
-  readonly projection: Projection<Table>;
+export interface CausalReadRequest<InSlot extends Tables, Q extends Queries> {
+  readonly projection: Projection<InSlot>;
   readonly token: CausalToken;
   /** The one stream that the answer is about: it waits for that stream only. Absent: for every stream of the token that it follows. */
   readonly stream?: StreamId;
-  readonly query: (table: Table) => SelectQuery<Result>;
+  readonly queries: (tables: InSlot) => Q;
 }
 
 /** Pauses between tries when the catch-up itself could not do its work. */
@@ -72,13 +72,13 @@ const POLL_MS = [50, 100, 200, 400];
  * primary first; then the reader has the catch-up done, which works with every queue at a standstill; polling is what remains when the
  * catch-up fails. Bounded by `timeoutMs`, past which the answer is `behind`, never silently stale.
  */
-export async function causalRead<Table extends SQLiteTable, Result>(
+export async function causalRead<InSlot extends Tables, Q extends Queries>(
   ports: CausalReadPorts,
-  request: CausalReadRequest<Table, Result>,
+  request: CausalReadRequest<InSlot, Q>,
   options: CausalReadOptions = {},
-): Promise<CausalReadResult<Result>> {
+): Promise<CausalReadResult<Q>> {
   const { databaseOf, pointers, catchUp, flights, now } = ports;
-  const { projection, token, stream, query } = request;
+  const { projection, token, stream, queries } = request;
   const { timeoutMs = 5_000 } = options;
   const database = databaseOf(projection.group);
   const deadline = now() + timeoutMs;
@@ -122,8 +122,8 @@ export async function causalRead<Table extends SQLiteTable, Result>(
     try {
       const pointer = await pointers.get(database, projection.name);
       if (!pointer || pointer.live.revision !== projection.revision) return 'building';
-      const select = query(projection.row.tables[pointer.live.slot]);
-      const answer = await runGuarded(session, projection.name, pointer, [...wanted.keys()], select);
+      const selects = queries(projection.tables(pointer.live.slot));
+      const answer = await runGuarded(session, projection.name, pointer, [...wanted.keys()], selects);
       return { ...answer, isThisEpoch: answer.epoch === pointer.epoch };
     } catch (error) {
       if (!isTransient(error)) throw error;
@@ -156,7 +156,7 @@ export async function causalRead<Table extends SQLiteTable, Result>(
     if (!first) {
       return {
         outcome: 'read',
-        rows: answer.rows,
+        answers: answer.answers,
         versions: answer.versions,
         bookmark: session.getBookmark(),
         incomplete: [...incomplete],

@@ -1,7 +1,7 @@
 import type { StreamId } from '../stream.ts';
 import type { Target } from './pointer.ts';
 import { type Projection, rowKeyOf } from './projection.ts';
-import { type Row, type TableShape, shapeOf } from './slot-tables.ts';
+import { type Row, type TableShape, columnOf, shapeOf } from './slot-tables.ts';
 
 /** How far a target has brought a stream, and the stream's own row at that point. */
 export interface Position {
@@ -27,15 +27,13 @@ export function positionsStatement(
   target: Target,
   streams: readonly StreamId[],
 ): D1PreparedStatement {
-  const table = shapeOf(projection.row.tables[target.slot]);
-  const key = table.columns.find((column) => column.property === projection.row.key)?.name;
-  const columns = table.columns.map(({ name }) => `t."${name}" AS "${ROW_PREFIX}${name}"`).join(', ');
+  const row = projection.row && rowParts(shapeOf(projection.row.tables[target.slot]), projection.row.key);
   return database
     .prepare(
-      `SELECT wanted.value ->> 0 AS stream, c.version AS version, c.event_id AS event_id, ${columns}
+      `SELECT wanted.value ->> 0 AS stream, c.version AS version, c.event_id AS event_id ${row?.columns ?? ''}
       FROM json_each(?1) AS wanted
       LEFT JOIN checkpoint AS c ON c.projection = ?2 AND c.slot = ?3 AND c.stream = wanted.value ->> 0
-      LEFT JOIN "${table.name}" AS t ON t."${key}" = wanted.value ->> 1`,
+      ${row?.join ?? ''}`,
     )
     .bind(
       JSON.stringify(streams.map((stream) => [stream, rowKeyOf(projection, stream)])),
@@ -44,24 +42,37 @@ export function positionsStatement(
     );
 }
 
+function rowParts(table: TableShape, key: string): { readonly columns: string; readonly join: string } {
+  return {
+    columns: table.columns.map(({ name }) => `, t."${name}" AS "${ROW_PREFIX}${name}"`).join(''),
+    join: `LEFT JOIN "${table.name}" AS t ON t."${columnOf(table, key).name}" = wanted.value ->> 1`,
+  };
+}
+
 /** Reads the answer of `positionsStatement`. */
 export function toPositions(
   projection: Projection,
   target: Target,
   rows: readonly Readonly<Record<string, unknown>>[],
 ): ReadonlyMap<StreamId, Position> {
-  const table = shapeOf(projection.row.tables[target.slot]);
-  return new Map(rows.map((row) => [row['stream'] as StreamId, toPosition(table, projection.row.key, row)]));
+  const { row: own } = projection;
+  const rowOf = own ? rowReader(shapeOf(own.tables[target.slot]), own.key) : () => undefined;
+  return new Map(
+    rows.map((row) => {
+      const { stream, version, event_id: eventId } = row;
+      const position =
+        version === null ? START : { version: version as number, eventId: eventId as string, row: rowOf(row) };
+      return [stream as StreamId, position];
+    }),
+  );
 }
 
-function toPosition(table: TableShape, key: string, row: Readonly<Record<string, unknown>>): Position {
-  if (row['version'] === null) return START;
-  const own = Object.fromEntries(
-    table.columns.map((column) => [column.property, column.fromDriver(row[ROW_PREFIX + column.name])]),
-  );
-  return {
-    version: row['version'] as number,
-    eventId: row['event_id'] as string,
-    row: own[key] === null ? undefined : own,
-  };
+function rowReader(table: TableShape, key: string): (row: Readonly<Record<string, unknown>>) => Row | undefined {
+  const keyColumn = ROW_PREFIX + columnOf(table, key).name;
+  return (row) =>
+    row[keyColumn] === null
+      ? undefined
+      : Object.fromEntries(
+          table.columns.map((column) => [column.property, column.fromDriver(row[ROW_PREFIX + column.name])]),
+        );
 }

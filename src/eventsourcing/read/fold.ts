@@ -36,7 +36,7 @@ export function foldStream(
   before: Row | undefined,
   events: readonly RecordedEvent[],
 ): StreamChanges {
-  const key = { [projection.row.key]: rowKeyOf(projection, stream) };
+  const key = projection.row && { [projection.row.key]: rowKeyOf(projection, stream) };
   const appended: Record<string, Row[]> = {};
   const counted: Record<string, Row[]> = {};
   let row = before;

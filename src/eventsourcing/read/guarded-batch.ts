@@ -115,6 +115,7 @@ function rowStatements(
   database: D1Database,
   { projection, target, moves }: TargetMoves,
 ): readonly D1PreparedStatement[] {
+  if (!projection.row) return [];
   const table = shapeOf(projection.row.tables[target.slot]);
   const key = columnOf(table, projection.row.key);
   const created: Row[] = [];

@@ -9,52 +9,79 @@ export interface SelectQuery<Result> {
   readonly _: { readonly selectedFields: Record<string, unknown>; readonly result: Result[] };
 }
 
+/** Queries by name, to be answered from one snapshot. */
+export type Queries = Readonly<Record<string, SelectQuery<unknown>>>;
+
+/** The rows of each query, under its name. */
+export type Answers<Q extends Queries> = {
+  readonly [Name in keyof Q]: Q[Name] extends SelectQuery<infer Result> ? readonly Result[] : never;
+};
+
 /** What one snapshot of a database holds: rows, how far the projection was with some streams, and which epoch it was in. */
-export interface GuardedAnswer<Result> {
+export interface GuardedAnswer<Q extends Queries> {
   /** Undefined when the projection has no pointer there. */
   readonly epoch: number | undefined;
   /** The version of each stream that was asked for; 0 where the projection has not seen it. */
   readonly versions: ReadonlyMap<StreamId, number>;
-  readonly rows: readonly Result[];
+  readonly answers: Answers<Q>;
   /** False only when a replica said that it is one. */
   readonly isPrimary: boolean;
-  readonly rowsRead: number;
 }
 
+type RawRow = Record<string, unknown>;
+
 /**
- * Runs a query together with the checkpoints of `streams` and the projection's epoch in one statement, so that the version check and the
- * data come from one snapshot (I16) and cost one round trip.
+ * Runs queries together with the checkpoints of `streams` and the projection's epoch, so that the version check and the data come from
+ * one snapshot (I16) and cost one round trip: one statement for one query, one batch for several.
  */
-export async function runGuarded<Result>(
+export async function runGuarded<Q extends Queries>(
   database: D1Database | D1DatabaseSession,
   projectionName: string,
   pointer: Pointer,
   streams: readonly StreamId[],
-  query: SelectQuery<Result>,
-): Promise<GuardedAnswer<Result>> {
-  const { sql, params } = query.toSQL();
+  queries: Q,
+): Promise<GuardedAnswer<Q>> {
   const checkpoints = checkpointColumns(pointer, streams);
-  const answer = await database
-    .prepare(
-      `SELECT ${['pointer.epoch AS "guard.epoch"', ...checkpoints.columns, 'answer.*'].join(', ')}
-      FROM projection_pointer AS pointer
-      LEFT JOIN (SELECT 1 AS "guard.found", answer.* FROM (${sql}) AS answer) AS answer ON true
-      WHERE pointer.projection = ?`,
-    )
-    .bind(...checkpoints.params, ...params, projectionName)
-    .all();
+  const guard = ['pointer.epoch AS "guard.epoch"', ...checkpoints.columns];
+  const [only, ...others] = Object.entries(queries);
 
-  const first = answer.results[0];
+  async function run(): Promise<readonly D1Result<RawRow>[]> {
+    if (only && others.length === 0) {
+      const { sql, params } = only[1].toSQL();
+      const whole = database
+        .prepare(
+          `SELECT ${[...guard, 'answer.*'].join(', ')}
+          FROM projection_pointer AS pointer
+          LEFT JOIN (SELECT 1 AS "guard.found", answer.* FROM (${sql}) AS answer) AS answer ON true
+          WHERE pointer.projection = ?`,
+        )
+        .bind(...checkpoints.params, ...params, projectionName);
+      const answer = await whole.all<RawRow>();
+      return [answer, { ...answer, results: answer.results.filter((row) => row['guard.found'] === 1) }];
+    }
+    return database.batch<RawRow>([
+      database
+        .prepare(`SELECT ${guard.join(', ')} FROM projection_pointer AS pointer WHERE pointer.projection = ?`)
+        .bind(...checkpoints.params, projectionName),
+      ...Object.values(queries).map((query) => {
+        const { sql, params } = query.toSQL();
+        return database.prepare(sql).bind(...params);
+      }),
+    ]);
+  }
+
+  const [guarded, ...rest] = await run();
+  const first = guarded?.results[0];
   const versions = first
     ? checkpoints.columns.flatMap((_, index) => JSON.parse(first[`guard.versions.${index}`] as string) as number[])
     : [];
-  const decode = decoderOf<Result>(query);
   return {
     epoch: first?.['guard.epoch'] as number | undefined,
     versions: new Map(streams.map((stream, index) => [stream, versions[index] ?? 0])),
-    rows: answer.results.filter((row) => row['guard.found'] === 1).map(decode),
-    isPrimary: answer.meta.served_by_primary !== false,
-    rowsRead: answer.meta.rows_read,
+    answers: Object.fromEntries(
+      Object.entries(queries).map(([name, query], index) => [name, rest[index]?.results.map(decoderOf(query)) ?? []]),
+    ) as unknown as Answers<Q>,
+    isPrimary: guarded?.meta.served_by_primary !== false,
   };
 }
 

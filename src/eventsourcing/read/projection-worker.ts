@@ -1,90 +1,141 @@
 import type { Group } from '../group.ts';
-import { type Hint, parseHint } from '../message.ts';
+import { type Hint, type HintMessage, packMessages, parseMessage } from '../message.ts';
 import { type StreamId, categoryOf } from '../stream.ts';
+import { withTimeout } from '../timeout.ts';
 import type { CatchUpResult } from './catch-up.ts';
 import type { CatchUpRequest } from './catch-up-step.ts';
 import type { Projection } from './projection.ts';
 
 /** What the projection worker stands on. */
 export interface ProjectionWorkerPorts {
-  /** The live code's projections of a group. */
+  /** The newest code's projections of a group. */
   readonly projectionsOf: (group: Group) => readonly Projection[];
+  /** The groups that follow a stream; undefined when this code does not know its category. */
+  readonly groupsOf: (stream: StreamId) => readonly Group[] | undefined;
   readonly catchUp: (projection: Projection, requests: readonly CatchUpRequest[]) => Promise<CatchUpResult>;
+  readonly send: (group: Group, message: HintMessage) => Promise<void>;
   readonly report: (event: string, details: Record<string, string | number>) => void;
+}
+
+type QueueMessage = Pick<Message, 'body' | 'attempts' | 'ack' | 'retry'>;
+
+interface Received {
+  readonly message: QueueMessage;
+  readonly content: HintMessage;
 }
 
 /** Seconds before a message is tried again: doubling, so that an outage is not hammered. Past the queue's retries, the delivery check. */
 const RETRY_DELAYS_S = [2, 8, 30, 120];
 
+/** How long a batch may wait for other groups to be told, in ms. */
+const FORWARD_TIMEOUT_MS = 2_000;
+
 /**
- * Applies a batch of hints to every projection of the group, each by itself, so that one that fails does not hold up its neighbours, and
- * acknowledges message by message: a message is done once every projection that follows its stream has reached it.
+ * Applies a batch of messages to every projection of the group, each by itself, so that one that fails does not hold up its neighbours,
+ * and acknowledges message by message: one is done once every projection that follows its streams has reached them. Side by side with
+ * that, tells the other groups what came from the objects.
  */
 export async function consumeHints(
   ports: ProjectionWorkerPorts,
   group: Group,
-  messages: readonly Pick<Message, 'body' | 'attempts' | 'ack' | 'retry'>[],
+  messages: readonly QueueMessage[],
 ): Promise<void> {
-  const { projectionsOf, catchUp, report } = ports;
-  const hints = new Map<(typeof messages)[number], Hint>();
-  for (const message of messages) {
-    const hint = parseHint(message.body);
-    if (hint) {
-      hints.set(message, hint);
-      continue;
-    }
+  const { projectionsOf, report } = ports;
+  const received = messages.flatMap((message): readonly Received[] => {
+    const content = parseMessage(message.body);
+    if (content) return [{ message, content }];
     report('consumer.not-a-hint', { group: group.name });
     message.ack();
-  }
+    return [];
+  });
 
-  const byStream = Map.groupBy(hints.values(), (hint) => hint.stream);
-  const reached = await Promise.all(
-    projectionsOf(group).map(async (projection) => {
-      const requests = requestsFor(projection, byStream);
-      return {
-        projection,
-        versions: requests.length > 0 ? await versionsAfter(projection, requests) : new Map<StreamId, number>(),
-      };
-    }),
+  const byStream = Map.groupBy(
+    received.flatMap(({ content }) => content.hints),
+    (hint) => hint.stream,
   );
+  const [reached] = await Promise.all([
+    Promise.all(
+      projectionsOf(group).map(async (projection) => {
+        const requests = requestsFor(projection, byStream);
+        const versions = requests.length > 0 ? await versionsAfter(ports, projection, requests) : NONE;
+        return { projection, versions };
+      }),
+    ),
+    tellOthers(ports, group, received),
+  ]);
 
-  /** Where the streams stand after the catch-up; those of a projection that failed altogether are missing. */
-  async function versionsAfter(
-    projection: Projection,
-    requests: readonly CatchUpRequest[],
-  ): Promise<ReadonlyMap<StreamId, number>> {
-    const startedAt = Date.now();
-    try {
-      const result = await catchUp(projection, requests);
-      if (result.outcome === 'building') {
-        report('projection.building', { projection: projection.name });
-        return new Map();
-      }
-      for (const { stream, version, standstill } of result.streams.values()) {
-        if (standstill)
-          report('projection.standstill', { projection: projection.name, stream, version, ...standstill });
-      }
-      report('projection.batch', {
-        projection: projection.name,
-        group: group.name,
-        streams: requests.length,
-        applied: result.applied,
-        durationMs: Date.now() - startedAt,
-      });
-      return new Map([...result.streams.values()].map(({ stream, version }) => [stream, version]));
-    } catch (error) {
-      report('projection.failed', { projection: projection.name, group: group.name, error: String(error) });
-      return new Map();
-    }
-  }
-
-  for (const [message, hint] of hints) {
-    const isDone = reached.every(
-      ({ projection, versions }) =>
-        !follows(projection, hint.stream) || (versions.get(hint.stream) ?? 0) >= hint.toVersion,
+  for (const { message, content } of received) {
+    const isDone = content.hints.every(({ stream, toVersion }) =>
+      reached.every(
+        ({ projection, versions }) => !follows(projection, stream) || (versions.get(stream) ?? 0) >= toVersion,
+      ),
     );
     if (isDone) message.ack();
     else message.retry({ delaySeconds: RETRY_DELAYS_S[Math.min(message.attempts, RETRY_DELAYS_S.length) - 1] ?? 2 });
+  }
+}
+
+const NONE: ReadonlyMap<StreamId, number> = new Map();
+
+/** Where the streams stand after the catch-up; empty for a projection that failed altogether. */
+async function versionsAfter(
+  { catchUp, report }: ProjectionWorkerPorts,
+  projection: Projection,
+  requests: readonly CatchUpRequest[],
+): Promise<ReadonlyMap<StreamId, number>> {
+  const startedAt = Date.now();
+  try {
+    const result = await catchUp(projection, requests);
+    if (result.outcome === 'building') {
+      report('projection.building', { projection: projection.name });
+      return NONE;
+    }
+    for (const { stream, version, standstill } of result.streams.values()) {
+      if (standstill) report('projection.standstill', { projection: projection.name, stream, version, ...standstill });
+    }
+    report('projection.batch', {
+      projection: projection.name,
+      group: projection.group.name,
+      streams: requests.length,
+      applied: result.applied,
+      durationMs: Date.now() - startedAt,
+    });
+    return new Map([...result.streams.values()].map(({ stream, version }) => [stream, version]));
+  } catch (error) {
+    report('projection.failed', {
+      projection: projection.name,
+      group: projection.group.name,
+      error: String(error),
+    });
+    return NONE;
+  }
+}
+
+/**
+ * Passes on what the objects sent to this group, so that an event costs one message and not one for each group. An optimisation only:
+ * whoever is not told is found by the delivery check. So a message is passed on at its first attempt alone, and nobody waits for it long.
+ */
+async function tellOthers(
+  { groupsOf, send, report }: ProjectionWorkerPorts,
+  group: Group,
+  received: readonly Received[],
+): Promise<void> {
+  const fresh = received
+    .filter(({ message, content }) => content.sender === 'relay' && message.attempts === 1)
+    .flatMap(({ content }) => content.hints);
+  const forGroup = new Map<Group, Hint[]>();
+  for (const hint of fresh) {
+    const [first, ...others] = groupsOf(hint.stream) ?? [];
+    if (first !== group) continue;
+    for (const other of others) forGroup.set(other, [...(forGroup.get(other) ?? []), hint]);
+  }
+  const sends = [...forGroup].flatMap(([other, hints]) =>
+    packMessages(hints, 'group').map((message) => send(other, message)),
+  );
+  try {
+    await withTimeout(Promise.all(sends), FORWARD_TIMEOUT_MS);
+  } catch (error) {
+    report('consumer.others-not-told', { group: group.name, error: String(error) });
   }
 }
 

@@ -1,11 +1,11 @@
 import type { InferInsertModel, InferSelectModel } from 'drizzle-orm';
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
 
-import type { DomainEvent, RecordedEvent } from '../event.ts';
+import type { DomainEvent, RecordedEvent, StoredEvent } from '../event.ts';
 import type { Group } from '../group.ts';
 import { type StreamId, idOf } from '../stream.ts';
 import type { EventTypes } from '../write/upcaster.ts';
-import type { Row, SlotTables } from './slot-tables.ts';
+import type { Row, Slot, SlotTables } from './slot-tables.ts';
 
 /** Names an event type that a projection has no use for. Its checkpoint passes such events all the same. */
 export const ignored = 'ignored';
@@ -76,26 +76,42 @@ export interface ProjectionDeclaration<
   /** The stream categories that it follows, each with its event types. */
   readonly follows: Readonly<Record<string, EventTypes>>;
   /**
-   * The table with one row for each stream. The kernel fills `key` with the aggregate's id (with the whole stream id when several
-   * categories are followed) and `version` with the version of the last event.
+   * The table with one row for each stream, if it has one. The kernel fills `key` with the aggregate's id (with the whole stream id when
+   * several categories are followed) and `version` with the version of the last event.
    */
-  readonly row: { readonly tables: SlotTables<Table>; readonly key: Key };
+  readonly row?: {
+    readonly tables: SlotTables<Table>;
+    readonly key: Key;
+    /** A column of the database's own, which is not declared and means nothing: the number by which a full text index knows a row. */
+    readonly surrogate?: string;
+  };
   readonly appends?: A;
   readonly counters?: C;
   readonly handlers: Handlers<Event, Table, Key, A, C>;
 }
 
+/** The tables of a projection in one slot, by name: `row` is the one with a row for each stream. */
+export type Tables = Readonly<Record<string, SQLiteTable>>;
+
+type TablesIn<Table extends SQLiteTable, A extends Appends, C extends Counters> = { readonly row: Table } & {
+  readonly [Name in keyof A]: A[Name]['a'];
+} & { readonly [Name in keyof C]: C[Name]['tables']['a'] };
+
 /** A projection whose types were checked where it was declared: what the kernel's machinery works with. */
-export interface Projection<Table extends SQLiteTable = SQLiteTable> {
+export interface Projection<InSlot extends Tables = Tables> {
   readonly name: string;
   readonly revision: number;
   readonly group: Group;
   readonly mode: ProjectionMode;
   readonly follows: Readonly<Record<string, EventTypes>>;
-  readonly row: { readonly tables: SlotTables<Table>; readonly key: string };
+  readonly row: { readonly tables: SlotTables; readonly key: string; readonly surrogate?: string } | undefined;
   readonly appends: Appends;
   readonly counters: Counters;
   readonly handlers: Readonly<Record<string, typeof ignored | Handler>>;
+  /** Instead of handlers: what every event does, whatever its type, as it was stored. */
+  readonly everyEvent?: { readonly append: (event: StoredEvent) => Readonly<Record<string, readonly Row[]>> };
+  /** All its tables in one slot, for queries. */
+  readonly tables: (slot: Slot) => InSlot;
 }
 
 /** A handler without its types. */
@@ -121,13 +137,25 @@ export function projectionOf<Event extends DomainEvent>() {
     C extends Counters = Record<never, never>,
   >(
     declaration: ProjectionDeclaration<Event, Table, Key, A, C>,
-  ): Projection<Table> => ({
-    mode: 'asynchronous',
-    appends: {},
-    counters: {},
-    ...declaration,
-    handlers: declaration.handlers as Projection['handlers'],
-  });
+  ): Projection<TablesIn<Table, A, C>> => {
+    const { row, appends = {}, counters = {} } = declaration;
+    const inSlot = (slot: Slot) =>
+      Object.fromEntries([
+        ...(row ? [['row', row.tables[slot]] as const] : []),
+        ...Object.entries<SlotTables>(appends).map(([name, tables]) => [name, tables[slot]] as const),
+        ...Object.entries<Counters[string]>(counters).map(([name, { tables }]) => [name, tables[slot]] as const),
+      ]);
+    const slots = { a: inSlot('a'), b: inSlot('b') };
+    return {
+      mode: 'asynchronous',
+      ...declaration,
+      row,
+      appends,
+      counters,
+      handlers: declaration.handlers as Projection['handlers'],
+      tables: (slot) => slots[slot] as unknown as TablesIn<Table, A, C>,
+    };
+  };
 }
 
 /** The key of a stream's own row. */

@@ -61,7 +61,8 @@ export function inMemorySystem<const Modules extends readonly EventSourcedModule
   options: InMemoryOptions = {},
 ): InMemorySystem<Modules> {
   const { clock = manualClock(), aggregateOptions } = options;
-  const registry = createRegistry(modules);
+  const groups = new Set(modules.flatMap(({ projections }) => projections.map(({ group }) => group)));
+  const registry = createRegistry(modules, [...groups]);
   const events: StoredEvent[] = [];
   const published: PublishedHint[] = [];
   const disks = new Map<StreamId, InMemoryDisk>();
@@ -71,8 +72,8 @@ export function inMemorySystem<const Modules extends readonly EventSourcedModule
     clock,
     typeOf: (stream) => registry.typeOf(stream),
     groupsOf: (stream) => registry.groupsOf(stream),
-    async send(group, hint) {
-      published.push({ group, hint: structuredClone(hint) });
+    async send(group, { hints }) {
+      published.push(...structuredClone(hints).map((hint) => ({ group, hint })));
     },
     // Nothing fires the alarms here, so nobody asks.
     versionsReached: async () => new Map(),

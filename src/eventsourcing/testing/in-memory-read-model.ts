@@ -30,12 +30,15 @@ export interface InMemoryReadModel {
  */
 export function inMemoryReadModel(declared: Projection): InMemoryReadModel {
   const projection = withoutChance(declared);
-  const own = inMemoryTable(projection.row.tables.a, [projection.row.key]);
+  const own = projection.row && {
+    table: inMemoryTable(projection.row.tables.a, [projection.row.key]),
+    key: projection.row.key,
+  };
   const appended = mapValues(projection.appends, (tables) => inMemoryTable(tables.a));
   const counters = mapValues(projection.counters, ({ tables, key }) => inMemoryTable(tables.a, key));
 
   function foldTwice(stream: StreamId, stored: readonly StoredEvent[]): StreamChanges {
-    const before = deepFreeze(own.find({ [projection.row.key]: rowKeyOf(projection, stream) }));
+    const before = own && deepFreeze(own.table.find({ [own.key]: rowKeyOf(projection, stream) }));
     const events = stored.map((event): RecordedEvent =>
       deepFreeze(upcast(projection.follows[categoryOf(stream)] ?? {}, event)),
     );
@@ -54,7 +57,7 @@ export function inMemoryReadModel(declared: Projection): InMemoryReadModel {
       const changes = [...Map.groupBy(batch, ({ stream }) => stream)].map(([stream, events]) =>
         foldTwice(stream, events),
       );
-      for (const { after } of changes) if (after) own.put(after);
+      for (const { after } of changes) if (after) own?.table.put(after);
       for (const [name, table] of Object.entries(appended)) {
         for (const row of changes.flatMap((change) => change.appended[name] ?? [])) table.insert(row);
       }
@@ -64,7 +67,7 @@ export function inMemoryReadModel(declared: Projection): InMemoryReadModel {
       }
     },
     tables: () => ({
-      rows: own.rows(),
+      rows: own?.table.rows() ?? [],
       appended: mapValues(appended, (table) => table.rows()),
       counters: mapValues(counters, (table, name) =>
         table.rows().filter((row) => !isAtZero(row, projection.counters[name]?.key ?? [])),

@@ -2,7 +2,7 @@ import type { InferSelectModel } from 'drizzle-orm';
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
 
 import type { DomainEvent, StoredEvent } from '../event.ts';
-import { type Projection, rowKeyOf } from '../read/projection.ts';
+import { type Projection, type Tables, rowKeyOf } from '../read/projection.ts';
 import { follows } from '../read/projection-worker.ts';
 import type { Row } from '../read/slot-tables.ts';
 import { streamId } from '../stream.ts';
@@ -22,20 +22,25 @@ export interface InterleavingOptions {
   readonly maxBatch?: number;
 }
 
+/** A row of the table with one row for each stream. */
+type RowOf<InSlot extends Tables> = InSlot extends { readonly row: infer Table extends SQLiteTable }
+  ? InferSelectModel<Table>
+  : never;
+
 /** A projection and the events that it is given. */
-export interface Projected<Table extends SQLiteTable> {
+export interface Projected<InSlot extends Tables> {
   /** The same with more events, at the end of the stream of `type` with the aggregate's own `id`. They may be bare: `{ type, data }`. */
   events<State extends object, C extends Command, Event extends DomainEvent, Refusal extends Rejection>(
     type: AggregateType<State, C, Event, Refusal>,
     id: string,
     events: readonly GivenEvent<NoInfer<Event>>[],
-  ): Projected<Table>;
+  ): Projected<InSlot>;
   /** The same with more events as a log stored them: of any streams (those that it does not follow are left out), each in sequence. */
-  stored(events: readonly StoredEvent[]): Projected<Table>;
+  stored(events: readonly StoredEvent[]): Projected<InSlot>;
   /** The rows that the events give, sorted by key. */
-  rows(): readonly InferSelectModel<Table>[];
+  rows(): readonly RowOf<InSlot>[];
   /** The row of the stream of `type` with this id. */
-  row(type: { readonly category: string }, id: string): InferSelectModel<Table> | undefined;
+  row(type: { readonly category: string }, id: string): RowOf<InSlot> | undefined;
   /** The rows of one of its append-only tables, sorted by key. */
   appended(name: string): readonly Row[];
   /** The rows of one of its counter tables, sorted by key; without those that are at 0. */
@@ -59,14 +64,14 @@ export interface Projected<Table extends SQLiteTable> {
  *
  * A handler that is not pure, or that asks for the time or for chance, is an error that names it.
  */
-export function project<Table extends SQLiteTable>(projection: Projection<Table>): Projected<Table> {
+export function project<InSlot extends Tables>(projection: Projection<InSlot>): Projected<InSlot> {
   return projected(projection, []);
 }
 
-function projected<Table extends SQLiteTable>(
-  projection: Projection<Table>,
+function projected<InSlot extends Tables>(
+  projection: Projection<InSlot>,
   log: readonly StoredEvent[],
-): Projected<Table> {
+): Projected<InSlot> {
   let model: InMemoryReadModel | undefined;
   function tables() {
     model ??= foldEachAlone(projection, log);
@@ -83,10 +88,10 @@ function projected<Table extends SQLiteTable>(
       return projected(projection, [...log, ...storedEvents(type.events, stream, events, { fromVersion, series })]);
     },
     stored: (events) => projected(projection, [...log, ...events.filter(({ stream }) => follows(projection, stream))]),
-    rows: () => tables().rows as readonly InferSelectModel<Table>[],
+    rows: () => tables().rows as readonly RowOf<InSlot>[],
     row({ category }, id) {
       const key = rowKeyOf(projection, streamId(category, id));
-      return tables().rows.find((row) => row[projection.row.key] === key) as InferSelectModel<Table> | undefined;
+      return tables().rows.find((row) => row[projection.row?.key ?? ''] === key) as RowOf<InSlot> | undefined;
     },
     appended: (name) => named(tables().appended, name, projection),
     counters: (name) => named(tables().counters, name, projection),

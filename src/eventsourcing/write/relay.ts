@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { Group } from '../group.ts';
-import { type Hint, packHints } from '../message.ts';
+import { type HintMessage, packHints } from '../message.ts';
+import type { StoredEvent } from '../event.ts';
 import type { StreamId } from '../stream.ts';
 import { sleep, withTimeout } from '../timeout.ts';
 import type { AggregateStorage } from './aggregate-storage.ts';
@@ -20,9 +21,12 @@ export interface RelayPorts {
   readonly storage: Pick<AggregateStorage, 'head' | 'read'> & DeliveryAttempts;
   readonly clock: Clock;
   readonly alarm: Alarm;
-  /** The groups that follow a stream; undefined when this code does not know its category. */
+  /**
+   * The groups that follow a stream, undefined when this code does not know its category. Only the first is sent what is new: its
+   * consumer tells the others, many streams in one message. The delivery check sees to each of them.
+   */
   readonly groupsOf: (stream: StreamId) => readonly Group[] | undefined;
-  readonly send: (group: Group, hint: Hint) => Promise<void>;
+  readonly send: (group: Group, message: HintMessage) => Promise<void>;
   /**
    * Asks a group's database how far its projections (or only those named) have brought the stream: the version of each that
    * follows it.
@@ -71,13 +75,8 @@ interface Check {
 
 interface Delivery {
   readonly group: Group;
-  /** Everything up to here was sent, as far as this lifetime knows; undefined when it knows nothing. */
-  published: number | undefined;
-  /** When the last message left, in ms since the epoch. */
-  sentAt: number;
-  isSending: boolean;
   check: Check | undefined;
-  /** How many checks or sends in a row have failed. */
+  /** How many checks in a row have found the group lagging, or sends to it have failed. */
   attempt: number;
 }
 
@@ -97,6 +96,11 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
   let stream: StreamId | undefined;
   let version = 0;
   let deliveries: Delivery[] | undefined;
+  /** Everything up to here was sent, as far as this lifetime knows; undefined when it knows nothing. */
+  let published: number | undefined;
+  /** When the last message left, in ms since the epoch. */
+  let sentAt = 0;
+  let isSending = false;
   /** When the alarm is due; null: not set; undefined: not known yet. */
   let alarmAt: number | null | undefined;
 
@@ -107,9 +111,6 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
       const attempts = storage.attempts();
       deliveries = groupsOf(itsStream)?.map((group) => ({
         group,
-        published: undefined,
-        sentAt: 0,
-        isSending: false,
         check: undefined,
         attempt: attempts.get(group.name) ?? 0,
       }));
@@ -146,29 +147,30 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     storage.setAttempt(delivery.group.name, attempt);
   }
 
-  /** Sends everything unpublished, also what is committed meanwhile. One at a time per group, which is what coalesces a burst. */
-  async function publishTo(delivery: Delivery): Promise<void> {
-    if (delivery.isSending || delivery.published === undefined) return;
-    delivery.isSending = true;
+  /** Sends everything unpublished, also what is committed meanwhile. One at a time, which is what coalesces a burst. */
+  async function publishNow(): Promise<void> {
+    const entry = deliveries?.[0]?.group;
+    if (!entry || isSending || published === undefined) return;
+    isSending = true;
     try {
-      for (let published = delivery.published; published < version; published = delivery.published) {
-        const tooSoonMs = delivery.sentAt + coalesceMs - clock.now();
+      while (published < version) {
+        const tooSoonMs = sentAt + coalesceMs - clock.now();
         if (tooSoonMs > 0) await sleep(Math.min(tooSoonMs, coalesceMs));
         const events = storage.read(published + 1, pageSize);
         // A commit that was rolled back at its very end had announced its events all the same.
         if (events.length === 0) return;
-        const previous = published > 0 ? storage.read(published, 1)[0] : undefined;
+        const previous: StoredEvent | undefined = published > 0 ? storage.read(published, 1)[0] : undefined;
         for (const hint of packHints(events, previous?.id ?? null)) {
-          await withTimeout(send(delivery.group, hint), timeoutMs);
-          delivery.published = hint.toVersion;
-          delivery.sentAt = clock.now();
+          await withTimeout(send(entry, { sender: 'relay', hints: [hint] }), timeoutMs);
+          published = hint.toVersion;
+          sentAt = clock.now();
         }
       }
     } catch (error) {
       // A send that threw may have been accepted all the same. Sending again is harmless, and the alarm, still armed, does.
-      report('relay.send-failed', { group: delivery.group.name, error: String(error) });
+      report('relay.send-failed', { group: entry.name, error: String(error) });
     } finally {
-      delivery.isSending = false;
+      isSending = false;
     }
   }
 
@@ -176,13 +178,13 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
   async function remind(delivery: Delivery, reached: number): Promise<void> {
     const hint = { stream: stream as StreamId, fromVersion: reached + 1, toVersion: version };
     report('relay.reminded', { group: delivery.group.name, stream: hint.stream, reached, version });
-    await withTimeout(send(delivery.group, hint), timeoutMs);
+    await withTimeout(send(delivery.group, { sender: 'reminder', hints: [hint] }), timeoutMs);
   }
 
   async function checkDelivery(delivery: Delivery, check: Check): Promise<void> {
-    if (delivery.published !== undefined && delivery.published < version) {
-      await publishTo(delivery);
-      if (delivery.published === version) delivery.check = { version, dueAt: settledAfter(delivery.group) };
+    if (published !== undefined && published < version) {
+      await publishNow();
+      if (published === version) delivery.check = { version, dueAt: settledAfter(delivery.group) };
       else setAttempt(delivery, delivery.attempt + 1);
       return;
     }
@@ -234,10 +236,14 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
       return [];
     }
     const now = clock.now();
+    const later = Math.min(...known.flatMap(({ check }) => (check && check.dueAt > now ? [check.dueAt] : [])));
     const due = known.flatMap((delivery) => {
       const { check } = delivery;
       if (!check || check.dueAt > now) return [];
-      delivery.check = { ...check, dueAt: now + backoffMs(delivery.attempt + 1) };
+      const pauseMs = backoffMs(delivery.attempt + 1);
+      // If another group's check is due about then, one alarm run sees to both.
+      const isAboutThen = later - now >= pauseMs / 2 && later - now <= pauseMs + firstBackoffMs;
+      delivery.check = { ...check, dueAt: isAboutThen ? later : now + pauseMs };
       return [() => checkSafely(delivery, check)];
     });
     const next = nextDue();
@@ -253,8 +259,8 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     },
 
     expect(itsStream, fromVersion, toVersion): void {
+      published ??= fromVersion - 1;
       for (const delivery of know(itsStream, toVersion) ?? []) {
-        delivery.published ??= fromVersion - 1;
         const dueAt = settledAfter(delivery.group);
         if (!delivery.check) delivery.check = { version: toVersion, dueAt };
         else if (delivery.check.dueAt > dueAt) delivery.check = { ...delivery.check, dueAt };
@@ -264,7 +270,7 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     },
 
     publish(): void {
-      for (const delivery of deliveries ?? []) inBackground(publishTo(delivery));
+      inBackground(publishNow());
     },
 
     async onAlarm(): Promise<void> {

@@ -18,14 +18,19 @@ function token(...seen: (readonly [StreamId, number])[]): CausalToken {
 function readOne(tallyId: string, stream: StreamId, seen: CausalToken, timeoutMs = 1_000) {
   return causalRead(
     system.reads,
-    { projection: tallyBoard, token: seen, stream, query: tallyById(tallyId) },
+    { projection: tallyBoard, token: seen, stream, queries: one(tallyById(tallyId)) },
     { timeoutMs },
   );
 }
 
 function readAll(seen: CausalToken, timeoutMs = 1_000) {
-  return causalRead(system.reads, { projection: tallyBoard, token: seen, query: allTallies }, { timeoutMs });
+  return causalRead(system.reads, { projection: tallyBoard, token: seen, queries: one(allTallies) }, { timeoutMs });
 }
+
+/** One query, under the name `rows`. */
+const one =
+  <Tables, Query>(query: (tables: Tables) => Query) =>
+  (tables: Tables) => ({ rows: query(tables) });
 
 async function tallyAt(...additions: number[]) {
   const { tallyId, stream } = newTally();
@@ -44,7 +49,7 @@ describe('a causal read of one stream', () => {
     const { tallyId, stream, seen } = await tallyAt(1, 2, 3);
     expect(await readOne(tallyId, stream, seen)).toMatchObject({
       outcome: 'read',
-      rows: [{ tallyId, version: 3, sum: 6 }],
+      answers: { rows: [{ tallyId, version: 3, sum: 6 }] },
     });
   });
 
@@ -73,7 +78,8 @@ describe('a causal read of one stream', () => {
       return cloudflare.aggregateStub(bindings, of);
     };
     const answers = await Promise.all(Array.from({ length: 100 }, () => readOne(tallyId, stream, seen, 5_000)));
-    for (const answer of answers) expect(answer).toMatchObject({ outcome: 'read', rows: [{ version: 2 }] });
+    for (const answer of answers)
+      expect(answer).toMatchObject({ outcome: 'read', answers: { rows: [{ version: 2 }] } });
     expect(loads).toBe(1);
   });
 
@@ -81,7 +87,10 @@ describe('a causal read of one stream', () => {
     const { tallyId, stream, seen } = await tallyAt(1);
     // A request that leads the catch-up and is cancelled: its work never ends.
     void system.reads.flights.run([`tally-board/${stream}`], () => new Promise(() => undefined));
-    expect(await readOne(tallyId, stream, seen, 4_000)).toMatchObject({ outcome: 'read', rows: [{ version: 1 }] });
+    expect(await readOne(tallyId, stream, seen, 4_000)).toMatchObject({
+      outcome: 'read',
+      answers: { rows: [{ version: 1 }] },
+    });
   });
 
   it('leaves a stale replica for the primary before it has anything caught up', async () => {
@@ -97,7 +106,10 @@ describe('a causal read of one stream', () => {
       ...seen,
       bookmarks: new Map([['serving', '00000000-00000000-00000000-00000000000000000000000000000000']]),
     };
-    expect(await readOne(tallyId, stream, withBookmark)).toMatchObject({ outcome: 'read', rows: [{ version: 1 }] });
+    expect(await readOne(tallyId, stream, withBookmark)).toMatchObject({
+      outcome: 'read',
+      answers: { rows: [{ version: 1 }] },
+    });
     expect(answeredByReplica).toBe(1);
     expect(loads).toBe(0);
   });
@@ -127,7 +139,10 @@ describe('a causal read of one stream', () => {
         if (faults >= 0) throw new Error('D1_ERROR: Network connection lost.');
       },
     });
-    expect(await readOne(tallyId, stream, seen)).toMatchObject({ outcome: 'read', rows: [{ version: 1 }] });
+    expect(await readOne(tallyId, stream, seen)).toMatchObject({
+      outcome: 'read',
+      answers: { rows: [{ version: 1 }] },
+    });
     faults = Number.POSITIVE_INFINITY;
     expect(await readOne(tallyId, stream, seen, 200)).toEqual({ outcome: 'unavailable' });
   });
@@ -136,7 +151,7 @@ describe('a causal read of one stream', () => {
     const { tallyId, stream } = newTally();
     for (let page = 0; page < 11; page += 1) await Promise.all(Array.from({ length: 100 }, () => add(tallyId, 1)));
     expect(await readOne(tallyId, stream, token([stream, 1_100]), 5_000)).toMatchObject({
-      rows: [{ version: 1_100, sum: 1_100 }],
+      answers: { rows: [{ version: 1_100, sum: 1_100 }] },
     });
   });
 
@@ -165,13 +180,13 @@ describe('a causal read of one stream', () => {
     expect(await readOne(tallyId, stream, seen, 60_000)).toEqual({ outcome: 'dead-letter', stream, wanted: 2, has: 1 });
     expect(await readOne(tallyId, stream, token([stream, 1]))).toMatchObject({
       outcome: 'read',
-      rows: [{ version: 1 }],
+      answers: { rows: [{ version: 1 }] },
     });
   });
 
   it('reads absence as no rows at version 0', async () => {
     const { tallyId, stream } = newTally();
-    expect(await readOne(tallyId, stream, EMPTY_TOKEN)).toMatchObject({ outcome: 'read', rows: [] });
+    expect(await readOne(tallyId, stream, EMPTY_TOKEN)).toMatchObject({ outcome: 'read', answers: { rows: [] } });
   });
 });
 
@@ -180,7 +195,7 @@ describe('a causal read of many streams', () => {
     const tallies = await Promise.all([tallyAt(1), tallyAt(2, 3), tallyAt(4, 5, 6)]);
     const seen = token(...tallies.map(({ stream }, index) => [stream, index + 1] as const));
     const answer = await readAll(seen);
-    const rows = answer.outcome === 'read' ? answer.rows : [];
+    const rows = answer.outcome === 'read' ? answer.answers.rows : [];
     for (const [index, { tallyId }] of tallies.entries()) {
       expect(rows.find((row) => row.tallyId === tallyId)?.version).toBe(index + 1);
     }
@@ -211,7 +226,10 @@ describe('epochs and builds', () => {
     await env.SERVING_DB.prepare(
       `UPDATE projection_pointer SET epoch = epoch + 1 WHERE projection = 'tally-board'`,
     ).run();
-    expect(await readOne(tallyId, stream, seen)).toMatchObject({ outcome: 'read', rows: [{ version: 1 }] });
+    expect(await readOne(tallyId, stream, seen)).toMatchObject({
+      outcome: 'read',
+      answers: { rows: [{ version: 1 }] },
+    });
   });
 
   it('answers "building" for a projection without a pointer, and for one whose live revision it has no code for', async () => {

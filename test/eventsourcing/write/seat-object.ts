@@ -16,7 +16,7 @@ export const night: Group = { name: 'night', batchWaitMs: 30_000 };
 /** What surrounds the object; a test replaces what it wants to fail. */
 interface Surroundings {
   groupsOf: InMemoryHost['groupsOf'];
-  send: InMemoryHost['send'];
+  send: (group: Group, hint: Hint) => Promise<void>;
   versionsReached: InMemoryHost['versionsReached'];
   random: () => number;
 }
@@ -49,7 +49,9 @@ export function seatObject(relayOptions: RelayOptions = {}) {
     clock,
     typeOf: () => seatType,
     groupsOf: (stream) => around.groupsOf(stream),
-    send: (group, hint) => around.send(group, hint),
+    async send(group, { hints }) {
+      for (const hint of hints) await around.send(group, hint);
+    },
     versionsReached: (group, stream, projections) => around.versionsReached(group, stream, projections),
     report: (event) => reports.push(event),
     relayOptions: { timeoutMs: 20, ...relayOptions },

@@ -1,0 +1,91 @@
+import { asc, gt, sql } from 'drizzle-orm';
+import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+
+import type { StoredEvent } from '../event.ts';
+import type { Group } from '../group.ts';
+import type { AnyAggregateType } from '../write/aggregate-type.ts';
+import { queryBuilder } from './causal-read.ts';
+import type { Projection } from './projection.ts';
+
+/** What the archive writes: the feed's position is the table's own key, given by the database. */
+const written = sqliteTable('archive_event', {
+  stream: text('stream').notNull(),
+  version: integer('version').notNull(),
+  event: text('event', { mode: 'json' }).$type<StoredEvent>().notNull(),
+});
+
+const archived = sqliteTable('archive_event', {
+  position: integer('position').primaryKey(),
+  stream: text('stream').notNull(),
+  version: integer('version').notNull(),
+  event: text('event', { mode: 'json' }).$type<StoredEvent>().notNull(),
+});
+
+/** The archive's name, and its key in the database. */
+const ARCHIVE = 'archive';
+
+/**
+ * The archive: every event of every stream, once, as it was stored, in an order that keeps each stream's. It is what the feed and a rebuild
+ * read. It is append-only and has one slot: it is repaired by appending, never rebuilt.
+ */
+export function archiveOf(
+  types: readonly AnyAggregateType[],
+  group: Group,
+): Projection<{ readonly events: typeof archived }> {
+  return {
+    name: ARCHIVE,
+    revision: 1,
+    group,
+    mode: 'asynchronous',
+    follows: Object.fromEntries(types.map(({ category, events }) => [category, events])),
+    row: undefined,
+    appends: { events: { a: written, b: written } },
+    counters: {},
+    handlers: {},
+    everyEvent: { append: (event) => ({ events: [{ stream: event.stream, version: event.version, event }] }) },
+    tables: () => ({ events: archived }),
+  };
+}
+
+/** How far one page of a filtered feed looks, in events. */
+const WINDOW = 1_000;
+
+/**
+ * A page of the feed: the events after a position that pass the filter, and how far was looked, which is where the next page begins. One
+ * transaction writes at a time, so no event ever appears before a position that was already read.
+ */
+export function feedAfter(
+  position: number,
+  filter: { readonly category?: string | undefined; readonly type?: string | undefined },
+  take: number,
+) {
+  return ({ events }: { readonly events: typeof archived }) => {
+    const window = queryBuilder
+      .select()
+      .from(events)
+      .where(gt(events.position, position))
+      .orderBy(asc(events.position))
+      .limit(filter.category === undefined && filter.type === undefined ? take : WINDOW)
+      .as('looked_at');
+    return {
+      page: queryBuilder
+        .select({ position: window.position, event: window.event })
+        .from(window)
+        .where(
+          sql.join(
+            [
+              sql`true`,
+              ...(filter.category === undefined
+                ? []
+                : [sql`substr(${window.stream}, 1, instr(${window.stream}, '-') - 1) = ${filter.category}`]),
+              ...(filter.type === undefined ? [] : [sql`${window.event} ->> '$.type' = ${filter.type}`]),
+            ],
+            sql` AND `,
+          ),
+        )
+        .orderBy(asc(window.position))
+        .limit(take),
+      lookedAt: queryBuilder.select({ to: sql<number | null>`max(${window.position})`.as('to') }).from(window),
+    };
+  };
+}

@@ -1,0 +1,85 @@
+import type * as z from 'zod';
+
+import type { Projection } from '../eventsourcing/read/projection.ts';
+import type { AppContext } from './app-env.ts';
+import { causal } from './causal.ts';
+import { HEADER } from './headers.ts';
+import { requireOperator } from './operations-access.ts';
+import { parseParams, parseQuery } from './params.ts';
+import type { Answer, Route } from './route.ts';
+
+/** Codes of the problems that any causal read may answer with. */
+export const READ_PROBLEMS = [
+  'invalid-causal-token',
+  'causal-token-ahead',
+  'projection-behind',
+  'projection-building',
+  'overloaded',
+] as const;
+
+/** A route that answers from read models in a form of its own, where neither one resource nor a plain list is what is asked for. */
+export interface QueryRoute<Params extends z.ZodObject, Query extends z.ZodObject> {
+  readonly path: string;
+  readonly id: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly tag: string;
+  readonly params?: Params;
+  readonly query?: Query;
+  readonly reads: readonly Projection[];
+  readonly answer: Answer;
+  /** Codes of problems beyond those that any causal read may answer with. */
+  readonly problems?: readonly string[];
+  /** Asks for the operations key. */
+  readonly isOperations?: boolean;
+  readonly handle: (
+    c: AppContext,
+    asked: { readonly params: z.output<Params>; readonly query: z.output<Query> },
+  ) => Promise<Response>;
+}
+
+/** Declares a query's route. */
+export function queryRoute<Params extends z.ZodObject, Query extends z.ZodObject>(
+  route: QueryRoute<Params, Query>,
+): Route {
+  const {
+    path,
+    id,
+    summary,
+    description,
+    tag,
+    params,
+    query,
+    reads,
+    answer,
+    problems = [],
+    isOperations,
+    handle,
+  } = route;
+  return {
+    method: 'GET',
+    path,
+    operation: {
+      id,
+      summary,
+      ...(description !== undefined && { description }),
+      tag,
+      ...(params && { params }),
+      ...(query && { query }),
+      requestHeaders: [HEADER.causalToken],
+      answers: { 200: { ...answer, headers: [...(answer.headers ?? []), HEADER.causalIncomplete] } },
+      problems: [...READ_PROBLEMS, ...(params ? ['invalid-id'] : []), ...(query ? ['invalid-field'] : []), ...problems],
+      ...(isOperations && { isOperations }),
+    },
+    handlers: [
+      causal({ reads }),
+      async (c) => {
+        if (isOperations) await requireOperator(c);
+        return handle(c, {
+          params: parseParams(c, params),
+          query: (query ? parseQuery(c, query) : {}) as z.output<Query>,
+        });
+      },
+    ],
+  };
+}

@@ -1,0 +1,96 @@
+import * as z from 'zod';
+
+import type { StoredEvent } from '../eventsourcing/event.ts';
+import { type archiveOf, feedAfter } from '../eventsourcing/read/archive.ts';
+import { idOf } from '../eventsourcing/stream.ts';
+import { fromCursor, invalidCursor, toCursor } from '../http/cursor.ts';
+import { queryRoute } from '../http/query-route.ts';
+import type { Route } from '../http/route.ts';
+import { PAGE_QUERY, Time, Version } from '../http/schemas.ts';
+
+// https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
+const CloudEvent = z
+  .strictObject({
+    specversion: z.literal('1.0'),
+    id: z.string(),
+    source: z.string().meta({ description: 'The path of the stream.' }),
+    type: z.string(),
+    subject: z.string().meta({ description: 'The aggregate’s id.' }),
+    time: Time,
+    datacontenttype: z.literal('application/json'),
+    streamversion: Version,
+    schemaversion: z.int(),
+    correlationid: z.string(),
+    causationid: z.string(),
+    actor: z.string(),
+    data: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: 'CloudEvent', description: 'CloudEvents 1.0; the members after `datacontenttype` are extensions.' });
+
+const FeedQuery = z.strictObject({
+  after: z
+    .string()
+    .max(1024)
+    .optional()
+    .meta({ description: 'The `nextCursor` of the page before; absent: from the beginning.' }),
+  limit: PAGE_QUERY.limit,
+  type: z.string().max(100).optional(),
+  category: z.string().max(100).optional(),
+});
+
+const FEED = 'feed';
+
+/** The feed: every event of every stream, for whoever polls with the last cursor. */
+export function feedRoute(archive: ReturnType<typeof archiveOf>): Route {
+  return queryRoute({
+    path: '/events',
+    id: 'getEvents',
+    summary: 'Every event, in an order that keeps each stream’s',
+    description:
+      'Poll with `nextCursor`, which is never null: no event is ever missed, also while others are being written. A filtered page may be short or empty while the cursor still advances.',
+    tag: 'operations',
+    query: FeedQuery,
+    reads: [archive],
+    isOperations: true,
+    answer: {
+      description: 'Events, oldest first.',
+      schema: z.strictObject({ items: z.array(CloudEvent), nextCursor: z.string() }),
+      example: { items: [], nextCursor: 'WyJmZWVkIiwiIiwiMCJd' },
+    },
+    problems: ['invalid-cursor'],
+    async handle(c, { query: { after, limit, type, category } }) {
+      const [, from] = fromCursor(FEED, after) ?? ['', '0'];
+      const position = Number(from);
+      if (!Number.isSafeInteger(position) || position < 0) throw invalidCursor();
+      const { page, lookedAt } = await c.var.causal.readSnapshot(
+        archive,
+        feedAfter(position, { category, type }, limit),
+      );
+      // A full page ends at its last event; any other has looked at everything up to the end of its window.
+      const reached = page.length === limit ? page.at(-1)?.position : lookedAt[0]?.to;
+      return c.json({
+        items: page.map(({ event }) => toCloudEvent(event)),
+        nextCursor: toCursor(FEED, ['', String(reached ?? position)]),
+      });
+    },
+  });
+}
+
+function toCloudEvent(event: StoredEvent): z.input<typeof CloudEvent> {
+  const { id, stream, version, type, schemaVersion, data, metadata, recordedAt } = event;
+  return {
+    specversion: '1.0',
+    id,
+    source: `/streams/${stream}`,
+    type,
+    subject: idOf(stream),
+    time: recordedAt,
+    datacontenttype: 'application/json',
+    streamversion: version,
+    schemaversion: schemaVersion,
+    correlationid: metadata.correlationId,
+    causationid: metadata.causationId,
+    actor: metadata.actor,
+    data,
+  };
+}

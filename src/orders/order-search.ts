@@ -1,0 +1,90 @@
+import { getTableColumns, getTableName, sql } from 'drizzle-orm';
+import { sqliteTable, text } from 'drizzle-orm/sqlite-core';
+
+import { queryBuilder } from '../eventsourcing/read/causal-read.ts';
+import { projectionOf } from '../eventsourcing/read/projection.ts';
+import { slotTables } from '../eventsourcing/read/slot-tables.ts';
+import { reporting } from '../groups.ts';
+import { ORDER, type OrderEvent, orderType } from './order.ts';
+import { orderColumns, orderRow } from './order-row.ts';
+import { toIndexText, toMatchExpression } from './search-text.ts';
+
+const orders = slotTables((slot) =>
+  sqliteTable(`order_search_${slot}`, {
+    ...orderColumns(),
+    // What is indexed, in the form in which it is.
+    customerTerms: text('customer_terms').notNull(),
+    itemTerms: text('item_terms').notNull(),
+    skuTerms: text('sku_terms').notNull(),
+    trackingTerms: text('tracking_terms').notNull(),
+  }),
+);
+
+type SearchTable = typeof orders.a;
+
+/** The support desk's full text search: over customer name, item names, SKUs and tracking; each hit is the order as it is now. */
+export const orderSearch = projectionOf<OrderEvent>()({
+  name: 'order-search',
+  revision: 1,
+  group: reporting,
+  follows: { [ORDER]: orderType.events },
+  row: { tables: orders, key: 'orderId', surrogate: 'search_id' },
+  handlers: {
+    OrderPlaced: {
+      create: (event) => {
+        const row = orderRow.placed(event);
+        return {
+          ...row,
+          customerTerms: toIndexText(row.customerName),
+          itemTerms: toIndexText(row.items.map(({ name }) => name).join('\n')),
+          skuTerms: toIndexText(row.items.map(({ sku }) => sku).join('\n')),
+          trackingTerms: '',
+        };
+      },
+    },
+    OrderShipped: {
+      change: (row, event) => ({ ...orderRow.shipped(row, event), trackingTerms: toIndexText(event.data.tracking) }),
+    },
+    OrderDelivered: { change: (row, event) => orderRow.delivered(row, event) },
+    OrderCancelled: { change: (row, event) => orderRow.cancelled(row, event) },
+    ItemsReturned: { change: (row, event) => orderRow.returned(row, event) },
+  },
+});
+
+/** How many of the newest matches are ranked. To rank all of them would read all of them. */
+const RANKED = 1_000;
+
+/** How much a match counts, by column of the index: customer, items, SKUs, tracking. */
+const WEIGHTS = '4.0, 1.0, 3.0, 3.0';
+
+/**
+ * Orders that match, best first (bm25), of the newest 1,000 that do; `skip` of them were on the pages before. Undefined when there is
+ * nothing to look for in what was typed.
+ */
+export function searchOrders(typed: string, skip: number, take: number) {
+  const expression = toMatchExpression(typed);
+  if (expression === undefined) return undefined;
+  return ({ row: table }: { readonly row: SearchTable }) => {
+    const {
+      customerTerms: _customer,
+      itemTerms: _item,
+      skuTerms: _sku,
+      trackingTerms: _tracking,
+      ...shown
+    } = getTableColumns(table);
+    const index = sql`${sql.identifier(`${getTableName(table)}_index`)}`;
+    const hits = sql`(
+      SELECT rowid AS search_id, score FROM (
+        SELECT rowid, bm25(${index}, ${sql.raw(WEIGHTS)}) AS score
+        FROM ${index} WHERE ${index} MATCH ${expression}
+        ORDER BY rowid DESC LIMIT ${RANKED}
+      )
+      ORDER BY score, search_id DESC LIMIT ${take} OFFSET ${skip}
+    ) AS hit`;
+    return queryBuilder
+      .select(shown)
+      .from(table)
+      .innerJoin(hits, sql`hit.search_id = ${table}.search_id`)
+      .orderBy(sql`hit.score`, sql`hit.search_id DESC`);
+  };
+}

@@ -1,0 +1,211 @@
+import * as z from 'zod';
+
+import { fromCursor, invalidCursor, toPage } from '../http/cursor.ts';
+import { queryRoute } from '../http/query-route.ts';
+import type { Route } from '../http/route.ts';
+import { MoneySchema, PAGE_QUERY, Time, Uuid, pageOf } from '../http/schemas.ts';
+import { dashboard, frontPage } from './dashboard.ts';
+import { ORDER_STATUSES } from './order.ts';
+import { GROUPINGS, orderAnalytics, ordersBy } from './order-analytics.ts';
+import type { OrderRow } from './order-row.ts';
+import { orderSearch, searchOrders } from './order-search.ts';
+import { ORDER_EXAMPLE, ORDER_ID, OrderView, fromRow } from './order-view.ts';
+import { highlightsOf } from './search-highlights.ts';
+
+const Highlight = z
+  .strictObject({
+    field: z.enum(['customerName', 'item', 'sku', 'tracking']),
+    text: z.string(),
+    ranges: z
+      .array(z.tuple([z.int(), z.int()]))
+      .meta({ description: 'From and to (exclusive) of each part that was found, in UTF-16 code units of `text`.' }),
+  })
+  .meta({ id: 'Highlight' });
+
+const Hit = OrderView.extend({ highlights: z.array(Highlight) }).meta({ id: 'OrderHit' });
+
+const SearchQuery = z.strictObject({
+  q: z
+    .string()
+    .min(1)
+    .max(500)
+    .meta({ description: 'Words, found as prefixes, or phrases in quotes; all have to be found.' }),
+  ...PAGE_QUERY,
+});
+
+const Day = z.iso.date();
+
+const AnalyticsQuery = z.strictObject({
+  groupBy: z.enum(GROUPINGS),
+  from: Day.optional().meta({ description: 'The first UTC day of placement.' }),
+  to: Day.optional().meta({ description: 'The UTC day of placement to stop before.' }),
+});
+
+const Figures = z.strictObject({
+  key: z
+    .string()
+    .nullable()
+    .meta({ description: 'The day, region, segment or category; null where an order has none.' }),
+  currency: z.string(),
+  orders: z.int(),
+  items: z.int(),
+  total: z.int().meta({ description: 'Minor units of the currency, without cancelled orders and returned items.' }),
+  cancelled: z.int().meta({ description: 'How many orders were cancelled.' }),
+});
+
+const Analytics = z
+  .strictObject({
+    groupBy: z.enum(GROUPINGS),
+    from: Day.nullable(),
+    to: Day.nullable(),
+    groups: z.array(Figures),
+  })
+  .meta({ id: 'OrderAnalytics' });
+
+const Dashboard = z
+  .strictObject({
+    ordersByStatus: z.record(z.enum(ORDER_STATUSES), z.int()),
+    revenue: z.array(z.strictObject({ currency: z.string(), total: z.int(), today: z.int() })),
+    bestSellers: z.array(z.strictObject({ sku: z.string(), name: z.string(), quantity: z.int() })),
+    latestOrders: z.array(
+      z.strictObject({
+        orderId: Uuid,
+        customerName: z.string(),
+        status: z.enum(ORDER_STATUSES),
+        total: MoneySchema,
+        placedAt: Time,
+      }),
+    ),
+  })
+  .meta({ id: 'Dashboard' });
+
+/** The routes of the read models that search and count. They come before those of single orders, whose paths would match theirs. */
+export const reportRoutes: readonly Route[] = [
+  queryRoute({
+    path: '/orders/search',
+    id: 'searchOrders',
+    summary: 'Full text search over orders',
+    description:
+      'Over customer names, item names, SKUs and tracking; case and accents do not matter. Best matches first, of the newest 1,000.',
+    tag: 'orders',
+    query: SearchQuery,
+    reads: [orderSearch],
+    answer: {
+      description: 'One page of hits. `nextCursor` is null on the last.',
+      schema: pageOf(Hit),
+      example: {
+        items: [{ ...ORDER_EXAMPLE, highlights: [{ field: 'customerName', text: 'Ada Lovelace', ranges: [[4, 8]] }] }],
+        nextCursor: null,
+      },
+    },
+    problems: ['invalid-cursor'],
+    async handle(c, { query: { q, limit, cursor } }) {
+      const list = `search:${q}`;
+      const [, skipped] = fromCursor(list, cursor) ?? ['', '0'];
+      const skip = Number(skipped);
+      if (!Number.isSafeInteger(skip) || skip < 0) throw invalidCursor();
+      const search = searchOrders(q, skip, limit + 1);
+      const rows = search ? await c.var.causal.readMany(orderSearch, search) : [];
+      const view = (row: OrderRow) => ({ ...fromRow(row), highlights: highlightsOf(row, q) });
+      return c.json(toPage(list, rows, limit, view, () => ['', String(skip + limit)]));
+    },
+  }),
+  queryRoute({
+    path: '/analytics/orders',
+    id: 'analyzeOrders',
+    summary: 'Orders, items and totals by day, region, segment or category',
+    description: 'Totals are per currency, never mixed. With `Accept: text/csv` the groups come as CSV.',
+    tag: 'reports',
+    query: AnalyticsQuery,
+    reads: [orderAnalytics],
+    answer: {
+      description: 'The figures of each group.',
+      schema: Analytics,
+      example: {
+        groupBy: 'region',
+        from: '2026-11-01',
+        to: null,
+        groups: [{ key: 'EU', currency: 'EUR', orders: 2, items: 3, total: 5997, cancelled: 1 }],
+      },
+      alternative: {
+        contentType: 'text/csv',
+        example: 'key,currency,orders,items,total,cancelled\r\nEU,EUR,2,3,5997,1\r\n',
+      },
+    },
+    async handle(c, { query: { groupBy, from, to } }) {
+      const rows = await c.var.causal.readMany(orderAnalytics, ordersBy(groupBy, from, to));
+      const groups = rows.map(({ key, ...figures }) => ({ key: key === '' ? null : key, ...figures }));
+      if (!isCsvWanted(c.req.header('Accept'))) return c.json({ groupBy, from: from ?? null, to: to ?? null, groups });
+      return c.body(toCsv(['key', 'currency', 'orders', 'items', 'total', 'cancelled'], groups), 200, {
+        'Content-Type': 'text/csv; charset=utf-8',
+      });
+    },
+  }),
+  queryRoute({
+    path: '/dashboard',
+    id: 'getDashboard',
+    summary: 'The front page: orders by status, revenue, best sellers, latest orders',
+    tag: 'reports',
+    reads: [dashboard],
+    answer: {
+      description: 'Running counters and the ten latest orders.',
+      schema: Dashboard,
+      example: {
+        ordersByStatus: { placed: 1, shipped: 0, delivered: 0, returned: 0, cancelled: 0 },
+        revenue: [{ currency: 'EUR', total: 3998, today: 3998 }],
+        bestSellers: [{ sku: 'TIDE-2027', name: 'Tide table 2027', quantity: 2 }],
+        latestOrders: [
+          {
+            orderId: ORDER_ID,
+            customerName: 'Ada Lovelace',
+            status: 'placed',
+            total: { amount: 3998, currency: 'EUR' },
+            placedAt: '2026-11-23T09:00:00.000Z',
+          },
+        ],
+      },
+    },
+    async handle(c) {
+      const today = new Date(c.var.runtime.clock.now()).toISOString().slice(0, 'YYYY-MM-DD'.length);
+      const page = await c.var.causal.readSnapshot(dashboard, frontPage(today));
+      const counted = new Map(page.statuses.map(({ status, orders }) => [status, orders]));
+      const revenue = [...Map.groupBy(page.revenue, ({ currency }) => currency)].map(([currency, rows]) => ({
+        currency,
+        total: rows.find(({ day }) => day !== today)?.total ?? 0,
+        today: rows.find(({ day }) => day === today)?.total ?? 0,
+      }));
+      return c.json({
+        ordersByStatus: Object.fromEntries(ORDER_STATUSES.map((status) => [status, counted.get(status) ?? 0])),
+        revenue,
+        bestSellers: page.bestSellers,
+        latestOrders: page.latestOrders.map(({ orderId, customerName, status, total, currency, placedAt }) => ({
+          orderId,
+          customerName,
+          status,
+          total: { amount: total, currency },
+          placedAt,
+        })),
+      });
+    },
+  }),
+];
+
+/** Whether the client asks for CSV rather than JSON. */
+function isCsvWanted(accept: string | undefined): boolean {
+  return /(^|,)\s*text\/csv\s*(;|,|$)/i.test(accept ?? '');
+}
+
+/** Rows as CSV (RFC 4180). */
+function toCsv<Column extends string>(
+  columns: readonly Column[],
+  rows: readonly Readonly<Record<Column, string | number | null>>[],
+): string {
+  const lines = rows.map((row) => columns.map((column) => csvField(row[column])).join(','));
+  return [columns.join(','), ...lines, ''].join('\r\n');
+}
+
+function csvField(value: string | number | null): string {
+  // A leading = + - or @ would be a formula to a spreadsheet.
+  const text = typeof value === 'string' && /^[=+\-@]/.test(value) ? `'${value}` : String(value ?? '');
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
