@@ -149,7 +149,7 @@ export function tallyById(tallyId: string) {
 
 /** Every tally. */
 export function allTallies({ row: table }: { readonly row: typeof board.a }) {
-  return queryBuilder.select().from(table).orderBy(table.tallyId);
+  return queryBuilder.select().from(table).orderBy(table.tallyId).limit(1_000);
 }
 
 export const tally: Module = {

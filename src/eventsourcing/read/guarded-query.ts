@@ -3,7 +3,10 @@ import { Column, SQL, is } from 'drizzle-orm';
 import type { StreamId } from '../stream.ts';
 import type { Pointer } from './pointer.ts';
 
-/** A drizzle select, made with `queryBuilder`: it is not run by itself but inside a guarded query. */
+/**
+ * A drizzle select, made with `queryBuilder`: it is not run by itself but inside a guarded query. One that is ordered needs a limit, since
+ * SQLite leaves an ORDER BY out of a part of a join that has none.
+ */
 export interface SelectQuery<Result> {
   toSQL(): { sql: string; params: unknown[] };
   readonly _: { readonly selectedFields: Record<string, unknown>; readonly result: Result[] };
@@ -48,6 +51,7 @@ export async function runGuarded<Q extends Queries>(
   async function run(): Promise<readonly D1Result<RawRow>[]> {
     if (only && others.length === 0) {
       const { sql, params } = only[1].toSQL();
+      if (/ order by /i.test(sql) && !/ limit /i.test(sql)) throw new Error(`an ordered query needs a limit: ${sql}`);
       const whole = database
         .prepare(
           `SELECT ${[...guard, 'answer.*'].join(', ')}
