@@ -170,6 +170,8 @@ export function ordersBy(groupedBy: Grouping, from: string | undefined, to: stri
       .where(
         and(
           eq(table.groupedBy, groupedBy),
+          // Always so by day; said here, it lets the key's own order do the grouping.
+          groupedBy === 'day' ? eq(table.value, '') : undefined,
           from === undefined ? undefined : gte(table.day, from),
           to === undefined ? undefined : lt(table.day, to),
         ),

@@ -85,6 +85,7 @@ export function searchOrders(typed: string, skip: number, take: number) {
       .select(shown)
       .from(table)
       .innerJoin(hits, sql`hit.search_id = ${table}.search_id`)
-      .orderBy(sql`hit.score`, sql`hit.search_id DESC`);
+      .orderBy(sql`hit.score`, sql`hit.search_id DESC`)
+      .limit(take);
   };
 }

@@ -145,8 +145,8 @@ export interface Outcome {
 
 export function outcomeOf({ events }: History): Outcome {
   const first = events[0] as ReturnType<typeof placed>;
-  const types = events.map(({ type }) => type);
-  const isCancelled = types.includes('OrderCancelled');
+  const types = new Set(events.map(({ type }) => type));
+  const isCancelled = types.has('OrderCancelled');
   const back = new Map<string, number>();
   for (const event of events) {
     if (event.type !== 'ItemsReturned') continue;
@@ -161,9 +161,9 @@ export function outcomeOf({ events }: History): Outcome {
   }));
   const stages: OrderStatus[] = ['placed'];
   if (isCancelled) stages.push('cancelled');
-  if (types.includes('OrderShipped')) stages.push('shipped');
-  if (types.includes('OrderDelivered')) stages.push('delivered');
-  if (types.includes('OrderDelivered') && kept.every(({ quantity }) => quantity === 0)) stages.push('returned');
+  if (types.has('OrderShipped')) stages.push('shipped');
+  if (types.has('OrderDelivered')) stages.push('delivered');
+  if (types.has('OrderDelivered') && kept.every(({ quantity }) => quantity === 0)) stages.push('returned');
   return {
     status: stages.at(-1) ?? 'placed',
     day: first.recordedAt.slice(0, 10),

@@ -100,7 +100,8 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
   let published: number | undefined;
   /** When the last message left, in ms since the epoch. */
   let sentAt = 0;
-  let isSending = false;
+  /** Until when a send that is under way is waited for, in ms since the epoch. A bound, since what it awaits may never come back. */
+  let sendingUntil = 0;
   /** When the alarm is due; null: not set; undefined: not known yet. */
   let alarmAt: number | null | undefined;
 
@@ -150,8 +151,8 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
   /** Sends everything unpublished, also what is committed meanwhile. One at a time, which is what coalesces a burst. */
   async function publishNow(): Promise<void> {
     const entry = deliveries?.[0]?.group;
-    if (!entry || isSending || published === undefined) return;
-    isSending = true;
+    if (!entry || clock.now() < sendingUntil || published === undefined) return;
+    sendingUntil = clock.now() + coalesceMs + 2 * timeoutMs;
     try {
       while (published < version) {
         const tooSoonMs = sentAt + coalesceMs - clock.now();
@@ -162,15 +163,16 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
         const previous: StoredEvent | undefined = published > 0 ? storage.read(published, 1)[0] : undefined;
         for (const hint of packHints(events, previous?.id ?? null)) {
           await withTimeout(send(entry, { sender: 'relay', hints: [hint] }), timeoutMs);
-          published = hint.toVersion;
+          published = Math.max(published, hint.toVersion);
           sentAt = clock.now();
+          sendingUntil = sentAt + coalesceMs + 2 * timeoutMs;
         }
       }
     } catch (error) {
       // A send that threw may have been accepted all the same. Sending again is harmless, and the alarm, still armed, does.
       report('relay.send-failed', { group: entry.name, error: String(error) });
     } finally {
-      isSending = false;
+      sendingUntil = 0;
     }
   }
 

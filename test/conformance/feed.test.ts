@@ -1,0 +1,226 @@
+import { describe, expect, it } from 'vitest';
+
+import {
+  type Headers,
+  asOperator,
+  createProduct,
+  eur,
+  eventsOf,
+  get,
+  json,
+  orderAfter,
+  orderStep,
+  placeOrder,
+  post,
+  withToken,
+} from '../support/api.ts';
+import { expectInvalidFields, expectProblem } from '../support/problem.ts';
+
+interface CloudEvent {
+  readonly id: string;
+  readonly source: string;
+  readonly subject: string;
+  readonly type: string;
+  readonly streamversion: number;
+  readonly schemaversion: number;
+  readonly data: Record<string, unknown>;
+}
+
+interface Page {
+  readonly items: readonly CloudEvent[];
+  readonly nextCursor: string;
+}
+
+async function page(query: string, headers: Headers = {}): Promise<Page> {
+  const answer = await get(`/events?${query}`, { ...asOperator, ...headers });
+  expect(answer.status).toBe(200);
+  return json(answer);
+}
+
+/** Where the feed ends at the moment. */
+async function endOfFeed(headers: Headers = {}): Promise<string> {
+  let { items, nextCursor } = await page('limit=100', headers);
+  while (items.length > 0) ({ items, nextCursor } = await page(`limit=100&after=${nextCursor}`, headers));
+  return nextCursor;
+}
+
+/** Everything after a cursor, page by page; `headers` go with the first page, and so bring up what their token names. */
+async function readFrom(cursor: string, query: string, headers: Headers = {}): Promise<CloudEvent[]> {
+  const events: CloudEvent[] = [];
+  let first = await page(`${query}&after=${cursor}`, headers);
+  for (let last = ''; last !== first.nextCursor; first = await page(`${query}&after=${last}`)) {
+    events.push(...first.items);
+    last = first.nextCursor;
+  }
+  return events;
+}
+
+const kinds = (events: readonly CloudEvent[]) =>
+  events.map(({ source, streamversion, type }) => `${source} ${streamversion} ${type}`);
+
+describe('GET /events', () => {
+  it('holds what was just written for whoever has the token, though no message was delivered', async () => {
+    const from = await endOfFeed();
+    const order = await orderAfter(['shipment']);
+    const { items } = await page(`after=${from}&limit=100`, withToken(order.answer));
+    expect(kinds(items.filter(({ source }) => source === `/streams/${order.stream}`))).toEqual([
+      `/streams/${order.stream} 1 OrderPlaced`,
+      `/streams/${order.stream} 2 OrderShipped`,
+    ]);
+  });
+
+  it('gives events as CloudEvents 1.0', async () => {
+    const from = await endOfFeed();
+    const { answer, productId, stream } = await createProduct({}, { 'X-Correlation-Id': 'c-7' });
+    const [event] = (await page(`after=${from}`, withToken(answer))).items;
+    expect(Object.keys(event ?? {}).toSorted()).toEqual([
+      'actor',
+      'causationid',
+      'correlationid',
+      'data',
+      'datacontenttype',
+      'id',
+      'schemaversion',
+      'source',
+      'specversion',
+      'streamversion',
+      'subject',
+      'time',
+      'type',
+    ]);
+    const [logged] = await eventsOf(stream);
+    expect(event).toMatchObject({
+      specversion: '1.0',
+      source: `/streams/${stream}`,
+      subject: productId,
+      type: 'ProductCreated',
+      datacontenttype: 'application/json',
+      streamversion: 1,
+      schemaversion: 1,
+      correlationid: 'c-7',
+      actor: 'anonymous',
+    });
+    expect(event?.data).toEqual(logged?.data);
+    // Attributes of CloudEvents are lower-case letters and digits, and `source` leads to the stream.
+    for (const name of Object.keys(event ?? {})) expect(name).toMatch(/^[a-z0-9]{1,20}$/);
+    expect((await get(`${event?.source}/events`, asOperator)).status).toBe(200);
+  });
+
+  it('is in pages of `limit`, without a double or a gap, and stays where it is at the end', async () => {
+    const from = await endOfFeed();
+    const { answer, stream } = await orderAfter(['shipment', 'delivery']);
+    for (const limit of [1, 2, 100]) {
+      const events = await readFrom(from, `limit=${limit}`, withToken(answer));
+      const versions = events.filter(({ source }) => source.endsWith(stream)).map((event) => event.streamversion);
+      expect(versions).toEqual([1, 2, 3]);
+      expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
+    }
+    const end = await endOfFeed();
+    expect(await page(`after=${end}`)).toEqual({ items: [], nextCursor: end });
+    expect(await page(`after=${end}`)).toEqual({ items: [], nextCursor: end });
+  });
+
+  it('is filtered by type and by category, with a cursor that advances over what is left out', async () => {
+    const from = await endOfFeed();
+    const product = await createProduct();
+    const prices = [1, 2, 3, 4, 5, 6];
+    for (const amount of prices) {
+      await post(`/products/${product.productId}/price`, { price: eur(amount), reason: 'Sale' });
+    }
+    const { answer, orderId, stream } = await placeOrder({ items: [{ sku: product.sku, quantity: 1 }] });
+    const shipped = await orderStep(orderId, 'shipment', withToken(answer));
+    await page(`after=${from}`, withToken(shipped));
+    // The product is not in that token: its own event has to be brought up as well.
+    const changed = await get(`/products/${product.productId}`, { 'X-Version': String(prices.length + 1) });
+    await page(`after=${from}`, withToken(changed));
+
+    const placed = await readFrom(from, 'limit=2&type=OrderPlaced');
+    expect(kinds(placed)).toEqual([`/streams/${stream} 1 OrderPlaced`]);
+    expect(kinds(await readFrom(from, 'limit=1&category=order'))).toEqual([
+      `/streams/${stream} 1 OrderPlaced`,
+      `/streams/${stream} 2 OrderShipped`,
+    ]);
+    const updates = await readFrom(from, 'limit=4&category=product&type=PriceUpdated');
+    expect(updates.map(({ streamversion }) => streamversion)).toEqual([2, 3, 4, 5, 6, 7]);
+
+    for (const nothing of [
+      'category=order&type=PriceUpdated',
+      'category=nothing',
+      'type=Nothing',
+      "type='%20OR%201=1",
+    ]) {
+      const empty = await page(`${nothing}&after=${from}`);
+      expect(empty.items).toEqual([]);
+      expect(empty.nextCursor).not.toBe(from);
+      // The place is the same one that an unfiltered reader gets to.
+      expect(await page(`after=${empty.nextCursor}`)).toEqual({ items: [], nextCursor: empty.nextCursor });
+    }
+  });
+
+  it('misses nothing while others write, for a reader who only goes on from `nextCursor`', async () => {
+    const from = await endOfFeed();
+    const products = await Promise.all(Array.from({ length: 4 }, () => createProduct()));
+    let isWriting = true;
+    const changes = 12;
+    async function write(productId: string): Promise<void> {
+      for (let amount = 1; amount <= changes; amount += 1) {
+        const path = `/products/${productId}/price`;
+        const answer = await post(path, { price: eur(amount), reason: 'Sale' });
+        // Reading with the token brings the event into the archive, beside the other writers' readers.
+        await page('limit=1', withToken(answer));
+      }
+    }
+    async function poll(): Promise<CloudEvent[]> {
+      const events: CloudEvent[] = [];
+      let cursor = from;
+      for (let isLast = false; !isLast;) {
+        // One more look after the writers have stopped.
+        isLast = !isWriting;
+        for (let isEmpty = false; !isEmpty;) {
+          const next = await page(`limit=3&after=${cursor}`);
+          events.push(...next.items);
+          isEmpty = next.items.length === 0;
+          cursor = next.nextCursor;
+        }
+      }
+      return events;
+    }
+    const writers = Promise.all(products.map(({ productId }) => write(productId))).finally(() => {
+      isWriting = false;
+    });
+    const [events] = await Promise.all([poll(), writers]);
+    for (const { stream } of products) {
+      const versions = events
+        .filter(({ source }) => source === `/streams/${stream}`)
+        .map((event) => event.streamversion);
+      expect(versions).toEqual(Array.from({ length: changes + 1 }, (_, index) => index + 1));
+    }
+    expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
+  });
+
+  it.each<Headers>([{}, { Authorization: 'Bearer wrong' }])('is 401 with %j', async (headers) => {
+    await expectProblem(get('/events', headers), 401, 'unauthorized');
+  });
+
+  it('refuses a cursor that it never gave out, and parameters that are none', async () => {
+    const cursorOf = (...parts: readonly unknown[]) => btoa(JSON.stringify(parts)).replaceAll('=', '');
+    const { nextCursor } = await json(get('/products?limit=1'));
+    for (const cursor of [
+      'x',
+      '1',
+      '%00',
+      cursorOf('feed', '', '-1'),
+      cursorOf('feed', '', '1.5'),
+      cursorOf('feed', '', 'x'),
+      cursorOf('feed', '', 1),
+      cursorOf('orders', '', '1'),
+      ...(nextCursor === null ? [] : [nextCursor as string]),
+    ]) {
+      await expectProblem(get(`/events?after=${cursor}`, asOperator), 400, 'invalid-cursor');
+    }
+    for (const limit of ['0', '101', 'x', '-1']) {
+      expect(await expectInvalidFields(get(`/events?limit=${limit}`, asOperator))).toEqual(['/limit']);
+    }
+    expect(await expectInvalidFields(get('/events?cursor=x', asOperator))).toEqual(['/cursor']);
+  });
+});

@@ -1,0 +1,108 @@
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+
+import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
+import type { Hint } from '../../../src/eventsourcing/message.ts';
+import { type StreamId, streamId } from '../../../src/eventsourcing/stream.ts';
+import { reporting } from '../../../src/groups.ts';
+import { asOperator, get, json, orderAfter } from '../../support/api.ts';
+import { deliver, hintsOf } from '../../support/queue.ts';
+import { add, newTally, system } from '../../support/system.ts';
+
+/** A stream's events in the archive, in the feed's order. */
+async function archived(stream: StreamId): Promise<StoredEvent[]> {
+  const { results } = await env.REPORTING_DB.prepare(
+    'SELECT event FROM archive_event WHERE stream = ? ORDER BY position',
+  )
+    .bind(stream)
+    .all<{ event: string }>();
+  return results.map(({ event }) => JSON.parse(event) as StoredEvent);
+}
+
+async function logOf(stream: StreamId): Promise<readonly StoredEvent[]> {
+  return (await system.aggregates.load(stream, 1, 500)).events;
+}
+
+/** A stream of so many events, and one message about each. */
+async function streamOf(count: number) {
+  const { tallyId, stream } = newTally();
+  for (let version = 1; version <= count; version += 1) {
+    await add(tallyId, version);
+    await expect.poll(() => hintsOf(stream).some(({ toVersion }) => toVersion === version)).toBe(true);
+  }
+  return { tallyId, stream, hints: hintsOf(stream) };
+}
+
+const toReporting = (hints: readonly Hint[]) => deliver(hints, { group: reporting });
+
+describe('the archive', () => {
+  it('has every event once and as it is stored, in the order of its stream', async () => {
+    const { stream, hints } = await streamOf(6);
+    const [last, ...others] = hints.toReversed();
+    await toReporting([last, ...others, ...hints] as Hint[]);
+    await toReporting(hints);
+    expect(await archived(stream)).toEqual(await logOf(stream));
+  });
+
+  it('has them once when several consumers have the same messages at once', async () => {
+    const { stream, hints } = await streamOf(5);
+    const results = await Promise.all(Array.from({ length: 4 }, () => toReporting(hints)));
+    for (const { explicitAcks } of results) expect(explicitAcks).toHaveLength(5);
+    expect(await archived(stream)).toEqual(await logOf(stream));
+  });
+
+  it('reads from the log what no message brought', async () => {
+    const { stream, hints } = await streamOf(4);
+    await toReporting(hints.slice(3));
+    expect(await archived(stream)).toEqual(await logOf(stream));
+  });
+
+  it('keeps many streams of one batch each in its order', async () => {
+    const streams = await Promise.all([streamOf(3), streamOf(4), streamOf(5)]);
+    const hints = streams.flatMap((one) => one.hints);
+    await toReporting(hints.toSorted((one, other) => other.toVersion - one.toVersion));
+    for (const { stream } of streams) expect(await archived(stream)).toEqual(await logOf(stream));
+  });
+
+  it('keeps an event in the shape in which it was written, and the feed gives it out so', async () => {
+    const { orderId, stream, answer } = await orderAfter([]);
+    const [placed] = await logOf(stream as StreamId);
+    // An order that was shipped before carriers were recorded.
+    const past = streamId('order', crypto.randomUUID());
+    const shipped = { ...placed!, type: 'OrderShipped', version: 2, schemaVersion: 1, data: { tracking: 'T1' } };
+    const events = [
+      { ...placed!, stream: past, id: crypto.randomUUID() },
+      { ...shipped, stream: past, id: crypto.randomUUID() },
+    ];
+    const hint = { stream: past, fromVersion: 1, toVersion: 2, previousId: null, events };
+    expect((await toReporting([hint])).explicitAcks).toHaveLength(1);
+    expect(await archived(past)).toEqual(events);
+
+    const { items } = await json(get('/events?limit=100&type=OrderShipped', asOperator));
+    const item = items.find(({ source }: { source: string }) => source === `/streams/${past}`);
+    expect(item).toMatchObject({ schemaversion: 1, streamversion: 2, data: { tracking: 'T1' } });
+    expect(item.data).not.toHaveProperty('carrier');
+    expect(answer.status).toBe(201);
+    expect(orderId).not.toBe('');
+  });
+
+  it('takes events of types and schema versions that this code does not know', async () => {
+    const { stream, hints } = await streamOf(1);
+    const [hint] = hints as [Hint];
+    const future = hint.events!.map((event) => ({ ...event, type: 'Multiplied', schemaVersion: 7 }));
+    expect((await toReporting([{ ...hint, events: future }])).explicitAcks).toHaveLength(1);
+    expect(await archived(stream)).toEqual(future);
+  });
+
+  it('has a checkpoint that moves with its rows', async () => {
+    const { stream, hints } = await streamOf(3);
+    await toReporting(hints.slice(0, 2));
+    const version = () =>
+      env.REPORTING_DB.prepare('SELECT version FROM checkpoint WHERE projection = ? AND stream = ?')
+        .bind('archive', stream)
+        .first<number>('version');
+    expect([await version(), (await archived(stream)).length]).toEqual([2, 2]);
+    await toReporting(hints);
+    expect([await version(), (await archived(stream)).length]).toEqual([3, 3]);
+  });
+});
