@@ -59,6 +59,37 @@ describe('product-catalog', () => {
     });
   });
 
+  test('ProductCreated appends the first price, from none, and every PriceUpdated the next', () => {
+    const sold = {
+      ...priced(1999, 1799),
+      metadata: { actor: 'ada' },
+    };
+    expect(project(productCatalog).events(productType, id, [created, sold]).appended('prices')).toEqual([
+      {
+        productId: id,
+        version: 1,
+        fromAmount: null,
+        fromCurrency: null,
+        toAmount: 1999,
+        toCurrency: 'EUR',
+        reason: null,
+        actor: 'anonymous',
+        changedAt: '2026-01-01T00:00:00.000Z',
+      },
+      {
+        productId: id,
+        version: 2,
+        fromAmount: 1999,
+        fromCurrency: 'EUR',
+        toAmount: 1799,
+        toCurrency: 'EUR',
+        reason: 'Spring sale',
+        actor: 'ada',
+        changedAt: '2026-01-01T00:00:01.000Z',
+      },
+    ]);
+  });
+
   test('is moved by nothing that comes before ProductCreated', () => {
     expect(() =>
       project(productCatalog)

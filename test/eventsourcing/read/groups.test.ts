@@ -477,5 +477,7 @@ describe('a queue that loses, doubles and reorders', () => {
         }
       }
     },
+    // Some two hundred and fifty events, one request each.
+    90_000,
   );
 });

@@ -1,0 +1,67 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import { findRanges, toIndexText, toMatchExpression } from '../../src/orders/search-text.ts';
+
+describe('what is indexed', () => {
+  test.each([
+    ['Ada LOVELACE', 'ada lovelace'],
+    ['Cre\u0300me brûlée', 'creme brulee'],
+    ['Straße', 'strasse'],
+    ['ΟΔΟΣ, οδός', 'οδοσ, οδοσ'],
+    ['İstanbul ırmak', 'istanbul irmak'],
+    ['東京', ' 東京 京 '],
+    ['東', ' 東 '],
+    ['東京タワーTシャツ', ' 東京 京タ タワ ワー ー t シャ ャツ ツ '],
+    ['ｶﾞｲﾄﾞ', ' ガイ イド ド '],
+    ['서울', '서울'],
+    ['서울'.normalize('NFD'), '서울'],
+  ])('of %j is %j', (text, indexed) => {
+    expect(toIndexText(text)).toBe(indexed);
+  });
+});
+
+describe('what is looked for', () => {
+  test.each([
+    ['Ada lov', '"ada"* AND "lov"*'],
+    ['"Ada Lovelace" x', '"ada lovelace" AND "x"*'],
+    ['ada" lovelace', '"ada"* AND "lovelace"*'],
+    ['TIDE-2027', '"tide-2027"*'],
+    ['東京', '" 東京 "*'],
+    ['東京T', '" 東京 京 t"*'],
+    ['a\u0000b', '"a b"*'],
+    ['OR (', '"or"*'],
+    ['"" * ( 🌊', undefined],
+  ])('for %j is %j', (typed, expression) => {
+    expect(toMatchExpression(typed)).toBe(expression);
+  });
+});
+
+test('whatever is typed, ranges are in order, within the text, and never empty', () => {
+  const text = fc.oneof(
+    fc.string({ unit: 'grapheme' }),
+    fc.string({ unit: fc.constantFrom(...Array.from('aA"ß東京ー 한\u0301-İﾄﾞ🌊')) }),
+  );
+  fc.assert(
+    fc.property(text, text, (held, typed) => {
+      let end = -1;
+      for (const [from, to] of findRanges(held, typed)) {
+        expect(from).toBeGreaterThan(end);
+        expect(to).toBeGreaterThan(from);
+        end = to;
+      }
+      expect(end).toBeLessThanOrEqual(held.length);
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test('a word finds itself, however it is written', () => {
+  const word = fc.string({ unit: fc.constantFrom(...Array.from('aÁßıİσςΣ東京ーカガ한ёЙ7')), minLength: 1 });
+  fc.assert(
+    fc.property(word, fc.constantFrom('NFC', 'NFD', 'NFKC'), (held, form) => {
+      expect(findRanges(`x ${held} y`, held.normalize(form))).toEqual([[2, 2 + held.length]]);
+      expect(toIndexText(held.normalize(form))).toBe(toIndexText(held));
+    }),
+  );
+});
