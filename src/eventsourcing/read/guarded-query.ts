@@ -51,7 +51,7 @@ export async function runGuarded<Q extends Queries>(
   async function run(): Promise<readonly D1Result<RawRow>[]> {
     if (only && others.length === 0) {
       const { sql, params } = only[1].toSQL();
-      if (/ order by /i.test(sql) && !/ limit /i.test(sql)) throw new Error(`an ordered query needs a limit: ${sql}`);
+      if (/ ORDER BY /i.test(sql) && !/ LIMIT /i.test(sql)) throw new Error(`an ordered query needs a limit: ${sql}`);
       const whole = database
         .prepare(
           `SELECT ${[...guard, 'answer.*'].join(', ')}
