@@ -7,7 +7,9 @@ import { type CatchUpResult, catchUp } from './eventsourcing/read/catch-up.ts';
 import type { CatchUpRequest } from './eventsourcing/read/catch-up-step.ts';
 import type { CausalReadPorts } from './eventsourcing/read/causal-read.ts';
 import { liveVersions } from './eventsourcing/read/confirm.ts';
-import { pointerCache } from './eventsourcing/read/pointer.ts';
+import type { Refusal } from './eventsourcing/read/dead-letter.ts';
+import { type Pointer, type Target, pointerCache } from './eventsourcing/read/pointer.ts';
+import { failTarget } from './eventsourcing/read/pointer-change.ts';
 import type { Projection } from './eventsourcing/read/projection.ts';
 import type { ProjectionWorkerPorts } from './eventsourcing/read/projection-worker.ts';
 import { singleFlight } from './eventsourcing/read/single-flight.ts';
@@ -79,6 +81,10 @@ export function createRuntime(
       pointers,
       loadEvents: aggregates.load,
       revisionOf: registry.revisionOf,
+      failTarget: (name: string, pointer: Pointer, target: Target, refusal: Refusal) =>
+        failTarget(database(projection.group), name, pointer, target, refusal, new Date(clock.now()).toISOString()),
+      now: clock.now,
+      report: log,
     };
     return catchUp(ports, projection.name, requests);
   }
@@ -101,7 +107,14 @@ export function createRuntime(
     },
     aggregates,
     clock,
-    reads: { databaseOf: database, pointers, catchUp: runCatchUp, flights: singleFlight(), now: clock.now },
+    reads: {
+      databaseOf: database,
+      pointers,
+      catchUp: runCatchUp,
+      flights: singleFlight(),
+      now: clock.now,
+      report: log,
+    },
     causalTimeoutMs: platform.causalTimeoutMs,
     catchUp: runCatchUp,
     databaseOf: database,
@@ -123,7 +136,8 @@ export function createRuntime(
           .projectionsFollowing(stream)
           .filter((projection) => projection.group === group && (names?.includes(projection.name) ?? true));
         const versions = await liveVersions(database(group), projections, [stream]);
-        return new Map(versions.map(({ projection, version }) => [projection, version]));
+        // What a dead letter holds counts as delivered: another message would bring it no further.
+        return new Map(versions.flatMap(({ projection, version, isHeld }) => (isHeld ? [] : [[projection, version]])));
       },
       report: log,
       ...(platform.aggregateOptions && { aggregateOptions: platform.aggregateOptions }),

@@ -5,7 +5,8 @@ import { type StreamId, categoryOf } from '../stream.ts';
 import type { LogPage } from '../write/aggregate.ts';
 import { upcast } from '../write/upcaster.ts';
 import type { Position } from './checkpoint.ts';
-import { PoisonEventError, foldStream } from './fold.ts';
+import type { DeadLetterCause, Obstacles, Refusal } from './dead-letter.ts';
+import { PoisonEventError, type StreamChanges, foldStream } from './fold.ts';
 import type { Move } from './guarded-batch.ts';
 import { eventsFromHints } from './hinted-events.ts';
 import type { Target } from './pointer.ts';
@@ -25,10 +26,7 @@ export interface CatchUpRequest {
 
 /** Why a stream could not be brought further. */
 export type StandstillCause =
-  /** A handler threw, or a constraint refused what it made. Trying again will not help. */
-  | 'poison'
-  /** The log is not the one that the checkpoint was made from: it was restored to an earlier time. */
-  | 'log-restored'
+  | DeadLetterCause
   /** An event type or schema version that this code does not know, as during a deploy. */
   | 'unreadable-event'
   /** The object that has its log turned the read away. */
@@ -39,13 +37,18 @@ export type StandstillCause =
 /** That a stream cannot be brought further, and why. */
 export interface Standstill {
   readonly cause: StandstillCause;
+  /** For people, and not for logs: it may quote what an event holds. */
   readonly reason: string;
+  /** It waits for an operator: there is nothing to try again. */
+  readonly isDeadLetter?: true;
 }
 
-/** Where a stream stands, in the live slot. */
+/** Where a stream stands in the leading target: the live one, if there is any. */
 export interface StreamProgress {
   readonly stream: StreamId;
   readonly version: number;
+  /** With a standstill that an event causes: that event. */
+  readonly refusal?: Refusal;
   /** The stream's own version, where its log was read. */
   readonly head?: number;
   readonly standstill?: Standstill;
@@ -63,94 +66,162 @@ export interface RevisionPosition {
   readonly position: Position;
 }
 
+/** Where an applied event came from. */
+export interface Trace {
+  readonly correlationId: string;
+  readonly causationId: string;
+}
+
 /** What one stream contributes to a batch: a move for each target that is behind. */
 export interface Step {
   readonly stream: StreamId;
   readonly moves: ReadonlyMap<Revision, Move>;
-  /** The version of the live target after it. */
-  readonly liveVersion: number;
+  /** The version of the leading target after it. */
+  readonly leadVersion: number;
   /** How long its rows are, in characters of JSON. */
   readonly length: number;
+  readonly traces: readonly Trace[];
 }
 
-/** What became of one stream in one round: where it stands, and the step it can take. */
+/** What became of one stream in one round: where it stands, and the step it can take, which ends before an event that is refused. */
 export interface Look {
   readonly progress: StreamProgress;
   readonly step?: Step;
+  /** Targets beside the leading one that cannot take an event which the leading one can. */
+  readonly failures: readonly Failure[];
+}
+
+/** An event that a target beside the leading one cannot take. */
+export interface Failure {
+  readonly revision: Revision;
+  readonly refusal: Refusal;
+}
+
+/** How far one round goes. */
+export interface StepLimits {
+  /** Events of one stream. */
+  readonly pageSize: number;
+  /** Takes up dead letters again instead of stopping before them. */
+  readonly retriesDeadLetters?: boolean;
 }
 
 /**
  * One stream's next page of events (from the hints where these fit, else from the log), folded for every target that is behind. The
- * first of `positions` is the live target's. Without a step there is nothing (more) to do, or the stream is at a standstill.
+ * first of `positions` is the leading target's: the others never pass it. Without a step there is nothing (more) to do, or the stream is at
+ * a standstill.
  */
 export async function nextStep(
   request: CatchUpRequest,
   positions: readonly [RevisionPosition, ...RevisionPosition[]],
+  obstacles: Obstacles,
   loadEvents: LoadEvents,
-  pageSize: number,
+  limits: StepLimits,
 ): Promise<Look> {
   const { stream, wanted, hints = [] } = request;
-  const [{ revision: live, position: livePosition }] = positions;
+  const [lead] = positions;
   const all = positions.map(({ position }) => position);
   const lowest = all.reduce((low, position) => (position.version < low.version ? position : low));
-  const progress: StreamProgress = { stream, version: livePosition.version };
-  if (wanted !== 'head' && lowest.version >= wanted) return { progress };
+  const progress: StreamProgress = { stream, version: lead.position.version };
+  if (wanted !== 'head' && lowest.version >= wanted) return { progress, failures: [] };
+
+  const dead = obstacles.refused?.isOpen && !limits.retriesDeadLetters ? obstacles.refused : undefined;
+  const end = dead ? dead.version - 1 : Number.POSITIVE_INFINITY;
+  const held = dead && { standstill: { cause: dead.cause, reason: dead.error, isDeadLetter: true as const } };
+  if (lowest.version >= end) return { progress: { ...progress, ...held }, failures: [] };
 
   let head: { readonly head?: number } = {};
   let events = eventsFromHints(hints, lowest);
   if (!events) {
     let page: LogPage;
     try {
-      page = await loadEvents(stream, lowest.version + 1, pageSize);
+      page = await loadEvents(stream, lowest.version + 1, limits.pageSize);
     } catch (error) {
       const cause = error instanceof OverloadedError ? 'overloaded' : 'transient';
-      return { progress: { ...progress, standstill: { cause, reason: String(error) } } };
+      return { progress: { ...progress, standstill: { cause, reason: String(error) } }, failures: [] };
     }
     ({ events } = page);
     head = { head: page.head };
     if (page.previousId !== lowest.eventId || all.some((position) => contradicts(page, position))) {
+      const cause = 'log-restored';
       const reason = `the log no longer has event ${lowest.eventId} at version ${lowest.version}`;
-      return { progress: { ...progress, ...head, standstill: { cause: 'log-restored', reason } } };
+      const version = lead.position.version + 1;
+      const refusal = { stream, version, eventId: '', cause, kind: cause, error: reason } as const;
+      return { progress: { ...progress, ...head, standstill: { cause, reason }, refusal }, failures: [] };
     }
   }
+  events = events.slice(0, limits.pageSize).filter(({ version }) => version <= end);
 
-  const moves = new Map<Revision, Move>();
-  let standstill: { readonly standstill?: Standstill } = {};
-  for (const { revision, position } of positions) {
-    const moved = moveOver(revision.projection, stream, position, events);
-    if (moved.move) moves.set(revision, moved.move);
-    if (moved.standstill && revision === live) standstill = { standstill: moved.standstill };
+  const led = moveOver(lead, stream, events, obstacles.skipped);
+  const reached = led.move?.toVersion ?? lead.position.version;
+  const moves = new Map<Revision, Move>(led.move && [[lead.revision, led.move]]);
+  const failures: Failure[] = [];
+  for (const other of positions.slice(1)) {
+    const within = events.filter(({ version }) => version <= reached);
+    const { move, refusal } = moveOver(other, stream, within, obstacles.skipped);
+    if (move) moves.set(other.revision, move);
+    if (refusal) failures.push({ revision: other.revision, refusal });
   }
-  const look = { progress: { ...progress, ...head, ...standstill } };
+  const standstill = led.standstill ? { standstill: led.standstill } : reached === end ? held : undefined;
+  const look = {
+    progress: { ...progress, ...head, ...standstill, ...(led.refusal && { refusal: led.refusal }) },
+    failures,
+  };
   if (moves.size === 0) return look;
-  const liveVersion = moves.get(live)?.toVersion ?? livePosition.version;
   const length = [...moves.values()].reduce((sum, { changes }) => sum + JSON.stringify(changes).length, 0);
-  return { ...look, step: { stream, moves, liveVersion, length } };
+  const traces = events.map(({ metadata: { correlationId, causationId } }) => ({ correlationId, causationId }));
+  return { ...look, step: { stream, moves, leadVersion: reached, length, traces } };
+}
+
+interface Moved {
+  readonly move?: Move;
+  readonly standstill?: Standstill;
+  readonly refusal?: Refusal;
 }
 
 /** Folds a page for one target. What stands before an event that cannot be applied is applied all the same. */
 function moveOver(
-  projection: Projection,
+  { revision: { projection }, position: from }: RevisionPosition,
   stream: StreamId,
-  from: Position,
   stored: readonly StoredEvent[],
-): { readonly move?: Move; readonly standstill?: Standstill } {
-  const { everyEvent } = projection;
-  if (everyEvent) return appendStored(everyEvent, stream, from, stored);
+  skipped: Obstacles['skipped'],
+): Moved {
+  const events = stored.filter(({ version }) => version > from.version);
+  const isTaken = (event: StoredEvent) => skipped.get(event.version) !== event.id;
   const types = projection.follows[categoryOf(stream)] ?? {};
-  const events: RecordedEvent[] = [];
+  const readable: StoredEvent[] = [];
+  const lifted: RecordedEvent[] = [];
   let standstill: { readonly standstill?: Standstill } = {};
-  try {
-    for (const event of stored) if (event.version > from.version) events.push(upcast(types, event));
-  } catch (error) {
-    standstill = { standstill: { cause: 'unreadable-event', reason: String(error) } };
+  if (projection.everyEvent) readable.push(...events);
+  else {
+    try {
+      for (const event of events) {
+        if (isTaken(event)) lifted.push(upcast(types, event));
+        readable.push(event);
+      }
+    } catch (error) {
+      standstill = { standstill: { cause: 'unreadable-event', reason: String(error) } };
+    }
   }
+  const { everyEvent } = projection;
+  const fold = everyEvent
+    ? () => appendStored(everyEvent, stream, readable.filter(isTaken))
+    : (taken: readonly RecordedEvent[]) => foldStream(projection, stream, from.row, taken);
   try {
-    return { ...toMove(projection, stream, from, events), ...standstill };
+    return { ...toMove(stream, from, readable, fold(lifted)), ...standstill };
   } catch (error) {
     if (!(error instanceof PoisonEventError)) throw error;
-    const before = events.slice(0, events.indexOf(error.event));
-    return { ...toMove(projection, stream, from, before), standstill: { cause: 'poison', reason: error.message } };
+    const { id: eventId, version } = error.event;
+    const before = lifted.filter((event) => event.version < version);
+    return {
+      ...toMove(
+        stream,
+        from,
+        readable.filter((event) => event.version < version),
+        fold(before),
+      ),
+      standstill: { cause: 'poison', reason: error.message },
+      refusal: { stream, version, eventId, cause: 'poison', kind: error.kind, error: error.message },
+    };
   }
 }
 
@@ -158,30 +229,24 @@ function moveOver(
 function appendStored(
   everyEvent: NonNullable<Projection['everyEvent']>,
   stream: StreamId,
-  from: Position,
-  stored: readonly StoredEvent[],
-): { readonly move?: Move } {
-  const events = stored.filter(({ version }) => version > from.version);
-  const last = events.at(-1);
-  if (!last) return {};
+  events: readonly StoredEvent[],
+): StreamChanges {
   const appended: Record<string, Row[]> = {};
   for (const [name, rows] of events.flatMap((event) => Object.entries(everyEvent.append(event)))) {
     (appended[name] ??= []).push(...rows);
   }
-  const changes = { stream, before: undefined, after: undefined, appended, counted: {} };
-  return { move: { stream, from, toVersion: last.version, toEventId: last.id, changes } };
+  return { stream, before: undefined, after: undefined, appended, counted: {} };
 }
 
+/** The move over some events, whether or not all of them were taken. */
 function toMove(
-  projection: Projection,
   stream: StreamId,
   from: Position,
-  events: readonly RecordedEvent[],
+  events: readonly StoredEvent[],
+  changes: StreamChanges,
 ): { readonly move?: Move } {
   const last = events.at(-1);
-  if (!last) return {};
-  const changes = foldStream(projection, stream, from.row, events);
-  return { move: { stream, from, toVersion: last.version, toEventId: last.id, changes } };
+  return last ? { move: { stream, from, toVersion: last.version, toEventId: last.id, changes } } : {};
 }
 
 /** Whether a page shows another event, or none, where this position was. */

@@ -23,6 +23,7 @@ export interface CausalReadPorts {
   readonly catchUp: (projection: Projection, requests: readonly CatchUpRequest[]) => Promise<CatchUpResult>;
   readonly flights: SingleFlight;
   readonly now: () => number;
+  readonly report: (event: string, details: Record<string, string | number>) => void;
 }
 
 export interface CausalReadOptions {
@@ -77,7 +78,7 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
   request: CausalReadRequest<InSlot, Q>,
   options: CausalReadOptions = {},
 ): Promise<CausalReadResult<Q>> {
-  const { databaseOf, pointers, catchUp, flights, now } = ports;
+  const { databaseOf, pointers, catchUp, flights, now, report } = ports;
   const { projection, token, stream, queries } = request;
   const { timeoutMs = 5_000 } = options;
   const database = databaseOf(projection.group);
@@ -127,6 +128,7 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
       return { ...answer, isThisEpoch: answer.epoch === pointer.epoch };
     } catch (error) {
       if (!isTransient(error)) throw error;
+      report('causal-read.failed', { projection: projection.name, error: String(error) });
       return undefined;
     }
   }
@@ -194,7 +196,10 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
         }
       }
     } catch (error) {
-      if (!(error instanceof TimeoutError)) await pause(round);
+      if (!(error instanceof TimeoutError)) {
+        report('causal-read.catch-up-failed', { projection: projection.name, error: String(error) });
+        await pause(round);
+      }
     }
     toPrimary();
   }

@@ -1,5 +1,15 @@
 import type { StreamId } from '../stream.ts';
+import { STANDS_IN_THE_WAY } from './dead-letter.ts';
 import type { Projection } from './projection.ts';
+
+/** How far the live slot of one projection has brought one stream. */
+export interface LiveVersion {
+  readonly projection: string;
+  readonly stream: StreamId;
+  readonly version: number;
+  /** A dead letter stands in its way: only an operator brings it further. */
+  readonly isHeld: boolean;
+}
 
 /**
  * How far the live slots of some projections of one database have brought some streams, on its primary: one statement for all of
@@ -9,17 +19,20 @@ export async function liveVersions(
   database: D1Database | D1DatabaseSession,
   projections: readonly Pick<Projection, 'name'>[],
   streams: readonly StreamId[],
-): Promise<readonly { readonly projection: string; readonly stream: StreamId; readonly version: number }[]> {
+): Promise<readonly LiveVersion[]> {
   const { results } = await database
     .prepare(
-      `SELECT projection.value AS projection, stream.value AS stream, coalesce(c.version, 0) AS version
+      `SELECT projection.value AS projection, stream.value AS stream, coalesce(c.version, 0) AS version,
+        d.version IS NOT NULL AS is_held
       FROM json_each(?1) AS projection
       CROSS JOIN json_each(?2) AS stream
       LEFT JOIN projection_pointer AS pointer ON pointer.projection = projection.value
       LEFT JOIN checkpoint AS c
-        ON c.projection = projection.value AND c.slot = pointer.live_slot AND c.stream = stream.value`,
+        ON c.projection = projection.value AND c.slot = pointer.live_slot AND c.stream = stream.value
+      LEFT JOIN dead_letter AS d
+        ON d.projection = projection.value AND d.stream = stream.value AND d.is_open = 1 AND ${STANDS_IN_THE_WAY}`,
     )
     .bind(JSON.stringify(projections.map(({ name }) => name)), JSON.stringify(streams))
-    .all<{ projection: string; stream: StreamId; version: number }>();
-  return results;
+    .all<{ projection: string; stream: StreamId; version: number; is_held: number }>();
+  return results.map(({ is_held: isHeld, ...version }) => ({ ...version, isHeld: isHeld === 1 }));
 }

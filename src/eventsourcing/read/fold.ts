@@ -19,10 +19,13 @@ export interface StreamChanges {
 export class PoisonEventError extends Error {
   override readonly name = 'PoisonEventError';
   readonly event: RecordedEvent;
+  /** What errors of one bug have in common: the error's type, and the handler that threw it. */
+  readonly kind: string;
 
-  constructor(projection: string, event: RecordedEvent, cause: unknown) {
+  constructor(projection: string, event: RecordedEvent, effect: string, cause: unknown) {
     super(`${projection} cannot apply ${event.type} (${event.stream}@${event.version}): ${String(cause)}`, { cause });
     this.event = event;
+    this.kind = `${cause instanceof Error ? cause.name : typeof cause} at ${event.type}.${effect}`;
   }
 }
 
@@ -43,15 +46,19 @@ export function foldStream(
 
   for (const event of events) {
     const handler = projection.handlers[event.type];
+    let effect = 'handler';
     try {
       if (handler === undefined) throw new Error('it has no handler for this type');
       if (handler !== ignored) {
+        effect = 'append';
         collect(appended, handler.append?.(event));
+        effect = 'count';
         collect(counted, handler.count?.(event, row));
+        effect = row ? 'change' : 'create';
         row = nextRow(handler, row, event);
       }
     } catch (error) {
-      throw new PoisonEventError(projection.name, event, error);
+      throw new PoisonEventError(projection.name, event, effect, error);
     }
     if (row) row = { ...row, ...key, version: event.version };
   }
@@ -75,26 +82,45 @@ function collect(
   for (const [name, some] of Object.entries(rows ?? {})) (into[name] ??= []).push(...(some ?? []));
 }
 
-/** Sums rows of increments by their key, so that each counter is written once. Counters that come to nothing are left out. */
+/**
+ * Sums rows of increments by their key, so that each counter is written once. Counters that come to nothing are left out. A sum that is no
+ * safe integer is given as text, exactly: the database's own integers have 64 bits.
+ */
 export function sumIncrements(key: readonly string[], increments: readonly Row[]): readonly Row[] {
-  const sums = new Map<string, Record<string, unknown>>();
+  const sums = new Map<string, { readonly first: Row; readonly counts: Map<string, Count> }>();
   for (const increment of increments) {
     const id = JSON.stringify(key.map((column) => increment[column] ?? null));
-    const sum = sums.get(id);
-    if (!sum) {
-      sums.set(id, { ...increment });
-      continue;
-    }
+    const sum = sums.get(id) ?? { first: increment, counts: new Map<string, Count>() };
+    sums.set(id, sum);
     for (const [column, by] of Object.entries(increment)) {
-      if (!key.includes(column)) sum[column] = numberOf(sum[column]) + numberOf(by);
+      if (!key.includes(column)) sum.counts.set(column, plus(sum.counts.get(column) ?? 0, countOf(by)));
     }
   }
-  return [...sums.values()].filter((sum) =>
-    Object.entries(sum).some(([column, by]) => !key.includes(column) && by !== 0),
-  );
+  return [...sums.values()]
+    .filter(({ counts }) => [...counts.values()].some((count) => count !== 0))
+    .map(({ first, counts }) => ({
+      ...first,
+      ...Object.fromEntries([...counts].map(([column, count]) => [column, isExact(count) ? count : String(count)])),
+    }));
+}
+
+/** A bigint only where a number would not be exact. */
+type Count = number | bigint;
+
+/** The sum of two counts, exactly. Fractions have no place in a counter, but are added as they are. */
+export function plus(one: Count, other: Count): Count {
+  if (isExact(one) && isExact(other) && isExact(one + other)) return one + other;
+  const sum = BigInt(one) + BigInt(other);
+  return isExact(Number(sum)) ? Number(sum) : sum;
+}
+
+/** Up to 2^53 a number is exact; beyond, it stands for its neighbours too. */
+function isExact(count: Count): count is number {
+  return typeof count === 'number' && Math.abs(count) <= Number.MAX_SAFE_INTEGER;
 }
 
 /** An increment that was left out counts nothing. */
-function numberOf(increment: unknown): number {
-  return (increment as number | null | undefined) ?? 0;
+export function countOf(increment: unknown): Count {
+  if (typeof increment === 'string') return plus(BigInt(increment), 0);
+  return (increment as Count | null | undefined) ?? 0;
 }

@@ -34,24 +34,32 @@ export type BatchOutcome =
 
 /**
  * Rows and checkpoints of many streams in one transaction (I8), under two assertions: the epoch is the one that was read (I20), and
- * every checkpoint is still where it was read (I9, I10). If either fails, nothing of the batch remains.
+ * every checkpoint is still where it was read (I9, I10). If either fails, nothing of the batch remains. `more` joins the transaction.
  */
 export async function sendGuardedBatch(
   database: D1Database,
   projectionName: string,
   pointer: Pointer,
   parts: readonly TargetMoves[],
+  more: readonly D1PreparedStatement[] = [],
 ): Promise<BatchOutcome> {
-  const statements = [
-    assertEpoch(database, projectionName, pointer),
-    ...parts.flatMap((part) => [
-      assertCheckpoints(database, part),
-      moveCheckpoints(database, part),
-      ...rowStatements(database, part),
-      ...appendStatements(database, part),
-      ...counterStatements(database, part),
-    ]),
-  ];
+  let statements: D1PreparedStatement[];
+  try {
+    statements = [
+      assertEpoch(database, projectionName, pointer),
+      ...parts.flatMap((part) => [
+        assertCheckpoints(database, part),
+        moveCheckpoints(database, part),
+        ...rowStatements(database, part),
+        ...appendStatements(database, part),
+        ...counterStatements(database, part),
+      ]),
+      ...more,
+    ];
+  } catch (error) {
+    // A value that its column cannot encode: it never reaches the database, which would have refused it.
+    return { outcome: 'refused', reason: String(error) };
+  }
   try {
     await database.batch(statements);
     return { outcome: 'applied' };
@@ -60,7 +68,8 @@ export async function sendGuardedBatch(
   }
 }
 
-function classify(error: unknown): BatchOutcome {
+/** What an error of a guarded batch says; one that says nothing is thrown again. */
+export function classify(error: unknown): BatchOutcome {
   const message = String(error);
   if (message.includes('epoch_as_read')) return { outcome: 'epoch-changed' };
   if (message.includes('checkpoint_as_read')) return { outcome: 'lost-race' };
@@ -68,7 +77,12 @@ function classify(error: unknown): BatchOutcome {
   throw error;
 }
 
-function assertEpoch(database: D1Database, projectionName: string, pointer: Pointer): D1PreparedStatement {
+/** Fails the batch unless the projection's pointer is still the one that was read. */
+export function assertEpoch(
+  database: D1Database,
+  projectionName: string,
+  pointer: Pick<Pointer, 'epoch'>,
+): D1PreparedStatement {
   return database
     .prepare(
       `INSERT INTO guard (epoch_as_read)

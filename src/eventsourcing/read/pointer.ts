@@ -9,20 +9,46 @@ export interface Target {
 /** What is live and what else moves: one row for each projection. Every change of it raises the epoch. */
 export interface Pointer {
   readonly epoch: number;
+  /** Its revision is `UNBUILT` while the first build goes on. */
   readonly live: Target;
-  /** Everything that every guarded batch moves: the live target first. */
+  /** Everything that every guarded batch moves: the live target first, if there is one. */
   readonly moved: readonly Target[];
 }
 
-/** The pointer of a projection from its primary, or undefined when there is none: it was never built. */
-async function readPointer(database: D1Database, projection: string): Promise<Pointer | undefined> {
-  const row = await database
+/** The live revision of a projection that has nothing live yet. */
+export const UNBUILT = 0;
+
+interface PointerRow {
+  readonly epoch: number;
+  readonly live_revision: number;
+  readonly live_slot: Slot;
+  readonly moved: string;
+}
+
+/** Reads the pointer of a projection. */
+export function pointerStatement(database: D1Database, projection: string): D1PreparedStatement {
+  return database
     .prepare(`SELECT epoch, live_revision, live_slot, moved FROM projection_pointer WHERE projection = ?`)
-    .bind(projection)
-    .first<{ epoch: number; live_revision: number; live_slot: Slot; moved: string }>();
+    .bind(projection);
+}
+
+/** Reads the answer of `pointerStatement`; undefined when there is none: the projection was never built. */
+export function toPointer(row: unknown): Pointer | undefined {
   if (!row) return undefined;
-  const live = { revision: row.live_revision, slot: row.live_slot };
-  return { epoch: row.epoch, live, moved: [live, ...(JSON.parse(row.moved) as Target[])] };
+  const { epoch, live_revision: revision, live_slot: slot, moved } = row as PointerRow;
+  const live = { revision, slot };
+  const others = JSON.parse(moved) as Target[];
+  return { epoch, live, moved: revision === UNBUILT ? others : [live, ...others] };
+}
+
+/** The pointer of a projection, or undefined when there is none. */
+export async function readPointer(database: D1Database, projection: string): Promise<Pointer | undefined> {
+  return toPointer(await pointerStatement(database, projection).first());
+}
+
+/** Whether two targets are the same. */
+export function isSameTarget(one: Target, other: Target): boolean {
+  return one.revision === other.revision && one.slot === other.slot;
 }
 
 /**

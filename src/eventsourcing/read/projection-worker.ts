@@ -77,7 +77,7 @@ export async function consumeHints(
 
 const NONE: ReadonlyMap<StreamId, number> = new Map();
 
-/** Where the streams stand after the catch-up; empty for a projection that failed altogether. */
+/** Where the streams stand after the catch-up, for what waits for them; empty for a projection that failed altogether. */
 async function versionsAfter(
   { catchUp, report }: ProjectionWorkerPorts,
   projection: Projection,
@@ -86,21 +86,24 @@ async function versionsAfter(
   const startedAt = Date.now();
   try {
     const result = await catchUp(projection, requests);
-    if (result.outcome === 'building') {
-      report('projection.building', { projection: projection.name });
-      return NONE;
-    }
-    for (const { stream, version, standstill } of result.streams.values()) {
-      if (standstill) report('projection.standstill', { projection: projection.name, stream, version, ...standstill });
-    }
-    report('projection.batch', {
+    const [only, ...others] = requests;
+    report(result.outcome === 'done' ? 'projection.batch' : 'projection.building', {
       projection: projection.name,
       group: projection.group.name,
+      ...(only && others.length === 0 && { stream: only.stream }),
       streams: requests.length,
       applied: result.applied,
       durationMs: Date.now() - startedAt,
+      correlationIds: distinct(result.traces.map(({ correlationId }) => correlationId)),
+      causationIds: distinct(result.traces.map(({ causationId }) => causationId)),
     });
-    return new Map([...result.streams.values()].map(({ stream, version }) => [stream, version]));
+    return new Map(
+      [...result.streams.values()].map(({ stream, version, standstill }) => [
+        stream,
+        // A dead letter waits for an operator, and what comes behind it too: no message will bring it further.
+        standstill?.isDeadLetter ? Number.POSITIVE_INFINITY : version,
+      ]),
+    );
   } catch (error) {
     report('projection.failed', {
       projection: projection.name,
@@ -109,6 +112,10 @@ async function versionsAfter(
     });
     return NONE;
   }
+}
+
+function distinct(ids: readonly string[]): string {
+  return [...new Set(ids)].join(' ');
 }
 
 /**

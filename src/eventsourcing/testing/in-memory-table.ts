@@ -1,6 +1,7 @@
 import { getTableColumns } from 'drizzle-orm';
 import { type SQLiteColumn, type SQLiteTable, getTableConfig } from 'drizzle-orm/sqlite-core';
 
+import { countOf, plus } from '../read/fold.ts';
 import { type ColumnShape, type Row, columnOf, shapeOf } from '../read/slot-tables.ts';
 
 /** Values by property, as the database holds them. */
@@ -70,7 +71,7 @@ export function inMemoryTable(table: SQLiteTable, key: readonly string[] = prima
     add(row) {
       const before = find(row) ?? {};
       const counts = columns.map(({ property }) => property).filter((property) => !key.includes(property));
-      const sums = counts.map((count) => [count, numberAt(before, count) + numberAt(row, count)]);
+      const sums = counts.map((count) => [count, exactly(plus(countOf(before[count]), countOf(row[count])))]);
       stored.set(idOf(row), encode({ ...row, ...Object.fromEntries(sums) }));
     },
   };
@@ -99,6 +100,7 @@ function toStored(column: ColumnShape, value: unknown): unknown {
   return JSON.parse(JSON.stringify(column.toDriver(value) ?? null)) as unknown;
 }
 
-function numberAt(row: Row, property: string): number {
-  return (row[property] as number | null | undefined) ?? 0;
+/** A sum as it is stored: text where a number would not be exact. */
+function exactly(count: number | bigint): number | string {
+  return typeof count === 'bigint' ? String(count) : count;
 }

@@ -1,0 +1,166 @@
+import { type StreamId } from '../stream.ts';
+import type { Pointer } from './pointer.ts';
+
+/** Why a stream needs somebody to decide: no retry will bring it further. */
+export type DeadLetterCause =
+  /** A handler threw, or a constraint refused what it made. */
+  | 'poison'
+  /** The log is not the one that the checkpoint was made from: it was restored to an earlier time. */
+  | 'log-restored';
+
+/** An event that the live slot of a projection could not take. */
+export interface Refusal {
+  readonly stream: StreamId;
+  /** That of the event: the one after the checkpoint. */
+  readonly version: number;
+  /** Empty where the log has no such event. */
+  readonly eventId: string;
+  readonly cause: DeadLetterCause;
+  /** What refusals of one bug have in common: the error's type and place. */
+  readonly kind: string;
+  readonly error: string;
+}
+
+/** What stands in a stream's way in a projection, beside its checkpoint. */
+export interface Obstacles {
+  /** The event after the live checkpoint, if it was refused before. Open, it is a dead letter and the stream waits for a decision. */
+  readonly refused?: Pick<Refusal, 'version' | 'cause' | 'kind' | 'error'> & { readonly isOpen: boolean };
+  /** Events that an operator has decided to leave out: their ids by version. */
+  readonly skipped: ReadonlyMap<number, string>;
+}
+
+export const NO_OBSTACLES: Obstacles = { skipped: new Map() };
+
+/**
+ * A dead letter that counts: open, and about the event after the live checkpoint. One that lies below was overtaken by code that can take
+ * the event. Needs the aliases `d` (dead_letter), `pointer` (projection_pointer) and `c` (the live checkpoint, left joined).
+ */
+export const STANDS_IN_THE_WAY = 'd.version > coalesce(c.version, 0)';
+
+/** Joins a dead letter `d` with its projection's pointer and live checkpoint. */
+export const WITH_LIVE_CHECKPOINT = `JOIN projection_pointer AS pointer ON pointer.projection = d.projection
+  LEFT JOIN checkpoint AS c ON c.projection = d.projection AND c.slot = pointer.live_slot AND c.stream = d.stream`;
+
+/** Reads what stands in the way of some streams. One bound parameter, however many streams. */
+export function obstaclesStatement(
+  database: D1Database,
+  projectionName: string,
+  streams: readonly StreamId[],
+): D1PreparedStatement {
+  return database
+    .prepare(
+      `SELECT d.stream, d.version, d.cause, d.kind, d.error, d.is_open, NULL AS skipped_id
+      FROM json_each(?1) AS wanted
+      JOIN dead_letter AS d ON d.projection = ?2 AND d.stream = wanted.value
+      ${WITH_LIVE_CHECKPOINT}
+      WHERE ${STANDS_IN_THE_WAY}
+      UNION ALL
+      SELECT s.stream, s.version, NULL, NULL, NULL, NULL, s.event_id
+      FROM json_each(?1) AS wanted
+      JOIN skipped_event AS s ON s.projection = ?2 AND s.stream = wanted.value`,
+    )
+    .bind(JSON.stringify(streams), projectionName);
+}
+
+/** Reads the answer of `obstaclesStatement`. */
+export function toObstacles(rows: readonly Readonly<Record<string, unknown>>[]): ReadonlyMap<StreamId, Obstacles> {
+  const byStream = Map.groupBy(rows, ({ stream }) => stream as StreamId);
+  return new Map(
+    [...byStream].map(([stream, found]) => {
+      const refused = found.find(({ skipped_id: skippedId }) => skippedId === null);
+      const skipped = found.flatMap(({ version, skipped_id: skippedId }): readonly [number, string][] =>
+        skippedId === null ? [] : [[version as number, skippedId as string]],
+      );
+      return [stream, { ...(refused && { refused: toRefused(refused) }), skipped: new Map(skipped) }];
+    }),
+  );
+}
+
+function toRefused(row: Readonly<Record<string, unknown>>): NonNullable<Obstacles['refused']> {
+  const {
+    version,
+    cause,
+    kind,
+    error,
+    is_open: isOpen,
+  } = row as {
+    version: number;
+    cause: DeadLetterCause;
+    kind: string;
+    error: string;
+    is_open: number;
+  };
+  return { version, cause, kind, error, isOpen: isOpen === 1 };
+}
+
+/** How often the live slot has to refuse an event before it is a dead letter. */
+export const TRIES_BEFORE_DEAD = 3;
+
+/**
+ * Counts refusals, each against its (projection, stream, version), and opens those that have been refused often enough. Says which are
+ * open now. Only while the live checkpoint still stands right before the event: what has been overtaken is not counted.
+ */
+export async function recordRefusals(
+  database: D1Database,
+  projectionName: string,
+  pointer: Pointer,
+  refusals: readonly Refusal[],
+  options: { readonly at: string; readonly triesBeforeDead?: number },
+): Promise<ReadonlySet<StreamId>> {
+  const { at, triesBeforeDead = TRIES_BEFORE_DEAD } = options;
+  const { results } = await database
+    .prepare(
+      `INSERT INTO dead_letter
+        (projection, stream, version, event_id, cause, kind, error, tries, first_at, last_at, is_open)
+      SELECT ?2, refusal.value ->> 0, refusal.value ->> 1, refusal.value ->> 2, refusal.value ->> 3, refusal.value ->> 4,
+        refusal.value ->> 5, 1, ?4, ?4, ?5 <= 1
+      FROM json_each(?1) AS refusal
+      JOIN projection_pointer AS pointer ON pointer.projection = ?2 AND pointer.epoch = ?3
+      LEFT JOIN checkpoint AS c
+        ON c.projection = ?2 AND c.slot = pointer.live_slot AND c.stream = refusal.value ->> 0
+      WHERE coalesce(c.version, 0) = (refusal.value ->> 1) - 1
+      ON CONFLICT (projection, stream) DO UPDATE SET
+        tries = CASE WHEN version = excluded.version THEN tries + 1 ELSE 1 END,
+        first_at = CASE WHEN version = excluded.version THEN first_at ELSE excluded.first_at END,
+        is_open = CASE WHEN version = excluded.version THEN max(is_open, tries + 1 >= ?5) ELSE excluded.is_open END,
+        version = excluded.version, event_id = excluded.event_id, cause = excluded.cause, kind = excluded.kind,
+        error = excluded.error, last_at = excluded.last_at
+      RETURNING stream, is_open`,
+    )
+    .bind(
+      JSON.stringify(
+        refusals.map(({ stream, version, eventId, cause, kind, error }) => [
+          stream,
+          version,
+          eventId,
+          cause,
+          cut(kind, MAX_KIND_LENGTH),
+          cut(error, MAX_ERROR_LENGTH),
+        ]),
+      ),
+      projectionName,
+      pointer.epoch,
+      at,
+      triesBeforeDead,
+    )
+    .all<{ stream: StreamId; is_open: number }>();
+  return new Set(results.flatMap(({ stream, is_open: isOpen }) => (isOpen === 1 ? [stream] : [])));
+}
+
+const MAX_KIND_LENGTH = 200;
+const MAX_ERROR_LENGTH = 2_000;
+
+function cut(text: string, maxLength: number): string {
+  return text.length <= maxLength ? text : `${text.slice(0, maxLength - 1)}…`;
+}
+
+/** Forgets what was refused of some streams: for the guarded batch that moves them past it. */
+export function forgetRefusals(
+  database: D1Database,
+  projectionName: string,
+  streams: readonly StreamId[],
+): D1PreparedStatement {
+  return database
+    .prepare(`DELETE FROM dead_letter WHERE projection = ?1 AND stream IN (SELECT value FROM json_each(?2))`)
+    .bind(projectionName, JSON.stringify(streams));
+}

@@ -1,0 +1,229 @@
+import { type Build, type BuildError, activeBuilds, endBuild } from './build.ts';
+import type { Refusal } from './dead-letter.ts';
+import { assertEpoch, classify } from './guarded-batch.ts';
+import { type Pointer, type Target, UNBUILT, isSameTarget, readPointer } from './pointer.ts';
+import type { Projection } from './projection.ts';
+
+/*
+ * Every change of a pointer: each one guarded transaction that raises the epoch, so that whoever still works under the pointer as it was
+ * finds its batch rolled back (I20).
+ */
+
+/** What stood in the way of a change. */
+export type ChangeOutcome =
+  | 'changed'
+  /** Somebody else changed the pointer first. */
+  | 'epoch-changed'
+  /** A checkpoint of what was to become live is behind the live one. */
+  | 'behind';
+
+interface Changed {
+  readonly live: Target;
+  /** What is moved along with it. */
+  readonly others: readonly Target[];
+}
+
+async function change(
+  database: D1Database,
+  projectionName: string,
+  pointer: Pick<Pointer, 'epoch'>,
+  { live, others }: Changed,
+  more: readonly D1PreparedStatement[] = [],
+): Promise<ChangeOutcome> {
+  try {
+    await database.batch([
+      assertEpoch(database, projectionName, pointer),
+      database
+        .prepare(
+          `UPDATE projection_pointer SET epoch = epoch + 1, live_revision = ?2, live_slot = ?3, moved = ?4
+          WHERE projection = ?1`,
+        )
+        .bind(projectionName, live.revision, live.slot, JSON.stringify(others)),
+      ...more,
+    ]);
+    return 'changed';
+  } catch (error) {
+    const { outcome } = classify(error);
+    if (outcome === 'epoch-changed') return 'epoch-changed';
+    if (outcome === 'lost-race') return 'behind';
+    throw error;
+  }
+}
+
+/** Everything that is moved beside what is live. */
+function beside({ live, moved }: Pointer): readonly Target[] {
+  return moved.filter((target) => !isSameTarget(target, live));
+}
+
+/** Fails the batch if a stream is further in one slot than in the other. */
+function assertNotBehind(
+  database: D1Database,
+  projectionName: string,
+  live: Target,
+  next: Target,
+): D1PreparedStatement {
+  return database
+    .prepare(
+      `INSERT INTO guard (checkpoint_as_read)
+      SELECT 0 FROM checkpoint AS live
+      LEFT JOIN checkpoint AS next
+        ON next.projection = live.projection AND next.slot = ?3 AND next.stream = live.stream
+      WHERE live.projection = ?1 AND live.slot = ?2
+        AND (next.version IS NULL OR next.version < live.version OR (next.version = live.version AND next.event_id <> live.event_id))
+      LIMIT 1`,
+    )
+    .bind(projectionName, live.slot, next.slot);
+}
+
+/** The first build of a projection starts from a pointer that says so. Harmless where there is one already. */
+async function makePointer(database: D1Database, projectionName: string): Promise<void> {
+  await database
+    .prepare(
+      `INSERT INTO projection_pointer (projection, epoch, live_revision, live_slot) VALUES (?1, 1, ?2, 'b')
+      ON CONFLICT (projection) DO NOTHING`,
+    )
+    .bind(projectionName, UNBUILT)
+    .run();
+}
+
+/** What a build is asked for with. */
+export interface BuildOrder {
+  readonly id: string;
+  readonly acceptsDifferences: boolean;
+  readonly isTrial: boolean;
+  /** How many events there are to replay. */
+  readonly total: number;
+  /** RFC 3339. */
+  readonly at: string;
+}
+
+export type StartOutcome =
+  | { readonly outcome: 'started'; readonly target: Target }
+  | { readonly outcome: 'running'; readonly build: Build };
+
+/**
+ * Starts a build of a revision in the slot that is not live. Releases the former slot, since there are only two. One build at a time for
+ * each projection.
+ */
+export async function startBuild(
+  database: D1Database,
+  projection: Projection,
+  order: BuildOrder,
+): Promise<StartOutcome> {
+  const { id, acceptsDifferences, isTrial, total, at } = order;
+  const { name, revision } = projection;
+  for (;;) {
+    await makePointer(database, name);
+    const [running] = await activeBuilds(database, name);
+    if (running) return { outcome: 'running', build: running };
+    const pointer = (await readPointer(database, name)) as Pointer;
+    const target: Target = { revision, slot: pointer.live.slot === 'a' ? 'b' : 'a' };
+    const insert = database
+      .prepare(
+        `INSERT INTO projection_build
+          (id, projection, revision, slot, live_revision, state, accepts_differences, is_trial, replayed, total, started_at, updated_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, 'building', ?6, ?7, 0, ?8, ?9, ?9)`,
+      )
+      .bind(
+        id,
+        name,
+        target.revision,
+        target.slot,
+        pointer.live.revision,
+        Number(acceptsDifferences),
+        Number(isTrial),
+        total,
+        at,
+      );
+    // Whoever came first has raised the epoch.
+    const outcome = await change(database, name, pointer, { live: pointer.live, others: [] }, [insert]);
+    if (outcome === 'changed') return { outcome: 'started', target };
+  }
+}
+
+/** Raises the epoch and nothing else: whoever has not noticed what happened in between is stopped. */
+export async function raiseEpoch(
+  database: D1Database,
+  projectionName: string,
+  pointer: Pointer,
+): Promise<ChangeOutcome> {
+  return change(database, projectionName, pointer, { live: pointer.live, others: beside(pointer) });
+}
+
+/** From now on the build is moved in the same guarded batches as the live slot. */
+export async function join(database: D1Database, build: Build, pointer: Pointer): Promise<ChangeOutcome> {
+  if (pointer.moved.some((target) => isSameTarget(target, build.target))) return 'changed';
+  return change(database, build.projection, pointer, { live: pointer.live, others: [build.target] });
+}
+
+/** The build becomes what is live; what was live is moved along, as the way back. Refused while one of its checkpoints is behind. */
+export async function swap(database: D1Database, build: Build, pointer: Pointer, at: string): Promise<ChangeOutcome> {
+  const { live } = pointer;
+  const isFirst = live.revision === UNBUILT;
+  return change(database, build.projection, pointer, { live: build.target, others: isFirst ? [] : [live] }, [
+    ...(isFirst ? [] : [assertNotBehind(database, build.projection, live, build.target)]),
+    endBuild(database, build.projection, build.target, 'swapped', at),
+  ]);
+}
+
+/** The slot that was live before becomes live again, if it still moves; undefined when there is none. */
+export async function rollback(
+  database: D1Database,
+  projectionName: string,
+): Promise<{ readonly outcome: ChangeOutcome; readonly live: Target } | undefined> {
+  const pointer = await readPointer(database, projectionName);
+  const former = await formerOf(database, projectionName, pointer);
+  if (!pointer || !former) return undefined;
+  const { live } = pointer;
+  const guard = assertNotBehind(database, projectionName, live, former);
+  const outcome = await change(database, projectionName, pointer, { live: former, others: [live] }, [guard]);
+  return { outcome, live: former };
+}
+
+/** Stops moving the slot that was live before; false when there is none. There is no way back to it then. */
+export async function release(database: D1Database, projectionName: string): Promise<boolean> {
+  const pointer = await readPointer(database, projectionName);
+  const former = await formerOf(database, projectionName, pointer);
+  if (!pointer || !former) return false;
+  return (await change(database, projectionName, pointer, { live: pointer.live, others: [] })) === 'changed';
+}
+
+/** The slot that was live before the last swap, while it is still moved; a build that has joined is none. */
+export async function formerOf(
+  database: D1Database,
+  projectionName: string,
+  pointer: Pointer | undefined,
+): Promise<Target | undefined> {
+  if (!pointer || pointer.live.revision === UNBUILT) return undefined;
+  const [running] = await activeBuilds(database, projectionName);
+  return running ? undefined : beside(pointer)[0];
+}
+
+/** Ends a build without a swap. What is live has no part in it. */
+export async function abandon(
+  database: D1Database,
+  build: Build,
+  pointer: Pointer,
+  end: { readonly state: 'failed' | 'cancelled'; readonly at: string; readonly error?: BuildError },
+): Promise<ChangeOutcome> {
+  const others = beside(pointer).filter((target) => !isSameTarget(target, build.target));
+  const ended = endBuild(database, build.projection, build.target, end.state, end.at, end.error);
+  return change(database, build.projection, pointer, { live: pointer.live, others }, [ended]);
+}
+
+/**
+ * Takes a target that cannot take an event out of what is moved, so that the live slot goes on without it: a build has failed then, a
+ * former slot is no way back any more. Does nothing when the pointer has changed in between.
+ */
+export async function failTarget(
+  database: D1Database,
+  projectionName: string,
+  pointer: Pointer,
+  target: Target,
+  { stream, version, kind, error: message }: Refusal,
+  at: string,
+): Promise<void> {
+  const others = beside(pointer).filter((other) => !isSameTarget(other, target));
+  const ended = endBuild(database, projectionName, target, 'failed', at, { message, stream, version, kind });
+  await change(database, projectionName, pointer, { live: pointer.live, others }, [ended]);
+}
