@@ -7,7 +7,7 @@ import { slotTables } from '../eventsourcing/read/slot-tables.ts';
 import { reporting } from '../groups.ts';
 import { ORDER, type OrderEvent, orderType } from './order.ts';
 import { orderColumns, orderRow } from './order-row.ts';
-import { toIndexText, toMatchExpression } from './search-text.ts';
+import { type Term, toIndexText, toMatchExpression } from './search-text.ts';
 
 const orders = slotTables((slot) =>
   sqliteTable(`order_search_${slot}`, {
@@ -59,10 +59,10 @@ const WEIGHTS = '4.0, 1.0, 3.0, 3.0';
 
 /**
  * Orders that match, best first (bm25), of the newest 1,000 that do; `skip` of them were on the pages before. Undefined when there is
- * nothing to look for in what was typed.
+ * nothing to look for.
  */
-export function searchOrders(typed: string, skip: number, take: number) {
-  const expression = toMatchExpression(typed);
+export function searchOrders(terms: readonly Term[], skip: number, take: number) {
+  const expression = toMatchExpression(terms);
   if (expression === undefined) return undefined;
   return ({ row: table }: { readonly row: SearchTable }) => {
     const {

@@ -11,6 +11,7 @@ import type { OrderRow } from './order-row.ts';
 import { orderSearch, searchOrders } from './order-search.ts';
 import { ORDER_EXAMPLE, ORDER_ID, OrderView, fromRow } from './order-view.ts';
 import { highlightsOf } from './search-highlights.ts';
+import { MAX_TERMS, toTerms } from './search-text.ts';
 
 const Highlight = z
   .strictObject({
@@ -29,7 +30,11 @@ const SearchQuery = z.strictObject({
     .string()
     .min(1)
     .max(500)
-    .meta({ description: 'Words, found as prefixes, or phrases in quotes; all have to be found.' }),
+    .meta({
+      description:
+        'Words, found as prefixes, or phrases in quotes; all have to be found. ' +
+        `The first ${MAX_TERMS} of them count; doubles do not, nor does what begins another.`,
+    }),
   ...PAGE_QUERY,
 });
 
@@ -104,9 +109,10 @@ export const reportRoutes: readonly Route[] = [
       const [, skipped] = fromCursor(list, cursor) ?? ['', '0'];
       const skip = Number(skipped);
       if (!Number.isSafeInteger(skip) || skip < 0) throw invalidCursor();
-      const search = searchOrders(q, skip, limit + 1);
+      const terms = toTerms(q);
+      const search = searchOrders(terms, skip, limit + 1);
       const rows = search ? await c.var.causal.readMany(orderSearch, search) : [];
-      const view = (row: OrderRow) => ({ ...fromRow(row), highlights: highlightsOf(row, q) });
+      const view = (row: OrderRow) => ({ ...fromRow(row), highlights: highlightsOf(row, terms) });
       return c.json(toPage(list, rows, limit, view, () => ['', String(skip + limit)]));
     },
   }),

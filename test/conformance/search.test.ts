@@ -210,6 +210,10 @@ const QUERIES: readonly (readonly [typed: string, finds: readonly Name[]])[] = [
   ['"'.repeat(500), []],
   ['('.repeat(500), []],
   ['a"'.repeat(250), ['adam']],
+  ['ﷺ'.repeat(500), []],
+  // Very many terms: the first sixteen count, and those that begin another or come again do not.
+  ['a ad ada l lo lov love lovel lovela lovelac '.repeat(10), ['ada', 'adam']],
+  [`${'tide table 2027 ada lovelace '.repeat(15)}"tide"`, ['ada']],
 ];
 
 const ids = new Map<string, string>();
@@ -359,6 +363,25 @@ describe('GET /orders/search', () => {
       await expectProblem(get(`/orders/search?q=lovelace&cursor=${cursor}`), 400, 'invalid-cursor');
     }
     await expectProblem(get(`/orders/search?q=ada&cursor=${nextCursor}`), 400, 'invalid-cursor');
+  });
+
+  it('looks for the first sixteen terms only, however many are typed', async () => {
+    const end = unique().slice(-8);
+    const words = Array.from('abcdefghijklmnopqrst', (letter) => letter + end);
+    const { answer, orderId } = await placeOrder({ customerName: words.slice(0, 16).join(' ') });
+    expect(await search(words.join(' '), withToken(answer))).toMatchObject([{ orderId }]);
+    expect(await search(words.slice(1).join(' '))).toEqual([]);
+  });
+
+  it('answers a page of the longest orders in moderate size', async () => {
+    const word = unique();
+    const skus: string[] = [];
+    for (let count = 0; count < 100; count += 1)
+      skus.push((await createProduct({ name: `${word} ${'a '.repeat(80)}${count}` })).sku);
+    const { answer } = await placeOrder({ items: skus.map((sku) => ({ sku, quantity: 1 })) });
+    const [hit] = await search(`${word} a`, withToken(answer));
+    expect(hit?.highlights).toHaveLength(20);
+    expect(JSON.stringify(hit?.highlights).length).toBeLessThan(20_000);
   });
 
   it('refuses 501 characters, none at all, and parameters that it does not know', async () => {
