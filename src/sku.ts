@@ -3,3 +3,14 @@ export function normalSku(sku: string): string {
   // NFC once more at the end, since capitals may come decomposed: the form has to be its own form.
   return sku.normalize('NFC').trim().toUpperCase().normalize('NFC');
 }
+
+/** The longest SKU, in characters of its normal form: upper case may be longer than what was typed (ß is SS). */
+export const MAX_SKU_LENGTH = 64;
+
+// The categories of what formats or separates, and what is ignorable by default (joiners, fillers, variation selectors).
+const INVISIBLE = /[\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|[^\P{Zs} ]/u;
+
+/** Whether a normal form has only what can be seen, and ordinary spaces: SKUs that look the same must not be two products. */
+export function isLegibleSku(sku: string): boolean {
+  return !INVISIBLE.test(sku);
+}

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 
 import { MAX_AMOUNT, isCurrency } from '../money.ts';
-import { normalSku } from '../sku.ts';
+import { MAX_SKU_LENGTH, isLegibleSku, normalSku } from '../sku.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from './limits.ts';
 
 // Control characters have no place in names and reasons, and a lone surrogate is no Unicode: neither would come back as it was sent.
@@ -24,7 +24,20 @@ export const Uuid = z
   .regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/, 'Must be a lower-case UUID.')
   .meta({ format: 'uuid' });
 
-export const Sku = text(64).refine((sku) => normalSku(sku).length > 0 && normalSku(sku).length <= 128, 'Not a SKU.');
+/** A SKU, read as its normal form: whatever is checked, compared and recorded is that. */
+export const Sku = z
+  .string()
+  .regex(PLAIN, 'Must not have control characters or lone surrogates.')
+  .regex(NOT_BLANK, 'Must not be empty.')
+  .transform(normalSku)
+  .refine(isLegibleSku, 'Must not have invisible characters, or spaces other than the ordinary one.')
+  .refine(
+    (sku) => Array.from(sku).length <= MAX_SKU_LENGTH,
+    `Must have at most ${MAX_SKU_LENGTH} characters, counted in NFC, trimmed and in upper case.`,
+  )
+  .meta({
+    description: `Compared, and answered, in NFC, trimmed and in upper case: so it has at most ${MAX_SKU_LENGTH} characters, none of them invisible.`,
+  });
 
 const Currency = z
   .string()

@@ -10,7 +10,6 @@ import { queryRoute } from '../http/query-route.ts';
 import { resourceRoute } from '../http/resource-route.ts';
 import type { Route } from '../http/route.ts';
 import { MoneySchema, PAGE_QUERY, Price, Sku, Time, Uuid, Version, pageOf, text } from '../http/schemas.ts';
-import { normalSku } from '../sku.ts';
 import { type CreateProduct, PRODUCT, type Product, type UpdatePrice } from './product.ts';
 import {
   type PriceRow,
@@ -92,7 +91,7 @@ export const productRoutes: readonly Route[] = [
       sku: 'TIDE-2027',
     },
     creates: { location: (id) => `/products/${id}` },
-    keyScope: ({ sku }) => normalSku(sku),
+    keyScope: ({ sku }) => sku,
     toCommand: ({ body }): CreateProduct => ({ type: 'CreateProduct', data: body }),
     idName: 'productId',
     answer: Written,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { createProduct, eur, get, newSku, orderAfter, post, request, withToken } from '../support/api.ts';
+import { createProduct, eur, get, json, newSku, orderAfter, post, request, withToken } from '../support/api.ts';
 import { expectInvalidFields, expectProblem } from '../support/problem.ts';
 
 const product = (overrides: object = {}) => ({
@@ -122,6 +122,65 @@ describe('a text', () => {
         expect(await expectInvalidFields(post('/orders', order({ [name]: value })))).toEqual([`/${name}`]);
       }
     }
+  });
+});
+
+describe('a SKU', () => {
+  it('has at most 64 characters in the form in which it is answered: then it is taken everywhere', async () => {
+    const unique = newSku();
+    const fits = unique + 'ß'.repeat((64 - unique.length) / 2);
+    const { answer } = await createProduct({ sku: fits });
+    expect(answer.status).toBe(201);
+    const { sku } = await json(get(answer.headers.get('Location') ?? '', withToken(answer)));
+    expect(sku).toBe(fits.toUpperCase());
+    for (const same of [sku, fits, ` ${fits.toLowerCase()}\u00a0`]) {
+      expect((await post('/orders', order({ items: [{ sku: same, quantity: 1 }] }))).status).toBe(201);
+      const { items } = await json(get(`/products?sku=${encodeURIComponent(same)}`, withToken(answer)));
+      expect(items).toMatchObject([{ sku }]);
+    }
+    // In upper case these have more than as typed; what is decomposed has fewer in NFC.
+    for (const long of ['ß'.repeat(33), 'ŉ'.repeat(64), 'ΐ'.repeat(33)]) {
+      expect(await expectInvalidFields(post('/products', product({ sku: long })))).toEqual(['/sku']);
+    }
+    expect((await post('/products', product({ sku: 'e\u0301'.repeat(64) }))).status).toBe(201);
+  });
+
+  it.each([
+    '\u200b',
+    '\u200d',
+    '\u00ad',
+    '\u2060',
+    '\ufeff',
+    '\u202e',
+    '\u00a0',
+    '\u2003',
+    '\u3000',
+    '\u2028',
+    '\u2029',
+    '\u3164',
+    '\ufe0f',
+    '\u034f',
+  ])('with a character that does not show, or looks like a space, is 400 and says so: %j', async (hidden) => {
+    const sku = `A${hidden}B`;
+    for (const answer of [
+      await post('/products', product({ sku })),
+      await post('/orders', order({ items: [{ sku, quantity: 1 }] })),
+      await get(`/products?sku=${encodeURIComponent(sku)}`),
+    ]) {
+      const { errors } = await expectProblem(answer, 400, 'invalid-field');
+      expect(errors).toMatchObject([{ detail: expect.stringContaining('invisible') }]);
+    }
+  });
+
+  it('may have spaces, accents and full-width letters, which are not the narrow ones', async () => {
+    const unique = newSku();
+    const skus = [`${unique} A`, `${unique}Ａ`, `${unique}é`, `${unique}東京🐚`];
+    for (const sku of skus) expect((await createProduct({ sku })).answer.status).toBe(201);
+    await expectProblem(
+      createProduct({ sku: `${unique}ａ` }).then(({ answer }) => answer),
+      409,
+      'sku-taken',
+    );
   });
 });
 
