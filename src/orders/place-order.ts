@@ -14,11 +14,12 @@ export interface RequestOrder {
 export function placeOrder({ aggregates }: WriteSide, prices: ProductPrices): CommandHandler<RequestOrder, Executed> {
   return async ({ type, data }, context) => {
     const stream = streamId(ORDER, data.orderId);
-    const offers = await prices.offersOf(
+    const asked = await prices.offersOf(
       data.items.map(({ sku }) => sku),
       context.seenVersion,
     );
-    const command: PlaceOrder = { type, data: { ...data, offers } };
+    if (asked.outcome === 'token-ahead') return asked;
+    const command: PlaceOrder = { type, data: { ...data, offers: asked.offers } };
     return { ...(await aggregates.execute(executeRequest(stream, command, context))), stream };
   };
 }

@@ -1,4 +1,5 @@
 import type { SeenVersion } from '../eventsourcing/read/causal-token.ts';
+import type { StreamId } from '../eventsourcing/stream.ts';
 import type { Money } from '../money.ts';
 
 /** A product as an order sees it at the moment it is placed. */
@@ -12,11 +13,21 @@ export interface Offer {
   readonly price: Money;
 }
 
+export type Offers =
+  | { readonly outcome: 'read'; readonly offers: readonly Offer[] }
+  /** The sender has seen more of a product than its log holds. */
+  | {
+      readonly outcome: 'token-ahead';
+      readonly stream: StreamId;
+      readonly seenVersion: number;
+      readonly head: number;
+    };
+
 /** The port through which orders ask about products; `products/` implements it. */
 export interface ProductPrices {
   /**
-   * The current offers for some SKUs; unknown ones are missing from the answer. What it returns is never older than what the
-   * sender has seen of the product's stream.
+   * The current offers for some SKUs; unknown ones are missing from the answer. No offer is older than what the sender has seen of the
+   * product's stream (I15).
    */
-  offersOf(skus: readonly string[], seenVersion: SeenVersion): Promise<readonly Offer[]>;
+  offersOf(skus: readonly string[], seenVersion: SeenVersion): Promise<Offers>;
 }

@@ -1,5 +1,6 @@
-import { streamId } from '../eventsourcing/stream.ts';
+import { eachOf } from '../eventsourcing/concurrency.ts';
 import type { Clock } from '../eventsourcing/clock.ts';
+import { type StreamId, streamId } from '../eventsourcing/stream.ts';
 import type { Aggregates } from '../eventsourcing/write/aggregates.ts';
 import type { SeenVersion } from '../eventsourcing/read/causal-token.ts';
 import type { Offer, ProductPrices } from '../orders/product-prices.ts';
@@ -9,26 +10,39 @@ import { PRODUCT, type Product, productIdOf } from './product.ts';
 /** How long what was read may be used again in the isolate, in ms, so that one popular product does not cap the shop. */
 const FRESH_MS = 1_000;
 const MAX_KEPT = 1_000;
+/** A request of a Worker has six connections. */
+const READS_AT_ONCE = 6;
+
+/** What is known of a product: its version, 0 when it does not exist, and what it is offered at. */
+interface Known {
+  readonly stream: StreamId;
+  readonly version: number;
+  readonly offer?: Offer;
+}
 
 /**
- * What products cost, from the write side's own state: authoritative, unlike a read model. Reads run side by side; what was read less
- * than a second ago is used again, unless the sender has seen a newer version.
+ * What products cost, from the write side's own state: authoritative, unlike a read model. A few reads run side by side; what was read
+ * less than a second ago is used again, unless the sender has seen a newer version.
  */
 export function priceList(aggregates: Pick<Aggregates, 'state'>, clock: Pick<Clock, 'now'>): ProductPrices {
-  const kept = new Map<string, { readonly offer: Offer; readonly readAt: number }>();
+  const kept = new Map<string, { readonly known: Known; readonly readAt: number }>();
 
-  async function read(sku: string): Promise<Offer | undefined> {
+  async function read(sku: string): Promise<Known> {
     const productId = productIdOf(sku);
-    const current = await aggregates.state(streamId(PRODUCT, productId));
+    const stream = streamId(PRODUCT, productId);
+    // Before the read, since what it brings may be from any moment after that.
+    const readAt = clock.now();
+    const current = await aggregates.state(stream);
     const product = current?.state as Product | undefined;
-    if (!current || product?.status !== 'listed') return undefined;
+    if (!current || product?.status !== 'listed') return { stream, version: current?.version ?? 0 };
+    const { version } = current;
     const { name, category, price } = product;
-    const offer = { sku: product.sku, productId, productVersion: current.version, name, category, price };
+    const known = { stream, version, offer: { sku, productId, productVersion: version, name, category, price } };
     if (kept.size >= MAX_KEPT) kept.clear();
     // A slow read may come in after a newer one.
-    const isOvertaken = (kept.get(offer.sku)?.offer.productVersion ?? 0) > offer.productVersion;
-    if (!isOvertaken) kept.set(offer.sku, { offer, readAt: clock.now() });
-    return offer;
+    const isOvertaken = (kept.get(sku)?.known.version ?? 0) > version;
+    if (!isOvertaken) kept.set(sku, { known, readAt });
+    return known;
   }
 
   /** Whether what was read then may be used again. (A clock that goes back makes nothing fresh.) */
@@ -39,21 +53,25 @@ export function priceList(aggregates: Pick<Aggregates, 'state'>, clock: Pick<Clo
 
   return {
     async offersOf(skus, seenVersion) {
-      const offers = await Promise.all(
-        [...new Set(skus.map(normalSku))].map(async (sku) => {
-          const known = kept.get(sku);
-          return known !== undefined && isFresh(known.readAt) && shows(known.offer, seenVersion)
-            ? known.offer
-            : read(sku);
-        }),
-      );
-      return offers.filter((offer) => offer !== undefined);
+      const products = await eachOf([...new Set(skus.map(normalSku))], READS_AT_ONCE, async (sku) => {
+        const before = kept.get(sku);
+        return before !== undefined && isFresh(before.readAt) && shows(before.known, seenVersion)
+          ? before.known
+          : read(sku);
+      });
+      for (const { stream, version } of products) {
+        const seen = seenVersion(stream);
+        if (seen !== 'unknown' && seen > version) {
+          return { outcome: 'token-ahead', stream, seenVersion: seen, head: version };
+        }
+      }
+      return { outcome: 'read', offers: products.flatMap(({ offer }) => offer ?? []) };
     },
   };
 }
 
-/** Whether an offer is no older than what the sender has seen. Who may have seen any version has to be shown the present one. */
-function shows(offer: Offer, seenVersion: SeenVersion): boolean {
-  const seen = seenVersion(streamId(PRODUCT, offer.productId));
-  return seen !== 'unknown' && offer.productVersion >= seen;
+/** Whether it is no older than what the sender has seen. Who may have seen any version has to be shown the present one. */
+function shows({ stream, version }: Known, seenVersion: SeenVersion): boolean {
+  const seen = seenVersion(stream);
+  return seen !== 'unknown' && version >= seen;
 }

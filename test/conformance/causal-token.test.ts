@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { CausalToken } from '../../src/eventsourcing/read/causal-token.ts';
 import { tokenCodec } from '../../src/eventsourcing/read/token-codec.ts';
 import type { StreamId } from '../../src/eventsourcing/stream.ts';
+import { productIdOf } from '../../src/products/product.ts';
 import {
   type Headers,
   asOperator,
@@ -233,6 +234,31 @@ describe('a token beyond the head of its stream', () => {
     expect(Date.now() - startedAt).toBeLessThan(1_000);
   });
 
+  it('is 409 for an order of a product of which it has seen more, and places none', async () => {
+    const { sku, stream } = await createProduct();
+    const customerId = crypto.randomUUID();
+    const items = [{ sku, quantity: 1 }];
+    // Whether or not the price has just been read.
+    for (const _ of [1, 2]) {
+      const { answer } = await placeOrder({ customerId, items }, await seen({ [stream]: 5 }));
+      expect(await expectProblem(answer, 409, 'causal-token-ahead')).toMatchObject({ stream, wanted: 5, head: 1 });
+      await placeOrder({ items });
+    }
+    const gone = newSku();
+    const goneStream = `product-${productIdOf(gone)}`;
+    const { answer } = await placeOrder(
+      { customerId, items: [{ sku: gone, quantity: 1 }] },
+      await seen({ [goneStream]: 1 }),
+    );
+    expect(await expectProblem(answer, 409, 'causal-token-ahead')).toMatchObject({
+      stream: goneStream,
+      wanted: 1,
+      head: 0,
+    });
+    const { answer: other } = await placeOrder();
+    expect((await json(get(`/orders?customerId=${customerId}`, withToken(other)))).items).toEqual([]);
+  });
+
   it('does not concern who asks for something else', async () => {
     const { stream } = await placeOrder();
     const other = await placeOrder();
@@ -240,5 +266,6 @@ describe('a token beyond the head of its stream', () => {
     expect((await get(`/orders/${other.orderId}`, headers)).status).toBe(200);
     expect((await get('/products', headers)).status).toBe(200);
     expect((await orderStep(other.orderId, 'shipment', headers)).status).toBe(200);
+    expect((await placeOrder({}, headers)).answer.status).toBe(201);
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import { type StreamId, streamId } from '../../src/eventsourcing/stream.ts';
 import { inMemorySystem } from '../../src/eventsourcing/testing/in-memory-event-store.ts';
+import type { ProductPrices } from '../../src/orders/product-prices.ts';
 import { products } from '../../src/products/module.ts';
 import { priceList } from '../../src/products/price-list.ts';
 import { PRODUCT, productIdOf } from '../../src/products/product.ts';
@@ -31,16 +32,22 @@ async function shopWith(...skus: readonly string[]) {
       { type: 'UpdatePrice', data: { productId: productIdOf(sku), newPrice: eur(amount), reason: 'Sale' } },
       memory.context(),
     );
-  const amountsOf = async (some: readonly string[], seen: (stream: StreamId) => number = unseen) =>
-    (await prices.offersOf(some, seen)).map(({ price }) => price.amount);
+  const amountsOf = async (some: readonly string[], seen?: (stream: StreamId) => number) =>
+    (await offersOf(prices, some, seen)).map(({ price }) => price.amount);
   return { ...memory, prices, reads, setPrice, amountsOf };
+}
+
+/** The offers, where nothing speaks against them. */
+async function offersOf(prices: ProductPrices, skus: readonly string[], seen: (stream: StreamId) => number = unseen) {
+  const asked = await prices.offersOf(skus, seen);
+  return asked.outcome === 'read' ? asked.offers : expect.unreachable(asked.outcome);
 }
 
 describe('the price list', () => {
   test('offers each product as the write side has it, with the version at which that was seen', async () => {
     const { prices, setPrice } = await shopWith('A', 'B');
     await setPrice('B', 900);
-    expect(await prices.offersOf(['A', 'B'], unseen)).toEqual([
+    expect(await offersOf(prices, ['A', 'B'])).toEqual([
       {
         sku: 'A',
         productId: productIdOf('A'),
@@ -62,28 +69,49 @@ describe('the price list', () => {
 
   test('leaves out what it does not know', async () => {
     const { prices } = await shopWith('A');
-    expect((await prices.offersOf(['X', 'A', 'Y'], unseen)).map(({ sku }) => sku)).toEqual(['A']);
+    expect((await offersOf(prices, ['X', 'A', 'Y'])).map(({ sku }) => sku)).toEqual(['A']);
   });
 
   test('finds a product however its SKU is written, and reads it once', async () => {
     const { prices, reads } = await shopWith('TIDE-2027');
-    expect(await prices.offersOf([' tide-2027 ', 'TIDE-2027'], unseen)).toMatchObject([{ sku: 'TIDE-2027' }]);
+    expect(await offersOf(prices, [' tide-2027 ', 'TIDE-2027'])).toMatchObject([{ sku: 'TIDE-2027' }]);
     expect(reads).toHaveLength(1);
   });
 
-  test('reads side by side', async () => {
+  test('reads side by side, six at a time at most', async () => {
     const { clock } = await shopWith();
-    let atOnce = 0;
-    let most = 0;
-    const state = async () => {
-      atOnce += 1;
-      most = Math.max(most, atOnce);
-      await Promise.resolve();
-      atOnce -= 1;
-      return undefined;
+    const mostAtOnce = async (count: number) => {
+      let atOnce = 0;
+      let most = 0;
+      const state = async () => {
+        atOnce += 1;
+        most = Math.max(most, atOnce);
+        await Promise.resolve();
+        atOnce -= 1;
+        return undefined;
+      };
+      const skus = Array.from({ length: count }, (_, index) => `SKU-${index}`);
+      await priceList({ state }, clock).offersOf(skus, unseen);
+      return most;
     };
-    await priceList({ state }, clock).offersOf(['A', 'B', 'C'], unseen);
-    expect(most).toBe(3);
+    expect(await mostAtOnce(3)).toBe(3);
+    expect(await mostAtOnce(100)).toBe(6);
+  });
+
+  test('offers nothing to somebody who has seen more of a product than its log holds (I15)', async () => {
+    const { prices } = await shopWith('A', 'B');
+    const product = streamId(PRODUCT, productIdOf('B'));
+    const seenOf = (version: number) => (stream: StreamId) => (stream === product ? version : 0);
+    const ahead = { outcome: 'token-ahead', stream: product, seenVersion: 2, head: 1 };
+    expect(await prices.offersOf(['A', 'B'], seenOf(2))).toEqual(ahead);
+    expect(await prices.offersOf(['A', 'B'], seenOf(1))).toMatchObject({ outcome: 'read' });
+    expect(await prices.offersOf(['A'], seenOf(2))).toMatchObject({ outcome: 'read' });
+  });
+
+  test('does not take a product for unknown that somebody has seen, but its log does not hold', async () => {
+    const { prices } = await shopWith();
+    expect(await prices.offersOf(['A'], () => 1)).toMatchObject({ outcome: 'token-ahead', seenVersion: 1, head: 0 });
+    expect(await prices.offersOf(['A'], () => 'unknown')).toEqual({ outcome: 'read', offers: [] });
   });
 });
 
@@ -98,6 +126,21 @@ describe('what was read', () => {
     clock.advance(1);
     expect(await amountsOf(['A'])).toEqual([900]);
     expect(reads).toHaveLength(2);
+  });
+
+  test('is as old as the moment at which its reading began', async () => {
+    const { clock } = await shopWith();
+    let version = 0;
+    const state = async () => {
+      version += 1;
+      const read = { version, state: { status: 'listed', sku: 'A', name: 'A', category: 'c', price: eur(version) } };
+      clock.advance(600);
+      return read;
+    };
+    const prices = priceList({ state }, clock);
+    await prices.offersOf(['A'], unseen);
+    clock.advance(500);
+    expect(await offersOf(prices, ['A'])).toMatchObject([{ price: eur(2) }]);
   });
 
   test('is never used for somebody who has seen a newer version (I15)', async () => {

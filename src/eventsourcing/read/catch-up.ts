@@ -1,3 +1,4 @@
+import { eachOf } from '../concurrency.ts';
 import type { StreamId } from '../stream.ts';
 import { sleep } from '../timeout.ts';
 import {
@@ -332,21 +333,6 @@ function chunksOf(steps: readonly Step[], maxLength: number): readonly (readonly
     length += step.length;
   }
   return chunks;
-}
-
-/** Runs `work` on every item, at most `atOnce` at a time, and keeps their order. */
-async function eachOf<Item, Result>(
-  items: readonly Item[],
-  atOnce: number,
-  work: (item: Item) => Promise<Result>,
-): Promise<readonly Result[]> {
-  const results: Result[] = [];
-  const queue = items.entries();
-  async function worker(): Promise<void> {
-    for (const [index, item] of queue) results[index] = await work(item);
-  }
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
-  return results;
 }
 
 /** Whether a catch-up brought a stream to at least `version`. */
