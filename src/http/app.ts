@@ -1,6 +1,5 @@
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
-import { methodNotAllowed } from 'hono/method-not-allowed';
 
 import type { Env } from '../bindings.ts';
 import { OutcomeUnknownError, OverloadedError } from '../eventsourcing/faults.ts';
@@ -10,6 +9,8 @@ import type { Runtime } from '../runtime.ts';
 import type { AppContext, AppEnv } from './app-env.ts';
 import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, HEADER } from './headers.ts';
 import { RETRY_AFTER_S } from './limits.ts';
+import { methodsByPath } from './methods.ts';
+import { refuseQuery } from './params.ts';
 import { Problem, type ProblemTypes, problemResponse } from './problem.ts';
 import type { Route } from './route.ts';
 
@@ -24,6 +25,7 @@ export function createApp(
   problems: ProblemTypes,
 ): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
+  const methodsOf = methodsByPath(routes);
 
   app.use(async function everywhere(c, next) {
     const traceparent = c.req.header(HEADER.traceparent);
@@ -41,32 +43,48 @@ export function createApp(
     if (traceId !== undefined && traceparent !== undefined) c.res.headers.set(HEADER.traceparent, traceparent);
     c.res.headers.set(HEADER.cacheControl, 'private, no-store');
   });
+  app.use(async function options(c, next) {
+    if (c.req.method === 'OPTIONS') {
+      const methods = methodsOf(c.req.path);
+      if (methods.length === 0) return c.notFound();
+      c.header(HEADER.allow, allowOf(methods));
+    }
+    return next();
+  });
   app.use(
     cors({
       origin: (origin, c: AppContext) => (isAllowedOrigin(c.env, origin) ? origin : null),
-      allowMethods: ['GET', 'HEAD', 'POST', 'DELETE'],
+      allowMethods: (_origin, c) => [...methodsOf(c.req.path)],
       allowHeaders: CORS_REQUEST_HEADERS,
       exposeHeaders: CORS_ANSWER_HEADERS,
       maxAge: 86_400,
     }),
   );
-  app.use(
-    methodNotAllowed({
-      app,
-      onMethodNotAllowed(c, methods) {
-        const allow = { [HEADER.allow]: [...methods, 'OPTIONS'].join(', ') };
-        const problem = new Problem('method-not-allowed', `${c.req.method} is not for ${c.req.path}.`, {}, allow);
-        return problemResponse(problems, problem, instanceOf(c));
-      },
-    }),
-  );
-  for (const { method, path, handlers } of routes) app.on(method, [path], ...handlers);
+  for (const { method, path, operation, handlers } of routes) {
+    // Right before the handler: a refusal has all that the middleware puts into an answer.
+    const checked = operation.query ? handlers : [...handlers.slice(0, -1), refuseQuery, ...handlers.slice(-1)];
+    app.on(method, [path], ...checked);
+  }
 
   app.notFound((c) => {
-    return problemResponse(problems, new Problem('not-found', `There is no route ${c.req.path}.`), instanceOf(c));
+    const methods = methodsOf(c.req.path);
+    const problem =
+      methods.length === 0
+        ? new Problem('not-found', `There is no route ${c.req.path}.`)
+        : new Problem(
+            'method-not-allowed',
+            `${c.req.method} is not for ${c.req.path}.`,
+            {},
+            { [HEADER.allow]: allowOf(methods) },
+          );
+    return problemResponse(problems, problem, instanceOf(c));
   });
   app.onError((error, c) => problemResponse(problems, toProblem(error, c), instanceOf(c)));
   return app;
+}
+
+function allowOf(methods: readonly string[]): string {
+  return [...methods, 'OPTIONS'].join(', ');
 }
 
 /** What a problem is about, as a URI reference (RFC 3986): the path as it was sent, with what has no place in one encoded. */

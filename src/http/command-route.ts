@@ -221,7 +221,6 @@ function operationOf<Params extends z.ZodObject, Body extends z.ZodType>(route: 
     },
     problems: [
       'malformed-body',
-      'invalid-field',
       'invalid-header',
       'invalid-causal-token',
       'too-large',

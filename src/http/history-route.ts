@@ -77,14 +77,7 @@ export function historyRoute<Params extends z.ZodObject>(route: HistoryRoute<Par
 }
 
 /** What a route that answers with `readLog` may answer beside it. */
-export const LOG_PROBLEMS = [
-  'invalid-field',
-  'invalid-cursor',
-  'invalid-causal-token',
-  'causal-token-ahead',
-  'not-found',
-  'overloaded',
-];
+export const LOG_PROBLEMS = ['invalid-cursor', 'invalid-causal-token', 'causal-token-ahead', 'not-found', 'overloaded'];
 
 /** One page of a stream's log, as the query string asks for it. The cursor is the version that the next page begins with. */
 export async function readLog(c: AppContext, stream: StreamId, noun: string) {

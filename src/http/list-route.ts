@@ -54,7 +54,7 @@ export function listRoute<Filter extends z.ZodRawShape, InSlot extends Tables, R
           headers: [HEADER.causalIncomplete],
         },
       },
-      problems: ['invalid-field', 'invalid-cursor', ...READ_PROBLEMS],
+      problems: ['invalid-cursor', ...READ_PROBLEMS],
     },
     handlers: [
       causal({ reads: [route.reads] }),

@@ -94,7 +94,13 @@ function problemSchema(types: ProblemTypes): Document {
 
 function toOperation(template: string, operation: Operation, types: ProblemTypes, schemas: Document): Document {
   const { id, summary, description, tag, params, query, body, requestHeaders, answers, isOperations } = operation;
-  const problems = [...operation.problems, ...(isOperations ? ['unauthorized'] : []), 'internal'];
+  const problems = [
+    ...operation.problems,
+    ...(isOperations ? ['unauthorized'] : []),
+    // Every route refuses at least a query parameter that it does not have.
+    'invalid-field',
+    'internal',
+  ];
   const common = [
     ...(requestHeaders.includes(HEADER.causalToken) ? [HEADER.causalToken, HEADER.causalScope] : []),
     ...COMMON_ANSWER_HEADERS,

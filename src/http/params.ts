@@ -1,5 +1,5 @@
-import type { Context } from 'hono';
-import type * as z from 'zod';
+import type { Context, Next } from 'hono';
+import * as z from 'zod';
 
 import { invalidFields, parseFields } from './body.ts';
 import { Problem } from './problem.ts';
@@ -28,4 +28,12 @@ export function parseQuery<Schema extends z.ZodObject>(c: Context, schema: Schem
   if (twice.length > 0)
     throw invalidFields(twice.map((name) => ({ path: [name], detail: 'It is there more than once.' })));
   return parseFields(schema, Object.fromEntries(parameters));
+}
+
+const NoQuery = z.strictObject({});
+
+/** For a route that declares no query parameters: refuses any. */
+export async function refuseQuery(c: Context, next: Next): Promise<void> {
+  parseQuery(c, NoQuery);
+  await next();
 }

@@ -68,7 +68,7 @@ export function queryRoute<Params extends z.ZodObject, Query extends z.ZodObject
       ...(query && { query }),
       requestHeaders: [HEADER.causalToken],
       answers: { 200: { ...answer, headers: [...(answer.headers ?? []), HEADER.causalIncomplete] } },
-      problems: [...READ_PROBLEMS, ...(params ? ['invalid-id'] : []), ...(query ? ['invalid-field'] : []), ...problems],
+      problems: [...READ_PROBLEMS, ...(params ? ['invalid-id'] : []), ...problems],
       ...(isOperations && { isOperations }),
     },
     handlers: [

@@ -21,6 +21,7 @@ export interface Operation {
   readonly description?: string;
   readonly tag: string;
   readonly params?: z.ZodObject;
+  /** The query parameters that its handler reads. Without it the route takes none, and any is refused. */
   readonly query?: z.ZodObject;
   readonly body?: { readonly schema: z.ZodType; readonly example: unknown; readonly isOptional?: boolean };
   /** Names of request headers that it takes up. */
@@ -34,7 +35,7 @@ export interface Operation {
 
 /** One route: what it is in the contract, and what it does. */
 export interface Route {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   /** In Hono's form: `/seats/:seatId`. */
   readonly path: string;
   readonly operation: Operation;

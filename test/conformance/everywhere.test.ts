@@ -12,7 +12,7 @@ import {
   post,
   request,
 } from '../support/api.ts';
-import { expectProblem } from '../support/problem.ts';
+import { expectInvalidFields, expectProblem } from '../support/problem.ts';
 
 const TRACE_ID = '4bf92f3577b34da6a3ce929d0e0e4736';
 const TRACEPARENT = `00-${TRACE_ID}-00f067aa0ba902b7-01`;
@@ -124,11 +124,22 @@ describe('a method', () => {
     }
   });
 
-  it('OPTIONS is 204 without a body, on every route and on none', async () => {
-    const paths = [...(await everyRoute()).map((route) => route.split(' ')[1] as string), '/nowhere', '/orders/x/y/z'];
-    for (const path of paths) {
+  it('OPTIONS is 204 without a body on every route, and says which methods it has', async () => {
+    const methodsOf = Map.groupBy(await everyRoute(), (route) => route.split(' ')[1] as string);
+    for (const [path, routes] of methodsOf) {
+      const methods = routes.map((route) => route.split(' ')[0] as string);
+      const has = [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'];
       const answer = await request('OPTIONS', path);
       expect([path, answer.status, await answer.text()]).toEqual([path, 204, '']);
+      expect(answer.headers.get('Allow')?.split(', ').toSorted(), path).toEqual(has.toSorted());
+    }
+  });
+
+  it('OPTIONS is 404 on a path that is no route, also for a browser that asks first', async () => {
+    for (const path of ['/nowhere', '/orders/x/y/z', '/orders/']) {
+      await expectProblem(request('OPTIONS', path), 404, 'not-found');
+      const preflight = { Origin: 'https://shop.example', 'Access-Control-Request-Method': 'POST' };
+      await expectProblem(request('OPTIONS', path, preflight), 404, 'not-found');
     }
   });
 
@@ -146,6 +157,30 @@ describe('a method', () => {
         await expectProblem(answer, 405, 'method-not-allowed');
       }
     }
+  });
+});
+
+describe('a query parameter that a route does not have', () => {
+  it('is 400 on every route, and nothing is done', async () => {
+    const { orderId, stream } = await placeOrder();
+    for (const route of await everyRoute()) {
+      const [method = '', path = ''] = route.split(' ');
+      const { searchParams } = new URL(path, 'https://tidemark.test');
+      const answer = await request(method, `${path}${searchParams.size > 0 ? '&' : '?'}nonesuch=1`, asOperator);
+      expect(answer.status, route).toBe(400);
+    }
+    expect(await expectInvalidFields(get('/health?verbose=true'))).toEqual(['/verbose']);
+    expect(await expectInvalidFields(get('/dashboard?limit=1&x=2'))).toEqual(['/limit', '/x']);
+    expect(await expectInvalidFields(get('/problems/internal?lang=de'))).toEqual(['/lang']);
+    const step = { tracking: 'JD0146' };
+    expect(await expectInvalidFields(post(`/orders/${orderId}/shipment?dryRun=true`, step))).toEqual(['/dryRun']);
+    const { items } = await json(get(`/streams/${stream}/events`, asOperator));
+    expect(items).toHaveLength(1);
+  });
+
+  it('leaves a bad token the first thing to be refused, and a refusal has a token', async () => {
+    await expectProblem(get('/dashboard?x=1', { 'X-Causal-Token': 'x' }), 400, 'invalid-causal-token');
+    expect((await get('/dashboard?x=1')).headers.get('X-Causal-Token')).toMatch(/./);
   });
 });
 

@@ -99,14 +99,15 @@ export function declaredAnswers(document: OpenApiDocument) {
   /** Where no operation answers, the whole API does: it does not know the path, or not the method. */
   async function generalFaults(exchange: Exchange, methods: readonly string[]): Promise<readonly string[]> {
     const { method, answer } = exchange;
-    if (method === 'OPTIONS') return answer.status === 204 ? [] : ['OPTIONS is 204'];
     const code = methods.length === 0 ? 'not-found' : 'method-not-allowed';
-    if (answer.status !== (methods.length === 0 ? 404 : 405)) return [`this has to be ${code}`];
+    const isOptions = method === 'OPTIONS' && methods.length > 0;
+    const status = isOptions ? 204 : methods.length === 0 ? 404 : 405;
+    if (answer.status !== status) return [`this has to be ${status}`];
     const allow = (answer.headers.get('Allow') ?? '')
       .split(', ')
       .filter((name) => !['', ...METHODS_WITHOUT_BODY].includes(name));
     const allowFaults = allow.toSorted().join() === methods.toSorted().join() ? [] : [`Allow is ${allow.join(', ')}`];
-    if (method === 'HEAD') return allowFaults;
+    if (method === 'HEAD' || isOptions) return allowFaults;
     const problem = await answer.clone().json<{ code: string }>();
     const codeFaults = problem.code === code ? [] : [`the code is ${problem.code}`];
     return [...allowFaults, ...codeFaults, ...(await faultsOf(['components', 'schemas', 'Problem'], problem))];
@@ -119,9 +120,9 @@ export function declaredAnswers(document: OpenApiDocument) {
     const faults =
       at(schema) && typeof body === 'string' && body !== '' ? await faultsOf(schema, JSON.parse(body)) : [];
     const parameters = (at([...place, 'parameters']) ?? []) as { in?: string; name?: string }[];
-    const names = parameters.flatMap((parameter) => (parameter.in === 'query' ? [parameter.name] : []));
-    const asked = names.length > 0 ? [...new URL(HOST + path).searchParams.keys()] : [];
-    const unknown = asked.filter((name) => !names.includes(name));
+    const names = new Set(parameters.flatMap((parameter) => (parameter.in === 'query' ? [parameter.name] : [])));
+    const asked = [...new URL(HOST + path).searchParams.keys()];
+    const unknown = asked.filter((name) => !names.has(name));
     return [...faults, ...unknown.map((name) => `the parameter ${name} is not declared`)];
   }
 
