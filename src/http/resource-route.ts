@@ -33,12 +33,17 @@ export interface ResourceRoute<Params extends z.ZodObject, InSlot extends Tables
   readonly answerExample: unknown;
 }
 
+const FIRST_TIME = Date.parse('0000-01-01T00:00:00.000Z');
+const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z');
+
 const AsOfQuery = z.strictObject({
   asOf: z
     .string()
     .refine((value) => toAsOf(value) !== undefined, 'Must be a version (from 0) or a time (RFC 3339).')
     .optional()
-    .meta({ description: 'The state as it was: a version, or an RFC 3339 time. Needs the operations key.' }),
+    .meta({
+      description: `The state as it was: a version, or an RFC 3339 time. Needs the operations key. Not together with ${HEADER.version}.`,
+    }),
 });
 
 /** Declares a resource's route. */
@@ -75,7 +80,6 @@ export function resourceRoute<Params extends z.ZodObject, InSlot extends Tables,
       },
       problems: [
         'invalid-id',
-        'invalid-field',
         'invalid-header',
         'invalid-causal-token',
         'causal-token-ahead',
@@ -100,6 +104,10 @@ async function readResource<Params extends z.ZodObject, InSlot extends Tables, R
   const { asOf } = parseQuery(c, AsOfQuery);
   const wanted = wantedVersion(c);
   const stream = route.stream(params);
+  if (asOf !== undefined && wanted !== undefined) {
+    const detail = `${HEADER.version} asks for this version or a later one, asOf for the past: send one of them.`;
+    throw new Problem('invalid-header', detail);
+  }
   if (asOf !== undefined) return readPast(c, route, params, toAsOf(asOf) as AsOf);
 
   const { rows, version } = await c.var.causal.readOne(route.reads, stream, route.query(params));
@@ -153,7 +161,10 @@ function answer(c: AppContext, version: number, body: object, from: 'read-model'
 function toAsOf(value: string): AsOf | undefined {
   if (/^[0-9]{1,15}$/.test(value)) return { version: Number(value) };
   const isTime = z.iso.datetime({ offset: true }).safeParse(value).success;
-  return isTime ? { time: new Date(value).toISOString() } : undefined;
+  if (!isTime) return undefined;
+  // Times are compared as text, and an offset may lead out of the years that have four digits.
+  const time = Math.min(Math.max(Date.parse(value), FIRST_TIME), LAST_TIME);
+  return { time: new Date(time).toISOString() };
 }
 
 function notFound(noun: string): Problem {

@@ -31,6 +31,10 @@ describe('asOf', () => {
     expect(await version('2999-01-01T00:00:00Z')).toBe(2);
     const inTokyo = new Date(Date.parse(placedAt) + 9 * 3_600_000).toISOString().replace('Z', '+09:00');
     expect(await version(inTokyo)).toBe(1);
+    // Their UTC years have five digits, and a sign.
+    expect(await version('9999-12-31T23:59:59-23:59')).toBe(2);
+    expect(await version('9999-12-31T23:59:59.999999Z')).toBe(2);
+    await expectProblem(at('0000-01-01T00:00:00+23:59'), 404, 'not-found');
   });
 
   it('before version 1 is 404, past the head 409 with the current version', async () => {
@@ -62,6 +66,12 @@ describe('asOf', () => {
     }
     expect(await expectInvalidFields(get(`/orders/${orderId}?asOf=1&asOf=2`, asOperator))).toEqual(['/asOf']);
     await expectProblem(at('1', { 'X-Version': 'abc' }), 400, 'invalid-header');
+  });
+
+  it('together with X-Version is 400: one asks for the past, the other for no past', async () => {
+    const { at } = await shippedLater();
+    for (const asOf of ['1', '2', '2999-01-01T00:00:00Z'])
+      await expectProblem(at(asOf, { 'X-Version': '1' }), 400, 'invalid-header');
   });
 
   it('takes If-None-Match', async () => {
