@@ -22,14 +22,29 @@ export async function readBody<Schema extends z.ZodType>(
 ): Promise<Body<z.output<Schema>>> {
   const bytes = await readBytes(c.req.raw);
   if (bytes.byteLength === 0 && isOptional) return { value: parseFields(schema, {}), bytes };
-  const mediaType = c.req.header(HEADER.contentType)?.split(';')[0]?.trim().toLowerCase();
-  if (mediaType !== 'application/json' && !mediaType?.match(/^application\/[a-z0-9.+-]+\+json$/)) {
-    throw new Problem('not-json', `The body has to be application/json, not ${mediaType ?? 'without a type'}.`);
-  }
+  requireJson(c);
   const value = parseJson(bytes);
   if (isDeeperThan(value, MAX_NESTING))
     throw new Problem('malformed-body', `The body nests deeper than ${MAX_NESTING}.`);
   return { value: parseFields(schema, value), bytes };
+}
+
+/** Refuses a body that is declared as anything but JSON in UTF-8, as it is. */
+function requireJson(c: Context): void {
+  const encoding = c.req.header(HEADER.contentEncoding)?.trim().toLowerCase() ?? '';
+  if (encoding !== '' && encoding !== 'identity') {
+    const detail = `The body has to come as it is, without ${HEADER.contentEncoding}: ${encoding} is not decoded.`;
+    throw new Problem('not-json', detail);
+  }
+  const [type = '', ...parameters] = (c.req.header(HEADER.contentType) ?? '').toLowerCase().split(';');
+  const mediaType = type.trim();
+  if (mediaType !== 'application/json' && !/^application\/[a-z0-9.+-]+\+json$/.test(mediaType)) {
+    throw new Problem('not-json', `The body has to be application/json, not ${mediaType || 'without a type'}.`);
+  }
+  const charset = parameters.flatMap((parameter) => /^\s*charset\s*=\s*"?([^"\s]*)/.exec(parameter)?.[1] ?? [])[0];
+  if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8') {
+    throw new Problem('not-json', `The body has to be in UTF-8, not in ${charset || 'a charset without a name'}.`);
+  }
 }
 
 async function readBytes(request: Request): Promise<Uint8Array> {
@@ -75,7 +90,9 @@ function isDeeperThan(value: unknown, levels: number): boolean {
 
 /** A value by its schema, or an `invalid-field` problem. */
 export function parseFields<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, {
+    error: ({ input }) => (input === undefined ? 'It is missing.' : undefined),
+  });
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.flatMap((issue): readonly Fault[] => {
     if (issue.code !== 'unrecognized_keys') return [{ path: issue.path, detail: issue.message }];
@@ -90,15 +107,17 @@ interface Fault {
 }
 
 /**
- * An `invalid-field` problem with a JSON pointer (RFC 6901) for each fault; for the first of them only, where there are very many, so
- * that an answer does not outgrow its question.
+ * An `invalid-field` problem with a JSON pointer (RFC 6901) for each place that is at fault; for the first of them only, where there are
+ * very many, so that an answer does not outgrow its question.
  */
 export function invalidFields(faults: readonly Fault[]): Problem {
-  const errors = faults
-    .slice(0, MAX_FAULTS)
-    .map(({ path, detail }) => ({ pointer: toPointer(path.map(String)), detail }));
+  const byPointer = Map.groupBy(faults, ({ path }) => toPointer(path.map(String)));
+  const errors = [...byPointer].slice(0, MAX_FAULTS).map(([pointer, same]) => ({
+    pointer,
+    detail: [...new Set(same.map(({ detail }) => detail))].join(' '),
+  }));
   const [first] = errors;
-  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : '';
+  const more = byPointer.size > 1 ? ` (and ${byPointer.size - 1} more)` : '';
   return new Problem('invalid-field', `${first?.pointer || '/'}: ${first?.detail}${more}`, { errors });
 }
 

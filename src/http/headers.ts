@@ -18,6 +18,7 @@ export const HEADER = {
   location: 'Location',
   allow: 'Allow',
   cacheControl: 'Cache-Control',
+  contentEncoding: 'Content-Encoding',
   contentType: 'Content-Type',
   authorization: 'Authorization',
   wwwAuthenticate: 'WWW-Authenticate',

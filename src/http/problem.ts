@@ -59,7 +59,11 @@ export const PROBLEMS = {
     advice: 'Somebody changed it first. Read it again, decide again, and send the command with the current version.',
   },
   'too-large': { status: 413, title: 'Body too large', advice: 'A body may have 64 KiB.' },
-  'not-json': { status: 415, title: 'Not JSON', advice: 'Send `Content-Type: application/json`.' },
+  'not-json': {
+    status: 415,
+    title: 'Not JSON',
+    advice: 'Send JSON in UTF-8, uncompressed, with `Content-Type: application/json`.',
+  },
   'key-reused': {
     status: 422,
     title: 'Idempotency key reused',
@@ -78,12 +82,13 @@ export const PROBLEMS = {
   'projection-dead-letter': {
     status: 503,
     title: 'Projection stopped at an event',
-    advice: 'The read model cannot take an event of this stream. An operator has to repair it and replay the event.',
+    advice:
+      'The read model cannot take an event of this stream, and keeps it as a dead letter. An operator finds it at `GET /projections/{name}/dead-letters`, and replays it once the cause is repaired, or skips it.',
   },
   'rebuild-running': {
     status: 409,
     title: 'Rebuild running',
-    advice: 'One build per projection at a time: watch the one at `Location`.',
+    advice: 'A projection has one build at a time. Wait for the one at `Location`, or cancel it with `DELETE` there.',
   },
   'outcome-unknown': {
     status: 503,

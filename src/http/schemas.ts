@@ -50,9 +50,12 @@ export const Price = z.strictObject({ amount: z.int().max(MAX_AMOUNT), currency:
   description: 'Integer minor units (cents, yen) and an ISO 4217 code. A price has to be positive.',
 });
 
+/** Minor units of a currency in an answer. A sum has no bound: past 2^53 it is rounded, as JSON numbers are. */
+export const MinorUnits = z.number().meta({ type: 'integer' });
+
 /** An amount of money in an answer. */
 export const MoneySchema = z
-  .strictObject({ amount: z.int(), currency: z.string() })
+  .strictObject({ amount: MinorUnits, currency: z.string() })
   .meta({ id: 'Money', description: 'Integer minor units (cents, yen) and an ISO 4217 code.' });
 
 export const Time = z.iso.datetime({ precision: 3 }).meta({ description: 'RFC 3339, UTC.' });

@@ -1,9 +1,10 @@
 import * as z from 'zod';
 
+import { asksFor } from '../http/accept.ts';
 import { fromCursor, invalidCursor, toPage } from '../http/cursor.ts';
 import { queryRoute } from '../http/query-route.ts';
 import type { Route } from '../http/route.ts';
-import { MoneySchema, PAGE_QUERY, Time, Uuid, pageOf } from '../http/schemas.ts';
+import { MinorUnits, MoneySchema, PAGE_QUERY, Time, Uuid, pageOf } from '../http/schemas.ts';
 import { dashboard, frontPage } from './dashboard.ts';
 import { ORDER_STATUSES } from './order.ts';
 import { GROUPINGS, orderAnalytics, ordersBy } from './order-analytics.ts';
@@ -54,7 +55,10 @@ const Figures = z.strictObject({
   currency: z.string(),
   orders: z.int(),
   items: z.int(),
-  total: z.int().meta({ description: 'Minor units of the currency, without cancelled orders and returned items.' }),
+  total: MinorUnits.meta({
+    type: 'integer',
+    description: 'Minor units of the currency, without cancelled orders and returned items.',
+  }),
   cancelled: z.int().meta({ description: 'How many orders were cancelled.' }),
 });
 
@@ -70,7 +74,7 @@ const Analytics = z
 const Dashboard = z
   .strictObject({
     ordersByStatus: z.record(z.enum(ORDER_STATUSES), z.int()),
-    revenue: z.array(z.strictObject({ currency: z.string(), total: z.int(), today: z.int() })),
+    revenue: z.array(z.strictObject({ currency: z.string(), total: MinorUnits, today: MinorUnits })),
     bestSellers: z.array(z.strictObject({ sku: z.string(), name: z.string(), quantity: z.int() })),
     latestOrders: z.array(
       z.strictObject({
@@ -141,7 +145,8 @@ export const reportRoutes: readonly Route[] = [
     async handle(c, { query: { groupBy, from, to } }) {
       const rows = await c.var.causal.readMany(orderAnalytics, ordersBy(groupBy, from, to));
       const groups = rows.map(({ key, ...figures }) => ({ key: key === '' ? null : key, ...figures }));
-      if (!isCsvWanted(c.req.header('Accept'))) return c.json({ groupBy, from: from ?? null, to: to ?? null, groups });
+      if (!asksFor(c.req.header('Accept'), 'text/csv', 'application/json'))
+        return c.json({ groupBy, from: from ?? null, to: to ?? null, groups });
       return c.body(toCsv(['key', 'currency', 'orders', 'items', 'total', 'cancelled'], groups), 200, {
         'Content-Type': 'text/csv; charset=utf-8',
       });
@@ -195,11 +200,6 @@ export const reportRoutes: readonly Route[] = [
     },
   }),
 ];
-
-/** Whether the client asks for CSV rather than JSON. */
-function isCsvWanted(accept: string | undefined): boolean {
-  return /(^|,)\s*text\/csv\s*(;|,|$)/i.test(accept ?? '');
-}
 
 /** Rows as CSV (RFC 4180). */
 function toCsv<Column extends string>(

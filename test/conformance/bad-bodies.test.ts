@@ -70,9 +70,32 @@ describe('a body', () => {
     await expectProblem(request('POST', '/orders'), 415, 'not-json');
   });
 
+  it.each(['gzip', 'br', 'deflate', 'GZIP', 'identity, gzip', 'x'])('encoded as %s is 415 and says so', (encoding) =>
+    nobodyTakes(async (path, body) => {
+      const headers = { ...JSON_TYPE, 'Content-Encoding': encoding };
+      const problem = await expectProblem(request('POST', path, headers, JSON.stringify(body)), 415, 'not-json');
+      expect(problem.detail).toContain('Content-Encoding');
+    }),
+  );
+
+  it.each(['iso-8859-1', '"ISO-8859-1"', 'utf-16', 'utf-7', ''])('in the charset %s is 415 and says so', (charset) =>
+    nobodyTakes(async (path, body) => {
+      const headers = { 'Content-Type': `application/json; charset=${charset}` };
+      const problem = await expectProblem(request('POST', path, headers, JSON.stringify(body)), 415, 'not-json');
+      expect(problem.detail).toContain('UTF-8');
+    }),
+  );
+
+  it('that is sent as it is may say so', async () => {
+    const headers = { ...JSON_TYPE, 'Content-Encoding': 'identity' };
+    expect((await request('POST', '/products', headers, JSON.stringify(product()))).status).toBe(201);
+  });
+
   it.each([
     'application/json',
     'application/json; charset=utf-8',
+    'application/json;charset="UTF-8"',
+    'application/json; profile=x; charset=utf8',
     'APPLICATION/JSON',
     'application/vnd.shop.v1+json',
     ' application/json ;q=1',
@@ -188,11 +211,26 @@ describe('a body', () => {
     await expectProblem(answer, 400, 'invalid-field');
   });
 
+  it('says each place that is at fault once, with all that is wrong there', async () => {
+    const { errors, detail } = await expectProblem(
+      post('/products', product({ name: '\u0000'.repeat(201), category: ' ' })),
+      400,
+      'invalid-field',
+    );
+    expect(errors?.map(({ pointer }) => pointer)).toEqual(['/name', '/category']);
+    expect(errors?.[0]?.detail).toMatch(/control characters.*200/s);
+    expect(detail).toContain('(and 1 more)');
+    const missing = await expectProblem(post('/products', { price: {} }), 400, 'invalid-field');
+    const pointers = ['/name', '/price/amount', '/price/currency', '/category', '/sku'];
+    expect(missing.errors).toEqual(pointers.map((pointer) => ({ pointer, detail: 'It is missing.' })));
+  });
+
   it('without a field that is needed, or with null for it, is 400 and says which', () =>
     nobodyTakes(async (path, body) => {
       for (const name of Object.keys(body)) {
         const { [name]: _left, ...rest } = body as Record<string, unknown>;
-        expect(await expectInvalidFields(post(path, rest))).toEqual([`/${name}`]);
+        const { errors } = await expectProblem(post(path, rest), 400, 'invalid-field');
+        expect(errors).toEqual([{ pointer: `/${name}`, detail: 'It is missing.' }]);
         expect(await expectInvalidFields(post(path, { ...rest, [name]: null }))).toEqual([`/${name}`]);
       }
     }));

@@ -112,6 +112,20 @@ describe('GET /openapi.json', () => {
     }
   });
 
+  it('bounds no sum of money, which may be larger than any safe integer', async () => {
+    const checker = declaredAnswers(document as OpenApiDocument);
+    const place = ['components', 'schemas'];
+    const huge = 9e18;
+    expect(await checker.faultsOf([...place, 'Money'], { amount: huge, currency: 'EUR' })).toEqual([]);
+    const dashboard = { ...document.components.schemas.Dashboard.properties.revenue.items.properties };
+    expect([dashboard.total, dashboard.today]).toEqual([{ type: 'integer' }, { type: 'integer' }]);
+    expect(document.components.schemas.OrderAnalytics.properties.groups.items.properties.total).not.toHaveProperty(
+      'maximum',
+    );
+    expect(await checker.faultsOf([...place, 'Money'], { amount: 1.5, currency: 'EUR' })).not.toEqual([]);
+    checker.forget();
+  });
+
   it('asks for the operations key exactly where it is asked for', () => {
     const security = (name: string) => operations().find((each) => each.name === name)?.operation.security;
     expect(security('GET /orders/{orderId}/history')).toEqual([{ operationsKey: [] }]);

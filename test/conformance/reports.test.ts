@@ -181,7 +181,25 @@ describe('GET /analytics/orders', () => {
     expect(await one.text()).toBe('key,currency,orders,items,total,cancelled\r\n');
   });
 
-  it.each(['application/json', '*/*', 'text/html, text/*', 'text/csv2'])('comes as JSON for "%s"', async (Accept) => {
+  it.each(['text/csv, */*', 'application/json, text/csv', 'TEXT/CSV; q=0.5', 'text/csv;header=present, */*;q=0.8'])(
+    'comes as CSV for "%s"',
+    async (Accept) => {
+      const answer = await get('/analytics/orders?groupBy=day', { Accept });
+      expect(answer.headers.get('Content-Type')).toMatch('text/csv');
+    },
+  );
+
+  it.each([
+    'application/json',
+    '*/*',
+    'text/html, text/*',
+    'text/csv2',
+    'text/csv;q=0',
+    'text/csv; q=0.0, */*',
+    'text/csv;q=0.5, application/json',
+    'text/csv;q=0.5, */*',
+    'text/csv;q=x',
+  ])('comes as JSON for "%s"', async (Accept) => {
     const answer = await get('/analytics/orders?groupBy=day', { Accept });
     expect(answer.headers.get('Content-Type')).toMatch('application/json');
   });
