@@ -5,39 +5,20 @@
  * command line continues it without doubling anything, and a higher `--orders` adds to it.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 
 import cliProgress from 'cli-progress';
 
-import {
-  type Answer,
-  LOCAL_SERVER,
-  UnexpectedAnswerError,
-  apiClient,
-  atOnce,
-  requireServer,
-  retrying,
-} from './api-client.ts';
+import { type Answer, UnexpectedAnswerError, apiClient, atOnce, requireServer, retrying } from './api-client.ts';
+import { HELP, readArguments } from './seed/arguments.ts';
 import { type Chapter, type PlannedOrder, type PlannedProduct, countWrites, planSeason } from './seed/season.ts';
-
-const HELP = `Usage: npm run seed -- [options]
-
-  --orders <n>       how many orders, default 200
-  --products <n>     how many products, default 60
-  --seed <n>         which data: the same number gives the same, default 1
-  --url <url>        the server, default ${LOCAL_SERVER}
-  --concurrency <n>  how many orders are worked on at once, default 8
-  --journal <file>   adds a line of JSON for each acknowledged write: stream, version, key
-  --help
-`;
 
 /** Without a terminal: a line this often, in ms. */
 const LINE_EVERY_MS = 3_000;
 
-const options = readArguments();
+const options = optionsOrExit();
 const api = apiClient(options.url);
 const season = planSeason(options);
-const { journal } = options;
+const journal = options.journal === undefined ? undefined : openOrExit(options.journal);
 
 const total = countWrites(season);
 const startedAt = performance.now();
@@ -195,41 +176,26 @@ function explain(error: unknown): string {
   return `${error.message}${advice}`;
 }
 
-function readArguments() {
+function optionsOrExit() {
   try {
-    const { values } = parseArgs({
-      options: {
-        orders: { type: 'string', default: '200' },
-        products: { type: 'string', default: '60' },
-        seed: { type: 'string', default: '1' },
-        url: { type: 'string', default: LOCAL_SERVER },
-        concurrency: { type: 'string', default: '8' },
-        journal: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-    if (values.help) {
-      console.log(HELP);
-      return process.exit(0);
-    }
-    const integer = (name: 'orders' | 'products' | 'seed' | 'concurrency', min: number, max: number) => {
-      const value = Number(values[name]);
-      if (!/^\d+$/.test(values[name]) || value < min || value > max)
-        throw new RangeError(`--${name} has to be an integer from ${min} to ${max}.`);
-      return value;
-    };
-    if (!/^https?:$/.test(URL.parse(values.url)?.protocol ?? ''))
-      throw new TypeError(`--url ${values.url} is not a URL such as ${LOCAL_SERVER}.`);
-    return {
-      orders: integer('orders', 0, 1_000_000),
-      products: integer('products', 1, 10_000),
-      seed: integer('seed', 0, 999_999_999),
-      concurrency: integer('concurrency', 1, 256),
-      url: values.url,
-      journal: values.journal === undefined ? undefined : openSync(values.journal, 'a'),
-    };
+    const asked = readArguments(process.argv.slice(2));
+    if (asked) return asked;
+    console.log(HELP);
+    return process.exit(0);
   } catch (error) {
-    console.error(`${(error as Error).message}\n\n${HELP}`);
-    return process.exit(2);
+    return exitWithUsage((error as Error).message);
   }
+}
+
+function openOrExit(file: string): number {
+  try {
+    return openSync(file, 'a');
+  } catch (error) {
+    return exitWithUsage(`--journal: "${file}" cannot be written (${(error as Error).message}).`);
+  }
+}
+
+function exitWithUsage(message: string): never {
+  console.error(`${message}\n\n${HELP}`);
+  return process.exit(2);
 }
