@@ -23,8 +23,8 @@ export function parseParams<Schema extends z.ZodObject>(c: Context, schema: Sche
  */
 export function parseQuery<Schema extends z.ZodObject>(c: Context, schema: Schema): z.output<Schema> {
   const parameters = [...new URL(c.req.url).searchParams];
-  const names = parameters.map(([name]) => name);
-  const twice = [...new Set(names.filter((name, index) => names.indexOf(name) !== index))];
+  const byName = Map.groupBy(parameters, ([name]) => name);
+  const twice = [...byName].flatMap(([name, same]) => (same.length > 1 ? name : []));
   if (twice.length > 0)
     throw invalidFields(twice.map((name) => ({ path: [name], detail: 'It is there more than once.' })));
   return parseFields(schema, Object.fromEntries(parameters));

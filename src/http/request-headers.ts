@@ -69,7 +69,8 @@ export interface Preferences {
 
 // What stands between those commas that are not in quotes, and of that the name and the value, which is quoted or a token.
 const PREFERENCES = /(?:"(?:\\.|[^"\\])*"?|[^,"])+/g;
-const PREFERENCE = /^\s*([^\s=;"]+)\s*(?:=\s*(?:"((?:\\.|[^"\\])*)"|([^\s;"]*)))?\s*(?:;|$)/;
+// No two runs of spaces can meet in it: a header of spaces alone would be tried in every way to share them out.
+const PREFERENCE = /^\s*([^\s=;"]+)(?:\s*=(?:\s*"((?:\\.|[^"\\])*)"|\s*([^\s;"]+))?)?\s*(?:;|$)/;
 
 export function preferences(c: Context): Preferences {
   const asked = new Map<string, string>();
