@@ -1,0 +1,181 @@
+import { env } from 'cloudflare:workers';
+import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import { ignored, projectionOf } from '../../../src/eventsourcing/read/projection.ts';
+import { clearSlot } from '../../../src/eventsourcing/read/slot-clearing.ts';
+import { type Slot, slotTables } from '../../../src/eventsourcing/read/slot-tables.ts';
+import { serving } from '../../../src/groups.ts';
+import { orderSearch } from '../../../src/orders/order-search.ts';
+import { faultyDatabase } from '../../support/database.ts';
+import { meteredDatabase } from '../../support/metered-database.ts';
+import { type TallyEvent, tallyBoard, tallyType } from '../../support/tally.ts';
+
+const SEVEN = `WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 7)`;
+const TABLES = ['tally_board', 'tally_entries', 'tally_totals'];
+const FULL = { tally_board: 7, tally_entries: 14, tally_totals: 7, checkpoint: 7 };
+const EMPTY = { tally_board: 0, tally_entries: 0, tally_totals: 0, checkpoint: 0 };
+
+async function run(...statements: readonly string[]): Promise<void> {
+  await env.SERVING_DB.batch(statements.map((sql) => env.SERVING_DB.prepare(sql)));
+}
+
+/** Both slots full, the pointer at epoch 5 with slot `a` live, and a neighbour's checkpoints. */
+async function fill(): Promise<void> {
+  await run(
+    'DELETE FROM checkpoint',
+    `INSERT OR REPLACE INTO projection_pointer (projection, epoch, live_revision, live_slot) VALUES ('tally-board', 5, 1, 'a')`,
+    ...['a', 'b'].flatMap((slot) => [
+      ...TABLES.map((table) => `DELETE FROM ${table}_${slot}`),
+      `INSERT INTO tally_board_${slot} ${SEVEN} SELECT 't' || n, 1, n FROM number`,
+      `INSERT INTO tally_entries_${slot} ${SEVEN} SELECT 't' || n, 1, n FROM number`,
+      `INSERT INTO tally_entries_${slot} ${SEVEN} SELECT 't' || n, 2, n FROM number`,
+      `INSERT INTO tally_totals_${slot} ${SEVEN} SELECT 'p' || n, 1, n FROM number`,
+      ...['tally-board', 'tally-count'].map(
+        (projection) =>
+          `INSERT INTO checkpoint ${SEVEN} SELECT '${projection}', '${slot}', 'tally-t' || n, 1, 'e' || n FROM number`,
+      ),
+    ]),
+  );
+}
+
+beforeEach(fill);
+
+async function countOf(table: string, database = env.SERVING_DB): Promise<number> {
+  return (await database.prepare(`SELECT count(*) AS n FROM ${table}`).first<number>('n')) ?? -1;
+}
+
+/** How many rows and checkpoints the board has in a slot. */
+async function contents(slot: Slot): Promise<Record<string, number>> {
+  const counts = TABLES.map(async (table) => [table, await countOf(`${table}_${slot}`)] as const);
+  const checkpoints = await countOf(`checkpoint WHERE projection = 'tally-board' AND slot = '${slot}'`);
+  return { ...Object.fromEntries(await Promise.all(counts)), checkpoint: checkpoints };
+}
+
+const point = (set: string) => run(`UPDATE projection_pointer SET ${set} WHERE projection = 'tally-board'`);
+
+describe('clearing a slot', () => {
+  it.each([1, 3, 7, 1_000])(
+    'deletes its rows and checkpoints, in chunks of %i, and nothing else',
+    async (chunkSize) => {
+      expect(await clearSlot(env.SERVING_DB, tallyBoard, 'b', { epoch: 5 }, { chunkSize })).toBe('cleared');
+      expect(await contents('b')).toEqual(EMPTY);
+      expect(await contents('a')).toEqual(FULL);
+      expect(await countOf(`checkpoint WHERE projection = 'tally-count'`)).toBe(14);
+      expect(await countOf('guard')).toBe(0);
+    },
+  );
+
+  it('may be done again', async () => {
+    await clearSlot(env.SERVING_DB, tallyBoard, 'b', { epoch: 5 });
+    expect(await clearSlot(env.SERVING_DB, tallyBoard, 'b', { epoch: 5 })).toBe('cleared');
+    expect(await contents('b')).toEqual(EMPTY);
+  });
+
+  it('may be done in the slot that the pointer names while nothing is live', async () => {
+    await point('live_revision = 0');
+    expect(await clearSlot(env.SERVING_DB, tallyBoard, 'a', { epoch: 5 })).toBe('cleared');
+    expect(await contents('a')).toEqual(EMPTY);
+  });
+
+  it('takes a full text index along', async () => {
+    const insert = (id: number) =>
+      env.REPORTING_DB.prepare(
+        `INSERT INTO order_search_b (order_id, version, customer_id, customer_name, status, currency, total, item_count, items, placed_at,
+          updated_at, customer_terms, item_terms, sku_terms, tracking_terms)
+        VALUES ('o${id}', 1, 'c', 'Ada', 'placed', 'EUR', 1, 1, '[]', '', '', 'ada', 'mug', 's1', '')`,
+      );
+    await env.REPORTING_DB.batch([1, 2, 3, 4, 5].map(insert));
+    const found = () => countOf(`order_search_b_index WHERE order_search_b_index MATCH 'ada'`, env.REPORTING_DB);
+    expect(await found()).toBe(5);
+    expect(await clearSlot(env.REPORTING_DB, orderSearch, 'b', { epoch: 1 }, { chunkSize: 2 })).toBe('cleared');
+    expect(await countOf('order_search_b', env.REPORTING_DB)).toBe(0);
+    expect(await found()).toBe(0);
+  });
+
+  it('leaves the tables of another revision in that slot to a call of its own', async () => {
+    await run(
+      'CREATE TABLE IF NOT EXISTS former_board_b (tally_id TEXT PRIMARY KEY, version INTEGER NOT NULL)',
+      `INSERT INTO former_board_b VALUES ('t1', 1)`,
+    );
+    const former = projectionOf<TallyEvent>()({
+      name: 'tally-board',
+      revision: 7,
+      group: serving,
+      follows: { tally: tallyType.events },
+      row: {
+        tables: slotTables((slot) =>
+          sqliteTable(`former_board_${slot}`, {
+            tallyId: text('tally_id').primaryKey(),
+            version: integer('version').notNull(),
+          }),
+        ),
+        key: 'tallyId',
+      },
+      handlers: { Added: ignored, Reset: ignored },
+    });
+    await clearSlot(env.SERVING_DB, tallyBoard, 'b', { epoch: 5 });
+    expect(await countOf('former_board_b')).toBe(1);
+    await clearSlot(env.SERVING_DB, former, 'b', { epoch: 5 });
+    expect(await countOf('former_board_b')).toBe(0);
+  });
+
+  it('reads and deletes a bounded number of rows at a time', async () => {
+    await run(
+      `WITH RECURSIVE number (n) AS (SELECT 100 UNION ALL SELECT n + 1 FROM number WHERE n < 899)
+      INSERT INTO tally_entries_b SELECT 't' || n % 10, n, n FROM number`,
+    );
+    const { database, bill } = meteredDatabase(env.SERVING_DB);
+    await clearSlot(database, tallyBoard, 'b', { epoch: 5 }, { chunkSize: 20 });
+    expect(bill.mostRowsRead).toBeLessThan(5 * 20);
+    expect(bill.rowsRead).toBeLessThan(5 * (800 + 35) + bill.statements);
+  });
+});
+
+describe('nothing is deleted', () => {
+  it.each<[string, Slot, string]>([
+    ['when the epoch has changed', 'b', 'epoch = 6'],
+    ['in the live slot', 'a', 'epoch = 5'],
+    ['in a slot that is moved', 'b', `moved = '[{"revision":2,"slot":"b"}]'`],
+    ['in a slot that is moved by a first build', 'a', `live_revision = 0, moved = '[{"revision":1,"slot":"a"}]'`],
+    ['of a projection without a pointer', 'b', `projection = 'tally-board-gone'`],
+  ])('%s', async (_, slot, set) => {
+    await point(set);
+    expect(await clearSlot(env.SERVING_DB, tallyBoard, slot, { epoch: 5 })).toBe('epoch-changed');
+    expect(await contents(slot)).toEqual(FULL);
+    expect(await countOf('guard')).toBe(0);
+  });
+
+  it('any more, once the slot is moved halfway', async () => {
+    const { database } = faultyDatabase(env.SERVING_DB, {
+      beforeBatch: (number) => (number === 6 ? point(`epoch = 6, moved = '[{"revision":1,"slot":"b"}]'`) : undefined),
+    });
+    expect(await clearSlot(database, tallyBoard, 'b', { epoch: 5 }, { chunkSize: 3 })).toBe('epoch-changed');
+    expect(await contents('b')).toEqual({ ...FULL, checkpoint: 0, tally_totals: 4 });
+  });
+});
+
+it('a clearing that is interrupted, wherever, has taken the checkpoints before any row, and the rows with a unique key last', async () => {
+  const sequence = ['checkpoint', 'tally_totals', 'tally_entries', 'tally_board'] as const;
+  let interruptions = 0;
+  for (let isInterrupted = true; isInterrupted;) {
+    await fill();
+    const { database } = faultyDatabase(env.SERVING_DB, {
+      beforeBatch(number) {
+        if (number > interruptions) throw new Error('D1_ERROR: Network connection lost.');
+      },
+    });
+    const clearing = clearSlot(database, tallyBoard, 'b', { epoch: 5 }, { chunkSize: 3 });
+    isInterrupted = await clearing.then(
+      () => false,
+      () => true,
+    );
+    interruptions += 1;
+    const left = await contents('b');
+    sequence.slice(1).forEach((table, index) => {
+      if (left[table] !== FULL[table]) expect(left[sequence[index] ?? '']).toBe(0);
+    });
+  }
+  expect(interruptions).toBeGreaterThan(10);
+  expect(await contents('b')).toEqual(EMPTY);
+});
