@@ -13,6 +13,7 @@ export default defineConfig({
           CAUSAL_TOKEN_KEY: 'a-key-for-tests',
           CAUSAL_TOKEN_PREVIOUS_KEY: 'the-key-before-it',
           OPERATIONS_KEY: 'an-operations-key-for-tests',
+          BUILD_GRACE_S: '0',
           CORS_ORIGINS: 'https://shop.example https://desk.example',
           TEST_MIGRATIONS_SERVING: await readD1Migrations('migrations/serving'),
           TEST_MIGRATIONS_REPORTING: await readD1Migrations('migrations/reporting'),

@@ -84,6 +84,8 @@ for (const { binding } of config.d1_databases) {
 const local = {
   CAUSAL_TOKEN_KEY: 'local-development-key-do-not-deploy',
   OPERATIONS_ACCESS: 'open',
+  // There is no other Worker that a build would have to wait for.
+  BUILD_GRACE_S: '0',
 };
 await wrangler([
   'dev',

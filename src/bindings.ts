@@ -1,4 +1,5 @@
 import type { Group } from './eventsourcing/group.ts';
+import type { RebuildParams } from './eventsourcing/read/rebuild-workflow.ts';
 import { reporting, serving } from './groups.ts';
 
 /** Everything that wrangler.toml, the secrets and the variables of a deployment provide. */
@@ -8,6 +9,7 @@ export interface Env {
   readonly SERVING_DB: D1Database;
   readonly REPORTING_QUEUE: Queue;
   readonly REPORTING_DB: D1Database;
+  readonly REBUILDS: Workflow<RebuildParams>;
   /** Secret: signs causal tokens. */
   readonly CAUSAL_TOKEN_KEY?: string;
   /** Secret, only while keys are rotated: tokens signed with it are still accepted. */
@@ -16,6 +18,8 @@ export interface Env {
   readonly OPERATIONS_KEY?: string;
   /** `open` lets everybody use the operations routes: only for a local server. */
   readonly OPERATIONS_ACCESS?: string;
+  /** How long a build of a new revision waits for Workers without its code to end, in seconds. Default: 1200. */
+  readonly BUILD_GRACE_S?: string;
   /** Origins that browsers may call from, separated by spaces; `*` for all. Default: none. */
   readonly CORS_ORIGINS?: string;
 }

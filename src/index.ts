@@ -2,10 +2,13 @@ import { domain } from './domain.ts';
 import { cloudflare } from './runtime.ts';
 import { tidemark } from './tidemark.ts';
 
-const { handler, Aggregate } = tidemark(domain, cloudflare);
+const { handler, Aggregate, Rebuild } = tidemark(domain, cloudflare);
 
 /** Holds one aggregate for each object: wrangler.toml binds it as AGGREGATES. */
 export { Aggregate };
+
+/** Does the work of a projection's build: wrangler.toml binds it as REBUILDS. */
+export { Rebuild };
 
 /** `fetch` serves the HTTP API, `queue` moves the projections. */
 export default handler;

@@ -3,7 +3,8 @@ import type { Clock } from './eventsourcing/clock.ts';
 import type { Group } from './eventsourcing/group.ts';
 import type { HintMessage } from './eventsourcing/message.ts';
 import type { EventSourcedModule } from './eventsourcing/module.ts';
-import { type CatchUpResult, catchUp } from './eventsourcing/read/catch-up.ts';
+import type { BuildPorts, BuildRunner } from './eventsourcing/read/build-requests.ts';
+import { type CatchUpOptions, type CatchUpResult, catchUp } from './eventsourcing/read/catch-up.ts';
 import type { CatchUpRequest } from './eventsourcing/read/catch-up-step.ts';
 import type { CausalReadPorts } from './eventsourcing/read/causal-read.ts';
 import { liveVersions } from './eventsourcing/read/confirm.ts';
@@ -12,6 +13,7 @@ import { type Pointer, type Target, pointerCache } from './eventsourcing/read/po
 import { failTarget } from './eventsourcing/read/pointer-change.ts';
 import type { Projection } from './eventsourcing/read/projection.ts';
 import type { ProjectionWorkerPorts } from './eventsourcing/read/projection-worker.ts';
+import { workflowRunner } from './eventsourcing/read/rebuild-workflow.ts';
 import { singleFlight } from './eventsourcing/read/single-flight.ts';
 import { type TokenCodec, tokenCodec } from './eventsourcing/read/token-codec.ts';
 import type { Registry } from './eventsourcing/registry.ts';
@@ -34,6 +36,7 @@ export interface Platform {
   readonly relayOptions?: RelayOptions;
   /** How long a causal read may wait, in ms. */
   readonly causalTimeoutMs?: number;
+  readonly buildRunner: (env: Env) => BuildRunner;
 }
 
 export const cloudflare: Platform = {
@@ -43,7 +46,11 @@ export const cloudflare: Platform = {
     await queueOf(env, group).send(message, { contentType: 'json' });
   },
   database: databaseOf,
+  buildRunner: (env) => workflowRunner(env.REBUILDS),
 };
+
+/** Longer than a consumer of the Worker before this one can live. */
+const BUILD_GRACE_S = 20 * 60;
 
 /** Everything that a request, a queue batch or an object needs, put together once for each isolate. */
 export interface Runtime {
@@ -54,7 +61,12 @@ export interface Runtime {
   readonly clock: Clock;
   readonly reads: CausalReadPorts;
   readonly causalTimeoutMs: number | undefined;
-  readonly catchUp: (projection: Projection, requests: readonly CatchUpRequest[]) => Promise<CatchUpResult>;
+  readonly catchUp: (
+    projection: Projection,
+    requests: readonly CatchUpRequest[],
+    options?: CatchUpOptions,
+  ) => Promise<CatchUpResult>;
+  readonly builds: BuildPorts;
   readonly databaseOf: (group: Group) => D1Database;
   readonly worker: ProjectionWorkerPorts;
   readonly aggregateHost: AggregateHost;
@@ -67,6 +79,7 @@ export function createRuntime(
   env: Env,
   modules: readonly EventSourcedModule[],
   registry: Registry,
+  archive: Projection,
   platform: Platform,
 ): Runtime {
   const { clock } = platform;
@@ -75,7 +88,11 @@ export function createRuntime(
   const send = (group: Group, message: HintMessage) => platform.send(env, group, message);
   const pointers = pointerCache();
 
-  function runCatchUp(projection: Projection, requests: readonly CatchUpRequest[]): Promise<CatchUpResult> {
+  function runCatchUp(
+    projection: Projection,
+    requests: readonly CatchUpRequest[],
+    options: CatchUpOptions = {},
+  ): Promise<CatchUpResult> {
     const ports = {
       database: database(projection.group),
       pointers,
@@ -86,7 +103,7 @@ export function createRuntime(
       now: clock.now,
       report: log,
     };
-    return catchUp(ports, projection.name, requests);
+    return catchUp(ports, projection.name, requests, options);
   }
 
   let bus: CommandBus<CommandHandlers> | undefined;
@@ -117,6 +134,17 @@ export function createRuntime(
     },
     causalTimeoutMs: platform.causalTimeoutMs,
     catchUp: runCatchUp,
+    builds: {
+      databaseOf: database,
+      archive,
+      revisionsOf: registry.revisionsOf,
+      catchUp: runCatchUp,
+      now: clock.now,
+      clock,
+      report: log,
+      buildGraceMs: Number(env.BUILD_GRACE_S ?? BUILD_GRACE_S) * 1000,
+      runner: platform.buildRunner(env),
+    },
     databaseOf: database,
     worker: {
       projectionsOf: registry.projectionsOf,

@@ -1,5 +1,6 @@
 import { type Env, groupOfQueue } from './bindings.ts';
 import { archiveOf } from './eventsourcing/read/archive.ts';
+import { rebuildWorkflow } from './eventsourcing/read/rebuild-workflow.ts';
 import { consumeHints } from './eventsourcing/read/projection-worker.ts';
 import { aggregateObject } from './eventsourcing/write/aggregate-object.ts';
 import { createRegistry } from './eventsourcing/registry.ts';
@@ -9,6 +10,7 @@ import { log } from './log.ts';
 import type { Module } from './module.ts';
 import { PROBLEMS, mergeProblems } from './http/problem.ts';
 import { metaRoutes } from './operations/meta-routes.ts';
+import { rebuildRoutes } from './operations/rebuild-routes.ts';
 import { feedRoute } from './operations/feed-route.ts';
 import { streamRoutes } from './operations/stream-routes.ts';
 import { type Platform, type Runtime, createRuntime } from './runtime.ts';
@@ -23,13 +25,13 @@ export function tidemark(domain: readonly Module[], platform: Platform) {
   const registry = createRegistry(domain, groups, [archive]);
   const runtimes = new WeakMap<Env, Runtime>();
   function runtimeOf(env: Env): Runtime {
-    const known = runtimes.get(env) ?? createRuntime(env, domain, registry, platform);
+    const known = runtimes.get(env) ?? createRuntime(env, domain, registry, archive, platform);
     runtimes.set(env, known);
     return known;
   }
 
   const problems = mergeProblems(PROBLEMS, ...domain.map((module) => module.problems));
-  const routes = [...domain.flatMap((module) => module.routes), ...streamRoutes, feedRoute(archive)];
+  const routes = [...domain.flatMap((module) => module.routes), ...streamRoutes, feedRoute(archive), ...rebuildRoutes];
   const app = createApp(runtimeOf, [...routes, ...metaRoutes(routes, problems)], problems);
 
   const handler: ExportedHandler<Env> = {
@@ -44,5 +46,10 @@ export function tidemark(domain: readonly Module[], platform: Platform) {
       await consumeHints(runtimeOf(env).worker, group, batch.messages);
     },
   };
-  return { handler, Aggregate: aggregateObject<Env>((env) => runtimeOf(env).aggregateHost), runtimeOf };
+  return {
+    handler,
+    Aggregate: aggregateObject<Env>((env) => runtimeOf(env).aggregateHost),
+    Rebuild: rebuildWorkflow<Env>((env) => runtimeOf(env).builds),
+    runtimeOf,
+  };
 }

@@ -4,7 +4,7 @@ import { platform } from './support/platform.ts';
 import { tally } from './support/tally.ts';
 
 // The whole system as in production, on a platform whose single ports a test can replace.
-const { handler, Aggregate, runtimeOf } = tidemark([...domain, tally], platform);
+const { handler, Aggregate, Rebuild, runtimeOf } = tidemark([...domain, tally], platform);
 
-export { Aggregate, runtimeOf };
+export { Aggregate, Rebuild, runtimeOf };
 export default handler;

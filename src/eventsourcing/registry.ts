@@ -17,6 +17,8 @@ export interface Registry {
   /** The newest revision of every projection that follows the stream. */
   readonly projectionsFollowing: (stream: StreamId) => readonly Projection[];
   readonly revisionOf: (name: string, revision: number) => Projection | undefined;
+  /** Every revision of a projection that there is code for, the newest last; none for a name that nobody has. */
+  readonly revisionsOf: (name: string) => readonly Projection[];
 }
 
 /** Builds the registry; `others` are projections of no module. Throws when two modules claim one category, or two projections one name and revision. */
@@ -70,5 +72,9 @@ export function createRegistry(
     projectionsOf: (group) => projections.filter((projection) => projection.group === group),
     projectionsFollowing,
     revisionOf: (name, revision) => revisions.get(`${name}@${revision}`),
+    revisionsOf: (name) =>
+      [...revisions.values()]
+        .filter((projection) => projection.name === name)
+        .toSorted((one, other) => one.revision - other.revision),
   };
 }

@@ -104,7 +104,7 @@ export const HEADER_DOCS: Readonly<Record<string, HeaderDoc>> = {
     isAlwaysThere: true,
   },
   [HEADER.location]: {
-    description: 'Where the new resource is.',
+    description: 'Where the new resource is, or the one that is in the way.',
     schema: { type: 'string', format: 'uri-reference' },
     example: '/orders/0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
     isAlwaysThere: true,

@@ -191,6 +191,7 @@ function toProblems(
         headers: toHeaders([
           ...(status === 401 ? [HEADER.wwwAuthenticate] : []),
           ...(status === 503 ? [HEADER.retryAfter] : []),
+          ...(same.includes('rebuild-running') ? [HEADER.location] : []),
           ...commonHeaders,
         ]),
         content: {

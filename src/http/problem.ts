@@ -53,6 +53,11 @@ export const PROBLEMS = {
   },
   'method-not-allowed': { status: 405, title: 'Method not allowed', advice: 'Use one of the methods in `Allow`.' },
   unauthorized: { status: 401, title: 'Unauthorized', advice: 'Send `Authorization: Bearer <OPERATIONS_KEY>`.' },
+  'wrong-state': {
+    status: 409,
+    title: 'Wrong state',
+    advice: 'Read the resource: it is not, or no longer, in the state that this asks for. `detail` says which.',
+  },
   'version-mismatch': {
     status: 412,
     title: 'Version mismatch',

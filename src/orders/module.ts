@@ -27,11 +27,6 @@ export function orders(pricesOf: (write: WriteSide) => ProductPrices): Module {
     projections: [orderLookup, orderSearch, orderAnalytics, dashboard],
     routes: [...reportRoutes, ...orderRoutes],
     problems: {
-      'wrong-state': {
-        status: 409,
-        title: 'Wrong state',
-        advice: 'Read the resource: `status` says what it is, `detail` what it would have to be.',
-      },
       'unknown-sku': { status: 422, title: 'Unknown SKU', advice: 'Correct or remove the SKUs in `skus`.' },
       'duplicate-sku': {
         status: 422,

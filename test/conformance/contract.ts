@@ -51,6 +51,12 @@ export const ROUTES = [
   'GET /dashboard',
   'GET /events',
   'GET /streams/{stream}/events',
+  'POST /projections/{name}/rebuild',
+  'GET /projections/{name}/rebuilds/{id}',
+  'DELETE /projections/{name}/rebuilds/{id}',
+  'POST /projections/{name}/rebuilds/{id}/accept',
+  'POST /projections/{name}/rollback',
+  'POST /projections/{name}/release',
   'GET /health',
   'GET /openapi.json',
   'GET /problems/{code}',
@@ -60,12 +66,6 @@ export const ROUTES = [
 export const ROUTES_TO_COME = [
   'GET /projections',
   'GET /projections/{name}',
-  'POST /projections/{name}/rebuild',
-  'GET /projections/{name}/rebuilds/{id}',
-  'DELETE /projections/{name}/rebuilds/{id}',
-  'POST /projections/{name}/rebuilds/{id}/accept',
-  'POST /projections/{name}/rollback',
-  'POST /projections/{name}/release',
   'GET /projections/{name}/dead-letters',
   'POST /projections/{name}/dead-letters/{id}/replay',
   'POST /projections/{name}/dead-letters/{id}/skip',
@@ -73,4 +73,4 @@ export const ROUTES_TO_COME = [
 ] as const;
 
 /** Codes that no route answers with before those are built. */
-export const CODES_TO_COME = ['rebuild-running'] as const;
+export const CODES_TO_COME = [] as const;

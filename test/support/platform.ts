@@ -1,3 +1,4 @@
+import type { BuildRunner } from '../../src/eventsourcing/read/build-requests.ts';
 import type { Group } from '../../src/eventsourcing/group.ts';
 import type { Hint } from '../../src/eventsourcing/message.ts';
 import type { StreamId } from '../../src/eventsourcing/stream.ts';
@@ -16,6 +17,7 @@ interface Ports {
   sendHint: (env: Env, group: Group, hint: Hint) => Promise<void>;
   database: (env: Env, group: Group) => D1Database;
   aggregateStub: (env: Env, stream: StreamId) => AggregateRpc;
+  buildRunner: (env: Env) => BuildRunner;
   /** Added to the real time, in ms. */
   clockOffsetMs: number;
 }
@@ -29,6 +31,7 @@ const defaults = (): Ports => ({
   },
   database: cloudflare.database,
   aggregateStub: cloudflare.aggregateStub,
+  buildRunner: cloudflare.buildRunner,
   clockOffsetMs: 0,
 });
 
@@ -50,4 +53,9 @@ export const platform: Platform = {
   database: (env, group) => ports.database(env, group),
   relayOptions: { coalesceMs: 20, timeoutMs: 300 },
   causalTimeoutMs: 1_000,
+  buildRunner: (env) => ({
+    launch: (projection, build) => ports.buildRunner(env).launch(projection, build),
+    revive: (build) => ports.buildRunner(env).revive(build),
+    stop: (build) => ports.buildRunner(env).stop(build),
+  }),
 };

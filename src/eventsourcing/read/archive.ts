@@ -3,6 +3,7 @@ import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
 import type { StoredEvent } from '../event.ts';
 import type { Group } from '../group.ts';
+import { type StreamId, categoryOf } from '../stream.ts';
 import type { AnyAggregateType } from '../write/aggregate-type.ts';
 import { queryBuilder } from './causal-read.ts';
 import type { Projection } from './projection.ts';
@@ -88,4 +89,69 @@ export function feedAfter(
       lookedAt: queryBuilder.select({ to: sql<number | null>`max(${window.position})`.as('to') }).from(window),
     };
   };
+}
+
+/** A page of archived events that concern a projection, after a position; `last` is undefined once there is nothing left. */
+export async function archivedEvents(
+  database: D1Database,
+  projection: Pick<Projection, 'follows'>,
+  position: number,
+  limit: number,
+): Promise<{ readonly last: number | undefined; readonly events: readonly StoredEvent[] }> {
+  const { results } = await database
+    .prepare(
+      `SELECT position, CASE WHEN substr(stream, 1, instr(stream, '-') - 1) IN (SELECT value FROM json_each(?2)) THEN event END AS event
+      FROM archive_event WHERE position > ?1 ORDER BY position LIMIT ?3`,
+    )
+    .bind(position, JSON.stringify(Object.keys(projection.follows)), limit)
+    .all<{ position: number; event: string | null }>();
+  return {
+    last: results.at(-1)?.position,
+    events: results.flatMap(({ event }) => (event === null ? [] : [JSON.parse(event) as StoredEvent])),
+  };
+}
+
+/** A page of the streams that concern a projection and how far each is archived, in their order; `last` is undefined on the last page. */
+export async function archivedHeads(
+  database: D1Database,
+  archive: Pick<Projection, 'name'>,
+  projection: Pick<Projection, 'follows'>,
+  after: string,
+  limit: number,
+): Promise<{ readonly last: StreamId | undefined; readonly versions: ReadonlyMap<StreamId, number> }> {
+  const { results } = await database
+    .prepare(
+      `SELECT c.stream, c.version FROM projection_pointer AS pointer
+      JOIN checkpoint AS c ON c.projection = pointer.projection AND c.slot = pointer.live_slot
+      WHERE pointer.projection = ?1 AND c.stream > ?2
+      ORDER BY c.stream LIMIT ?3`,
+    )
+    .bind(archive.name, after, limit)
+    .all<{ stream: StreamId; version: number }>();
+  return {
+    last: results.length === limit ? results.at(-1)?.stream : undefined,
+    versions: new Map(
+      results
+        .filter(({ stream }) => Object.hasOwn(projection.follows, categoryOf(stream)))
+        .map(({ stream, version }) => [stream, version]),
+    ),
+  };
+}
+
+/** How many events that concern a projection are archived. */
+export async function countArchived(
+  database: D1Database,
+  archive: Pick<Projection, 'name'>,
+  projection: Pick<Projection, 'follows'>,
+): Promise<number> {
+  const row = await database
+    .prepare(
+      `SELECT coalesce(sum(c.version), 0) AS events FROM projection_pointer AS pointer
+      JOIN checkpoint AS c ON c.projection = pointer.projection AND c.slot = pointer.live_slot
+      WHERE pointer.projection = ?1
+        AND substr(c.stream, 1, instr(c.stream, '-') - 1) IN (SELECT value FROM json_each(?2))`,
+    )
+    .bind(archive.name, JSON.stringify(Object.keys(projection.follows)))
+    .first<{ events: number }>();
+  return row?.events ?? 0;
 }

@@ -22,6 +22,8 @@ export interface CatchUpRequest {
   /** At least this version; `head`: whatever its log has. */
   readonly wanted: number | 'head';
   readonly hints?: readonly Hint[];
+  /** Events from the archive, in order and without a gap. */
+  readonly archived?: readonly StoredEvent[];
 }
 
 /** Why a stream could not be brought further. */
@@ -117,7 +119,7 @@ export async function nextStep(
   loadEvents: LoadEvents,
   limits: StepLimits,
 ): Promise<Look> {
-  const { stream, wanted, hints = [] } = request;
+  const { stream, wanted, hints = [], archived = [] } = request;
   const [lead] = positions;
   const all = positions.map(({ position }) => position);
   const lowest = all.reduce((low, position) => (position.version < low.version ? position : low));
@@ -130,7 +132,7 @@ export async function nextStep(
   if (lowest.version >= end) return { progress: { ...progress, ...held }, failures: [] };
 
   let head: { readonly head?: number } = {};
-  let events = eventsFromHints(hints, lowest);
+  let events = eventsFromArchive(archived, lowest) ?? eventsFromHints(hints, lowest);
   if (!events) {
     let page: LogPage;
     try {
@@ -247,6 +249,14 @@ function toMove(
 ): { readonly move?: Move } {
   const last = events.at(-1);
   return last ? { move: { stream, from, toVersion: last.version, toEventId: last.id, changes } } : {};
+}
+
+/** The archived events right after a position; undefined where they do not continue it. */
+function eventsFromArchive(archived: readonly StoredEvent[], after: Position): readonly StoredEvent[] | undefined {
+  const before = archived.find(({ version }) => version === after.version);
+  if (before && before.id !== after.eventId) return undefined;
+  const next = archived.filter(({ version }) => version > after.version);
+  return next[0]?.version === after.version + 1 ? next : undefined;
 }
 
 /** Whether a page shows another event, or none, where this position was. */

@@ -87,7 +87,7 @@ async function makePointer(database: D1Database, projectionName: string): Promis
 }
 
 /** What a build is asked for with. */
-export interface BuildOrder {
+export interface BuildRequest {
   readonly id: string;
   readonly acceptsDifferences: boolean;
   readonly isTrial: boolean;
@@ -108,9 +108,9 @@ export type StartOutcome =
 export async function startBuild(
   database: D1Database,
   projection: Projection,
-  order: BuildOrder,
+  request: BuildRequest,
 ): Promise<StartOutcome> {
-  const { id, acceptsDifferences, isTrial, total, at } = order;
+  const { id, acceptsDifferences, isTrial, total, at } = request;
   const { name, revision } = projection;
   for (;;) {
     await makePointer(database, name);

@@ -88,6 +88,8 @@ export interface ProjectionDeclaration<
   readonly appends?: A;
   readonly counters?: C;
   readonly handlers: Handlers<Event, Table, Key, A, C>;
+  /** A new revision is known to differ from the one before: its build is swapped in without anybody's consent. Default: false. */
+  readonly acceptsDifferences?: boolean;
 }
 
 /** The tables of a projection in one slot, by name: `row` is the one with a row for each stream. */
@@ -110,6 +112,7 @@ export interface Projection<InSlot extends Tables = Tables> {
   readonly handlers: Readonly<Record<string, typeof ignored | Handler>>;
   /** Instead of handlers: what every event does, whatever its type, as it was stored. */
   readonly everyEvent?: { readonly append: (event: StoredEvent) => Readonly<Record<string, readonly Row[]>> };
+  readonly acceptsDifferences?: boolean;
   /** All its tables in one slot, for queries. */
   readonly tables: (slot: Slot) => InSlot;
 }

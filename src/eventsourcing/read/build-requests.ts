@@ -1,0 +1,125 @@
+import type { Clock } from '../clock.ts';
+import { countArchived } from './archive.ts';
+import { type Build, activeBuild, activeBuilds, latestBuild } from './build.ts';
+import { abandon, startBuild } from './pointer-change.ts';
+import { UNBUILT, readPointer } from './pointer.ts';
+import type { Projection } from './projection.ts';
+import type { RebuildPorts } from './rebuild.ts';
+
+/** What does a build's work, outside of any request. */
+export interface BuildRunner {
+  launch(projection: string, build: string): Promise<void>;
+  /** Sees to it that a build which has been silent goes on. `ended` when there is nothing that could. */
+  revive(build: string): Promise<'goes-on' | 'ended'>;
+  /** Stops its work, if there is any. */
+  stop(build: string): Promise<void>;
+}
+
+/** What builds are asked for through. */
+export interface BuildPorts extends RebuildPorts {
+  readonly runner: BuildRunner;
+  readonly clock: Clock;
+}
+
+export interface BuildWishes {
+  /** Differences from what is live need nobody's consent. */
+  readonly acceptsDifferences?: boolean;
+  /** Compares only, and leaves the swap to whoever accepts it. */
+  readonly isTrial?: boolean;
+}
+
+export type RequestOutcome =
+  | { readonly outcome: 'started'; readonly id: string }
+  /** One build at a time: this one is on its way. */
+  | { readonly outcome: 'running'; readonly build: Build }
+  /** The projection only appends, so there is nothing that could be built anew. */
+  | { readonly outcome: 'append-only' };
+
+/** Starts a build of a projection's newest revision. */
+export async function requestBuild(
+  ports: BuildPorts,
+  projection: Projection,
+  { acceptsDifferences = false, isTrial = false }: BuildWishes = {},
+): Promise<RequestOutcome> {
+  const { databaseOf, archive, runner, clock } = ports;
+  if (projection.everyEvent) return { outcome: 'append-only' };
+  const database = databaseOf(projection.group);
+  const id = clock.newId();
+  const total = await countArchived(databaseOf(archive.group), archive, projection);
+  const at = new Date(clock.now()).toISOString();
+  const started = await startBuild(database, projection, { id, acceptsDifferences, isTrial, total, at });
+  if (started.outcome === 'running') return started;
+  try {
+    await runner.launch(projection.name, id);
+  } catch (error) {
+    await endBuild(ports, projection, id, {
+      state: 'failed',
+      message: `its work could not be started: ${String(error)}`,
+    });
+    throw error;
+  }
+  return { outcome: 'started', id };
+}
+
+/** Cancels a build; false when it is not on its way any more. What is live has no part in it. */
+export async function cancelBuild(ports: BuildPorts, projection: Projection, id: string): Promise<boolean> {
+  const isCancelled = await endBuild(ports, projection, id, { state: 'cancelled' });
+  if (isCancelled) await ports.runner.stop(id);
+  return isCancelled;
+}
+
+async function endBuild(
+  { databaseOf, clock }: BuildPorts,
+  projection: Projection,
+  id: string,
+  { state, message }: { readonly state: 'failed' | 'cancelled'; readonly message?: string },
+): Promise<boolean> {
+  const database = databaseOf(projection.group);
+  for (;;) {
+    const active = await activeBuild(database, projection.name, id);
+    if (!active) return false;
+    const end = {
+      state,
+      at: new Date(clock.now()).toISOString(),
+      ...(message !== undefined && { error: { message } }),
+    };
+    if ((await abandon(database, active.build, active.pointer, end)) === 'changed') return true;
+  }
+}
+
+/** A build that has written nothing down for so long has probably lost whoever did its work. */
+const SILENT_MS = 60_000;
+
+/**
+ * Has builds that fell silent go on (after a crash, say), and starts the first build of projections that never had one. One that failed is
+ * left to an operator.
+ */
+export async function tendBuilds(ports: BuildPorts, projections: readonly Projection[]): Promise<void> {
+  for (const projection of projections) {
+    await tendBuild(ports, projection);
+    const pointer = await readPointer(ports.databaseOf(projection.group), projection.name);
+    if (!pointer || pointer.live.revision === UNBUILT) await startFirstBuild(ports, projection);
+  }
+}
+
+/** Has the projection's build go on if it fell silent. */
+export async function tendBuild(ports: BuildPorts, projection: Projection): Promise<void> {
+  const { databaseOf, runner, clock, report } = ports;
+  for (const build of await activeBuilds(databaseOf(projection.group), projection.name)) {
+    const isWorking = build.state !== 'awaiting-acceptance';
+    if (!isWorking || clock.now() - Date.parse(build.updatedAt) < SILENT_MS) continue;
+    const revived = await runner.revive(build.id);
+    report('build.was-silent', { projection: projection.name, build: build.id, revived });
+    if (revived === 'ended') {
+      const message = 'whoever did its work ended without a word';
+      await endBuild(ports, projection, build.id, { state: 'failed', message });
+    }
+  }
+}
+
+/** Starts a projection's first build, unless one was tried before. */
+export async function startFirstBuild(ports: BuildPorts, projection: Projection): Promise<void> {
+  if (projection.everyEvent || (await latestBuild(ports.databaseOf(projection.group), projection.name))) return;
+  const { outcome } = await requestBuild(ports, projection);
+  ports.report('build.first', { projection: projection.name, outcome });
+}

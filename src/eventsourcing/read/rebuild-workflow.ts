@@ -1,0 +1,67 @@
+import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from 'cloudflare:workers';
+
+import type { BuildRunner } from './build-requests.ts';
+import { type BuildSteps, type RebuildPorts, runBuild } from './rebuild.ts';
+
+/** What an instance is started with. */
+export interface RebuildParams {
+  readonly projection: string;
+  readonly build: string;
+}
+
+/** A step is tried again for some minutes: longer than a database or a deployment is away. */
+const STEP = {
+  retries: { limit: 12, delay: '2 seconds', backoff: 'exponential' },
+  timeout: '10 minutes',
+} as const;
+
+/** The Workflow class that does a build's work, in durable steps: it survives a deployment, and can be watched and stopped. */
+export function rebuildWorkflow<Env>(portsOf: (env: Env) => RebuildPorts) {
+  return class RebuildWorkflow extends WorkflowEntrypoint<Env, RebuildParams> {
+    override async run({ payload }: Readonly<WorkflowEvent<RebuildParams>>, step: WorkflowStep): Promise<void> {
+      const steps: BuildSteps = {
+        // Its type asks for proof that a result can be serialized, which a type parameter cannot give: all of them are plain data.
+        do: <Result>(name: string, work: () => Promise<Result>) =>
+          step.do(name, STEP, work as () => Promise<never>) as Promise<Result>,
+        sleep: (name, ms) => step.sleep(name, ms),
+      };
+      await runBuild(portsOf(this.env), payload.projection, payload.build, steps);
+    }
+  };
+}
+
+/** Runs builds as instances of the Workflow, each under the build's own id. */
+export function workflowRunner(workflow: Workflow<RebuildParams>): BuildRunner {
+  return {
+    async launch(projection, build) {
+      await workflow.create({ id: build, params: { projection, build } });
+    },
+
+    async revive(build) {
+      const instance = await instanceOf(workflow, build);
+      const status = (await instance?.status())?.status;
+      if (!instance || status === undefined || ENDED.includes(status)) return 'ended';
+      // A local instance whose process was killed says that it is running and does nothing, until it is paused and resumed.
+      if (status !== 'paused') await instance.pause();
+      await instance.resume();
+      return 'goes-on';
+    },
+
+    async stop(build) {
+      const instance = await instanceOf(workflow, build);
+      const status = (await instance?.status())?.status;
+      if (instance && status !== undefined && !ENDED.includes(status)) await instance.terminate();
+    },
+  };
+}
+
+const ENDED: readonly string[] = ['complete', 'errored', 'terminated', 'unknown'];
+
+/** The instance, or undefined when the platform knows none. */
+async function instanceOf(workflow: Workflow<RebuildParams>, build: string): Promise<WorkflowInstance | undefined> {
+  try {
+    return await workflow.get(build);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,389 @@
+import type { StoredEvent } from '../event.ts';
+import type { Group } from '../group.ts';
+import type { StreamId } from '../stream.ts';
+import { archivedEvents, archivedHeads } from './archive.ts';
+import { type BuildError, activeBuild, noteProgress } from './build.ts';
+import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
+import type { CatchUpRequest } from './catch-up-step.ts';
+import { compareSlots } from './comparison.ts';
+import { type Target, UNBUILT, isSameTarget } from './pointer.ts';
+import { abandon, join as joinPointer, raiseEpoch, swap as swapPointer } from './pointer-change.ts';
+import type { Projection } from './projection.ts';
+import { clearSlot } from './slot-clearing.ts';
+
+/** What a build stands on. */
+export interface RebuildPorts {
+  readonly databaseOf: (group: Group) => D1Database;
+  /** The archive, from which a build replays. */
+  readonly archive: Projection;
+  /** Every revision of a projection that this Worker has code for. */
+  readonly revisionsOf: (name: string) => readonly Projection[];
+  readonly catchUp: (
+    projection: Projection,
+    requests: readonly CatchUpRequest[],
+    options?: CatchUpOptions,
+  ) => Promise<CatchUpResult>;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+  readonly report: (event: string, details: Record<string, string | number>) => void;
+  /** How long a consumer of the Worker before this one may live, in ms: it moves what is live and knows nothing of a new revision. */
+  readonly buildGraceMs: number;
+}
+
+/** Durable steps: what a step returned is remembered, and a step that threw is tried again. The platform's Workflows are such. */
+export interface BuildSteps {
+  do<Result>(name: string, work: () => Promise<Result>): Promise<Result>;
+  sleep(name: string, ms: number): Promise<void>;
+}
+
+/** The build was ended by somebody else: cancelled, or failed in a consumer's batch. There is nothing left to do. */
+class BuildOver extends Error {
+  override readonly name = 'BuildOver';
+}
+
+/** The build cannot be finished, however often it is tried. */
+class BuildFailed extends Error {
+  override readonly name = 'BuildFailed';
+  readonly why: BuildError;
+
+  constructor(why: BuildError) {
+    super(why.message);
+    this.why = why;
+  }
+}
+
+/** How a step ended. Values, since errors lose their class on the way through a durable step. */
+type StepOutcome<Result> =
+  | { readonly outcome: 'done'; readonly result: Result }
+  | { readonly outcome: 'over' }
+  | { readonly outcome: 'failed'; readonly why: BuildError };
+
+/** How far a replay is. */
+interface Replayed {
+  /** In the archive. */
+  readonly position: number;
+  /** Events. */
+  readonly replayed: number;
+  readonly isDone: boolean;
+}
+
+/** How far a pass over the streams is. */
+interface Pass {
+  /** The last stream that was looked at. */
+  readonly after: string;
+  /** Streams that had to be brought up. */
+  readonly found: number;
+  readonly isDone: boolean;
+}
+
+/** Events of the archive that are read at once, and those that one step replays at most. */
+const PAGE_EVENTS = 500;
+const STEP_EVENTS = 10_000;
+/** Streams that are brought up at once. */
+const PAGE_STREAMS = 200;
+/** A step is a checkpoint of its own: not so short that there are thousands, not so long that a crash costs much. */
+const STEP_MS = 15_000;
+const NAP_MS = 20_000;
+/** Before the join live moves on all the time: past so many passes the rest is left for after it. */
+const PASSES_BEFORE_JOIN = 3;
+/** After it nothing falls behind again, unless somebody moves what is live alone. */
+const PASSES_AFTER_JOIN = 50;
+
+/**
+ * Makes a second copy of a projection beside the live one, and swaps the two (decision 9):
+ *
+ * 1. clears the slot, which nobody reads or moves;
+ * 2. replays the archive into it, page by page, then from the logs what the archive does not have yet;
+ * 3. joins: from now on every guarded batch moves both, so that the build cannot fall behind again;
+ * 4. closes the gap that is left, for a new revision once more when no Worker without its code can be alive;
+ * 5. compares the two row by row, and swaps them by one guarded change of the pointer, or waits for somebody's consent.
+ *
+ * Every step may be run again, by two at the same time too: what it writes is guarded by checkpoints and by the epoch. What is the
+ * build's own trouble is written down beside it and not thrown.
+ */
+export async function runBuild(ports: RebuildPorts, name: string, id: string, steps: BuildSteps): Promise<void> {
+  const work = buildWork(ports, name, id);
+
+  async function run<Result>(step: string, act: () => Promise<Result>): Promise<Result> {
+    const outcome = await steps.do(step, () => settled(act));
+    if (outcome.outcome === 'over') throw new BuildOver(step);
+    if (outcome.outcome === 'failed') throw new BuildFailed(outcome.why);
+    return outcome.result;
+  }
+
+  /** Brings up every stream that is further in the live slot (in a first build: in the archive), until a whole pass finds none. */
+  async function closeGap(what: string, maxPasses = PASSES_AFTER_JOIN): Promise<void> {
+    for (let number = 1; number <= maxPasses; number += 1) {
+      let pass: Pass = { after: '', found: 0, isDone: false };
+      for (let part = 1; !pass.isDone; part += 1) {
+        const from = pass;
+        pass = await run(`${what}: pass ${number}, part ${part}`, () => work.closeGap(from));
+      }
+      if (pass.found === 0) return;
+    }
+    if (maxPasses === PASSES_AFTER_JOIN) {
+      throw new BuildFailed({
+        message:
+          'another Worker, which has no code for this revision, keeps moving what is live: finish its deployment first',
+      });
+    }
+  }
+
+  try {
+    await run('clear the slot', work.clear);
+    let replay: Replayed = { position: 0, replayed: 0, isDone: false };
+    for (let part = 1; !replay.isDone; part += 1) {
+      const from = replay;
+      replay = await run(`replay the archive, part ${part}`, () => work.replay(from));
+    }
+    await closeGap('what the archive lacks', PASSES_BEFORE_JOIN);
+    await run('join', work.join);
+    await closeGap('what came before the join');
+    const graceMs = await run('how long a Worker before this one may live', work.graceLeftMs);
+    for (let slept = 0; slept < graceMs; slept += NAP_MS) {
+      await steps.sleep(`wait, from ${slept} ms on`, Math.min(NAP_MS, graceMs - slept));
+      await run(`still waiting after ${slept} ms`, work.touch);
+    }
+    if (graceMs > 0) await closeGap('what a Worker before this one has moved');
+    const verdict = await run('compare', work.compare);
+    if (verdict === 'swap') await run('swap', work.swap);
+  } catch (error) {
+    if (error instanceof BuildOver) return;
+    const why = error instanceof BuildFailed ? error.why : { message: String(error) };
+    await steps.do('write down why it failed', () => work.fail(why));
+  }
+}
+
+async function settled<Result>(act: () => Promise<Result>): Promise<StepOutcome<Result>> {
+  try {
+    return { outcome: 'done', result: await act() };
+  } catch (error) {
+    if (error instanceof BuildOver) return { outcome: 'over' };
+    if (error instanceof BuildFailed) return { outcome: 'failed', why: error.why };
+    throw error;
+  }
+}
+
+/** Makes a build that waits for consent the live one. False when it is none that waits, or not any more. */
+export async function acceptBuild(ports: RebuildPorts, name: string, id: string): Promise<boolean> {
+  const work = buildWork(ports, name, id);
+  const outcome = await settled(work.swap);
+  return outcome.outcome === 'done';
+}
+
+/** The parts of a build's work, each of which may be done again. */
+function buildWork(ports: RebuildPorts, name: string, id: string) {
+  const { databaseOf, archive, revisionsOf, catchUp, now, report, buildGraceMs } = ports;
+  const group = revisionsOf(name)[0]?.group;
+  if (!group) throw new Error(`this Worker has no code for ${name}`);
+  const database = databaseOf(group);
+  const archiveDatabase = databaseOf(archive.group);
+  const at = () => new Date(now()).toISOString();
+
+  /** The build and the pointer as they are now, and the code for it. */
+  async function current() {
+    const active = await activeBuild(database, name, id);
+    if (!active) throw new BuildOver(id);
+    const projection = revisionsOf(name).find(({ revision }) => revision === active.build.target.revision);
+    // Thrown, not failed: the Worker that has it may be on its way back.
+    if (!projection) throw new Error(`this Worker has no code for revision ${active.build.target.revision} of ${name}`);
+    const hasJoined = active.pointer.moved.some((target) => isSameTarget(target, active.build.target));
+    return { ...active, projection, hasJoined };
+  }
+
+  type Current = Awaited<ReturnType<typeof current>>;
+
+  /** Moves the build; after the join together with what is live. False when the pointer has changed meanwhile. */
+  async function bringUp(
+    { projection, build, pointer, hasJoined }: Current,
+    requests: readonly CatchUpRequest[],
+  ): Promise<boolean> {
+    const result = await catchUp(projection, requests, hasJoined ? {} : { build: { target: build.target, pointer } });
+    if (result.outcome === 'superseded') return false;
+    for (const { stream, version, standstill, refusal } of result.streams.values()) {
+      if (!standstill || standstill.isDeadLetter) continue;
+      // Of what is live it is counted, and the build waits for what comes of that.
+      if (hasJoined && refusal) continue;
+      if (refusal) {
+        const { kind } = refusal;
+        throw new BuildFailed({ message: standstill.reason, stream, version: refusal.version, kind });
+      }
+      const message = `${stream} does not go beyond ${version}: ${standstill.reason}`;
+      if (standstill.cause === 'unreadable-event') throw new BuildFailed({ message, stream, version: version + 1 });
+      throw new Error(message);
+    }
+    return true;
+  }
+
+  /** One page of streams that the build has to be brought up to; null after the last. */
+  async function pageOfGap({ build, pointer, projection }: Current, after: string) {
+    if (pointer.live.revision !== UNBUILT) return behind(database, name, pointer.live, build.target, after);
+    const heads = await archivedHeads(archiveDatabase, archive, projection, after, PAGE_STREAMS);
+    const reached = await versionsIn(database, name, build.target, [...heads.versions.keys()]);
+    return {
+      last: heads.last,
+      requests: [...heads.versions]
+        .filter(([stream, version]) => (reached.get(stream) ?? 0) < version)
+        .map(([stream, wanted]) => ({ stream, wanted })),
+    };
+  }
+
+  async function swap(): Promise<void> {
+    for (let tries = 0; tries < PASSES_AFTER_JOIN; tries += 1) {
+      const active = await current();
+      const outcome = await swapPointer(database, active.build, active.pointer, at());
+      if (outcome === 'changed') {
+        report('build.swapped', { projection: name, build: id, ...active.build.target });
+        return;
+      }
+      if (outcome === 'behind') await closeWholeGap();
+    }
+    throw new BuildFailed({
+      message: 'what is live keeps moving without it: is there a Worker that has no code for it?',
+    });
+  }
+
+  async function closeWholeGap(): Promise<void> {
+    let pass: Pass = { after: '', found: 0, isDone: false };
+    while (!pass.isDone) pass = await closeGap(pass);
+  }
+
+  async function closeGap(from: Pass): Promise<Pass> {
+    const until = now() + STEP_MS;
+    let { after, found } = from;
+    do {
+      const active = await current();
+      const page = await pageOfGap(active, after);
+      if (page.requests.length > 0 && !(await bringUp(active, page.requests))) continue;
+      found += page.requests.length;
+      await noteProgress(database, id, { at: at() });
+      if (page.last === undefined) return { after, found, isDone: true };
+      after = page.last;
+    } while (now() < until);
+    return { after, found, isDone: false };
+  }
+
+  return {
+    closeGap,
+    swap,
+
+    async clear(): Promise<void> {
+      for (;;) {
+        const { build, pointer, hasJoined } = await current();
+        // Begun anew, after it had come that far.
+        if (hasJoined) return;
+        let isCleared = true;
+        for (const revision of revisionsOf(name)) {
+          isCleared &&= (await clearSlot(database, revision, build.target.slot, pointer)) === 'cleared';
+        }
+        // Whoever is still at clearing it, as after a crash, is stopped by the epoch before anything is in it.
+        if (isCleared && (await raiseEpoch(database, name, pointer)) === 'changed') return;
+      }
+    },
+
+    async replay(from: Replayed): Promise<Replayed> {
+      const until = now() + STEP_MS;
+      let { position, replayed } = from;
+      do {
+        const active = await current();
+        const page = await archivedEvents(archiveDatabase, active.projection, position, PAGE_EVENTS);
+        if (page.last === undefined) return { position, replayed, isDone: true };
+        if (page.events.length > 0 && !(await bringUp(active, toRequests(page.events)))) continue;
+        position = page.last;
+        replayed += page.events.length;
+        await noteProgress(database, id, { replayed, at: at() });
+      } while (now() < until && replayed - from.replayed < STEP_EVENTS);
+      return { position, replayed, isDone: false };
+    },
+
+    async join(): Promise<void> {
+      for (;;) {
+        const { build, pointer } = await current();
+        if ((await joinPointer(database, build, pointer)) === 'changed') return;
+      }
+    },
+
+    async graceLeftMs(): Promise<number> {
+      const { build } = await current();
+      if (build.liveRevision === build.target.revision) return 0;
+      return Math.max(Date.parse(build.startedAt) + buildGraceMs - now(), 0);
+    },
+
+    async touch(): Promise<void> {
+      await current();
+      await noteProgress(database, id, { at: at() });
+    },
+
+    async compare(): Promise<'swap' | 'wait'> {
+      const { build, pointer, projection } = await current();
+      if (pointer.live.revision === UNBUILT) return build.isTrial ? wait() : 'swap';
+      const live = revisionsOf(name).find(({ revision }) => revision === pointer.live.revision);
+      if (!live) throw new Error(`this Worker has no code for revision ${pointer.live.revision} of ${name}`);
+      await noteProgress(database, id, { state: 'comparing', at: at() });
+      const comparison = await compareSlots(
+        database,
+        { target: pointer.live, projection: live },
+        { target: build.target, projection },
+      );
+      await noteProgress(database, id, { comparison: JSON.stringify(comparison), at: at() });
+      const mayDiffer = build.acceptsDifferences || projection.acceptsDifferences === true;
+      return !build.isTrial && (comparison.isEqual || mayDiffer) ? 'swap' : wait();
+    },
+
+    async fail(why: BuildError): Promise<void> {
+      const active = await activeBuild(database, name, id);
+      if (!active) return;
+      report('build.failed', { projection: name, build: id, ...(why.kind !== undefined && { kind: why.kind }) });
+      await abandon(database, active.build, active.pointer, { state: 'failed', at: at(), error: why });
+    },
+  };
+
+  async function wait(): Promise<'wait'> {
+    await noteProgress(database, id, { state: 'awaiting-acceptance', at: at() });
+    return 'wait';
+  }
+}
+
+/** Archived events as what is to be applied, stream by stream. */
+function toRequests(events: readonly StoredEvent[]): readonly CatchUpRequest[] {
+  return [...Map.groupBy(events, ({ stream }) => stream)].map(([stream, archived]) => ({
+    stream,
+    wanted: archived.at(-1)?.version ?? 0,
+    archived,
+  }));
+}
+
+/** A page of the streams that are further in one slot than in another, in their order; `last` is undefined on the last page. */
+async function behind(database: D1Database, name: string, live: Target, build: Target, after: string) {
+  const { results } = await database
+    .prepare(
+      `SELECT live.stream, live.version FROM checkpoint AS live
+      LEFT JOIN checkpoint AS build
+        ON build.projection = live.projection AND build.slot = ?3 AND build.stream = live.stream
+      WHERE live.projection = ?1 AND live.slot = ?2 AND live.stream > ?4 AND coalesce(build.version, 0) < live.version
+      ORDER BY live.stream LIMIT ${PAGE_STREAMS}`,
+    )
+    .bind(name, live.slot, build.slot, after)
+    .all<{ stream: StreamId; version: number }>();
+  return {
+    last: results.length === PAGE_STREAMS ? results.at(-1)?.stream : undefined,
+    requests: results.map(({ stream, version }) => ({ stream, wanted: version })),
+  };
+}
+
+/** How far a slot has brought some streams. */
+async function versionsIn(
+  database: D1Database,
+  name: string,
+  { slot }: Target,
+  streams: readonly StreamId[],
+): Promise<ReadonlyMap<StreamId, number>> {
+  const { results } = await database
+    .prepare(
+      `SELECT c.stream, c.version FROM json_each(?3) AS wanted
+      JOIN checkpoint AS c ON c.projection = ?1 AND c.slot = ?2 AND c.stream = wanted.value`,
+    )
+    .bind(name, slot, JSON.stringify(streams))
+    .all<{ stream: StreamId; version: number }>();
+  return new Map(results.map(({ stream, version }) => [stream, version]));
+}

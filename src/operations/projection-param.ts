@@ -1,0 +1,18 @@
+import * as z from 'zod';
+
+import type { Projection } from '../eventsourcing/read/projection.ts';
+import type { AppContext } from '../http/app-env.ts';
+import { Problem } from '../http/problem.ts';
+
+/** The parameter of every route about one projection. */
+export const ProjectionParams = z.strictObject({ name: z.string().meta({ description: 'Of the projection.' }) });
+
+/** The projection that a path names, in its newest revision; 404, with the names that there are, when there is none. */
+export function projectionOf(c: AppContext): Projection {
+  const { registry } = c.var.runtime;
+  const name = c.req.param('name') ?? '';
+  const projection = registry.revisionsOf(name).at(-1);
+  if (projection) return projection;
+  const names = registry.groups.flatMap((group) => registry.projectionsOf(group).map((known) => known.name));
+  throw new Problem('not-found', `There is no projection ${name}. There are: ${names.join(', ')}.`);
+}

@@ -1,0 +1,337 @@
+import * as z from 'zod';
+
+import { type Build, buildOf, isActive } from '../eventsourcing/read/build.ts';
+import { cancelBuild, requestBuild, tendBuild } from '../eventsourcing/read/build-requests.ts';
+import type { Target } from '../eventsourcing/read/pointer.ts';
+import { release, rollback } from '../eventsourcing/read/pointer-change.ts';
+import type { Projection } from '../eventsourcing/read/projection.ts';
+import { acceptBuild } from '../eventsourcing/read/rebuild.ts';
+import type { AppContext } from '../http/app-env.ts';
+import { HEADER } from '../http/headers.ts';
+import { requireOperator } from '../http/operations-access.ts';
+import { parseParams, parseQuery } from '../http/params.ts';
+import { Problem } from '../http/problem.ts';
+import type { Operation, Route } from '../http/route.ts';
+import { Time, Uuid } from '../http/schemas.ts';
+import { ProjectionParams, projectionOf } from './projection-param.ts';
+
+const BuildParams = ProjectionParams.extend({ id: Uuid });
+
+const Flag = z
+  .enum(['true', 'false'])
+  .default('false')
+  .transform((value) => value === 'true');
+
+const RebuildQuery = z.strictObject({
+  accept: Flag.meta({ description: 'Swap although the two differ. A new revision differs by its nature.' }),
+  dryRun: Flag.meta({
+    description: 'Build and compare, and stop before the swap: a folding of the log anew, to verify what is live.',
+  }),
+});
+
+const Columns = z.record(z.string(), z.unknown());
+
+const BuildView = z
+  .strictObject({
+    id: z.string(),
+    projection: z.string(),
+    revision: z.int(),
+    slot: z.enum(['a', 'b']),
+    liveRevision: z
+      .int()
+      .nullable()
+      .meta({ description: 'What was live when it began; null: nothing, it is the first build.' }),
+    state: z.enum(['building', 'comparing', 'awaiting-acceptance', 'swapped', 'failed', 'cancelled']),
+    accept: z.boolean(),
+    dryRun: z.boolean(),
+    replayed: z.int().meta({ description: 'Events.' }),
+    total: z.int().meta({ description: 'Events in the archive when it began; more may have come since.' }),
+    rate: z.number().nullable().meta({ description: 'Events per second so far.' }),
+    etaMs: z.int().nullable().meta({ description: 'How long the rest of the replay will take at that rate.' }),
+    differences: z
+      .looseObject({
+        isEqual: z.boolean(),
+        differing: z.int(),
+        tables: z.array(z.looseObject({ table: z.string() })),
+        first: z.array(
+          z.strictObject({ table: z.string(), key: Columns, live: Columns.nullable(), build: Columns.nullable() }),
+        ),
+      })
+      .nullable()
+      .meta({ description: 'How it differs from what is live, once compared: counts, and the first rows.' }),
+    error: z
+      .strictObject({
+        message: z.string(),
+        stream: z.string().optional(),
+        version: z.int().optional(),
+        kind: z.string().optional(),
+      })
+      .nullable()
+      .meta({ description: 'What made it fail, and the event at which it did.' }),
+    startedAt: Time,
+    updatedAt: Time,
+    endedAt: Time.nullable(),
+  })
+  .meta({ id: 'Build', description: 'A second copy of a projection on its way to become the live one.' });
+
+const BUILD_EXAMPLE = {
+  id: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
+  projection: 'order-search',
+  revision: 1,
+  slot: 'b',
+  liveRevision: 1,
+  state: 'building',
+  accept: false,
+  dryRun: false,
+  replayed: 12_000,
+  total: 20_000,
+  rate: 3_000,
+  etaMs: 2_667,
+  differences: null,
+  error: null,
+  startedAt: '2026-11-24T09:00:00.000Z',
+  updatedAt: '2026-11-24T09:00:04.000Z',
+  endedAt: null,
+} as const;
+
+const LiveView = z
+  .strictObject({ projection: z.string(), revision: z.int(), slot: z.enum(['a', 'b']) })
+  .meta({ id: 'LiveSlot', description: 'What answers queries now.' });
+
+function toView(build: Build): z.input<typeof BuildView> {
+  const { target, replayed, total, startedAt, updatedAt, acceptsDifferences: accept, isTrial: dryRun } = build;
+  const { id, projection, liveRevision, state, error, endedAt } = build;
+  const elapsedS = (Date.parse(updatedAt) - Date.parse(startedAt)) / 1000;
+  const rate = elapsedS > 0 ? replayed / elapsedS : null;
+  const hasEta = state === 'building' && rate !== null && rate > 0;
+  return {
+    id,
+    projection,
+    ...target,
+    liveRevision: liveRevision === 0 ? null : liveRevision,
+    state,
+    accept,
+    dryRun,
+    replayed,
+    total,
+    rate,
+    etaMs: hasEta ? Math.round((Math.max(total - replayed, 0) / rate) * 1000) : null,
+    differences: build.comparison === null ? null : (JSON.parse(build.comparison) as never),
+    error,
+    startedAt,
+    updatedAt,
+    endedAt,
+  };
+}
+
+function locationOf({ projection, id }: Pick<Build, 'projection' | 'id'>): string {
+  return `/projections/${projection}/rebuilds/${id}`;
+}
+
+function noSuchBuild(): Problem {
+  return new Problem('not-found', 'There is no such build of this projection.');
+}
+
+async function buildAsked(c: AppContext): Promise<{ projection: Projection; build: Build }> {
+  const { id } = parseParams(c, BuildParams);
+  const projection = projectionOf(c);
+  const build = await buildOf(c.var.runtime.databaseOf(projection.group), projection.name, id);
+  if (!build) throw noSuchBuild();
+  return { projection, build };
+}
+
+/** The build as it is now. */
+async function reread(c: AppContext, projection: Projection, id: string): Promise<z.input<typeof BuildView>> {
+  const build = await buildOf(c.var.runtime.databaseOf(projection.group), projection.name, id);
+  if (!build) throw noSuchBuild();
+  return toView(build);
+}
+
+const COMMON = { tag: 'operations', requestHeaders: [], isOperations: true } satisfies Partial<Operation>;
+const NOT_THERE = ['invalid-id', 'invalid-field', 'not-found', 'overloaded'] as const;
+
+function buildAnswer(description: string) {
+  return { description, schema: BuildView, example: BUILD_EXAMPLE };
+}
+
+function liveAnswer(projection: Projection, { revision, slot }: Target): z.input<typeof LiveView> {
+  return { projection: projection.name, revision, slot };
+}
+
+const LIVE_EXAMPLE = { projection: 'order-search', revision: 1, slot: 'a' } as const;
+
+/** Builds of projections: start, watch, cancel, accept; and the way back. */
+export const rebuildRoutes: readonly Route[] = [
+  {
+    method: 'POST',
+    path: '/projections/:name/rebuild',
+    operation: {
+      ...COMMON,
+      id: 'rebuildProjection',
+      summary: 'Build a projection anew, and swap it in',
+      description:
+        'Folds the whole log into the slot that is not live while what is live goes on serving, compares the two, and swaps them. Releases the slot that was live before the last swap.',
+      params: ProjectionParams,
+      query: RebuildQuery,
+      answers: {
+        202: { ...buildAnswer('It has begun: watch it at `Location`.'), headers: [HEADER.location] },
+      },
+      problems: [...NOT_THERE, 'rebuild-running'],
+    },
+    handlers: [
+      async (c) => {
+        await requireOperator(c);
+        const projection = projectionOf(c);
+        const { accept: acceptsDifferences, dryRun: isTrial } = parseQuery(c, RebuildQuery);
+        const requested = await requestBuild(c.var.runtime.builds, projection, { acceptsDifferences, isTrial });
+        if (requested.outcome === 'append-only') {
+          throw new Problem('not-found', `${projection.name} only appends: there is no rebuild of it.`);
+        }
+        if (requested.outcome === 'running') {
+          const { id, state } = requested.build;
+          const detail = `A build of ${projection.name} is on its way (${state}).`;
+          throw new Problem(
+            'rebuild-running',
+            detail,
+            { build: id },
+            { [HEADER.location]: locationOf(requested.build) },
+          );
+        }
+        c.header(HEADER.location, locationOf({ projection: projection.name, id: requested.id }));
+        return c.json(await reread(c, projection, requested.id), 202);
+      },
+    ],
+  },
+  {
+    method: 'GET',
+    path: '/projections/:name/rebuilds/:id',
+    operation: {
+      ...COMMON,
+      id: 'getRebuild',
+      summary: 'How far a build is',
+      params: BuildParams,
+      answers: { 200: buildAnswer('The build.') },
+      problems: NOT_THERE,
+    },
+    handlers: [
+      async (c) => {
+        await requireOperator(c);
+        const { projection, build } = await buildAsked(c);
+        // Whoever watches a build also sees to it that it goes on.
+        if (isActive(build)) await tendBuild(c.var.runtime.builds, projection);
+        return c.json(await reread(c, projection, build.id));
+      },
+    ],
+  },
+  {
+    method: 'DELETE',
+    path: '/projections/:name/rebuilds/:id',
+    operation: {
+      ...COMMON,
+      id: 'cancelRebuild',
+      summary: 'Cancel a build',
+      description: 'What is live has no part in it.',
+      params: BuildParams,
+      answers: { 200: { ...buildAnswer('Cancelled.'), example: { ...BUILD_EXAMPLE, state: 'cancelled' } } },
+      problems: [...NOT_THERE, 'wrong-state'],
+    },
+    handlers: [
+      async (c) => {
+        await requireOperator(c);
+        const { projection, build } = await buildAsked(c);
+        if (!(await cancelBuild(c.var.runtime.builds, projection, build.id))) {
+          const { state } = await reread(c, projection, build.id);
+          if (state !== 'cancelled') throw new Problem('wrong-state', `It has ended already (${state}).`, { state });
+        }
+        return c.json(await reread(c, projection, build.id));
+      },
+    ],
+  },
+  {
+    method: 'POST',
+    path: '/projections/:name/rebuilds/:id/accept',
+    operation: {
+      ...COMMON,
+      id: 'acceptRebuild',
+      summary: 'Swap in a build that awaits acceptance',
+      params: BuildParams,
+      answers: { 200: { ...buildAnswer('Swapped.'), example: { ...BUILD_EXAMPLE, state: 'swapped' } } },
+      problems: [...NOT_THERE, 'wrong-state'],
+    },
+    handlers: [
+      async (c) => {
+        await requireOperator(c);
+        const { projection, build } = await buildAsked(c);
+        const isWaiting = build.state === 'awaiting-acceptance';
+        if (isWaiting) await acceptBuild(c.var.runtime.builds, projection.name, build.id);
+        const after = await reread(c, projection, build.id);
+        if (after.state !== 'swapped') {
+          const detail = `Only a build that awaits acceptance can be accepted; this one is ${after.state}.`;
+          throw new Problem('wrong-state', detail, { state: after.state });
+        }
+        return c.json(after);
+      },
+    ],
+  },
+  {
+    method: 'POST',
+    path: '/projections/:name/rollback',
+    operation: {
+      ...COMMON,
+      id: 'rollBackProjection',
+      summary: 'Make the slot live again that was so before the last swap',
+      description:
+        'As quick and as safe as the swap, as long as that slot is still moved: until the next build begins, or it is released.',
+      params: ProjectionParams,
+      answers: { 200: { description: 'What is live now.', schema: LiveView, example: LIVE_EXAMPLE } },
+      problems: [...NOT_THERE, 'wrong-state'],
+    },
+    handlers: [
+      async (c) => {
+        await requireOperator(c);
+        const projection = projectionOf(c);
+        const database = c.var.runtime.databaseOf(projection.group);
+        for (let tries = 0; tries < ROLLBACK_TRIES; tries += 1) {
+          const done = await rollback(database, projection.name);
+          if (!done) throw noWayBack(projection);
+          if (done.outcome === 'changed') return c.json(liveAnswer(projection, done.live));
+          if (done.outcome === 'behind') {
+            throw new Problem('wrong-state', 'The former slot is behind what is live: rebuild instead.');
+          }
+        }
+        throw new Problem('overloaded', 'Somebody else keeps changing the pointer.');
+      },
+    ],
+  },
+  {
+    method: 'POST',
+    path: '/projections/:name/release',
+    operation: {
+      ...COMMON,
+      id: 'releaseProjection',
+      summary: 'Stop moving the slot that was live before the last swap',
+      description: 'It costs as much as the live one. There is no rollback after this.',
+      params: ProjectionParams,
+      answers: { 204: { description: 'Released.' } },
+      problems: [...NOT_THERE, 'wrong-state'],
+    },
+    handlers: [
+      async (c) => {
+        await requireOperator(c);
+        const projection = projectionOf(c);
+        const isReleased = await release(c.var.runtime.databaseOf(projection.group), projection.name);
+        if (!isReleased) throw noWayBack(projection);
+        return c.body(null, 204);
+      },
+    ],
+  },
+];
+
+const ROLLBACK_TRIES = 5;
+
+function noWayBack({ name }: Projection): Problem {
+  return new Problem(
+    'wrong-state',
+    `${name} has no former slot that is still moved: none was ever swapped, it was released, it has failed, or a build is on its way.`,
+  );
+}

@@ -1,0 +1,338 @@
+import { env } from 'cloudflare:workers';
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import { buildOf } from '../../../src/eventsourcing/read/build.ts';
+import { cancelBuild, requestBuild, tendBuilds } from '../../../src/eventsourcing/read/build-requests.ts';
+import { release, rollback } from '../../../src/eventsourcing/read/pointer-change.ts';
+import { readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
+import { type StreamId, streamId } from '../../../src/eventsourcing/stream.ts';
+import { idleRunner, stepsHere, work } from '../../support/builds.ts';
+import { ports } from '../../support/platform.ts';
+import { add, newTally, system } from '../../support/system.ts';
+import { POISON, TOO_MUCH, broken, tallyBoard } from '../../support/tally.ts';
+
+const database = env.SERVING_DB;
+const { name } = tallyBoard;
+
+beforeEach(() => {
+  const runner = idleRunner();
+  ports.buildRunner = () => runner;
+});
+
+async function order(wishes: Parameters<typeof requestBuild>[2] = {}): Promise<string> {
+  const requested = await requestBuild(system.builds, tallyBoard, wishes);
+  if (requested.outcome !== 'started') throw new Error(requested.outcome);
+  return requested.id;
+}
+
+async function stateOf(id: string) {
+  return (await buildOf(database, name, id))?.state;
+}
+
+async function live() {
+  const pointer = await readPointer(database, name);
+  return pointer?.live.slot as 'a' | 'b';
+}
+
+/** Brings every projection to where a stream is. */
+async function bringUp(stream: StreamId): Promise<void> {
+  for (const projection of system.registry.projectionsFollowing(stream)) {
+    await system.catchUp(projection, [{ stream, wanted: 'head' }]);
+  }
+}
+
+/** Tallies with these many additions each, in every projection. */
+async function tallies(count: number, additions: number): Promise<readonly string[]> {
+  const made = Array.from({ length: count }, () => newTally());
+  for (let round = 1; round <= additions; round += 1) await Promise.all(made.map(({ tallyId }) => add(tallyId, round)));
+  for (const { stream } of made) await bringUp(stream);
+  return made.map(({ tallyId }) => tallyId);
+}
+
+async function rowsOf(slot: 'a' | 'b') {
+  const tables = ['tally_board', 'tally_entries', 'tally_totals'];
+  const answers = await database.batch(
+    tables.map((table) => database.prepare(`SELECT * FROM ${table}_${slot} ORDER BY 1, 2`)),
+  );
+  return answers.map(({ results }) => results);
+}
+
+async function expectSlotsAlike() {
+  expect(await rowsOf('b')).toEqual(await rowsOf('a'));
+}
+
+describe('the first build of a projection', () => {
+  it('begins by itself, is moved by consumers once it has joined, and answers nothing before it is complete', async () => {
+    const [tallyId = ''] = await tallies(3, 2);
+    await database.batch([
+      database.prepare(`DELETE FROM projection_pointer WHERE projection = ?`).bind(name),
+      database.prepare(`DELETE FROM projection_build WHERE projection = ?`).bind(name),
+      database.prepare(`DELETE FROM checkpoint WHERE projection = ?`).bind(name),
+      database.prepare(`DELETE FROM dead_letter WHERE projection = ?`).bind(name),
+    ]);
+    system.reads.pointers.drop(name);
+    await tendBuilds(system.builds, [tallyBoard]);
+    const [active] = (
+      await database.prepare(`SELECT id FROM projection_build WHERE projection = ?`).bind(name).all<{ id: string }>()
+    ).results;
+    const id = active?.id ?? '';
+    const { steps } = stepsHere(async (_step, run) => {
+      const result = await run();
+      await add(tallyId, 1);
+      await bringUp(streamId('tally', tallyId));
+      return result;
+    });
+    await work(name, id, steps);
+    expect(await buildOf(database, name, id)).toMatchObject({ state: 'swapped', liveRevision: 0 });
+    expect(await live()).toBe('a');
+    const additions = await database
+      .prepare(`SELECT count(*) AS n FROM tally_entries_a WHERE tally_id = ?`)
+      .bind(tallyId)
+      .first('n');
+    expect(additions).toBe(await system.aggregates.currentVersion(streamId('tally', tallyId)));
+    await work(name, await order());
+    await expectSlotsAlike();
+  });
+});
+
+describe('a rebuild', () => {
+  it('makes a second copy from the archive and the logs, and makes it live', async () => {
+    await tallies(8, 3);
+    const before = await live();
+    const id = await order();
+    await work(name, id);
+    expect(await stateOf(id)).toBe('swapped');
+    expect(await live()).not.toBe(before);
+    await expectSlotsAlike();
+    const build = await buildOf(database, name, id);
+    expect(JSON.parse(build?.comparison ?? '')).toMatchObject({ isEqual: true });
+  });
+
+  it('takes from the logs what the archive does not have', async () => {
+    const { tallyId } = newTally();
+    await add(tallyId, 5);
+    await add(tallyId, 6);
+    // Only this projection has it: the archive has seen nothing of it.
+    await system.catchUp(tallyBoard, [{ stream: streamId('tally', tallyId), wanted: 2 }]);
+    const id = await order();
+    await work(name, id);
+    expect(await stateOf(id)).toBe('swapped');
+    await expectSlotsAlike();
+  });
+
+  it('moves both from the join on, so that what is written meanwhile is in both', async () => {
+    const [tallyId = ''] = await tallies(1, 1);
+    const id = await order();
+    const { steps } = stepsHere(async (_step, run) => {
+      const result = await run();
+      await add(tallyId, 1);
+      await bringUp(streamId('tally', tallyId));
+      return result;
+    });
+    await work(name, id, steps);
+    expect(await stateOf(id)).toBe('swapped');
+    await expectSlotsAlike();
+  });
+
+  it('is not harmed by steps that run twice, at the same time too', async () => {
+    await tallies(5, 4);
+    const id = await order();
+    const { steps } = stepsHere(async (_step, run) => {
+      const [one] = await Promise.all([run(), run()]);
+      return one;
+    });
+    await work(name, id, steps);
+    await work(name, id);
+    expect(await stateOf(id)).toBe('swapped');
+    await expectSlotsAlike();
+  });
+
+  it('goes on where it was when it is begun again after a crash', async () => {
+    await tallies(5, 4);
+    for (const crashAt of [
+      'clear',
+      'replay',
+      'what the archive lacks',
+      'join',
+      'what came before',
+      'compare',
+      'swap',
+    ]) {
+      const id = await order();
+      const crashing = stepsHere(async (step, run) => {
+        const result = await run();
+        if (step.startsWith(crashAt)) throw new Error('killed');
+        return result;
+      });
+      // Whatever catches the error dies with the process.
+      const killed = work(name, id, {
+        ...crashing.steps,
+        do: (step, run) =>
+          step.startsWith('write down') ? Promise.reject(new Error('killed')) : crashing.steps.do(step, run),
+      });
+      await expect(killed).rejects.toThrow('killed');
+      await work(name, id);
+      expect(await stateOf(id), crashAt).toBe('swapped');
+      await expectSlotsAlike();
+    }
+  });
+
+  it('is one at a time for each projection', async () => {
+    const id = await order();
+    const second = await requestBuild(system.builds, tallyBoard);
+    expect(second).toMatchObject({ outcome: 'running', build: { id } });
+    const racing = await Promise.all([cancelBuild(system.builds, tallyBoard, id)]);
+    expect(racing).toEqual([true]);
+    const started = await Promise.all(Array.from({ length: 5 }, () => requestBuild(system.builds, tallyBoard)));
+    expect(started.filter(({ outcome }) => outcome === 'started')).toHaveLength(1);
+    for (const { outcome, ...rest } of started) {
+      if (outcome === 'started') await cancelBuild(system.builds, tallyBoard, (rest as { id: string }).id);
+    }
+  });
+
+  it('stops when it is cancelled, whatever it is at, and leaves what is live alone', async () => {
+    await tallies(3, 2);
+    const before = { slot: await live(), rows: await rowsOf(await live()) };
+    for (const at of ['replay', 'join', 'compare']) {
+      const id = await order();
+      const { steps, taken } = stepsHere(async (step, run) => {
+        const result = await run();
+        if (step.startsWith(at)) await cancelBuild(system.builds, tallyBoard, id);
+        return result;
+      });
+      await work(name, id, steps);
+      expect(await stateOf(id)).toBe('cancelled');
+      expect(taken).not.toContain('swap, after all');
+      expect({ slot: await live(), rows: await rowsOf(await live()) }).toEqual(before);
+      expect((await readPointer(database, name))?.moved).toHaveLength(1);
+    }
+  });
+
+  it('cannot write into the slot of the build that came after it', async () => {
+    await tallies(3, 2);
+    const old = await order();
+    let next = '';
+    const { steps } = stepsHere(async (step, run) => {
+      if (step.startsWith('replay') && next === '') {
+        await cancelBuild(system.builds, tallyBoard, old);
+        next = await order();
+        await work(name, next);
+      }
+      return run();
+    });
+    await work(name, old, steps);
+    expect(await stateOf(old)).toBe('cancelled');
+    expect(await stateOf(next)).toBe('swapped');
+    await expectSlotsAlike();
+  });
+
+  it('of something that differs from what is live stops before the swap and shows why, and is swapped once it is accepted', async () => {
+    const [tallyId = ''] = await tallies(2, 2);
+    const slot = await live();
+    await database.prepare(`UPDATE tally_board_${slot} SET sum = 77 WHERE tally_id = ?`).bind(tallyId).run();
+    const id = await order();
+    await work(name, id);
+    expect(await stateOf(id)).toBe('awaiting-acceptance');
+    expect(await live()).toBe(slot);
+    const { comparison } = (await buildOf(database, name, id)) ?? {};
+    expect(JSON.parse(comparison ?? '')).toMatchObject({
+      isEqual: false,
+      differing: 1,
+      first: [{ table: 'row', key: { tally_id: tallyId }, live: { sum: 77 }, build: { sum: 3 } }],
+    });
+    // It is moved all the while.
+    await add(tallyId, 10);
+    await bringUp(streamId('tally', tallyId));
+    expect(await acceptBuild(system.builds, name, id)).toBe(true);
+    expect(await stateOf(id)).toBe('swapped');
+    expect(await live()).not.toBe(slot);
+    expect(await acceptBuild(system.builds, name, id)).toBe(false);
+    await work(name, await order({ acceptsDifferences: true }));
+    await expectSlotsAlike();
+  });
+
+  it('that only tries stops before the swap even when nothing differs', async () => {
+    const slot = await live();
+    const id = await order({ isTrial: true });
+    await work(name, id);
+    expect(await stateOf(id)).toBe('awaiting-acceptance');
+    expect(await live()).toBe(slot);
+    await cancelBuild(system.builds, tallyBoard, id);
+  });
+
+  it('fails at an event that it cannot take, says which, and leaves what is live alone', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    await add(tallyId, POISON);
+    await bringUp(stream);
+    const slot = await live();
+    broken.handler = true;
+    const id = await order();
+    await work(name, id);
+    expect(await buildOf(database, name, id)).toMatchObject({
+      state: 'failed',
+      error: { stream, version: 2, kind: 'Error at Added.change' },
+    });
+    expect(await live()).toBe(slot);
+    broken.handler = false;
+    await add(tallyId, 3);
+    await bringUp(stream);
+    await work(name, await order());
+    await expectSlotsAlike();
+  });
+
+  it('halts a stream at its dead letter, as what is live does', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    await bringUp(stream);
+    await add(tallyId, TOO_MUCH);
+    for (let tries = 0; tries < 3; tries += 1) await bringUp(stream);
+    await add(tallyId, -5);
+    const id = await order();
+    await work(name, id);
+    expect(await buildOf(database, name, id)).toMatchObject({ state: 'swapped', error: null });
+    await expectSlotsAlike();
+    expect((await rowsOf(await live()))[0]).toContainEqual({ tally_id: tallyId, version: 1, sum: 1 });
+  });
+});
+
+describe('the way back', () => {
+  it('is as quick as the swap, and loses nothing that was written since', async () => {
+    const [tallyId = ''] = await tallies(2, 2);
+    const former = await live();
+    await work(name, await order());
+    await add(tallyId, 40);
+    await bringUp(streamId('tally', tallyId));
+    expect(await rollback(database, name)).toMatchObject({ outcome: 'changed', live: { slot: former } });
+    expect(await live()).toBe(former);
+    await expectSlotsAlike();
+    await add(tallyId, 2);
+    await bringUp(streamId('tally', tallyId));
+    expect(await rollback(database, name)).toMatchObject({ outcome: 'changed' });
+    await expectSlotsAlike();
+  });
+
+  it('is refused while the former slot is behind', async () => {
+    const [tallyId = ''] = await tallies(1, 1);
+    await work(name, await order());
+    const former = (await live()) === 'a' ? 'b' : 'a';
+    await database
+      .prepare(`UPDATE checkpoint SET version = 0 WHERE projection = ? AND slot = ? AND stream = ?`)
+      .bind(name, former, `tally-${tallyId}`)
+      .run();
+    expect(await rollback(database, name)).toMatchObject({ outcome: 'behind' });
+  });
+
+  it('ends with its release, and with the start of a build', async () => {
+    await work(name, await order());
+    expect(await release(database, name)).toBe(true);
+    expect(await release(database, name)).toBe(false);
+    expect(await rollback(database, name)).toBeUndefined();
+    await work(name, await order({ acceptsDifferences: true }));
+    const id = await order();
+    expect(await rollback(database, name)).toBeUndefined();
+    await cancelBuild(system.builds, tallyBoard, id);
+    expect(await rollback(database, name)).toBeUndefined();
+  });
+});

@@ -1,0 +1,36 @@
+import type { BuildRunner } from '../../src/eventsourcing/read/build-requests.ts';
+import { type BuildSteps, runBuild } from '../../src/eventsourcing/read/rebuild.ts';
+import { system } from './system.ts';
+
+/** Steps without a Workflow: each is run at once. `around` may run a step again, throw, or do something in between. */
+export function stepsHere(
+  around: (name: string, work: () => Promise<unknown>) => Promise<unknown> = (_, work) => work(),
+) {
+  const taken: string[] = [];
+  const steps: BuildSteps = {
+    async do<Result>(name: string, work: () => Promise<Result>) {
+      taken.push(name);
+      return (await around(name, work)) as Result;
+    },
+    async sleep(name) {
+      taken.push(name);
+    },
+  };
+  return { steps, taken };
+}
+
+/** Notes what is launched, and leaves the work to the test. */
+export function idleRunner(): BuildRunner & { readonly launched: readonly { projection: string; build: string }[] } {
+  const launched: { projection: string; build: string }[] = [];
+  return {
+    launched,
+    launch: async (projection, build) => void launched.push({ projection, build }),
+    revive: async () => 'goes-on',
+    stop: async () => undefined,
+  };
+}
+
+/** Does a build's work here and now. */
+export function work(projection: string, build: string, steps: BuildSteps = stepsHere().steps): Promise<void> {
+  return runBuild(system.builds, projection, build, steps);
+}
