@@ -3,14 +3,12 @@ import { type BuildSteps, runBuild } from '../../src/eventsourcing/read/rebuild.
 import { system } from './system.ts';
 
 /** Steps without a Workflow: each is run at once. `around` may run a step again, throw, or do something in between. */
-export function stepsHere(
-  around: (name: string, work: () => Promise<unknown>) => Promise<unknown> = (_, work) => work(),
-) {
+export function stepsHere(around: (name: string, run: () => Promise<unknown>) => Promise<unknown> = (_, run) => run()) {
   const taken: string[] = [];
   const steps: BuildSteps = {
-    async do<Result>(name: string, work: () => Promise<Result>) {
+    async do<Result>(name: string, run: () => Promise<Result>) {
       taken.push(name);
-      return (await around(name, work)) as Result;
+      return (await around(name, run)) as Result;
     },
     async sleep(name) {
       taken.push(name);

@@ -118,7 +118,7 @@ export async function tendBuild(ports: BuildPorts, projection: Projection): Prom
 }
 
 /** Starts a projection's first build, unless one was tried before. */
-export async function startFirstBuild(ports: BuildPorts, projection: Projection): Promise<void> {
+async function startFirstBuild(ports: BuildPorts, projection: Projection): Promise<void> {
   if (projection.everyEvent || (await latestBuild(ports.databaseOf(projection.group), projection.name))) return;
   const { outcome } = await requestBuild(ports, projection);
   ports.report('build.first', { projection: projection.name, outcome });

@@ -189,7 +189,7 @@ export async function release(database: D1Database, projectionName: string): Pro
 }
 
 /** The slot that was live before the last swap, while it is still moved; a build that has joined is none. */
-export async function formerOf(
+async function formerOf(
   database: D1Database,
   projectionName: string,
   pointer: Pointer | undefined,

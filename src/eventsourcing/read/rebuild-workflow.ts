@@ -40,7 +40,7 @@ export function workflowRunner(workflow: Workflow<RebuildParams>): BuildRunner {
     async revive(build) {
       const instance = await instanceOf(workflow, build);
       const status = (await instance?.status())?.status;
-      if (!instance || status === undefined || ENDED.includes(status)) return 'ended';
+      if (!instance || status === undefined || ENDED.has(status)) return 'ended';
       // A local instance whose process was killed says that it is running and does nothing, until it is paused and resumed.
       if (status !== 'paused') await instance.pause();
       await instance.resume();
@@ -50,12 +50,12 @@ export function workflowRunner(workflow: Workflow<RebuildParams>): BuildRunner {
     async stop(build) {
       const instance = await instanceOf(workflow, build);
       const status = (await instance?.status())?.status;
-      if (instance && status !== undefined && !ENDED.includes(status)) await instance.terminate();
+      if (instance && status !== undefined && !ENDED.has(status)) await instance.terminate();
     },
   };
 }
 
-const ENDED: readonly string[] = ['complete', 'errored', 'terminated', 'unknown'];
+const ENDED: ReadonlySet<string> = new Set(['complete', 'errored', 'terminated', 'unknown']);
 
 /** The instance, or undefined when the platform knows none. */
 async function instanceOf(workflow: Workflow<RebuildParams>, build: string): Promise<WorkflowInstance | undefined> {

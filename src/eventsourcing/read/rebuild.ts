@@ -130,23 +130,23 @@ export async function runBuild(ports: RebuildPorts, name: string, id: string, st
   }
 
   try {
-    await run('clear the slot', work.clear);
+    await run('clear the slot', () => work.clear());
     let replay: Replayed = { position: 0, replayed: 0, isDone: false };
     for (let part = 1; !replay.isDone; part += 1) {
       const from = replay;
       replay = await run(`replay the archive, part ${part}`, () => work.replay(from));
     }
     await closeGap('what the archive lacks', PASSES_BEFORE_JOIN);
-    await run('join', work.join);
+    await run('join', () => work.join());
     await closeGap('what came before the join');
-    const graceMs = await run('how long a Worker before this one may live', work.graceLeftMs);
+    const graceMs = await run('how long a Worker before this one may live', () => work.graceLeftMs());
     for (let slept = 0; slept < graceMs; slept += NAP_MS) {
       await steps.sleep(`wait, from ${slept} ms on`, Math.min(NAP_MS, graceMs - slept));
-      await run(`still waiting after ${slept} ms`, work.touch);
+      await run(`still waiting after ${slept} ms`, () => work.touch());
     }
     if (graceMs > 0) await closeGap('what a Worker before this one has moved');
-    const verdict = await run('compare', work.compare);
-    if (verdict === 'swap') await run('swap', work.swap);
+    const verdict = await run('compare', () => work.compare());
+    if (verdict === 'swap') await run('swap', () => work.swap());
   } catch (error) {
     if (error instanceof BuildOver) return;
     const why = error instanceof BuildFailed ? error.why : { message: String(error) };
@@ -167,7 +167,7 @@ async function settled<Result>(act: () => Promise<Result>): Promise<StepOutcome<
 /** Makes a build that waits for consent the live one. False when it is none that waits, or not any more. */
 export async function acceptBuild(ports: RebuildPorts, name: string, id: string): Promise<boolean> {
   const work = buildWork(ports, name, id);
-  const outcome = await settled(work.swap);
+  const outcome = await settled(() => work.swap());
   return outcome.outcome === 'done';
 }
 

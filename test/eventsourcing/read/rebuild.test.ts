@@ -182,8 +182,7 @@ describe('a rebuild', () => {
     const id = await order();
     const second = await requestBuild(system.builds, tallyBoard);
     expect(second).toMatchObject({ outcome: 'running', build: { id } });
-    const racing = await Promise.all([cancelBuild(system.builds, tallyBoard, id)]);
-    expect(racing).toEqual([true]);
+    expect(await cancelBuild(system.builds, tallyBoard, id)).toBe(true);
     const started = await Promise.all(Array.from({ length: 5 }, () => requestBuild(system.builds, tallyBoard)));
     expect(started.filter(({ outcome }) => outcome === 'started')).toHaveLength(1);
     for (const { outcome, ...rest } of started) {
