@@ -181,8 +181,8 @@ export const rebuildRoutes: readonly Route[] = [
     handlers: [
       async (c) => {
         await requireOperator(c);
-        const projection = projectionOf(c);
         const { accept: acceptsDifferences, dryRun: isTrial } = parseQuery(c, RebuildQuery);
+        const projection = projectionOf(c);
         const requested = await requestBuild(c.var.runtime.builds, projection, { acceptsDifferences, isTrial });
         if (requested.outcome === 'append-only') {
           throw new Problem('not-found', `${projection.name} only appends: there is no rebuild of it.`);
