@@ -3,7 +3,8 @@ import type { Clock } from './eventsourcing/clock.ts';
 import type { Group } from './eventsourcing/group.ts';
 import type { HintMessage } from './eventsourcing/message.ts';
 import type { EventSourcedModule } from './eventsourcing/module.ts';
-import type { BuildPorts, BuildRunner } from './eventsourcing/read/build-requests.ts';
+import { type Build, activeBuilds } from './eventsourcing/read/build.ts';
+import { type BuildPorts, type BuildRunner, tendBuilds } from './eventsourcing/read/build-requests.ts';
 import { type CatchUpOptions, type CatchUpResult, catchUp } from './eventsourcing/read/catch-up.ts';
 import type { CatchUpRequest } from './eventsourcing/read/catch-up-step.ts';
 import type { CausalReadPorts } from './eventsourcing/read/causal-read.ts';
@@ -67,6 +68,10 @@ export interface Runtime {
     options?: CatchUpOptions,
   ) => Promise<CatchUpResult>;
   readonly builds: BuildPorts;
+  /** The build of a projection that is on its way; undefined when there is none, or none can be found out about. */
+  buildInProgress(name: string): Promise<Build | undefined>;
+  /** Starts the first build of a projection that never had one. Never throws. */
+  startFirstBuild(name: string): Promise<void>;
   readonly databaseOf: (group: Group) => D1Database;
   readonly worker: ProjectionWorkerPorts;
   readonly aggregateHost: AggregateHost;
@@ -116,6 +121,30 @@ export function createRuntime(
     return codec;
   }
 
+  const builds: BuildPorts = {
+    databaseOf: database,
+    archive,
+    revisionsOf: registry.revisionsOf,
+    catchUp: runCatchUp,
+    now: clock.now,
+    clock,
+    report: log,
+    buildGraceMs: Number(env.BUILD_GRACE_S ?? BUILD_GRACE_S) * 1000,
+    runner: platform.buildRunner(env),
+  };
+  function newestOf(name: string): Projection {
+    const projection = registry.revisionsOf(name).at(-1);
+    if (!projection) throw new Error(`there is no projection ${name}`);
+    return projection;
+  }
+  async function startFirstBuild(name: string): Promise<void> {
+    try {
+      await tendBuilds(builds, [newestOf(name)]);
+    } catch (error) {
+      log('build.not-started', { projection: name, error: String(error) });
+    }
+  }
+
   return {
     registry,
     bus() {
@@ -134,22 +163,21 @@ export function createRuntime(
     },
     causalTimeoutMs: platform.causalTimeoutMs,
     catchUp: runCatchUp,
-    builds: {
-      databaseOf: database,
-      archive,
-      revisionsOf: registry.revisionsOf,
-      catchUp: runCatchUp,
-      now: clock.now,
-      clock,
-      report: log,
-      buildGraceMs: Number(env.BUILD_GRACE_S ?? BUILD_GRACE_S) * 1000,
-      runner: platform.buildRunner(env),
+    builds,
+    async buildInProgress(name) {
+      try {
+        return (await activeBuilds(database(newestOf(name).group), name))[0];
+      } catch {
+        return undefined;
+      }
     },
+    startFirstBuild,
     databaseOf: database,
     worker: {
       projectionsOf: registry.projectionsOf,
       groupsOf: registry.groupsOf,
       catchUp: runCatchUp,
+      startFirstBuild,
       send,
       report: log,
     },

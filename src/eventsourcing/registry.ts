@@ -43,6 +43,12 @@ export function createRegistry(
     for (const category of Object.keys(projection.follows)) {
       if (!types.has(category)) throw new Error(`the projection ${id} follows "${category}", which no module has`);
     }
+    const other = newest.get(projection.name);
+    if (other && !isSuccession(other, projection)) {
+      throw new Error(
+        `revisions of ${projection.name} differ in their group or in what they follow: give the new one a name of its own`,
+      );
+    }
     revisions.set(id, projection);
     if ((newest.get(projection.name)?.revision ?? 0) < projection.revision) newest.set(projection.name, projection);
   }
@@ -77,4 +83,10 @@ export function createRegistry(
         .filter((projection) => projection.name === name)
         .toSorted((one, other) => one.revision - other.revision),
   };
+}
+
+/** Whether two revisions of a projection may be moved by the same hints: same group, same categories. */
+function isSuccession(one: Projection, other: Projection): boolean {
+  const categories = (projection: Projection) => Object.keys(projection.follows).toSorted().join();
+  return one.group === other.group && categories(one) === categories(other);
 }

@@ -1,6 +1,6 @@
 import { createMiddleware } from 'hono/factory';
 
-import { type CausalReadResult, causalRead } from '../eventsourcing/read/causal-read.ts';
+import { type CausalReadResult, type FormerReading, causalRead } from '../eventsourcing/read/causal-read.ts';
 import {
   type CausalToken,
   type SeenVersion,
@@ -46,17 +46,39 @@ export interface CausalSession {
     projection: Projection<InSlot>,
     stream: StreamId,
     query: (tables: InSlot) => SelectQuery<Result>,
+    formerly?: readonly FormerQuery<Result>[],
   ): Promise<{ readonly rows: readonly Result[]; readonly version: number }>;
   /** Rows about many streams: waits for every stream of the token that the projection follows. */
   readMany<InSlot extends Tables, Result>(
     projection: Projection<InSlot>,
     query: (tables: InSlot) => SelectQuery<Result>,
+    formerly?: readonly FormerQuery<Result>[],
   ): Promise<readonly Result[]>;
   /** Like `readMany`, for several queries that have to be answered from one snapshot. */
   readSnapshot<InSlot extends Tables, Q extends Queries>(
     projection: Projection<InSlot>,
     queries: (tables: InSlot) => Q,
+    formerly?: readonly FormerReading<Q>[],
   ): Promise<Answers<Q>>;
+}
+
+/** How an earlier revision of a projection answers a query, for as long as it may be live. `former` makes one. */
+export interface FormerQuery<Result> {
+  readonly projection: Projection;
+  readonly query: (tables: never) => SelectQuery<Result>;
+}
+
+/**
+ * Says how a revision before the newest answers the same query, from its own tables: it serves until the newest is built and swapped in, and
+ * again after a rollback.
+ *
+ *     c.var.causal.readMany(seatMap, freeSeats, [former(seatMap1, freeSeats1)])
+ */
+export function former<InSlot extends Tables, Result>(
+  projection: Projection<InSlot>,
+  query: (tables: InSlot) => SelectQuery<Result>,
+): FormerQuery<Result> {
+  return { projection, query };
 }
 
 /**
@@ -80,15 +102,17 @@ export function causal(options: CausalOptions = {}) {
       projection: Projection<InSlot>,
       stream: StreamId | undefined,
       queries: (tables: InSlot) => Q,
+      formerly: readonly FormerReading<Q>[],
     ) {
       if (!reads.some(({ name }) => name === projection.name))
         throw new Error(`causal({ reads }) does not name ${projection.name}`);
       const wait = timeoutMs ?? runtime.causalTimeoutMs;
       const result = await causalRead(
         runtime.reads,
-        { projection, token, queries, ...(stream && { stream }) },
+        { projection, token, queries, formerly, ...(stream && { stream }) },
         wait === undefined ? {} : { timeoutMs: wait },
       );
+      if (result.outcome === 'building') throw await building(c, projection);
       if (result.outcome !== 'read') throw toProblem(projection, result);
       token = withBookmark(token, projection.group.name, result.bookmark);
       if (result.incomplete.length > 0) c.header(HEADER.causalIncomplete, result.incomplete.join(', '));
@@ -104,18 +128,28 @@ export function causal(options: CausalOptions = {}) {
         const wanted = token.streams.get(stream) ?? 0;
         if (wanted > head) throw tokenAhead(stream, wanted, head);
       },
-      async readOne(projection, stream, query) {
-        const { answers, versions } = await read(projection, stream, (tables) => ({ rows: query(tables) }));
+      async readOne(projection, stream, query, formerly = []) {
+        const { answers, versions } = await read(
+          projection,
+          stream,
+          (tables) => ({ rows: query(tables) }),
+          formerly.map(asReading),
+        );
         const version = versions.get(stream) ?? 0;
         if (version > 0) token = withVersion(token, stream, version);
         return { rows: answers.rows, version };
       },
-      async readMany(projection, query) {
-        const { answers } = await read(projection, undefined, (tables) => ({ rows: query(tables) }));
+      async readMany(projection, query, formerly = []) {
+        const { answers } = await read(
+          projection,
+          undefined,
+          (tables) => ({ rows: query(tables) }),
+          formerly.map(asReading),
+        );
         return answers.rows;
       },
-      async readSnapshot(projection, queries) {
-        const { answers } = await read(projection, undefined, queries);
+      async readSnapshot(projection, queries, formerly = []) {
+        const { answers } = await read(projection, undefined, queries, formerly);
         return answers;
       },
     };
@@ -123,6 +157,10 @@ export function causal(options: CausalOptions = {}) {
     await next();
     await attach(c, codec, token, maxStreams);
   });
+}
+
+function asReading<Result>({ projection, query }: FormerQuery<Result>): FormerReading<{ rows: SelectQuery<Result> }> {
+  return { projection, queries: (tables) => ({ rows: query(tables) }) };
 }
 
 async function takeUp(codec: TokenCodec, text: string | undefined): Promise<CausalToken> {
@@ -192,16 +230,28 @@ async function shorten(runtime: Runtime, token: CausalToken): Promise<CausalToke
   }
 }
 
-function toProblem(projection: Projection, result: Exclude<CausalReadResult<Queries>, { outcome: 'read' }>): Problem {
+/** Nothing answers yet. Whoever is the first to notice that nothing is being done about it either has it begun. */
+async function building(c: AppContext, { name, group }: Projection): Promise<Problem> {
+  const { runtime } = c.var;
+  const build = await runtime.buildInProgress(name);
+  if (!build) c.executionCtx.waitUntil(runtime.startFirstBuild(name));
+  const { replayed = 0, total = 0 } = build ?? {};
+  const detail = build ? `${name} is being built: ${replayed} of ${total} events.` : `${name} is about to be built.`;
+  log('causal-read.building', { projection: name, group: group.name, correlationId: c.var.correlationId });
+  return new Problem(
+    'projection-building',
+    detail,
+    { projection: name, ...(build && { replayed, total }) },
+    { [HEADER.retryAfter]: String(RETRY_AFTER_S) },
+  );
+}
+
+function toProblem(
+  projection: Projection,
+  result: Exclude<CausalReadResult<Queries>, { outcome: 'read' | 'building' }>,
+): Problem {
   const retryLater = { [HEADER.retryAfter]: String(RETRY_AFTER_S) };
   switch (result.outcome) {
-    case 'building':
-      return new Problem(
-        'projection-building',
-        `${projection.name} is being built.`,
-        { projection: projection.name },
-        retryLater,
-      );
     case 'unavailable':
       return new Problem(
         'overloaded',

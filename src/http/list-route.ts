@@ -2,7 +2,7 @@ import * as z from 'zod';
 
 import type { SelectQuery } from '../eventsourcing/read/guarded-query.ts';
 import type { Projection, Tables } from '../eventsourcing/read/projection.ts';
-import { causal } from './causal.ts';
+import { type FormerQuery, causal } from './causal.ts';
 import { fromCursor, toPage } from './cursor.ts';
 import { HEADER } from './headers.ts';
 import { parseQuery } from './params.ts';
@@ -25,6 +25,12 @@ export interface ListRoute<Filter extends z.ZodRawShape, InSlot extends Tables, 
     after: readonly [string, string] | undefined,
     take: number,
   ) => (tables: InSlot) => SelectQuery<Row>;
+  /** How earlier revisions of the projection answer the same, for as long as one of them may be live. */
+  readonly formerly?: (
+    filter: z.output<z.ZodObject<Filter>>,
+    after: readonly [string, string] | undefined,
+    take: number,
+  ) => readonly FormerQuery<Row>[];
   readonly view: (row: Row) => object;
   /** The sort key of a row. */
   readonly positionOf: (row: Row) => readonly [string, string];
@@ -61,7 +67,9 @@ export function listRoute<Filter extends z.ZodRawShape, InSlot extends Tables, R
       async (c) => {
         const asked = parseQuery(c, query) as z.output<z.ZodObject<Filter>> & { limit: number; cursor?: string };
         const after = fromCursor(route.id, asked.cursor);
-        const rows = await c.var.causal.readMany(route.reads, route.query(asked, after, asked.limit + 1));
+        const take = asked.limit + 1;
+        const formerly = route.formerly?.(asked, after, take);
+        const rows = await c.var.causal.readMany(route.reads, route.query(asked, after, take), formerly);
         return c.json(toPage(route.id, rows, asked.limit, route.view, route.positionOf));
       },
     ],

@@ -5,7 +5,7 @@ import type { Projection, Tables } from '../eventsourcing/read/projection.ts';
 import type { StreamId } from '../eventsourcing/stream.ts';
 import type { AggregateState, AsOf } from '../eventsourcing/write/aggregate.ts';
 import type { AppContext } from './app-env.ts';
-import { causal } from './causal.ts';
+import { type FormerQuery, causal } from './causal.ts';
 import { HEADER } from './headers.ts';
 import { RETRY_AFTER_S } from './limits.ts';
 import { requireOperator } from './operations-access.ts';
@@ -26,6 +26,8 @@ export interface ResourceRoute<Params extends z.ZodObject, InSlot extends Tables
   readonly stream: (params: z.output<Params>) => StreamId;
   readonly reads: Projection<InSlot>;
   readonly query: (params: z.output<Params>) => (tables: InSlot) => SelectQuery<Row>;
+  /** How earlier revisions of the projection answer the same, for as long as one of them may be live. */
+  readonly formerly?: (params: z.output<Params>) => readonly FormerQuery<Row>[];
   readonly view: (row: Row) => object;
   /** The same shape as `view`, from the write side's state. */
   readonly represent: (params: z.output<Params>, state: AggregateState) => object;
@@ -110,7 +112,12 @@ async function readResource<Params extends z.ZodObject, InSlot extends Tables, R
   }
   if (asOf !== undefined) return readPast(c, route, params, toAsOf(asOf) as AsOf);
 
-  const { rows, version } = await c.var.causal.readOne(route.reads, stream, route.query(params));
+  const { rows, version } = await c.var.causal.readOne(
+    route.reads,
+    stream,
+    route.query(params),
+    route.formerly?.(params),
+  );
   const row = rows[0];
   if (wanted !== undefined && version < wanted) {
     const current = await c.var.runtime.aggregates.state(stream);

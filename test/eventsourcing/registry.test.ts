@@ -3,16 +3,16 @@ import { describe, expect, test } from 'vitest';
 import { createRegistry } from '../../src/eventsourcing/registry.ts';
 import { streamId } from '../../src/eventsourcing/stream.ts';
 import { serving } from '../../src/groups.ts';
-import { tally, tallyBoard, tallyCount, tallyType } from '../support/tally.ts';
+import { tally, tallyBoard, tallyCount2, tallyType } from '../support/tally.ts';
 
 const stream = streamId('tally', 'one');
 
 describe('the registry', () => {
   test('knows who follows a stream, and in which groups', () => {
     const registry = createRegistry([tally], [serving]);
-    expect(registry.projectionsFollowing(stream)).toEqual([tallyBoard, tallyCount]);
+    expect(registry.projectionsFollowing(stream)).toEqual([tallyBoard, tallyCount2]);
     expect(registry.groupsOf(stream)).toEqual([serving]);
-    expect(registry.projectionsOf(serving)).toEqual([tallyBoard, tallyCount]);
+    expect(registry.projectionsOf(serving)).toEqual([tallyBoard, tallyCount2]);
     expect(registry.typeOf(stream)).toBe(tallyType);
   });
 

@@ -1,5 +1,5 @@
 import type { BuildRunner } from '../../src/eventsourcing/read/build-requests.ts';
-import { type BuildSteps, runBuild } from '../../src/eventsourcing/read/rebuild.ts';
+import { type BuildSteps, type RebuildPorts, runBuild } from '../../src/eventsourcing/read/rebuild.ts';
 import { system } from './system.ts';
 
 /** Steps without a Workflow: each is run at once. `around` may run a step again, throw, or do something in between. */
@@ -29,6 +29,11 @@ export function idleRunner(): BuildRunner & { readonly launched: readonly { proj
 }
 
 /** Does a build's work here and now. */
-export function work(projection: string, build: string, steps: BuildSteps = stepsHere().steps): Promise<void> {
-  return runBuild(system.builds, projection, build, steps);
+export function work(
+  projection: string,
+  build: string,
+  steps: BuildSteps = stepsHere().steps,
+  ports: Partial<RebuildPorts> = {},
+): Promise<void> {
+  return runBuild({ ...system.builds, ...ports }, projection, build, steps);
 }

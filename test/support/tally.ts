@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
 import type { DomainEvent } from '../../src/eventsourcing/event.ts';
@@ -84,6 +84,16 @@ const counts = slotTables((slot) =>
   }),
 );
 
+/** What the second revision of the count has more. */
+const countsAndSums = slotTables((slot) =>
+  sqliteTable(`tally_count_2_${slot}`, {
+    tallyId: text('tally_id').primaryKey(),
+    version: integer('version').notNull(),
+    additions: integer('additions').notNull(),
+    sum: integer('sum').notNull(),
+  }),
+);
+
 /** Makes the tables, as a migration would. */
 export async function createTallyTables(database: D1Database): Promise<void> {
   const statements = (['a', 'b'] as const).flatMap((slot) => [
@@ -91,6 +101,7 @@ export async function createTallyTables(database: D1Database): Promise<void> {
     `CREATE TABLE tally_entries_${slot} (tally_id TEXT NOT NULL, version INTEGER NOT NULL, by INTEGER NOT NULL, PRIMARY KEY (tally_id, version)) WITHOUT ROWID`,
     `CREATE TABLE tally_totals_${slot} (parity TEXT PRIMARY KEY, additions INTEGER NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID`,
     `CREATE TABLE tally_count_${slot} (tally_id TEXT PRIMARY KEY, version INTEGER NOT NULL, additions INTEGER NOT NULL) WITHOUT ROWID`,
+    `CREATE TABLE tally_count_2_${slot} (tally_id TEXT PRIMARY KEY, version INTEGER NOT NULL, additions INTEGER NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID`,
   ]);
   await database.batch([
     ...statements.map((statement) => database.prepare(statement)),
@@ -141,6 +152,37 @@ export const tallyCount = projectionOf<TallyEvent>()({
   },
 });
 
+/** Its second revision, deployed beside the first: with a sum, in tables of its own. */
+export const tallyCount2 = projectionOf<TallyEvent>()({
+  name: 'tally-count',
+  revision: 2,
+  group: serving,
+  follows: { tally: tallyType.events },
+  row: { tables: countsAndSums, key: 'tallyId' },
+  handlers: {
+    Added: {
+      create: ({ data }) => ({ additions: 1, sum: data.by }),
+      change: (row, { data }) => ({ additions: row.additions + 1, sum: row.sum + data.by }),
+    },
+    Reset: ignored,
+  },
+});
+
+/** How often was added to a tally, and what it comes to. */
+export function countById(tallyId: string) {
+  return ({ row: table }: { readonly row: typeof countsAndSums.a }) =>
+    queryBuilder.select({ additions: table.additions, sum: table.sum }).from(table).where(eq(table.tallyId, tallyId));
+}
+
+/** The same as the first revision knows it. */
+export function countById1(tallyId: string) {
+  return ({ row: table }: { readonly row: typeof counts.a }) =>
+    queryBuilder
+      .select({ additions: table.additions, sum: sql<number | null>`null`.as('sum') })
+      .from(table)
+      .where(eq(table.tallyId, tallyId));
+}
+
 /** The row of one tally. */
 export function tallyById(tallyId: string) {
   return ({ row: table }: { readonly row: typeof board.a }) =>
@@ -155,7 +197,7 @@ export function allTallies({ row: table }: { readonly row: typeof board.a }) {
 export const tally: Module = {
   aggregate: tallyType,
   commands: ({ aggregates }) => ({ Add: sendTo<Add>(aggregates, ({ data }) => streamId('tally', data.tallyId)) }),
-  projections: [tallyBoard, tallyCount],
+  projections: [tallyBoard, tallyCount, tallyCount2],
   routes: [],
   problems: {},
 };

@@ -64,8 +64,10 @@ export interface CatchUpOptions {
   readonly maxBatchLength?: number;
   /** Takes up dead letters again. What is refused then is a dead letter at once: nobody else would try it again. */
   readonly retriesDeadLetters?: boolean;
-  /** Moves only this target, under this very pointer: a build that has not joined yet. */
-  readonly build?: { readonly target: Target; readonly pointer: Pointer };
+  /** The pointer as just read, where what this isolate remembers of it may be too old to know of a target. */
+  readonly pointer?: Pointer;
+  /** Moves only this target, under that very pointer: a build that has not joined yet. */
+  readonly build?: Target;
 }
 
 const LOG_READS_AT_ONCE = 6;
@@ -95,6 +97,7 @@ export async function catchUp(
   let applied = 0;
   let lostRaces = 0;
   let isSuperseded = false;
+  let known = options.pointer;
 
   function settle(stream: StreamId, version: number, more: Omit<StreamProgress, 'stream' | 'version'> = {}): void {
     progress.set(stream, { ...progress.get(stream), stream, version, ...more });
@@ -247,15 +250,14 @@ export async function catchUp(
 
   /** Counts refusals by the live slot, and says of those that have become dead letters that they are. */
   async function count(pointer: Pointer, refusals: readonly Refusal[]): Promise<void> {
-    const at = new Date(now()).toISOString();
     const dead = await recordRefusals(database, projectionName, pointer, refusals, {
-      at,
+      at: new Date(now()).toISOString(),
       ...(retriesDeadLetters && { triesBeforeDead: 1 }),
     });
     for (const refusal of refusals) {
-      const known = progress.get(refusal.stream);
-      if (known?.standstill && dead.has(refusal.stream))
-        progress.set(refusal.stream, { ...known, standstill: { ...known.standstill, isDeadLetter: true } });
+      const at = progress.get(refusal.stream);
+      if (at?.standstill && dead.has(refusal.stream))
+        progress.set(refusal.stream, { ...at, standstill: { ...at.standstill, isDeadLetter: true } });
       report(dead.has(refusal.stream) ? 'projection.dead-letter' : 'projection.refused', {
         projection: projectionName,
         ...loggable(refusal),
@@ -282,8 +284,9 @@ export async function catchUp(
   }
 
   while (pending.length > 0) {
-    const pointer = build?.pointer ?? (await pointers.get(database, projectionName));
-    const targets = build ? [build.target] : (pointer?.moved ?? []);
+    const pointer = known ?? (await pointers.get(database, projectionName));
+    if (!build) known = undefined;
+    const targets = build ? [build] : (pointer?.moved ?? []);
     const [lead, ...others] = targets.flatMap((target): readonly Revision[] => {
       const projection = revisionOf(projectionName, target.revision);
       return projection ? [{ target, projection }] : [];

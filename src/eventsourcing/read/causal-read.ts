@@ -63,6 +63,14 @@ export interface CausalReadRequest<InSlot extends Tables, Q extends Queries> {
   /** The one stream that the answer is about: it waits for that stream only. Absent: for every stream of the token that it follows. */
   readonly stream?: StreamId;
   readonly queries: (tables: InSlot) => Q;
+  /** How revisions before this one answer the same, for as long as one of them is live. */
+  readonly formerly?: readonly FormerReading<Q>[];
+}
+
+/** How an earlier revision of a projection answers, from its own tables. */
+export interface FormerReading<Q extends Queries> {
+  readonly projection: Projection;
+  readonly queries: (tables: never) => Q;
 }
 
 /** Pauses between tries when the catch-up itself could not do its work. */
@@ -79,7 +87,8 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
   options: CausalReadOptions = {},
 ): Promise<CausalReadResult<Q>> {
   const { databaseOf, pointers, catchUp, flights, now, report } = ports;
-  const { projection, token, stream, queries } = request;
+  const { projection, token, stream, formerly = [] } = request;
+  const readings = [request as FormerReading<Q>, ...formerly];
   const { timeoutMs = 5_000 } = options;
   const database = databaseOf(projection.group);
   const deadline = now() + timeoutMs;
@@ -122,8 +131,9 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
   async function look() {
     try {
       const pointer = await pointers.get(database, projection.name);
-      if (!pointer || pointer.live.revision !== projection.revision) return 'building';
-      const selects = queries(projection.tables(pointer.live.slot));
+      const reading = readings.find((candidate) => candidate.projection.revision === pointer?.live.revision);
+      if (!pointer || !reading) return 'building';
+      const selects = reading.queries(reading.projection.tables(pointer.live.slot) as never);
       const answer = await runGuarded(session, projection.name, pointer, [...wanted.keys()], selects);
       return { ...answer, isThisEpoch: answer.epoch === pointer.epoch };
     } catch (error) {

@@ -13,6 +13,8 @@ export interface ProjectionWorkerPorts {
   /** The groups that follow a stream; undefined when this code does not know its category. */
   readonly groupsOf: (stream: StreamId) => readonly Group[] | undefined;
   readonly catchUp: (projection: Projection, requests: readonly CatchUpRequest[]) => Promise<CatchUpResult>;
+  /** Has a projection built that nothing has been built of yet. */
+  readonly startFirstBuild: (projection: string) => Promise<void>;
   readonly send: (group: Group, message: HintMessage) => Promise<void>;
   readonly report: (event: string, details: Record<string, string | number>) => void;
 }
@@ -79,13 +81,14 @@ const NONE: ReadonlyMap<StreamId, number> = new Map();
 
 /** Where the streams stand after the catch-up, for what waits for them; empty for a projection that failed altogether. */
 async function versionsAfter(
-  { catchUp, report }: ProjectionWorkerPorts,
+  { catchUp, startFirstBuild, report }: ProjectionWorkerPorts,
   projection: Projection,
   requests: readonly CatchUpRequest[],
 ): Promise<ReadonlyMap<StreamId, number>> {
   const startedAt = Date.now();
   try {
     const result = await catchUp(projection, requests);
+    if (result.outcome === 'building') await startFirstBuild(projection.name);
     const [only, ...others] = requests;
     report(result.outcome === 'done' ? 'projection.batch' : 'projection.building', {
       projection: projection.name,

@@ -198,7 +198,10 @@ function buildWork(ports: RebuildPorts, name: string, id: string) {
     { projection, build, pointer, hasJoined }: Current,
     requests: readonly CatchUpRequest[],
   ): Promise<boolean> {
-    const result = await catchUp(projection, requests, hasJoined ? {} : { build: { target: build.target, pointer } });
+    const result = await catchUp(projection, requests, {
+      pointer,
+      ...(!hasJoined && { build: build.target }),
+    });
     if (result.outcome === 'superseded') return false;
     for (const { stream, version, standstill, refusal } of result.streams.values()) {
       if (!standstill || standstill.isDeadLetter) continue;

@@ -1,0 +1,85 @@
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { beforeEach, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+
+import { requestBuild } from '../../src/eventsourcing/read/build-requests.ts';
+import { createApp } from '../../src/http/app.ts';
+import { former } from '../../src/http/causal.ts';
+import { PROBLEMS } from '../../src/http/problem.ts';
+import { queryRoute } from '../../src/http/query-route.ts';
+import { idleRunner, work } from '../support/builds.ts';
+import { ports } from '../support/platform.ts';
+import { add, newTally, system } from '../support/system.ts';
+import { countById, countById1, tallyCount, tallyCount2 } from '../support/tally.ts';
+import { runtimeOf } from '../worker.ts';
+
+const { name } = tallyCount2;
+let runner: ReturnType<typeof idleRunner>;
+
+beforeEach(() => {
+  runner = idleRunner();
+  ports.buildRunner = () => runner;
+});
+
+const tallies = queryRoute({
+  path: '/tallies/:tallyId',
+  id: 'getTally',
+  summary: 'A tally, whichever revision is live',
+  tag: 'tallies',
+  params: z.strictObject({ tallyId: z.string() }),
+  reads: [tallyCount2],
+  answer: { description: 'The tally.' },
+  async handle(c, { params: { tallyId } }) {
+    const rows = await c.var.causal.readMany(tallyCount2, countById(tallyId), [
+      former(tallyCount, countById1(tallyId)),
+    ]);
+    return c.json(rows);
+  },
+});
+const app = createApp(runtimeOf, [tallies], PROBLEMS);
+
+async function get(tallyId: string): Promise<Response> {
+  const context = createExecutionContext();
+  const answer = await app.request(`/tallies/${tallyId}`, {}, env, context);
+  await waitOnExecutionContext(context);
+  return answer;
+}
+
+describe('a route that reads a projection of which a new revision was deployed', () => {
+  it('is answered by the revision that is live, before and after the swap', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 5);
+    await system.catchUp(tallyCount2, [{ stream, wanted: 1 }]);
+    expect(await (await get(tallyId)).json()).toEqual([{ additions: 1, sum: null }]);
+    const requested = await requestBuild(system.builds, tallyCount2, { acceptsDifferences: true });
+    await work(name, requested.outcome === 'started' ? requested.id : '');
+    expect(await (await get(tallyId)).json()).toEqual([{ additions: 1, sum: 5 }]);
+  });
+});
+
+describe('a route that reads a projection of which nothing has been built yet', () => {
+  it('is 503 with the progress, and has the build begun', async () => {
+    await env.SERVING_DB.batch(
+      ['projection_pointer', 'projection_build', 'checkpoint'].map((table) =>
+        env.SERVING_DB.prepare(`DELETE FROM ${table} WHERE projection = ?`).bind(name),
+      ),
+    );
+    system.reads.pointers.drop(name);
+    const first = await get('any');
+    expect(first.status).toBe(503);
+    expect(first.headers.get('Retry-After')).toBe('1');
+    expect(await first.json()).toMatchObject({ code: 'projection-building', projection: name });
+    expect(runner.launched).toEqual([{ projection: name, build: expect.any(String) as string }]);
+
+    const second = await get('any');
+    expect(await second.json()).toMatchObject({
+      code: 'projection-building',
+      replayed: 0,
+      total: expect.any(Number) as number,
+    });
+    expect(runner.launched).toHaveLength(1);
+    await work(name, runner.launched[0]?.build ?? '');
+    expect((await get('any')).status).toBe(200);
+  });
+});
