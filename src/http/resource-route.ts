@@ -112,16 +112,12 @@ async function readResource<Params extends z.ZodObject, InSlot extends Tables, R
   }
   if (asOf !== undefined) return readPast(c, route, params, toAsOf(asOf) as AsOf);
 
-  const { rows, version } = await c.var.causal.readOne(
-    route.reads,
-    stream,
-    route.query(params),
-    route.formerly?.(params),
-  );
+  const { rows, version } = await readModel(c, route, params, wanted);
   const row = rows[0];
   if (wanted !== undefined && version < wanted) {
     const current = await c.var.runtime.aggregates.state(stream);
     if (!current) throw notFound(route.noun);
+    c.var.causal.refuseBeyond(stream, current.version);
     if (current.version < wanted) throw versionAhead(current.version);
     if (preferences(c).respondsAsync) {
       c.header(HEADER.retryAfter, String(RETRY_AFTER_S));
@@ -133,6 +129,25 @@ async function readResource<Params extends z.ZodObject, InSlot extends Tables, R
   }
   if (row === undefined) throw notFound(route.noun);
   return answer(c, version, route.view(row), 'read-model');
+}
+
+/** Problems of a read model that the write side does not have. */
+const ONLY_THE_READ_MODELS = new Set(['projection-behind', 'projection-building', 'projection-dead-letter']);
+
+/** The row from the read model. For who asks for a version, one that cannot answer is one that has not got there. */
+async function readModel<Params extends z.ZodObject, InSlot extends Tables, Row>(
+  c: AppContext,
+  { reads, stream, query, formerly }: ResourceRoute<Params, InSlot, Row>,
+  params: z.output<Params>,
+  wanted: number | undefined,
+): Promise<{ readonly rows: readonly Row[]; readonly version: number }> {
+  try {
+    return await c.var.causal.readOne(reads, stream(params), query(params), formerly?.(params));
+  } catch (error) {
+    if (wanted === undefined || !(error instanceof Problem) || !ONLY_THE_READ_MODELS.has(error.code)) throw error;
+    const { has } = error.details;
+    return { rows: [], version: Math.min(typeof has === 'number' ? has : 0, wanted - 1) };
+  }
 }
 
 /** The state as it was, from the log. */

@@ -181,7 +181,7 @@ describe('POST /projections/{name}/rollback', () => {
     await work('dashboard', id);
     const back = await json(post('/projections/dashboard/rollback', {}, asOperator));
     const forth = await json(post('/projections/dashboard/rollback', {}, asOperator));
-    expect([back.slot, forth.slot].toSorted()).toEqual(['a', 'b']);
+    expect(new Set([back.slot, forth.slot])).toEqual(new Set(['a', 'b']));
     expect((await post('/projections/dashboard/release', {}, asOperator)).status).toBe(204);
     await expectProblem(post('/projections/dashboard/rollback', {}, asOperator), 409, 'wrong-state');
     await expectProblem(post('/projections/dashboard/release', {}, asOperator), 409, 'wrong-state');

@@ -143,13 +143,18 @@ export async function nextStep(
     }
     ({ events } = page);
     head = { head: page.head };
-    if (page.previousId !== lowest.eventId || all.some((position) => contradicts(page, position))) {
-      const cause = 'log-restored';
-      const reason = `the log no longer has event ${lowest.eventId} at version ${lowest.version}`;
-      const version = lead.position.version + 1;
-      const refusal = { stream, version, eventId: '', cause, kind: cause, error: reason } as const;
-      return { progress: { ...progress, ...head, standstill: { cause, reason }, refusal }, failures: [] };
+    const restored = positions
+      .filter(({ position }) => contradicts(page, position, lowest))
+      .map(({ revision, position }) => ({ revision, refusal: restoredLog(stream, position) }));
+    const [first, ...others] = restored;
+    if (first?.revision === lead.revision) {
+      const { cause, error: reason } = first.refusal;
+      return {
+        progress: { ...progress, ...head, standstill: { cause, reason }, refusal: first.refusal },
+        failures: [],
+      };
     }
+    if (first) return { progress: { ...progress, ...head }, failures: [first, ...others] };
   }
   events = events.slice(0, limits.pageSize).filter(({ version }) => version <= end);
 
@@ -259,9 +264,15 @@ function eventsFromArchive(archived: readonly StoredEvent[], after: Position): r
   return next[0]?.version === after.version + 1 ? next : undefined;
 }
 
-/** Whether a page shows another event, or none, where this position was. */
-function contradicts(page: LogPage, { version, eventId }: Position): boolean {
+/** Whether a page, which begins after `lowest`, shows another event than this position has seen, or none. */
+function contradicts(page: LogPage, { version, eventId }: Position, lowest: Position): boolean {
   if (version > page.head) return true;
+  if (version === lowest.version) return page.previousId !== eventId;
   const same = page.events.find((event) => event.version === version);
   return same !== undefined && same.id !== eventId;
+}
+
+function restoredLog(stream: StreamId, { version, eventId }: Position): Refusal {
+  const error = `the log no longer has event ${eventId} at version ${version}`;
+  return { stream, version: version + 1, eventId: '', cause: 'log-restored', kind: 'log-restored', error };
 }
