@@ -27,7 +27,7 @@ interface Received {
 }
 
 /** Seconds before a message is tried again: doubling, so that an outage is not hammered. Past the queue's retries, the delivery check. */
-const RETRY_DELAYS_S = [2, 8, 30, 120];
+const RETRY_DELAYS_S = [2, 8, 30];
 
 /** How long a batch may wait for other groups to be told, in ms. */
 const FORWARD_TIMEOUT_MS = 2_000;
