@@ -10,6 +10,7 @@ import type { CatchUpRequest } from './eventsourcing/read/catch-up-step.ts';
 import type { CausalReadPorts } from './eventsourcing/read/causal-read.ts';
 import { liveVersions } from './eventsourcing/read/confirm.ts';
 import type { Refusal } from './eventsourcing/read/dead-letter.ts';
+import type { DeadLetterPorts } from './eventsourcing/read/dead-letter-operations.ts';
 import { type Pointer, type Target, pointerCache } from './eventsourcing/read/pointer.ts';
 import { failTarget } from './eventsourcing/read/pointer-change.ts';
 import type { Projection } from './eventsourcing/read/projection.ts';
@@ -72,6 +73,8 @@ export interface Runtime {
   buildInProgress(name: string): Promise<Build | undefined>;
   /** Starts the first build of a projection that never had one. Never throws. */
   startFirstBuild(name: string): Promise<void>;
+  /** What the operations on a projection's dead letters stand on. */
+  readonly deadLetters: (projection: Projection) => DeadLetterPorts;
   readonly databaseOf: (group: Group) => D1Database;
   readonly worker: ProjectionWorkerPorts;
   readonly aggregateHost: AggregateHost;
@@ -172,6 +175,16 @@ export function createRuntime(
       }
     },
     startFirstBuild,
+    deadLetters: (projection) => ({
+      projection,
+      database: database(projection.group),
+      loadEvents: aggregates.load,
+      revisionOf: registry.revisionOf,
+      catchUp: (requests, options) => runCatchUp(projection, requests, options),
+      send: (message) => send(projection.group, message),
+      now: clock.now,
+      report: log,
+    }),
     databaseOf: database,
     worker: {
       projectionsOf: registry.projectionsOf,

@@ -9,6 +9,7 @@ import { createApp } from './http/app.ts';
 import { log } from './log.ts';
 import type { Module } from './module.ts';
 import { PROBLEMS, mergeProblems } from './http/problem.ts';
+import { deadLetterRoutes } from './operations/dead-letter-routes.ts';
 import { metaRoutes } from './operations/meta-routes.ts';
 import { rebuildRoutes } from './operations/rebuild-routes.ts';
 import { feedRoute } from './operations/feed-route.ts';
@@ -31,7 +32,13 @@ export function tidemark(domain: readonly Module[], platform: Platform) {
   }
 
   const problems = mergeProblems(PROBLEMS, ...domain.map((module) => module.problems));
-  const routes = [...domain.flatMap((module) => module.routes), ...streamRoutes, feedRoute(archive), ...rebuildRoutes];
+  const routes = [
+    ...domain.flatMap((module) => module.routes),
+    ...streamRoutes,
+    feedRoute(archive),
+    ...rebuildRoutes,
+    ...deadLetterRoutes,
+  ];
   const app = createApp(runtimeOf, [...routes, ...metaRoutes(routes, problems)], problems);
 
   const handler: ExportedHandler<Env> = {

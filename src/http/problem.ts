@@ -56,7 +56,7 @@ export const PROBLEMS = {
   'wrong-state': {
     status: 409,
     title: 'Wrong state',
-    advice: 'Read the resource: it is not, or no longer, in the state that this asks for. `detail` says which.',
+    advice: 'Read the resource to see what state it is in: `detail` says what it would have to be.',
   },
   'version-mismatch': {
     status: 412,

@@ -57,20 +57,16 @@ export const ROUTES = [
   'POST /projections/{name}/rebuilds/{id}/accept',
   'POST /projections/{name}/rollback',
   'POST /projections/{name}/release',
+  'GET /projections/{name}/dead-letters',
+  'POST /projections/{name}/dead-letters/{id}/replay',
+  'POST /projections/{name}/dead-letters/{id}/skip',
   'GET /health',
   'GET /openapi.json',
   'GET /problems/{code}',
 ] as const;
 
 /** Routes to come, with the read models and the rebuild that they need. Whoever builds one moves it up. */
-export const ROUTES_TO_COME = [
-  'GET /projections',
-  'GET /projections/{name}',
-  'GET /projections/{name}/dead-letters',
-  'POST /projections/{name}/dead-letters/{id}/replay',
-  'POST /projections/{name}/dead-letters/{id}/skip',
-  'POST /sweep',
-] as const;
+export const ROUTES_TO_COME = ['GET /projections', 'GET /projections/{name}', 'POST /sweep'] as const;
 
 /** Codes that no route answers with before those are built. */
 export const CODES_TO_COME = [] as const;

@@ -174,7 +174,7 @@ export async function nextStep(
     failures,
   };
   if (moves.size === 0) return look;
-  const length = [...moves.values()].reduce((sum, { changes }) => sum + JSON.stringify(changes).length, 0);
+  const length = [...moves.values()].reduce((sum, { changes }) => sum + lengthOf(changes), 0);
   const traces = events.map(({ metadata: { correlationId, causationId } }) => ({ correlationId, causationId }));
   return { ...look, step: { stream, moves, leadVersion: reached, length, traces } };
 }
@@ -243,6 +243,15 @@ function appendStored(
     (appended[name] ??= []).push(...rows);
   }
   return { stream, before: undefined, after: undefined, appended, counted: {} };
+}
+
+/** Rows that no column can encode go into a batch of their own: it will be refused, and nobody else's with it. */
+function lengthOf(changes: StreamChanges): number {
+  try {
+    return JSON.stringify(changes, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value)).length;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 /** The move over some events, whether or not all of them were taken. */

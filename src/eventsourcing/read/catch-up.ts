@@ -70,7 +70,8 @@ export interface CatchUpOptions {
   readonly build?: Target;
 }
 
-const LOG_READS_AT_ONCE = 6;
+/** A Worker may wait for six connections at a time. */
+export const LOG_READS_AT_ONCE = 6;
 const MAX_TRACES = 20;
 
 /**
@@ -129,7 +130,8 @@ export async function catchUp(
     const revisions = [lead, ...others];
     const isLive = lead.target === pointer.live;
     const { positions, obstacles } = await readPositions(revisions);
-    const refusals: Refusal[] = [];
+    /** Streams of which a page was refused, and which are tried again with a smaller one. */
+    const narrowed = new Set<StreamId>();
     let isContested = false;
 
     async function fail(target: Target, refusal: Refusal): Promise<void> {
@@ -176,8 +178,10 @@ export async function catchUp(
       const span = Math.max(...[...step.moves.values()].map(({ from, toVersion }) => toVersion - from.version));
       if (span > 1) {
         carefulPageSizes.set(step.stream, Math.ceil(span / 2));
+        narrowed.add(step.stream);
         return;
       }
+      // The leading target comes first.
       const targets = [...step.moves.keys()];
       for (const revision of targets) {
         const refused = targets.length === 1 ? reason : await send([step], [revision]);
@@ -194,11 +198,12 @@ export async function catchUp(
           kind: kindOf(refused),
           error: refused,
         } as const;
-        if (revision !== lead) await fail(revision.target, refusal);
-        else {
+        if (revision === lead) {
           settle(step.stream, version - 1, { standstill: { cause: 'poison', reason: refused }, refusal });
-          refusals.push(refusal);
+          // The others do not pass an event that the leading one cannot take.
+          return;
         }
+        await fail(revision.target, refusal);
       }
     }
 
@@ -238,13 +243,19 @@ export async function catchUp(
       }
     }
 
-    refusals.push(...looks.flatMap((look) => look.progress.refusal ?? []));
+    const goesOn = new Set(moving.map(({ stream }) => stream));
+    pending = pending.filter(
+      (request) => goesOn.has(request.stream) && (isContested || narrowed.has(request.stream) || isOpen(request)),
+    );
+    // A stream that is tried again at once is not counted before that: one catch-up is one try, however many races it loses.
+    const triedAgain = new Set(pending.map(({ stream }) => stream));
+    const refusals = looks.flatMap(({ progress: { stream } }) =>
+      triedAgain.has(stream) ? [] : (progress.get(stream)?.refusal ?? []),
+    );
     if (refusals.length > 0 && !build) {
       if (isLive) await count(pointer, refusals);
       else for (const refusal of refusals.slice(0, 1)) await fail(lead.target, refusal);
     }
-    const goesOn = new Set(moving.map(({ stream }) => stream));
-    pending = pending.filter((request) => goesOn.has(request.stream) && (isContested || isOpen(request)));
     return isContested;
   }
 

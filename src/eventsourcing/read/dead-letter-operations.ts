@@ -1,0 +1,333 @@
+import { OutcomeUnknownError, OverloadedError } from '../faults.ts';
+import { type Hint, type HintMessage, packMessages } from '../message.ts';
+import type { StreamId } from '../stream.ts';
+import { sleep } from '../timeout.ts';
+import { eachOf } from '../concurrency.ts';
+import { type CatchUpOptions, type CatchUpResult, LOG_READS_AT_ONCE } from './catch-up.ts';
+import type { CatchUpRequest, LoadEvents, StandstillCause, StreamProgress } from './catch-up-step.ts';
+import { isTransient } from './d1-errors.ts';
+import {
+  type DeadLetter,
+  type DeadLetterGroup,
+  type Selection,
+  selectStatement,
+  toSelected,
+} from './dead-letter-list.ts';
+import { assertEpoch, classify } from './guarded-batch.ts';
+import { type Pointer, pointerStatement, toPointer } from './pointer.ts';
+import type { Projection } from './projection.ts';
+
+/*
+ * What an operator does about dead letters. Replay tries them again, in order; skip leaves an event out for good. Both then bring the
+ * streams to their heads by the catch-up, which moves every slot that the pointer lists.
+ */
+
+/** What the operations on one projection's dead letters stand on. */
+export interface DeadLetterPorts {
+  readonly projection: Pick<Projection, 'name'>;
+  readonly database: D1Database;
+  readonly loadEvents: LoadEvents;
+  /** A projection's code by revision; undefined when this Worker has none for it. */
+  readonly revisionOf: (name: string, revision: number) => Projection | undefined;
+  readonly catchUp: (requests: readonly CatchUpRequest[], options: CatchUpOptions) => Promise<CatchUpResult>;
+  /** Sends to the queue of the projection's group. */
+  readonly send: (message: HintMessage) => Promise<void>;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+  readonly report: (event: string, details: Record<string, string | number>) => void;
+}
+
+/** How much one call does; what remains takes another. */
+export interface Pace {
+  readonly streams?: number;
+  readonly streamsAtOnce?: number;
+  /** No stream is begun after this, in ms. */
+  readonly budgetMs?: number;
+}
+
+const STREAMS = 100;
+
+/** A stream that is stopped again, or still. */
+export interface StillDead {
+  readonly stream: StreamId;
+  /** That of the event, which may be a later one than before. */
+  readonly version: number;
+  readonly cause: StandstillCause;
+  readonly error: string;
+}
+
+/** A stream that did not come to its head for a reason that passes. */
+export interface Unfinished {
+  readonly stream: StreamId;
+  readonly version: number;
+  readonly cause: StandstillCause;
+  /** A reminder was sent: unless a dead letter holds it still, it goes on by itself. */
+  readonly isReminded: boolean;
+}
+
+/** How far some streams were brought. */
+export interface Brought {
+  /** Streams that are at their head now. */
+  readonly finished: number;
+  /** Events. */
+  readonly applied: number;
+  readonly stillDead: readonly StillDead[];
+  readonly unfinished: readonly Unfinished[];
+  /** Dead letters of the group, as selected, that this call did not get to. */
+  readonly remaining: number;
+}
+
+export type OperationResult =
+  | ({ readonly outcome: 'done' } & Brought)
+  /** The group has no open dead letter as selected. */
+  | { readonly outcome: 'not-found' }
+  /** Nothing is live that this Worker has code for. */
+  | { readonly outcome: 'building' };
+
+/**
+ * Tries the dead letters of a group again, and what waits behind them, in order. What is refused then stays a dead letter, or becomes one
+ * at once.
+ */
+export async function replayDeadLetters(
+  ports: DeadLetterPorts,
+  group: DeadLetterGroup,
+  selection: Selection,
+  pace: Pace = {},
+): Promise<OperationResult> {
+  const { letters, remaining } = await select(ports, group, selection, pace.streams);
+  if (letters.length === 0) return { outcome: 'not-found' };
+  const { isBuilding, untried, ...brought } = await bringToHead(ports, letters, ({ version }) => version - 1, pace);
+  if (isBuilding) return { outcome: 'building' };
+  const { projection, report } = ports;
+  report('dead-letters.replayed', { projection: projection.name, group: group.id, ...figures(brought) });
+  return { outcome: 'done', ...brought, remaining: remaining + untried.length };
+}
+
+/** Who leaves an event out, and why. */
+export interface SkipDecision {
+  readonly actor: string;
+  readonly reason: string;
+}
+
+export type SkipResult =
+  | ({ readonly outcome: 'done'; readonly skipped: number } & Brought)
+  | Exclude<OperationResult, { readonly outcome: 'done' }>
+  /** The log was restored to an earlier time: it is not an event that stands in the way. */
+  | { readonly outcome: 'nothing-to-skip' };
+
+/**
+ * Leaves the events of a group's dead letters out of the projection, for good: every catch-up and every rebuild passes them over. Then
+ * brings their streams to their heads. Throws `OutcomeUnknownError` when the database took the decision and gave no answer.
+ */
+export async function skipDeadLetters(
+  ports: DeadLetterPorts,
+  group: DeadLetterGroup,
+  selection: Selection,
+  decision: SkipDecision,
+  pace: Pace = {},
+): Promise<SkipResult> {
+  const { projection, revisionOf, report } = ports;
+  if (group.cause === 'log-restored') return { outcome: 'nothing-to-skip' };
+  for (let lostRaces = 0; lostRaces < MAX_LOST_RACES; lostRaces += 1) {
+    const { pointer, letters, remaining } = await select(ports, group, selection, pace.streams);
+    if (letters.length === 0) return { outcome: 'not-found' };
+    if (!pointer || !revisionOf(projection.name, pointer.live.revision)) return { outcome: 'building' };
+    if (!(await leaveOut(ports, pointer, letters, decision))) {
+      await sleep(Math.random() * 10 * 2 ** lostRaces);
+      continue;
+    }
+    const { isBuilding: _, untried, ...brought } = await bringToHead(ports, letters, ({ version }) => version, pace);
+    // Nothing holds these any more, but nobody knows that there is something to do either.
+    const left = await remind(
+      ports,
+      untried.map(({ stream, version }) => ({ stream, version: version - 1, cause: 'transient' })),
+    );
+    report('dead-letters.skipped', {
+      projection: projection.name,
+      group: group.id,
+      actor: decision.actor,
+      skipped: letters.length,
+      ...figures(brought),
+    });
+    const unfinished = [...brought.unfinished, ...left];
+    return { outcome: 'done', skipped: letters.length, ...brought, unfinished, remaining };
+  }
+  throw new OverloadedError(`other writers kept winning in ${projection.name}`);
+}
+
+const MAX_LOST_RACES = 8;
+
+async function select(
+  { database, projection }: DeadLetterPorts,
+  group: DeadLetterGroup,
+  selection: Selection,
+  streams = STREAMS,
+): Promise<{ readonly pointer: Pointer | undefined } & ReturnType<typeof toSelected>> {
+  const [pointers, selected] = await database.batch([
+    pointerStatement(database, projection.name),
+    selectStatement(database, projection.name, group, selection, streams),
+  ]);
+  return { pointer: toPointer(pointers?.results[0]), ...toSelected(selected?.results ?? []) };
+}
+
+/**
+ * The decision, in one transaction: the dead letters are what was read and their streams stand right before them, the events are noted,
+ * the dead letters go, and the epoch is raised, so that a consumer that read before this finds its batch rolled back: it might
+ * have applied the event after all (I9). False when somebody else came first.
+ */
+async function leaveOut(
+  { database, projection: { name }, now }: DeadLetterPorts,
+  pointer: Pointer,
+  letters: readonly DeadLetter[],
+  { actor, reason }: SkipDecision,
+): Promise<boolean> {
+  const chosen = JSON.stringify(letters.map(({ stream, version, eventId }) => [stream, version, eventId]));
+  try {
+    await database.batch([
+      assertEpoch(database, name, pointer),
+      database
+        .prepare(
+          `INSERT INTO guard (checkpoint_as_read)
+          SELECT 0
+          FROM json_each(?2) AS letter
+          LEFT JOIN dead_letter AS d
+            ON d.projection = ?1 AND d.stream = letter.value ->> 0 AND d.version = letter.value ->> 1
+            AND d.event_id = letter.value ->> 2 AND d.is_open = 1
+          LEFT JOIN checkpoint AS c ON c.projection = ?1 AND c.slot = ?3 AND c.stream = letter.value ->> 0
+          WHERE d.stream IS NULL OR coalesce(c.version, 0) <> d.version - 1
+          LIMIT 1`,
+        )
+        .bind(name, chosen, pointer.live.slot),
+      // A version may have been skipped before, in a log that was then restored and holds another event there now.
+      database
+        .prepare(
+          `INSERT INTO skipped_event (projection, stream, version, event_id, reason, actor, skipped_at)
+          SELECT ?1, letter.value ->> 0, letter.value ->> 1, letter.value ->> 2, ?3, ?4, ?5
+          FROM json_each(?2) AS letter
+          WHERE true
+          ON CONFLICT (projection, stream, version) DO UPDATE SET event_id = excluded.event_id,
+            reason = excluded.reason, actor = excluded.actor, skipped_at = excluded.skipped_at`,
+        )
+        .bind(name, chosen, reason, actor, new Date(now()).toISOString()),
+      database
+        .prepare(
+          `DELETE FROM dead_letter
+          WHERE projection = ?1 AND stream IN (SELECT letter.value ->> 0 FROM json_each(?2) AS letter)`,
+        )
+        .bind(name, chosen),
+      database.prepare(`UPDATE projection_pointer SET epoch = epoch + 1 WHERE projection = ?1`).bind(name),
+    ]);
+    return true;
+  } catch (error) {
+    // Before the commit or after it: nobody can tell.
+    if (isTransient(error)) throw new OutcomeUnknownError('the database gave no answer', { cause: error });
+    const { outcome } = classify(error);
+    if (outcome === 'refused') throw error;
+    return false;
+  }
+}
+
+/** Brings streams to their heads, a few at a time. Without an end that waits for an operator or for time, each is at its head then. */
+async function bringToHead(
+  ports: DeadLetterPorts,
+  letters: readonly DeadLetter[],
+  /** Where each of them stands: the events after that are what is applied. */
+  startOf: (letter: DeadLetter) => number,
+  { streamsAtOnce = 10, budgetMs = 20_000 }: Pace,
+): Promise<Omit<Brought, 'remaining'> & { readonly isBuilding: boolean; readonly untried: readonly DeadLetter[] }> {
+  const { projection, catchUp, now, report } = ports;
+  const deadline = now() + budgetMs;
+  const stillDead: StillDead[] = [];
+  const stopped: (Omit<Unfinished, 'isReminded'> & { readonly isPassed: boolean })[] = [];
+  let [finished, applied, tried] = [0, 0, 0];
+
+  function note(letter: DeadLetter, { version, standstill, refusal }: StreamProgress): void {
+    const { stream } = letter;
+    applied += Math.max(version - startOf(letter), 0);
+    if (!standstill) finished += 1;
+    else if (standstill.isDeadLetter) {
+      const { cause, reason: error } = standstill;
+      stillDead.push({ stream, version: refusal?.version ?? version + 1, cause, error });
+    } else stopped.push({ stream, version, cause: standstill.cause, isPassed: version >= letter.version });
+  }
+
+  while (tried < letters.length && (tried === 0 || now() < deadline)) {
+    const some = letters.slice(tried, tried + streamsAtOnce);
+    tried += some.length;
+    try {
+      const requests = some.map(({ stream }) => ({ stream, wanted: 'head' as const }));
+      const result = await catchUp(requests, { retriesDeadLetters: true });
+      if (result.outcome !== 'done') {
+        return {
+          finished,
+          applied,
+          stillDead,
+          unfinished: [],
+          isBuilding: true,
+          untried: letters.slice(tried - some.length),
+        };
+      }
+      for (const letter of some) {
+        const progress = result.streams.get(letter.stream);
+        if (progress) note(letter, progress);
+      }
+    } catch (error) {
+      // Where they stand nobody knows. What holds them still, the consumer of a reminder sees and leaves alone.
+      report('dead-letters.interrupted', { projection: projection.name, error: String(error) });
+      stopped.push(
+        ...some.map(({ stream, version }) => ({
+          stream,
+          version: version - 1,
+          cause: 'transient' as const,
+          isPassed: true,
+        })),
+      );
+      break;
+    }
+  }
+  const reminded = await remind(
+    ports,
+    stopped.filter(({ isPassed }) => isPassed),
+  );
+  const held = stopped.filter(({ isPassed }) => !isPassed);
+  return {
+    finished,
+    applied,
+    stillDead,
+    unfinished: [
+      ...reminded,
+      ...held.map(({ stream, version, cause }) => ({ stream, version, cause, isReminded: false })),
+    ],
+    isBuilding: false,
+    untried: letters.slice(tried),
+  };
+}
+
+/** Has the projection's own queue go on with streams. The delivery check does not: it took them for delivered. */
+async function remind(
+  { projection, loadEvents, send, report }: DeadLetterPorts,
+  stopped: readonly Omit<Unfinished, 'isReminded'>[],
+): Promise<readonly Unfinished[]> {
+  if (stopped.length === 0) return [];
+  const hints = await eachOf(stopped, LOG_READS_AT_ONCE, async ({ stream, version }): Promise<Hint> => {
+    const fromVersion = version + 1;
+    try {
+      const { head } = await loadEvents(stream, fromVersion, 1);
+      return { stream, fromVersion, toVersion: Math.max(head, fromVersion) };
+    } catch {
+      return { stream, fromVersion, toVersion: fromVersion };
+    }
+  });
+  let isReminded = true;
+  try {
+    await Promise.all(packMessages(hints, 'reminder').map(send));
+  } catch (error) {
+    isReminded = false;
+    report('dead-letters.not-reminded', { projection: projection.name, error: String(error) });
+  }
+  return stopped.map(({ stream, version, cause }) => ({ stream, version, cause, isReminded }));
+}
+
+function figures({ finished, applied, stillDead, unfinished }: Omit<Brought, 'remaining'>): Record<string, number> {
+  return { finished, applied, stillDead: stillDead.length, unfinished: unfinished.length };
+}

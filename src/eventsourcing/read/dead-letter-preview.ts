@@ -1,0 +1,219 @@
+import type { StreamId } from '../stream.ts';
+import type { LogPage } from '../write/aggregate.ts';
+import { eachOf } from '../concurrency.ts';
+import { LOG_READS_AT_ONCE } from './catch-up.ts';
+import { type LoadEvents, type Look, type Revision, type StandstillCause, nextStep } from './catch-up-step.ts';
+import { type Position, START, positionsStatement, toPositions } from './checkpoint.ts';
+import { NO_OBSTACLES, type Obstacles, obstaclesStatement, toObstacles } from './dead-letter.ts';
+import {
+  type DeadLetter,
+  type DeadLetterGroup,
+  type Selection,
+  selectStatement,
+  toSelected,
+} from './dead-letter-list.ts';
+import type { DeadLetterPorts } from './dead-letter-operations.ts';
+import { sumIncrements } from './fold.ts';
+import { type Move, sendGuardedBatch } from './guarded-batch.ts';
+import { type Pointer, pointerStatement, toPointer } from './pointer.ts';
+import { type Row, type TableShape, shapeOf } from './slot-tables.ts';
+
+/** What a replay or a skip would do to one stream in the live slot. */
+export interface StreamPreview {
+  readonly stream: StreamId;
+  /** Where its checkpoint is. */
+  readonly fromVersion: number;
+  /** Where it would be, of the events looked at. */
+  readonly toVersion: number;
+  /** The version of the log; null where it could not be read. */
+  readonly head: number | null;
+  /** The stream's own row as it is, and as it would be. Null: there is none. */
+  readonly before: Row | null;
+  readonly after: Row | null;
+  /** By table: rows that would be appended. */
+  readonly appended: Readonly<Record<string, readonly Row[]>>;
+  /** By table: by how much which counters would change. */
+  readonly increments: Readonly<Record<string, readonly Row[]>>;
+  /** Why it would not come further than `toVersion`. */
+  readonly error: { readonly version: number; readonly cause: StandstillCause; readonly error: string } | null;
+}
+
+export type PreviewResult =
+  | { readonly outcome: 'done'; readonly streams: readonly StreamPreview[]; readonly remaining: number }
+  | { readonly outcome: 'not-found' }
+  /** Nothing is live that this Worker has code for. */
+  | { readonly outcome: 'building' };
+
+export interface PreviewOptions {
+  /** As if the dead letters had been skipped. */
+  readonly isSkip?: boolean;
+  readonly maxStreams?: number;
+  /** How many events of each stream are looked at. */
+  readonly pageSize?: number;
+}
+
+/**
+ * What a replay or a skip of a group would do now, without doing it. The events are folded in memory; what comes of it is tried on the
+ * tables in a transaction that is always rolled back, since only they know their constraints.
+ */
+export async function previewDeadLetters(
+  ports: DeadLetterPorts,
+  group: DeadLetterGroup,
+  selection: Selection,
+  options: PreviewOptions = {},
+): Promise<PreviewResult> {
+  const { projection: named, database, loadEvents, revisionOf } = ports;
+  const { isSkip = false, maxStreams = 20, pageSize = 500 } = options;
+  const [pointers, selected] = await database.batch([
+    pointerStatement(database, named.name),
+    selectStatement(database, named.name, group, selection, maxStreams),
+  ]);
+  const pointer = toPointer(pointers?.results[0]);
+  const { letters, remaining } = toSelected(selected?.results ?? []);
+  if (letters.length === 0) return { outcome: 'not-found' };
+  const projection = pointer && revisionOf(named.name, pointer.live.revision);
+  if (!projection) return { outcome: 'building' };
+  const revision: Revision = { projection, target: pointer.live };
+  const streams = letters.map(({ stream }) => stream);
+  const [found, positions] = await database.batch<Record<string, unknown>>([
+    obstaclesStatement(database, named.name, streams),
+    positionsStatement(database, projection, pointer.live, streams),
+  ]);
+  const obstacles = toObstacles(found?.results ?? []);
+  const positionOf = toPositions(projection, pointer.live, positions?.results ?? []);
+  const previews = await eachOf(letters, LOG_READS_AT_ONCE, (letter) =>
+    previewOf(
+      { database, pointer, revision, loadEvents: readOnce(loadEvents), pageSize },
+      letter,
+      positionOf.get(letter.stream) ?? START,
+      obstaclesFor(letter, obstacles.get(letter.stream) ?? NO_OBSTACLES, isSkip),
+    ),
+  );
+  return { outcome: 'done', streams: previews, remaining };
+}
+
+function obstaclesFor({ version, eventId }: DeadLetter, { skipped }: Obstacles, isSkip: boolean): Obstacles {
+  return { skipped: isSkip ? new Map([...skipped, [version, eventId]]) : skipped };
+}
+
+/** One stream's page is looked at several times. */
+function readOnce(loadEvents: LoadEvents): LoadEvents {
+  let page: Promise<LogPage> | undefined;
+  return (...from) => (page ??= loadEvents(...from));
+}
+
+interface Context {
+  readonly database: D1Database;
+  readonly pointer: Pointer;
+  readonly revision: Revision;
+  readonly loadEvents: LoadEvents;
+  readonly pageSize: number;
+}
+
+async function previewOf(
+  context: Context,
+  { stream }: DeadLetter,
+  position: Position,
+  obstacles: Obstacles,
+): Promise<StreamPreview> {
+  const { revision, loadEvents } = context;
+
+  /** What the first events come to, and why the tables would refuse that. */
+  async function tryOut(pageSize: number): Promise<{ look: Look; move?: Move; refused?: string }> {
+    const request = { stream, wanted: 'head' } as const;
+    const look = await nextStep(request, [{ revision, position }], obstacles, loadEvents, { pageSize });
+    const move = look.step?.moves.get(revision);
+    if (!move) return { look };
+    const refused = await refusalOf(context, move);
+    return { look, move, ...(refused !== undefined && { refused }) };
+  }
+
+  let best = await tryOut(context.pageSize);
+  let refused: { readonly version: number; readonly error: string } | undefined;
+  if (best.refused !== undefined && best.move) {
+    // The most that the tables take is somewhere between nothing and this.
+    let [taken, tooMuch] = [0, best.move.toVersion - position.version];
+    refused = { version: position.version + tooMuch, error: best.refused };
+    let accepted: typeof best | undefined;
+    while (tooMuch - taken > 1) {
+      const size = Math.floor((taken + tooMuch) / 2);
+      const tried = await tryOut(size);
+      if (tried.refused === undefined) [taken, accepted] = [size, tried];
+      else {
+        tooMuch = size;
+        refused = { version: position.version + size, error: tried.refused };
+      }
+    }
+    best = { look: best.look, ...(accepted?.move && { move: accepted.move }) };
+  }
+
+  const { progress } = best.look;
+  const toVersion = best.move?.toVersion ?? position.version;
+  const { standstill, refusal } = progress;
+  const error = refused
+    ? { ...refused, cause: 'poison' as const }
+    : standstill && {
+        version: refusal?.version ?? toVersion + 1,
+        cause: standstill.cause,
+        error: standstill.reason,
+      };
+  return {
+    stream,
+    fromVersion: position.version,
+    toVersion,
+    head: progress.head ?? null,
+    ...effects(revision, position, best.move),
+    error: error ?? null,
+  };
+}
+
+/** Why the tables would refuse a move; undefined: they would not. Never leaves a trace: the last statement always fails. */
+async function refusalOf({ database, pointer, revision }: Context, move: Move): Promise<string | undefined> {
+  const part = { ...revision, moves: [move] };
+  try {
+    const result = await sendGuardedBatch(
+      database,
+      revision.projection.name,
+      pointer,
+      [part],
+      [database.prepare(`SELECT json('always rolled back')`)],
+    );
+    if (result.outcome === 'refused') return result.reason;
+    return `${result.outcome}: it moved while this was looked at; look again`;
+  } catch (error) {
+    if (String(error).includes('malformed JSON')) return undefined;
+    throw error;
+  }
+}
+
+/** What a move does to the tables, as they would hold it. */
+function effects(
+  { projection, target }: Revision,
+  { row }: Position,
+  move: Move | undefined,
+): Pick<StreamPreview, 'before' | 'after' | 'appended' | 'increments'> {
+  const own = projection.row && shapeOf(projection.row.tables[target.slot]);
+  const { after = row, appended = {}, counted = {} } = move?.changes ?? {};
+  const inTable = (value: Row | undefined) => (own && value ? asStored(own, value) : null);
+  return {
+    before: inTable(row),
+    after: inTable(after),
+    appended: Object.fromEntries(
+      Object.entries(projection.appends).flatMap(([name, tables]) => {
+        const rows = appended[name] ?? [];
+        const table = shapeOf(tables[target.slot]);
+        return rows.length > 0 ? [[name, rows.map((one) => asStored(table, one))]] : [];
+      }),
+    ),
+    increments: Object.fromEntries(
+      Object.entries(projection.counters).flatMap(([name, { key }]) => {
+        const sums = sumIncrements(key, counted[name] ?? []);
+        return sums.length > 0 ? [[name, sums]] : [];
+      }),
+    ),
+  };
+}
+
+function asStored(table: TableShape, row: Row): Row {
+  return Object.fromEntries(table.columns.map((column) => [column.property, column.toDriver(row[column.property])]));
+}
