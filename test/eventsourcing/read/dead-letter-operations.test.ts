@@ -1,0 +1,631 @@
+import { env } from 'cloudflare:workers';
+import { afterEach, describe, expect, it } from 'vitest';
+
+import { OutcomeUnknownError } from '../../../src/eventsourcing/faults.ts';
+import { deadLetterGroup, listDeadLetters } from '../../../src/eventsourcing/read/dead-letter-list.ts';
+import { replayDeadLetters, skipDeadLetters } from '../../../src/eventsourcing/read/dead-letter-operations.ts';
+import { previewDeadLetters } from '../../../src/eventsourcing/read/dead-letter-preview.ts';
+import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
+import { cloudflare } from '../../../src/runtime.ts';
+import {
+  boardOf,
+  checkpointOf,
+  countedIn,
+  deadLetterGroups,
+  deliverThrice,
+  entriesOf,
+  everythingStored,
+  forgetDeadLetters,
+  moveSlotB,
+  onlyGroup,
+  refusedOf,
+  tallyOf,
+  withFaults,
+  withoutFaults,
+} from '../../support/boards.ts';
+import { ports } from '../../support/platform.ts';
+import { deliver, hintsOf, takeHints } from '../../support/queue.ts';
+import { add, newTally, system } from '../../support/system.ts';
+import { POISON, TOO_MUCH, broken, tallyBoard, tallyCount } from '../../support/tally.ts';
+
+afterEach(async () => {
+  withoutFaults();
+  await forgetDeadLetters();
+});
+
+const board = () => system.deadLetters(tallyBoard);
+const BECAUSE = { actor: 'operator', reason: 'It should never have been written' };
+
+/** A tally that the board is stopped at: at its first `POISON`, or at what is too much. */
+async function stopped(...additions: readonly number[]) {
+  const tally = await tallyOf(...additions);
+  broken.handler = true;
+  await deliverThrice(tally.hint);
+  expect(await refusedOf(tally.stream)).toMatchObject({ is_open: 1 });
+  return tally;
+}
+
+/** Stored as if it had been refused, without the work. */
+async function plant(count: number, kind = 'planted'): Promise<void> {
+  const streams = Array.from({ length: count }, () => newTally().stream);
+  await env.SERVING_DB.prepare(
+    `INSERT INTO dead_letter
+    SELECT 'tally-board', value, 1, 'e', 'poison', ?2, 'an error', 3, '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z', 1
+    FROM json_each(?1)`,
+  )
+    .bind(JSON.stringify(streams), kind)
+    .run();
+}
+
+describe('the list of dead letters', () => {
+  it('puts together what one bug has done, and says what waits behind it', async () => {
+    const [one, two] = [await stopped(1, POISON, 3, 4), await stopped(2, POISON)];
+    const third = await stopped(TOO_MUCH + 1, 5);
+    const { streams, groups, groupsNotShown, skipped } = await listDeadLetters(board(), 'tally-board');
+    expect([streams, groupsNotShown, skipped]).toEqual([3, 0, []]);
+    expect(groups).toMatchObject([
+      { cause: 'poison', kind: 'Error at Added.change', streams: 2, waiting: 4, waitingAtLeast: 4 },
+      { cause: 'poison', streams: 1, waiting: 2 },
+    ]);
+    expect(groups[1]?.kind).toMatch(/CHECK constraint failed/);
+    expect(groups[0]?.samples).toMatchObject([
+      {
+        stream: one.stream,
+        version: 2,
+        eventType: 'Added',
+        tries: 3,
+        waiting: 3,
+        error: expect.stringMatching('poison'),
+      },
+      { stream: two.stream, version: 2, eventType: 'Added', waiting: 1 },
+    ]);
+    expect(groups[1]?.samples).toMatchObject([{ stream: third.stream, version: 1, waiting: 2 }]);
+    for (const group of groups) {
+      expect(group.id).toMatch(/^[0-9a-f]{16}$/);
+      const { id, cause, kind } = group;
+      expect(await deadLetterGroup(env.SERVING_DB, 'tally-board', id)).toEqual({ id, cause, kind });
+      expect(await deadLetterGroup(env.SERVING_DB, 'tally-count', id)).toBeUndefined();
+    }
+    expect(await deadLetterGroups(tallyCount)).toEqual([]);
+  });
+
+  it('leaves out suspicions, and what was overtaken', async () => {
+    const suspected = await tallyOf(1, POISON);
+    broken.handler = true;
+    await deliver([suspected.hint]);
+    const overtaken = await stopped(1, POISON);
+    await env.SERVING_DB.prepare(`UPDATE checkpoint SET version = 2 WHERE projection = 'tally-board' AND stream = ?`)
+      .bind(overtaken.stream)
+      .run();
+    expect(await deadLetterGroups()).toEqual([]);
+  });
+
+  it('stays small, and asks few logs, whatever there is', async () => {
+    await plant(10_000);
+    for (let kind = 0; kind < 40; kind += 1) await plant(25, `kind ${kind}`);
+    let asked = 0;
+    const list = await listDeadLetters(
+      {
+        database: env.SERVING_DB,
+        loadEvents: async () => {
+          asked += 1;
+          return { events: [], previousId: null, head: 3 };
+        },
+      },
+      'tally-board',
+    );
+    expect([list.streams, list.groups.length, list.groupsNotShown]).toEqual([11_000, 20, 21]);
+    expect(list.groups[0]).toMatchObject({ kind: 'planted', streams: 10_000, waiting: null, waitingAtLeast: 15 });
+    expect(list.groups.every(({ samples }) => samples.length === 20)).toBe(true);
+    expect(asked).toBe(100);
+  });
+
+  it('says of a log that cannot be asked that it does not know', async () => {
+    await stopped(1, POISON);
+    const loadEvents = () => Promise.reject(new Error('away'));
+    const { groups } = await listDeadLetters({ database: env.SERVING_DB, loadEvents }, 'tally-board');
+    expect(groups).toMatchObject([{ waiting: null, waitingAtLeast: 0, samples: [{ eventType: null, waiting: null }] }]);
+  });
+});
+
+describe('a replay', () => {
+  it('applies the dead letter and everything behind it, in order and exactly once', async () => {
+    const before = await countedIn();
+    const [one, two] = [await stopped(1, POISON, 3, 4), await stopped(5, POISON)];
+    const group = await onlyGroup();
+    broken.handler = false;
+    expect(await replayDeadLetters(board(), group, {})).toEqual({
+      outcome: 'done',
+      finished: 2,
+      applied: 4,
+      stillDead: [],
+      unfinished: [],
+      remaining: 0,
+    });
+    expect(await boardOf(one.tallyId)).toEqual({ version: 4, sum: 8 + POISON });
+    expect(await entriesOf(one.tallyId)).toEqual([1, 2, 3, 4]);
+    expect(await boardOf(two.tallyId)).toEqual({ version: 2, sum: 5 + POISON });
+    const sum = before.sum + 13 + 2 * POISON;
+    expect(await countedIn()).toEqual({ additions: before.additions + 6, sum });
+    expect(await refusedOf(one.stream)).toBeNull();
+    expect(await replayDeadLetters(board(), group, {})).toEqual({ outcome: 'not-found' });
+    await deliver([one.hint, two.hint]);
+    expect(await countedIn()).toEqual({ additions: before.additions + 6, sum });
+  });
+
+  it('of one stream leaves the others of its group', async () => {
+    const [one, two] = [await stopped(1, POISON), await stopped(1, POISON)];
+    broken.handler = false;
+    const result = await replayDeadLetters(board(), await onlyGroup(), { stream: two.stream });
+    expect(result).toMatchObject({ finished: 1, applied: 1, remaining: 0 });
+    expect(await refusedOf(one.stream)).toMatchObject({ is_open: 1 });
+    expect(await refusedOf(two.stream)).toBeNull();
+    expect(await replayDeadLetters(board(), await onlyGroup(), { stream: two.stream })).toEqual({
+      outcome: 'not-found',
+    });
+  });
+
+  it('that changes nothing says so, and every try is counted', async () => {
+    const { stream } = await stopped(1, POISON);
+    const result = await replayDeadLetters(board(), await onlyGroup(), {});
+    expect(result).toMatchObject({
+      finished: 0,
+      applied: 0,
+      stillDead: [{ stream, version: 2, cause: 'poison', error: expect.stringMatching('poison') }],
+    });
+    expect(await refusedOf(stream)).toMatchObject({ version: 2, tries: 4, is_open: 1 });
+  });
+
+  it('that meets a second such event stops there, and that one is a dead letter at once', async () => {
+    const { tallyId, stream } = await stopped(1, POISON, 3, TOO_MUCH, 5);
+    broken.handler = false;
+    const result = await replayDeadLetters(board(), await onlyGroup(), {});
+    expect(result).toMatchObject({ finished: 0, applied: 2, stillDead: [{ stream, version: 4, cause: 'poison' }] });
+    expect(await boardOf(tallyId)).toEqual({ version: 3, sum: 4 + POISON });
+    expect(await refusedOf(stream)).toMatchObject({ version: 4, tries: 1, is_open: 1 });
+  });
+
+  it('goes on where it left off, and comes to an end even where nothing helps', async () => {
+    const tallies = [await stopped(1, POISON), await stopped(1, POISON), await stopped(1, POISON)];
+    const group = await onlyGroup();
+    ports.clockOffsetMs = 60_000;
+    const triedBefore = new Date(Date.now() + ports.clockOffsetMs).toISOString();
+    const seen = new Set<StreamId>();
+    for (const remaining of [2, 1, 0]) {
+      const result = await replayDeadLetters(board(), group, { triedBefore }, { streams: 1 });
+      expect(result).toMatchObject({ outcome: 'done', remaining });
+      if (result.outcome === 'done') for (const { stream } of result.stillDead) seen.add(stream);
+    }
+    expect(seen).toEqual(new Set(tallies.map(({ stream }) => stream)));
+    expect(await replayDeadLetters(board(), group, { triedBefore })).toEqual({ outcome: 'not-found' });
+  });
+
+  it('begins nothing more once its time is up', async () => {
+    await stopped(1, POISON);
+    await stopped(1, POISON);
+    broken.handler = false;
+    const pace = { streamsAtOnce: 1, budgetMs: 0 };
+    const result = await replayDeadLetters(board(), await onlyGroup(), {}, pace);
+    expect(result).toMatchObject({ finished: 1, remaining: 1 });
+  });
+
+  it('moves every slot that the pointer lists', async () => {
+    await moveSlotB(true);
+    const before = await countedIn('b');
+    const { tallyId, stream } = await stopped(1, POISON, 3);
+    expect(await boardOf(tallyId, 'b')).toEqual({ version: 1, sum: 1 });
+    broken.handler = false;
+    await replayDeadLetters(board(), await onlyGroup(), {});
+    expect(await boardOf(tallyId, 'b')).toEqual({ version: 3, sum: 4 + POISON });
+    expect(await checkpointOf(stream, 'tally-board', 'b')).toBe(3);
+    expect(await countedIn('b')).toEqual({ additions: before.additions + 3, sum: before.sum + 4 + POISON });
+  });
+
+  it('is exact during traffic on the same streams', async () => {
+    const before = await countedIn();
+    const tallies = await Promise.all([0, 1, 2].map(() => tallyOf(1, POISON, 3)));
+    broken.handler = true;
+    const hints = tallies.map(({ hint }) => hint);
+    await deliverThrice(...hints);
+    const group = await onlyGroup();
+    broken.handler = false;
+    await Promise.all([
+      replayDeadLetters(board(), group, {}),
+      replayDeadLetters(board(), group, {}),
+      ...tallies.flatMap(({ tallyId }) => [4, 5, 6].map((by) => add(tallyId, by))),
+      ...[1, 2, 3].map(() => deliver(hints)),
+    ]);
+    await deliver(tallies.map(({ stream }) => ({ stream, fromVersion: 4, toVersion: 6 })));
+    for (const { tallyId, stream } of tallies) {
+      expect(await boardOf(tallyId)).toEqual({ version: 6, sum: 19 + POISON });
+      expect(await entriesOf(tallyId)).toEqual([1, 2, 3, 4, 5, 6]);
+      expect(await refusedOf(stream)).toBeNull();
+    }
+    expect(await countedIn()).toEqual({
+      additions: before.additions + 18,
+      sum: before.sum + 3 * (19 + POISON),
+    });
+  });
+
+  it('that is interrupted after the dead letter has a message sent, so that the stream goes on', async () => {
+    const { tallyId, stream } = await stopped(1, POISON, ...Array.from({ length: 600 }, () => 1));
+    const group = await onlyGroup();
+    broken.handler = false;
+    takeHints(stream);
+    let loads = 0;
+    ports.aggregateStub = (bindings, of) => {
+      const stub = cloudflare.aggregateStub(bindings, of);
+      return {
+        execute: (request) => stub.execute(request),
+        currentVersion: () => stub.currentVersion(),
+        state: (id, asOf) => stub.state(id, asOf),
+        load(fromVersion, limit) {
+          loads += 1;
+          if (loads === 2) throw Object.assign(new Error('Durable Object is overloaded.'), { overloaded: true });
+          return stub.load(fromVersion, limit);
+        },
+      };
+    };
+    expect(await replayDeadLetters(board(), group, {})).toMatchObject({
+      finished: 0,
+      applied: 500,
+      unfinished: [{ stream, version: 501, cause: 'overloaded', isReminded: true }],
+    });
+    expect(await refusedOf(stream)).toBeNull();
+    const reminders = hintsOf(stream);
+    expect(reminders).toEqual([{ stream, fromVersion: 502, toVersion: 602 }]);
+    await deliver(reminders);
+    expect(await boardOf(tallyId)).toEqual({ version: 602, sum: 601 + POISON });
+  });
+
+  it('whose log cannot be read leaves the dead letter as it is', async () => {
+    const { stream } = await stopped(1, POISON);
+    const group = await onlyGroup();
+    broken.handler = false;
+    takeHints(stream);
+    ports.aggregateStub = (bindings, of) => ({
+      ...cloudflare.aggregateStub(bindings, of),
+      load: () => Promise.reject(new Error('away')),
+    });
+    expect(await replayDeadLetters(board(), group, {})).toMatchObject({
+      finished: 0,
+      unfinished: [{ stream, version: 1, cause: 'transient', isReminded: false }],
+    });
+    expect(await refusedOf(stream)).toMatchObject({ tries: 3, is_open: 1 });
+    expect(hintsOf(stream)).toEqual([]);
+  });
+
+  it('tries a restored log again, once the database has been restored too', async () => {
+    const { tallyId, stream, hint } = await tallyOf(1, 2);
+    await deliver([hint]);
+    const set = (column: string) =>
+      env.SERVING_DB.prepare(`UPDATE checkpoint SET ${column} WHERE projection = 'tally-board' AND stream = ?`)
+        .bind(stream)
+        .run();
+    const eventId = await env.SERVING_DB.prepare(`SELECT event_id FROM checkpoint WHERE stream = ?`)
+      .bind(stream)
+      .first<string>('event_id');
+    await set(`event_id = 'an event that is gone'`);
+    await add(tallyId, 3);
+    await deliverThrice({ stream, fromVersion: 3, toVersion: 3 });
+    const group = await onlyGroup();
+    expect(group).toMatchObject({ cause: 'log-restored', samples: [{ eventId: '', version: 3 }] });
+    expect(await skipDeadLetters(board(), group, {}, BECAUSE)).toEqual({ outcome: 'nothing-to-skip' });
+    expect(await replayDeadLetters(board(), group, {})).toMatchObject({ stillDead: [{ cause: 'log-restored' }] });
+    await set(`event_id = '${eventId}'`);
+    expect(await replayDeadLetters(board(), group, {})).toMatchObject({ finished: 1, applied: 1 });
+    expect(await boardOf(tallyId)).toEqual({ version: 3, sum: 6 });
+  });
+});
+
+describe('a skip', () => {
+  it('passes the event over without a trace in the tables, and applies what comes behind it', async () => {
+    const before = await countedIn();
+    const { tallyId, stream } = await stopped(1, POISON, 3);
+    expect(await skipDeadLetters(board(), await onlyGroup(), {}, BECAUSE)).toEqual({
+      outcome: 'done',
+      skipped: 1,
+      finished: 1,
+      applied: 1,
+      stillDead: [],
+      unfinished: [],
+      remaining: 0,
+    });
+    expect(await boardOf(tallyId)).toEqual({ version: 3, sum: 4 });
+    expect(await entriesOf(tallyId)).toEqual([1, 3]);
+    expect(await countedIn()).toEqual({ additions: before.additions + 2, sum: before.sum + 4 });
+    expect([await checkpointOf(stream), await refusedOf(stream)]).toEqual([3, null]);
+    // It is skipped for the board alone.
+    expect(await checkpointOf(stream, 'tally-count')).toBe(3);
+    const { groups, skipped } = await listDeadLetters(board(), 'tally-board');
+    expect(groups).toEqual([]);
+    expect(skipped).toMatchObject([{ stream, version: 2, ...BECAUSE }]);
+    broken.handler = false;
+    await add(tallyId, 4);
+    await deliver([{ stream, fromVersion: 4, toVersion: 4 }]);
+    expect(await boardOf(tallyId)).toEqual({ version: 4, sum: 8 });
+  });
+
+  it('of a last event moves the checkpoint and no row', async () => {
+    const { tallyId, stream } = await stopped(1, POISON);
+    await skipDeadLetters(board(), await onlyGroup(), {}, BECAUSE);
+    expect(await boardOf(tallyId)).toEqual({ version: 1, sum: 1 });
+    expect(await checkpointOf(stream)).toBe(2);
+  });
+
+  it('is honoured by every slot, also by one that comes to the event later', async () => {
+    const { tallyId, stream, hint } = await stopped(1, POISON, 3);
+    await skipDeadLetters(board(), await onlyGroup(), {}, BECAUSE);
+    broken.handler = false;
+    await moveSlotB(true);
+    await add(tallyId, 4);
+    await deliver([{ ...hint, toVersion: 4 }]);
+    expect(await boardOf(tallyId, 'b')).toEqual({ version: 4, sum: 8 });
+    expect(await entriesOf(tallyId, 'b')).toEqual([1, 3, 4]);
+    expect(await checkpointOf(stream, 'tally-board', 'b')).toBe(4);
+  });
+
+  it('raises the epoch, so that a consumer that read before it cannot apply the event after it', async () => {
+    const { tallyId, stream } = await stopped(1, POISON, 3);
+    const group = await onlyGroup();
+    broken.handler = false;
+    let hasSkipped = false;
+    withFaults({
+      async beforeBatch(number) {
+        if (number !== 2) return;
+        withoutFaults();
+        hasSkipped = true;
+        // The skip alone: its own catch-up would win the race for the checkpoint, and not by the epoch.
+        const away = () => Promise.reject(new Error('away'));
+        await skipDeadLetters({ ...board(), catchUp: away, send: async () => undefined }, group, {}, BECAUSE);
+      },
+    });
+    // A replay under way, whose code can take the event by now.
+    await system.catchUp(tallyBoard, [{ stream, wanted: 'head' }], { retriesDeadLetters: true });
+    expect(hasSkipped).toBe(true);
+    expect(await boardOf(tallyId)).toEqual({ version: 3, sum: 4 });
+    expect(await entriesOf(tallyId)).toEqual([1, 3]);
+  });
+
+  it('does nothing about a dead letter that was replayed in between', async () => {
+    const { tallyId, stream } = await stopped(1, POISON);
+    const group = await onlyGroup();
+    broken.handler = false;
+    withFaults({
+      async beforeBatch(number) {
+        if (number !== 2) return;
+        withoutFaults();
+        await replayDeadLetters(board(), group, {});
+      },
+    });
+    expect(await skipDeadLetters(board(), group, {}, BECAUSE)).toEqual({ outcome: 'not-found' });
+    expect(await boardOf(tallyId)).toEqual({ version: 2, sum: 1 + POISON });
+    expect((await listDeadLetters(board(), 'tally-board')).skipped).toEqual([]);
+    expect(await checkpointOf(stream)).toBe(2);
+  });
+
+  it('of a group leaves what it could not see: a second such event is another decision', async () => {
+    const { stream } = await stopped(1, POISON, 3, POISON);
+    const result = await skipDeadLetters(board(), await onlyGroup(), {}, BECAUSE);
+    expect(result).toMatchObject({ skipped: 1, applied: 1, stillDead: [{ stream, version: 4 }] });
+    expect(await refusedOf(stream)).toMatchObject({ version: 4, is_open: 1 });
+  });
+
+  it('takes many streams in one transaction', async () => {
+    const tallies = await Promise.all(Array.from({ length: 12 }, () => tallyOf(1, POISON, 3)));
+    broken.handler = true;
+    await deliverThrice(...tallies.map(({ hint }) => hint));
+    const group = await onlyGroup();
+    const result = await skipDeadLetters(board(), group, {}, BECAUSE, { streams: 10 });
+    expect(result).toMatchObject({ skipped: 10, applied: 10, finished: 10, remaining: 2 });
+    const again = await skipDeadLetters(board(), group, {}, BECAUSE);
+    expect(again).toMatchObject({ skipped: 2, remaining: 0 });
+    for (const { tallyId } of tallies) expect(await boardOf(tallyId)).toEqual({ version: 3, sum: 4 });
+  });
+
+  it('whose catch-up fails has a message sent, since nothing holds the stream any more', async () => {
+    const { tallyId, stream } = await stopped(1, POISON, 3);
+    const group = await onlyGroup();
+    takeHints(stream);
+    const away = () => Promise.reject(new Error('D1_ERROR: Network connection lost.'));
+    expect(await skipDeadLetters({ ...board(), catchUp: away }, group, {}, BECAUSE)).toMatchObject({
+      skipped: 1,
+      unfinished: [{ stream, cause: 'transient', isReminded: true }],
+    });
+    await deliver(hintsOf(stream));
+    expect(await boardOf(tallyId)).toEqual({ version: 3, sum: 4 });
+  });
+
+  it('whose outcome nobody can tell says so', async () => {
+    await stopped(1, POISON);
+    const group = await onlyGroup();
+    withFaults({
+      afterBatch(number) {
+        if (number === 2) throw new Error('D1_ERROR: Network connection lost.');
+      },
+    });
+    await expect(skipDeadLetters(board(), group, {}, BECAUSE)).rejects.toThrow(OutcomeUnknownError);
+    withoutFaults();
+    expect((await listDeadLetters(board(), 'tally-board')).skipped).toHaveLength(1);
+  });
+});
+
+describe('a preview', () => {
+  /** Expects that the work writes nothing, and returns what it comes to. */
+  async function withoutATrace<Value>(work: () => Promise<Value>): Promise<Value> {
+    const before = await everythingStored();
+    const value = await work();
+    expect(await everythingStored()).toEqual(before);
+    return value;
+  }
+
+  it('of a replay says what would be applied, and writes nothing', async () => {
+    const { tallyId, stream } = await stopped(1, POISON, 3, 4);
+    const group = await onlyGroup();
+    broken.handler = false;
+    expect(await withoutATrace(() => previewDeadLetters(board(), group, {}))).toEqual({
+      outcome: 'done',
+      remaining: 0,
+      streams: [
+        {
+          stream,
+          fromVersion: 1,
+          toVersion: 4,
+          head: 4,
+          before: { tallyId, version: 1, sum: 1 },
+          after: { tallyId, version: 4, sum: 8 + POISON },
+          appended: {
+            entries: [POISON, 3, 4].map((by, index) => ({ tallyId, version: index + 2, by })),
+          },
+          increments: {
+            totals: [
+              { parity: 'even', additions: 2, sum: POISON + 4 },
+              { parity: 'odd', additions: 1, sum: 3 },
+            ],
+          },
+          error: null,
+        },
+      ],
+    });
+  });
+
+  it('names the event that a handler would still refuse', async () => {
+    const { stream } = await stopped(1, POISON, 3);
+    const group = await onlyGroup();
+    const result = await withoutATrace(() => previewDeadLetters(board(), group, {}));
+    expect(result).toMatchObject({
+      streams: [{ stream, fromVersion: 1, toVersion: 1, error: { version: 2, cause: 'poison' } }],
+    });
+  });
+
+  it('names the event that the tables would refuse, and what would be applied before it', async () => {
+    const { stream, tallyId } = await stopped(1, POISON, 3, 4, 5, TOO_MUCH, 7);
+    const group = await onlyGroup();
+    broken.handler = false;
+    const result = await withoutATrace(() => previewDeadLetters(board(), group, {}));
+    expect(result).toMatchObject({
+      streams: [
+        {
+          stream,
+          toVersion: 5,
+          after: { tallyId, version: 5, sum: 13 + POISON },
+          error: { version: 6, cause: 'poison', error: expect.stringMatching('CHECK constraint failed') },
+        },
+      ],
+    });
+  });
+
+  it('of a skip leaves the event out', async () => {
+    const { stream, tallyId } = await stopped(1, POISON, 3);
+    const group = await onlyGroup();
+    const result = await withoutATrace(() => previewDeadLetters(board(), group, {}, { isSkip: true }));
+    expect(result).toMatchObject({
+      streams: [{ stream, toVersion: 3, after: { tallyId, version: 3, sum: 4 }, error: null }],
+    });
+  });
+
+  it('takes a few streams, and says how many more there are', async () => {
+    await stopped(1, POISON);
+    const { stream } = await stopped(1, POISON);
+    const group = await onlyGroup();
+    const few = await withoutATrace(() => previewDeadLetters(board(), group, {}, { maxStreams: 1 }));
+    expect(few).toMatchObject({ streams: [{}], remaining: 1 });
+    const one = await previewDeadLetters(board(), group, { stream });
+    expect(one).toMatchObject({ streams: [{ stream }], remaining: 0 });
+  });
+});
+
+describe('any schedule of poison, fixes, replays and skips', () => {
+  const STREAMS = 5;
+  const STEPS = 60;
+
+  /** What a tally has by now, of all its events. */
+  interface Truth {
+    readonly tallyId: string;
+    readonly stream: StreamId;
+    readonly additions: number[];
+  }
+
+  async function step(random: SeededRandom, tallies: readonly Truth[]): Promise<string> {
+    const tally = tallies[random.below(tallies.length)] as Truth;
+    const chance = random.below(100);
+    if (chance < 40) {
+      const by = random.below(4) === 0 ? POISON : random.below(20) === 0 ? TOO_MUCH : 1 + random.below(9);
+      await add(tally.tallyId, by);
+      tally.additions.push(by);
+      return 'added';
+    }
+    if (chance < 75) {
+      const some = tallies.filter(({ additions }) => additions.length > 0 && random.below(2) === 0);
+      await deliver(some.map(({ stream, additions }) => ({ stream, fromVersion: 1, toVersion: additions.length })));
+      return 'delivered';
+    }
+    if (chance < 85) {
+      broken.handler = !broken.handler;
+      return broken.handler ? 'broken' : 'fixed';
+    }
+    const groups = await deadLetterGroups();
+    const group = groups[random.below(groups.length)];
+    if (!group) return 'nothing';
+    const stream = random.below(2) === 0 ? group.samples[0]?.stream : undefined;
+    if (chance < 94) {
+      await replayDeadLetters(board(), group, { stream });
+      return 'replayed';
+    }
+    await skipDeadLetters(board(), group, { stream }, BECAUSE);
+    return 'skipped';
+  }
+
+  it.each([1, 2, 20_261_124])('ends as the fold of the logs without what was skipped (seed %d)', async (seed) => {
+    const random = seededRandom(seed);
+    await moveSlotB(true);
+    const before = { a: await countedIn('a'), b: await countedIn('b') };
+    const tallies: readonly Truth[] = Array.from({ length: STREAMS }, () => ({ ...newTally(), additions: [] }));
+    const happened = new Map<string, number>();
+    for (let count = 0; count < STEPS; count += 1) {
+      const what = await step(random, tallies);
+      happened.set(what, (happened.get(what) ?? 0) + 1);
+    }
+    broken.handler = false;
+    const hints = tallies
+      .filter(({ additions }) => additions.length > 0)
+      .map(({ stream, additions }) => ({ stream, fromVersion: 1, toVersion: additions.length }));
+    await deliverThrice(...hints);
+    // What the tables will never take is left out; everything else is replayed.
+    for (let groups = await deadLetterGroups(); groups.length > 0; groups = await deadLetterGroups()) {
+      for (const group of groups) {
+        const result = await replayDeadLetters(board(), group, {});
+        if (result.outcome !== 'done' || result.stillDead.length === 0) continue;
+        for (const again of await deadLetterGroups()) await skipDeadLetters(board(), again, {}, BECAUSE);
+      }
+    }
+    await deliver(hints);
+
+    const { results: skips } = await env.SERVING_DB.prepare(
+      `SELECT stream, version FROM skipped_event WHERE projection = 'tally-board'`,
+    ).all<{ stream: StreamId; version: number }>();
+    const expected = { additions: 0, sum: 0 };
+    for (const { tallyId, stream, additions } of tallies) {
+      const taken = additions
+        .map((by, index) => ({ by, version: index + 1 }))
+        .filter(({ version }) => !skips.some((skip) => skip.stream === stream && skip.version === version));
+      const sum = taken.reduce((total, { by }) => total + by, 0);
+      expected.additions += taken.length;
+      expected.sum += sum;
+      for (const slot of ['a', 'b'] as const) {
+        expect(await checkpointOf(stream, 'tally-board', slot)).toBe(additions.length);
+        expect((await boardOf(tallyId, slot))?.sum ?? 0).toBe(sum);
+        expect(await entriesOf(tallyId, slot)).toEqual(taken.map(({ version }) => version));
+      }
+    }
+    for (const slot of ['a', 'b'] as const) {
+      const now = await countedIn(slot);
+      expect({
+        additions: now.additions - before[slot].additions,
+        sum: now.sum - before[slot].sum,
+      }).toEqual(expected);
+    }
+    expect([...happened.keys()]).toEqual(expect.arrayContaining(['added', 'delivered', 'broken', 'fixed']));
+  });
+});

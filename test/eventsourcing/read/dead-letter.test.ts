@@ -1,0 +1,391 @@
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { afterEach, describe, expect, it } from 'vitest';
+
+import type { Hint } from '../../../src/eventsourcing/message.ts';
+import { EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
+import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
+import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import { reporting, serving } from '../../../src/groups.ts';
+import {
+  boardOf,
+  checkpointOf,
+  countedIn,
+  deliverThrice,
+  entriesOf,
+  forgetDeadLetters,
+  moveSlotB,
+  refusedOf,
+  tallyOf,
+  withFaults,
+  withoutFaults,
+} from '../../support/boards.ts';
+import { ports } from '../../support/platform.ts';
+import { deliver, hintsOf, sentHints, takeHints } from '../../support/queue.ts';
+import { add, newTally, objectOf, system } from '../../support/system.ts';
+import { POISON, TOO_MUCH, broken, tallyBoard, tallyById } from '../../support/tally.ts';
+
+afterEach(async () => {
+  withoutFaults();
+  await forgetDeadLetters();
+});
+
+/** How many of these messages are done with. */
+const acks = async (...hints: readonly Hint[]) => (await deliver(hints)).explicitAcks.length;
+
+/** A tally with these additions, and one message with payload for each. */
+async function tallyWith(...additions: readonly number[]) {
+  const { tallyId, stream } = newTally();
+  const hints: Hint[] = [];
+  for (const by of additions) {
+    await add(tallyId, by);
+    hints.push(...(await sentHints(1, stream)));
+    takeHints(stream);
+  }
+  return { tallyId, stream, hints };
+}
+
+const ones = (count: number) => Array.from({ length: count }, () => 1);
+
+describe('an event that the live slot refuses (I17)', () => {
+  it('stops its own stream in its own projection only', async () => {
+    const [poisoned, neighbour] = [await tallyOf(1, POISON, 3), await tallyOf(7, 8)];
+    broken.handler = true;
+    await deliverThrice(poisoned.hint, neighbour.hint);
+    expect(await boardOf(poisoned.tallyId)).toEqual({ version: 1, sum: 1 });
+    expect(await checkpointOf(poisoned.stream)).toBe(1);
+    expect(await checkpointOf(poisoned.stream, 'tally-count')).toBe(3);
+    expect(await refusedOf(poisoned.stream, 'tally-count')).toBeNull();
+    expect(await boardOf(neighbour.tallyId)).toEqual({ version: 2, sum: 15 });
+    expect(await refusedOf(neighbour.stream)).toBeNull();
+
+    await add(neighbour.tallyId, 1);
+    expect(await acks({ ...neighbour.hint, fromVersion: 3, toVersion: 3 })).toBe(1);
+    expect(await boardOf(neighbour.tallyId)).toEqual({ version: 3, sum: 16 });
+  });
+
+  it.each([
+    ['a handler throws', POISON],
+    ['a constraint refuses', TOO_MUCH],
+  ])('has everything before it in the same page applied, once, and nothing behind it: %s', async (_what, culprit) => {
+    const before = await countedIn();
+    const { tallyId, stream, hint } = await tallyOf(...ones(20), culprit, ...ones(20));
+    broken.handler = true;
+    await deliver([hint]);
+    expect(await boardOf(tallyId)).toEqual({ version: 20, sum: 20 });
+    expect(await entriesOf(tallyId)).toHaveLength(20);
+    expect(await countedIn()).toEqual({ additions: before.additions + 20, sum: before.sum + 20 });
+    expect(await refusedOf(stream)).toMatchObject({ version: 21, cause: 'poison', tries: 1, is_open: 0 });
+  });
+
+  it('is found where the tables refuse one event of a page and a handler throws at a later one', async () => {
+    const { tallyId, stream, hint } = await tallyOf(1, 2, TOO_MUCH, 4, POISON);
+    broken.handler = true;
+    await deliver([hint]);
+    expect(await boardOf(tallyId)).toEqual({ version: 2, sum: 3 });
+    expect(await refusedOf(stream)).toMatchObject({ version: 3, tries: 1 });
+  });
+
+  it('becomes a dead letter at the third refusal, whatever the attempts of the message', async () => {
+    const { stream, hint } = await tallyOf(1, POISON);
+    broken.handler = true;
+    for (const [tries, attempts] of [
+      [1, 9],
+      [2, 1],
+    ] as const) {
+      expect((await deliver([hint], { attempts })).explicitAcks).toEqual([]);
+      expect(await refusedOf(stream)).toMatchObject({ version: 2, tries, is_open: 0 });
+    }
+    expect(await acks(hint)).toBe(1);
+    expect(await refusedOf(stream)).toMatchObject({
+      version: 2,
+      tries: 3,
+      is_open: 1,
+      cause: 'poison',
+      kind: 'Error at Added.change',
+    });
+  });
+
+  it('is counted by itself: what was refused before it and is applied by now does not count', async () => {
+    const { stream, hints } = await tallyWith(1, POISON, POISON);
+    broken.handler = true;
+    await deliver(hints);
+    await deliver(hints);
+    expect(await refusedOf(stream)).toMatchObject({ version: 2, tries: 2 });
+    broken.handler = false;
+    expect(await acks(hints[1] as Hint)).toBe(1);
+    expect(await refusedOf(stream)).toBeNull();
+    broken.handler = true;
+    await deliver(hints);
+    expect(await refusedOf(stream)).toMatchObject({ version: 3, tries: 1, is_open: 0 });
+  });
+
+  it('is counted once by a catch-up, also if that loses a race before', async () => {
+    const { stream, hints } = await tallyWith(1, POISON);
+    broken.handler = true;
+    let hasLost = false;
+    withFaults({
+      async beforeBatch(number) {
+        if (number < 2 || hasLost) return;
+        hasLost = true;
+        withoutFaults();
+        await system.catchUp(tallyBoard, [{ stream, wanted: 1, hints: hints.slice(0, 1) }]);
+      },
+    });
+    await system.catchUp(tallyBoard, [{ stream, wanted: 2, hints }]);
+    expect(hasLost).toBe(true);
+    expect(await checkpointOf(stream)).toBe(1);
+    expect(await refusedOf(stream)).toMatchObject({ version: 2, tries: 1 });
+  });
+
+  it('is applied by a fix that comes before it is a dead letter, and the suspicion is gone', async () => {
+    const { tallyId, stream, hint } = await tallyOf(1, POISON, 3);
+    broken.handler = true;
+    await deliver([hint]);
+    await deliver([hint]);
+    broken.handler = false;
+    expect(await acks(hint)).toBe(1);
+    expect(await boardOf(tallyId)).toEqual({ version: 3, sum: 4 + POISON });
+    expect(await refusedOf(stream)).toBeNull();
+  });
+});
+
+describe('a dead letter', () => {
+  async function stopped() {
+    const tally = await tallyOf(1, POISON, 3);
+    broken.handler = true;
+    await deliverThrice(tally.hint);
+    expect(await refusedOf(tally.stream)).toMatchObject({ is_open: 1 });
+    return tally;
+  }
+
+  it('holds its stream whatever the code can take by now, and its messages are done with at once', async () => {
+    const { tallyId, stream, hint } = await stopped();
+    broken.handler = false;
+    await add(tallyId, 4);
+    expect(await acks(hint, { stream, fromVersion: 4, toVersion: 4 })).toBe(2);
+    expect(await boardOf(tallyId)).toEqual({ version: 1, sum: 1 });
+    // Nobody tried.
+    expect(await refusedOf(stream)).toMatchObject({ version: 2, tries: 3 });
+    expect(await checkpointOf(stream, 'tally-count')).toBe(4);
+  });
+
+  it('is told to who has seen more, at once; who has not is served', async () => {
+    const { tallyId, stream } = await stopped();
+    broken.handler = false;
+    const read = (version: number) =>
+      causalRead(
+        system.reads,
+        {
+          projection: tallyBoard,
+          token: withVersion(EMPTY_TOKEN, stream, version),
+          stream,
+          queries: (tables) => ({ rows: tallyById(tallyId)(tables) }),
+        },
+        { timeoutMs: 60_000 },
+      );
+    expect(await read(3)).toEqual({ outcome: 'dead-letter', stream, wanted: 3, has: 1 });
+    expect(await read(1)).toMatchObject({ outcome: 'read', answers: { rows: [{ version: 1, sum: 1 }] } });
+  });
+
+  it('counts as delivered: nobody is reminded of it any more', async () => {
+    const { stream, hints } = await tallyWith(1, POISON);
+    broken.handler = true;
+    await deliver(hints);
+    // Before it is a dead letter, the check reminds.
+    await runAlarms(stream, () => hintsOf(stream).length > 0);
+    expect(takeHints(stream)).not.toEqual([]);
+    await deliver(hints);
+    await deliver(hints);
+    expect(await refusedOf(stream)).toMatchObject({ is_open: 1 });
+    await deliver(takeHints(stream, reporting), { group: reporting });
+    await runAlarms(stream, () => false);
+    expect(hintsOf(stream, serving)).toEqual([]);
+  });
+});
+
+/** Runs a stream's alarms as if each were due, until there is none, or until `isEnough`. */
+async function runAlarms(stream: StreamId, isEnough: () => boolean): Promise<void> {
+  while (!isEnough()) {
+    const dueAt = await runInDurableObject(objectOf(stream), (_, state) => state.storage.getAlarm());
+    if (dueAt === null) return;
+    ports.clockOffsetMs = Math.max(dueAt - Date.now() + 1, ports.clockOffsetMs);
+    await runDurableObjectAlarm(objectOf(stream));
+  }
+}
+
+describe('no dead letter', () => {
+  it.each(['D1_ERROR: D1 DB is overloaded. Requests queued for too long.', 'D1_ERROR: Network connection lost.'])(
+    'comes of a database that refuses everything: %s',
+    async (message) => {
+      const tallies = await Promise.all([tallyOf(1, 2), tallyOf(3), tallyOf(4, 5, 6)]);
+      const hints = tallies.map(({ hint }) => hint);
+      withFaults({
+        beforeBatch() {
+          throw new Error(message);
+        },
+      });
+      for (let attempts = 1; attempts <= 5; attempts += 1) {
+        expect((await deliver(hints, { attempts })).retryMessages).toHaveLength(3);
+      }
+      withoutFaults();
+      for (const { stream } of tallies) expect(await refusedOf(stream)).toBeNull();
+      expect(await acks(...hints)).toBe(3);
+      expect(await Promise.all(tallies.map(({ tallyId }) => boardOf(tallyId)))).toEqual([
+        { version: 2, sum: 3 },
+        { version: 1, sum: 3 },
+        { version: 3, sum: 15 },
+      ]);
+    },
+  );
+
+  it('comes of an event type or a schema version that the code does not know yet', async () => {
+    const { tallyId, stream, hints } = await tallyWith(1);
+    const [hint] = hints as [Hint];
+    const future = { ...hint, events: hint.events!.map((event) => ({ ...event, schemaVersion: 2 })) };
+    const unknown = { ...hint, events: hint.events!.map((event) => ({ ...event, type: 'Multiplied' })) };
+    for (let attempts = 1; attempts <= 4; attempts += 1) {
+      expect((await deliver([future, unknown], { attempts })).retryMessages).toHaveLength(2);
+    }
+    expect(await refusedOf(stream)).toBeNull();
+    expect(await acks(hint)).toBe(1);
+    expect(await boardOf(tallyId)).toEqual({ version: 1, sum: 1 });
+  });
+
+  it('comes of lost races and epochs that pass, however many', async () => {
+    const { tallyId, stream, hint } = await tallyOf(1, 2);
+    let passed = 0;
+    withFaults({
+      async beforeBatch(number) {
+        if (number % 2 !== 0 || passed >= 6) return;
+        passed += 1;
+        await env.SERVING_DB.prepare(
+          `UPDATE projection_pointer SET epoch = epoch + 1 WHERE projection = 'tally-board'`,
+        ).run();
+      },
+    });
+    await system.catchUp(tallyBoard, [{ stream, wanted: 2 }]);
+    expect(passed).toBe(6);
+    expect(await boardOf(tallyId)).toEqual({ version: 2, sum: 3 });
+    expect(await refusedOf(stream)).toBeNull();
+    withoutFaults();
+
+    await add(tallyId, 3);
+    const rivals = Array.from({ length: 8 }, () => acks({ ...hint, toVersion: 3 }));
+    expect(await Promise.all(rivals)).toEqual(rivals.map(() => 1));
+    expect(await refusedOf(stream)).toBeNull();
+  });
+});
+
+describe('a log that was restored to an earlier time', () => {
+  it.each([
+    ['holds another event where the checkpoint is', `event_id = 'an event that is gone'`],
+    ['ends before the checkpoint', 'version = 9'],
+  ])('is a dead letter of its own cause: it %s', async (_what, restored) => {
+    const { tallyId, stream, hint } = await tallyOf(1, 2);
+    await deliver([hint]);
+    await env.SERVING_DB.prepare(`UPDATE checkpoint SET ${restored} WHERE projection = 'tally-board' AND stream = ?`)
+      .bind(stream)
+      .run();
+    await add(tallyId, 3);
+    const wanted = { stream, fromVersion: 3, toVersion: 10 };
+    expect(await deliver([wanted])).toMatchObject({ explicitAcks: [], retryMessages: [{}] });
+    await deliver([wanted]);
+    // The other projection waits for the version that its log does not have, so the message is not done with.
+    await deliver([wanted]);
+    expect(await refusedOf(stream)).toMatchObject({ cause: 'log-restored', event_id: '', is_open: 1 });
+    expect(await boardOf(tallyId)).toEqual({ version: 2, sum: 3 });
+    expect(await checkpointOf(stream, 'tally-count')).toBe(3);
+  });
+});
+
+describe('a slot beside the live one', () => {
+  const setCheck = (slot: string, most: number | undefined) =>
+    env.SERVING_DB.batch([
+      env.SERVING_DB.prepare(`DROP TABLE tally_board_${slot}`),
+      env.SERVING_DB.prepare(
+        `CREATE TABLE tally_board_${slot} (tally_id TEXT PRIMARY KEY, version INTEGER NOT NULL,
+          sum INTEGER NOT NULL ${most === undefined ? '' : `CHECK (sum <= ${most})`}) WITHOUT ROWID`,
+      ),
+    ]);
+  afterEach(async () => {
+    await setCheck('b', TOO_MUCH);
+  });
+
+  async function movedTargets(): Promise<string | null> {
+    return env.SERVING_DB.prepare(`SELECT moved FROM projection_pointer WHERE projection = 'tally-board'`).first(
+      'moved',
+    );
+  }
+
+  it('that refuses an event is taken out of the pointer, and live goes on without it', async () => {
+    await setCheck('b', 10);
+    await moveSlotB(true);
+    const [neighbour, { tallyId, stream, hint }] = [await tallyOf(1), await tallyOf(1, 2, 30, 4)];
+    expect(await acks(neighbour.hint, hint)).toBe(2);
+    expect(await boardOf(tallyId)).toEqual({ version: 4, sum: 37 });
+    expect(await boardOf(neighbour.tallyId)).toEqual({ version: 1, sum: 1 });
+    expect(await refusedOf(stream)).toBeNull();
+    expect(await movedTargets()).toBe('[]');
+  });
+
+  it('never passes what live is stopped at, though its own tables would take it', async () => {
+    await setCheck('b', undefined);
+    await moveSlotB(true);
+    const { tallyId, stream, hint } = await tallyOf(1, TOO_MUCH, 3);
+    await deliverThrice(hint, hint);
+    expect(await refusedOf(stream)).toMatchObject({ version: 2, is_open: 1 });
+    expect(await checkpointOf(stream, 'tally-board', 'b')).toBe(1);
+    expect(await boardOf(tallyId, 'b')).toEqual({ version: 1, sum: 1 });
+    expect(await movedTargets()).not.toBe('[]');
+  });
+
+  it('is brought up to what live is stopped at, and no further, where it lags', async () => {
+    const { tallyId, stream, hint } = await tallyOf(1, 2, 3, POISON, 5);
+    broken.handler = true;
+    await deliverThrice(hint);
+    await moveSlotB(true);
+    broken.handler = false;
+    expect(await acks(hint)).toBe(1);
+    expect(await checkpointOf(stream, 'tally-board', 'b')).toBe(3);
+    expect(await boardOf(tallyId, 'b')).toEqual({ version: 3, sum: 6 });
+  });
+});
+
+describe('a value that no column can hold', () => {
+  const circular: { self?: unknown } = {};
+  circular.self = circular;
+  it.each([
+    ['a bigint', 10n],
+    ['a circular object', circular],
+    ['nothing, where the column must have something', null],
+    ['a text, where the table wants less', 'more than any number'],
+  ])('is poison of its own stream only: %s', async (_what, sum) => {
+    const [{ tallyId, stream, hint }, neighbour] = [await tallyOf(1, POISON), await tallyOf(7)];
+    broken.sum = sum;
+    expect((await deliver([hint, neighbour.hint])).explicitAcks).toEqual(['1']);
+    expect(await boardOf(tallyId)).toEqual({ version: 1, sum: 1 });
+    expect(await boardOf(neighbour.tallyId)).toEqual({ version: 1, sum: 7 });
+    expect(await refusedOf(stream)).toMatchObject({ version: 2, tries: 1, cause: 'poison' });
+    await deliver([hint]);
+    expect(await acks(hint)).toBe(1);
+    expect(await refusedOf(stream)).toMatchObject({ version: 2, tries: 3, is_open: 1 });
+  });
+});
+
+describe('counters', () => {
+  it('are exact beyond 2^53, within one batch and across batches', async () => {
+    const total = () =>
+      env.SERVING_DB.prepare(`SELECT CAST(sum AS TEXT) AS sum FROM tally_totals_a WHERE parity = 'odd'`).first<string>(
+        'sum',
+      );
+    const before = BigInt((await total()) ?? 0);
+    const most = -Number.MAX_SAFE_INTEGER;
+    const [one, other] = [await tallyOf(most, most, -1), await tallyOf(most, -3)];
+    expect(await acks(one.hint, other.hint)).toBe(2);
+    expect(BigInt((await total()) ?? 0) - before).toBe(3n * BigInt(most) - 4n);
+    const third = await tallyOf(most);
+    expect(await acks(third.hint)).toBe(1);
+    expect(BigInt((await total()) ?? 0) - before).toBe(4n * BigInt(most) - 4n);
+  });
+});
