@@ -181,6 +181,7 @@ export function createRuntime(
       loadEvents: aggregates.load,
       revisionOf: registry.revisionOf,
       catchUp: (requests, options) => runCatchUp(projection, requests, options),
+      forgetPointer: () => pointers.drop(projection.name),
       send: (message) => send(projection.group, message),
       now: clock.now,
       report: log,

@@ -137,6 +137,7 @@ export async function forgetDeadLetters(): Promise<void> {
       `UPDATE projection_pointer SET epoch = epoch + 1, moved = '[]' WHERE projection LIKE 'tally-%'`,
     ),
   ]);
+  for (const projection of ['tally-board', 'tally-count']) system.reads.pointers.drop(projection);
 }
 
 /** From now on the serving group's database fails as told. */

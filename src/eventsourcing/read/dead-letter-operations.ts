@@ -30,6 +30,8 @@ export interface DeadLetterPorts {
   /** A projection's code by revision; undefined when this Worker has none for it. */
   readonly revisionOf: (name: string, revision: number) => Projection | undefined;
   readonly catchUp: (requests: readonly CatchUpRequest[], options: CatchUpOptions) => Promise<CatchUpResult>;
+  /** Has the catch-up read the projection's pointer again: what this isolate remembers may be old. */
+  readonly forgetPointer: () => void;
   /** Sends to the queue of the projection's group. */
   readonly send: (message: HintMessage) => Promise<void>;
   /** Milliseconds since the Unix epoch. */
@@ -94,8 +96,9 @@ export async function replayDeadLetters(
   selection: Selection,
   pace: Pace = {},
 ): Promise<OperationResult> {
-  const { letters, remaining } = await select(ports, group, selection, pace.streams);
+  const { pointer, letters, remaining } = await select(ports, group, selection, pace.streams);
   if (letters.length === 0) return { outcome: 'not-found' };
+  if (!isLive(ports, pointer)) return { outcome: 'building' };
   const { isBuilding, untried, ...brought } = await bringToHead(ports, letters, ({ version }) => version - 1, pace);
   if (isBuilding) return { outcome: 'building' };
   const { projection, report } = ports;
@@ -126,12 +129,12 @@ export async function skipDeadLetters(
   decision: SkipDecision,
   pace: Pace = {},
 ): Promise<SkipResult> {
-  const { projection, revisionOf, report } = ports;
+  const { projection, report } = ports;
   if (group.cause === 'log-restored') return { outcome: 'nothing-to-skip' };
   for (let lostRaces = 0; lostRaces < MAX_LOST_RACES; lostRaces += 1) {
     const { pointer, letters, remaining } = await select(ports, group, selection, pace.streams);
     if (letters.length === 0) return { outcome: 'not-found' };
-    if (!pointer || !revisionOf(projection.name, pointer.live.revision)) return { outcome: 'building' };
+    if (!isLive(ports, pointer)) return { outcome: 'building' };
     if (!(await leaveOut(ports, pointer, letters, decision))) {
       await sleep(Math.random() * 10 * 2 ** lostRaces);
       continue;
@@ -156,6 +159,11 @@ export async function skipDeadLetters(
 }
 
 const MAX_LOST_RACES = 8;
+
+/** Whether something is live that this Worker has code for. */
+function isLive({ projection, revisionOf }: DeadLetterPorts, pointer: Pointer | undefined): pointer is Pointer {
+  return pointer !== undefined && revisionOf(projection.name, pointer.live.revision) !== undefined;
+}
 
 async function select(
   { database, projection }: DeadLetterPorts,
@@ -235,8 +243,9 @@ async function bringToHead(
   startOf: (letter: DeadLetter) => number,
   { streamsAtOnce = 10, budgetMs = 20_000 }: Pace,
 ): Promise<Omit<Brought, 'remaining'> & { readonly isBuilding: boolean; readonly untried: readonly DeadLetter[] }> {
-  const { projection, catchUp, now, report } = ports;
+  const { projection, catchUp, forgetPointer, now, report } = ports;
   const deadline = now() + budgetMs;
+  forgetPointer();
   const stillDead: StillDead[] = [];
   const stopped: (Omit<Unfinished, 'isReminded'> & { readonly isPassed: boolean })[] = [];
   let [finished, applied, tried] = [0, 0, 0];
