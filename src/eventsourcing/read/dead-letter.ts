@@ -32,10 +32,10 @@ export interface Obstacles {
 export const NO_OBSTACLES: Obstacles = { skipped: new Map() };
 
 /**
- * A dead letter that counts: open, and about the event after the live checkpoint. One that lies below was overtaken by code that can take
- * the event. Needs the aliases `d` (dead_letter), `pointer` (projection_pointer) and `c` (the live checkpoint, left joined).
+ * A dead letter that counts: about the event right after the live checkpoint. One that lies below was overtaken by code that can take the
+ * event; one beyond is about a log that what is live now was not made from. Needs the aliases `d` (dead_letter), `pointer` (projection_pointer) and `c` (the live checkpoint, left joined).
  */
-export const STANDS_IN_THE_WAY = 'd.version > coalesce(c.version, 0)';
+export const STANDS_IN_THE_WAY = 'd.version = coalesce(c.version, 0) + 1';
 
 /** Joins a dead letter `d` with its projection's pointer and live checkpoint. */
 export const WITH_LIVE_CHECKPOINT = `JOIN projection_pointer AS pointer ON pointer.projection = d.projection
@@ -94,7 +94,7 @@ function toRefused(row: Readonly<Record<string, unknown>>): NonNullable<Obstacle
 }
 
 /** How often the live slot has to refuse an event before it is a dead letter. */
-export const TRIES_BEFORE_DEAD = 3;
+const TRIES_BEFORE_DEAD = 3;
 
 /**
  * Counts refusals, each against its (projection, stream, version), and opens those that have been refused often enough. Says which are

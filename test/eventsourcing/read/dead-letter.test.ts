@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Hint } from '../../../src/eventsourcing/message.ts';
 import { EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
 import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
+import { liveVersions } from '../../../src/eventsourcing/read/confirm.ts';
 import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import { reporting, serving } from '../../../src/groups.ts';
 import {
@@ -297,6 +298,24 @@ describe('a log that was restored to an earlier time', () => {
     expect(await refusedOf(stream)).toMatchObject({ cause: 'log-restored', event_id: '', is_open: 1 });
     expect(await boardOf(tallyId)).toEqual({ version: 2, sum: 3 });
     expect(await checkpointOf(stream, 'tally-count')).toBe(3);
+  });
+
+  it('holds a stream no longer once what is live was made from the log as it is', async () => {
+    const { tallyId, stream, hint } = await tallyOf(1, 2);
+    await deliver([hint]);
+    const setVersion = (version: number) =>
+      env.SERVING_DB.prepare(`UPDATE checkpoint SET version = ? WHERE projection = 'tally-board' AND stream = ?`)
+        .bind(version, stream)
+        .run();
+    await setVersion(9);
+    await deliverThrice({ stream, fromVersion: 10, toVersion: 10 });
+    expect(await refusedOf(stream)).toMatchObject({ version: 10, is_open: 1 });
+    await setVersion(2);
+    await add(tallyId, 3);
+    expect(await acks({ stream, fromVersion: 3, toVersion: 3 })).toBe(1);
+    expect(await boardOf(tallyId)).toEqual({ version: 3, sum: 6 });
+    const [held] = await liveVersions(env.SERVING_DB, [tallyBoard], [stream]);
+    expect(held).toMatchObject({ version: 3, isHeld: false });
   });
 });
 
