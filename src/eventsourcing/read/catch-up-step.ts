@@ -124,7 +124,10 @@ export async function nextStep(
   const all = positions.map(({ position }) => position);
   const lowest = all.reduce((low, position) => (position.version < low.version ? position : low));
   const progress: StreamProgress = { stream, version: lead.position.version };
-  if (wanted !== 'head' && lowest.version >= wanted) return { progress, failures: [] };
+  const isReached = wanted !== 'head' && lowest.version >= wanted;
+  // A message that has another event where the checkpoint is may be an old one, or the log was restored: only the log can tell.
+  if (isReached && !hints.some((hint) => hasAnother(hint.events ?? [], lead.position)))
+    return { progress, failures: [] };
 
   const dead = obstacles.refused?.isOpen && !limits.retriesDeadLetters ? obstacles.refused : undefined;
   const end = dead ? dead.version - 1 : Number.POSITIVE_INFINITY;
@@ -277,8 +280,11 @@ function eventsFromArchive(archived: readonly StoredEvent[], after: Position): r
 function contradicts(page: LogPage, { version, eventId }: Position, lowest: Position): boolean {
   if (version > page.head) return true;
   if (version === lowest.version) return page.previousId !== eventId;
-  const same = page.events.find((event) => event.version === version);
-  return same !== undefined && same.id !== eventId;
+  return hasAnother(page.events, { version, eventId });
+}
+
+function hasAnother(events: readonly StoredEvent[], { version, eventId }: Omit<Position, 'row'>): boolean {
+  return events.some((event) => event.version === version && event.id !== eventId);
 }
 
 function restoredLog(stream: StreamId, { version, eventId }: Position): Refusal {

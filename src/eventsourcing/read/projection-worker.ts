@@ -103,8 +103,9 @@ async function versionsAfter(
     return new Map(
       [...result.streams.values()].map(({ stream, version, standstill }) => [
         stream,
-        // A dead letter waits for an operator, and what comes behind it too: no message will bring it further.
-        standstill?.isDeadLetter ? Number.POSITIVE_INFINITY : version,
+        // A dead letter waits for an operator, and what comes behind it too: no message will bring it further. Before that, a version
+        // of a log that is gone is no version of this one.
+        standstill?.isDeadLetter ? Number.POSITIVE_INFINITY : standstill?.cause === 'log-restored' ? 0 : version,
       ]),
     );
   } catch (error) {

@@ -300,6 +300,30 @@ describe('a log that was restored to an earlier time', () => {
     expect(await checkpointOf(stream, 'tally-count')).toBe(3);
   });
 
+  it('is found out by the first message about a version that is there twice', async () => {
+    const { stream, hints } = await tallyWith(1, 2);
+    await deliver(hints);
+    await env.SERVING_DB.prepare(
+      `UPDATE checkpoint SET event_id = 'an event that is gone' WHERE projection = 'tally-board' AND stream = ?`,
+    )
+      .bind(stream)
+      .run();
+    const [, second] = hints as [Hint, Hint];
+    expect((await deliver([second])).retryMessages).toHaveLength(1);
+    await deliver([second]);
+    expect(await acks(second)).toBe(1);
+    expect(await refusedOf(stream)).toMatchObject({ cause: 'log-restored', version: 3, is_open: 1 });
+  });
+
+  it('is not what a late message from before a restore makes of it', async () => {
+    const { stream, hints } = await tallyWith(1, 2);
+    await deliver(hints);
+    const [, second] = hints as [Hint, Hint];
+    const late = { ...second, events: second.events!.map((event) => ({ ...event, id: 'an event that is gone' })) };
+    expect(await acks(late)).toBe(1);
+    expect(await refusedOf(stream)).toBeNull();
+  });
+
   it('holds a stream no longer once what is live was made from the log as it is', async () => {
     const { tallyId, stream, hint } = await tallyOf(1, 2);
     await deliver([hint]);
