@@ -1,0 +1,159 @@
+import type { Group } from '../group.ts';
+import { sideBySide } from '../side-by-side.ts';
+import type { StreamId } from '../stream.ts';
+import type { LoadEvents } from './catch-up-step.ts';
+import type { Target } from './pointer.ts';
+import { HOLDS_ITS_STREAM } from './projection-condition.ts';
+
+/** A projection in its live slot. */
+export interface LiveProjection {
+  readonly name: string;
+  readonly group: Group;
+  readonly live: Target;
+}
+
+/** One category in which a projection lags. */
+export interface CategoryLag {
+  readonly category: string;
+  /** A projection of any group that is ahead of it there. */
+  readonly leader: LiveProjection;
+  /** The newest event that the lagging projection has applied there; '' for none. */
+  readonly newestId: string;
+}
+
+export interface OldestUnappliedPorts {
+  readonly databaseOf: (group: Group) => D1Database;
+  readonly loadEvents: LoadEvents;
+}
+
+/** When the oldest events that a projection has not applied were recorded, in ms since the epoch; undefined where there is none. */
+export interface OldestUnapplied {
+  /** Of streams that nothing but time stands in the way of. */
+  readonly movable: number | undefined;
+  /** Of streams that are held by an open dead letter. */
+  readonly held: number | undefined;
+}
+
+/** How many streams of a leader are compared, and how many of those that lag are looked up in their logs. */
+const MAX_COMPARED = 1_000;
+const MAX_LOOKED_UP = 20;
+const LOG_READS_AT_ONCE = 6;
+
+interface Place {
+  readonly stream: StreamId;
+  readonly version: number;
+}
+
+/**
+ * Finds the oldest unapplied event of a projection that lags, as well as a bounded search can: in each category it compares up to 1,000
+ * streams with a projection that is ahead, and reads the first unapplied event of up to 20 of those that lag from their logs. Streams that
+ * changed right after the projection's newest event come first, since these are where one that stopped altogether has stopped; then the
+ * most recently changed before that. What lies deeper is not found, so the time is a lower bound of the lag.
+ */
+export async function findOldestUnapplied(
+  { databaseOf, loadEvents }: OldestUnappliedPorts,
+  projection: LiveProjection,
+  categories: readonly CategoryLag[],
+  hasDeadLetters: boolean,
+): Promise<OldestUnapplied> {
+  const database = databaseOf(projection.group);
+  const found = await Promise.all(
+    categories.map(async (category) => {
+      const changed = await recentlyChanged(databaseOf(category.leader.group), category);
+      const behind = await laggingOnes(database, projection, changed);
+      const last = changed.at(-1);
+      // Some stream lags, or this category would not be here. If none of those compared does, it changed before all of them.
+      return behind.length === 0 && last && changed.length === MAX_COMPARED
+        ? [{ ...last, from: last.version }]
+        : behind;
+    }),
+  );
+  const oldestFirst = found.flat().toSorted((one, other) => (one.eventId < other.eventId ? -1 : 1));
+  const places = oldestFirst.slice(0, MAX_LOOKED_UP).map(({ stream, from }) => ({ stream, version: from }));
+  const held = hasDeadLetters ? await oldestHeld(database, projection) : undefined;
+  const [movableTimes, heldTimes] = await Promise.all([
+    timesOf(loadEvents, places),
+    timesOf(loadEvents, held ? [held] : []),
+  ]);
+  return { movable: earliest(movableTimes), held: earliest(heldTimes) };
+}
+
+interface Changed extends Place {
+  readonly eventId: string;
+}
+
+/** Streams of a category with the version and the event at which the leader has them. */
+async function recentlyChanged(
+  database: D1Database,
+  { category, leader, newestId }: CategoryLag,
+): Promise<readonly Changed[]> {
+  const { results } = await database
+    .prepare(
+      `SELECT stream, version, event_id AS eventId
+      FROM checkpoint
+      WHERE projection = ?1 AND slot = ?2 AND stream >= ?3 AND stream < ?4
+      ORDER BY event_id > ?5 DESC, CASE WHEN event_id > ?5 THEN event_id END, event_id DESC
+      LIMIT ${MAX_COMPARED}`,
+    )
+    // '.' comes right after '-': the range is the category, and uses the primary key.
+    .bind(leader.name, leader.live.slot, `${category}-`, `${category}.`, newestId)
+    .all<Changed>();
+  return results;
+}
+
+/** Those of the streams that the projection has at a lower version and that no dead letter holds, with the version it needs next. */
+async function laggingOnes(database: D1Database, projection: LiveProjection, changed: readonly Changed[]) {
+  const { results } = await database
+    .prepare(
+      `SELECT wanted.value AS stream, coalesce(c.version, 0) AS version
+      FROM json_each(?1) AS wanted
+      CROSS JOIN projection_pointer AS pointer ON pointer.projection = ?2
+      LEFT JOIN checkpoint AS c ON c.projection = ?2 AND c.slot = ?3 AND c.stream = wanted.value
+      WHERE NOT EXISTS (
+        SELECT 1 FROM dead_letter AS d WHERE d.projection = ?2 AND d.stream = wanted.value AND ${HOLDS_ITS_STREAM}
+      )`,
+    )
+    .bind(JSON.stringify(changed.map(({ stream }) => stream)), projection.name, projection.live.slot)
+    .all<Place>();
+  const has = new Map(results.map(({ stream, version }) => [stream, version]));
+  return changed.flatMap(({ stream, version, eventId }) => {
+    const at = has.get(stream);
+    return at !== undefined && at < version ? [{ stream, eventId, from: at + 1 }] : [];
+  });
+}
+
+/** The open dead letter that holds the oldest event. */
+async function oldestHeld(database: D1Database, projection: LiveProjection): Promise<Place | undefined> {
+  const place = await database
+    .prepare(
+      `SELECT d.stream AS stream, d.version AS version
+      FROM dead_letter AS d
+      JOIN projection_pointer AS pointer ON pointer.projection = d.projection
+      WHERE d.projection = ?1 AND ${HOLDS_ITS_STREAM}
+      ORDER BY d.event_id
+      LIMIT 1`,
+    )
+    .bind(projection.name)
+    .first<Place>();
+  return place ?? undefined;
+}
+
+/** When the events at these places were recorded. A log that cannot be read is left out, unless none can: then it throws. */
+async function timesOf(loadEvents: LoadEvents, places: readonly Place[]): Promise<readonly number[]> {
+  const failures: unknown[] = [];
+  const times = await sideBySide(places, LOG_READS_AT_ONCE, async ({ stream, version }) => {
+    try {
+      const { events } = await loadEvents(stream, version, 1);
+      return events.map(({ recordedAt }) => Date.parse(recordedAt));
+    } catch (error) {
+      failures.push(error);
+      return [];
+    }
+  });
+  if (failures.length > 0 && failures.length === places.length) throw failures[0];
+  return times.flat();
+}
+
+function earliest(times: readonly number[]): number | undefined {
+  return times.length > 0 ? Math.min(...times) : undefined;
+}

@@ -1,0 +1,124 @@
+import type { Group } from '../group.ts';
+import type { Registry } from '../registry.ts';
+import { withTimeout } from '../timeout.ts';
+import type { Target } from './pointer.ts';
+import type { Projection } from './projection.ts';
+import type { Slot } from './slot-tables.ts';
+
+export type BuildState = 'building' | 'comparing' | 'awaiting-acceptance' | 'swapped' | 'failed' | 'cancelled';
+
+/** One build of a projection, as far as its progress goes. Counts are events. */
+export interface Build {
+  readonly id: string;
+  readonly state: BuildState;
+  readonly replayed: number;
+  readonly total: number;
+}
+
+/** Whether a build is still to end. */
+export function isUnderWay({ state }: Build): boolean {
+  return state === 'building' || state === 'comparing' || state === 'awaiting-acceptance';
+}
+
+/** What a group's database says of one projection without looking at its streams. */
+export interface ProjectionCondition {
+  /** What answers queries; undefined while nothing does: there is no pointer, or its first build is not done. */
+  readonly live: Target | undefined;
+  /** How many of its streams are held by an open dead letter, counted up to the bound that was asked for. */
+  readonly openDeadLetters: number;
+  /** The build that was started last, whatever became of it. */
+  readonly latestBuild: Build | undefined;
+}
+
+interface ConditionRow {
+  readonly projection: string;
+  readonly live_revision: number | null;
+  readonly live_slot: Slot | null;
+  readonly dead_letters: number;
+  readonly build: string | null;
+}
+
+/** That a dead letter `d` still holds its stream: it is open, and the live checkpoint of `pointer` has not passed it. */
+export const HOLDS_ITS_STREAM = `d.is_open = 1 AND d.version > coalesce((
+  SELECT c.version
+  FROM checkpoint AS c
+  WHERE c.projection = d.projection AND c.slot = pointer.live_slot AND c.stream = d.stream
+), 0)`;
+
+/**
+ * Asks for the condition of some projections of one database: one statement, which reads the few rows that there are for each projection
+ * and none for a stream that is well. Dead letters beyond `maxDeadLetters` of a projection are not counted.
+ */
+export function conditionStatement(
+  database: D1Database,
+  projections: readonly Pick<Projection, 'name'>[],
+  maxDeadLetters: number,
+): D1PreparedStatement {
+  return database
+    .prepare(
+      `SELECT
+        wanted.value AS projection,
+        pointer.live_revision AS live_revision,
+        pointer.live_slot AS live_slot,
+        (
+          SELECT count(*)
+          FROM (SELECT 1 FROM dead_letter AS d WHERE d.projection = wanted.value AND ${HOLDS_ITS_STREAM} LIMIT ?2)
+        ) AS dead_letters,
+        (
+          SELECT json_object('id', b.id, 'state', b.state, 'replayed', b.replayed, 'total', b.total)
+          FROM projection_build AS b
+          WHERE b.projection = wanted.value
+          ORDER BY b.started_at DESC, b.id DESC
+          LIMIT 1
+        ) AS build
+      FROM json_each(?1) AS wanted
+      LEFT JOIN projection_pointer AS pointer ON pointer.projection = wanted.value`,
+    )
+    .bind(JSON.stringify(projections.map(({ name }) => name)), maxDeadLetters);
+}
+
+/** Reads the answer of `conditionStatement`: the condition of each projection by name. */
+export function toConditions(rows: readonly unknown[]): ReadonlyMap<string, ProjectionCondition> {
+  return new Map(
+    (rows as readonly ConditionRow[]).map((row) => {
+      const { live_revision: revision, live_slot: slot, build } = row;
+      return [
+        row.projection,
+        {
+          live: revision !== null && revision > 0 && slot !== null ? { revision, slot } : undefined,
+          openDeadLetters: row.dead_letters,
+          latestBuild: build === null ? undefined : (JSON.parse(build) as Build),
+        },
+      ];
+    }),
+  );
+}
+
+/** What looking at the databases of all groups stands on. */
+export interface GroupDatabases {
+  readonly registry: Pick<Registry, 'groups' | 'projectionsOf' | 'revisionOf'>;
+  readonly databaseOf: (group: Group) => D1Database;
+  readonly report: (event: string, details: Record<string, string | number>) => void;
+}
+
+/**
+ * Asks every group's database the same, side by side. One that fails or does not answer within `timeoutMs` is reported and missing in the
+ * result: whoever asks goes on with the others.
+ */
+export async function askEveryGroup<Answer>(
+  { registry, databaseOf, report }: GroupDatabases,
+  timeoutMs: number,
+  ask: (database: D1Database, group: Group) => Promise<Answer>,
+): Promise<ReadonlyMap<Group, Answer>> {
+  const answers = await Promise.all(
+    registry.groups.map(async (group): Promise<readonly (readonly [Group, Answer])[]> => {
+      try {
+        return [[group, await withTimeout(ask(databaseOf(group), group), timeoutMs)]];
+      } catch (error) {
+        report('database.unreachable', { group: group.name, error: String(error) });
+        return [];
+      }
+    }),
+  );
+  return new Map(answers.flat());
+}

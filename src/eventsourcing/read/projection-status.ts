@@ -1,0 +1,275 @@
+import type { Clock } from '../clock.ts';
+import type { Group } from '../group.ts';
+import type { LoadEvents } from './catch-up-step.ts';
+import { type CategoryLag, type LiveProjection, findOldestUnapplied } from './oldest-unapplied.ts';
+import type { Target } from './pointer.ts';
+import {
+  type Build,
+  type GroupDatabases,
+  type ProjectionCondition,
+  askEveryGroup,
+  conditionStatement,
+  isUnderWay,
+  toConditions,
+} from './projection-condition.ts';
+import type { Projection, ProjectionMode } from './projection.ts';
+import type { Slot } from './slot-tables.ts';
+
+/** How a projection is, for whoever operates it. */
+export interface ProjectionStatus {
+  readonly name: string;
+  readonly group: string;
+  readonly mode: ProjectionMode;
+  /** The revision that answers queries; null while nothing does, and when its database does not answer. */
+  readonly revision: number | null;
+  /** The newest revision that this Worker has code for. */
+  readonly codeRevision: number;
+  readonly slot: Slot | null;
+  readonly state: ProjectionState;
+  /** Null where nothing is live, and when its database does not answer. */
+  readonly lag: ProjectionLag | null;
+  /**
+   * Events applied in a second, between the look before this one and this one; null when there was none (by this isolate, of these tables,
+   * within five minutes).
+   */
+  readonly rate: number | null;
+  /** See `isStalled`. */
+  readonly stalled: boolean;
+  /** Streams that are held by an open dead letter; null when the database does not answer. */
+  readonly deadLetters: number | null;
+  /** The build under way, if there is one. */
+  readonly build: Build | null;
+}
+
+export type ProjectionState =
+  | 'live'
+  /** Nothing answers queries yet: there is no pointer, or its first build is not done. */
+  | 'building'
+  /** This Worker has no code for the revision that is live. */
+  | 'no-code'
+  /** Its database does not answer. */
+  | 'unreachable';
+
+export interface ProjectionLag {
+  /**
+   * How many events the projection has not applied: for each category, how far it is behind the projection (of any group) that has applied
+   * the most. A lower bound, since nobody asks the logs; exact as soon as one projection has applied everything.
+   */
+  readonly events: number;
+  /**
+   * How long ago the oldest unapplied event was recorded; 0 when nothing lags. A lower bound where a bounded search does not reach it (see
+   * `findOldestUnapplied`); null when the logs or another database did not answer.
+   */
+  readonly ms: number | null;
+}
+
+/** An older look says nothing about how a projection moves now. */
+const MAX_SAMPLE_AGE_MS = 5 * 60_000;
+
+/** What the look before this one saw of a projection. */
+export interface Sample {
+  readonly at: number;
+  readonly live: Target;
+  readonly applied: number;
+}
+
+export interface ProjectionStatusPorts extends GroupDatabases {
+  readonly loadEvents: LoadEvents;
+  readonly clock: Pick<Clock, 'now'>;
+  /** Kept from look to look, by projection: the rate is what changed in between. */
+  readonly samples: Map<string, Sample>;
+}
+
+export interface ProjectionStatusOptions {
+  /** How long a database may take to answer, in ms. */
+  readonly timeoutMs?: number;
+}
+
+/** What one category's streams add up to in one projection's live slot. */
+interface Sum {
+  readonly projection: string;
+  readonly category: string;
+  readonly applied: number;
+  readonly newestId: string;
+}
+
+/** A group's answer: the condition of each of its projections, and what each has applied. */
+interface GroupAnswer {
+  readonly conditions: ReadonlyMap<string, ProjectionCondition>;
+  readonly sums: readonly Sum[];
+}
+
+/**
+ * How every projection (or the one that is named) is. Reads each live checkpoint once to add them up, and more only where one lags. A
+ * database that does not answer makes its projections `unreachable`, and what they know of the heads is then missing to the others.
+ */
+export async function projectionStatuses(
+  ports: ProjectionStatusPorts,
+  only?: string,
+  options: ProjectionStatusOptions = {},
+): Promise<readonly ProjectionStatus[]> {
+  const { registry, clock } = ports;
+  const { timeoutMs = 10_000 } = options;
+  const asked = await askEveryGroup(ports, timeoutMs, (database, group) =>
+    askGroup(database, registry.projectionsOf(group)),
+  );
+  const now = clock.now();
+  const leaders = leadersOf(registry, asked);
+  const wanted = registry.groups
+    .flatMap((group) => registry.projectionsOf(group))
+    .filter(({ name }) => only === undefined || name === only);
+
+  async function statusOf(projection: Projection): Promise<ProjectionStatus> {
+    const { name, group, mode, revision: codeRevision } = projection;
+    const known = { name, group: group.name, mode, codeRevision };
+    const nothing = { revision: null, slot: null, lag: null, rate: null, movableMs: null, build: null };
+    const answer = asked.get(group);
+    const condition = answer?.conditions.get(name);
+    if (!answer || !condition)
+      return toStatus({ ...known, ...nothing, state: 'unreachable', deadLetters: null }, group);
+
+    const { live, openDeadLetters: deadLetters, latestBuild } = condition;
+    const build = latestBuild && isUnderWay(latestBuild) ? latestBuild : null;
+    if (!live) return toStatus({ ...known, ...nothing, state: 'building', deadLetters, build }, group);
+
+    const own = answer.sums.filter((sum) => sum.projection === name);
+    const rate = rateSince(ports.samples, name, { at: now, live, applied: total(own) });
+    const { events, categories } = behind(projection, own, leaders);
+    const { ms, movableMs } = await ageOf(ports, { name, group, live }, categories, deadLetters > 0, now);
+    const state = registry.revisionOf(name, live.revision) ? 'live' : 'no-code';
+    return toStatus({ ...known, ...live, state, lag: { events, ms }, movableMs, rate, deadLetters, build }, group);
+  }
+
+  // One after the other: each may read logs, a few at a time.
+  const statuses: ProjectionStatus[] = [];
+  for (const projection of wanted) statuses.push(await statusOf(projection));
+  return statuses;
+}
+
+function toStatus(
+  { movableMs, ...status }: Omit<ProjectionStatus, 'stalled'> & Movement,
+  group: Group,
+): ProjectionStatus {
+  return { ...status, stalled: isStalled({ ...status, movableMs }, group) };
+}
+
+/** What of a status decides whether it is stalled. */
+export interface Movement extends Pick<ProjectionStatus, 'state' | 'rate' | 'build'> {
+  /** The lag of those streams that no dead letter holds. */
+  readonly movableMs: number | null;
+}
+
+/**
+ * Whether a projection does not move although it should, so that somebody has to look:
+ *
+ * - its state is `no-code` or `unreachable`: nothing in this Worker can move it; or
+ * - nothing is live and no build is under way: nothing ever will be; or
+ * - an event that no dead letter holds back has waited for more than a minute, and for more than ten times what the group's queue may wait
+ *   to fill a batch, and nothing was applied since the look before this one, or there was none.
+ *
+ * Streams that are held by a dead letter do not make it stalled: `deadLetters` tells of them.
+ */
+export function isStalled(movement: Movement, { batchWaitMs }: Pick<Group, 'batchWaitMs'>): boolean {
+  const { state, build, rate, movableMs } = movement;
+  if (state === 'no-code' || state === 'unreachable') return true;
+  if (state === 'building') return build === null;
+  const patienceMs = Math.max(60_000, 10 * batchWaitMs);
+  return movableMs !== null && movableMs > patienceMs && (rate === null || rate === 0);
+}
+
+async function askGroup(database: D1Database, projections: readonly Projection[]): Promise<GroupAnswer> {
+  const names = JSON.stringify(projections.map(({ name }) => name));
+  // -1: count all dead letters.
+  const [conditions, sums] = await database.batch<Record<string, unknown>>([
+    conditionStatement(database, projections, -1),
+    database
+      .prepare(
+        `SELECT
+          c.projection AS projection,
+          substr(c.stream, 1, instr(c.stream, '-') - 1) AS category,
+          sum(c.version) AS applied,
+          max(c.event_id) AS newestId
+        FROM json_each(?1) AS wanted
+        CROSS JOIN projection_pointer AS pointer ON pointer.projection = wanted.value AND pointer.live_revision > 0
+        CROSS JOIN checkpoint AS c ON c.projection = pointer.projection AND c.slot = pointer.live_slot
+        GROUP BY 1, 2`,
+      )
+      .bind(names),
+  ]);
+  return {
+    conditions: toConditions(conditions?.results ?? []),
+    sums: (sums?.results ?? []) as unknown as readonly Sum[],
+  };
+}
+
+interface Leader extends LiveProjection {
+  readonly applied: number;
+}
+
+/** For each category, the projection of any group that has applied the most of it. */
+function leadersOf(
+  registry: ProjectionStatusPorts['registry'],
+  asked: ReadonlyMap<Group, GroupAnswer>,
+): ReadonlyMap<string, Leader> {
+  const leaders = new Map<string, Leader>();
+  for (const group of registry.groups) {
+    const answer = asked.get(group);
+    for (const { projection: name, category, applied } of answer?.sums ?? []) {
+      const live = answer?.conditions.get(name)?.live;
+      if (live && applied > (leaders.get(category)?.applied ?? 0))
+        leaders.set(category, { name, group, live, applied });
+    }
+  }
+  return leaders;
+}
+
+/** By how many events a projection is behind the leaders, and in which of its categories. */
+function behind(
+  { follows }: Projection,
+  own: readonly Sum[],
+  leaders: ReadonlyMap<string, Leader>,
+): { readonly events: number; readonly categories: readonly CategoryLag[] } {
+  let events = 0;
+  const categories: CategoryLag[] = [];
+  for (const category of Object.keys(follows)) {
+    const { applied = 0, newestId = '' } = own.find((sum) => sum.category === category) ?? {};
+    const leader = leaders.get(category);
+    if (!leader || leader.applied <= applied) continue;
+    events += leader.applied - applied;
+    categories.push({ category, leader, newestId });
+  }
+  return { events, categories };
+}
+
+async function ageOf(
+  ports: ProjectionStatusPorts,
+  projection: LiveProjection,
+  categories: readonly CategoryLag[],
+  hasDeadLetters: boolean,
+  now: number,
+): Promise<{ readonly ms: number | null; readonly movableMs: number | null }> {
+  if (categories.length === 0 && !hasDeadLetters) return { ms: 0, movableMs: 0 };
+  try {
+    const { movable, held } = await findOldestUnapplied(ports, projection, categories, hasDeadLetters);
+    const [movableMs, heldMs] = [movable, held].map((time) => (time === undefined ? 0 : Math.max(0, now - time)));
+    return { ms: Math.max(movableMs ?? 0, heldMs ?? 0), movableMs: movableMs ?? 0 };
+  } catch (error) {
+    ports.report('projection.lag-unknown', { projection: projection.name, error: String(error) });
+    return { ms: null, movableMs: null };
+  }
+}
+
+/** Events a second since the sample before, which this one replaces. Two looks in one millisecond are one. */
+function rateSince(samples: Map<string, Sample>, name: string, sample: Sample): number | null {
+  const before = samples.get(name);
+  const passedMs = before ? sample.at - before.at : 0;
+  if (before && passedMs <= 0) return null;
+  samples.set(name, sample);
+  const isOfSameTables = before?.live.slot === sample.live.slot && before.live.revision === sample.live.revision;
+  if (!before || !isOfSameTables || passedMs > MAX_SAMPLE_AGE_MS) return null;
+  return (Math.max(0, sample.applied - before.applied) * 1_000) / passedMs;
+}
+
+function total(sums: readonly Sum[]): number {
+  return sums.reduce((sum, { applied }) => sum + applied, 0);
+}

@@ -1,0 +1,137 @@
+import { env } from 'cloudflare:workers';
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import type { Group } from '../../../src/eventsourcing/group.ts';
+import { projectionComplaints } from '../../../src/eventsourcing/read/health.ts';
+import type { GroupDatabases } from '../../../src/eventsourcing/read/projection-condition.ts';
+import { faultyDatabase } from '../../support/database.ts';
+import {
+  bareProjection,
+  bareRegistry,
+  meteredDatabase,
+  setBuild,
+  setCheckpoints,
+  setDeadLetter,
+  setPointer,
+} from '../../support/projections.ts';
+
+const near: Group = { name: 'near', batchWaitMs: 1_000 };
+const far: Group = { name: 'far', batchWaitMs: 10_000 };
+
+function portsOf(overrides: Partial<GroupDatabases> = {}): GroupDatabases {
+  return {
+    registry: bareRegistry(
+      [near, far],
+      [bareProjection('seats', near, ['seat']), bareProjection('guests', far, ['seat'])],
+    ),
+    databaseOf: (group) => (group === near ? env.SERVING_DB : env.REPORTING_DB),
+    report: () => undefined,
+    ...overrides,
+  };
+}
+
+const complaints = () => projectionComplaints(portsOf());
+
+beforeEach(async () => {
+  for (const database of [env.SERVING_DB, env.REPORTING_DB]) {
+    await database.batch(
+      ['checkpoint', 'dead_letter', 'projection_pointer', 'projection_build'].map((table) =>
+        database.prepare(`DELETE FROM ${table}`),
+      ),
+    );
+  }
+  await setPointer(env.SERVING_DB, 'seats');
+  await setPointer(env.REPORTING_DB, 'guests');
+});
+
+describe('what is wrong with the projections', () => {
+  it('is nothing when all are live and move', async () => {
+    await setCheckpoints(env.SERVING_DB, 'seats', [{ stream: 'seat-1', version: 1 }]);
+    expect(await complaints()).toEqual([]);
+  });
+
+  it.each([
+    ['fails', () => Promise.reject(new Error('D1_ERROR: Network connection lost.'))],
+    ['hangs', () => new Promise<never>(() => undefined)],
+  ])('is a database that %s, and then the others are asked all the same', async (_, beforeQuery) => {
+    await setPointer(env.SERVING_DB, 'seats', 0);
+    const { database } = faultyDatabase(env.REPORTING_DB, { beforeQuery });
+    const ports = portsOf({ databaseOf: (group) => (group === near ? env.SERVING_DB : database) });
+    expect(await projectionComplaints(ports, { timeoutMs: 200 })).toEqual([
+      expect.stringContaining('seats was never built'),
+      expect.stringMatching(/^the database of the group "far" does not answer/),
+    ]);
+  });
+
+  it('is how many open dead letters which projection has, and never of which streams', async () => {
+    await setDeadLetter(env.SERVING_DB, 'seats', 'seat-secret-1', 1);
+    expect(await complaints()).toEqual([
+      'the projection seats has 1 open dead letter: deploy a repaired handler, then replay or skip',
+    ]);
+    await setDeadLetter(env.SERVING_DB, 'seats', 'seat-secret-2', 1);
+    await setDeadLetter(env.SERVING_DB, 'seats', 'seat-suspicion', 1, false);
+    await setDeadLetter(env.SERVING_DB, 'seats', 'seat-passed', 1);
+    await setCheckpoints(env.SERVING_DB, 'seats', [{ stream: 'seat-passed', version: 1 }]);
+    const [complaint, ...others] = await complaints();
+    expect(complaint).toContain('seats has 2 open dead letters');
+    expect(complaint).not.toMatch(/secret|Ada/);
+    expect(others).toEqual([]);
+  });
+
+  it('is a build that failed, unless a later one did not', async () => {
+    await setBuild(env.REPORTING_DB, 'guests', 'failed', { startedAt: '2026-01-01T00:00:00.000Z' });
+    const [complaint = '', ...others] = await complaints();
+    expect(complaint).toMatch(/latest build of the projection guests failed/);
+    expect(complaint).not.toContain('secret');
+    expect(others).toEqual([]);
+    await setBuild(env.REPORTING_DB, 'guests', 'swapped', { startedAt: '2026-01-02T00:00:00.000Z' });
+    expect(await complaints()).toEqual([]);
+    await setBuild(env.REPORTING_DB, 'guests', 'failed', { startedAt: '2026-01-03T00:00:00.000Z' });
+    expect(await complaints()).toHaveLength(1);
+  });
+
+  it('is a live revision that this Worker has no code for, with what to do first', async () => {
+    await setPointer(env.REPORTING_DB, 'guests', 3);
+    const [complaint] = await complaints();
+    expect(complaint).toMatch(/guests is live at revision 3.*roll the projection back before the Worker/);
+  });
+
+  it('is a projection that nothing is live of, whether it is being built or not', async () => {
+    await setPointer(env.REPORTING_DB, 'guests', 0);
+    expect(await complaints()).toEqual([expect.stringMatching(/guests was never built.*build it/)]);
+    await setBuild(env.REPORTING_DB, 'guests', 'building');
+    expect(await complaints()).toEqual([expect.stringContaining('guests is being built for the first time')]);
+  });
+});
+
+describe('what it costs to ask', () => {
+  async function rowsRead(): Promise<number> {
+    const { database, bill } = meteredDatabase(env.SERVING_DB);
+    await projectionComplaints(
+      portsOf({
+        databaseOf: () => database,
+        registry: bareRegistry([near], [bareProjection('seats', near, ['seat'])]),
+      }),
+    );
+    expect(bill.rowsWritten).toBe(0);
+    return bill.rowsRead;
+  }
+
+  it('is a few rows for each projection, whatever the number of streams', async () => {
+    const before = await rowsRead();
+    // Its name, its pointer, and a search each for dead letters and builds.
+    expect(before).toBeLessThanOrEqual(4);
+    await setCheckpoints(
+      env.SERVING_DB,
+      'seats',
+      Array.from({ length: 2_000 }, (_, index) => ({ stream: `seat-${index}`, version: 1 })),
+    );
+    expect(await rowsRead()).toBe(before);
+  });
+
+  it('is bounded, however many dead letters there are', async () => {
+    for (let index = 0; index < 1_200; index += 1) await setDeadLetter(env.SERVING_DB, 'seats', `seat-${index}`, 1);
+    expect(await complaints()).toEqual([expect.stringContaining('more than 1000 open dead letters')]);
+    expect(await rowsRead()).toBeLessThan(2_100);
+  });
+});

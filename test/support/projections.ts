@@ -1,0 +1,146 @@
+import type { Group } from '../../src/eventsourcing/group.ts';
+import type { Projection } from '../../src/eventsourcing/read/projection.ts';
+import type { Slot } from '../../src/eventsourcing/read/slot-tables.ts';
+import type { Registry } from '../../src/eventsourcing/registry.ts';
+
+/** A projection as far as whoever operates it sees it: it has no tables and handles nothing. */
+export function bareProjection(name: string, group: Group, categories: readonly string[], revision = 1): Projection {
+  return {
+    name,
+    revision,
+    group,
+    mode: 'asynchronous',
+    follows: Object.fromEntries(categories.map((category) => [category, {}])),
+    row: undefined,
+    appends: {},
+    counters: {},
+    handlers: {},
+    tables: () => ({}),
+  };
+}
+
+/** A registry of such projections: what this Worker has code for. */
+export function bareRegistry(
+  groups: readonly Group[],
+  projections: readonly Projection[],
+): Pick<Registry, 'groups' | 'projectionsOf' | 'revisionOf'> {
+  return {
+    groups,
+    projectionsOf: (group) => projections.filter((projection) => projection.group === group),
+    revisionOf: (name, revision) => projections.find((one) => one.name === name && one.revision === revision),
+  };
+}
+
+export async function setPointer(database: D1Database, projection: string, liveRevision = 1, slot: Slot = 'a') {
+  await database
+    .prepare(
+      'INSERT OR REPLACE INTO projection_pointer (projection, epoch, live_revision, live_slot) VALUES (?, 1, ?, ?)',
+    )
+    .bind(projection, liveRevision, slot)
+    .run();
+}
+
+/** Where a projection has a stream; `at` orders the events of all streams in time. */
+export interface CheckpointRow {
+  readonly stream: string;
+  readonly version: number;
+  readonly at?: number;
+}
+
+export async function setCheckpoints(
+  database: D1Database,
+  projection: string,
+  rows: readonly CheckpointRow[],
+  slot: Slot = 'a',
+) {
+  await database
+    .prepare(
+      `INSERT OR REPLACE INTO checkpoint (projection, slot, stream, version, event_id)
+      SELECT ?1, ?2, value ->> 'stream', value ->> 'version', printf('0190-%08d', value ->> 'at')
+      FROM json_each(?3)`,
+    )
+    .bind(projection, slot, JSON.stringify(rows))
+    .run();
+}
+
+export async function setDeadLetter(
+  database: D1Database,
+  projection: string,
+  stream: string,
+  version: number,
+  isOpen = true,
+) {
+  await database
+    .prepare(
+      `INSERT OR REPLACE INTO dead_letter
+        (projection, stream, version, event_id, cause, kind, error, tries, first_at, last_at, is_open)
+      VALUES (?1, ?2, ?3, 'id-' || ?2, 'poison', 'Error', 'Ada Lovelace is no number', 3, '', '', ?4)`,
+    )
+    .bind(projection, stream, version, isOpen ? 1 : 0)
+    .run();
+}
+
+export async function setBuild(
+  database: D1Database,
+  projection: string,
+  state: string,
+  { id = crypto.randomUUID(), startedAt = '2026-01-01T00:00:00.000Z' } = {},
+) {
+  await database
+    .prepare(
+      `INSERT INTO projection_build
+        (id, projection, revision, slot, live_revision, state, accepts_differences, is_trial, replayed, total, error,
+         started_at, updated_at)
+      VALUES (?, ?, 2, 'b', 1, ?, 0, 0, 40, 100, '{"stream":"secret-1"}', ?, ?)`,
+    )
+    .bind(id, projection, state, startedAt, startedAt)
+    .run();
+  return id;
+}
+
+/** A database that counts the rows that D1 bills for. */
+export function meteredDatabase(real: D1Database) {
+  const bill = { rowsRead: 0, rowsWritten: 0 };
+  const inner = new Map<D1PreparedStatement, D1PreparedStatement>();
+
+  function count({ meta }: D1Result): void {
+    bill.rowsRead += meta.rows_read;
+    bill.rowsWritten += meta.rows_written;
+  }
+
+  function metered(statement: D1PreparedStatement): D1PreparedStatement {
+    const wrapped = new Proxy(statement, {
+      get(target, property) {
+        if (property === 'bind') return (...values: unknown[]) => metered(target.bind(...values));
+        const run = async () => {
+          const answer = await target.all();
+          count(answer);
+          return answer;
+        };
+        if (property === 'all' || property === 'run') return run;
+        if (property !== 'first') return Reflect.get(target, property) as unknown;
+        return async (column?: string) => {
+          const [row = null] = (await run()).results;
+          return column === undefined ? row : (row?.[column] ?? null);
+        };
+      },
+    });
+    inner.set(wrapped, statement);
+    return wrapped;
+  }
+
+  const database = new Proxy(real, {
+    get(target, property) {
+      if (property === 'prepare') return (sql: string) => metered(target.prepare(sql));
+      if (property === 'batch') {
+        return async (statements: D1PreparedStatement[]) => {
+          const answers = await target.batch(statements.map((statement) => inner.get(statement) ?? statement));
+          answers.forEach(count);
+          return answers;
+        };
+      }
+      return Reflect.get(target, property) as unknown;
+    },
+  });
+  return { database, bill };
+}
