@@ -1,0 +1,300 @@
+import { env } from 'cloudflare:workers';
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import type { Group } from '../../../src/eventsourcing/group.ts';
+import type { HintMessage } from '../../../src/eventsourcing/message.ts';
+import { type SweepOptions, type SweepPorts, sweepStep } from '../../../src/eventsourcing/read/sweep.ts';
+import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
+import { faultyDatabase } from '../../support/database.ts';
+import {
+  bareProjection,
+  bareRegistry,
+  meteredDatabase,
+  setCheckpoints,
+  setDeadLetter,
+  setPointer,
+} from '../../support/projections.ts';
+
+const near: Group = { name: 'near', batchWaitMs: 1_000 };
+const far: Group = { name: 'far', batchWaitMs: 10_000 };
+
+interface Sent {
+  readonly group: string;
+  readonly message: HintMessage;
+  readonly delaySeconds: number;
+}
+
+const sent: Sent[] = [];
+
+function portsOf(overrides: Partial<SweepPorts> = {}): SweepPorts {
+  return {
+    registry: bareRegistry(
+      [near, far],
+      [
+        bareProjection('seats', near, ['seat']),
+        bareProjection('guests', far, ['seat', 'guest']),
+        bareProjection('visits', far, ['seat']),
+      ],
+    ),
+    databaseOf: (group) => (group === near ? env.SERVING_DB : env.REPORTING_DB),
+    async send({ name }, message, { delaySeconds }) {
+      sent.push({ group: name, message, delaySeconds });
+    },
+    clock: manualClock(),
+    report: () => undefined,
+    ...overrides,
+  };
+}
+
+const step = (overrides: Partial<SweepPorts> = {}, options: SweepOptions = {}) =>
+  sweepStep(portsOf(overrides), options);
+
+/** What each group was reminded of, in the order in which it was sent. */
+const reminders = () =>
+  sent.flatMap(({ group, message }) =>
+    message.hints.map(({ stream, fromVersion, toVersion }) => [group, stream, fromVersion, toVersion]),
+  );
+
+const cursor = () => env.SERVING_DB.prepare('SELECT stream FROM sweep').first<string>('stream');
+
+const streams = (count: number, version = 1) =>
+  Array.from({ length: count }, (_, index) => ({ stream: `seat-${String(index).padStart(4, '0')}`, version }));
+
+beforeEach(async () => {
+  sent.length = 0;
+  for (const database of [env.SERVING_DB, env.REPORTING_DB]) {
+    await database.batch(
+      ['checkpoint', 'dead_letter', 'projection_pointer', 'sweep'].map((table) =>
+        database.prepare(`DELETE FROM ${table}`),
+      ),
+    );
+  }
+  await setPointer(env.SERVING_DB, 'seats');
+  await setPointer(env.REPORTING_DB, 'guests');
+  await setPointer(env.REPORTING_DB, 'visits');
+});
+
+async function all(rows: { stream: string; version: number }[]): Promise<void> {
+  await setCheckpoints(env.SERVING_DB, 'seats', rows);
+  await setCheckpoints(env.REPORTING_DB, 'guests', rows);
+  await setCheckpoints(env.REPORTING_DB, 'visits', rows);
+}
+
+describe('a step of the sweep', () => {
+  it('sends nothing where all are equally far', async () => {
+    await all(streams(3));
+    expect(await step()).toEqual({
+      looked: 3,
+      behind: 0,
+      sent: 0,
+      isStart: true,
+      isComplete: true,
+      unreachable: [],
+      pauseMs: 0,
+    });
+    expect(sent).toEqual([]);
+  });
+
+  it('is complete at once where there is no stream', async () => {
+    expect(await step()).toMatchObject({ looked: 0, isStart: true, isComplete: true });
+  });
+
+  it('reminds the group that lags, in its own queue, from its slowest projection to what the fastest of any group has', async () => {
+    await setCheckpoints(env.SERVING_DB, 'seats', [{ stream: 'seat-1', version: 7 }]);
+    await setCheckpoints(env.REPORTING_DB, 'guests', [
+      { stream: 'guest-1', version: 9 },
+      { stream: 'seat-1', version: 5 },
+    ]);
+    await setCheckpoints(env.REPORTING_DB, 'visits', [{ stream: 'seat-1', version: 3 }]);
+    expect(await step()).toMatchObject({ looked: 2, behind: 1, sent: 1 });
+    expect(sent).toEqual([
+      {
+        group: 'far',
+        message: { sender: 'reminder', hints: [{ stream: 'seat-1', fromVersion: 4, toVersion: 7 }] },
+        delaySeconds: 0,
+      },
+    ]);
+  });
+
+  it('takes a projection without a row to be at version 0', async () => {
+    await setCheckpoints(env.REPORTING_DB, 'guests', [{ stream: 'seat-1', version: 2 }]);
+    await step();
+    expect(reminders()).toEqual([
+      ['near', 'seat-1', 1, 2],
+      ['far', 'seat-1', 1, 2],
+    ]);
+  });
+
+  it('leaves out a stream that an open dead letter holds, and only in that projection', async () => {
+    await all(streams(2, 5));
+    await setCheckpoints(env.REPORTING_DB, 'visits', streams(2, 3));
+    await setDeadLetter(env.REPORTING_DB, 'visits', 'seat-0000', 4);
+    await step();
+    expect(reminders()).toEqual([['far', 'seat-0001', 4, 5]]);
+
+    sent.length = 0;
+    await setCheckpoints(env.REPORTING_DB, 'guests', streams(2, 2));
+    await step();
+    expect(reminders()).toEqual([
+      ['far', 'seat-0000', 3, 5],
+      ['far', 'seat-0001', 3, 5],
+    ]);
+  });
+
+  it('minds no dead letter that is closed, or that the checkpoint has passed', async () => {
+    await all(streams(2, 5));
+    await setCheckpoints(env.REPORTING_DB, 'visits', streams(2, 4));
+    await setDeadLetter(env.REPORTING_DB, 'visits', 'seat-0000', 5, false);
+    await setDeadLetter(env.REPORTING_DB, 'visits', 'seat-0001', 4);
+    expect((await step()).behind).toBe(2);
+  });
+
+  it('leaves out a projection that no reminder would move: without a live slot, or without code for it', async () => {
+    await setCheckpoints(env.SERVING_DB, 'seats', streams(1));
+    await setPointer(env.REPORTING_DB, 'guests', 0);
+    await setPointer(env.REPORTING_DB, 'visits', 2);
+    expect(await step()).toMatchObject({ looked: 1, behind: 0, sent: 0 });
+  });
+
+  it('judges by the live slot, and learns the head from the other one too', async () => {
+    await all(streams(1, 2));
+    await setPointer(env.REPORTING_DB, 'visits', 1, 'b');
+    await setCheckpoints(env.REPORTING_DB, 'visits', streams(1, 1), 'b');
+    await setCheckpoints(env.SERVING_DB, 'seats', streams(1, 4), 'b');
+    await step();
+    expect(reminders()).toEqual([
+      ['near', 'seat-0000', 3, 4],
+      ['far', 'seat-0000', 2, 4],
+    ]);
+  });
+
+  it('packs many streams into a message, and has the messages come one batch wait after the other', async () => {
+    await setCheckpoints(env.SERVING_DB, 'seats', streams(500));
+    const { behind, sent: messages, pauseMs } = await step();
+    expect([behind, messages]).toEqual([500, sent.length]);
+    expect(messages).toBeLessThanOrEqual(5);
+    expect(reminders()).toHaveLength(500);
+    expect(sent.map(({ delaySeconds }) => delaySeconds)).toEqual(sent.map((_, index) => 10 * index));
+    expect(pauseMs).toBe(messages * 10_000);
+  });
+});
+
+describe('a pass of the sweep', () => {
+  it('looks at every stream of every group once, page by page, in their order', async () => {
+    await setCheckpoints(env.SERVING_DB, 'seats', streams(25));
+    await setCheckpoints(
+      env.REPORTING_DB,
+      'guests',
+      Array.from({ length: 12 }, (_, index) => ({ stream: `guest-${index}`, version: 1 })),
+    );
+    const steps = [];
+    do steps.push(await step({}, { streamsAtOnce: 10 }));
+    while (!steps.at(-1)?.isComplete);
+    expect(steps.map(({ looked }) => looked)).toEqual([10, 10, 10, 7]);
+    expect(steps.map(({ isStart }) => isStart)).toEqual([true, false, false, false]);
+    expect(reminders().map(([, stream]) => stream)).toEqual(streams(25).map(({ stream }) => stream));
+    expect(await step({}, { streamsAtOnce: 10 })).toMatchObject({ looked: 10, isStart: true, isComplete: false });
+  });
+
+  it('ends with an empty step where the last page was full', async () => {
+    await all(streams(4));
+    expect(await step({}, { streamsAtOnce: 2 })).toMatchObject({ looked: 2, isComplete: false });
+    expect(await step({}, { streamsAtOnce: 2 })).toMatchObject({ looked: 2, isComplete: false });
+    expect(await step({}, { streamsAtOnce: 2 })).toMatchObject({ looked: 0, isComplete: true, isStart: false });
+  });
+
+  it('is moved on once by two steps at the same time', async () => {
+    await all(streams(6));
+    await Promise.all([step({}, { streamsAtOnce: 2 }), step({}, { streamsAtOnce: 2 })]);
+    expect(await cursor()).toBe('seat-0001');
+  });
+
+  it('is not set back by a step that was overtaken', async () => {
+    await all(streams(6));
+    await step({}, { streamsAtOnce: 2 });
+    const { database } = faultyDatabase(env.SERVING_DB, {
+      async beforeBatch() {
+        await step({}, { streamsAtOnce: 2 });
+        await step({}, { streamsAtOnce: 1 });
+      },
+    });
+    await step({ databaseOf: (group) => (group === near ? database : env.REPORTING_DB) }, { streamsAtOnce: 2 });
+    expect(await cursor()).toBe('seat-0004');
+  });
+});
+
+describe('a group that cannot be reached', () => {
+  const away = () => {
+    throw new Error('D1_ERROR: Network connection lost.');
+  };
+  const hung = () => new Promise<never>(() => undefined);
+
+  it.each([
+    ['fails', away],
+    ['hangs', hung],
+  ])(
+    'is left out and named when its database %s; the others are seen to, and the cursor waits',
+    async (_, beforeBatch) => {
+      await setCheckpoints(env.SERVING_DB, 'seats', streams(3, 1));
+      await setCheckpoints(env.SERVING_DB, 'seats', streams(3, 2), 'b');
+      const { database } = faultyDatabase(env.REPORTING_DB, { beforeBatch });
+      const databaseOf = (group: Group) => (group === near ? env.SERVING_DB : database);
+      const first = await step({ databaseOf }, { timeoutMs: 200, streamsAtOnce: 2 });
+      expect(first).toMatchObject({ looked: 2, behind: 2, isComplete: false, unreachable: ['far'] });
+      expect(reminders().map(([group]) => group)).toEqual(['near', 'near']);
+      expect(await cursor()).toBeNull();
+
+      const second = await step({}, { streamsAtOnce: 2 });
+      expect(second).toMatchObject({ looked: 2, isStart: true, unreachable: [] });
+      expect(await cursor()).toBe('seat-0001');
+    },
+  );
+
+  it('ends the step when it is the one that keeps the cursor', async () => {
+    await all(streams(1));
+    const { database } = faultyDatabase(env.SERVING_DB, { beforeQuery: away });
+    const databaseOf = (group: Group) => (group === near ? database : env.REPORTING_DB);
+    expect(await step({ databaseOf })).toMatchObject({ looked: 0, isComplete: false, unreachable: ['near'] });
+  });
+
+  it.each([
+    ['fails', away],
+    ['hangs', hung],
+  ])('is named when its queue %s, and its streams are looked at again', async (_, send) => {
+    await setCheckpoints(env.SERVING_DB, 'seats', streams(2));
+    expect(await step({ send: async () => send() }, { timeoutMs: 200 })).toMatchObject({
+      behind: 2,
+      sent: 0,
+      isComplete: false,
+      unreachable: ['far'],
+    });
+    expect(await step()).toMatchObject({ behind: 2, isStart: true, isComplete: true, unreachable: [] });
+    expect(reminders()).toHaveLength(2);
+  });
+});
+
+describe('what a step costs', () => {
+  it('is a bounded number of rows, whatever the number of streams: a page for each projection, and the cursor', async () => {
+    const costOf = async () => {
+      const [serving, reporting] = [meteredDatabase(env.SERVING_DB), meteredDatabase(env.REPORTING_DB)];
+      await step(
+        { databaseOf: (group) => (group === near ? serving.database : reporting.database) },
+        { streamsAtOnce: 50 },
+      );
+      return {
+        read: serving.bill.rowsRead + reporting.bill.rowsRead,
+        written: serving.bill.rowsWritten + reporting.bill.rowsWritten,
+      };
+    };
+    await all(streams(200));
+    const few = await costOf();
+    await all(streams(2_000));
+    const many = await costOf();
+    const [PROJECTIONS, POINTERS, CURSOR] = [3, 3, 3];
+    // A search that finds nothing is billed as a row: in the other slot, and for dead letters.
+    const EMPTY = 2 * PROJECTIONS;
+    expect(many.read).toBeLessThanOrEqual(50 * PROJECTIONS + POINTERS + CURSOR + EMPTY);
+    expect(many.read - few.read).toBeLessThanOrEqual(1);
+    expect(many.written).toBe(1);
+  });
+});
