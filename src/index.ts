@@ -10,5 +10,5 @@ export { Aggregate };
 /** Does the work of a projection's build: wrangler.toml binds it as REBUILDS. */
 export { Rebuild };
 
-/** `fetch` serves the HTTP API, `queue` moves the projections. */
+/** `fetch` serves the HTTP API, `queue` moves the projections, `scheduled` does what the clock asks for. */
 export default handler;

@@ -14,9 +14,11 @@ import type { DeadLetterPorts } from './eventsourcing/read/dead-letter-operation
 import { type Pointer, type Target, pointerCache } from './eventsourcing/read/pointer.ts';
 import { failTarget } from './eventsourcing/read/pointer-change.ts';
 import type { Projection } from './eventsourcing/read/projection.ts';
+import type { ProjectionStatusPorts } from './eventsourcing/read/projection-status.ts';
 import type { ProjectionWorkerPorts } from './eventsourcing/read/projection-worker.ts';
 import { workflowRunner } from './eventsourcing/read/rebuild-workflow.ts';
 import { singleFlight } from './eventsourcing/read/single-flight.ts';
+import type { SweepPorts } from './eventsourcing/read/sweep.ts';
 import { type TokenCodec, tokenCodec } from './eventsourcing/read/token-codec.ts';
 import type { Registry } from './eventsourcing/registry.ts';
 import type { StreamId } from './eventsourcing/stream.ts';
@@ -24,15 +26,21 @@ import type { AggregateOptions } from './eventsourcing/write/aggregate.ts';
 import type { AggregateHost } from './eventsourcing/write/aggregate-object.ts';
 import { type AggregateRpc, type Aggregates, durableAggregates } from './eventsourcing/write/aggregates.ts';
 import { type CommandBus, type CommandHandlers, createCommandBus } from './eventsourcing/write/command-bus.ts';
+import { reportingBus } from './eventsourcing/write/command-log.ts';
 import type { RelayOptions } from './eventsourcing/write/relay.ts';
 import { systemClock } from './clock.ts';
 import { log } from './log.ts';
+
+export interface SendOptions {
+  /** How long the queue keeps the message back, in seconds. Default: not at all. */
+  readonly delaySeconds?: number;
+}
 
 /** The ports to the platform. Production uses them as they are here; tests replace single ones, to inject faults. */
 export interface Platform {
   readonly clock: Clock;
   readonly aggregateStub: (env: Env, stream: StreamId) => AggregateRpc;
-  readonly send: (env: Env, group: Group, message: HintMessage) => Promise<void>;
+  readonly send: (env: Env, group: Group, message: HintMessage, options?: SendOptions) => Promise<void>;
   readonly database: (env: Env, group: Group) => D1Database;
   readonly aggregateOptions?: AggregateOptions;
   readonly relayOptions?: RelayOptions;
@@ -44,8 +52,8 @@ export interface Platform {
 export const cloudflare: Platform = {
   clock: systemClock,
   aggregateStub: (env, stream) => env.AGGREGATES.get(env.AGGREGATES.idFromName(stream)) as unknown as AggregateRpc,
-  send: async (env, group, message) => {
-    await queueOf(env, group).send(message, { contentType: 'json' });
+  send: async (env, group, message, options = {}) => {
+    await queueOf(env, group).send(message, { ...options, contentType: 'json' });
   },
   database: databaseOf,
   buildRunner: (env) => workflowRunner(env.REBUILDS),
@@ -77,6 +85,9 @@ export interface Runtime {
   readonly deadLetters: (projection: Projection) => DeadLetterPorts;
   readonly databaseOf: (group: Group) => D1Database;
   readonly worker: ProjectionWorkerPorts;
+  /** For whoever asks how the projections are; it remembers the look before, for the rate. */
+  readonly status: ProjectionStatusPorts;
+  readonly sweep: SweepPorts;
   readonly aggregateHost: AggregateHost;
   /** Throws when the deployment has no key. */
   tokens(): TokenCodec;
@@ -93,7 +104,8 @@ export function createRuntime(
   const { clock } = platform;
   const aggregates = durableAggregates((stream) => platform.aggregateStub(env, stream));
   const database = (group: Group) => platform.database(env, group);
-  const send = (group: Group, message: HintMessage) => platform.send(env, group, message);
+  const send = (group: Group, message: HintMessage, options?: SendOptions) =>
+    platform.send(env, group, message, options);
   const pointers = pointerCache();
 
   function runCatchUp(
@@ -151,7 +163,11 @@ export function createRuntime(
   return {
     registry,
     bus() {
-      bus ??= createCommandBus(...modules.map(({ commands }) => commands({ aggregates, clock })));
+      bus ??= reportingBus(
+        createCommandBus(...modules.map(({ commands }) => commands({ aggregates, clock }))),
+        clock,
+        log,
+      );
       return bus;
     },
     aggregates,
@@ -195,6 +211,15 @@ export function createRuntime(
       send,
       report: log,
     },
+    status: {
+      registry,
+      databaseOf: database,
+      loadEvents: aggregates.load,
+      clock,
+      samples: new Map(),
+      report: log,
+    },
+    sweep: { registry, databaseOf: database, send, clock, report: log },
     tokens,
     aggregateHost: {
       clock,

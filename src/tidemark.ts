@@ -13,8 +13,11 @@ import { deadLetterRoutes } from './operations/dead-letter-routes.ts';
 import { metaRoutes } from './operations/meta-routes.ts';
 import { rebuildRoutes } from './operations/rebuild-routes.ts';
 import { feedRoute } from './operations/feed-route.ts';
+import { projectionRoutes } from './operations/projection-routes.ts';
 import { streamRoutes } from './operations/stream-routes.ts';
+import { sweepRoute } from './operations/sweep-route.ts';
 import { type Platform, type Runtime, createRuntime } from './runtime.ts';
+import { runScheduledJobs } from './scheduled-jobs.ts';
 
 /** Puts a domain on a platform: the Worker's handlers and its Durable Object class. */
 export function tidemark(domain: readonly Module[], platform: Platform) {
@@ -38,6 +41,8 @@ export function tidemark(domain: readonly Module[], platform: Platform) {
     feedRoute(archive),
     ...rebuildRoutes,
     ...deadLetterRoutes,
+    ...projectionRoutes,
+    sweepRoute,
   ];
   const app = createApp(runtimeOf, [...routes, ...metaRoutes(routes, problems)], problems);
 
@@ -50,7 +55,17 @@ export function tidemark(domain: readonly Module[], platform: Platform) {
         batch.retryAll();
         return;
       }
-      await consumeHints(runtimeOf(env).worker, group, batch.messages);
+      const { worker, clock } = runtimeOf(env);
+      const startedAt = clock.now();
+      await consumeHints(worker, group, batch.messages);
+      log('queue.batch', {
+        group: group.name,
+        messages: batch.messages.length,
+        durationMs: clock.now() - startedAt,
+      });
+    },
+    async scheduled(_controller, env) {
+      await runScheduledJobs(runtimeOf(env));
     },
   };
   return {

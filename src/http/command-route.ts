@@ -81,7 +81,6 @@ async function runCommand<Params extends z.ZodObject, Body extends z.ZodType>(
   route: CommandRoute<Params, Body>,
 ): Promise<Response> {
   const { runtime, actor, correlationId, requestId } = c.var;
-  const startedAt = runtime.clock.now();
   const params = parseParams(c, route.params);
   const key = idempotencyKey(c);
   const expected = route.creates ? undefined : expectedVersion(c);
@@ -104,13 +103,6 @@ async function runCommand<Params extends z.ZodObject, Body extends z.ZodType>(
     seenVersion: c.var.causal.seenVersion,
   })) as Executed;
 
-  log('command', {
-    type: command.type,
-    stream: result.stream,
-    outcome: result.outcome,
-    correlationId,
-    durationMs: runtime.clock.now() - startedAt,
-  });
   return answer(c, route, result, preferred);
 }
 

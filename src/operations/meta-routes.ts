@@ -3,40 +3,13 @@ import * as z from 'zod';
 import { openApiDocument } from '../http/openapi.ts';
 import { PROBLEMS, Problem, type ProblemTypes } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
+import { healthRoute } from './health-route.ts';
 
 /** Routes about the API itself: is it well, what is it, what do its problems mean. */
 export function metaRoutes(routes: readonly Route[], problems: ProblemTypes): readonly Route[] {
   let document: object | undefined;
   const meta: readonly Route[] = [
-    {
-      method: 'GET',
-      path: '/health',
-      operation: {
-        id: 'getHealth',
-        summary: 'Whether the deployment is complete',
-        tag: 'operations',
-        requestHeaders: [],
-        answers: {
-          200: {
-            description: '`degraded` names what is missing.',
-            schema: z.strictObject({ status: z.enum(['ok', 'degraded']), reasons: z.array(z.string()) }),
-            example: { status: 'ok', reasons: [] },
-          },
-        },
-        problems: [],
-      },
-      handlers: [
-        (c) => {
-          const reasons = [
-            ...(c.env.CAUSAL_TOKEN_KEY ? [] : ['the secret CAUSAL_TOKEN_KEY is not set']),
-            ...(c.env.OPERATIONS_KEY || c.env.OPERATIONS_ACCESS === 'open'
-              ? []
-              : ['the secret OPERATIONS_KEY is not set']),
-          ];
-          return c.json({ status: reasons.length === 0 ? 'ok' : 'degraded', reasons });
-        },
-      ],
-    },
+    healthRoute,
     {
       method: 'GET',
       path: '/problems/:code',

@@ -1,5 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { env } from 'cloudflare:workers';
+import { describe, expect, it, vi } from 'vitest';
 
+import type { Group } from '../../src/eventsourcing/group.ts';
+import { reporting } from '../../src/groups.ts';
 import {
   type Headers,
   asOperator,
@@ -8,11 +11,17 @@ import {
   get,
   json,
   orderAfter,
+  orderStep,
   placeOrder,
   post,
   request,
+  withToken,
 } from '../support/api.ts';
+import { faultyDatabase } from '../support/database.ts';
+import { ports } from '../support/platform.ts';
 import { expectInvalidFields, expectProblem } from '../support/problem.ts';
+import { setDeadLetter } from '../support/projections.ts';
+import { deliverEverything, hintsOf, sentHints, takeHints } from '../support/queue.ts';
 
 const KEY = 'an-operations-key-for-tests';
 
@@ -162,3 +171,173 @@ describe('GET /streams/{stream}/events', () => {
     }
   });
 });
+
+describe('GET /projections', () => {
+  const PATHS = ['/projections', '/projections/order-lookup', '/projections/nonesuch'];
+
+  it.each(PATHS)('is only for the operator: %s', async (path) => {
+    await expectProblem(get(path), 401, 'unauthorized');
+    await expectProblem(get(path, { Authorization: 'Bearer wrong' }), 401, 'unauthorized');
+  });
+
+  it('lists every projection of both groups, with all that there is to know', async () => {
+    const { items } = await json(get('/projections', asOperator));
+    const names = items.map(({ name, group }: { name: string; group: string }) => `${group}/${name}`);
+    for (const name of [
+      'serving/order-lookup',
+      'serving/product-catalog',
+      'reporting/dashboard',
+      'reporting/archive',
+    ]) {
+      expect(names).toContain(name);
+    }
+    for (const item of items) {
+      expect(Object.keys(item).toSorted()).toEqual([
+        'build',
+        'codeRevision',
+        'deadLetters',
+        'group',
+        'lag',
+        'mode',
+        'name',
+        'rate',
+        'revision',
+        'slot',
+        'stalled',
+        'state',
+      ]);
+      expect(item).toMatchObject({ state: 'live', slot: 'a', stalled: false, deadLetters: 0, build: null });
+      expect(item.revision).toBe(item.codeRevision);
+    }
+  });
+
+  it('tells how far a group lags that was not told, and that it has caught up once it was', async () => {
+    await deliverEverything();
+    const { orderId } = await placeOrder({}, { Prefer: 'wait=5' });
+    await deliverEverything();
+    const lagOf = async (name: string) => (await json(get(`/projections/${name}`, asOperator))).lag;
+    expect(await lagOf('dashboard')).toEqual({ events: 0, ms: 0 });
+
+    const shipped = await orderStep(orderId, 'shipment');
+    await get(`/orders/${orderId}`, withToken(shipped));
+    const lag = await lagOf('dashboard');
+    expect(lag.events).toBe(1);
+    expect(lag.ms).toBeGreaterThanOrEqual(0);
+    expect(await lagOf('order-lookup')).toEqual({ events: 0, ms: 0 });
+
+    await get('/dashboard', withToken(shipped));
+    expect(await lagOf('dashboard')).toEqual({ events: 0, ms: 0 });
+  });
+
+  it('of a name that does not exist is 404 with the names that do', async () => {
+    for (const name of ['nonesuch', 'Order-Lookup', '__proto__', 'archive%20']) {
+      const problem = await expectProblem(get(`/projections/${name}`, asOperator), 404, 'not-found');
+      expect(problem.detail).toContain('order-lookup');
+      expect(problem['names']).toContain('archive');
+    }
+  });
+
+  it('has no parameters', async () => {
+    for (const path of ['/projections?limit=1', '/projections/archive?limit=1']) {
+      expect(await expectInvalidFields(get(path, asOperator))).toEqual(['/limit']);
+    }
+  });
+
+  it('answers while a database is away, and says which projections it cannot tell about', async () => {
+    databaseAway(reporting);
+    const { items } = await json(get('/projections', asOperator));
+    const stateOf = (wanted: string) => items.find(({ name }: { name: string }) => name === wanted).state;
+    expect(stateOf('order-lookup')).toBe('live');
+    expect(stateOf('dashboard')).toBe('unreachable');
+    expect(await json(get('/projections/archive', asOperator))).toMatchObject({ state: 'unreachable', lag: null });
+  });
+});
+
+describe('POST /sweep', () => {
+  it('is only for the operator', async () => {
+    await expectProblem(request('POST', '/sweep'), 401, 'unauthorized');
+    await expectProblem(request('POST', '/sweep', { Authorization: 'Bearer wrong' }), 401, 'unauthorized');
+  });
+
+  it('finds a group that was not told of an order, and has it reminded', async () => {
+    await deliverEverything();
+    const { orderId, stream, answer } = await placeOrder();
+    await get(`/orders/${orderId}`, withToken(answer));
+    await sentHints(1, stream);
+    takeHints();
+    const swept = await json(request('POST', '/sweep', asOperator));
+    expect(swept).toMatchObject({ isStart: true, isComplete: true, unreachable: [] });
+    expect(swept.behind).toBeGreaterThanOrEqual(1);
+    expect(hintsOf(stream, reporting)).toEqual([{ stream, fromVersion: 1, toVersion: 1 }]);
+    await deliverEverything();
+    const { items } = await json(get('/projections', asOperator));
+    const lags = items.map(({ name, lag }: { name: string; lag: unknown }) => [name, lag]);
+    expect(lags).toContainEqual(['dashboard', { events: 0, ms: 0 }]);
+    expect(await json(request('POST', '/sweep', asOperator))).toMatchObject({ behind: 0, sent: 0, isComplete: true });
+  });
+
+  it('says which group it could not judge, and does not call the pass complete', async () => {
+    databaseAway(reporting);
+    const swept = await json(post('/sweep', {}, asOperator));
+    expect(swept).toMatchObject({ isComplete: false, unreachable: ['reporting'] });
+  });
+});
+
+describe('GET /health', () => {
+  it('is open to everybody, and says which database does not answer', async () => {
+    databaseAway(reporting);
+    expect(await json(get('/health'))).toEqual({
+      status: 'degraded',
+      reasons: [expect.stringContaining('the database of the group "reporting" does not answer')],
+    });
+  });
+
+  it('says how many dead letters are open in which projection, and not of what', async () => {
+    const stream = `order-${crypto.randomUUID()}`;
+    const database = env.SERVING_DB;
+    await setDeadLetter(database, 'order-lookup', stream, 1);
+    const { status, reasons } = await json(get('/health'));
+    expect([status, reasons.length]).toEqual(['degraded', 1]);
+    expect(reasons[0]).toContain('order-lookup has 1 open dead letter');
+    expect(reasons[0]).not.toContain(stream);
+    expect(await json(get('/projections/order-lookup', asOperator))).toMatchObject({ deadLetters: 1 });
+    await database.prepare('DELETE FROM dead_letter WHERE stream = ?').bind(stream).run();
+    expect(await json(get('/health'))).toEqual({ status: 'ok', reasons: [] });
+  });
+});
+
+describe('the log', () => {
+  it('has one line for each command, with the id that ties it to its request and its events', async () => {
+    const lines: Record<string, unknown>[] = [];
+    const spy = vi.spyOn(console, 'log').mockImplementation((line: string) => void lines.push(JSON.parse(line)));
+    const { stream } = await placeOrder({ customerName: 'Grace Hopper' }, { 'X-Correlation-Id': 'checkout-9' });
+    spy.mockRestore();
+    const placed = lines.filter(({ event, type }) => event === 'command' && type === 'PlaceOrder');
+    const [recorded] = (await json(get(`/streams/${stream}/events`, asOperator))).items;
+    expect(placed).toEqual([
+      {
+        event: 'command',
+        type: 'PlaceOrder',
+        stream,
+        outcome: 'applied',
+        version: 1,
+        durationMs: expect.any(Number),
+        correlationId: 'checkout-9',
+        causationId: recorded.metadata.causationId,
+      },
+    ]);
+    expect(JSON.stringify(lines)).not.toContain('Grace');
+  });
+});
+
+/** The group's database is away; the others' are not. */
+function databaseAway(failing: Group): void {
+  const away = () => {
+    throw new Error('D1_ERROR: Network connection lost.');
+  };
+  const real = ports.database;
+  ports.database = (bindings, group) => {
+    const database = real(bindings, group);
+    return group === failing ? faultyDatabase(database, { beforeBatch: away, beforeQuery: away }).database : database;
+  };
+}

@@ -1,0 +1,67 @@
+import type { Clock } from '../clock.ts';
+import { OutcomeUnknownError, OverloadedError } from '../faults.ts';
+import type { CommandBus, Executed } from './command-bus.ts';
+
+/** Takes a line of the log. */
+type Report = (event: string, details: Record<string, string | number>) => void;
+
+/**
+ * A bus that reports each command that it carries out, whatever transport brought it: its type, what became of it, and what ties it to its
+ * cause and to its events. Never its content.
+ */
+export function reportingBus<Handlers>(
+  bus: CommandBus<Handlers>,
+  clock: Pick<Clock, 'now'>,
+  report: Report,
+): CommandBus<Handlers> {
+  return {
+    types: bus.types,
+    async dispatch(command, context) {
+      const { correlationId, causationId } = context;
+      const startedAt = clock.now();
+      const tell = (became: Record<string, string | number>) =>
+        report('command', {
+          type: command.type,
+          ...became,
+          durationMs: clock.now() - startedAt,
+          correlationId,
+          causationId,
+        });
+      try {
+        const result = await bus.dispatch(command, context);
+        tell(becomeOf(result));
+        return result;
+      } catch (error) {
+        tell({ outcome: outcomeOf(error) });
+        throw error;
+      }
+    },
+  };
+}
+
+/** What became of a command that an aggregate executed; of any other, only that it was carried out. */
+function becomeOf(result: unknown): Record<string, string | number> {
+  if (typeof result !== 'object' || result === null || !('outcome' in result)) return { outcome: 'done' };
+  const executed = result as Executed;
+  const { stream, outcome } = executed;
+  switch (executed.outcome) {
+    case 'applied':
+      return { stream, outcome: executed.replayed ? 'replayed' : outcome, version: executed.version };
+    case 'rejected':
+      return { stream, outcome, code: executed.rejection.code, version: executed.version };
+    case 'version-mismatch':
+      return { stream, outcome, version: executed.currentVersion };
+    case 'token-ahead':
+      return { stream, outcome, version: executed.head };
+    case 'key-reused':
+      return { stream, outcome };
+    default:
+      return executed satisfies never;
+  }
+}
+
+function outcomeOf(error: unknown): string {
+  if (error instanceof OutcomeUnknownError) return 'outcome-unknown';
+  if (error instanceof OverloadedError) return 'overloaded';
+  return 'failed';
+}

@@ -1,0 +1,163 @@
+import * as z from 'zod';
+
+import { type ProjectionStatus, projectionStatuses } from '../eventsourcing/read/projection-status.ts';
+import { requireOperator } from '../http/operations-access.ts';
+import { parseQuery } from '../http/params.ts';
+import { Problem } from '../http/problem.ts';
+import type { Route } from '../http/route.ts';
+
+const Count = z.int().min(0);
+
+const BuildView = z.strictObject({
+  id: z.string(),
+  state: z.enum(['building', 'comparing', 'awaiting-acceptance']),
+  replayed: Count.meta({ description: 'Events replayed so far.' }),
+  total: Count.meta({ description: 'Events that there were to replay when that was last counted.' }),
+  location: z.string().meta({ description: 'Where the build can be watched.' }),
+});
+
+const ProjectionView = z
+  .strictObject({
+    name: z.string(),
+    group: z.string().meta({ description: 'The group, whose queue and database it has.' }),
+    mode: z.enum(['asynchronous', 'synchronous']),
+    revision: z
+      .int()
+      .min(1)
+      .nullable()
+      .meta({ description: 'The revision that answers queries; null while nothing does, and when unreachable.' }),
+    codeRevision: z.int().min(1).meta({ description: 'The newest revision that this Worker has code for.' }),
+    slot: z.enum(['a', 'b']).nullable().meta({ description: 'Which of its two sets of tables answers queries.' }),
+    state: z.enum(['live', 'building', 'no-code', 'unreachable']).meta({
+      description:
+        '`building`: nothing is live, queries answer 503. `no-code`: this Worker has no code for the live revision, queries answer 503. `unreachable`: its database does not answer, so nothing is known.',
+    }),
+    lag: z
+      .strictObject({
+        events: Count.meta({
+          description:
+            'Unapplied events, compared with the projections that have applied the most of each category. A lower bound of the truth, since nobody asks the logs; exact as soon as one projection has applied everything.',
+        }),
+        ms: z.number().min(0).nullable().meta({
+          description:
+            'Age of the oldest unapplied event; 0 when nothing lags. A lower bound where the search, which is bounded, does not reach it; null when the logs did not answer.',
+        }),
+      })
+      .nullable(),
+    rate: z.number().min(0).nullable().meta({
+      description:
+        'Events applied in a second, since the look before this one by the same instance of the Worker; null without one in the last five minutes.',
+    }),
+    stalled: z.boolean().meta({
+      description:
+        'Somebody has to look: the state is `no-code` or `unreachable`; or nothing is live and no build is under way; or an event that no dead letter holds back has waited for more than a minute and ten times the batch wait of the group, and `rate` is 0 or null.',
+    }),
+    deadLetters: Count.nullable().meta({ description: 'Streams that are held by an open dead letter.' }),
+    build: BuildView.nullable().meta({ description: 'The build under way.' }),
+  })
+  .meta({ id: 'Projection' });
+
+const EXAMPLE: z.input<typeof ProjectionView> = {
+  name: 'seat-map',
+  group: 'serving',
+  mode: 'asynchronous',
+  revision: 1,
+  codeRevision: 2,
+  slot: 'a',
+  state: 'live',
+  lag: { events: 3, ms: 840 },
+  rate: 12.5,
+  stalled: false,
+  deadLetters: 0,
+  build: {
+    id: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
+    state: 'building',
+    replayed: 4_000,
+    total: 10_000,
+    location: '/projections/seat-map/rebuilds/0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
+  },
+};
+
+const NoQuery = z.strictObject({});
+
+export const projectionRoutes: readonly Route[] = [
+  {
+    method: 'GET',
+    path: '/projections',
+    operation: {
+      id: 'listProjections',
+      summary: 'How every projection is: what is live, how far it lags, what holds it up',
+      description:
+        'Adds up the live checkpoints, so it reads a row for each stream and projection: look every minute, not every second.',
+      tag: 'operations',
+      query: NoQuery,
+      requestHeaders: [],
+      isOperations: true,
+      answers: {
+        200: {
+          description: 'All projections, by group.',
+          schema: z.strictObject({ items: z.array(ProjectionView) }),
+          example: { items: [EXAMPLE] },
+        },
+      },
+      problems: ['invalid-field'],
+    },
+    handlers: [
+      async (c) => {
+        await requireOperator(c);
+        parseQuery(c, NoQuery);
+        return c.json({ items: (await projectionStatuses(c.var.runtime.status)).map(toView) });
+      },
+    ],
+  },
+  {
+    method: 'GET',
+    path: '/projections/:name',
+    operation: {
+      id: 'getProjection',
+      summary: 'How one projection is',
+      tag: 'operations',
+      params: z.strictObject({ name: z.string() }),
+      query: NoQuery,
+      requestHeaders: [],
+      isOperations: true,
+      answers: { 200: { description: 'The projection.', schema: ProjectionView, example: EXAMPLE } },
+      problems: ['invalid-field', 'not-found'],
+    },
+    handlers: [
+      async (c) => {
+        await requireOperator(c);
+        parseQuery(c, NoQuery);
+        const { status } = c.var.runtime;
+        const name = c.req.param('name') ?? '';
+        const names = status.registry.groups
+          .flatMap((group) => status.registry.projectionsOf(group))
+          .map((one) => one.name);
+        if (!names.includes(name)) {
+          throw new Problem('not-found', `There is no such projection. There are: ${names.join(', ')}.`, { names });
+        }
+        const [found] = await projectionStatuses(status, name);
+        return c.json(toView(found as ProjectionStatus));
+      },
+    ],
+  },
+];
+
+/** A status as it goes over the wire: with the place where its build can be watched. */
+function toView(status: ProjectionStatus): object {
+  const { name, group, mode, revision, codeRevision, slot, state, lag, rate, stalled, deadLetters, build } = status;
+  return {
+    name,
+    group,
+    mode,
+    revision,
+    codeRevision,
+    slot,
+    state,
+    lag,
+    rate,
+    stalled,
+    deadLetters,
+    build: build && { ...build, location: `/projections/${name}/rebuilds/${build.id}` },
+  };
+}

@@ -1,0 +1,36 @@
+import { sweepStep } from './eventsourcing/read/sweep.ts';
+import { log } from './log.ts';
+import type { Runtime } from './runtime.ts';
+
+/** Work that the clock asks for, whenever a cron trigger of wrangler.toml fires. */
+export interface ScheduledJob {
+  readonly name: string;
+  /** Short and bounded: one step, and the next one the next time. Returns what it did, for the log. */
+  readonly run: (runtime: Runtime) => Promise<Readonly<Record<string, string | number | boolean>>>;
+}
+
+/** Every job, run side by side. Whoever has more to do regularly adds it here. */
+const scheduledJobs: readonly ScheduledJob[] = [
+  {
+    name: 'sweep',
+    async run({ sweep }) {
+      const { looked, behind, sent, isComplete, unreachable } = await sweepStep(sweep);
+      return { looked, behind, sent, isComplete, unreachable: unreachable.join(' ') };
+    },
+  },
+];
+
+/** Runs the jobs, each by itself: one that fails is logged and does not hold up the others. */
+export async function runScheduledJobs(runtime: Runtime, jobs = scheduledJobs): Promise<void> {
+  await Promise.all(
+    jobs.map(async ({ name, run }) => {
+      const startedAt = runtime.clock.now();
+      try {
+        const did = await run(runtime);
+        log('scheduled.done', { job: name, ...did, durationMs: runtime.clock.now() - startedAt });
+      } catch (error) {
+        log('scheduled.failed', { job: name, error: String(error) });
+      }
+    }),
+  );
+}

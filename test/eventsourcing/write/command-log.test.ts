@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest';
+
+import { OutcomeUnknownError, OverloadedError } from '../../../src/eventsourcing/faults.ts';
+import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
+import { type CommandContext, type Executed, createCommandBus } from '../../../src/eventsourcing/write/command-bus.ts';
+import { reportingBus } from '../../../src/eventsourcing/write/command-log.ts';
+import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+
+const context: CommandContext = {
+  commandId: 'command-1',
+  correlationId: 'checkout-1',
+  causationId: 'request-1',
+  actor: 'ada',
+  idempotency: { key: 'secret-key', fingerprint: 'secret-print' },
+  seenVersion: () => 0,
+};
+const stream = 'seat-1' as StreamId;
+
+/** Sends a command that the handler answers so, after 25 ms. Returns the lines of the log. */
+async function linesOf(
+  outcome: { readonly is: unknown } | { readonly throws: Error },
+): Promise<readonly (readonly [string, object])[]> {
+  const clock = manualClock();
+  const lines: (readonly [string, object])[] = [];
+  const inner = createCommandBus({
+    async ReserveSeat() {
+      clock.advance(25);
+      if ('throws' in outcome) throw outcome.throws;
+      return outcome.is;
+    },
+  });
+  const bus = reportingBus(inner, clock, (event, details) => void lines.push([event, details]));
+  const command = { type: 'ReserveSeat', data: { guest: 'Ada Lovelace' } } as const;
+  await bus.dispatch(command, context).catch(() => undefined);
+  return lines;
+}
+
+describe('a command', () => {
+  it.each<[Executed, object]>([
+    [
+      { stream, outcome: 'applied', version: 2, replayed: false, state: { version: 2, state: { guest: 'Ada' } } },
+      { outcome: 'applied', version: 2 },
+    ],
+    [
+      { stream, outcome: 'applied', version: 2, replayed: true },
+      { outcome: 'replayed', version: 2 },
+    ],
+    [
+      { stream, outcome: 'rejected', version: 1, rejection: { code: 'seat-taken', message: 'Ada sits there.' } },
+      { outcome: 'rejected', version: 1, code: 'seat-taken' },
+    ],
+    [
+      { stream, outcome: 'version-mismatch', currentVersion: 4 },
+      { outcome: 'version-mismatch', version: 4 },
+    ],
+    [
+      { stream, outcome: 'token-ahead', seenVersion: 9, head: 4 },
+      { outcome: 'token-ahead', version: 4 },
+    ],
+    [{ stream, outcome: 'key-reused' }, { outcome: 'key-reused' }],
+  ])('that ended as %j is one line with what became of it, and nothing of its content', async (result, line) => {
+    const { outcome, ...more } = line as { outcome: string };
+    expect(await linesOf({ is: result })).toEqual([
+      [
+        'command',
+        {
+          type: 'ReserveSeat',
+          stream,
+          outcome,
+          ...more,
+          durationMs: 25,
+          correlationId: 'checkout-1',
+          causationId: 'request-1',
+        },
+      ],
+    ]);
+  });
+
+  it.each([
+    [new OverloadedError('full'), 'overloaded'],
+    [new OutcomeUnknownError('gone'), 'outcome-unknown'],
+    [new Error('Ada Lovelace is no number'), 'failed'],
+  ])('that threw %s is a line too, and still throws', async (error, outcome) => {
+    const lines = await linesOf({ throws: error });
+    expect(lines).toEqual([
+      [
+        'command',
+        { type: 'ReserveSeat', outcome, durationMs: 25, correlationId: 'checkout-1', causationId: 'request-1' },
+      ],
+    ]);
+    const inner = createCommandBus({
+      async Fail() {
+        throw error;
+      },
+    });
+    const failing = reportingBus(inner, manualClock(), () => undefined);
+    await expect(failing.dispatch({ type: 'Fail', data: {} } as never, context)).rejects.toBe(error);
+  });
+
+  it('whose handler answers in a form of its own is done', async () => {
+    const [line] = await linesOf({ is: 7 });
+    expect(line?.[1]).toMatchObject({ outcome: 'done' });
+  });
+
+  it('keeps the list of the types that there are', () => {
+    const bus = createCommandBus({ One: async () => 1, Two: async () => 2 });
+    expect(reportingBus(bus, manualClock(), () => undefined).types).toEqual(['One', 'Two']);
+  });
+});
