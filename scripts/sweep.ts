@@ -1,0 +1,101 @@
+/**
+ * Looks at every stream once, and has the groups that have missed something reminded of it: `npm run sweep`.
+ *
+ *     npm run sweep
+ *     npm run sweep -- --url https://tidemark.example.workers.dev --key "$OPERATIONS_KEY"
+ *
+ * Each step is a `POST /sweep`, and so a few hundred streams. It can be stopped and started at any time. The cron trigger moves the same
+ * cursor; a pass that is under way is finished first, then a whole one follows.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+
+import { LOCAL_SERVER, UnexpectedAnswerError, apiClient, requireServer } from './api-client.ts';
+
+interface SweepStep {
+  readonly looked: number;
+  readonly behind: number;
+  readonly sent: number;
+  readonly isStart: boolean;
+  readonly isComplete: boolean;
+  readonly unreachable: readonly string[];
+  readonly pauseMs: number;
+}
+
+const HELP = `Usage: npm run sweep -- [options]
+
+  --url <url>  the server, default ${LOCAL_SERVER}
+  --key <key>  OPERATIONS_KEY of a deployment; default: the variable OPERATIONS_KEY
+  --help
+`;
+
+const { operationsKey, url } = readArguments();
+const api = apiClient(url, { operationsKey });
+const count = new Intl.NumberFormat('en');
+
+try {
+  await requireServer(api);
+  await sweep();
+} catch (error) {
+  console.error((error as Error).message);
+  process.exitCode = 1;
+}
+
+/** Steps until a pass that began at the first stream is complete. */
+async function sweep(): Promise<void> {
+  let [looked, behind, sent] = [0, 0, 0];
+  for (let isWhole = false, isDone = false; !isDone;) {
+    const step = await oneStep();
+    // Whoever begins a second pass, this script or the cron trigger: the first one is complete then.
+    if (step.isStart && isWhole) break;
+    if (step.isStart) [looked, behind, sent] = [0, 0, 0];
+    isWhole ||= step.isStart;
+    looked += step.looked;
+    behind += step.behind;
+    sent += step.sent;
+    const which = isWhole ? '' : ' (the end of a pass that was under way)';
+    console.log(`${count.format(looked)} streams looked at, ${count.format(behind)} behind${which}`);
+    isDone = isWhole && step.isComplete;
+    if (!isDone && step.pauseMs > 0) await sleep(step.pauseMs);
+  }
+  console.log(
+    behind === 0
+      ? 'Done: no projection lags behind another one.'
+      : `Done: ${count.format(sent)} messages remind the groups of ${count.format(behind)} streams. Watch the lag with GET /projections.`,
+  );
+}
+
+async function oneStep(): Promise<SweepStep> {
+  const answer = await api.post<SweepStep>('/sweep', {});
+  if (answer.status === 401) throw new Error('The server asks for the operations key: --key, or OPERATIONS_KEY.');
+  if (answer.status !== 200) throw new UnexpectedAnswerError(answer);
+  const { unreachable } = answer.body;
+  if (unreachable.length > 0) {
+    throw new Error(
+      `The database or the queue of ${unreachable.join(' and ')} does not answer. Start again later: it goes on from there.`,
+    );
+  }
+  return answer.body;
+}
+
+function readArguments() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        url: { type: 'string', default: LOCAL_SERVER },
+        key: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+    if (values.help) {
+      console.log(HELP);
+      return process.exit(0);
+    }
+    if (!/^https?:$/.test(URL.parse(values.url)?.protocol ?? ''))
+      throw new TypeError(`--url ${values.url} is not a URL such as ${LOCAL_SERVER}.`);
+    return { url: values.url, operationsKey: values.key ?? process.env['OPERATIONS_KEY'] };
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${HELP}`);
+    return process.exit(1);
+  }
+}
