@@ -88,7 +88,7 @@ export const projectionRoutes: readonly Route[] = [
       id: 'listProjections',
       summary: 'How every projection is: what is live, how far it lags, what holds it up',
       description:
-        'Adds up the live checkpoints, so it reads a row for each stream and projection: look every minute, not every second.',
+        'Adds up the live checkpoints, so it reads a row for each stream and projection. For people, and for monitors that are not in a hurry; `/health` is cheap.',
       tag: 'operations',
       query: NoQuery,
       requestHeaders: [],

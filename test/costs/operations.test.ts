@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import { reporting, serving } from '../../src/groups.ts';
+import { serving } from '../../src/groups.ts';
 import { asOperator, get, placeOrder, request } from '../support/api.ts';
 import { ports } from '../support/platform.ts';
 import { meteredDatabase } from '../support/projections.ts';
@@ -58,6 +58,16 @@ describe('what operating costs', () => {
     // Its condition as in /health, and for each category that it follows a name, a pointer and a search.
     expect(cost.read).toBeLessThanOrEqual(checkpoints + 4 * PROJECTIONS + 3 * FOLLOWED);
     expect(cost.written).toBe(0);
+  });
+
+  it('GET /projections/{name} adds up only the categories that the projection follows', async () => {
+    await orders(10);
+    const products = "SELECT count(*) AS n FROM checkpoint WHERE stream LIKE 'product-%'";
+    const checkpoints =
+      ((await env.SERVING_DB.prepare(products).first<number>('n')) ?? 0) +
+      ((await env.REPORTING_DB.prepare(products).first<number>('n')) ?? 0);
+    const cost = await costOf(() => get('/projections/product-catalog', asOperator));
+    expect(cost.read).toBeLessThanOrEqual(checkpoints + 4 * PROJECTIONS + 3 * FOLLOWED);
   });
 
   it('POST /sweep reads a row for each stream of its page and projection that follows it, and writes its cursor', async () => {

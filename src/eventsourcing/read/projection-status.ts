@@ -110,14 +110,15 @@ export async function projectionStatuses(
 ): Promise<readonly ProjectionStatus[]> {
   const { registry, clock } = ports;
   const { timeoutMs = 10_000 } = options;
-  const asked = await askEveryGroup(ports, timeoutMs, (database, group) =>
-    askGroup(database, registry.projectionsOf(group)),
-  );
-  const now = clock.now();
-  const leaders = leadersOf(registry, asked);
   const wanted = registry.groups
     .flatMap((group) => registry.projectionsOf(group))
     .filter(({ name }) => only === undefined || name === only);
+  const categories = new Set(wanted.flatMap(({ follows }) => Object.keys(follows)));
+  const asked = await askEveryGroup(ports, timeoutMs, (database, group) =>
+    askGroup(database, registry.projectionsOf(group), categories),
+  );
+  const now = clock.now();
+  const leaders = leadersOf(registry, asked);
 
   async function statusOf(projection: Projection): Promise<ProjectionStatus> {
     const { name, group, mode, revision: codeRevision } = projection;
@@ -134,8 +135,8 @@ export async function projectionStatuses(
 
     const own = answer.sums.filter((sum) => sum.projection === name);
     const rate = rateSince(ports.samples, name, { at: now, live, applied: total(own) });
-    const { events, categories } = behind(projection, own, leaders);
-    const { ms, movableMs } = await ageOf(ports, { name, group, live }, categories, deadLetters > 0, now);
+    const { events, lagging } = behind(projection, own, leaders);
+    const { ms, movableMs } = await ageOf(ports, { name, group, live }, lagging, deadLetters > 0, now);
     const state = registry.revisionOf(name, live.revision) ? 'live' : 'no-code';
     return toStatus({ ...known, ...live, state, lag: { events, ms }, movableMs, rate, deadLetters, build }, group);
   }
@@ -177,8 +178,14 @@ export function isStalled(movement: Movement, { batchWaitMs }: Pick<Group, 'batc
   return movableMs !== null && movableMs > patienceMs && (rate === null || rate === 0);
 }
 
-async function askGroup(database: D1Database, projections: readonly Projection[]): Promise<GroupAnswer> {
-  const wanted = projections.flatMap(({ name, follows }) => Object.keys(follows).map((category) => [name, category]));
+async function askGroup(
+  database: D1Database,
+  projections: readonly Projection[],
+  categories: ReadonlySet<string>,
+): Promise<GroupAnswer> {
+  const wanted = projections.flatMap(({ name, follows }) =>
+    Object.keys(follows).flatMap((category) => (categories.has(category) ? [[name, category]] : [])),
+  );
   // -1: count all dead letters.
   const [conditions, sums] = await database.batch<Record<string, unknown>>([
     conditionStatement(database, projections, -1),
@@ -237,29 +244,29 @@ function behind(
   { follows }: Projection,
   own: readonly Sum[],
   leaders: ReadonlyMap<string, Leader>,
-): { readonly events: number; readonly categories: readonly CategoryLag[] } {
+): { readonly events: number; readonly lagging: readonly CategoryLag[] } {
   let events = 0;
-  const categories: CategoryLag[] = [];
+  const lagging: CategoryLag[] = [];
   for (const category of Object.keys(follows)) {
     const { applied = 0, newestId = '' } = own.find((sum) => sum.category === category) ?? {};
     const leader = leaders.get(category);
     if (!leader || leader.applied <= applied) continue;
     events += leader.applied - applied;
-    categories.push({ category, leader, newestId });
+    lagging.push({ category, leader, newestId });
   }
-  return { events, categories };
+  return { events, lagging };
 }
 
 async function ageOf(
   ports: ProjectionStatusPorts,
   projection: LiveProjection,
-  categories: readonly CategoryLag[],
+  lagging: readonly CategoryLag[],
   hasDeadLetters: boolean,
   now: number,
 ): Promise<{ readonly ms: number | null; readonly movableMs: number | null }> {
-  if (categories.length === 0 && !hasDeadLetters) return { ms: 0, movableMs: 0 };
+  if (lagging.length === 0 && !hasDeadLetters) return { ms: 0, movableMs: 0 };
   try {
-    const { movable, held } = await findOldestUnapplied(ports, projection, categories, hasDeadLetters);
+    const { movable, held } = await findOldestUnapplied(ports, projection, lagging, hasDeadLetters);
     const [movableMs, heldMs] = [movable, held].map((time) => (time === undefined ? 0 : Math.max(0, now - time)));
     return { ms: Math.max(movableMs ?? 0, heldMs ?? 0), movableMs: movableMs ?? 0 };
   } catch (error) {
