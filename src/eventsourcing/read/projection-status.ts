@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Group } from '../group.ts';
+import { TimeoutError, withTimeout } from '../timeout.ts';
 import type { LoadEvents } from './catch-up-step.ts';
 import { type CategoryLag, type LiveProjection, findOldestUnapplied } from './oldest-unapplied.ts';
 import type { Target } from './pointer.ts';
@@ -81,7 +82,7 @@ export interface ProjectionStatusPorts extends GroupDatabases {
 }
 
 export interface ProjectionStatusOptions {
-  /** How long a database may take to answer, in ms. */
+  /** How long a database may take to answer, and then the search for the age of the lag, in ms. */
   readonly timeoutMs?: number;
 }
 
@@ -120,6 +121,25 @@ export async function projectionStatuses(
   const now = clock.now();
   const leaders = leadersOf(registry, asked);
 
+  let hasTimedOut = false;
+  /** How long ago the oldest unapplied event was recorded, and the same without what dead letters hold. */
+  async function ageOf(projection: LiveProjection, lagging: readonly CategoryLag[], hasDeadLetters: boolean) {
+    if (lagging.length === 0 && !hasDeadLetters) return { ms: 0, movableMs: 0 };
+    const unknown = { ms: null, movableMs: null };
+    // Whoever kept us waiting once would do so again for every projection.
+    if (hasTimedOut) return unknown;
+    try {
+      const search = findOldestUnapplied(ports, projection, lagging, hasDeadLetters);
+      const { movable, held } = await withTimeout(search, timeoutMs);
+      const [movableMs = 0, heldMs = 0] = [movable, held].map((at) => (at === undefined ? 0 : Math.max(0, now - at)));
+      return { ms: Math.max(movableMs, heldMs), movableMs };
+    } catch (error) {
+      hasTimedOut ||= error instanceof TimeoutError;
+      ports.report('projection.lag-unknown', { projection: projection.name, error: String(error) });
+      return unknown;
+    }
+  }
+
   async function statusOf(projection: Projection): Promise<ProjectionStatus> {
     const { name, group, mode, revision: codeRevision } = projection;
     const known = { name, group: group.name, mode, codeRevision };
@@ -136,7 +156,7 @@ export async function projectionStatuses(
     const own = answer.sums.filter((sum) => sum.projection === name);
     const rate = rateSince(ports.samples, name, { at: now, live, applied: total(own) });
     const { events, lagging } = behind(projection, own, leaders);
-    const { ms, movableMs } = await ageOf(ports, { name, group, live }, lagging, deadLetters > 0, now);
+    const { ms, movableMs } = await ageOf({ name, group, live }, lagging, deadLetters > 0);
     const state = registry.revisionOf(name, live.revision) ? 'live' : 'no-code';
     return toStatus({ ...known, ...live, state, lag: { events, ms }, movableMs, rate, deadLetters, build }, group);
   }
@@ -255,24 +275,6 @@ function behind(
     lagging.push({ category, leader, newestId });
   }
   return { events, lagging };
-}
-
-async function ageOf(
-  ports: ProjectionStatusPorts,
-  projection: LiveProjection,
-  lagging: readonly CategoryLag[],
-  hasDeadLetters: boolean,
-  now: number,
-): Promise<{ readonly ms: number | null; readonly movableMs: number | null }> {
-  if (lagging.length === 0 && !hasDeadLetters) return { ms: 0, movableMs: 0 };
-  try {
-    const { movable, held } = await findOldestUnapplied(ports, projection, lagging, hasDeadLetters);
-    const [movableMs, heldMs] = [movable, held].map((time) => (time === undefined ? 0 : Math.max(0, now - time)));
-    return { ms: Math.max(movableMs ?? 0, heldMs ?? 0), movableMs: movableMs ?? 0 };
-  } catch (error) {
-    ports.report('projection.lag-unknown', { projection: projection.name, error: String(error) });
-    return { ms: null, movableMs: null };
-  }
 }
 
 /** Events a second since the sample before, which this one replaces. Two looks in one millisecond are one. */
