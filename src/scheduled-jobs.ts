@@ -1,3 +1,4 @@
+import { tendBuilds } from './eventsourcing/read/build-requests.ts';
 import { sweepStep } from './eventsourcing/read/sweep.ts';
 import { log } from './log.ts';
 import type { Runtime } from './runtime.ts';
@@ -16,6 +17,16 @@ const scheduledJobs: readonly ScheduledJob[] = [
     async run({ sweep }) {
       const { looked, behind, sent, isComplete, unreachable } = await sweepStep(sweep);
       return { looked, behind, sent, isComplete, unreachable: unreachable.join(' ') };
+    },
+  },
+  {
+    name: 'builds',
+    async run({ builds, registry }) {
+      await tendBuilds(
+        builds,
+        registry.groups.flatMap((group) => registry.projectionsOf(group)),
+      );
+      return {};
     },
   },
 ];

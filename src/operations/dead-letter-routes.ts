@@ -36,8 +36,7 @@ import {
   SKIPPED_EXAMPLE,
   Skipped,
 } from './dead-letter-views.ts';
-
-const ProjectionParams = z.strictObject({ name: z.string().meta({ description: 'The projection’s name.' }) });
+import { ProjectionParams, projectionOf } from './projection-param.ts';
 
 const GroupParams = ProjectionParams.extend({
   id: z.string().meta({ description: 'The group’s id, from the list of dead letters.' }),
@@ -82,15 +81,14 @@ export const deadLetterRoutes: readonly Route[] = [
       requestHeaders: [],
       isOperations: true,
       answers: { 200: { description: 'The largest groups first.', schema: List, example: LIST_EXAMPLE } },
-      problems: ['not-found', 'invalid-field', 'overloaded'],
+      problems: ['not-found', 'overloaded'],
     },
     handlers: [
       async (c) => {
         await requireOperator(c);
-        const { name } = parseParams(c, ProjectionParams);
-        parseQuery(c, z.strictObject({}));
-        const ports = portsOf(c, name);
-        return c.json({ projection: name, ...(await orOverloaded(listDeadLetters(ports, name))) });
+        const projection = projectionOf(c);
+        const list = await orOverloaded(listDeadLetters(c.var.runtime.deadLetters(projection), projection.name));
+        return c.json({ projection: projection.name, ...list });
       },
     ],
   },
@@ -182,24 +180,16 @@ export const deadLetterRoutes: readonly Route[] = [
   },
 ];
 
-/** What a projection's operations stand on, or a problem: there is no such projection. */
-function portsOf(c: AppContext, name: string): DeadLetterPorts {
-  const { registry, deadLetters } = c.var.runtime;
-  const projection = registry.groups.flatMap(registry.projectionsOf).find((candidate) => candidate.name === name);
-  if (!projection) throw new Problem('not-found', 'There is no such projection.');
-  return deadLetters(projection);
-}
-
 function asked(c: AppContext): {
   readonly ports: DeadLetterPorts;
   readonly id: string;
   readonly isDryRun: boolean;
   readonly selection: Selection;
 } {
-  const { name, id } = parseParams(c, GroupParams);
+  const { id } = parseParams(c, GroupParams);
   const { dryRun, stream, triedBefore } = parseQuery(c, OperationQuery);
   const selection = { stream: stream === undefined ? undefined : parseStreamId(stream), triedBefore };
-  return { ports: portsOf(c, name), id, isDryRun: dryRun === 'true', selection };
+  return { ports: c.var.runtime.deadLetters(projectionOf(c)), id, isDryRun: dryRun === 'true', selection };
 }
 
 async function groupOf({ database, projection }: DeadLetterPorts, id: string): Promise<DeadLetterGroup> {

@@ -2,9 +2,8 @@ import * as z from 'zod';
 
 import { type ProjectionStatus, projectionStatuses } from '../eventsourcing/read/projection-status.ts';
 import { requireOperator } from '../http/operations-access.ts';
-import { parseQuery } from '../http/params.ts';
-import { Problem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
+import { ProjectionParams, projectionOf } from './projection-param.ts';
 
 const Count = z.int().min(0);
 
@@ -78,8 +77,6 @@ const EXAMPLE: z.input<typeof ProjectionView> = {
   },
 };
 
-const NoQuery = z.strictObject({});
-
 export const projectionRoutes: readonly Route[] = [
   {
     method: 'GET',
@@ -90,7 +87,6 @@ export const projectionRoutes: readonly Route[] = [
       description:
         'Adds up the live checkpoints, so it reads a row for each stream and projection. For people, and for monitors that are not in a hurry; `/health` is cheap.',
       tag: 'operations',
-      query: NoQuery,
       requestHeaders: [],
       isOperations: true,
       answers: {
@@ -100,12 +96,11 @@ export const projectionRoutes: readonly Route[] = [
           example: { items: [EXAMPLE] },
         },
       },
-      problems: ['invalid-field'],
+      problems: [],
     },
     handlers: [
       async (c) => {
         await requireOperator(c);
-        parseQuery(c, NoQuery);
         return c.json({ items: (await projectionStatuses(c.var.runtime.status)).map(toView) });
       },
     ],
@@ -117,25 +112,17 @@ export const projectionRoutes: readonly Route[] = [
       id: 'getProjection',
       summary: 'How one projection is',
       tag: 'operations',
-      params: z.strictObject({ name: z.string() }),
-      query: NoQuery,
+      params: ProjectionParams,
       requestHeaders: [],
       isOperations: true,
       answers: { 200: { description: 'The projection.', schema: ProjectionView, example: EXAMPLE } },
-      problems: ['invalid-field', 'not-found'],
+      problems: ['not-found'],
     },
     handlers: [
       async (c) => {
         await requireOperator(c);
-        parseQuery(c, NoQuery);
         const { status } = c.var.runtime;
-        const name = c.req.param('name') ?? '';
-        const names = status.registry.groups
-          .flatMap((group) => status.registry.projectionsOf(group))
-          .map((one) => one.name);
-        if (!names.includes(name)) {
-          throw new Problem('not-found', `There is no such projection. There are: ${names.join(', ')}.`, { names });
-        }
+        const { name } = projectionOf(c);
         const [found] = await projectionStatuses(status, name);
         return c.json(toView(found as ProjectionStatus));
       },

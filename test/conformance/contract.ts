@@ -67,9 +67,3 @@ export const ROUTES = [
   'GET /openapi.json',
   'GET /problems/{code}',
 ] as const;
-
-/** Routes to come. */
-export const ROUTES_TO_COME: readonly string[] = [];
-
-/** Codes that no route answers with before those are built. */
-export const CODES_TO_COME = [] as const;

@@ -1,10 +1,10 @@
+import { isActive } from './build.ts';
 import type { Group } from '../group.ts';
 import {
   type GroupDatabases,
   type ProjectionCondition,
   askEveryGroup,
   conditionStatement,
-  isUnderWay,
   toConditions,
 } from './projection-condition.ts';
 import type { Projection } from './projection.ts';
@@ -48,7 +48,7 @@ function complaintsAbout(
   revisionOf: GroupDatabases['registry']['revisionOf'],
 ): string[] {
   const complaints: string[] = [];
-  if (!live && latestBuild && isUnderWay(latestBuild)) {
+  if (!live && latestBuild && isActive(latestBuild)) {
     complaints.push(
       `the projection ${name} is being built for the first time and answers 503 until that is done: wait`,
     );

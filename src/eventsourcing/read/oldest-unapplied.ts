@@ -1,5 +1,5 @@
 import type { Group } from '../group.ts';
-import { sideBySide } from '../side-by-side.ts';
+import { eachOf } from '../concurrency.ts';
 import type { StreamId } from '../stream.ts';
 import type { LoadEvents } from './catch-up-step.ts';
 import type { Target } from './pointer.ts';
@@ -141,7 +141,7 @@ async function oldestHeld(database: D1Database, projection: LiveProjection): Pro
 /** When the events at these places were recorded. A log that cannot be read is left out, unless none can: then it throws. */
 async function timesOf(loadEvents: LoadEvents, places: readonly Place[]): Promise<readonly number[]> {
   const failures: unknown[] = [];
-  const times = await sideBySide(places, LOG_READS_AT_ONCE, async ({ stream, version }) => {
+  const times = await eachOf(places, LOG_READS_AT_ONCE, async ({ stream, version }) => {
     try {
       const { events } = await loadEvents(stream, version, 1);
       return events.map(({ recordedAt }) => Date.parse(recordedAt));

@@ -1,24 +1,13 @@
 import type { Group } from '../group.ts';
 import type { Registry } from '../registry.ts';
 import { withTimeout } from '../timeout.ts';
+import type { Build } from './build.ts';
 import type { Target } from './pointer.ts';
 import type { Projection } from './projection.ts';
 import type { Slot } from './slot-tables.ts';
 
-export type BuildState = 'building' | 'comparing' | 'awaiting-acceptance' | 'swapped' | 'failed' | 'cancelled';
-
 /** One build of a projection, as far as its progress goes. Counts are events. */
-export interface Build {
-  readonly id: string;
-  readonly state: BuildState;
-  readonly replayed: number;
-  readonly total: number;
-}
-
-/** Whether a build is still to end. */
-export function isUnderWay({ state }: Build): boolean {
-  return state === 'building' || state === 'comparing' || state === 'awaiting-acceptance';
-}
+export type BuildProgress = Pick<Build, 'id' | 'state' | 'replayed' | 'total'>;
 
 /** What a group's database says of one projection without looking at its streams. */
 export interface ProjectionCondition {
@@ -27,7 +16,7 @@ export interface ProjectionCondition {
   /** How many of its streams are held by an open dead letter, counted up to the bound that was asked for. */
   readonly openDeadLetters: number;
   /** The build that was started last, whatever became of it. */
-  readonly latestBuild: Build | undefined;
+  readonly latestBuild: BuildProgress | undefined;
 }
 
 interface ConditionRow {
@@ -38,8 +27,8 @@ interface ConditionRow {
   readonly build: string | null;
 }
 
-/** That a dead letter `d` still holds its stream: it is open, and the live checkpoint of `pointer` has not passed it. */
-export const HOLDS_ITS_STREAM = `d.is_open = 1 AND d.version > coalesce((
+/** That a dead letter `d` holds its stream: it is open, and about the event right after the live checkpoint of `pointer`. */
+export const HOLDS_ITS_STREAM = `d.is_open = 1 AND d.version = 1 + coalesce((
   SELECT c.version
   FROM checkpoint AS c
   WHERE c.projection = d.projection AND c.slot = pointer.live_slot AND c.stream = d.stream
@@ -87,7 +76,7 @@ export function toConditions(rows: readonly unknown[]): ReadonlyMap<string, Proj
         {
           live: revision !== null && revision > 0 && slot !== null ? { revision, slot } : undefined,
           openDeadLetters: row.dead_letters,
-          latestBuild: build === null ? undefined : (JSON.parse(build) as Build),
+          latestBuild: build === null ? undefined : (JSON.parse(build) as BuildProgress),
         },
       ];
     }),

@@ -1,16 +1,16 @@
 import type { Clock } from '../clock.ts';
+import { isActive } from './build.ts';
 import type { Group } from '../group.ts';
 import { TimeoutError, withTimeout } from '../timeout.ts';
 import type { LoadEvents } from './catch-up-step.ts';
 import { type CategoryLag, type LiveProjection, findOldestUnapplied } from './oldest-unapplied.ts';
 import type { Target } from './pointer.ts';
 import {
-  type Build,
+  type BuildProgress,
   type GroupDatabases,
   type ProjectionCondition,
   askEveryGroup,
   conditionStatement,
-  isUnderWay,
   toConditions,
 } from './projection-condition.ts';
 import type { Projection, ProjectionMode } from './projection.ts';
@@ -39,7 +39,7 @@ export interface ProjectionStatus {
   /** Streams that are held by an open dead letter; null when the database does not answer. */
   readonly deadLetters: number | null;
   /** The build under way, if there is one. */
-  readonly build: Build | null;
+  readonly build: BuildProgress | null;
 }
 
 export type ProjectionState =
@@ -150,7 +150,7 @@ export async function projectionStatuses(
       return toStatus({ ...known, ...nothing, state: 'unreachable', deadLetters: null }, group);
 
     const { live, openDeadLetters: deadLetters, latestBuild } = condition;
-    const build = latestBuild && isUnderWay(latestBuild) ? latestBuild : null;
+    const build = latestBuild && isActive(latestBuild) ? latestBuild : null;
     if (!live) return toStatus({ ...known, ...nothing, state: 'building', deadLetters, build }, group);
 
     const own = answer.sums.filter((sum) => sum.projection === name);
