@@ -105,6 +105,8 @@ export interface StepLimits {
   readonly pageSize: number;
   /** Takes up dead letters again instead of stopping before them. */
   readonly retriesDeadLetters?: boolean;
+  /** For a slot that was begun from nothing: a log that was restored is its log, and what the archive has of it is not. */
+  readonly isBuild?: boolean;
 }
 
 /**
@@ -129,13 +131,15 @@ export async function nextStep(
   if (isReached && !hints.some((hint) => hasAnother(hint.events ?? [], lead.position)))
     return { progress, failures: [] };
 
-  const dead = obstacles.refused?.isOpen && !limits.retriesDeadLetters ? obstacles.refused : undefined;
+  const { refused } = obstacles;
+  const isRestored = limits.isBuild === true && refused?.cause === 'log-restored';
+  const dead = refused?.isOpen && !limits.retriesDeadLetters && !isRestored ? refused : undefined;
   const end = dead ? dead.version - 1 : Number.POSITIVE_INFINITY;
   const held = dead && { standstill: { cause: dead.cause, reason: dead.error, isDeadLetter: true as const } };
   if (lowest.version >= end) return { progress: { ...progress, ...held }, failures: [] };
 
   let head: { readonly head?: number } = {};
-  let events = eventsFromArchive(archived, lowest) ?? eventsFromHints(hints, lowest);
+  let events = eventsFromArchive(isRestored ? [] : archived, lowest) ?? eventsFromHints(hints, lowest);
   if (!events) {
     let page: LogPage;
     try {

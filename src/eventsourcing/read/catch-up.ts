@@ -221,6 +221,7 @@ export async function catchUp(
         {
           pageSize: carefulPageSizes.get(stream) ?? pageSize,
           retriesDeadLetters,
+          isBuild: build !== undefined,
         },
       );
     });

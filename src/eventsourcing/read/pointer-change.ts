@@ -55,6 +55,16 @@ function beside({ live, moved }: Pointer): readonly Target[] {
   return moved.filter((target) => !isSameTarget(target, live));
 }
 
+/**
+ * Leaves out the streams that a restored log stops in the live slot, whose checkpoint is `live`: a build has them as their logs are now,
+ * which may well be less.
+ */
+export const BUT_FOR_RESTORED_LOGS = `NOT EXISTS (
+  SELECT 1 FROM dead_letter AS d
+  WHERE d.projection = live.projection AND d.stream = live.stream
+    AND d.cause = 'log-restored' AND d.is_open = 1 AND d.version = live.version + 1
+)`;
+
 /** Fails the batch if a stream is further in one slot than in the other. */
 function assertNotBehind(
   database: D1Database,
@@ -70,6 +80,7 @@ function assertNotBehind(
         ON next.projection = live.projection AND next.slot = ?3 AND next.stream = live.stream
       WHERE live.projection = ?1 AND live.slot = ?2
         AND (next.version IS NULL OR next.version < live.version OR (next.version = live.version AND next.event_id <> live.event_id))
+        AND ${BUT_FOR_RESTORED_LOGS}
       LIMIT 1`,
     )
     .bind(projectionName, live.slot, next.slot);
@@ -163,6 +174,8 @@ export async function swap(database: D1Database, build: Build, pointer: Pointer,
   return change(database, build.projection, pointer, { live: build.target, others: isFirst ? [] : [live] }, [
     ...(isFirst ? [] : [assertNotBehind(database, build.projection, live, build.target)]),
     endBuild(database, build.projection, build.target, 'swapped', at),
+    // It was made from the logs as they are.
+    database.prepare(`DELETE FROM dead_letter WHERE projection = ?1 AND cause = 'log-restored'`).bind(build.projection),
   ]);
 }
 

@@ -1,13 +1,19 @@
 import type { StoredEvent } from '../event.ts';
 import type { Group } from '../group.ts';
 import type { StreamId } from '../stream.ts';
-import { archivedEvents, archivedHeads } from './archive.ts';
+import { archivedEvents, archivedHeads, restoredStreams } from './archive.ts';
 import { type BuildError, activeBuild, noteProgress } from './build.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
 import type { CatchUpRequest } from './catch-up-step.ts';
 import { compareSlots } from './comparison.ts';
 import { type Target, UNBUILT, isSameTarget } from './pointer.ts';
-import { abandon, join as joinPointer, raiseEpoch, swap as swapPointer } from './pointer-change.ts';
+import {
+  BUT_FOR_RESTORED_LOGS,
+  abandon,
+  join as joinPointer,
+  raiseEpoch,
+  swap as swapPointer,
+} from './pointer-change.ts';
 import type { Projection } from './projection.ts';
 import { clearSlot } from './slot-clearing.ts';
 
@@ -291,7 +297,8 @@ function buildWork(ports: RebuildPorts, name: string, id: string) {
         const active = await current();
         const page = await archivedEvents(archiveDatabase, active.projection, position, PAGE_EVENTS);
         if (page.last === undefined) return { position, replayed, isDone: true };
-        if (page.events.length > 0 && !(await bringUp(active, toRequests(page.events)))) continue;
+        const restored = await restoredStreams(archiveDatabase, archive);
+        if (page.events.length > 0 && !(await bringUp(active, toRequests(page.events, restored)))) continue;
         position = page.last;
         replayed += page.events.length;
         await noteProgress(database, id, { replayed, at: at() });
@@ -347,13 +354,13 @@ function buildWork(ports: RebuildPorts, name: string, id: string) {
   }
 }
 
-/** Archived events as what is to be applied, stream by stream. */
-function toRequests(events: readonly StoredEvent[]): readonly CatchUpRequest[] {
-  return [...Map.groupBy(events, ({ stream }) => stream)].map(([stream, archived]) => ({
-    stream,
-    wanted: archived.at(-1)?.version ?? 0,
-    archived,
-  }));
+/** Archived events as what is to be applied, stream by stream; a stream whose log was restored is taken from that log. */
+function toRequests(events: readonly StoredEvent[], restored: ReadonlySet<StreamId>): readonly CatchUpRequest[] {
+  return [...Map.groupBy(events, ({ stream }) => stream)].map(([stream, archived]) =>
+    restored.has(stream)
+      ? { stream, wanted: 'head' as const }
+      : { stream, wanted: archived.at(-1)?.version ?? 0, archived },
+  );
 }
 
 /** A page of the streams that are further in one slot than in another, in their order; `last` is undefined on the last page. */
@@ -364,6 +371,7 @@ async function behind(database: D1Database, name: string, live: Target, build: T
       LEFT JOIN checkpoint AS build
         ON build.projection = live.projection AND build.slot = ?3 AND build.stream = live.stream
       WHERE live.projection = ?1 AND live.slot = ?2 AND live.stream > ?4 AND coalesce(build.version, 0) < live.version
+        AND ${BUT_FOR_RESTORED_LOGS}
       ORDER BY live.stream LIMIT ${PAGE_STREAMS}`,
     )
     .bind(name, live.slot, build.slot, after)

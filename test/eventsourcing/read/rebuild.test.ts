@@ -1,15 +1,17 @@
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { buildOf } from '../../../src/eventsourcing/read/build.ts';
 import { cancelBuild, requestBuild, tendBuilds } from '../../../src/eventsourcing/read/build-requests.ts';
+import type { Comparison } from '../../../src/eventsourcing/read/comparison.ts';
 import { release, rollback } from '../../../src/eventsourcing/read/pointer-change.ts';
 import { readPointer } from '../../../src/eventsourcing/read/pointer.ts';
 import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
 import { type StreamId, streamId } from '../../../src/eventsourcing/stream.ts';
 import { idleRunner, stepsHere, work } from '../../support/builds.ts';
 import { ports } from '../../support/platform.ts';
-import { add, newTally, system } from '../../support/system.ts';
+import { add, newTally, objectOf, system } from '../../support/system.ts';
 import { POISON, TOO_MUCH, broken, tallyBoard } from '../../support/tally.ts';
 
 const database = env.SERVING_DB;
@@ -293,6 +295,40 @@ describe('a rebuild', () => {
     expect(await buildOf(database, name, id)).toMatchObject({ state: 'swapped', error: null });
     await expectSlotsAlike();
     expect((await rowsOf(await live()))[0]).toContainEqual({ tally_id: tallyId, version: 1, sum: 1 });
+  });
+});
+
+describe('a log that was restored to an earlier time', () => {
+  it('is taken as it is by a build, whatever the archive has of it, and moves again after the swap', async () => {
+    const { tallyId, stream } = newTally();
+    for (const by of [1, 10, 100]) await add(tallyId, by);
+    await bringUp(stream);
+    await runInDurableObject(objectOf(stream), (_, { storage }) => {
+      storage.sql.exec('DELETE FROM event WHERE version > 1');
+    });
+    await evictDurableObject(objectOf(stream));
+    await add(tallyId, 5);
+    for (let tries = 0; tries < 3; tries += 1) await bringUp(stream);
+
+    const id = await order();
+    await work(name, id);
+    expect(await stateOf(id)).toBe('awaiting-acceptance');
+    const { first } = JSON.parse((await buildOf(database, name, id))?.comparison ?? '') as Comparison;
+    expect(first[0]).toMatchObject({
+      table: 'row',
+      key: { tally_id: tallyId },
+      live: { sum: 111 },
+      build: { sum: 6 },
+    });
+    expect(await acceptBuild(system.builds, name, id)).toBe(true);
+    await add(tallyId, 7);
+    await bringUp(stream);
+    expect((await rowsOf(await live()))[0]).toContainEqual({ tally_id: tallyId, version: 3, sum: 13 });
+    // What was live cannot follow any more.
+    expect(await rollback(database, name)).toBeUndefined();
+
+    await work(name, await order());
+    await expectSlotsAlike();
   });
 });
 
