@@ -245,36 +245,48 @@ export async function catchUp(
     }
 
     const goesOn = new Set(moving.map(({ stream }) => stream));
-    pending = pending.filter(
-      (request) => goesOn.has(request.stream) && (isContested || narrowed.has(request.stream) || isOpen(request)),
+    const triedAgain = new Set(
+      pending
+        .filter((request) => goesOn.has(request.stream))
+        .filter((request) => isContested || narrowed.has(request.stream) || isOpen(request))
+        .map(({ stream }) => stream),
     );
     // A stream that is tried again at once is not counted before that: one catch-up is one try, however many races it loses.
-    const triedAgain = new Set(pending.map(({ stream }) => stream));
     const refusals = looks.flatMap(({ progress: { stream } }) =>
       triedAgain.has(stream) ? [] : (progress.get(stream)?.refusal ?? []),
     );
-    if (refusals.length > 0 && !build) {
-      if (isLive) await count(pointer, refusals);
-      else for (const refusal of refusals.slice(0, 1)) await fail(lead.target, refusal);
+    if (refusals.length > 0 && !build && isLive) {
+      for (const { stream } of await count(pointer, refusals)) {
+        // It was refused under a pointer, or after a checkpoint, that is not what there is any more.
+        triedAgain.add(stream);
+        pointers.drop(projectionName);
+        isContested = true;
+      }
     }
+    const [first] = refusals;
+    if (first && !build && !isLive) await fail(lead.target, first);
+    pending = pending.filter(({ stream }) => triedAgain.has(stream));
     return isContested;
   }
 
-  /** Counts refusals by the live slot, and says of those that have become dead letters that they are. */
-  async function count(pointer: Pointer, refusals: readonly Refusal[]): Promise<void> {
-    const dead = await recordRefusals(database, projectionName, pointer, refusals, {
+  /** Counts refusals by the live slot, and says of those that have become dead letters that they are. Returns those that were overtaken. */
+  async function count(pointer: Pointer, refusals: readonly Refusal[]): Promise<readonly Refusal[]> {
+    const counted = await recordRefusals(database, projectionName, pointer, refusals, {
       at: new Date(now()).toISOString(),
       ...(retriesDeadLetters && { triesBeforeDead: 1 }),
     });
     for (const refusal of refusals) {
+      const isDead = counted.get(refusal.stream);
+      if (isDead === undefined) continue;
       const at = progress.get(refusal.stream);
-      if (at?.standstill && dead.has(refusal.stream))
+      if (at?.standstill && isDead)
         progress.set(refusal.stream, { ...at, standstill: { ...at.standstill, isDeadLetter: true } });
-      report(dead.has(refusal.stream) ? 'projection.dead-letter' : 'projection.refused', {
+      report(isDead ? 'projection.dead-letter' : 'projection.refused', {
         projection: projectionName,
         ...loggable(refusal),
       });
     }
+    return refusals.filter(({ stream }) => !counted.has(stream));
   }
 
   function isOpen({ stream, wanted }: CatchUpRequest): boolean {

@@ -98,7 +98,8 @@ const TRIES_BEFORE_DEAD = 3;
 
 /**
  * Counts refusals, each against its (projection, stream, version), and opens those that have been refused often enough. Says which are
- * open now. Only while the live checkpoint still stands right before the event: what has been overtaken is not counted.
+ * open now. Only under the pointer as it was read, and while the live checkpoint still stands right before the event: what has been
+ * overtaken is not counted, and missing in the answer.
  */
 export async function recordRefusals(
   database: D1Database,
@@ -106,7 +107,7 @@ export async function recordRefusals(
   pointer: Pointer,
   refusals: readonly Refusal[],
   options: { readonly at: string; readonly triesBeforeDead?: number },
-): Promise<ReadonlySet<StreamId>> {
+): Promise<ReadonlyMap<StreamId, boolean>> {
   const { at, triesBeforeDead = TRIES_BEFORE_DEAD } = options;
   const { results } = await database
     .prepare(
@@ -144,7 +145,7 @@ export async function recordRefusals(
       triesBeforeDead,
     )
     .all<{ stream: StreamId; is_open: number }>();
-  return new Set(results.flatMap(({ stream, is_open: isOpen }) => (isOpen === 1 ? [stream] : [])));
+  return new Map(results.map(({ stream, is_open: isOpen }) => [stream, isOpen === 1]));
 }
 
 const MAX_KIND_LENGTH = 200;
