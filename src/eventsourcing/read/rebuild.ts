@@ -82,13 +82,14 @@ interface Pass {
   readonly isDone: boolean;
 }
 
-/** Events of the archive that are read at once, and those that one step replays at most. */
+/** Events of the archive that are read at once. */
 const PAGE_EVENTS = 500;
-const STEP_EVENTS = 10_000;
 /** Streams that are brought up at once. */
 const PAGE_STREAMS = 200;
 /** A step is a checkpoint of its own: not so short that there are thousands, not so long that a crash costs much. */
 const STEP_MS = 15_000;
+/** An invocation may send a database 1,000 statements; a page takes about 15. */
+const STEP_PAGES = 40;
 const NAP_MS = 20_000;
 /** Before the join live moves on all the time: past so many passes the rest is left for after it. */
 const PASSES_BEFORE_JOIN = 3;
@@ -260,7 +261,7 @@ function buildWork(ports: RebuildPorts, name: string, id: string) {
   async function closeGap(from: Pass): Promise<Pass> {
     const until = now() + STEP_MS;
     let { after, found } = from;
-    do {
+    for (let pages = 0; pages < STEP_PAGES && (pages === 0 || now() < until); pages += 1) {
       const active = await current();
       const page = await pageOfGap(active, after);
       if (page.requests.length > 0 && !(await bringUp(active, page.requests))) continue;
@@ -268,7 +269,7 @@ function buildWork(ports: RebuildPorts, name: string, id: string) {
       await noteProgress(database, id, { at: at() });
       if (page.last === undefined) return { after, found, isDone: true };
       after = page.last;
-    } while (now() < until);
+    }
     return { after, found, isDone: false };
   }
 
@@ -293,7 +294,7 @@ function buildWork(ports: RebuildPorts, name: string, id: string) {
     async replay(from: Replayed): Promise<Replayed> {
       const until = now() + STEP_MS;
       let { position, replayed } = from;
-      do {
+      for (let pages = 0; pages < STEP_PAGES && (pages === 0 || now() < until); pages += 1) {
         const active = await current();
         const page = await archivedEvents(archiveDatabase, active.projection, position, PAGE_EVENTS);
         if (page.last === undefined) return { position, replayed, isDone: true };
@@ -302,7 +303,7 @@ function buildWork(ports: RebuildPorts, name: string, id: string) {
         position = page.last;
         replayed += page.events.length;
         await noteProgress(database, id, { replayed, at: at() });
-      } while (now() < until && replayed - from.replayed < STEP_EVENTS);
+      }
       return { position, replayed, isDone: false };
     },
 
