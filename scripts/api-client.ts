@@ -40,6 +40,7 @@ export interface Api {
   readonly url: string;
   get<Body>(path: string, options?: RequestOptions): Promise<Answer<Body>>;
   post<Body>(path: string, body: unknown, options?: CommandOptions): Promise<Answer<Body>>;
+  delete<Body>(path: string): Promise<Answer<Body>>;
 }
 
 /**
@@ -124,6 +125,7 @@ export function apiClient(url: string, options: ApiOptions = {}): Api {
         },
         JSON.stringify(body),
       ),
+    delete: (path) => request('DELETE', path, { ...authorization }),
   };
 }
 

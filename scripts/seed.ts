@@ -6,16 +6,13 @@
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 
-import cliProgress from 'cli-progress';
-
 import { type Answer, UnexpectedAnswerError, apiClient, atOnce, requireServer, retrying } from './api-client.ts';
+import { askedOrExit } from './command-line.ts';
+import { showProgress } from './progress.ts';
 import { HELP, readArguments } from './seed/arguments.ts';
 import { type Chapter, type PlannedOrder, type PlannedProduct, countWrites, planSeason } from './seed/season.ts';
 
-/** Without a terminal: a line this often, in ms. */
-const LINE_EVERY_MS = 3_000;
-
-const options = optionsOrExit();
+const options = askedOrExit(HELP, readArguments);
 const api = apiClient(options.url);
 const season = planSeason(options);
 const journal = options.journal === undefined ? undefined : openOrExit(options.journal);
@@ -27,7 +24,7 @@ const ended = new Map<string, number>();
 let orders = 0;
 let replayed = 0;
 let retries = 0;
-const progress = showProgress();
+const progress = showProgress('{value}/{total} writes, {orders} orders, {rate}/s, {left} left, {retries} retries');
 
 process.once('SIGINT', () => {
   progress.stop();
@@ -37,7 +34,7 @@ process.once('SIGINT', () => {
 
 try {
   await requireServer(api);
-  progress.start();
+  progress.start(total, figures());
   await run();
   progress.stop();
   summarize();
@@ -109,37 +106,12 @@ async function send<Body>(
   if (journal !== undefined) writeSync(journal, `${JSON.stringify(line)}\n`);
   if (isReplayed) replayed += 1;
   durations.push(answer.durationMs);
-  progress.update();
+  progress.update(durations.length, figures());
   return answer;
 }
 
-/** A bar on a terminal, a line now and then elsewhere. */
-function showProgress(): { start(): void; update(): void; stop(): void } {
-  const perSecond = () => Math.round((durations.length * 1_000) / (performance.now() - startedAt));
-  if (process.stdout.isTTY) {
-    const format = '{bar} {percentage}%  {value}/{total} writes  {orders} orders  {rate}/s  {eta_formatted} left';
-    const bar = new cliProgress.SingleBar(
-      { format, stream: process.stdout, hideCursor: true, gracefulExit: false, etaBuffer: 200 },
-      cliProgress.Presets.shades_classic,
-    );
-    return {
-      start: () => bar.start(total, 0, { orders: 0, rate: 0 }),
-      update: () => bar.update(durations.length, { orders, rate: perSecond() }),
-      stop: () => bar.stop(),
-    };
-  }
-  let timer: NodeJS.Timeout | undefined;
-  return {
-    start() {
-      timer = setInterval(() => {
-        console.log(
-          `${durations.length}/${total} writes, ${orders}/${options.orders} orders, ${perSecond()}/s, ${retries} retries`,
-        );
-      }, LINE_EVERY_MS);
-    },
-    update() {},
-    stop: () => clearInterval(timer),
-  };
+function figures() {
+  return { orders, retries, rate: Math.round((durations.length * 1_000) / (performance.now() - startedAt)) };
 }
 
 function summarize(): void {
@@ -174,17 +146,6 @@ function explain(error: unknown): string {
     ? `\nWhat this server holds is not what seed ${options.seed} left there. Choose another --seed.`
     : '';
   return `${error.message}${advice}`;
-}
-
-function optionsOrExit() {
-  try {
-    const asked = readArguments(process.argv.slice(2));
-    if (asked) return asked;
-    console.log(HELP);
-    return process.exit(0);
-  } catch (error) {
-    return exitWithUsage((error as Error).message);
-  }
 }
 
 function openOrExit(file: string): number {

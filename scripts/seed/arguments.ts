@@ -1,6 +1,5 @@
-import { parseArgs } from 'node:util';
-
 import { LOCAL_SERVER } from '../api-client.ts';
+import { parseCommandLine, requireUrl } from '../command-line.ts';
 
 export const HELP = `Usage: npm run seed -- [options]
 
@@ -25,8 +24,8 @@ const OPTIONS = {
 
 /** What a command line asks for; undefined: for help. Throws with what is wrong, in words for who typed it. */
 export function readArguments(args: readonly string[]) {
-  checkForm(args);
-  const { values } = parseArgs({ args: [...args], options: OPTIONS });
+  const hint = 'Options reach the script only after "--": npm run seed -- --orders 500.';
+  const { values } = parseCommandLine(args, OPTIONS, { excess: (word) => `"${word}" belongs to no option. ${hint}` });
   if (values.help) return undefined;
   const integer = (name: 'orders' | 'products' | 'seed' | 'concurrency', min: number, max: number) => {
     const value = Number(values[name]);
@@ -34,33 +33,12 @@ export function readArguments(args: readonly string[]) {
       throw new Error(`--${name} has to be an integer from ${min} to ${max}, not "${values[name]}".`);
     return value;
   };
-  if (!/^https?:$/.test(URL.parse(values.url)?.protocol ?? ''))
-    throw new Error(`--url has to be a URL such as ${LOCAL_SERVER}, not "${values.url}".`);
   return {
     orders: integer('orders', 0, 1_000_000),
     products: integer('products', 1, 10_000),
     seed: integer('seed', 0, 999_999_999),
     concurrency: integer('concurrency', 1, 256),
-    url: values.url,
+    url: requireUrl(values.url),
     journal: values.journal,
   };
-}
-
-/** Refuses what `parseArgs` would refuse too, in words of its own. */
-function checkForm(args: readonly string[]): void {
-  const { tokens } = parseArgs({ args: [...args], options: OPTIONS, strict: false, tokens: true });
-  for (const token of tokens) {
-    if (token.kind === 'positional') {
-      const hint = 'Options reach the script only after "--": npm run seed -- --orders 500.';
-      throw new Error(`"${token.value}" belongs to no option. ${hint}`);
-    }
-    if (token.kind !== 'option') continue;
-    const { name, rawName, value } = token;
-    const option = Object.hasOwn(OPTIONS, name) ? OPTIONS[name as keyof typeof OPTIONS] : undefined;
-    if (!option) throw new Error(`There is no option ${rawName}.`);
-    // The next option is no value: `--orders --seed 4` lacks one.
-    if (option.type === 'string' && (value === undefined || (!token.inlineValue && value.startsWith('-'))))
-      throw new Error(`${rawName} needs a value.`);
-    if (option.type === 'boolean' && value !== undefined) throw new Error(`${rawName} takes no value.`);
-  }
 }

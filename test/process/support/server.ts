@@ -45,8 +45,13 @@ export async function startServer({ port, folder, args = [] }: ServerOptions): P
   });
   closeSync(log);
   // Whatever ends the test, nothing of it stays behind.
-  process.once('exit', () => signalGroup(child, 'SIGKILL'));
-  const end = endOf(child, port);
+  const killAll = () => signalGroup(child, 'SIGKILL');
+  process.once('exit', killAll);
+  const endGroup = endOf(child, port);
+  async function end(signal: Signal): Promise<void> {
+    await endGroup(signal);
+    process.off('exit', killAll);
+  }
   try {
     await until(`the server at ${url} answers`, START_TIMEOUT_MS, async () => {
       if (child.exitCode !== null || child.signalCode !== null)

@@ -1,0 +1,110 @@
+/** Builds of projections, as the operations routes have them. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { type Answer, type Api, UnexpectedAnswerError, retrying } from '../api-client.ts';
+import { duration } from '../progress.ts';
+import type { Differences } from './differences.ts';
+
+export interface Build {
+  readonly id: string;
+  readonly projection: string;
+  readonly revision: number;
+  /** Null: nothing was live when it began. */
+  readonly liveRevision: number | null;
+  readonly state: 'building' | 'comparing' | 'awaiting-acceptance' | 'swapped' | 'failed' | 'cancelled';
+  readonly accept: boolean;
+  readonly dryRun: boolean;
+  readonly replayed: number;
+  readonly total: number;
+  /** Events per second. */
+  readonly rate: number | null;
+  readonly etaMs: number | null;
+  readonly differences: Differences | null;
+  readonly error: {
+    readonly message: string;
+    readonly stream?: string;
+    readonly version?: number;
+    readonly kind?: string;
+  } | null;
+  readonly startedAt: string;
+  readonly updatedAt: string;
+  readonly endedAt: string | null;
+}
+
+export interface ProjectionStatus {
+  readonly name: string;
+  readonly lag: { readonly events: number } | null;
+  readonly build: { readonly id: string } | null;
+}
+
+/** How often a build is looked at, in ms. */
+const LOOK_EVERY_MS = 500;
+
+/** Starts a build. `isNew` is false when one was on its way already: it is that one then. */
+export async function startBuild(
+  api: Api,
+  projection: string,
+  { accept = false, dryRun = false }: { readonly accept?: boolean; readonly dryRun?: boolean },
+): Promise<{ readonly build: Build; readonly isNew: boolean }> {
+  const query = new URLSearchParams({ ...(accept && { accept: 'true' }), ...(dryRun && { dryRun: 'true' }) });
+  const path = `${pathOf(projection)}/rebuild?${query.toString()}`;
+  // If the answer is lost, the next try is told of the build that it was about.
+  const started = await retrying(() => api.post<Build>(path, {}));
+  if (started.status === 202) return { build: started.body, isNew: true };
+  const location = started.headers.get('Location');
+  if (started.status !== 409 || location === null) throw new UnexpectedAnswerError(started);
+  return { build: okBody(await retrying(() => api.get<Build>(location))), isNew: false };
+}
+
+export async function buildOf(api: Api, projection: string, id: string): Promise<Build> {
+  return okBody(await retrying(() => api.get<Build>(pathOf(projection, id))));
+}
+
+/** The id of the build that is on its way, if there is one. */
+export async function runningBuild(api: Api, projection: string): Promise<string | undefined> {
+  return (await statusOf(api, projection)).build?.id;
+}
+
+export async function statusOf(api: Api, projection: string): Promise<ProjectionStatus> {
+  return okBody(await retrying(() => api.get<ProjectionStatus>(pathOf(projection))));
+}
+
+export async function cancelBuild(api: Api, projection: string, id: string): Promise<Build> {
+  return okBody(await retrying(() => api.delete<Build>(pathOf(projection, id))));
+}
+
+export async function acceptBuild(api: Api, projection: string, id: string): Promise<Build> {
+  return okBody(await retrying(() => api.post<Build>(`${pathOf(projection, id)}/accept`, {})));
+}
+
+/** Looks at a build until it has ended or waits for somebody's consent. Goes on looking while the server is away for a moment. */
+export async function watchBuild(api: Api, from: Build, onLook: (build: Build) => void): Promise<Build> {
+  let build = from;
+  for (;;) {
+    onLook(build);
+    if (build.state !== 'building' && build.state !== 'comparing') return build;
+    await sleep(LOOK_EVERY_MS);
+    build = await buildOf(api, build.projection, build.id);
+  }
+}
+
+/** How a build is, for a progress bar. */
+export const BUILD_TEXT = '{state}, {value}/{total} events, {rate}/s, {left} left';
+
+export function figuresOf({ state, rate, etaMs, replayed, total }: Build) {
+  return {
+    state: state === 'building' && replayed >= total ? 'catching up' : state,
+    rate: rate === null ? '–' : Math.round(rate),
+    left: etaMs === null ? '–' : duration(etaMs),
+  };
+}
+
+export function pathOf(projection: string, build?: string): string {
+  const path = `/projections/${encodeURIComponent(projection)}`;
+  return build === undefined ? path : `${path}/rebuilds/${encodeURIComponent(build)}`;
+}
+
+function okBody<Body>(answer: Answer<Body>): Body {
+  if (answer.status !== 200) throw new UnexpectedAnswerError(answer);
+  return answer.body;
+}

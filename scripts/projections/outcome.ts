@@ -1,0 +1,57 @@
+import { duration } from '../progress.ts';
+import type { Build } from './builds.ts';
+import { describeDifferences, rowsOf } from './differences.ts';
+
+/** The command line for a projection, with more words after its name. */
+export type CommandLine = (command: 'rebuild' | 'rollback', ...words: readonly string[]) => string;
+
+/** What has become of a build, in lines for a terminal, and what can be done now. */
+export function describeOutcome(build: Build, commandLine: CommandLine): readonly string[] {
+  const { id, projection, state, revision, liveRevision } = build;
+  switch (state) {
+    case 'swapped':
+      return [
+        `Swapped: revision ${revision} of ${projection} is live, ${effortOf(build)}.`,
+        ...comparisonOf(build, 'what was live before'),
+        ...(liveRevision === null ? [] : ['The way back:', `  ${commandLine('rollback')}`]),
+      ];
+    case 'awaiting-acceptance':
+      return [
+        `Not swapped: ${build.dryRun ? 'it was asked to compare only' : 'the two differ'}; ${effortOf(build)}.`,
+        ...comparisonOf(build, 'what is live'),
+        'To swap it in:',
+        `  ${commandLine('rebuild', '--accept', id)}`,
+        'To leave what is live as it is:',
+        `  ${commandLine('rebuild', '--cancel', id)}`,
+      ];
+    case 'failed':
+      return [
+        `The build has failed; what is live had no part in it. ${build.error?.message ?? ''}`,
+        ...eventOf(build).map((words) => `The event is ${words}.`),
+      ];
+    case 'cancelled':
+      return ['The build was cancelled; what is live had no part in it.'];
+    default:
+      return [`The build is on its way (${state}).`];
+  }
+}
+
+/** The event that a build could not take, if that was it. */
+export function eventOf({ error }: Build): readonly string[] {
+  if (error?.stream === undefined) return [];
+  const { stream, version, kind } = error;
+  const where = `GET /streams/${stream}/events?fromVersion=${version}&limit=1`;
+  return [`version ${version} of ${stream}${kind === undefined ? '' : `, ${kind}`}: ${where}`];
+}
+
+/** How many events were folded, in what time. */
+export function effortOf({ replayed, startedAt, updatedAt }: Build): string {
+  const took = duration(Date.parse(updatedAt) - Date.parse(startedAt));
+  return `folded anew from ${new Intl.NumberFormat('en').format(replayed)} events in ${took}`;
+}
+
+function comparisonOf({ differences }: Build, other: string): readonly string[] {
+  if (!differences) return [];
+  if (differences.isEqual) return [`It equals ${other}: ${rowsOf(differences)}.`];
+  return [`It differs from ${other}:`, '', ...describeDifferences(differences), ''];
+}

@@ -1,0 +1,52 @@
+/**
+ * Makes the slot of a projection live again that was so before the last swap: `npm run rollback -- order-search`; or gives that way back
+ * up, since it costs as much as the live slot: `npm run release -- order-search`.
+ */
+import { UnexpectedAnswerError, apiClient, requireServer, retrying } from './api-client.ts';
+import { SERVER_HELP, SERVER_OPTIONS, askedOrExit, explain, parseCommandLine, requireUrl } from './command-line.ts';
+import { pathOf } from './projections/builds.ts';
+
+const HELP = `Usage: npm run rollback -- <projection> [options]
+       npm run release -- <projection> [options]
+
+  rollback        makes the slot live again that was so before the last swap; asked for twice, it is back where it was
+  release         stops moving that slot: there is no way back then
+${SERVER_HELP}`;
+
+const asked = askedOrExit(HELP, (args) => {
+  const options = { ...SERVER_OPTIONS, release: { type: 'boolean' } } as const;
+  const { values, positionals } = parseCommandLine(args, options, {
+    max: 1,
+    excess: (word) => `"${word}" is too much: one projection is enough.`,
+  });
+  if (values.help) return undefined;
+  const [projection] = positionals;
+  if (projection === undefined) throw new Error('Which projection? For example: npm run rollback -- order-search.');
+  return { ...values, projection, url: requireUrl(values.url) };
+});
+const { projection } = asked;
+const api = apiClient(asked.url, { operationsKey: asked.key ?? process.env['OPERATIONS_KEY'] });
+
+try {
+  await requireServer(api);
+  await (asked.release ? release() : rollBack());
+} catch (error) {
+  console.error(explain(error));
+  process.exitCode = 1;
+}
+
+async function rollBack(): Promise<void> {
+  // Not tried again when no answer came: done twice, it is not done.
+  const answer = await api.post<{ revision: number; slot: string }>(`${pathOf(projection)}/rollback`, {});
+  if (answer.status !== 200) throw new UnexpectedAnswerError(answer);
+  const { revision, slot } = answer.body;
+  console.log(
+    `Revision ${revision} in slot ${slot} of ${projection} is live now. What was live before is kept up to date.`,
+  );
+}
+
+async function release(): Promise<void> {
+  const answer = await retrying(() => api.post(`${pathOf(projection)}/release`, {}));
+  if (answer.status !== 204) throw new UnexpectedAnswerError(answer);
+  console.log(`Released: the former slot of ${projection} is not moved any more, and there is no way back to it.`);
+}

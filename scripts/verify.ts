@@ -1,0 +1,157 @@
+/**
+ * Folds the log anew and compares the outcome with what is live, row by row: `npm run verify -- order-search`, or `--all`.
+ *
+ * For a projection that is a build that compares and never swaps, cancelled afterwards. The archive only appends: it is read from end to
+ * end, and compared with every log.
+ */
+import { apiClient, requireServer, UnexpectedAnswerError, retrying } from './api-client.ts';
+import { SERVER_HELP, SERVER_OPTIONS, askedOrExit, explain, parseCommandLine, requireUrl } from './command-line.ts';
+import { duration, showProgress } from './progress.ts';
+import { checkArchive } from './projections/archive-check.ts';
+import {
+  BUILD_TEXT,
+  type ProjectionStatus,
+  cancelBuild,
+  figuresOf,
+  startBuild,
+  watchBuild,
+} from './projections/builds.ts';
+import { describeDifferences, rowsOf } from './projections/differences.ts';
+import { effortOf, eventOf } from './projections/outcome.ts';
+
+const HELP = `Usage: npm run verify -- <projection> [<projection> …] [options]
+
+  --all           every projection
+${SERVER_HELP}
+A projection is folded anew in its second slot, so a way back by rollback has ended then. Exit code 0: nothing differs.
+`;
+
+const ARCHIVE = 'archive';
+const MAX_SHOWN = 20;
+
+const asked = askedOrExit(HELP, (args) => {
+  const options = { ...SERVER_OPTIONS, all: { type: 'boolean' } } as const;
+  const { values, positionals } = parseCommandLine(args, options, { max: Infinity, excess: String });
+  if (values.help) return undefined;
+  if (values.all && positionals.length > 0) throw new Error('Either --all or names of projections.');
+  if (!values.all && positionals.length === 0)
+    throw new Error('Which projection? For example: npm run verify -- order-search, or --all.');
+  return { ...values, names: [...new Set(positionals)], url: requireUrl(values.url) };
+});
+const api = apiClient(asked.url, { operationsKey: asked.key ?? process.env['OPERATIONS_KEY'] });
+const count = new Intl.NumberFormat('en');
+
+/** What Ctrl-C has to undo. */
+let cleanUp: (() => Promise<unknown>) | undefined;
+process.once('SIGINT', () => {
+  const isDone = (cleanUp?.() ?? Promise.resolve()).catch((error: unknown) => console.error(explain(error)));
+  void isDone.finally(() => process.exit(130));
+});
+
+try {
+  await requireServer(api);
+  process.exitCode = (await verifyAll()) ? 0 : 1;
+} catch (error) {
+  console.error(explain(error));
+  process.exitCode = 1;
+}
+process.exit();
+
+async function verifyAll(): Promise<boolean> {
+  const names = asked.all ? await allNames() : asked.names;
+  if (names.some((name) => name !== ARCHIVE))
+    console.log('The second slot of each projection is used for this: a way back by rollback has ended then.');
+  const wrong: string[] = [];
+  for (const name of names) {
+    let isRight = false;
+    try {
+      isRight = name === ARCHIVE ? await verifyArchive() : await verify(name);
+    } catch (error) {
+      console.error(`${name}: ${explain(error)}`);
+    }
+    if (!isRight) wrong.push(name);
+  }
+  if (names.length > 1)
+    console.log(wrong.length === 0 ? 'Nothing differs.' : `Not as it should be: ${wrong.join(', ')}.`);
+  return wrong.length === 0;
+}
+
+async function allNames(): Promise<readonly string[]> {
+  const answer = await retrying(() => api.get<{ items: readonly ProjectionStatus[] }>('/projections'));
+  if (answer.status !== 200) throw new UnexpectedAnswerError(answer);
+  return answer.body.items.map(({ name }) => name);
+}
+
+async function verify(name: string): Promise<boolean> {
+  const { build: started, isNew } = await startBuild(api, name, { dryRun: true });
+  if (!isNew) {
+    console.error(`${name}: a build is on its way (${started.id}, ${started.state}): verify once it has ended.`);
+    return false;
+  }
+  const progress = showProgress(`${name}: ${BUILD_TEXT}`);
+  cleanUp = async () => {
+    progress.stop();
+    await cancelBuild(api, name, started.id);
+  };
+  progress.start(started.total, figuresOf(started));
+  let build = started;
+  try {
+    build = await watchBuild(api, started, (now) => progress.update(now.replayed, figuresOf(now)));
+  } finally {
+    progress.stop();
+  }
+  if (build.state === 'awaiting-acceptance') await cancelBuild(api, name, build.id);
+  cleanUp = undefined;
+
+  const { differences, error, state } = build;
+  if (state === 'failed') {
+    console.log(`${name}: the log could not be folded: ${[error?.message, ...eventOf(build)].join('; ')}.`);
+    return false;
+  }
+  if (!differences) {
+    console.log(
+      `${name}: nothing was compared, since ${build.liveRevision === null ? 'nothing is live' : `the build is ${state}`}.`,
+    );
+    return false;
+  }
+  if (differences.isEqual) {
+    console.log(`${name}: equal. ${rowsOf(differences)}, ${effortOf(build)}.`);
+    return true;
+  }
+  console.log(`${name}: DIFFERS from the build that was ${effortOf(build)}:`);
+  for (const line of describeDifferences(differences)) console.log(line);
+  console.log(`To put it right: npm run rebuild -- ${name} --accept`);
+  return false;
+}
+
+async function verifyArchive(): Promise<boolean> {
+  const startedAt = performance.now();
+  const feed = showProgress(`${ARCHIVE}: {value} events read`);
+  const logs = showProgress(`${ARCHIVE}: {value}/{total} streams compared with their logs, {left} left`);
+  let phase: 'feed' | 'logs' = 'feed';
+  feed.start(0);
+  try {
+    const { events, streams, differences } = await checkArchive(api, (now, done, total) => {
+      if (now === 'logs' && phase === 'feed') {
+        feed.stop();
+        logs.start(total);
+        phase = 'logs';
+      }
+      if (now === phase) (now === 'feed' ? feed : logs).update(done);
+    });
+    logs.stop();
+    const effort = `${count.format(events)} events of ${count.format(streams)} streams in ${duration(performance.now() - startedAt)}`;
+    if (differences.length === 0) {
+      console.log(`${ARCHIVE}: equal to the logs. ${effort}.`);
+      return true;
+    }
+    const more = differences.length - MAX_SHOWN;
+    console.log(`${ARCHIVE}: DIFFERS from the logs in ${count.format(differences.length)} places. ${effort}.`);
+    for (const difference of differences.slice(0, MAX_SHOWN)) console.log(`  ${difference}`);
+    if (more > 0) console.log(`  and ${count.format(more)} more`);
+    return false;
+  } finally {
+    feed.stop();
+    logs.stop();
+  }
+}
