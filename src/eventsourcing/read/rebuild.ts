@@ -82,6 +82,9 @@ interface Pass {
   readonly isDone: boolean;
 }
 
+/** Which of the two has to be brought up to the other. */
+type Side = 'build' | 'live';
+
 /** Events of the archive that are read at once. */
 const PAGE_EVENTS = 500;
 /** Streams that are brought up at once. */
@@ -93,6 +96,8 @@ const STEP_PAGES = 40;
 const NAP_MS = 20_000;
 /** Before the join live moves on all the time: past so many passes the rest is left for after it. */
 const PASSES_BEFORE_JOIN = 3;
+/** What is live may be unable to take an event that the build has taken. Then they differ, and that is told. */
+const PASSES_OVER_LIVE = 2;
 /** After it nothing falls behind again, unless somebody moves what is live alone. */
 const PASSES_AFTER_JOIN = 50;
 
@@ -102,7 +107,8 @@ const PASSES_AFTER_JOIN = 50;
  * 1. clears the slot, which nobody reads or moves;
  * 2. replays the archive into it, page by page, then from the logs what the archive does not have yet;
  * 3. joins: from now on every guarded batch moves both, so that the build cannot fall behind again;
- * 4. closes the gap that is left, for a new revision once more when no Worker without its code can be alive;
+ * 4. closes the gap that is left, on both sides, since the archive may have been ahead of what is live; for a new revision once more when
+ *    no Worker without its code can be alive;
  * 5. compares the two row by row, and swaps them by one guarded change of the pointer, or waits for somebody's consent.
  *
  * Every step may be run again, by two at the same time too: what it writes is guarded by checkpoints and by the epoch. What is the
@@ -118,13 +124,13 @@ export async function runBuild(ports: RebuildPorts, name: string, id: string, st
     return outcome.result;
   }
 
-  /** Brings up every stream that is further in the live slot (in a first build: in the archive), until a whole pass finds none. */
-  async function closeGap(what: string, maxPasses = PASSES_AFTER_JOIN): Promise<void> {
+  /** Brings up every stream that is further in the other slot (in a first build: in the archive), until a whole pass finds none. */
+  async function closeGap(what: string, maxPasses = PASSES_AFTER_JOIN, side: Side = 'build'): Promise<void> {
     for (let number = 1; number <= maxPasses; number += 1) {
       let pass: Pass = { after: '', found: 0, isDone: false };
       for (let part = 1; !pass.isDone; part += 1) {
         const from = pass;
-        pass = await run(`${what}: pass ${number}, part ${part}`, () => work.closeGap(from));
+        pass = await run(`${what}: pass ${number}, part ${part}`, () => work.closeGap(from, side));
       }
       if (pass.found === 0) return;
     }
@@ -146,6 +152,7 @@ export async function runBuild(ports: RebuildPorts, name: string, id: string, st
     await closeGap('what the archive lacks', PASSES_BEFORE_JOIN);
     await run('join', () => work.join());
     await closeGap('what came before the join');
+    await closeGap('what live lacks', PASSES_OVER_LIVE, 'live');
     const graceMs = await run('how long a Worker before this one may live', () => work.graceLeftMs());
     for (let slept = 0; slept < graceMs; slept += NAP_MS) {
       await steps.sleep(`wait, from ${slept} ms on`, Math.min(NAP_MS, graceMs - slept));
@@ -225,9 +232,12 @@ function buildWork(ports: RebuildPorts, name: string, id: string) {
     return true;
   }
 
-  /** One page of streams that the build has to be brought up to; null after the last. */
-  async function pageOfGap({ build, pointer, projection }: Current, after: string) {
-    if (pointer.live.revision !== UNBUILT) return behind(database, name, pointer.live, build.target, after);
+  /** One page of streams in which one side is behind the other. */
+  async function pageOfGap({ build, pointer, projection }: Current, side: Side, after: string) {
+    if (pointer.live.revision !== UNBUILT) {
+      return behind(database, name, side, pointer.live, build.target, after);
+    }
+    if (side === 'live') return { last: undefined, requests: [] };
     const heads = await archivedHeads(archiveDatabase, archive, projection, after, PAGE_STREAMS);
     const reached = await versionsIn(database, name, build.target, [...heads.versions.keys()]);
     return {
@@ -255,15 +265,15 @@ function buildWork(ports: RebuildPorts, name: string, id: string) {
 
   async function closeWholeGap(): Promise<void> {
     let pass: Pass = { after: '', found: 0, isDone: false };
-    while (!pass.isDone) pass = await closeGap(pass);
+    while (!pass.isDone) pass = await closeGap(pass, 'build');
   }
 
-  async function closeGap(from: Pass): Promise<Pass> {
+  async function closeGap(from: Pass, side: Side): Promise<Pass> {
     const until = now() + STEP_MS;
     let { after, found } = from;
     for (let pages = 0; pages < STEP_PAGES && (pages === 0 || now() < until); pages += 1) {
       const active = await current();
-      const page = await pageOfGap(active, after);
+      const page = await pageOfGap(active, side, after);
       if (page.requests.length > 0 && !(await bringUp(active, page.requests))) continue;
       found += page.requests.length;
       await noteProgress(database, id, { at: at() });
@@ -364,18 +374,21 @@ function toRequests(events: readonly StoredEvent[], restored: ReadonlySet<Stream
   );
 }
 
-/** A page of the streams that are further in one slot than in another, in their order; `last` is undefined on the last page. */
-async function behind(database: D1Database, name: string, live: Target, build: Target, after: string) {
+/** A page of the streams in which one side is behind the other, in their order; `last` is undefined on the last page. */
+async function behind(database: D1Database, name: string, side: Side, live: Target, build: Target, after: string) {
+  const [ahead, late] = side === 'build' ? (['live', 'build'] as const) : (['build', 'live'] as const);
+  const slots = { live: live.slot, build: build.slot };
   const { results } = await database
     .prepare(
-      `SELECT live.stream, live.version FROM checkpoint AS live
-      LEFT JOIN checkpoint AS build
-        ON build.projection = live.projection AND build.slot = ?3 AND build.stream = live.stream
-      WHERE live.projection = ?1 AND live.slot = ?2 AND live.stream > ?4 AND coalesce(build.version, 0) < live.version
+      `SELECT ${ahead}.stream, ${ahead}.version FROM checkpoint AS ${ahead}
+      LEFT JOIN checkpoint AS ${late}
+        ON ${late}.projection = ${ahead}.projection AND ${late}.slot = ?3 AND ${late}.stream = ${ahead}.stream
+      WHERE ${ahead}.projection = ?1 AND ${ahead}.slot = ?2 AND ${ahead}.stream > ?4
+        AND coalesce(${late}.version, 0) < ${ahead}.version
         AND ${BUT_FOR_RESTORED_LOGS}
-      ORDER BY live.stream LIMIT ${PAGE_STREAMS}`,
+      ORDER BY ${ahead}.stream LIMIT ${PAGE_STREAMS}`,
     )
-    .bind(name, live.slot, build.slot, after)
+    .bind(name, slots[ahead], slots[late], after)
     .all<{ stream: StreamId; version: number }>();
   return {
     last: results.length === PAGE_STREAMS ? results.at(-1)?.stream : undefined,

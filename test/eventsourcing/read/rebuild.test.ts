@@ -123,6 +123,24 @@ describe('a rebuild', () => {
     await expectSlotsAlike();
   });
 
+  it('takes it for no difference that what is live has not heard yet of what the archive has', async () => {
+    const archive = system.registry.projectionsFollowing(newTally().stream).find(({ everyEvent }) => everyEvent);
+    if (!archive) throw new Error('there is no archive');
+    const [known, unknown] = [newTally(), newTally()];
+    await add(known.tallyId, 5);
+    await bringUp(known.stream);
+    for (const { tallyId, stream } of [known, unknown]) {
+      await add(tallyId, 6);
+      await system.catchUp(archive, [{ stream, wanted: 'head' }]);
+    }
+    const id = await order();
+    await work(name, id);
+    const build = await buildOf(database, name, id);
+    expect(build).toMatchObject({ state: 'swapped' });
+    expect(JSON.parse(build?.comparison ?? '')).toMatchObject({ isEqual: true });
+    await expectSlotsAlike();
+  });
+
   it('moves both from the join on, so that what is written meanwhile is in both', async () => {
     const [tallyId = ''] = await tallies(1, 1);
     const id = await order();
