@@ -79,17 +79,16 @@ export async function checkArchive(api: Api, onProgress: OnProgress): Promise<Ar
     }
   }
 
-  /** A stream's events come in order and without a gap: what does not is told and left out. */
+  /** Notes an event of the feed; gaps are told once the feed is read. */
   function takeIn(event: CloudEvent): void {
     const stream = event.source.replace('/streams/', '');
+    const version = event.streamversion;
     const known = archived.get(stream) ?? [];
     archived.set(stream, known);
-    const expected = known.length + 1;
-    if (event.streamversion < expected)
-      differences.push(`${stream}: version ${event.streamversion} comes again, after version ${known.length}`);
-    else if (event.streamversion > expected)
-      differences.push(`${stream}: version ${event.streamversion} comes where version ${expected} is due`);
-    if (event.streamversion >= expected) known[event.streamversion - 1] = fingerprint(fromFeed(event));
+    if (known[version - 1] !== undefined) differences.push(`${stream}: the archive has version ${version} twice`);
+    else if (version <= known.length)
+      differences.push(`${stream}: version ${version} comes after version ${known.length}`);
+    known[version - 1] = fingerprint(fromFeed(event));
   }
 
   /** Compares a stream's log with what is archived of it, from a version on. Returns the log's head, and a token that has seen it. */
