@@ -1,0 +1,57 @@
+import { type History, type IndexedHistory, type Operation, type SeenRow, indexHistory } from './history.ts';
+import { checkLogs, checkOutcomes } from './log-checks.ts';
+import { type SessionOptions, checkSessions } from './session-checks.ts';
+import { gatherSightings } from './sightings.ts';
+import { type Report, type Violation, who } from './violation.ts';
+
+/** What the checker has to be told of the domain. Without it, rows that are missing and sums are not judged. */
+export type CheckOptions = SessionOptions;
+
+/**
+ * Judges a history: everything in it that contradicts what is promised, and nothing where an explicit error was given instead. It knows
+ * nothing of the system but its contract: versions of streams, tokens, idempotency keys.
+ *
+ * Like Jepsen's checkers it is run when all is over, and decides from the outside. O(n log n) for n operations with the rows that
+ * they show; a list or a sum costs besides what is in its token's past, or how many streams there are.
+ *
+ *     const violations = checkHistory(history, { belongs });
+ *     expect(explain(violations)).toBe('');
+ */
+export function checkHistory(history: History, { belongs, adds }: CheckOptions = {}): readonly Violation[] {
+  const indexed = indexHistory(history);
+  const violations: Violation[] = [];
+  const report: Report = (check, operations, stream, why) => {
+    violations.push({ check, operations: operations.map(({ id }) => id), stream, why });
+  };
+  const sightings = gatherSightings(indexed);
+  const blocks = checkLogs(indexed, report);
+  checkOutcomes(indexed, blocks, sightings, report);
+  checkContents(indexed, report);
+  checkSessions({ indexed, blocks, sightings, report, belongs, adds });
+  return violations;
+}
+
+/** I1, I16: a version of a stream has one content, in whichever read model it is seen, and by whom. */
+function checkContents({ history }: IndexedHistory, report: Report): void {
+  const first = new Map<string, { readonly content: string; readonly operation: Operation }>();
+  for (const operation of history.operations) {
+    for (const { stream, version, content } of contentsOf(operation)) {
+      if (content === null || version === 0) continue;
+      const key = `${stream}@${version}`;
+      const before = first.get(key);
+      if (!before) {
+        first.set(key, { content, operation });
+      } else if (before.content !== content) {
+        const why = `${key} was ${before.content} for ${who(before.operation)}, and ${content} for ${who(operation)}.`;
+        report('one-content', [operation, before.operation], stream, why);
+      }
+    }
+  }
+}
+
+function contentsOf(operation: Operation): readonly SeenRow[] {
+  if (operation.outcome.kind === 'rows') return operation.outcome.rows;
+  return operation.kind === 'read' && operation.outcome.kind === 'resource'
+    ? [{ ...operation.outcome, stream: operation.stream }]
+    : [];
+}

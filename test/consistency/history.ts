@@ -1,0 +1,210 @@
+/**
+ * What clients sent and saw: the vocabulary of a history, for the checker to judge (checker.ts). Plain data, so that a history can be saved
+ * as JSON and judged again.
+ *
+ * The model is Jepsen's (https://jepsen.io, and Kingsbury's "Elle", VLDB 2020): clients that do one thing after the other, each with the
+ * moment at which it was invoked and the one at which its answer came. Moments are logical: numbers that only grow, shared by all clients.
+ */
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+
+/** What all operations say, whatever they are. */
+interface Sent {
+  /** One of its own for each operation. */
+  readonly id: number;
+  /** Whose session it belongs to. */
+  readonly client: string;
+  readonly invokedAt: number;
+  /** Null: no answer ever came. */
+  readonly completedAt: number | null;
+  /** The operation whose answer brought the token that this one carried, in whichever session that was; null: it carried none. */
+  readonly tokenFrom: number | null;
+  /** Whether the answer said `X-Causal-Scope: partial`: of its token, only what this very operation saw or wrote is sure to be in it. */
+  readonly isPartial: boolean;
+}
+
+/** An explicit error: nothing was done, nothing was shown. Never a violation by itself. */
+export interface Refused {
+  readonly kind: 'refused';
+  /** The problem's code, for example `wrong-state` or `projection-behind`. */
+  readonly code: string;
+  /** The stream's version, where the refusal names it (412). */
+  readonly currentVersion: number | null;
+}
+
+/** It may or may not have been done: no answer, `outcome-unknown`, `internal`. */
+export interface Unknown {
+  readonly kind: 'unknown';
+  /** Null: no answer. */
+  readonly code: string | null;
+}
+
+/** One attempt at a command. A retry is an operation of its own, with the same key. */
+export interface CommandOperation extends Sent {
+  readonly kind: 'command';
+  /** For example `ShipOrder`. */
+  readonly command: string;
+  /** `X-Correlation-Id`, another one for each attempt: it tells in the log which attempt wrote an event. */
+  readonly correlationId: string;
+  /** Null: the server chooses it, and the client learns it from the answer. */
+  readonly stream: string | null;
+  /** How many events it appends when it is applied. */
+  readonly appends: number;
+  /** `scope` is the caller and the route with its ids. A key after its retention is another key: give it another scope. */
+  readonly idempotency: { readonly scope: string; readonly key: string } | null;
+  /** Of the body as it was sent. */
+  readonly fingerprint: string;
+  /** `If-Match` or `X-Version`; null: any. */
+  readonly expectedVersion: number | null;
+  readonly outcome: Acknowledged | Refused | Unknown;
+}
+
+export interface Acknowledged {
+  readonly kind: 'acknowledged';
+  readonly stream: string;
+  /** Of its last event. */
+  readonly version: number;
+}
+
+/** A read of one resource as it is now (a read of the past, `asOf`, promises nothing about the present and is left out). */
+export interface ReadOperation extends Sent {
+  readonly kind: 'read';
+  readonly readModel: string;
+  readonly stream: string;
+  /** `X-Version`: at least this version was asked for; null: none was. */
+  readonly atLeast: number | null;
+  readonly outcome: ReadAnswer | Refused | Unknown;
+}
+
+export interface ReadAnswer {
+  readonly kind: 'resource';
+  /** 0: there is no such resource. */
+  readonly version: number;
+  /** Who answered: the read model, the write side's state, or the log. */
+  readonly source: 'read-model' | 'write-store' | 'log';
+  /** The body, or a hash of it; null: not kept. Everybody who sees this version of the stream has to see the same. */
+  readonly content: string | null;
+}
+
+/** A read of many resources. */
+export interface ListOperation extends Sent {
+  readonly kind: 'list' | 'search';
+  readonly readModel: string;
+  /** The categories of streams that the read model follows. */
+  readonly categories: readonly string[];
+  /** Filter, page, words: whatever the caller's `belongs` needs to tell which streams have to be in the answer. */
+  readonly query: Json;
+  readonly outcome: ListAnswer | Refused | Unknown;
+}
+
+export interface ListAnswer {
+  readonly kind: 'rows';
+  readonly rows: readonly SeenRow[];
+  /** `X-Causal-Incomplete`: streams of which the token may have seen more than the answer shows. */
+  readonly incomplete: readonly string[];
+}
+
+export interface SeenRow {
+  readonly stream: string;
+  readonly version: number;
+  /** As in a read of the one resource; null: not kept. */
+  readonly content: string | null;
+}
+
+/** A read of sums over many resources. */
+export interface SumOperation extends Sent {
+  readonly kind: 'sum';
+  readonly readModel: string;
+  readonly categories: readonly string[];
+  /** Whatever the caller's `adds` needs to tell what a stream adds. */
+  readonly query: Json;
+  readonly outcome: SumAnswer | Refused | Unknown;
+}
+
+export interface SumAnswer {
+  readonly kind: 'figures';
+  /** Integers as text, since sums may be larger than a number holds. */
+  readonly figures: Readonly<Record<string, string>>;
+  /** Those of the figures that no event lowers, such as how many orders were ever placed. */
+  readonly growing: readonly string[];
+  readonly incomplete: readonly string[];
+}
+
+export type Operation = CommandOperation | ReadOperation | ListOperation | SumOperation;
+
+/** An event of a log, as far as the checker looks at it. */
+export interface LoggedEvent {
+  readonly id: string;
+  readonly version: number;
+  /** Of the attempt that wrote it; null: it was there before the history began. */
+  readonly correlationId: string | null;
+  readonly recordedAt: string;
+  /** The versions of other streams that the command saw and recorded in the event. */
+  readonly saw: Readonly<Record<string, number>>;
+}
+
+/** An event that an operator had a read model leave out. */
+export interface SkippedEvent {
+  readonly readModel: string;
+  readonly stream: string;
+  readonly version: number;
+}
+
+export interface History {
+  readonly operations: readonly Operation[];
+  /** Every stream's events in the order of its log, read from the logs once everything was over. */
+  readonly log: Readonly<Record<string, readonly LoggedEvent[]>>;
+  readonly skipped: readonly SkippedEvent[];
+}
+
+/** The history contradicts itself: whoever recorded it made a mistake, and nothing can be judged. */
+export class MalformedHistoryError extends Error {
+  override readonly name = 'MalformedHistoryError';
+}
+
+/** A history whose operations can be looked up. */
+export interface IndexedHistory {
+  readonly history: History;
+  readonly byId: ReadonlyMap<number, Operation>;
+  readonly byCorrelationId: ReadonlyMap<string, CommandOperation>;
+  /** `<read model>/<stream>@<version>` of what was skipped. */
+  readonly skips: ReadonlySet<string>;
+}
+
+/** Looks a history over before it is judged. */
+export function indexHistory(history: History): IndexedHistory {
+  const byId = new Map<number, Operation>();
+  const byCorrelationId = new Map<string, CommandOperation>();
+  for (const operation of history.operations) {
+    const { id, invokedAt, completedAt } = operation;
+    demand(!byId.has(id), `two operations have the id ${id}`);
+    demand(completedAt === null || completedAt > invokedAt, `operation ${id} was answered before it was sent`);
+    demand(
+      completedAt !== null || operation.outcome.kind === 'unknown',
+      `operation ${id} has an outcome but no answer`,
+    );
+    byId.set(id, operation);
+    if (operation.kind !== 'command') continue;
+    demand(!byCorrelationId.has(operation.correlationId), `two attempts have the correlation id of operation ${id}`);
+    byCorrelationId.set(operation.correlationId, operation);
+  }
+  for (const { id, tokenFrom, invokedAt } of history.operations) {
+    if (tokenFrom === null) continue;
+    const giver = byId.get(tokenFrom);
+    demand(giver !== undefined, `operation ${id} carries the token of operation ${tokenFrom}, which does not exist`);
+    demand(
+      giver.completedAt !== null && giver.completedAt < invokedAt,
+      `operation ${id} carries the token of operation ${tokenFrom} before that was answered`,
+    );
+  }
+  const skips = history.skipped.map(({ readModel, stream, version }) => `${readModel}/${stream}@${version}`);
+  return { history, byId, byCorrelationId, skips: new Set(skips) };
+}
+
+function demand(condition: boolean, otherwise: string): asserts condition {
+  if (!condition) throw new MalformedHistoryError(otherwise);
+}
+
+export function categoryOf(stream: string): string {
+  return stream.slice(0, stream.indexOf('-'));
+}

@@ -1,0 +1,149 @@
+import type {
+  Acknowledged,
+  CommandOperation,
+  History,
+  Json,
+  ListOperation,
+  LoggedEvent,
+  Operation,
+  ReadAnswer,
+  ReadOperation,
+  Refused,
+  SkippedEvent,
+  SumOperation,
+  Unknown,
+} from './history.ts';
+
+interface Common {
+  readonly token?: number;
+  readonly isPartial?: boolean;
+  /** When it was sent and answered. Default: after everything before it. */
+  readonly at?: readonly [invokedAt: number, completedAt: number | null];
+}
+
+export interface WriteOptions extends Common {
+  readonly key?: string;
+  readonly fingerprint?: string;
+  readonly expected?: number;
+  readonly appends?: number;
+  /** Versions to put into the log for it. Default: the next one, if it is acknowledged. */
+  readonly logs?: number;
+  readonly saw?: Readonly<Record<string, number>>;
+  /** The stream that is named in the command. Default: the one written to. */
+  readonly target?: string | null;
+  readonly outcome?: Acknowledged | Refused | Unknown;
+}
+
+export interface Scenario {
+  write(client: string, stream: string, options?: WriteOptions): number;
+  read(
+    client: string,
+    stream: string,
+    version: number,
+    options?: Common & Partial<Pick<ReadAnswer, 'source' | 'content'>> & { atLeast?: number; readModel?: string },
+  ): number;
+  list(
+    client: string,
+    rows: Readonly<Record<string, number>>,
+    options?: Common & { kind?: 'list' | 'search'; readModel?: string; query?: Json; incomplete?: readonly string[] },
+  ): number;
+  sum(
+    client: string,
+    figures: Readonly<Record<string, number>>,
+    options?: Common & { growing?: readonly string[]; incomplete?: readonly string[] },
+  ): number;
+  /** Changes what was recorded, as a bug would have. */
+  history(change?: {
+    readonly log?: (log: Record<string, LoggedEvent[]>) => void;
+    readonly skipped?: readonly SkippedEvent[];
+    readonly append?: readonly Operation[];
+  }): History;
+}
+
+export const refused = (code: string, currentVersion: number | null = null): Refused => ({
+  kind: 'refused',
+  code,
+  currentVersion,
+});
+
+export const unanswered: Unknown = { kind: 'unknown', code: null };
+
+/** Writes a history down step by step: operations in the order in which they are made, numbered from 1, and the log that goes with them. */
+export function scenario(): Scenario {
+  const operations: Operation[] = [];
+  const log: Record<string, LoggedEvent[]> = {};
+  let now = 0;
+
+  function sent(client: string, { token, isPartial = false, at }: Common) {
+    const [invokedAt, completedAt] = at ?? [(now += 1), (now += 1)];
+    now = Math.max(now, invokedAt, completedAt ?? 0);
+    const tokenFrom = token ?? null;
+    return { id: operations.length + 1, client, invokedAt, completedAt, tokenFrom, isPartial };
+  }
+
+  function add(operation: CommandOperation | ReadOperation | ListOperation | SumOperation): number {
+    operations.push(operation);
+    return operation.id;
+  }
+
+  return {
+    write(client, stream, options = {}) {
+      const { key, fingerprint = 'body', expected = null, appends = 1, saw = {}, target = stream, outcome } = options;
+      const common = sent(client, options);
+      const correlationId = `attempt-${common.id}`;
+      const events = (log[stream] ??= []);
+      const logs = options.logs ?? (outcome === undefined ? appends : 0);
+      for (let count = 0; count < logs; count += 1) {
+        const version = events.length + 1;
+        events.push({
+          id: `${stream}@${version}`,
+          version,
+          correlationId,
+          recordedAt: String(version).padStart(6, '0'),
+          saw,
+        });
+      }
+      return add({
+        ...common,
+        kind: 'command',
+        command: 'Write',
+        correlationId,
+        stream: target,
+        appends,
+        idempotency: key === undefined ? null : { scope: 'Write', key },
+        fingerprint,
+        expectedVersion: expected,
+        outcome: outcome ?? { kind: 'acknowledged', stream, version: events.length },
+      });
+    },
+    read(client, stream, version, options = {}) {
+      const { source = 'read-model', content = null, atLeast = null, readModel = 'lookup' } = options;
+      const outcome = { kind: 'resource', version, source, content } as const;
+      return add({ ...sent(client, options), kind: 'read', readModel, stream, atLeast, outcome });
+    },
+    list(client, rows, options = {}) {
+      const { kind = 'list', readModel = 'lookup', query = 'all', incomplete = [] } = options;
+      const shown = Object.entries(rows).map(([stream, version]) => ({ stream, version, content: null }));
+      const outcome = { kind: 'rows', rows: shown, incomplete } as const;
+      return add({ ...sent(client, options), kind, readModel, categories: ['order'], query, outcome });
+    },
+    sum(client, figures, options = {}) {
+      const { growing = [], incomplete = [] } = options;
+      const texts = Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, String(value)]));
+      const outcome = { kind: 'figures', figures: texts, growing, incomplete } as const;
+      return add({
+        ...sent(client, options),
+        kind: 'sum',
+        readModel: 'sums',
+        categories: ['order'],
+        query: null,
+        outcome,
+      });
+    },
+    history({ log: change, skipped = [], append = [] } = {}) {
+      const history = structuredClone({ operations: [...operations, ...append], log, skipped });
+      change?.(history.log);
+      return history;
+    },
+  };
+}

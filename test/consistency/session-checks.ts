@@ -1,0 +1,243 @@
+import { type CausalPast, CausalPastOfPath, type Seen } from './causal-past.ts';
+import {
+  type CommandOperation,
+  type IndexedHistory,
+  type ListAnswer,
+  type ListOperation,
+  type Operation,
+  type ReadAnswer,
+  type ReadOperation,
+  type SumAnswer,
+  type SumOperation,
+  categoryOf,
+} from './history.ts';
+import type { Blocks } from './log-checks.ts';
+import { type Sightings, shownBy } from './sightings.ts';
+import { type AddedFigures, checkSum } from './sum-checks.ts';
+import { type Check, type Report, capital, who } from './violation.ts';
+
+export interface SessionOptions {
+  /**
+   * Whether a stream, as it is at that version of its log, belongs into the answer: passes the filter, and lies on the page. Undefined:
+   * cannot be told.
+   */
+  readonly belongs?: ((operation: ListOperation, stream: string, version: number) => boolean | undefined) | undefined;
+  /** What a stream adds to the figures of a sum when it is at that version (0: when there is nothing of it). */
+  readonly adds?: AddedFigures | undefined;
+}
+
+interface Judge extends SessionOptions {
+  readonly indexed: IndexedHistory;
+  readonly blocks: Blocks;
+  readonly sightings: Sightings;
+  readonly report: Report;
+}
+
+/**
+ * Judges every operation by the causal past of the token that it carried: read-your-writes, monotonic reads, monotonic writes and
+ * writes-follow-reads. Tokens form a tree, since each one continues the one that was sent; it is walked depth first.
+ *
+ * After Bouajjani, Enea, Guerraoui and Hamza, "On verifying causal consistency" (POPL 2017): where every write is unique, violations are
+ * bad patterns that can be looked for in polynomial time. Here a write is unique by (stream, version), and versions are the order of writes,
+ * so their patterns (a read of an initial value that a write in the causal past has replaced, `WriteCOInitRead`; of a write that another one
+ * in the causal past has overwritten, `WriteCORead`) come down to "the version is lower than that of the past". The causal order is not
+ * theirs: it goes by tokens, as the system promises, and not from every write to its reader.
+ */
+export function checkSessions(judge: Judge): void {
+  const { operations } = judge.indexed.history;
+  const followers = new Map<number | null, Operation[]>();
+  for (const operation of operations) {
+    const siblings = followers.get(operation.tokenFrom);
+    if (siblings) siblings.push(operation);
+    else followers.set(operation.tokenFrom, [operation]);
+  }
+  const past = new CausalPastOfPath();
+  const toDo: (Operation | { readonly undoTo: number })[] = (followers.get(null) ?? []).toReversed();
+  for (let next = toDo.pop(); next !== undefined; next = toDo.pop()) {
+    if ('undoTo' in next) {
+      past.undoTo(next.undoTo);
+      continue;
+    }
+    toDo.push({ undoTo: past.mark });
+    checkOperation(judge, next, past);
+    extend(past, next);
+    toDo.push(...(followers.get(next.id) ?? []).toReversed());
+  }
+}
+
+/** What an operation's answer adds to the token. */
+function extend(past: CausalPastOfPath, operation: Operation): void {
+  if (operation.outcome.kind === 'refused' && operation.outcome.code === 'invalid-causal-token') past.forgetAll();
+  if (operation.isPartial) past.forgetStreams();
+  switch (operation.kind) {
+    case 'command':
+      // A refusal that names the version has shown it.
+      for (const { stream, version } of shownBy(operation)) past.seeEverywhere(stream, { version, by: operation });
+      break;
+    case 'read': {
+      const { outcome, stream, readModel } = operation;
+      if (outcome.kind !== 'resource' || outcome.version === 0) break;
+      const seen = { version: outcome.version, by: operation };
+      past.seeEverywhere(stream, seen);
+      if (outcome.source === 'read-model') past.seeWithin(readModel, stream, seen);
+      break;
+    }
+    case 'list':
+    case 'search':
+      for (const { stream, version } of shownBy(operation)) {
+        past.seeWithin(operation.readModel, stream, { version, by: operation });
+      }
+      break;
+    case 'sum':
+      if (operation.outcome.kind !== 'figures') break;
+      for (const name of operation.outcome.growing) {
+        const value = BigInt(operation.outcome.figures[name] ?? 0);
+        past.seeFigure(figureOf(operation, name), { value, by: operation });
+      }
+      break;
+    default:
+      operation satisfies never;
+  }
+}
+
+function figureOf({ readModel, query }: SumOperation, name: string): string {
+  return JSON.stringify([readModel, query, name]);
+}
+
+function checkOperation(judge: Judge, operation: Operation, past: CausalPast): void {
+  switch (operation.kind) {
+    case 'command':
+      checkCommand(judge, operation, past);
+      break;
+    case 'read':
+      if (operation.outcome.kind === 'resource') checkRead(judge, operation, operation.outcome, past);
+      break;
+    case 'list':
+    case 'search':
+      if (operation.outcome.kind === 'rows') checkList(judge, operation, operation.outcome, past);
+      break;
+    case 'sum':
+      if (operation.outcome.kind === 'figures') checkFigures(judge, operation, operation.outcome, past);
+      break;
+    default:
+      operation satisfies never;
+  }
+}
+
+/** The version that a read model has to show of a stream: the highest in the token's past that was not skipped there. */
+function owed({ indexed }: Judge, past: CausalPast, readModel: string, stream: string): Seen | undefined {
+  const [one, other] = [past.everywhere.get(stream), past.within(readModel).get(stream)];
+  const seen = one && other ? (one.version >= other.version ? one : other) : (one ?? other);
+  if (!seen) return undefined;
+  let { version } = seen;
+  while (version > 0 && indexed.skips.has(`${readModel}/${stream}@${version}`)) version -= 1;
+  return version === 0 ? undefined : { ...seen, version };
+}
+
+function checkRead(judge: Judge, operation: ReadOperation, { version, source }: ReadAnswer, past: CausalPast): void {
+  const { sightings, report } = judge;
+  const { stream, readModel, atLeast, invokedAt } = operation;
+  const read = `${capital(who(operation))} ${version === 0 ? `was told that ${stream} is not there` : `read ${stream} at version ${version}`} (${source === 'read-model' ? readModel : source})`;
+  const seen = source === 'read-model' ? owed(judge, past, readModel, stream) : past.everywhere.get(stream);
+  if (seen && version < seen.version) {
+    report(unseen(seen), [operation, seen.by], stream, `${read}, ${byToken(operation, seen)}`);
+  }
+  if (atLeast !== null && version > 0 && version < atLeast) {
+    report('asked-version', [operation], stream, `${read}, but had asked for version ${atLeast} or later.`);
+  }
+  if (source === 'read-model') return;
+  // The object itself answered, so it may not be behind anybody.
+  const known = sightings.knownBefore(stream, invokedAt);
+  if (known && version < known.version) {
+    const why = `${read}, but ${who(known.operation)} had been shown version ${known.version} before.`;
+    report('lost-write', [operation, known.operation], stream, why);
+  }
+}
+
+function isWritten({ by }: Seen): boolean {
+  return by.outcome.kind === 'acknowledged';
+}
+
+function unseen(seen: Seen): Check {
+  return isWritten(seen) ? 'read-your-writes' : 'monotonic-reads';
+}
+
+function byToken({ tokenFrom }: Operation, seen: Seen): string {
+  const how = isWritten(seen) ? 'written' : 'seen';
+  return `with the token of operation ${tokenFrom}, whose past has version ${seen.version} (${how} by ${who(seen.by)}).`;
+}
+
+function checkList(judge: Judge, operation: ListOperation, { rows, incomplete }: ListAnswer, past: CausalPast): void {
+  const { report, belongs } = judge;
+  const { readModel } = operation;
+  const shown = new Map<string, number>();
+  const what = operation.kind === 'list' ? 'list' : 'search';
+  for (const { stream, version } of rows) {
+    const row = `${capital(who(operation))} got ${stream} at version ${version} in a ${what} of ${readModel}`;
+    if (shown.has(stream)) report('wrong-row', [operation], stream, `${row}, and a second time.`);
+    shown.set(stream, version);
+    if (belongs?.(operation, stream, version) === false) {
+      const why = `${row}, which at that version does not match ${JSON.stringify(operation.query)}.`;
+      report('wrong-row', [operation], stream, why);
+    }
+  }
+  const streams = new Set([...past.everywhere.keys(), ...past.within(readModel).keys()]);
+  for (const stream of streams) {
+    if (!operation.categories.includes(categoryOf(stream)) || incomplete.includes(stream)) continue;
+    const seen = owed(judge, past, readModel, stream);
+    if (!seen) continue;
+    const version = shown.get(stream);
+    if (version !== undefined && version < seen.version) {
+      const why = `${capital(who(operation))} got ${stream} at version ${version} in a ${what} of ${readModel}, ${byToken(operation, seen)}`;
+      report(unseen(seen), [operation, seen.by], stream, why);
+    }
+    if (version === undefined && mustBeThere(judge, operation, stream, seen.version)) {
+      const why = `${capital(who(operation))} got a ${what} of ${readModel} without ${stream}, ${byToken(operation, seen).slice(0, -1)}; at that version, and at all that were written later, it matches ${JSON.stringify(operation.query)}.`;
+      report(unseen(seen), [operation, seen.by], stream, why);
+    }
+  }
+}
+
+/** Whether a stream belongs into the answer at the version that is owed, and at all later ones that it may have had by then. */
+function mustBeThere({ belongs, sightings }: Judge, operation: ListOperation, stream: string, from: number): boolean {
+  if (!belongs) return false;
+  const to = Math.max(from, sightings.possibleAt(stream, operation.completedAt ?? Infinity));
+  for (let version = from; version <= to; version += 1) {
+    if (belongs(operation, stream, version) !== true) return false;
+  }
+  return true;
+}
+
+function checkFigures(judge: Judge, operation: SumOperation, answer: SumAnswer, past: CausalPast): void {
+  const { report, indexed, sightings, adds } = judge;
+  for (const name of answer.growing) {
+    const [before, value] = [past.figure(figureOf(operation, name)), BigInt(answer.figures[name] ?? 0)];
+    if (!before || value >= before.value) continue;
+    const why = `${capital(who(operation))} got ${name} = ${value} from ${operation.readModel}, with the token of operation ${operation.tokenFrom}, in whose past ${who(before.by)} had already got ${before.value}; and no event lowers it.`;
+    report('monotonic-reads', [operation, before.by], null, why);
+  }
+  if (!adds) return;
+  checkSum(operation, answer, adds, report, {
+    streams: Object.keys(indexed.history.log),
+    from: (stream) => owed(judge, past, operation.readModel, stream)?.version ?? 0,
+    to: (stream) => sightings.possibleAt(stream, operation.completedAt ?? Infinity),
+  });
+}
+
+/** Monotonic writes and writes-follow-reads: what a command wrote comes after all that its token has seen, and was decided upon no less. */
+function checkCommand({ blocks, report }: Judge, operation: CommandOperation, past: CausalPast): void {
+  const block = blocks.get(operation.id);
+  if (!block) return;
+  const { stream, first, events } = block;
+  const seen = past.everywhere.get(stream);
+  if (seen && first <= seen.version) {
+    const why = `${capital(who(operation))} wrote ${stream}@${first}, ${byToken(operation, seen)}`;
+    report(isWritten(seen) ? 'monotonic-writes' : 'writes-follow-reads', [operation, seen.by], stream, why);
+  }
+  for (const [other, version] of events.flatMap(({ saw }) => Object.entries(saw))) {
+    const known = past.everywhere.get(other);
+    if (!known || version >= known.version) continue;
+    const why = `${capital(who(operation))} wrote ${stream}@${first} upon version ${version} of ${other}, ${byToken(operation, known)}`;
+    report('writes-follow-reads', [operation, known.by], other, why);
+  }
+}

@@ -1,0 +1,54 @@
+import { type SumAnswer, type SumOperation, categoryOf } from './history.ts';
+import { type Report, capital, who } from './violation.ts';
+
+/** What a stream adds to the figures of a sum when it is at that version (0: when there is nothing of it). */
+export type AddedFigures = (
+  operation: SumOperation,
+  stream: string,
+  version: number,
+) => Readonly<Record<string, bigint>>;
+
+/** Between which versions each stream may have been counted. */
+interface Bounds {
+  readonly streams: readonly string[];
+  /** At least: what the token vouches for. */
+  readonly from: (stream: string) => number;
+  /** At most: what had been asked for by then. */
+  readonly to: (stream: string) => number;
+}
+
+/**
+ * Judges the figures of a sum by bounds: each stream was counted at some version between what the token vouches for and what had been asked
+ * for by then, and so adds something between the least and the most of what it adds there. That is exact where nothing is written
+ * meanwhile; while something is, a wrong sum within the bounds goes unnoticed (to look for the very versions would be a knapsack problem).
+ */
+export function checkSum(
+  operation: SumOperation,
+  { figures, incomplete }: SumAnswer,
+  adds: AddedFigures,
+  report: Report,
+  { streams, from, to }: Bounds,
+): void {
+  const least = new Map<string, bigint>();
+  const most = new Map<string, bigint>();
+  for (const stream of streams) {
+    if (!operation.categories.includes(categoryOf(stream))) continue;
+    const low = incomplete.includes(stream) ? 0 : from(stream);
+    const high = Math.max(low, to(stream));
+    const added = Array.from({ length: high - low + 1 }, (_, index) => adds(operation, stream, low + index));
+    for (const name of Object.keys(figures)) {
+      const values = added.map((figuresAt) => figuresAt[name] ?? 0n);
+      least.set(name, (least.get(name) ?? 0n) + values.reduce((one, other) => (other < one ? other : one)));
+      most.set(name, (most.get(name) ?? 0n) + values.reduce((one, other) => (other > one ? other : one)));
+    }
+  }
+  for (const [name, text] of Object.entries(figures)) {
+    const [value, low, high] = [BigInt(text), least.get(name) ?? 0n, most.get(name) ?? 0n];
+    if (value >= low && value <= high) continue;
+    const token =
+      operation.tokenFrom === null ? 'without a token' : `with the token of operation ${operation.tokenFrom}`;
+    const range = low === high ? `it is ${low}` : `it lies between ${low} and ${high}`;
+    const why = `${capital(who(operation))} got ${name} = ${value} from ${operation.readModel}, ${token}; by what that has seen, and what had been written, ${range}.`;
+    report('impossible-sum', [operation], null, why);
+  }
+}
