@@ -78,7 +78,7 @@ export interface ReadOperation extends Sent {
 
 export interface ReadAnswer {
   readonly kind: 'resource';
-  /** 0: there is no such resource. */
+  /** 0: there is no such resource (404). */
   readonly version: number;
   /** Who answered: the read model, the write side's state, or the log. */
   readonly source: 'read-model' | 'write-store' | 'log';
