@@ -14,7 +14,7 @@ import { type TestContext, after, afterEach, before, describe, test } from 'node
 import { type Api, apiClient } from '../../scripts/api-client.ts';
 import { buildOf, startBuild } from '../../scripts/projections/builds.ts';
 import { runScript, startScript } from './support/scripts.ts';
-import { type RunningServer, freePort, startServer } from './support/server.ts';
+import { type RunningServer, freePort, startServer, until } from './support/server.ts';
 import { type Traffic, startTraffic } from './support/traffic.ts';
 
 const EVENTS = Number(process.env['PROCESS_TEST_EVENTS'] ?? 20_000);
@@ -67,7 +67,7 @@ describe('while read models are rebuilt under traffic', { timeout: 90 * 60_000 }
   test('a build whose server is killed in the middle goes on when it is back', async (t) => {
     const projection = 'order-search';
     await underTraffic(t, api, async (traffic) => {
-      // Guessed, since whoever asks where the build is waits behind its own statements for the answer.
+      // Guessed, since by the time of an answer to the question it may be over.
       let afterMs = (await buildAndSwap(projection)).tookMs * 0.5;
       for (let tries = 1; tries <= TRIES; tries += 1) {
         const starting = startBuild(api, projection, {});
@@ -104,6 +104,7 @@ describe('while read models are rebuilt under traffic', { timeout: 90 * 60_000 }
       let isCancelled = false;
       for (let tries = 1; tries <= TRIES && !isCancelled; tries += 1) {
         const { build } = await startBuild(api, projection, {});
+        await until('it replays', 60_000, async () => (await buildOf(api, projection, build.id)).replayed > 0);
         isCancelled = (await api.delete(`/projections/${projection}/rebuilds/${build.id}`)).status === 200;
         const { replayed, total, state } = await buildOf(api, projection, build.id);
         t.diagnostic(`cancelled after ${replayed} of ${total} events: ${state}`);

@@ -1,6 +1,7 @@
 import type { Revision } from './catch-up-step.ts';
 import { type RowDifference, type TablePair, comparePage } from './comparison-page.ts';
 import { type KeyedTable, keyedTables } from './keyed-tables.ts';
+import { letOthers } from './let-others.ts';
 
 /** What a comparison of two slots found. Plain JSON. */
 export interface Comparison {
@@ -66,6 +67,7 @@ export async function compareSlots(
         counted.differing += page.differing;
         first.push(...page.first.map((difference) => ({ table: name, ...difference })));
         ({ cursor } = page);
+        if (cursor !== undefined) await letOthers();
       } while (cursor !== undefined);
     }
     tables.push({

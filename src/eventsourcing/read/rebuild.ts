@@ -6,6 +6,7 @@ import { type BuildError, activeBuild, noteProgress } from './build.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
 import type { CatchUpRequest } from './catch-up-step.ts';
 import { compareSlots } from './comparison.ts';
+import { letOthers } from './let-others.ts';
 import { type Target, UNBUILT, isSameTarget } from './pointer.ts';
 import {
   BUT_FOR_RESTORED_LOGS,
@@ -277,6 +278,7 @@ function buildWork(ports: RebuildPorts, name: string, id: string) {
       if (page.requests.length > 0 && !(await bringUp(active, page.requests))) continue;
       found += page.requests.length;
       await noteProgress(database, id, { at: at() });
+      await letOthers();
       if (page.last === undefined) return { after, found, isDone: true };
       after = page.last;
     }
@@ -313,6 +315,7 @@ function buildWork(ports: RebuildPorts, name: string, id: string) {
         position = page.last;
         replayed += page.events.length;
         await noteProgress(database, id, { replayed, at: at() });
+        await letOthers();
       }
       return { position, replayed, isDone: false };
     },

@@ -2,6 +2,7 @@ import { type KeyedTable, keyedTables } from './keyed-tables.ts';
 import type { Pointer } from './pointer.ts';
 import type { Projection } from './projection.ts';
 import type { Slot } from './slot-tables.ts';
+import { letOthers } from './let-others.ts';
 
 export interface ClearingOptions {
   /** How many rows of one table a batch deletes at most. */
@@ -30,6 +31,7 @@ export async function clearSlot(
         const [, deleted] = await database.batch([guard, deletion]);
         // Triggers may count as changes too, so that only none at all says that no row was left.
         isMore = (deleted?.meta.changes ?? 0) > 0;
+        if (isMore) await letOthers();
       } catch (error) {
         if (String(error).includes('epoch_as_read')) return 'epoch-changed';
         throw error;
