@@ -1,3 +1,5 @@
+import { sleep } from '../timeout.ts';
+
 const PAUSE_MS = 5;
 
 /**
@@ -5,7 +7,5 @@ const PAUSE_MS = 5;
  * ready leaves no turn to any request until it is done, and a timer is what gives them one.
  */
 export function letOthers(): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, PAUSE_MS);
-  });
+  return sleep(PAUSE_MS);
 }
