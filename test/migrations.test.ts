@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { getTableConfig } from 'drizzle-orm/sqlite-core';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 
 import { databaseOf } from '../src/bindings.ts';
 import { domain } from '../src/domain.ts';
@@ -18,7 +18,12 @@ interface ColumnInfo {
 
 const projections = domain.flatMap((module) => module.projections);
 
-describe.each(projections)('the tables of $name', (projection) => {
+/** Of a projection whose new revision was deployed beside the former one, the new one. */
+const newest = projections.filter(
+  ({ name, revision }) => !projections.some((other) => other.name === name && other.revision > revision),
+);
+
+describe.each(projections)('the tables of $name, revision $revision,', (projection) => {
   const tables = [
     ...(projection.row ? [projection.row.tables] : []),
     ...Object.values(projection.appends),
@@ -51,12 +56,57 @@ describe.each(projections)('the tables of $name', (projection) => {
       expect(made, name).toEqual(declared);
     }
   });
+});
 
-  it('have a pointer to a live slot of this very revision', async () => {
-    const pointer = await databaseOf(env, projection.group)
+describe('in a database that no event has reached', () => {
+  it.each(newest)('$name is live at once, in its newest revision', async ({ name, group, revision }) => {
+    const pointer = await databaseOf(env, group)
       .prepare('SELECT live_revision, live_slot FROM projection_pointer WHERE projection = ?')
-      .bind(projection.name)
+      .bind(name)
       .first();
-    expect(pointer).toEqual({ live_revision: projection.revision, live_slot: 'a' });
+    expect(pointer).toEqual({ live_revision: revision, live_slot: 'a' });
   });
+});
+
+/*
+ * A migration that makes a projection live where it has missed events would have it answer without them, and nobody would ever know.
+ */
+describe.each([
+  { of: 'serving', database: env.SERVING_DB, migrations: env.TEST_MIGRATIONS_SERVING },
+  { of: 'reporting', database: env.REPORTING_DB, migrations: env.TEST_MIGRATIONS_REPORTING },
+])('migrations of a $of database that events have reached', ({ database, migrations }) => {
+  const changes = migrations
+    .flatMap(({ queries }) => queries)
+    .filter((query) => /\b(INTO|UPDATE|FROM) projection_pointer\b/i.test(query));
+
+  afterEach(async () => {
+    await database.batch(
+      ['DELETE FROM checkpoint', 'DELETE FROM projection_pointer', ...changes].map((sql) => database.prepare(sql)),
+    );
+  });
+
+  it.each(projections.filter(({ group }) => databaseOf(env, group) === database))(
+    'neither make $name live nor change what is, whichever category of it has come',
+    async ({ name, follows }) => {
+      const pointerOf = () =>
+        database.prepare('SELECT * FROM projection_pointer WHERE projection = ?').bind(name).first();
+      for (const category of Object.keys(follows)) {
+        await database.batch([
+          database.prepare('DELETE FROM checkpoint'),
+          database.prepare('DELETE FROM projection_pointer'),
+          database.prepare(`INSERT INTO checkpoint VALUES ('any', 'a', ?, 1, 'id')`).bind(`${category}-1`),
+          ...changes.map((sql) => database.prepare(sql)),
+        ]);
+        expect(await pointerOf()).toBeNull();
+
+        const live = { projection: name, epoch: 7, live_revision: 0, live_slot: 'b', moved: '[]' };
+        await database.batch([
+          database.prepare('DELETE FROM projection_pointer'),
+          database.prepare('INSERT INTO projection_pointer VALUES (?, ?, ?, ?, ?)').bind(...Object.values(live)),
+          ...changes.map((sql) => database.prepare(sql)),
+        ]);
+        expect(await pointerOf()).toEqual(live);
+      }
+    },
+  );
 });

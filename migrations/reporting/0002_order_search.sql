@@ -100,4 +100,6 @@ AFTER UPDATE OF customer_terms, item_terms, sku_terms, tracking_terms ON order_s
   VALUES (new.search_id, new.customer_terms, new.item_terms, new.sku_terms, new.tracking_terms);
 END;
 
-INSERT INTO projection_pointer (projection, epoch, live_revision, live_slot) VALUES ('order-search', 1, 1, 'a');
+-- Live at once, and only where nothing has come that it would have missed.
+INSERT INTO projection_pointer (projection, epoch, live_revision, live_slot)
+SELECT 'order-search', 1, 1, 'a' WHERE NOT EXISTS (SELECT 1 FROM checkpoint WHERE stream LIKE 'order-%');

@@ -50,4 +50,6 @@ CREATE TABLE order_analytics_daily_b (
   PRIMARY KEY (grouped_by, day, value, currency)
 ) WITHOUT ROWID;
 
-INSERT INTO projection_pointer (projection, epoch, live_revision, live_slot) VALUES ('order-analytics', 1, 1, 'a');
+-- Live at once, and only where nothing has come that it would have missed.
+INSERT INTO projection_pointer (projection, epoch, live_revision, live_slot)
+SELECT 'order-analytics', 1, 1, 'a' WHERE NOT EXISTS (SELECT 1 FROM checkpoint WHERE stream LIKE 'order-%');

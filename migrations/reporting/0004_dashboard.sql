@@ -70,4 +70,6 @@ CREATE TABLE dashboard_sellers_b (
 
 CREATE INDEX dashboard_sellers_b_by_quantity ON dashboard_sellers_b (quantity DESC, sku, name);
 
-INSERT INTO projection_pointer (projection, epoch, live_revision, live_slot) VALUES ('dashboard', 1, 1, 'a');
+-- Live at once, and only where nothing has come that it would have missed.
+INSERT INTO projection_pointer (projection, epoch, live_revision, live_slot)
+SELECT 'dashboard', 1, 1, 'a' WHERE NOT EXISTS (SELECT 1 FROM checkpoint WHERE stream LIKE 'order-%');

@@ -8,4 +8,6 @@ CREATE TABLE archive_event (
   event TEXT NOT NULL
 );
 
-INSERT INTO projection_pointer (projection, epoch, live_revision, live_slot) VALUES ('archive', 1, 1, 'a');
+-- Live at once, and only where nothing has come that it would have missed.
+INSERT INTO projection_pointer (projection, epoch, live_revision, live_slot)
+SELECT 'archive', 1, 1, 'a' WHERE NOT EXISTS (SELECT 1 FROM checkpoint);

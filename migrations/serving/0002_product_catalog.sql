@@ -58,4 +58,6 @@ CREATE TABLE product_prices_b (
   PRIMARY KEY (product_id, version)
 ) WITHOUT ROWID;
 
-INSERT INTO projection_pointer (projection, epoch, live_revision, live_slot) VALUES ('product-catalog', 1, 1, 'a');
+-- Live at once, and only where nothing has come that it would have missed.
+INSERT INTO projection_pointer (projection, epoch, live_revision, live_slot)
+SELECT 'product-catalog', 1, 1, 'a' WHERE NOT EXISTS (SELECT 1 FROM checkpoint WHERE stream LIKE 'product-%');

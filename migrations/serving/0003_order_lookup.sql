@@ -46,4 +46,6 @@ CREATE INDEX order_lookup_b_by_customer ON order_lookup_b (customer_id, placed_a
 CREATE INDEX order_lookup_b_by_status ON order_lookup_b (status, placed_at, order_id);
 CREATE INDEX order_lookup_b_by_customer_and_status ON order_lookup_b (customer_id, status, placed_at, order_id);
 
-INSERT INTO projection_pointer (projection, epoch, live_revision, live_slot) VALUES ('order-lookup', 1, 1, 'a');
+-- Live at once, and only where nothing has come that it would have missed.
+INSERT INTO projection_pointer (projection, epoch, live_revision, live_slot)
+SELECT 'order-lookup', 1, 1, 'a' WHERE NOT EXISTS (SELECT 1 FROM checkpoint WHERE stream LIKE 'order-%');
