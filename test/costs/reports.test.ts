@@ -1,10 +1,13 @@
 import { env } from 'cloudflare:workers';
+import { getTableName } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 
 import { reporting } from '../../src/groups.ts';
+import { orderSearch } from '../../src/orders/order-search.ts';
 import { createProduct, get, orderStep, placeOrder, returnItems } from '../support/api.ts';
 import { ports } from '../support/platform.ts';
 import { deliver, sentHints, takeHints } from '../support/queue.ts';
+import { rowFor } from '../support/rows.ts';
 
 /*
  * What the projections that search and count cost in D1, by D1's own count. Every row and every index entry has a name here. Whoever
@@ -263,15 +266,31 @@ describe('reads', () => {
   });
 
   it('of a search read two rows of the index for each match that is ranked, and two for each that is shown', async () => {
-    const columns =
-      'order_id, version, customer_id, customer_name, status, currency, total, item_count, items, placed_at, updated_at, customer_terms, item_terms, sku_terms, tracking_terms';
+    const { row: table } = orderSearch.tables('a');
     const time = '2020-01-01T00:00:00.000Z';
-    const fill = async (word: string, count: number) =>
-      env.REPORTING_DB.prepare(
+    const fill = async (word: string, count: number) => {
+      const { order_id: _, ...row } = rowFor(table, {
+        version: 1,
+        customer_id: 'c',
+        customer_name: word,
+        status: 'placed',
+        currency: 'EUR',
+        total: 1,
+        item_count: 1,
+        items: '[]',
+        placed_at: time,
+        updated_at: time,
+        customer_terms: word,
+      });
+      const values = Object.values(row);
+      await env.REPORTING_DB.prepare(
         `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
-        INSERT INTO order_search_a (${columns})
-        SELECT '${crypto.randomUUID().slice(0, 24)}' || printf('%012d', i), 1, 'c', '${word}', 'placed', 'EUR', 1, 1, '[]', '${time}', '${time}', '${word}', '', '', '' FROM n`,
-      ).run();
+        INSERT INTO ${getTableName(table)} (order_id, ${Object.keys(row).join(', ')})
+        SELECT '${crypto.randomUUID().slice(0, 24)}' || printf('%012d', i), ${values.map(() => '?').join(', ')} FROM n`,
+      )
+        .bind(...values)
+        .run();
+    };
     await fill('few', 30);
     await fill('crowd', 1_500);
     const cost = (ranked: number, shown: number) => POINTER + 2 * ranked + 2 * (shown + 1);

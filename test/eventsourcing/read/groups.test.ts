@@ -1,5 +1,6 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
+import { getTableName } from 'drizzle-orm';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { Env } from '../../../src/bindings.ts';
@@ -10,6 +11,7 @@ import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
 import { groups, reporting, serving } from '../../../src/groups.ts';
 import type { OrderEvent } from '../../../src/orders/order.ts';
+import { orderSearch } from '../../../src/orders/order-search.ts';
 import {
   asOperator,
   createProduct,
@@ -462,7 +464,12 @@ describe('a queue that loses, doubles and reorders', () => {
       const byStream = (one: StoredEvent, other: StoredEvent) =>
         one.stream < other.stream ? -1 : one.stream > other.stream ? 1 : one.version - other.version;
       expect(await archivedOf(streams)).toEqual(logs.flat().toSorted(byStream));
-      for (const table of ['order_lookup_a', 'dashboard_a', 'order_search_a', 'order_analytics_a']) {
+      for (const table of [
+        'order_lookup_a',
+        'dashboard_a',
+        getTableName(orderSearch.tables('a').row),
+        'order_analytics_a',
+      ]) {
         const database = table === 'order_lookup_a' ? env.SERVING_DB : env.REPORTING_DB;
         const { results } = await database
           .prepare(`SELECT order_id, version, status FROM ${table}`)

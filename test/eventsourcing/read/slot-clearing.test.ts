@@ -1,4 +1,5 @@
 import { env } from 'cloudflare:workers';
+import { getTableName } from 'drizzle-orm';
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import { beforeEach, describe, expect, it } from 'vitest';
 
@@ -9,6 +10,7 @@ import { serving } from '../../../src/groups.ts';
 import { orderSearch } from '../../../src/orders/order-search.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { meteredDatabase } from '../../support/metered-database.ts';
+import { rowFor } from '../../support/rows.ts';
 import { type TallyEvent, tallyBoard, tallyType } from '../../support/tally.ts';
 
 const SEVEN = `WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 7)`;
@@ -79,17 +81,19 @@ describe('clearing a slot', () => {
   });
 
   it('takes a full text index along', async () => {
-    const insert = (id: number) =>
-      env.REPORTING_DB.prepare(
-        `INSERT INTO order_search_b (order_id, version, customer_id, customer_name, status, currency, total, item_count, items, placed_at,
-          updated_at, customer_terms, item_terms, sku_terms, tracking_terms)
-        VALUES ('o${id}', 1, 'c', 'Ada', 'placed', 'EUR', 1, 1, '[]', '', '', 'ada', 'mug', 's1', '')`,
-      );
+    const table = getTableName(orderSearch.tables('b').row);
+    const insert = (id: number) => {
+      const row = rowFor(orderSearch.tables('b').row, { order_id: `o${id}`, customer_terms: 'ada', item_terms: 'mug' });
+      const values = Object.values(row);
+      return env.REPORTING_DB.prepare(
+        `INSERT INTO ${table} (${Object.keys(row).join(', ')}) VALUES (${values.map(() => '?').join(', ')})`,
+      ).bind(...values);
+    };
     await env.REPORTING_DB.batch([1, 2, 3, 4, 5].map(insert));
-    const found = () => countOf(`order_search_b_index WHERE order_search_b_index MATCH 'ada'`, env.REPORTING_DB);
+    const found = () => countOf(`${table}_index WHERE ${table}_index MATCH 'ada'`, env.REPORTING_DB);
     expect(await found()).toBe(5);
     expect(await clearSlot(env.REPORTING_DB, orderSearch, 'b', { epoch: 1 }, { chunkSize: 2 })).toBe('cleared');
-    expect(await countOf('order_search_b', env.REPORTING_DB)).toBe(0);
+    expect(await countOf(table, env.REPORTING_DB)).toBe(0);
     expect(await found()).toBe(0);
   });
 
