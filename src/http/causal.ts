@@ -236,7 +236,9 @@ async function building(c: AppContext, { name, group }: Projection): Promise<Pro
   const build = await runtime.buildInProgress(name);
   if (!build) c.executionCtx.waitUntil(runtime.startFirstBuild(name));
   const { replayed = 0, total = 0 } = build ?? {};
-  const detail = build ? `${name} is being built: ${replayed} of ${total} events.` : `${name} is about to be built.`;
+  const detail = build
+    ? `${name} is being built: ${replayed} of ${total} events.`
+    : `${name} is about to be built, or this deployment has no code for what is live of it.`;
   log('causal-read.building', { projection: name, group: group.name, correlationId: c.var.correlationId });
   return new Problem(
     'projection-building',
