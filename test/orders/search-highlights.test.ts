@@ -14,7 +14,7 @@ function orderOf(customerName: string, ...names: readonly string[]): OrderRow {
     unitPrice: { amount: 1, currency: 'EUR' },
     returned: 0,
   }));
-  return { customerName, items, tracking: null } as unknown as OrderRow;
+  return { customerName, items, tracking: null, carrier: null } as unknown as OrderRow;
 }
 
 const many = (count: number, name: (index: number) => string) =>

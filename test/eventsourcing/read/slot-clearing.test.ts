@@ -3,6 +3,7 @@ import { getTableName } from 'drizzle-orm';
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import { beforeEach, describe, expect, it } from 'vitest';
 
+import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
 import { ignored, projectionOf } from '../../../src/eventsourcing/read/projection.ts';
 import { clearSlot } from '../../../src/eventsourcing/read/slot-clearing.ts';
 import { type Slot, slotTables } from '../../../src/eventsourcing/read/slot-tables.ts';
@@ -92,7 +93,8 @@ describe('clearing a slot', () => {
     await env.REPORTING_DB.batch([1, 2, 3, 4, 5].map(insert));
     const found = () => countOf(`${table}_index WHERE ${table}_index MATCH 'ada'`, env.REPORTING_DB);
     expect(await found()).toBe(5);
-    expect(await clearSlot(env.REPORTING_DB, orderSearch, 'b', { epoch: 1 }, { chunkSize: 2 })).toBe('cleared');
+    const pointer = (await readPointer(env.REPORTING_DB, orderSearch.name)) as Pointer;
+    expect(await clearSlot(env.REPORTING_DB, orderSearch, 'b', pointer, { chunkSize: 2 })).toBe('cleared');
     expect(await countOf(table, env.REPORTING_DB)).toBe(0);
     expect(await found()).toBe(0);
   });
