@@ -53,7 +53,9 @@ function complaintsAbout(
       `the projection ${name} is being built for the first time and answers 503 until that is done: wait`,
     );
   } else if (!live) {
-    complaints.push(`the projection ${name} was never built and answers 503: apply the migrations, or build it`);
+    complaints.push(
+      `the projection ${name} has not been built yet and answers 503: its first build begins by itself within minutes; if it does not, apply the migrations`,
+    );
   } else if (!revisionOf(name, live.revision)) {
     complaints.push(
       `the projection ${name} is live at revision ${live.revision}, for which this Worker has no code, and answers 503: roll the projection back before the Worker, or deploy the newer Worker again`,

@@ -350,7 +350,9 @@ function buildWork(ports: RebuildPorts, name: string, id: string) {
         { target: build.target, projection },
       );
       await noteProgress(database, id, { comparison: JSON.stringify(comparison), at: at() });
-      const mayDiffer = build.acceptsDifferences || projection.acceptsDifferences === true;
+      // What the declaration accepts is what its revision brings; of the same revision, nothing may differ.
+      const isRevision = build.liveRevision !== build.target.revision;
+      const mayDiffer = build.acceptsDifferences || (isRevision && projection.acceptsDifferences === true);
       return !build.isTrial && (comparison.isEqual || mayDiffer) ? 'swap' : wait();
     },
 
