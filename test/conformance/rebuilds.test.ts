@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
+import { cloudflare } from '../../src/runtime.ts';
 import { asOperator, createProduct, get, json, placeOrder, post, request, withToken } from '../support/api.ts';
 import { idleRunner, work } from '../support/builds.ts';
 import { ports } from '../support/platform.ts';
@@ -151,7 +152,7 @@ describe('a build', () => {
     const revived: string[] = [];
     ports.buildRunner = () => ({
       ...runner,
-      async revive(build) {
+      async revive(_projection, build) {
         revived.push(build);
         return 'goes-on';
       },
@@ -166,6 +167,13 @@ describe('a build', () => {
       state: 'failed',
       error: { message: expect.stringMatching(/without a word/) as string },
     });
+  });
+
+  it('whose beginning was cut off before anybody worked on it is taken up', async () => {
+    const { location } = await idleBuild('order-analytics');
+    ports.buildRunner = cloudflare.buildRunner;
+    ports.clockOffsetMs = 120_000;
+    expect(await waitFor(location)).toBe('swapped');
   });
 
   it('that there is none of is 404', async () => {

@@ -55,7 +55,7 @@ export const platform: Platform = {
   causalTimeoutMs: 1_000,
   buildRunner: (env) => ({
     launch: (projection, build) => ports.buildRunner(env).launch(projection, build),
-    revive: (build) => ports.buildRunner(env).revive(build),
+    revive: (projection, build) => ports.buildRunner(env).revive(projection, build),
     stop: (build) => ports.buildRunner(env).stop(build),
   }),
 };

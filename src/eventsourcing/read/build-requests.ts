@@ -10,7 +10,7 @@ import type { RebuildPorts } from './rebuild.ts';
 export interface BuildRunner {
   launch(projection: string, build: string): Promise<void>;
   /** Sees to it that a build which has been silent goes on. `ended` when there is nothing that could. */
-  revive(build: string): Promise<'goes-on' | 'ended'>;
+  revive(projection: string, build: string): Promise<'goes-on' | 'ended'>;
   /** Stops its work, if there is any. */
   stop(build: string): Promise<void>;
 }
@@ -88,7 +88,7 @@ async function endBuild(
 }
 
 /** A build that has written nothing down for so long has probably lost whoever did its work. */
-const SILENT_MS = 60_000;
+const SILENT_MS = 30_000;
 
 /**
  * Has builds that fell silent go on (after a crash, say), and starts the first build of projections that never had one. One that failed is
@@ -108,7 +108,7 @@ export async function tendBuild(ports: BuildPorts, projection: Projection): Prom
   for (const build of await activeBuilds(databaseOf(projection.group), projection.name)) {
     const isWorking = build.state !== 'awaiting-acceptance';
     if (!isWorking || clock.now() - Date.parse(build.updatedAt) < SILENT_MS) continue;
-    const revived = await runner.revive(build.id);
+    const revived = await runner.revive(projection.name, build.id);
     report('build.was-silent', { projection: projection.name, build: build.id, revived });
     if (revived === 'ended') {
       const message = 'whoever did its work ended without a word';

@@ -36,6 +36,8 @@ export interface ComparisonOptions {
   readonly pageSize?: number;
   /** How many differences are shown. */
   readonly maxShown?: number;
+  /** What happens between two pages. Default: others get a turn. */
+  readonly between?: () => Promise<void>;
 }
 
 /**
@@ -51,7 +53,7 @@ export async function compareSlots(
   database: D1Database,
   live: Revision,
   build: Revision,
-  { pageSize = 4_000, maxShown = 10 }: ComparisonOptions = {},
+  { pageSize = 4_000, maxShown = 10, between = letOthers }: ComparisonOptions = {},
 ): Promise<Comparison> {
   const tables: TableComparison[] = [];
   const first: Difference[] = [];
@@ -67,7 +69,7 @@ export async function compareSlots(
         counted.differing += page.differing;
         first.push(...page.first.map((difference) => ({ table: name, ...difference })));
         ({ cursor } = page);
-        if (cursor !== undefined) await letOthers();
+        if (cursor !== undefined) await between();
       } while (cursor !== undefined);
     }
     tables.push({

@@ -37,10 +37,16 @@ export function workflowRunner(workflow: Workflow<RebuildParams>): BuildRunner {
       await workflow.create({ id: build, params: { projection, build } });
     },
 
-    async revive(build) {
+    async revive(projection, build) {
       const instance = await instanceOf(workflow, build);
-      const status = (await instance?.status())?.status;
-      if (!instance || status === undefined || ENDED.has(status)) return 'ended';
+      if (!instance) {
+        // The request that began the build died before it had anybody work on it.
+        await workflow.create({ id: build, params: { projection, build } });
+        return 'goes-on';
+      }
+      const { status } = await instance.status();
+      if (ENDED.has(status)) return 'ended';
+      if (status === 'queued') return 'goes-on';
       // A local instance whose process was killed says that it is running and does nothing, until it is paused and resumed.
       if (status !== 'paused') await instance.pause();
       await instance.resume();

@@ -94,7 +94,7 @@ const PAGE_STREAMS = 200;
 const STEP_MS = 15_000;
 /** An invocation may send a database 1,000 statements; a page takes about 15. */
 const STEP_PAGES = 40;
-const NAP_MS = 20_000;
+const NAP_MS = 15_000;
 /** Before the join live moves on all the time: past so many passes the rest is left for after it. */
 const PASSES_BEFORE_JOIN = 3;
 /** What is live may be unable to take an event that the build has taken. Then they differ, and that is told. */
@@ -195,6 +195,12 @@ function buildWork(ports: RebuildPorts, name: string, id: string) {
   const archiveDatabase = databaseOf(archive.group);
   const at = () => new Date(now()).toISOString();
 
+  /** Between two pages of long work: says that it goes on, and gives others a turn. */
+  async function between(): Promise<void> {
+    await noteProgress(database, id, { at: at() });
+    await letOthers();
+  }
+
   /** The build and the pointer as they are now, and the code for it. */
   async function current() {
     const active = await activeBuild(database, name, id);
@@ -277,8 +283,7 @@ function buildWork(ports: RebuildPorts, name: string, id: string) {
       const page = await pageOfGap(active, side, after);
       if (page.requests.length > 0 && !(await bringUp(active, page.requests))) continue;
       found += page.requests.length;
-      await noteProgress(database, id, { at: at() });
-      await letOthers();
+      await between();
       if (page.last === undefined) return { after, found, isDone: true };
       after = page.last;
     }
@@ -296,7 +301,7 @@ function buildWork(ports: RebuildPorts, name: string, id: string) {
         if (hasJoined) return;
         let isCleared = true;
         for (const revision of revisionsOf(name)) {
-          isCleared &&= (await clearSlot(database, revision, build.target.slot, pointer)) === 'cleared';
+          isCleared &&= (await clearSlot(database, revision, build.target.slot, pointer, { between })) === 'cleared';
         }
         // Whoever is still at clearing it, as after a crash, is stopped by the epoch before anything is in it.
         if (isCleared && (await raiseEpoch(database, name, pointer)) === 'changed') return;
@@ -348,6 +353,7 @@ function buildWork(ports: RebuildPorts, name: string, id: string) {
         database,
         { target: pointer.live, projection: live },
         { target: build.target, projection },
+        { between },
       );
       await noteProgress(database, id, { comparison: JSON.stringify(comparison), at: at() });
       // What the declaration accepts is what its revision brings; of the same revision, nothing may differ.

@@ -7,6 +7,8 @@ import { letOthers } from './let-others.ts';
 export interface ClearingOptions {
   /** How many rows of one table a batch deletes at most. */
   readonly chunkSize?: number;
+  /** What happens between two chunks. Default: others get a turn. */
+  readonly between?: () => Promise<void>;
 }
 
 /**
@@ -22,7 +24,7 @@ export async function clearSlot(
   projection: Projection,
   slot: Slot,
   pointer: Pick<Pointer, 'epoch'>,
-  { chunkSize = 2_000 }: ClearingOptions = {},
+  { chunkSize = 2_000, between = letOthers }: ClearingOptions = {},
 ): Promise<'cleared' | 'epoch-changed'> {
   const guard = assertUnused(database, projection.name, slot, pointer.epoch);
   for (const deletion of deletions(database, projection, slot, chunkSize)) {
@@ -31,7 +33,7 @@ export async function clearSlot(
         const [, deleted] = await database.batch([guard, deletion]);
         // Triggers may count as changes too, so that only none at all says that no row was left.
         isMore = (deleted?.meta.changes ?? 0) > 0;
-        if (isMore) await letOthers();
+        if (isMore) await between();
       } catch (error) {
         if (String(error).includes('epoch_as_read')) return 'epoch-changed';
         throw error;
