@@ -14,6 +14,8 @@ CREATE TABLE projection_build (
   accepts_differences INTEGER NOT NULL,
   -- 1: it only compares; the swap is left to whoever accepts it.
   is_trial INTEGER NOT NULL,
+  -- When its slot was empty: whoever is still at clearing it after that is too late.
+  cleared_at TEXT,
   -- Events.
   replayed INTEGER NOT NULL,
   total INTEGER NOT NULL,

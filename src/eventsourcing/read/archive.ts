@@ -138,18 +138,6 @@ export async function archivedHeads(
   };
 }
 
-/** Streams whose logs were restored to an earlier time: what is archived of them is not what happened any more. */
-export async function restoredStreams(
-  database: D1Database,
-  archive: Pick<Projection, 'name'>,
-): Promise<ReadonlySet<StreamId>> {
-  const { results } = await database
-    .prepare(`SELECT stream FROM dead_letter WHERE projection = ?1 AND cause = 'log-restored'`)
-    .bind(archive.name)
-    .all<{ stream: StreamId }>();
-  return new Set(results.map(({ stream }) => stream));
-}
-
 /** How many events that concern a projection are archived. */
 export async function countArchived(
   database: D1Database,

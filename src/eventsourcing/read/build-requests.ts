@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { countArchived } from './archive.ts';
 import { type Build, activeBuild, activeBuilds, latestBuild } from './build.ts';
-import { abandon, startBuild } from './pointer-change.ts';
+import { abandon, makeLive, startBuild } from './pointer-change.ts';
 import { UNBUILT, readPointer } from './pointer.ts';
 import type { Projection } from './projection.ts';
 import type { RebuildPorts } from './rebuild.ts';
@@ -96,9 +96,14 @@ const SILENT_MS = 30_000;
  */
 export async function tendBuilds(ports: BuildPorts, projections: readonly Projection[]): Promise<void> {
   for (const projection of projections) {
-    await tendBuild(ports, projection);
-    const pointer = await readPointer(ports.databaseOf(projection.group), projection.name);
-    if (!pointer || pointer.live.revision === UNBUILT) await startFirstBuild(ports, projection);
+    try {
+      await tendBuild(ports, projection);
+      const pointer = await readPointer(ports.databaseOf(projection.group), projection.name);
+      if (!pointer || pointer.live.revision === UNBUILT) await startFirstBuild(ports, projection);
+    } catch (error) {
+      // One that cannot be seen to, as while its database is away, does not hold up the others.
+      ports.report('build.not-tended', { projection: projection.name, error: String(error) });
+    }
   }
 }
 
@@ -119,7 +124,10 @@ export async function tendBuild(ports: BuildPorts, projection: Projection): Prom
 
 /** Starts a projection's first build, unless one was tried before. */
 async function startFirstBuild(ports: BuildPorts, projection: Projection): Promise<void> {
-  if (projection.everyEvent || (await latestBuild(ports.databaseOf(projection.group), projection.name))) return;
+  const database = ports.databaseOf(projection.group);
+  // What only appends is live at once: catch-up fetches what it has missed from the logs.
+  if (projection.everyEvent) return makeLive(database, projection);
+  if (await latestBuild(database, projection.name)) return;
   const { outcome } = await requestBuild(ports, projection);
   ports.report('build.first', { projection: projection.name, outcome });
 }

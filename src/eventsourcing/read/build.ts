@@ -28,6 +28,8 @@ export interface Build {
   readonly acceptsDifferences: boolean;
   /** It compares, and leaves the swap to whoever accepts it. */
   readonly isTrial: boolean;
+  /** When its slot was empty; null before that. */
+  readonly clearedAt: string | null;
   /** Events. */
   readonly replayed: number;
   readonly total: number;
@@ -53,6 +55,7 @@ interface BuildRow {
   readonly state: BuildState;
   readonly accepts_differences: number;
   readonly is_trial: number;
+  readonly cleared_at: string | null;
   readonly replayed: number;
   readonly total: number;
   readonly comparison: string | null;
@@ -71,6 +74,7 @@ function toBuild(row: BuildRow): Build {
     state: row.state,
     acceptsDifferences: row.accepts_differences === 1,
     isTrial: row.is_trial === 1,
+    clearedAt: row.cleared_at,
     replayed: row.replayed,
     total: row.total,
     comparison: row.comparison,

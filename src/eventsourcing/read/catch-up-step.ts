@@ -3,7 +3,7 @@ import { OverloadedError } from '../faults.ts';
 import type { Hint } from '../message.ts';
 import { type StreamId, categoryOf } from '../stream.ts';
 import type { LogPage } from '../write/aggregate.ts';
-import { upcast } from '../write/upcaster.ts';
+import { UnreadableEventError, upcast } from '../write/upcaster.ts';
 import type { Position } from './checkpoint.ts';
 import type { DeadLetterCause, Obstacles, Refusal } from './dead-letter.ts';
 import { PoisonEventError, type StreamChanges, foldStream } from './fold.ts';
@@ -49,6 +49,8 @@ export interface Standstill {
 export interface StreamProgress {
   readonly stream: StreamId;
   readonly version: number;
+  /** A target beside the leading one is not there yet. */
+  readonly isOtherBehind?: true;
   /** With a standstill that an event causes: that event. */
   readonly refusal?: Refusal;
   /** The stream's own version, where its log was read. */
@@ -133,7 +135,9 @@ export async function nextStep(
 
   const { refused } = obstacles;
   const isRestored = limits.isBuild === true && refused?.cause === 'log-restored';
-  const dead = refused?.isOpen && !limits.retriesDeadLetters && !isRestored ? refused : undefined;
+  // A build does not pass what live has refused, even if only once: it might become a dead letter, and be skipped.
+  const isStop = refused !== undefined && (refused.isOpen || limits.isBuild === true);
+  const dead = isStop && !limits.retriesDeadLetters && !isRestored ? refused : undefined;
   const end = dead ? dead.version - 1 : Number.POSITIVE_INFINITY;
   const held = dead && { standstill: { cause: dead.cause, reason: dead.error, isDeadLetter: true as const } };
   if (lowest.version >= end) return { progress: { ...progress, ...held }, failures: [] };
@@ -175,9 +179,18 @@ export async function nextStep(
     if (move) moves.set(other.revision, move);
     if (refusal) failures.push({ revision: other.revision, refusal });
   }
+  const isOtherBehind = positions
+    .slice(1)
+    .some(({ revision, position }) => (moves.get(revision)?.toVersion ?? position.version) < reached);
   const standstill = led.standstill ? { standstill: led.standstill } : reached === end ? held : undefined;
   const look = {
-    progress: { ...progress, ...head, ...standstill, ...(led.refusal && { refusal: led.refusal }) },
+    progress: {
+      ...progress,
+      ...head,
+      ...standstill,
+      ...(led.refusal && { refusal: led.refusal }),
+      ...(isOtherBehind && { isOtherBehind }),
+    },
     failures,
   };
   if (moves.size === 0) return look;
@@ -204,7 +217,7 @@ function moveOver(
   const types = projection.follows[categoryOf(stream)] ?? {};
   const readable: StoredEvent[] = [];
   const lifted: RecordedEvent[] = [];
-  let standstill: { readonly standstill?: Standstill } = {};
+  let standstill: Pick<Moved, 'standstill' | 'refusal'> = {};
   if (projection.everyEvent) readable.push(...events);
   else {
     try {
@@ -213,7 +226,16 @@ function moveOver(
         readable.push(event);
       }
     } catch (error) {
-      standstill = { standstill: { cause: 'unreadable-event', reason: String(error) } };
+      const culprit = events[readable.length] as StoredEvent;
+      if (error instanceof UnreadableEventError) {
+        standstill = { standstill: { cause: 'unreadable-event', reason: String(error) } };
+      } else {
+        // An upcaster threw: that is a mistake of the code, as when a handler does.
+        const { id: eventId, version, type } = culprit;
+        const kind = `${error instanceof Error ? error.name : typeof error} at ${type}.upcast`;
+        const refusal = { stream, version, eventId, cause: 'poison', kind, error: String(error) } as const;
+        standstill = { standstill: { cause: 'poison', reason: refusal.error }, refusal };
+      }
     }
   }
   const { everyEvent } = projection;
@@ -277,7 +299,9 @@ function eventsFromArchive(archived: readonly StoredEvent[], after: Position): r
   const before = archived.find(({ version }) => version === after.version);
   if (before && before.id !== after.eventId) return undefined;
   const next = archived.filter(({ version }) => version > after.version);
-  return next[0]?.version === after.version + 1 ? next : undefined;
+  // Up to the first gap: an event that the archive lacks, because it was skipped there, say, is in the log.
+  const contiguous = next.filter((event, index) => event.version === after.version + 1 + index);
+  return contiguous.length > 0 ? contiguous : undefined;
 }
 
 /** Whether a page, which begins after `lowest`, shows another event than this position has seen, or none. */

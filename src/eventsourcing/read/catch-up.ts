@@ -23,7 +23,7 @@ import {
   toObstacles,
 } from './dead-letter.ts';
 import { type TargetMoves, sendGuardedBatch } from './guarded-batch.ts';
-import { type Pointer, type PointerCache, type Target, UNBUILT } from './pointer.ts';
+import { type Pointer, type PointerCache, type Target, UNBUILT, pointerStatement, toPointer } from './pointer.ts';
 import type { Projection } from './projection.ts';
 
 /** What the catch-up stands on. Tests replace these, never the catch-up. */
@@ -106,15 +106,18 @@ export async function catchUp(
 
   /** Reads where every target has each stream, and what stands in its way. All of it comes from one snapshot. */
   async function readPositions(revisions: readonly Revision[]): Promise<{
+    readonly epoch: number | undefined;
     readonly positions: ReadonlyMap<Revision, ReadonlyMap<StreamId, Position>>;
     readonly obstacles: ReadonlyMap<StreamId, Obstacles>;
   }> {
     const streams = pending.map(({ stream }) => stream);
-    const [obstacles, ...answers] = await database.batch<Record<string, unknown>>([
+    const [pointed, obstacles, ...answers] = await database.batch<Record<string, unknown>>([
+      pointerStatement(database, projectionName),
       obstaclesStatement(database, projectionName, streams),
       ...revisions.map(({ projection, target }) => positionsStatement(database, projection, target, streams)),
     ]);
     return {
+      epoch: toPointer(pointed?.results[0])?.epoch,
       positions: new Map(
         revisions.map((revision, index) => [
           revision,
@@ -129,7 +132,13 @@ export async function catchUp(
   async function runRound(pointer: Pointer, lead: Revision, others: readonly Revision[]): Promise<boolean> {
     const revisions = [lead, ...others];
     const isLive = lead.target === pointer.live;
-    const { positions, obstacles } = await readPositions(revisions);
+    const { epoch, positions, obstacles } = await readPositions(revisions);
+    if (epoch !== pointer.epoch) {
+      // What was read may be of a slot that is not what it was: not even "there already" may be said of it.
+      pointers.drop(projectionName);
+      isSuperseded = build !== undefined;
+      return true;
+    }
     /** Streams of which a page was refused, and which are tried again with a smaller one. */
     const narrowed = new Set<StreamId>();
     let isContested = false;
@@ -292,6 +301,7 @@ export async function catchUp(
   function isOpen({ stream, wanted }: CatchUpRequest): boolean {
     const at = progress.get(stream);
     if (!at) return true;
+    if (at.isOtherBehind) return true;
     if (at.standstill) return false;
     return at.version < (wanted === 'head' ? (at.head ?? Number.POSITIVE_INFINITY) : wanted);
   }

@@ -155,7 +155,9 @@ export async function skipDeadLetters(
     const unfinished = [...brought.unfinished, ...left];
     return { outcome: 'done', skipped: letters.length, ...brought, unfinished, remaining };
   }
-  throw new OverloadedError(`other writers kept winning in ${projection.name}`);
+  throw new OverloadedError(
+    `other writers kept winning in ${projection.name}, or a build of it has applied the event: cancel that first`,
+  );
 }
 
 const MAX_LOST_RACES = 8;
@@ -203,6 +205,13 @@ async function leaveOut(
             AND d.event_id = letter.value ->> 2 AND d.is_open = 1
           LEFT JOIN checkpoint AS c ON c.projection = ?1 AND c.slot = ?3 AND c.stream = letter.value ->> 0
           WHERE d.stream IS NULL OR coalesce(c.version, 0) <> d.version - 1
+            -- A build that has applied the event cannot leave it out any more.
+            OR EXISTS (
+              SELECT 1 FROM projection_build AS build
+              JOIN checkpoint AS built
+                ON built.projection = ?1 AND built.slot = build.slot AND built.stream = letter.value ->> 0
+              WHERE build.projection = ?1 AND build.ended_at IS NULL AND built.version >= d.version
+            )
           LIMIT 1`,
         )
         .bind(name, chosen, pointer.live.slot),

@@ -1,4 +1,7 @@
 import { type Build, type BuildError, activeBuilds, endBuild } from './build.ts';
+import { OverloadedError } from '../faults.ts';
+import type { StreamId } from '../stream.ts';
+import { isTransient } from './d1-errors.ts';
 import type { Refusal } from './dead-letter.ts';
 import { assertEpoch, classify } from './guarded-batch.ts';
 import { type Pointer, type Target, UNBUILT, isSameTarget, readPointer } from './pointer.ts';
@@ -43,11 +46,24 @@ async function change(
     ]);
     return 'changed';
   } catch (error) {
+    if (isTransient(error) && (await isDone(database, projectionName, pointer, { live, others }))) return 'changed';
     const { outcome } = classify(error);
     if (outcome === 'epoch-changed') return 'epoch-changed';
     if (outcome === 'lost-race') return 'behind';
     throw error;
   }
+}
+
+/** Whether a change of which no answer came was committed all the same. */
+async function isDone(
+  database: D1Database,
+  projectionName: string,
+  { epoch }: Pick<Pointer, 'epoch'>,
+  { live, others }: Changed,
+): Promise<boolean> {
+  const now = await readPointer(database, projectionName);
+  const isSame = now && JSON.stringify([now.live, beside(now)]) === JSON.stringify([live, others]);
+  return isSame === true && now?.epoch === epoch + 1;
 }
 
 /** Everything that is moved beside what is live. */
@@ -97,6 +113,17 @@ async function makePointer(database: D1Database, projectionName: string): Promis
     .run();
 }
 
+/** Makes a projection live as it is, where it has no pointer at all. */
+export async function makeLive(database: D1Database, { name, revision }: Projection): Promise<void> {
+  await database
+    .prepare(
+      `INSERT INTO projection_pointer (projection, epoch, live_revision, live_slot) VALUES (?1, 1, ?2, 'a')
+      ON CONFLICT (projection) DO NOTHING`,
+    )
+    .bind(name, revision)
+    .run();
+}
+
 /** What a build is asked for with. */
 export interface BuildRequest {
   readonly id: string;
@@ -125,9 +152,10 @@ export async function startBuild(
   const { name, revision } = projection;
   for (;;) {
     await makePointer(database, name);
+    // In this sequence: a build that begins after the pointer was read has raised the epoch.
+    const pointer = (await readPointer(database, name)) as Pointer;
     const [running] = await activeBuilds(database, name);
     if (running) return { outcome: 'running', build: running };
-    const pointer = (await readPointer(database, name)) as Pointer;
     const target: Target = { revision, slot: pointer.live.slot === 'a' ? 'b' : 'a' };
     const insert = database
       .prepare(
@@ -152,13 +180,15 @@ export async function startBuild(
   }
 }
 
-/** Raises the epoch and nothing else: whoever has not noticed what happened in between is stopped. */
-export async function raiseEpoch(
+/** Notes that a build's slot is empty. Whoever is still at clearing it, as after a timeout, is stopped by the epoch. */
+export async function noteCleared(
   database: D1Database,
-  projectionName: string,
+  build: Build,
   pointer: Pointer,
+  at: string,
 ): Promise<ChangeOutcome> {
-  return change(database, projectionName, pointer, { live: pointer.live, others: beside(pointer) });
+  const note = database.prepare(`UPDATE projection_build SET cleared_at = ?2 WHERE id = ?1`).bind(build.id, at);
+  return change(database, build.projection, pointer, { live: pointer.live, others: beside(pointer) }, [note]);
 }
 
 /** From now on the build is moved in the same guarded batches as the live slot. */
@@ -167,15 +197,38 @@ export async function join(database: D1Database, build: Build, pointer: Pointer)
   return change(database, build.projection, pointer, { live: pointer.live, others: [build.target] });
 }
 
+/** Streams whose logs were restored to an earlier time, as far as what is live has noticed. */
+export async function restoredIn(database: D1Database, projectionName: string): Promise<readonly StreamId[]> {
+  const { results } = await database
+    .prepare(`SELECT stream FROM dead_letter WHERE projection = ?1 AND cause = 'log-restored'`)
+    .bind(projectionName)
+    .all<{ stream: StreamId }>();
+  return results.map(({ stream }) => stream);
+}
+
 /** The build becomes what is live; what was live is moved along, as the way back. Refused while one of its checkpoints is behind. */
 export async function swap(database: D1Database, build: Build, pointer: Pointer, at: string): Promise<ChangeOutcome> {
   const { live } = pointer;
   const isFirst = live.revision === UNBUILT;
-  return change(database, build.projection, pointer, { live: build.target, others: isFirst ? [] : [live] }, [
+  const restored = await restoredIn(database, build.projection);
+  // What was live has a history that its logs have lost: it is no way back, and could not follow.
+  const others = isFirst || restored.length > 0 ? [] : [live];
+  return change(database, build.projection, pointer, { live: build.target, others }, [
     ...(isFirst ? [] : [assertNotBehind(database, build.projection, live, build.target)]),
     endBuild(database, build.projection, build.target, 'swapped', at),
-    // It was made from the logs as they are.
-    database.prepare(`DELETE FROM dead_letter WHERE projection = ?1 AND cause = 'log-restored'`).bind(build.projection),
+    // What it has made from the log as it is. Where both have the lost history, the dead letter stays.
+    database
+      .prepare(
+        `DELETE FROM dead_letter
+        WHERE projection = ?1 AND cause = 'log-restored' AND NOT EXISTS (
+          SELECT 1 FROM checkpoint AS next
+          JOIN checkpoint AS live
+            ON live.projection = next.projection AND live.slot = ?2 AND live.stream = next.stream
+            AND live.version = next.version AND live.event_id = next.event_id
+          WHERE next.projection = ?1 AND next.slot = ?3 AND next.stream = dead_letter.stream
+        )`,
+      )
+      .bind(build.projection, live.slot, build.target.slot),
   ]);
 }
 
@@ -195,11 +248,17 @@ export async function rollback(
 
 /** Stops moving the slot that was live before; false when there is none. There is no way back to it then. */
 export async function release(database: D1Database, projectionName: string): Promise<boolean> {
-  const pointer = await readPointer(database, projectionName);
-  const former = await formerOf(database, projectionName, pointer);
-  if (!pointer || !former) return false;
-  return (await change(database, projectionName, pointer, { live: pointer.live, others: [] })) === 'changed';
+  for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+    const pointer = await readPointer(database, projectionName);
+    const former = await formerOf(database, projectionName, pointer);
+    if (!pointer || !former) return false;
+    const outcome = await change(database, projectionName, pointer, { live: pointer.live, others: [] });
+    if (outcome === 'changed') return true;
+  }
+  throw new OverloadedError(`somebody else keeps changing the pointer of ${projectionName}`);
 }
+
+const MAX_TRIES = 10;
 
 /** The slot that was live before the last swap, while it is still moved; a build that has joined is none. */
 async function formerOf(

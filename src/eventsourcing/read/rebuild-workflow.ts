@@ -9,7 +9,7 @@ export interface RebuildParams {
   readonly build: string;
 }
 
-/** A step is tried again for some minutes: longer than a database or a deployment is away. */
+/** A step is tried again for about two hours: longer than a database or a deployment is away. */
 const STEP = {
   retries: { limit: 12, delay: '2 seconds', backoff: 'exponential' },
   timeout: '10 minutes',

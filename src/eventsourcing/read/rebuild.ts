@@ -1,18 +1,19 @@
 import type { StoredEvent } from '../event.ts';
 import type { Group } from '../group.ts';
 import type { StreamId } from '../stream.ts';
-import { archivedEvents, archivedHeads, restoredStreams } from './archive.ts';
+import { archivedEvents, archivedHeads } from './archive.ts';
 import { type BuildError, activeBuild, noteProgress } from './build.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
 import type { CatchUpRequest } from './catch-up-step.ts';
 import { compareSlots } from './comparison.ts';
 import { letOthers } from './let-others.ts';
-import { type Target, UNBUILT, isSameTarget } from './pointer.ts';
+import { type Target, UNBUILT, isSameTarget, readPointer } from './pointer.ts';
 import {
   BUT_FOR_RESTORED_LOGS,
   abandon,
   join as joinPointer,
-  raiseEpoch,
+  noteCleared,
+  restoredIn,
   swap as swapPointer,
 } from './pointer-change.ts';
 import type { Projection } from './projection.ts';
@@ -258,9 +259,15 @@ function buildWork(ports: RebuildPorts, name: string, id: string) {
   async function swap(): Promise<void> {
     for (let tries = 0; tries < PASSES_AFTER_JOIN; tries += 1) {
       const active = await current();
+      const restored = await restoredIn(database, name);
       const outcome = await swapPointer(database, active.build, active.pointer, at());
       if (outcome === 'changed') {
         report('build.swapped', { projection: name, build: id, ...active.build.target });
+        // Their messages were acknowledged while they were held, so nobody else would take them up.
+        await catchUp(
+          active.projection,
+          restored.map((stream) => ({ stream, wanted: 'head' as const })),
+        );
         return;
       }
       if (outcome === 'behind') await closeWholeGap();
@@ -297,14 +304,13 @@ function buildWork(ports: RebuildPorts, name: string, id: string) {
     async clear(): Promise<void> {
       for (;;) {
         const { build, pointer, hasJoined } = await current();
-        // Begun anew, after it had come that far.
-        if (hasJoined) return;
+        // Begun anew, or overtaken by another who is at this step, as after a timeout.
+        if (hasJoined || build.clearedAt !== null) return;
         let isCleared = true;
         for (const revision of revisionsOf(name)) {
           isCleared &&= (await clearSlot(database, revision, build.target.slot, pointer, { between })) === 'cleared';
         }
-        // Whoever is still at clearing it, as after a crash, is stopped by the epoch before anything is in it.
-        if (isCleared && (await raiseEpoch(database, name, pointer)) === 'changed') return;
+        if (isCleared && (await noteCleared(database, build, pointer, at())) === 'changed') return;
       }
     },
 
@@ -313,9 +319,13 @@ function buildWork(ports: RebuildPorts, name: string, id: string) {
       let { position, replayed } = from;
       for (let pages = 0; pages < STEP_PAGES && (pages === 0 || now() < until); pages += 1) {
         const active = await current();
+        if (!(await readPointer(archiveDatabase, archive.name))) {
+          throw new BuildFailed({ message: 'the archive is not live, so nobody knows what there is to build from' });
+        }
         const page = await archivedEvents(archiveDatabase, active.projection, position, PAGE_EVENTS);
         if (page.last === undefined) return { position, replayed, isDone: true };
-        const restored = await restoredStreams(archiveDatabase, archive);
+        // What is archived of these is not what happened any more.
+        const restored = new Set(await restoredIn(archiveDatabase, archive.name));
         if (page.events.length > 0 && !(await bringUp(active, toRequests(page.events, restored)))) continue;
         position = page.last;
         replayed += page.events.length;
@@ -363,10 +373,13 @@ function buildWork(ports: RebuildPorts, name: string, id: string) {
     },
 
     async fail(why: BuildError): Promise<void> {
-      const active = await activeBuild(database, name, id);
-      if (!active) return;
       report('build.failed', { projection: name, build: id, ...(why.kind !== undefined && { kind: why.kind }) });
-      await abandon(database, active.build, active.pointer, { state: 'failed', at: at(), error: why });
+      for (;;) {
+        const active = await activeBuild(database, name, id);
+        if (!active) return;
+        const end = { state: 'failed', at: at(), error: why } as const;
+        if ((await abandon(database, active.build, active.pointer, end)) === 'changed') return;
+      }
     },
   };
 

@@ -190,17 +190,26 @@ function versionsIn({ results }: D1Result<Row>): ReadonlyMap<StreamId, number> {
   return new Map(results.map(({ stream, version }) => [stream as StreamId, version as number]));
 }
 
-/** The highest version of a stream that any projection of any group has: a lower bound of what its log has. */
+/**
+ * The highest version of a stream that any projection of any group has: a lower bound of what its log has. One that is held says nothing:
+ * it may have the history of a log that was restored since.
+ */
 function headOf(stream: StreamId, all: readonly Positions[]): number {
-  return Math.max(0, ...all.flatMap(({ live, other }) => [live.get(stream) ?? 0, other.get(stream) ?? 0]));
+  return Math.max(0, ...all.map((positions) => (isHeld(stream, positions) ? 0 : (positions.live.get(stream) ?? 0))));
+}
+
+/** Whether a dead letter stands right after where the live slot has the stream. */
+function isHeld(stream: StreamId, { live, deadLetters }: Positions): boolean {
+  return deadLetters.get(stream) === (live.get(stream) ?? 0) + 1;
 }
 
 /** The reminder that a group needs of a stream, if one of its projections lags. */
 function reminderFor(stream: StreamId, head: number, positions: readonly Positions[]): readonly Hint[] {
-  const lagging = positions.flatMap(({ projection, isMovable, live, deadLetters }) => {
+  const lagging = positions.flatMap((position) => {
+    const { projection, isMovable, live } = position;
     const version = live.get(stream) ?? 0;
-    const isHeld = (deadLetters.get(stream) ?? 0) > version;
-    return isMovable && follows(projection, stream) && version < head && !isHeld ? [version] : [];
+    const isLagging = isMovable && follows(projection, stream) && version < head && !isHeld(stream, position);
+    return isLagging ? [version] : [];
   });
   return lagging.length > 0 ? [{ stream, fromVersion: Math.min(...lagging) + 1, toVersion: head }] : [];
 }

@@ -1,0 +1,552 @@
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import { activeBuilds, buildOf } from '../../../src/eventsourcing/read/build.ts';
+import { cancelBuild, requestBuild, tendBuilds } from '../../../src/eventsourcing/read/build-requests.ts';
+import { catchUp, isApplied } from '../../../src/eventsourcing/read/catch-up.ts';
+import { skipDeadLetters } from '../../../src/eventsourcing/read/dead-letter-operations.ts';
+import { release, rollback, startBuild } from '../../../src/eventsourcing/read/pointer-change.ts';
+import { pointerCache, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
+import { sweepStep } from '../../../src/eventsourcing/read/sweep.ts';
+import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import { checkpointOf, entriesOf, boardOf, forgetDeadLetters, onlyGroup, refusedOf } from '../../support/boards.ts';
+import { idleRunner, stepsHere, work } from '../../support/builds.ts';
+import { faultyDatabase } from '../../support/database.ts';
+import { ports } from '../../support/platform.ts';
+import { deliver } from '../../support/queue.ts';
+import { add, newTally, objectOf, system } from '../../support/system.ts';
+import { POISON, broken, tallyBoard } from '../../support/tally.ts';
+
+const database = env.SERVING_DB;
+const { name } = tallyBoard;
+
+beforeEach(async () => {
+  const runner = idleRunner();
+  ports.buildRunner = () => runner;
+  for (const { id } of await activeBuilds(database, name)) await cancelBuild(system.builds, tallyBoard, id);
+  await forgetDeadLetters();
+});
+
+async function order(wishes: Parameters<typeof requestBuild>[2] = {}): Promise<string> {
+  const requested = await requestBuild(system.builds, tallyBoard, wishes);
+  if (requested.outcome !== 'started') throw new Error(requested.outcome);
+  return requested.id;
+}
+const live = async () => (await readPointer(database, name))?.live.slot as 'a' | 'b';
+async function bringUp(stream: StreamId): Promise<void> {
+  for (const projection of system.registry.projectionsFollowing(stream)) {
+    await system.catchUp(projection, [{ stream, wanted: 'head' }]);
+  }
+}
+function gate() {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open };
+}
+const archive = () => {
+  const found = system.registry.projectionsFollowing(newTally().stream).find(({ everyEvent }) => everyEvent);
+  if (!found) throw new Error('no archive');
+  return found;
+};
+async function restore(stream: StreamId, to: number) {
+  await runInDurableObject(objectOf(stream), (_, { storage }) => {
+    storage.sql.exec('DELETE FROM event WHERE version > ?', to);
+  });
+  await evictDurableObject(objectOf(stream));
+}
+
+describe('a joined build that is far behind in one stream', () => {
+  it('is not given up for its length', async () => {
+    // Scaled down: pages of 2 events and 50 passes, 101 events. In production 500 x 50 = 25,000.
+    const { tallyId, stream } = newTally();
+    for (let by = 1; by <= 103; by += 1) await add(tallyId, 1);
+    await bringUp(stream);
+    const id = await order();
+    const { steps } = stepsHere(async (step, run) => {
+      const result = await run();
+      if (step === 'join') {
+        // As when it is far behind: live was moved by Workers without its code.
+        const { slot } = (await buildOf(database, name, id))?.target ?? { slot: 'a' };
+        await database.batch([
+          database
+            .prepare(`DELETE FROM checkpoint WHERE projection = ? AND slot = ? AND stream = ?`)
+            .bind(name, slot, stream),
+          database.prepare(`DELETE FROM tally_board_${slot} WHERE tally_id = ?`).bind(tallyId),
+          database.prepare(`DELETE FROM tally_entries_${slot} WHERE tally_id = ?`).bind(tallyId),
+          database.prepare(
+            `UPDATE tally_totals_${slot} SET additions = additions - 103, sum = sum - 103 WHERE parity = 'odd'`,
+          ),
+        ]);
+      }
+      return result;
+    });
+    await work(name, id, steps, {
+      catchUp: (projection, requests, options) => system.catchUp(projection, requests, { ...options, pageSize: 2 }),
+    });
+    expect(await buildOf(database, name, id)).toMatchObject({ state: 'swapped', error: null });
+  });
+});
+
+describe('a step of clearing that is still alive (timed out, or of another instance)', () => {
+  it('never deletes what the build has replayed meanwhile', async () => {
+    const { tallyId, stream } = newTally();
+    for (const by of [1, 2, 3]) await add(tallyId, by);
+    await bringUp(stream);
+    const id = await order({ acceptsDifferences: true });
+
+    // The zombie is held before its first deletion, until another has cleared the slot and begun to replay.
+    const [first, atFirst] = [gate(), gate()];
+    const slow = faultyDatabase(database, {
+      async beforeBatch(number) {
+        if (number !== 2) return;
+        atFirst.open();
+        await first.opened;
+      },
+    });
+    const zombieSteps = stepsHere(async (_step, run) => {
+      const result = await run();
+      throw Object.assign(new Error('the step had timed out: its result is dropped'), { result });
+    });
+    const zombie = work(
+      name,
+      id,
+      {
+        ...zombieSteps.steps,
+        do: (step, run) =>
+          step.startsWith('write') ? Promise.resolve(undefined as never) : zombieSteps.steps.do(step, run),
+      },
+      { databaseOf: (group) => (group === tallyBoard.group ? slow.database : system.builds.databaseOf(group)) },
+    );
+    await atFirst.opened;
+    const { steps } = stepsHere(async (step, run) => {
+      if (step.startsWith('replay')) {
+        const result = await run();
+        first.open();
+        await zombie;
+        return result;
+      }
+      return run();
+    });
+    await work(name, id, steps);
+    const build = await buildOf(database, name, id);
+    expect(build?.state).toBe('swapped');
+    const slot = await live();
+    expect(await checkpointOf(stream, name, slot)).toBe(3);
+    // I8, I11: the checkpoint vouches for rows.
+    expect(await boardOf(tallyId, slot)).toEqual({ version: 3, sum: 6 });
+  });
+});
+
+describe('an event that was skipped in the archive', () => {
+  it('is not left out of other projections by their builds', async () => {
+    const { tallyId, stream } = newTally();
+    for (const by of [1, 20, 300]) await add(tallyId, by);
+    await system.catchUp(tallyBoard, [{ stream, wanted: 3 }]);
+    const { events } = await system.aggregates.load(stream, 2, 1);
+    await env.REPORTING_DB.prepare(
+      `INSERT INTO skipped_event VALUES ('archive', ?, 2, ?, 'r', 'a', '2026-01-01T00:00:00.000Z')`,
+    )
+      .bind(stream, events[0]?.id ?? '')
+      .run();
+    await system.catchUp(archive(), [{ stream, wanted: 3 }]);
+    const id = await order({ acceptsDifferences: true });
+    await work(name, id);
+    expect((await buildOf(database, name, id))?.state).toBe('swapped');
+    const slot = await live();
+    expect(await checkpointOf(stream, name, slot)).toBe(3);
+    expect(await entriesOf(tallyId, slot)).toEqual([1, 2, 3]);
+  });
+});
+
+describe('a skip while a build has already taken the event', () => {
+  it('is honoured by that build', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    await bringUp(stream);
+    await add(tallyId, POISON);
+    broken.handler = true;
+    await bringUp(stream);
+    await bringUp(stream);
+    expect(await refusedOf(stream)).toMatchObject({ tries: 2, is_open: 0 });
+    const id = await order({ acceptsDifferences: true });
+    const { steps } = stepsHere(async (step, run) => {
+      if (step.startsWith('replay')) {
+        // The build's code is the repaired one.
+        broken.handler = false;
+        const result = await run();
+        broken.handler = true;
+        await bringUp(stream);
+        expect(await refusedOf(stream)).toMatchObject({ tries: 3, is_open: 1 });
+        const skipped = await skipDeadLetters(
+          system.deadLetters(tallyBoard),
+          await onlyGroup(),
+          {},
+          { actor: 'x', reason: 'y' },
+        );
+        expect(skipped).toMatchObject({ outcome: 'done', skipped: 1 });
+        broken.handler = false;
+        return result;
+      }
+      return run();
+    });
+    await work(name, id, steps);
+    expect((await buildOf(database, name, id))?.state).toBe('swapped');
+    expect(await entriesOf(tallyId, await live())).toEqual([1]);
+  });
+});
+
+describe('a swap and restored logs', () => {
+  it('a: does not forget a dead letter of a stream that the build has from the lost log', async () => {
+    const { tallyId, stream } = newTally();
+    for (const by of [1, 10, 100]) await add(tallyId, by);
+    await bringUp(stream);
+    const id = await order({ acceptsDifferences: true });
+    const { steps } = stepsHere(async (step, run) => {
+      const result = await run();
+      if (step.startsWith('replay')) {
+        await restore(stream, 1);
+        await add(tallyId, 5);
+        for (let tries = 0; tries < 3; tries += 1) await bringUp(stream);
+        expect(await refusedOf(stream)).toMatchObject({ cause: 'log-restored', is_open: 1 });
+      }
+      return result;
+    });
+    await work(name, id, steps);
+    expect((await buildOf(database, name, id))?.state).toBe('swapped');
+    const row = await boardOf(tallyId, await live());
+    const letter = await refusedOf(stream);
+    // Either it is what the log holds, or it is visible that it is not.
+    expect(row?.sum === 6 || letter !== null).toBe(true);
+  });
+
+  it('b: has what was acknowledged while the stream was held applied in the end', async () => {
+    const { tallyId, stream } = newTally();
+    for (const by of [1, 10]) await add(tallyId, by);
+    await bringUp(stream);
+    await restore(stream, 1);
+    for (const by of [2, 3, 4]) await add(tallyId, by);
+    for (let tries = 0; tries < 3; tries += 1) await bringUp(stream);
+    const id = await order();
+    await work(name, id);
+    expect((await buildOf(database, name, id))?.state).toBe('awaiting-acceptance');
+    await add(tallyId, 5);
+    const delivered = await deliver([{ stream, fromVersion: 5, toVersion: 5 }]);
+    expect(delivered.explicitAcks).toHaveLength(1);
+    // and the delivery check takes it for delivered
+    expect((await system.aggregateHost.versionsReached(tallyBoard.group, stream, [name])).has(name)).toBe(false);
+    const reminders: unknown[] = [];
+    ports.sendHint = async (_env, _group, hint) => void reminders.push(hint);
+    expect(await acceptBuild(system.builds, name, id)).toBe(true);
+    for (let isComplete = false; !isComplete;) ({ isComplete } = await sweepStep(system.sweep));
+    const reached = await checkpointOf(stream, name, await live());
+    expect(reached === 5 || reminders.some((hint) => (hint as { stream: string }).stream === stream)).toBe(true);
+  });
+});
+
+describe('a pointer that another isolate remembers', () => {
+  it('never makes it say that live has a version which only the slot being built has', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    await bringUp(stream);
+    const pointers = pointerCache();
+    await pointers.get(database, name);
+    await work(name, await order({ acceptsDifferences: true }));
+    await add(tallyId, 2);
+    await system.catchUp(archive(), [{ stream, wanted: 2 }]);
+    const id = await order({ acceptsDifferences: true });
+    let seen = { applied: false, has: -1 };
+    const { steps } = stepsHere(async (step, run) => {
+      const result = await run();
+      if (step.startsWith('replay') && seen.has < 0) {
+        const caught = await catchUp(
+          {
+            database,
+            pointers,
+            loadEvents: system.aggregates.load,
+            revisionOf: system.registry.revisionOf,
+            failTarget: async () => undefined,
+            now: Date.now,
+            report: () => undefined,
+          },
+          name,
+          [{ stream, wanted: 2 }],
+        );
+        seen = { applied: isApplied(caught, stream, 2), has: await checkpointOf(stream, name, await live()) };
+      }
+      return result;
+    });
+    await work(name, id, steps);
+    // What is applied was applied to what is live: a message is acknowledged, and `Prefer: wait` honoured, for it.
+    expect(seen.applied && seen.has < 2).toBe(false);
+  });
+});
+
+describe('a rollback whose answer was lost', () => {
+  it('is known to have been done', async () => {
+    const former = await live();
+    await work(name, await order({ acceptsDifferences: true }));
+    const faulty = faultyDatabase(database, {
+      afterBatch(number) {
+        if (number === 1) throw new Error('D1_ERROR: Network connection lost.');
+      },
+    });
+    expect(await rollback(faulty.database, name)).toMatchObject({ outcome: 'changed' });
+    expect(await live()).toBe(former);
+  });
+});
+
+describe('two starts at once', () => {
+  it('tell the second that one is running, wherever they meet', async () => {
+    let queries = 0;
+    const faulty = faultyDatabase(database, {
+      async beforeQuery() {
+        queries += 1;
+        // 1 makes the pointer, 2 asks for active builds, 3 reads the pointer.
+        if (queries === 3) await order();
+      },
+    });
+    const request = {
+      id: crypto.randomUUID(),
+      acceptsDifferences: false,
+      isTrial: false,
+      total: 0,
+      at: new Date().toISOString(),
+    };
+    expect(await startBuild(faulty.database, tallyBoard, request)).toMatchObject({ outcome: 'running' });
+  });
+});
+
+describe('the first build', () => {
+  it('begins in the end, although the answer to its start was lost', async () => {
+    const projection = { ...tallyBoard, name: 'tally-first' };
+    let isLost = true;
+    const faulty = faultyDatabase(database, {
+      afterBatch() {
+        if (!isLost) return;
+        isLost = false;
+        throw new Error('D1_ERROR: Network connection lost.');
+      },
+    });
+    const launched: string[] = [];
+    const builds = {
+      ...system.builds,
+      databaseOf: (group: typeof projection.group) =>
+        group === projection.group ? faulty.database : system.builds.databaseOf(group),
+      runner: {
+        launch: async (_: string, build: string) => void launched.push(build),
+        revive: async (_: string, build: string) => {
+          launched.push(build);
+          return 'goes-on' as const;
+        },
+        stop: async () => undefined,
+      },
+    };
+    await tendBuilds(builds, [projection]).catch(() => undefined);
+    for (let pass = 0; pass < 5; pass += 1) {
+      ports.clockOffsetMs += 5 * 60_000;
+      await tendBuilds(builds, [projection]);
+    }
+    expect(launched.length).toBeGreaterThan(0);
+  });
+});
+
+describe('a build that fails', () => {
+  it('is written down as failed and why, also when somebody raises the epoch at that moment', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    await add(tallyId, POISON);
+    await bringUp(stream);
+    broken.handler = true;
+    const id = await order();
+    let batches = -1;
+    const faulty = faultyDatabase(database, {
+      async beforeBatch() {
+        if (batches >= 0) batches += 1;
+        // as a skip of another stream's dead letter does
+        if (batches === 2)
+          await database
+            .prepare(`UPDATE projection_pointer SET epoch = epoch + 1 WHERE projection = ?`)
+            .bind(name)
+            .run();
+      },
+    });
+    const { steps } = stepsHere(async (step, run) => {
+      if (step.startsWith('write down')) batches = 0;
+      return run();
+    });
+    await work(name, id, steps, {
+      databaseOf: (group) => (group === tallyBoard.group ? faulty.database : system.builds.databaseOf(group)),
+    });
+    expect(await buildOf(database, name, id)).toMatchObject({
+      state: 'failed',
+      error: { kind: 'Error at Added.change' },
+    });
+  });
+});
+
+describe('tending builds', () => {
+  it('of one group goes on while the database of another is away', async () => {
+    const id = await order();
+    ports.clockOffsetMs = 5 * 60_000;
+    const revived: string[] = [];
+    const away = {
+      prepare: () => {
+        throw new Error('D1_ERROR: overloaded');
+      },
+    } as unknown as D1Database;
+    const elsewhere = archive();
+    await tendBuilds(
+      {
+        ...system.builds,
+        databaseOf: (group) => (group === elsewhere.group ? away : database),
+        runner: {
+          launch: async () => undefined,
+          revive: async (_, build) => {
+            revived.push(build);
+            return 'goes-on';
+          },
+          stop: async () => undefined,
+        },
+      },
+      [elsewhere, tallyBoard],
+    ).catch(() => undefined);
+    expect(revived).toEqual([id]);
+  });
+});
+
+describe('a release while a dead letter is skipped', () => {
+  it('does not say that there is nothing to release', async () => {
+    await work(name, await order({ acceptsDifferences: true }));
+    const faulty = faultyDatabase(database, {
+      async beforeBatch(number) {
+        if (number > 1) return;
+        await database.prepare(`UPDATE projection_pointer SET epoch = epoch + 1 WHERE projection = ?`).bind(name).run();
+      },
+    });
+    const isReleased = await release(faulty.database, name);
+    expect({ isReleased, moved: (await readPointer(database, name))?.moved.length }).not.toEqual({
+      isReleased: false,
+      moved: 2,
+    });
+  });
+});
+
+describe('an upcaster that throws', () => {
+  it('neither puts what the event holds into the log, nor stays without a dead letter for ever', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 4711);
+    const lines: string[] = [];
+    const projection = {
+      ...tallyBoard,
+      follows: {
+        tally: {
+          Added: [
+            (data: unknown) => {
+              throw new TypeError(`cannot lift ${JSON.stringify(data)}`);
+            },
+          ],
+          Reset: [],
+        },
+      },
+    } as unknown as typeof tallyBoard;
+    for (let tries = 0; tries < 5; tries += 1) {
+      await catchUp(
+        {
+          database,
+          pointers: pointerCache(),
+          loadEvents: system.aggregates.load,
+          revisionOf: () => projection,
+          failTarget: async () => undefined,
+          now: Date.now,
+          report: (_event, details) => void lines.push(JSON.stringify(details)),
+        },
+        name,
+        [{ stream, wanted: 1 }],
+      );
+    }
+    expect.soft(lines.filter((line) => line.includes('4711'))).toEqual([]);
+    expect.soft(await refusedOf(stream)).toMatchObject({ is_open: 1 });
+  });
+});
+
+describe('a rollback after a restored log was rebuilt', () => {
+  it('does not bring the lost history back unseen', async () => {
+    const { tallyId, stream } = newTally();
+    for (const by of [1, 10, 100]) await add(tallyId, by);
+    await bringUp(stream);
+    await restore(stream, 1);
+    await add(tallyId, 5);
+    for (let tries = 0; tries < 3; tries += 1) await bringUp(stream);
+    await work(name, await order({ acceptsDifferences: true }));
+    expect(await boardOf(tallyId, await live())).toMatchObject({ sum: 6 });
+    const back = await rollback(database, name);
+    const isShown = (await boardOf(tallyId, await live()))?.sum === 111;
+    expect({ outcome: back?.outcome, isShown, letter: await refusedOf(stream) }).not.toEqual({
+      outcome: 'changed',
+      isShown: true,
+      letter: null,
+    });
+  });
+});
+
+describe('the sweep, after a restored log was rebuilt', () => {
+  it('does not remind of versions that no log has, pass after pass', async () => {
+    const { tallyId, stream } = newTally();
+    for (const by of [1, 10, 100]) await add(tallyId, by);
+    await bringUp(stream);
+    await restore(stream, 1);
+    await add(tallyId, 5);
+    for (let tries = 0; tries < 3; tries += 1) await bringUp(stream);
+    await work(name, await order({ acceptsDifferences: true }));
+    let reminders: { stream: string; toVersion: number; fromVersion: number }[] = [];
+    ports.sendHint = async (_env, _group, hint) => void reminders.push(hint);
+    system.reads.pointers.drop(name);
+    const passes: unknown[] = [];
+    for (let pass = 0; pass < 2; pass += 1) {
+      reminders = [];
+      for (let isComplete = false; !isComplete;) ({ isComplete } = await sweepStep(system.sweep));
+      const mine = reminders.filter((hint) => hint.stream === stream);
+      const retried = mine.length > 0 ? (await deliver(mine)).retryMessages.length : 0;
+      passes.push({ sent: mine.length, retried, mine });
+    }
+    expect(passes.at(-1)).toEqual({ sent: 0, retried: 0, mine: [] });
+  });
+});
+
+describe('an archive that is migrated into a database with checkpoints', () => {
+  it('becomes live in the end', async () => {
+    await env.REPORTING_DB.prepare(`DELETE FROM projection_pointer WHERE projection = 'archive'`).run();
+    system.reads.pointers.drop('archive');
+    await tendBuilds(system.builds, [archive()]);
+    const pointer = await readPointer(env.REPORTING_DB, 'archive');
+    await env.REPORTING_DB.prepare(
+      `INSERT OR IGNORE INTO projection_pointer (projection, epoch, live_revision, live_slot) VALUES ('archive', 1, 1, 'a')`,
+    ).run();
+    expect(pointer).toBeDefined();
+  });
+
+  it('and until then no first build is called complete', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    await system.catchUp(tallyBoard, [{ stream, wanted: 1 }]);
+    // As after the migration of a new projection (and archive): nothing is live, nothing archived.
+    await env.REPORTING_DB.prepare(`DELETE FROM projection_pointer WHERE projection = 'archive'`).run();
+    await database.batch([
+      database.prepare(`DELETE FROM projection_pointer WHERE projection = ?`).bind(name),
+      database.prepare(`DELETE FROM projection_build WHERE projection = ?`).bind(name),
+      database.prepare(`DELETE FROM checkpoint WHERE projection = ?`).bind(name),
+    ]);
+    system.reads.pointers.drop(name);
+    const id = await order();
+    await work(name, id);
+    const state = (await buildOf(database, name, id))?.state;
+    const has = await checkpointOf(stream, name, await live());
+    await env.REPORTING_DB.prepare(
+      `INSERT OR IGNORE INTO projection_pointer (projection, epoch, live_revision, live_slot) VALUES ('archive', 1, 1, 'a')`,
+    ).run();
+    system.reads.pointers.drop('archive');
+    expect({ state, has }).not.toEqual({ state: 'swapped', has: 0 });
+  });
+});
