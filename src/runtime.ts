@@ -121,6 +121,7 @@ export function createRuntime(
       failTarget: (name: string, pointer: Pointer, target: Target, refusal: Refusal) =>
         failTarget(database(projection.group), name, pointer, target, refusal, new Date(clock.now()).toISOString()),
       now: clock.now,
+      random: clock.random,
       report: log,
     };
     return catchUp(ports, projection.name, requests, options);
@@ -200,6 +201,7 @@ export function createRuntime(
       forgetPointer: () => pointers.drop(projection.name),
       send: (message) => send(projection.group, message),
       now: clock.now,
+      random: clock.random,
       report: log,
     }),
     databaseOf: database,

@@ -10,6 +10,17 @@ declare global {
     interface Env extends WorkerEnv {
       readonly TEST_MIGRATIONS_SERVING: D1Migration[];
       readonly TEST_MIGRATIONS_REPORTING: D1Migration[];
+      /** Only in the simulation: what D1 would serve reads from. */
+      readonly SERVING_REPLICA: D1Database;
+      readonly REPORTING_REPLICA: D1Database;
+      /** Only in the simulation: which seeds to run. */
+      readonly SIMULATION: {
+        readonly from: number;
+        readonly count: number;
+        readonly cuts: string;
+        readonly kept: readonly { readonly seed: number; readonly cuts: string }[];
+        readonly shrinks: boolean;
+      };
     }
   }
 }

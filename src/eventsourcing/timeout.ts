@@ -1,11 +1,27 @@
+/** What waiting stands on: has `ring` called after `ms`, unless the function that is returned is called before. */
+export type SetTimer = (ms: number, ring: () => void) => () => void;
+
+/** The platform's own timers. */
+const setPlatformTimer: SetTimer = (ms, ring) => {
+  const timer = setTimeout(ring, ms);
+  return () => clearTimeout(timer);
+};
+
+let setTimer = setPlatformTimer;
+
+/** For a simulation, which decides what is too late: all waiting stands on its timers from now on. */
+export function replaceTimers(replacement: SetTimer = setPlatformTimer): void {
+  setTimer = replacement;
+}
+
 /** `work`, or a rejection with `TimeoutError` after `timeoutMs`. The work itself is not stopped: its outcome is then unknown. */
 export async function withTimeout<Value>(work: Promise<Value>, timeoutMs: number): Promise<Value> {
   const { promise: timeout, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new TimeoutError(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  const cancel = setTimer(timeoutMs, () => reject(new TimeoutError(`no answer within ${timeoutMs} ms`)));
   try {
     return await Promise.race([work, timeout]);
   } finally {
-    clearTimeout(timer);
+    cancel();
   }
 }
 
@@ -16,6 +32,6 @@ export class TimeoutError extends Error {
 /** Resolves after `ms`. */
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => {
-    setTimeout(resolve, ms);
+    setTimer(ms, resolve);
   });
 }

@@ -1,12 +1,15 @@
+import type { Handler } from 'hono';
 import * as z from 'zod';
 
+import { OutcomeUnknownError, OverloadedError } from '../eventsourcing/faults.ts';
 import { type Build, buildOf, isActive } from '../eventsourcing/read/build.ts';
 import { cancelBuild, requestBuild, tendBuild } from '../eventsourcing/read/build-requests.ts';
+import { isTransient } from '../eventsourcing/read/d1-errors.ts';
 import type { Target } from '../eventsourcing/read/pointer.ts';
 import { release, rollback } from '../eventsourcing/read/pointer-change.ts';
 import type { Projection } from '../eventsourcing/read/projection.ts';
 import { acceptBuild } from '../eventsourcing/read/rebuild.ts';
-import type { AppContext } from '../http/app-env.ts';
+import type { AppContext, AppEnv } from '../http/app-env.ts';
 import { HEADER } from '../http/headers.ts';
 import { requireOperator } from '../http/operations-access.ts';
 import { parseParams, parseQuery } from '../http/params.ts';
@@ -160,8 +163,7 @@ function liveAnswer(projection: Projection, { revision, slot }: Target): z.input
 
 const LIVE_EXAMPLE = { projection: 'order-search', revision: 1, slot: 'a' } as const;
 
-/** Builds of projections: start, watch, cancel, accept; and the way back. */
-export const rebuildRoutes: readonly Route[] = [
+const routes: readonly Route[] = [
   {
     method: 'POST',
     path: '/projections/:name/rebuild',
@@ -326,6 +328,26 @@ export const rebuildRoutes: readonly Route[] = [
     ],
   },
 ];
+
+/** Builds of projections: start, watch, cancel, accept; and the way back. */
+export const rebuildRoutes: readonly Route[] = routes.map(withHonestFaults);
+
+/** A database that gave no answer has done what it was asked to, or not: whoever asks looks first, and then tries again. */
+function withHonestFaults(route: Route): Route {
+  const handler = route.handlers.at(-1) as Handler<AppEnv>;
+  const isRead = route.method === 'GET';
+  const honest: Handler<AppEnv> = async (c, next) => {
+    try {
+      return await handler(c, next);
+    } catch (error) {
+      if (error instanceof Problem || error instanceof OverloadedError || !isTransient(error)) throw error;
+      if (isRead) throw new OverloadedError('the database does not answer', { cause: error });
+      throw new OutcomeUnknownError('the database gave no answer', { cause: error });
+    }
+  };
+  const problems = isRead ? route.operation.problems : [...route.operation.problems, 'outcome-unknown'];
+  return { ...route, operation: { ...route.operation, problems }, handlers: [...route.handlers.slice(0, -1), honest] };
+}
 
 const ROLLBACK_TRIES = 5;
 

@@ -37,6 +37,8 @@ export interface CatchUpPorts {
   readonly failTarget: (projectionName: string, pointer: Pointer, target: Target, refusal: Refusal) => Promise<void>;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
+  /** A number in [0, 1), for jitter. */
+  readonly random: () => number;
   readonly report: (event: string, details: Record<string, string | number>) => void;
 }
 
@@ -88,7 +90,7 @@ export async function catchUp(
   requests: readonly CatchUpRequest[],
   options: CatchUpOptions = {},
 ): Promise<CatchUpResult> {
-  const { database, pointers, loadEvents, revisionOf, failTarget, now, report } = ports;
+  const { database, pointers, loadEvents, revisionOf, failTarget, now, random, report } = ports;
   const { pageSize = 500, maxLostRaces = 8, maxBatchLength = 400_000, retriesDeadLetters = false, build } = options;
   const progress = new Map<StreamId, StreamProgress>();
   /** Smaller pages for streams of which a page was refused: the culprit is to be found, and what is before it applied. */
@@ -343,7 +345,7 @@ export async function catchUp(
       }
     }
     if (isOver) return end(isUnbuilt ? 'building' : 'done');
-    if (isContested) await sleep(Math.random() * 10 * 2 ** Math.min(lostRaces, 5));
+    if (isContested) await sleep(random() * 10 * 2 ** Math.min(lostRaces, 5));
   }
   return end('done');
 }

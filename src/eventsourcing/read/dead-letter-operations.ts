@@ -36,6 +36,8 @@ export interface DeadLetterPorts {
   readonly send: (message: HintMessage) => Promise<void>;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
+  /** A number in [0, 1), for jitter. */
+  readonly random: () => number;
   readonly report: (event: string, details: Record<string, string | number>) => void;
 }
 
@@ -136,7 +138,7 @@ export async function skipDeadLetters(
     if (letters.length === 0) return { outcome: 'not-found' };
     if (!isLive(ports, pointer)) return { outcome: 'building' };
     if (!(await leaveOut(ports, pointer, letters, decision))) {
-      await sleep(Math.random() * 10 * 2 ** lostRaces);
+      await sleep(ports.random() * 10 * 2 ** lostRaces);
       continue;
     }
     const { isBuilding: _, untried, ...brought } = await bringToHead(ports, letters, ({ version }) => version, pace);

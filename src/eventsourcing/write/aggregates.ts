@@ -50,13 +50,17 @@ export function durableAggregates(stubOf: StubOf, options: DurableAggregatesOpti
   return {
     async execute(request) {
       // With a key a second try cannot append twice, so the client is spared a fault that passes (a deploy, a lost connection).
-      for (let retries = request.idempotency ? 1 : 0; ; retries -= 1) {
+      const maxTries = request.idempotency ? 2 : 1;
+      for (let tries = 1; ; tries += 1) {
         try {
           return await withTimeout(stubOf(request.stream).execute(request), timeoutMs);
         } catch (error) {
-          if (isOverloaded(error)) throw new OverloadedError(`${request.stream} is overloaded`, { cause: error });
-          if (isThrownByObject(error)) throw error;
-          if (!isRetryable(error) || retries <= 0)
+          // What a second try that was turned away says of itself it does not say of the first, which may have been applied (I4).
+          const isFirst = tries === 1;
+          if (isFirst && isOverloaded(error))
+            throw new OverloadedError(`${request.stream} is overloaded`, { cause: error });
+          if (isFirst && isThrownByObject(error)) throw error;
+          if (!isRetryable(error) || tries >= maxTries)
             throw new OutcomeUnknownError(`no answer from ${request.stream}`, { cause: error });
         }
       }

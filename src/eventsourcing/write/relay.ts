@@ -137,9 +137,12 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     return clock.now() + 2 * group.batchWaitMs;
   }
 
-  /** Doubling, with the jitter that keeps a herd of streams from asking a recovered database all at once. */
+  /**
+   * Doubling, with the jitter that keeps a herd of streams from asking a recovered database all at once. Whole milliseconds, since alarms
+   * know no others: one that goes off a fraction before its check is due would do nothing and be set again.
+   */
   function backoffMs(attempt: number): number {
-    return Math.min(firstBackoffMs * 2 ** (attempt - 1), maxBackoffMs) * (0.5 + clock.random() / 2);
+    return Math.ceil(Math.min(firstBackoffMs * 2 ** (attempt - 1), maxBackoffMs) * (0.5 + clock.random() / 2));
   }
 
   function setAttempt(delivery: Delivery, attempt: number): void {

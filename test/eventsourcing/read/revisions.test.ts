@@ -79,6 +79,7 @@ async function oldConsumer(stream: StreamId): Promise<void> {
         revision === 2 ? undefined : system.registry.revisionOf(projection, revision),
       failTarget: async () => undefined,
       now: Date.now,
+      random: Math.random,
       report: () => undefined,
     },
     name,

@@ -58,6 +58,14 @@ describe('a command whose object cannot be reached', () => {
     expect(calls.count).toBe(1);
   });
 
+  it('has an unknown outcome when only the second try was turned away: the first may have been applied', async () => {
+    for (const second of [overloaded, bug]) {
+      const { aggregates, calls } = scripted(throws(lost), throws(second));
+      await expect(aggregates.execute(keyed)).rejects.toBeInstanceOf(OutcomeUnknownError);
+      expect(calls.count).toBe(2);
+    }
+  });
+
   it('fails as what it is when the object’s own code throws', async () => {
     const { aggregates } = scripted(throws(bug));
     await expect(aggregates.execute(keyed)).rejects.toThrow('a bug');

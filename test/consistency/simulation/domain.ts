@@ -1,0 +1,117 @@
+import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
+import type { SeededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
+import type { Module } from '../../../src/module.ts';
+import type { CheckOptions } from '../checker.ts';
+import type { Json, SumAnswer } from '../history.ts';
+
+/*
+ * What a domain hands to the simulation: its modules, what its clients may want, and what its answers have to come to. Everything else
+ * (clients and their tokens, retries, faults, the checker) is the simulation's, and knows no domain.
+ *
+ * For a domain of your own: its module as it is deployed, a few generators, and a naive fold of the log for each read model. tally-domain.ts
+ * shows the least that it takes; worker.ts lists the domains that are simulated. `npm run simulate` then puts them under every fault.
+ */
+
+/** A client wants to change something. */
+export interface CommandIntent {
+  readonly kind: 'command';
+  /** For example `ShipOrder`. */
+  readonly command: string;
+  readonly path: string;
+  readonly body: Json;
+  /** Null: the server chooses it. */
+  readonly stream: string | null;
+  /** What distinguishes the same key elsewhere: the route with its ids. */
+  readonly scope: string;
+  /** The stream that the answer speaks of. */
+  readonly streamOf: (body: Record<string, unknown>) => string;
+  /** It was applied: there is something new to know. */
+  readonly learn?: (body: Record<string, unknown>) => unknown;
+}
+
+/** A client wants to see one resource. */
+export interface ReadIntent {
+  readonly kind: 'read';
+  readonly readModel: string;
+  readonly path: string;
+  readonly stream: string;
+}
+
+/** A row of a list as the checker wants it; `content` as a read of the one resource would show it. */
+export interface ShownRow {
+  readonly stream: string;
+  readonly version: number;
+  readonly content: string | null;
+}
+
+/** A client wants to see many. */
+export interface ListIntent {
+  readonly kind: 'list' | 'search';
+  readonly readModel: string;
+  readonly categories: readonly string[];
+  readonly path: string;
+  readonly query: Json;
+  readonly rowsOf: (body: Record<string, unknown>) => readonly ShownRow[];
+}
+
+/** A client wants to see a sum over many. */
+export interface SumIntent {
+  readonly kind: 'sum';
+  readonly readModel: string;
+  readonly categories: readonly string[];
+  readonly path: string;
+  /** As `membership` understands it; `now` is the time at which it was sent. */
+  readonly query: (now: number) => Json;
+  readonly figuresOf: (body: Record<string, unknown>) => Pick<SumAnswer, 'figures' | 'growing'>;
+}
+
+export type Intent = CommandIntent | ReadIntent | ListIntent | SumIntent;
+
+/** What one kind of intent is called, and how one is thought up; undefined when there is nothing to do it to. */
+export interface Generator {
+  readonly name: string;
+  readonly make: (chance: Chance) => Intent | undefined;
+}
+
+/** The chance that a generator may use: the client's own, so that one client fewer does not change the others. */
+export interface Chance extends SeededRandom {
+  pick<Item>(items: readonly Item[]): Item;
+  /** One of them; a hot one, mostly, as far as the run has it. */
+  hot<Item>(items: readonly Item[]): Item;
+}
+
+/** Every stream's events, from the logs. */
+export type Logs = Readonly<Record<string, readonly StoredEvent[]>>;
+
+/** A domain during one run. */
+export interface DomainRun {
+  readonly generators: readonly Generator[];
+  /** The versions of other streams that an event says its command saw. */
+  readonly saw: (event: StoredEvent) => Readonly<Record<string, number>>;
+  /** What belongs into the answers of lists, and what streams add to sums, by the logs. */
+  readonly membership: (logs: Logs) => CheckOptions;
+  /** What is wrong with the read models at rest, in plain words: each has to equal a naive fold of the logs. */
+  readonly judgeAtRest: (
+    logs: Logs,
+    get: (path: string) => Promise<unknown>,
+    now: () => number,
+  ) => Promise<readonly string[]>;
+}
+
+/** A domain that the simulation can run. */
+export interface SimulatedDomain {
+  readonly name: string;
+  readonly modules: readonly Module[];
+  /** Tables that no migration makes. */
+  readonly prepare?: (databases: { readonly serving: D1Database; readonly reporting: D1Database }) => Promise<void>;
+  readonly begin: (run: { readonly seed: number }) => DomainRun;
+}
+
+/** JSON whose keys are in order, so that equal content is equal text. */
+export function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) =>
+    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).toSorted(([one], [other]) => (one < other ? -1 : 1)))
+      : inner,
+  );
+}

@@ -1,0 +1,118 @@
+import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
+
+/** Everything that can go wrong, by name. A rate is the chance each time that it could happen. */
+export const FAULTS = [
+  'queue.drop',
+  'queue.duplicate',
+  'queue.reorder',
+  'queue.delay',
+  'queue.partial-ack',
+  'queue.consumer-dies',
+  'send.fails',
+  'send.hangs-then-throws',
+  'send.accepted-but-throws',
+  'd1.fails-before',
+  'd1.answer-lost',
+  'd1.overloaded',
+  'd1.hangs',
+  'd1.stale-replica',
+  'object.crash',
+  'object.evicted',
+  'object.overloaded',
+  'rpc.request-lost',
+  'rpc.answer-lost',
+  'rpc.hangs',
+  'alarm.late',
+  'alarm.twice',
+  'clock.jumps',
+  'client.hangs-up',
+  'isolate.restart',
+  'poison.handler',
+  'token.key-rotated',
+  'build.crash',
+] as const;
+
+export type Fault = (typeof FAULTS)[number];
+
+/** What one seed draws: how much of everything there is in its run (swarm testing, Groce and others 2012). */
+export interface Mix {
+  readonly seed: number;
+  readonly clients: number;
+  /** Operations of all clients together. */
+  readonly operations: number;
+  /** Workers that serve at the same time, each with caches of its own. */
+  readonly isolates: number;
+  readonly rates: Readonly<Partial<Record<Fault, number>>>;
+  /** How much more often something is done to what is hot already, from 0 to 1. */
+  readonly heat: number;
+  /** How much each kind of thing that a client may do weighs, by the domain's own names; 1 where it is not named. */
+  readonly weight: (intent: string) => number;
+  /** The chance of beginning something at a step, by what it is. */
+  readonly pace: {
+    readonly clients: number;
+    readonly queue: number;
+    readonly alarms: number;
+    readonly operator: number;
+  };
+  readonly snapshotEvery: number;
+  readonly coalesceMs: number;
+  /** Operations on projections: rebuilds, rollbacks, replays, sweeps. */
+  readonly operates: boolean;
+}
+
+/** What of a mix may be taken away, to make a failing run smaller. */
+export interface Cuts {
+  readonly operations?: number | undefined;
+  readonly clients?: number | undefined;
+  readonly without?: readonly Fault[] | undefined;
+  readonly operates?: boolean | undefined;
+}
+
+/** The mix of a seed. */
+export function mixOf(seed: number, cuts: Cuts = {}): Mix {
+  const random = seededRandom(seed * 2_654_435_761 + 1);
+  const clients = 1 + random.below(5);
+  const operations = 12 + random.below(30);
+  const isolates = 1 + random.below(3);
+  // A quiet run shows what must hold without faults; most have a few kinds, some nearly all of them.
+  const share = [0, 0.15, 0.3, 0.3, 0.5, 0.9][random.below(6)] as number;
+  const strength = [0.02, 0.05, 0.1, 0.25][random.below(4)] as number;
+  const rates = Object.fromEntries(
+    FAULTS.flatMap((fault): [Fault, number][] => {
+      const isIn = random.next() < share;
+      const rate = strength * (0.3 + random.next());
+      return isIn && !cuts.without?.includes(fault) ? [[fault, rate]] : [];
+    }),
+  );
+  const heat = random.next();
+  const weightSeed = random.below(1_000_000);
+  const pace = {
+    clients: 0.15 + random.next() * 0.6,
+    queue: random.next() < 0.1 ? 0 : 0.05 + random.next() * 0.4,
+    alarms: random.next() * 0.3,
+    operator: 0.01 + random.next() * 0.05,
+  };
+  return {
+    seed,
+    clients: Math.min(clients, cuts.clients ?? clients),
+    operations: Math.min(operations, cuts.operations ?? operations),
+    isolates,
+    rates,
+    heat,
+    weight: (intent) => weightOf(weightSeed, intent),
+    pace,
+    snapshotEvery: 1 + random.below(6),
+    coalesceMs: [0, 20, 200][random.below(3)] as number,
+    operates: random.next() < 0.5 && (cuts.operates ?? true),
+  };
+}
+
+/** Mostly a little more or less; now and then not at all, or a lot. */
+function weightOf(seed: number, intent: string): number {
+  let hash = seed;
+  for (const letter of intent) hash = (Math.imul(hash, 31) + letter.charCodeAt(0)) >>> 0;
+  const random: SeededRandom = seededRandom(hash);
+  const drawn = random.next();
+  if (drawn < 0.12) return 0;
+  return drawn > 0.9 ? 5 : 0.5 + random.next();
+}

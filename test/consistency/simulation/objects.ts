@@ -1,0 +1,183 @@
+import { evictDurableObject } from 'cloudflare:test';
+import { env as bindings } from 'cloudflare:workers';
+
+import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import type { LogPage } from '../../../src/eventsourcing/write/aggregate.ts';
+import type { AggregateRpc } from '../../../src/eventsourcing/write/aggregates.ts';
+import { type Actor, type Task, newTask } from './scheduler.ts';
+import type { World } from './world.ts';
+
+/** What the simulation asks of an object beside what production does. worker.ts implements it. */
+export interface SimulatedObject extends AggregateRpc {
+  /** Opens a gate that this object waits at. */
+  proceed(gate: number): Promise<void>;
+  /** Does what the platform does when the alarm is due; `always`: as it does after a failure, though none is set. */
+  fireAlarm(always: boolean): Promise<boolean>;
+  /** Ends this instance at once, with whatever it is doing. */
+  crash(): Promise<void>;
+}
+
+/** All objects of a run: who lives, whose alarm is due when, and what is done to them. */
+export class SimulatedObjects {
+  readonly #world: World;
+  /** Names of objects are the run's own, so that no run meets what another has left. */
+  readonly #prefix: string;
+  readonly #streams = new Set<StreamId>();
+  readonly #living = new Map<StreamId, Actor>();
+  readonly #alarms = new Map<StreamId, number>();
+  readonly #alarmTasks = new Map<StreamId, Task>();
+
+  constructor(world: World, prefix: string) {
+    this.#world = world;
+    this.#prefix = prefix;
+  }
+
+  stub(stream: StreamId): SimulatedObject {
+    const namespace = bindings.AGGREGATES;
+    return namespace.get(namespace.idFromName(`${this.#prefix}/${stream}`)) as unknown as SimulatedObject;
+  }
+
+  /** The production port. */
+  port(stream: StreamId): AggregateRpc {
+    const call = <Result>(method: string, work: (stub: AggregateRpc) => Promise<Result>) =>
+      this.#call(stream, method, work);
+    return {
+      execute: (request) => call('execute', (stub) => stub.execute(request)),
+      load: (from, limit) => {
+        this.#world.noteLoad();
+        return call('load', (stub) => stub.load(from, limit));
+      },
+      currentVersion: () => call('currentVersion', (stub) => stub.currentVersion()),
+      state: (of, asOf) => call('state', (stub) => stub.state(of, asOf)),
+    };
+  }
+
+  async #call<Result>(
+    stream: StreamId,
+    method: string,
+    work: (stub: AggregateRpc) => Promise<Result>,
+  ): Promise<Result> {
+    const world = this.#world;
+    const hangs = world.happens('rpc.hangs');
+    // Of a command the platform cannot always say that it may be tried again.
+    const lost = (message: string) =>
+      Object.assign(new Error(message), { retryable: method !== 'execute' || world.chance(0.7) });
+    const call = async () => {
+      if (world.happens('object.overloaded')) throw Object.assign(new Error('overloaded'), { overloaded: true });
+      if (world.happens('rpc.request-lost')) throw lost('Network connection lost.');
+      const result = await work(this.stub(stream));
+      if (world.happens('rpc.answer-lost')) throw lost('Network connection lost.');
+      return result;
+    };
+    const result = await world.scheduler.call(`object.${method}`, call);
+    // It was done; only the answer takes so long that nobody waits for it any more.
+    if (hangs)
+      await world.scheduler.call(`object.${method}, late`, async () => undefined, world.between(5_000, 40_000));
+    return result;
+  }
+
+  // What objects tell.
+
+  /** An instance has come to life. */
+  appeared(stream: StreamId): Actor {
+    const before = this.#living.get(stream);
+    if (before) this.#world.scheduler.drop(before);
+    else if (this.#streams.has(stream)) this.#world.count('object woken');
+    this.#streams.add(stream);
+    const actor: Actor = {
+      name: stream,
+      place: stream,
+      gates: new Map(),
+      proceed: (gate) => this.stub(stream).proceed(gate),
+    };
+    this.#living.set(stream, actor);
+    return actor;
+  }
+
+  alarmIs(stream: StreamId, dueAt: number | null): void {
+    if (dueAt === null) this.#alarms.delete(stream);
+    else this.#alarms.set(stream, dueAt);
+  }
+
+  alarmTask(stream: StreamId): Actor {
+    const task = this.#alarmTasks.get(stream);
+    if (!task) throw new Error(`the alarm of ${stream} runs without anybody having let it`);
+    return task;
+  }
+
+  // What is done to them.
+
+  get streams(): readonly StreamId[] {
+    return [...this.#streams].toSorted();
+  }
+
+  /** Whose alarm could run now: it is due, and the one before is over. */
+  due(at: number): readonly StreamId[] {
+    return [...this.#alarms]
+      .filter(([stream, dueAt]) => dueAt <= at && !this.#alarmTasks.has(stream))
+      .map(([stream]) => stream);
+  }
+
+  nextAlarm(): number | undefined {
+    const idle = [...this.#alarms].filter(([stream]) => !this.#alarmTasks.has(stream)).map(([, dueAt]) => dueAt);
+    return idle.length > 0 ? Math.min(...idle) : undefined;
+  }
+
+  async runAlarm(stream: StreamId, always = false): Promise<void> {
+    const world = this.#world;
+    const task = newTask(`alarm of ${stream}`, stream, (gate) => this.stub(stream).proceed(gate));
+    this.#alarmTasks.set(stream, task);
+    this.#alarms.delete(stream);
+    world.count('alarm runs');
+    await world.scheduler.start(task, async () => {
+      try {
+        await this.stub(stream).fireAlarm(always);
+      } catch {
+        // The platform tries an alarm again whose object went away under it.
+        this.#alarms.set(stream, world.scheduler.now + 2_000);
+        world.count('alarm tried again');
+      } finally {
+        if (this.#alarmTasks.get(stream) === task) this.#alarmTasks.delete(stream);
+      }
+    });
+    if (world.happens('alarm.twice')) this.#again.add(stream);
+  }
+
+  readonly #again = new Set<StreamId>();
+
+  /** An alarm that has run already, and that the platform fires again all the same. */
+  takeAgain(): StreamId | undefined {
+    const stream = [...this.#again].find((candidate) => !this.#alarmTasks.has(candidate));
+    if (stream) this.#again.delete(stream);
+    return stream;
+  }
+
+  /** Ends an object at once, whatever it is doing. */
+  async crash(stream: StreamId): Promise<void> {
+    const actor = this.#living.get(stream);
+    if (!actor) return;
+    const alarm = this.#alarmTasks.get(stream);
+    this.#living.delete(stream);
+    this.#world.scheduler.drop(actor);
+    if (alarm) this.#world.scheduler.drop(alarm);
+    await this.stub(stream)
+      .crash()
+      .catch(() => undefined);
+    // Whoever waits for its alarm hears of it, and is over.
+    if (alarm) await this.#world.scheduler.over(alarm);
+  }
+
+  /** Puts an object to sleep, as the platform does when nobody needs it. False when it is busy. */
+  async evict(stream: StreamId): Promise<boolean> {
+    const actor = this.#living.get(stream);
+    if (!actor || actor.gates.size > 0 || this.#alarmTasks.has(stream)) return false;
+    await evictDurableObject(this.stub(stream) as unknown as DurableObjectStub);
+    this.#living.delete(stream);
+    return true;
+  }
+
+  /** The whole log of a stream, once all is over. */
+  async log(stream: StreamId): Promise<LogPage['events']> {
+    return (await this.stub(stream).load(1, 100_000)).events;
+  }
+}

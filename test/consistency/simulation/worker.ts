@@ -1,0 +1,12 @@
+import { shop } from './shop.ts';
+import { simulatedSystem } from './simulated-platform.ts';
+import { tallies } from './tally-domain.ts';
+
+/** The domains that are simulated: a fork puts its own here. */
+export const domains = [shop, tallies];
+
+/** The whole system as in production, on the simulation's ports. */
+export const system = simulatedSystem(domains.flatMap(({ modules }) => modules));
+
+export const { Aggregate, Rebuild } = system;
+export default system.handler;

@@ -1,0 +1,169 @@
+import type { Group } from '../../../src/eventsourcing/group.ts';
+import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
+import { SimulatedBuilds } from './builds.ts';
+import { Counters } from './counters.ts';
+import { SimulatedDatabase, type Pair } from './databases.ts';
+import type { Fault, Mix } from './mix.ts';
+import { SimulatedObjects } from './objects.ts';
+import { SimulatedQueue } from './queues.ts';
+import { type Actor, Scheduler, type Task, currentActor } from './scheduler.ts';
+
+/** When time begins: far enough from the machine's own that none of its alarms goes off by itself. */
+const START = Date.UTC(2100, 0, 1);
+
+/** Everything of one run beside the system: time, chance, faults, queues, databases, objects. */
+export class World {
+  readonly mix: Mix;
+  readonly scheduler: Scheduler;
+  readonly counters = new Counters();
+  readonly objects: SimulatedObjects;
+  readonly builds: SimulatedBuilds;
+  /** How far each place's clock is from the true time, in ms. */
+  readonly skews = new Map<string, number>();
+  /** What the system blamed on something that never was: poison where no handler was broken, a restored log where none was. */
+  readonly causeless: string[] = [];
+  /** What the system itself says went wrong inside of it. */
+  readonly internalErrors: string[] = [];
+  /** Whether anything goes wrong at all: not any more once the run comes to its end. */
+  isFaulty = true;
+  /** Projections whose handlers are broken at the moment, as after a bad deploy. */
+  readonly broken = new Set<string>();
+  /** Those that were broken at any time. */
+  readonly everBroken = new Set<string>();
+  /** What is to be torn away, and at which passage through a gate. */
+  readonly #doomed: { readonly task: Task; readonly at: number; readonly after: () => void }[] = [];
+  readonly #databases = new Map<Group, SimulatedDatabase>();
+  readonly #queues = new Map<Group, SimulatedQueue>();
+  readonly #faults: SeededRandom;
+  readonly #ids: SeededRandom;
+  #counted = 0;
+
+  constructor(mix: Mix, prefix: string, pairs: ReadonlyMap<Group, Pair>) {
+    this.mix = mix;
+    this.scheduler = new Scheduler(seededRandom(mix.seed * 31 + 7), START);
+    this.#faults = seededRandom(mix.seed * 31 + 11);
+    this.#ids = seededRandom(mix.seed * 31 + 13);
+    this.objects = new SimulatedObjects(this, prefix);
+    this.builds = new SimulatedBuilds(this);
+    for (const [group, pair] of pairs) {
+      this.#databases.set(group, new SimulatedDatabase(this, group, pair));
+      this.#queues.set(group, new SimulatedQueue(this, group));
+    }
+  }
+
+  database(group: Group): SimulatedDatabase {
+    return this.#databases.get(group) as SimulatedDatabase;
+  }
+
+  queue(group: Group): SimulatedQueue {
+    return this.#queues.get(group) as SimulatedQueue;
+  }
+
+  get queues(): readonly SimulatedQueue[] {
+    return [...this.#queues.values()];
+  }
+
+  // Chance.
+
+  chance(rate: number): boolean {
+    return this.#faults.next() < rate;
+  }
+
+  /** An integer from `least` to `most`. */
+  between(least: number, most: number): number {
+    return least + this.#faults.below(Math.max(most - least, 0) + 1);
+  }
+
+  /** Whether a fault strikes, here and now. */
+  happens(fault: Fault): boolean {
+    const rate = this.mix.rates[fault] ?? 0;
+    if (!this.isFaulty || rate === 0 || !this.chance(rate)) return false;
+    this.count(`fault ${fault}`);
+    return true;
+  }
+
+  count(what: string): void {
+    this.counters.add(what);
+  }
+
+  /** Has a task torn away after some more passages, if it still lives then. */
+  killLater(task: Task, andThen: () => void): void {
+    this.#doomed.push({ task, at: this.scheduler.passed + this.between(1, 12), after: andThen });
+  }
+
+  /** Nothing goes wrong from now on, and what went wrong is put right. */
+  heal(): void {
+    this.isFaulty = false;
+    this.broken.clear();
+    this.skews.clear();
+    this.#doomed.length = 0;
+    this.scheduler.release();
+  }
+
+  tearAway(): void {
+    for (const doomed of this.#doomed.filter(({ at }) => at <= this.scheduler.passed)) {
+      this.#doomed.splice(this.#doomed.indexOf(doomed), 1);
+      if (doomed.task.isDone) continue;
+      this.count('task torn away');
+      this.scheduler.kill(doomed.task);
+      doomed.after();
+    }
+  }
+
+  // Ways of recovery that are seen at the ports.
+
+  /** What a database said when it refused a batch. */
+  noteRefusal(error: string): void {
+    if (error.includes('checkpoint_as_read')) this.count(this.#isOfBuild() ? 'swap refused' : 'lost race');
+    if (error.includes('epoch_as_read')) this.count('epoch changed');
+  }
+
+  #isOfBuild(): boolean {
+    return currentActor()?.name.startsWith('build of') ?? false;
+  }
+
+  /** A database was called; by a reader it is written to only when it catches up. */
+  noteCall(isWrite: boolean): void {
+    if (isWrite && / GET /.test(currentActor()?.name ?? '')) this.count('reader caught up');
+  }
+
+  /** A log was read; by a consumer, only where its messages leave a gap or carry no events. */
+  noteLoad(): void {
+    if (currentActor()?.name.startsWith('batch of')) this.count('gap read from the log');
+  }
+
+  noteReplica(): void {
+    const actor = currentActor();
+    if (actor) this.#onReplica.add(actor);
+  }
+
+  noteTurnToPrimary(): void {
+    const actor = currentActor();
+    if (actor && this.#onReplica.delete(actor)) this.count('reader left the replica');
+  }
+
+  /** Who has read from a replica. */
+  readonly #onReplica = new Set<Actor>();
+
+  // The clock, as each place has it.
+
+  now(): number {
+    return this.scheduler.now + (this.skews.get(currentActor()?.place ?? '') ?? 0);
+  }
+
+  random(): number {
+    return this.#ids.next();
+  }
+
+  /** A UUIDv7 that the seed decides. */
+  newId(): string {
+    this.#counted += 1;
+    const time = hex(this.now(), 12);
+    const chance = () => hex(this.#ids.below(0x1000), 3);
+    return `${time.slice(0, 8)}-${time.slice(8)}-7${chance()}-8${chance()}-${chance()}${chance()}${hex(this.#counted, 6)}`;
+  }
+}
+
+function hex(number: number, digits: number): string {
+  return number.toString(16).padStart(digits, '0').slice(-digits);
+}

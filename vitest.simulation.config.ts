@@ -1,0 +1,51 @@
+import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
+import { defineConfig } from 'vitest/config';
+
+import { edited, planting } from './scripts/simulate/planted.ts';
+import { keptRuns } from './scripts/simulate/regressions.ts';
+
+/** How many seeds every run of the tests tries, beside those that failed once. `npm run simulate` tries as many as it is told. */
+const SEEDS_OF_EVERY_TEST = 8;
+
+const { SIMULATION_FROM, SIMULATION_COUNT, SIMULATION_CUTS = '', SIMULATION_PLANTED } = process.env;
+const isAsked = SIMULATION_FROM !== undefined;
+
+export default defineConfig({
+  plugins: [
+    // A token that is full needs streams by the hundred: in the simulation a few will do.
+    edited([{ file: 'src/http/limits.ts', find: 'MAX_TOKEN_STREAMS = 96', replace: 'MAX_TOKEN_STREAMS = 6' }]),
+    ...(SIMULATION_PLANTED === undefined ? [] : [planting(SIMULATION_PLANTED)]),
+    cloudflareTest(async () => ({
+      // The whole Worker on the simulation's ports. Bindings, flags and dates are those of wrangler.toml.
+      main: './test/consistency/simulation/worker.ts',
+      wrangler: { configPath: './wrangler.toml' },
+      remoteBindings: false,
+      miniflare: {
+        // What D1 would serve reads from, as far behind as the seed has it.
+        d1Databases: { SERVING_REPLICA: 'serving-replica', REPORTING_REPLICA: 'reporting-replica' },
+        bindings: {
+          OPERATIONS_KEY: 'an-operations-key-for-tests',
+          BUILD_GRACE_S: '0',
+          TEST_MIGRATIONS_SERVING: await readD1Migrations('migrations/serving'),
+          TEST_MIGRATIONS_REPORTING: await readD1Migrations('migrations/reporting'),
+          SIMULATION: {
+            from: Number(SIMULATION_FROM ?? 1),
+            count: Number(SIMULATION_COUNT ?? SEEDS_OF_EVERY_TEST),
+            cuts: SIMULATION_CUTS,
+            kept: (isAsked ? [] : keptRuns('test/consistency/seeds.txt')).map(({ seed, cuts }) => ({ seed, cuts })),
+            shrinks: isAsked && SIMULATION_PLANTED === undefined && process.env['SIMULATION_SHRINKS'] !== '0',
+          },
+        },
+      },
+    })),
+  ],
+  test: {
+    include: ['test/consistency/simulation/simulation.sim.ts'],
+    // What one planted bug made of the source must not be found there by the next.
+    fsModuleCache: false,
+    // A run takes about a second; one that fails is shrunk.
+    testTimeout: 300_000,
+    hookTimeout: 30_000,
+    ...(!isAsked && { silent: 'passed-only' }),
+  },
+});
