@@ -48,7 +48,7 @@ interface Positions {
   readonly isMovable: boolean;
   /** In the live slot. */
   readonly live: ReadonlyMap<StreamId, number>;
-  /** In the other slot, which may know more. */
+  /** In the other slot, while it is moved: it may know more. */
   readonly other: ReadonlyMap<StreamId, number>;
   /** The version of the event at which each stream is held. */
   readonly deadLetters: ReadonlyMap<StreamId, number>;
@@ -162,7 +162,7 @@ async function readPositions(
     'SELECT stream, version FROM dead_letter WHERE projection = ?1 AND stream > ?2 AND is_open = 1 ORDER BY stream LIMIT ?3',
   );
   const [pointers, ...answers] = await database.batch<Row>([
-    database.prepare('SELECT projection, live_revision, live_slot FROM projection_pointer'),
+    database.prepare('SELECT projection, live_revision, live_slot, moved FROM projection_pointer'),
     ...projections.flatMap(({ name }) => [
       checkpoints.bind(name, 'a', cursor, take),
       checkpoints.bind(name, 'b', cursor, take),
@@ -174,11 +174,12 @@ async function readPositions(
     const revision = (pointer?.['live_revision'] ?? 0) as number;
     const [a, b, held] = answers.slice(3 * index, 3 * index + 3).map(versionsIn);
     const isLive = (slot: Slot) => pointer?.['live_slot'] === slot;
+    const isMoved = JSON.parse((pointer?.['moved'] ?? '[]') as string).length > 0;
     return {
       projection,
       isMovable: revision > 0 && registry.revisionOf(projection.name, revision) !== undefined,
       live: (isLive('b') ? b : a) ?? NONE,
-      other: (isLive('b') ? a : b) ?? NONE,
+      other: isMoved ? ((isLive('b') ? a : b) ?? NONE) : NONE,
       deadLetters: held ?? NONE,
     };
   });
@@ -195,7 +196,12 @@ function versionsIn({ results }: D1Result<Row>): ReadonlyMap<StreamId, number> {
  * it may have the history of a log that was restored since.
  */
 function headOf(stream: StreamId, all: readonly Positions[]): number {
-  return Math.max(0, ...all.map((positions) => (isHeld(stream, positions) ? 0 : (positions.live.get(stream) ?? 0))));
+  return Math.max(
+    0,
+    ...all.flatMap((positions) =>
+      isHeld(stream, positions) ? [] : [positions.live.get(stream) ?? 0, positions.other.get(stream) ?? 0],
+    ),
+  );
 }
 
 /** Whether a dead letter stands right after where the live slot has the stream. */

@@ -80,6 +80,15 @@ async function all(rows: { stream: string; version: number }[]): Promise<void> {
   await setCheckpoints(env.REPORTING_DB, 'visits', rows);
 }
 
+/** Slot b is moved beside the live one. */
+async function moveBoth(projection: string): Promise<void> {
+  await env.SERVING_DB.prepare(
+    `UPDATE projection_pointer SET moved = '[{"revision":1,"slot":"b"}]' WHERE projection = ?`,
+  )
+    .bind(projection)
+    .run();
+}
+
 describe('a step of the sweep', () => {
   it('sends nothing where all are equally far', async () => {
     await all(streams(3));
@@ -161,6 +170,7 @@ describe('a step of the sweep', () => {
     await setPointer(env.REPORTING_DB, 'visits', 1, 'b');
     await setCheckpoints(env.REPORTING_DB, 'visits', streams(1, 1), 'b');
     await setCheckpoints(env.SERVING_DB, 'seats', streams(1, 4), 'b');
+    await moveBoth('seats');
     await step();
     expect(reminders()).toEqual([
       ['near', 'seat-0000', 3, 4],
@@ -237,6 +247,7 @@ describe('a group that cannot be reached', () => {
     async (_, beforeBatch) => {
       await setCheckpoints(env.SERVING_DB, 'seats', streams(3, 1));
       await setCheckpoints(env.SERVING_DB, 'seats', streams(3, 2), 'b');
+      await moveBoth('seats');
       const { database } = faultyDatabase(env.REPORTING_DB, { beforeBatch });
       const databaseOf = (group: Group) => (group === near ? env.SERVING_DB : database);
       const first = await step({ databaseOf }, { timeoutMs: 200, streamsAtOnce: 2 });
