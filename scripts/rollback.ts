@@ -36,8 +36,13 @@ try {
 }
 
 async function rollBack(): Promise<void> {
-  // Not tried again when no answer came: done twice, it is not done.
-  const answer = await api.post<{ revision: number; slot: string }>(`${pathOf(projection)}/rollback`, {});
+  const before = await retrying(() => api.get<{ slot: 'a' | 'b' | null }>(pathOf(projection)));
+  if (before.status !== 200) throw new UnexpectedAnswerError(before);
+  // Named, so that it can be asked for again when no answer came: a rollback done twice is not done.
+  const to = before.body.slot === 'a' ? 'b' : 'a';
+  const answer = await retrying(() =>
+    api.post<{ revision: number; slot: string }>(`${pathOf(projection)}/rollback?slot=${to}`, {}),
+  );
   if (answer.status !== 200) throw new UnexpectedAnswerError(answer);
   const { revision, slot } = answer.body;
   console.log(

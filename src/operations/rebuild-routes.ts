@@ -32,6 +32,13 @@ const RebuildQuery = z.strictObject({
   }),
 });
 
+const RollbackQuery = z.strictObject({
+  slot: z.enum(['a', 'b']).optional().meta({
+    description:
+      'The slot that is to be live. Where it is live already nothing changes, so that a request without an answer can be sent again.',
+  }),
+});
+
 const Columns = z.record(z.string(), z.unknown());
 
 const BuildView = z
@@ -283,8 +290,9 @@ const routes: readonly Route[] = [
       id: 'rollBackProjection',
       summary: 'Make the slot live again that was so before the last swap',
       description:
-        'As quick and as safe as the swap, as long as that slot is still moved: until the next build begins, or it is released.',
+        'As quick and as safe as the swap, as long as that slot is still moved: until the next build begins, or it is released. Asked for twice, it is back where it was, unless `slot` says where it is to be.',
       params: ProjectionParams,
+      query: RollbackQuery,
       answers: { 200: { description: 'What is live now.', schema: LiveView, example: LIVE_EXAMPLE } },
       problems: [...NOT_THERE, 'wrong-state'],
     },
@@ -292,13 +300,20 @@ const routes: readonly Route[] = [
       async (c) => {
         await requireOperator(c);
         const projection = projectionOf(c);
-        const database = c.var.runtime.databaseOf(projection.group);
+        const { slot } = parseQuery(c, RollbackQuery);
+        const { databaseOf, registry } = c.var.runtime;
+        const revisions = registry.revisionsOf(projection.name);
         for (let tries = 0; tries < ROLLBACK_TRIES; tries += 1) {
-          const done = await rollback(database, projection.name);
-          if (!done) throw noWayBack(projection);
+          const done = await rollback(databaseOf(projection.group), projection.name, revisions, slot);
+          if (done.outcome === 'no-former') throw noWayBack(projection);
           if (done.outcome === 'changed') return c.json(liveAnswer(projection, done.live));
           if (done.outcome === 'behind') {
             throw new Problem('wrong-state', 'The former slot is behind what is live: rebuild instead.');
+          }
+          if (done.outcome === 'no-code') {
+            const { revision } = done.live;
+            const detail = `The former slot holds revision ${revision}, which this Worker has no code for: deploy one that has, then roll back.`;
+            throw new Problem('wrong-state', detail, { revision });
           }
         }
         throw new Problem('overloaded', 'Somebody else keeps changing the pointer.');

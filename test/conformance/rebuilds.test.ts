@@ -190,6 +190,11 @@ describe('POST /projections/{name}/rollback', () => {
     const back = await json(post('/projections/dashboard/rollback', {}, asOperator));
     const forth = await json(post('/projections/dashboard/rollback', {}, asOperator));
     expect(new Set([back.slot, forth.slot])).toEqual(new Set(['a', 'b']));
+    for (let tries = 0; tries < 2; tries += 1) {
+      const named = post(`/projections/dashboard/rollback?slot=${String(back.slot)}`, {}, asOperator);
+      expect(await json(named)).toMatchObject({ slot: back.slot });
+    }
+    await expectProblem(post('/projections/dashboard/rollback?slot=c', {}, asOperator), 400, 'invalid-field');
     expect((await post('/projections/dashboard/release', {}, asOperator)).status).toBe(204);
     await expectProblem(post('/projections/dashboard/rollback', {}, asOperator), 409, 'wrong-state');
     await expectProblem(post('/projections/dashboard/release', {}, asOperator), 409, 'wrong-state');

@@ -1,5 +1,8 @@
+import { type RollbackOutcome, rollback } from '../../src/eventsourcing/read/pointer-change.ts';
 import type { BuildRunner } from '../../src/eventsourcing/read/build-requests.ts';
-import { type BuildSteps, type RebuildPorts, runBuild } from '../../src/eventsourcing/read/rebuild.ts';
+import type { RebuildPorts } from '../../src/eventsourcing/read/build-work.ts';
+import { type BuildSteps, runBuild } from '../../src/eventsourcing/read/rebuild.ts';
+import type { Slot } from '../../src/eventsourcing/read/slot-tables.ts';
 import { system } from './system.ts';
 
 /** Steps without a Workflow: each is run at once. `around` may run a step again, throw, or do something in between. */
@@ -36,4 +39,9 @@ export function work(
   ports: Partial<RebuildPorts> = {},
 ): Promise<void> {
   return runBuild({ ...system.builds, ...ports }, projection, build, steps);
+}
+
+/** The way back, as the system under test takes it. */
+export function rollBack(database: D1Database, projection: string, to?: Slot): Promise<RollbackOutcome> {
+  return rollback(database, projection, system.registry.revisionsOf(projection), to);
 }

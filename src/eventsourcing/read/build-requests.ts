@@ -4,7 +4,7 @@ import { type Build, activeBuild, activeBuilds, latestBuild } from './build.ts';
 import { abandon, makeLive, startBuild } from './pointer-change.ts';
 import { UNBUILT, readPointer } from './pointer.ts';
 import type { Projection } from './projection.ts';
-import type { RebuildPorts } from './rebuild.ts';
+import type { RebuildPorts } from './build-work.ts';
 
 /** What does a build's work, outside of any request. */
 export interface BuildRunner {

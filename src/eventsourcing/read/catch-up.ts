@@ -60,6 +60,8 @@ export type CatchUpResult =
 export interface CatchUpOptions {
   /** How many events of one stream are read and applied at a time; each page commits. */
   readonly pageSize?: number;
+  /** How many events of all streams together are held at a time: an isolate has 128 MB. More streams mean smaller pages of each. */
+  readonly maxEvents?: number;
   /** How often in a row a batch may lose against other writers before the streams are left to them. */
   readonly maxLostRaces?: number;
   /** A batch is split once its rows come to this many characters: far below the 1 MB of a bound parameter. */
@@ -91,7 +93,8 @@ export async function catchUp(
   options: CatchUpOptions = {},
 ): Promise<CatchUpResult> {
   const { database, pointers, loadEvents, revisionOf, failTarget, now, random, report } = ports;
-  const { pageSize = 500, maxLostRaces = 8, maxBatchLength = 400_000, retriesDeadLetters = false, build } = options;
+  const { pageSize = 500, maxEvents = 2_000, maxLostRaces = 8, maxBatchLength = 400_000 } = options;
+  const { retriesDeadLetters = false, build } = options;
   const progress = new Map<StreamId, StreamProgress>();
   /** Smaller pages for streams of which a page was refused: the culprit is to be found, and what is before it applied. */
   const carefulPageSizes = new Map<StreamId, number>();
@@ -218,6 +221,7 @@ export async function catchUp(
       }
     }
 
+    const share = Math.max(Math.floor(maxEvents / pending.length), 1);
     const looks = await eachOf(pending, LOG_READS_AT_ONCE, (request): Promise<Look> => {
       const { stream } = request;
       const positionIn = (revision: Revision): RevisionPosition => ({
@@ -230,7 +234,7 @@ export async function catchUp(
         obstacles.get(stream) ?? NO_OBSTACLES,
         loadEvents,
         {
-          pageSize: carefulPageSizes.get(stream) ?? pageSize,
+          pageSize: carefulPageSizes.get(stream) ?? Math.min(pageSize, share),
           retriesDeadLetters,
           isBuild: build !== undefined,
         },

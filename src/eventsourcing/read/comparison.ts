@@ -36,13 +36,37 @@ export interface ComparisonOptions {
   readonly pageSize?: number;
   /** How many differences are shown. */
   readonly maxShown?: number;
+  /** After so many pages the rest is left for another call. Default: no end. */
+  readonly maxPages?: number;
   /** What happens between two pages. Default: others get a turn. */
   readonly between?: () => Promise<void>;
 }
 
+/** How far a comparison is. Plain JSON, so that a durable step can remember it. */
+export interface ComparisonProgress {
+  /** What was counted in each pair of tables that was looked at, in their sequence. */
+  readonly counted: readonly Counted[];
+  /** Where the last of these goes on; null where it was compared to its end. */
+  readonly cursor: string | null;
+  readonly first: readonly Difference[];
+}
+
+interface Counted {
+  readonly live: number;
+  readonly build: number;
+  readonly differing: number;
+}
+
+const NOTHING_YET: ComparisonProgress = { counted: [], cursor: null, first: [] };
+const NONE: Counted = { live: 0, build: 0, differing: 0 };
+
+export type Compared =
+  | { readonly isDone: true; readonly comparison: Comparison }
+  | { readonly isDone: false; readonly progress: ComparisonProgress };
+
 /**
  * Compares two slots of a projection row by row, in their database: every table by its name in the projection, every column that both
- * revisions declare, every value as it is stored. One statement for every `pageSize` rows.
+ * revisions declare, every value as it is stored. One statement for every `pageSize` rows. `from` is where an earlier call left off.
  *
  * Traffic may go on meanwhile. It moves both slots in one transaction, and a page sees both in one snapshot: what is written ahead of
  * the page is in both by then, and what is written behind it is not looked at again, in either.
@@ -53,39 +77,53 @@ export async function compareSlots(
   database: D1Database,
   live: Revision,
   build: Revision,
-  { pageSize = 4_000, maxShown = 10, between = letOthers }: ComparisonOptions = {},
-): Promise<Comparison> {
-  const tables: TableComparison[] = [];
-  const first: Difference[] = [];
+  { pageSize = 4_000, maxShown = 10, maxPages = Number.POSITIVE_INFINITY, between = letOthers }: ComparisonOptions = {},
+  from: ComparisonProgress = NOTHING_YET,
+): Promise<Compared> {
+  const named = byName(tablesOf(live), tablesOf(build));
+  const pairs = named.flatMap(({ name, inLive, inBuild }) =>
+    pairsOf(inLive, inBuild).map((pair) => ({ table: name, pair })),
+  );
+  const counted = [...from.counted];
+  const first = [...from.first];
+  let { cursor } = from;
 
-  for (const { name, inLive, inBuild } of byName(tablesOf(live), tablesOf(build))) {
-    const counted = { live: 0, build: 0, differing: 0 };
-    for (const pair of pairsOf(inLive, inBuild)) {
-      let cursor: string | undefined;
-      do {
-        const page = await comparePage(database, pair, cursor, pageSize, maxShown - first.length);
-        counted.live += page.live;
-        counted.build += page.build;
-        counted.differing += page.differing;
-        first.push(...page.first.map((difference) => ({ table: name, ...difference })));
-        ({ cursor } = page);
-        if (cursor !== undefined) await between();
-      } while (cursor !== undefined);
-    }
-    tables.push({
+  for (let at = cursor === null ? counted.length : counted.length - 1, pages = 0; at < pairs.length; pages += 1) {
+    if (pages > 0) await between();
+    if (pages === maxPages) return { isDone: false, progress: { counted, cursor, first } };
+    const { table, pair } = pairs[at] as (typeof pairs)[number];
+    const page = await comparePage(database, pair, cursor ?? undefined, pageSize, maxShown - first.length);
+    counted[at] = plus(counted[at] ?? NONE, page);
+    first.push(...page.first.map((difference) => ({ table, ...difference })));
+    cursor = page.cursor ?? null;
+    if (cursor === null) at += 1;
+  }
+
+  const tables = named.map(({ name, inLive, inBuild }): TableComparison => {
+    const its = counted.filter((_, index) => pairs[index]?.table === name).reduce(plus, NONE);
+    return {
       table: name,
-      live: inLive ? counted.live : null,
-      build: inBuild ? counted.build : null,
-      differing: counted.differing,
+      live: inLive ? its.live : null,
+      build: inBuild ? its.build : null,
+      differing: its.differing,
       columnsOnlyInLive: columnsWithout(inLive, inBuild),
       columnsOnlyInBuild: columnsWithout(inBuild, inLive),
-    });
-  }
-  return {
+    };
+  });
+  const comparison = {
     isEqual: tables.every(isSame),
     differing: tables.reduce((sum, { differing }) => sum + differing, 0),
     tables,
     first,
+  };
+  return { isDone: true, comparison };
+}
+
+function plus(one: Counted, other: Counted): Counted {
+  return {
+    live: one.live + other.live,
+    build: one.build + other.build,
+    differing: one.differing + other.differing,
   };
 }
 

@@ -6,6 +6,7 @@ import type { Refusal } from './dead-letter.ts';
 import { assertEpoch, classify } from './guarded-batch.ts';
 import { type Pointer, type Target, UNBUILT, isSameTarget, readPointer } from './pointer.ts';
 import type { Projection } from './projection.ts';
+import type { Slot } from './slot-tables.ts';
 
 /*
  * Every change of a pointer: each one guarded transaction that raises the epoch, so that whoever still works under the pointer as it was
@@ -232,14 +233,30 @@ export async function swap(database: D1Database, build: Build, pointer: Pointer,
   ]);
 }
 
-/** The slot that was live before becomes live again, if it still moves; undefined when there is none. */
+/** What a rollback came to. */
+export type RollbackOutcome =
+  | { readonly outcome: 'changed' | 'epoch-changed' | 'behind'; readonly live: Target }
+  /** There is no former slot that still moves. */
+  | { readonly outcome: 'no-former' }
+  /** The former slot holds a revision that this Worker could answer no query from. */
+  | { readonly outcome: 'no-code'; readonly live: Target };
+
+/**
+ * The slot that was live before becomes live again, if it still moves. `to` says which slot is to be live: where it is already, nothing
+ * changes, so that whoever got no answer can ask again. `revisions` are those that this Worker has code for.
+ */
 export async function rollback(
   database: D1Database,
   projectionName: string,
-): Promise<{ readonly outcome: ChangeOutcome; readonly live: Target } | undefined> {
+  revisions: readonly Pick<Projection, 'revision'>[],
+  to?: Slot,
+): Promise<RollbackOutcome> {
   const pointer = await readPointer(database, projectionName);
+  if (pointer && pointer.live.revision !== UNBUILT && pointer.live.slot === to)
+    return { outcome: 'changed', live: pointer.live };
   const former = await formerOf(database, projectionName, pointer);
-  if (!pointer || !former) return undefined;
+  if (!pointer || !former) return { outcome: 'no-former' };
+  if (!revisions.some(({ revision }) => revision === former.revision)) return { outcome: 'no-code', live: former };
   const { live } = pointer;
   const guard = assertNotBehind(database, projectionName, live, former);
   const outcome = await change(database, projectionName, pointer, { live: former, others: [live] }, [guard]);

@@ -1,7 +1,8 @@
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from 'cloudflare:workers';
 
 import type { BuildRunner } from './build-requests.ts';
-import { type BuildSteps, type RebuildPorts, runBuild } from './rebuild.ts';
+import type { RebuildPorts } from './build-work.ts';
+import { type BuildSteps, runBuild } from './rebuild.ts';
 
 /** What an instance is started with. */
 export interface RebuildParams {

@@ -7,14 +7,16 @@ import { letOthers } from './let-others.ts';
 export interface ClearingOptions {
   /** How many rows of one table a batch deletes at most. */
   readonly chunkSize?: number;
+  /** After so many batches the rest is left for another call. Default: no end. */
+  readonly maxChunks?: number;
   /** What happens between two chunks. Default: others get a turn. */
   readonly between?: () => Promise<void>;
 }
 
 /**
  * Empties one slot of a projection: its checkpoints there, and all rows of the tables that this revision of it has there. (Rows of
- * another revision's tables are cleared by calling it with that revision too.) It works in chunks that each commit; once interrupted,
- * call it again.
+ * another revision's tables are cleared by calling it with that revision too.) It works in chunks that each commit; once interrupted, or
+ * when it says that there is more, call it again.
  *
  * Returns `epoch-changed` when the pointer is no longer the one that was read, or when it has the slot in use, live or moved: what was
  * deleted until then stays deleted, and nothing that is in use ever is. Throws on a fault of the database.
@@ -24,16 +26,21 @@ export async function clearSlot(
   projection: Projection,
   slot: Slot,
   pointer: Pick<Pointer, 'epoch'>,
-  { chunkSize = 2_000, between = letOthers }: ClearingOptions = {},
-): Promise<'cleared' | 'epoch-changed'> {
+  { chunkSize = 2_000, maxChunks = Number.POSITIVE_INFINITY, between = letOthers }: ClearingOptions = {},
+): Promise<'cleared' | 'more' | 'epoch-changed'> {
   const guard = assertUnused(database, projection.name, slot, pointer.epoch);
+  let chunks = 0;
   for (const deletion of deletions(database, projection, slot, chunkSize)) {
     for (let isMore = true; isMore;) {
+      if (chunks === maxChunks) return 'more';
       try {
         const [, deleted] = await database.batch([guard, deletion]);
         // Triggers may count as changes too, so that only none at all says that no row was left.
         isMore = (deleted?.meta.changes ?? 0) > 0;
-        if (isMore) await between();
+        if (isMore) {
+          chunks += 1;
+          await between();
+        }
       } catch (error) {
         if (String(error).includes('epoch_as_read')) return 'epoch-changed';
         throw error;

@@ -1,5 +1,6 @@
 import type { BuildRunner } from '../../../src/eventsourcing/read/build-requests.ts';
-import { type BuildSteps, type RebuildPorts, runBuild } from '../../../src/eventsourcing/read/rebuild.ts';
+import type { RebuildPorts } from '../../../src/eventsourcing/read/build-work.ts';
+import { type BuildSteps, runBuild } from '../../../src/eventsourcing/read/rebuild.ts';
 import { type Task, newTask } from './scheduler.ts';
 import type { World } from './world.ts';
 

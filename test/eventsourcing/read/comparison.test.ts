@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import type { Revision } from '../../../src/eventsourcing/read/catch-up-step.ts';
-import { type Comparison, compareSlots } from '../../../src/eventsourcing/read/comparison.ts';
+import { type Comparison, type ComparisonProgress, compareSlots } from '../../../src/eventsourcing/read/comparison.ts';
 import { ignored, projectionOf } from '../../../src/eventsourcing/read/projection.ts';
 import { type Slot, slotTables } from '../../../src/eventsourcing/read/slot-tables.ts';
 import { serving } from '../../../src/groups.ts';
@@ -52,8 +52,15 @@ const inSlot = (projection: Revision['projection'], slot: Slot): Revision => ({
   target: { revision: projection.revision, slot },
 });
 
+/** A comparison from beginning to end. */
+async function compareWhole(...args: Parameters<typeof compareSlots>): Promise<Comparison> {
+  const compared = await compareSlots(...args);
+  if (!compared.isDone) throw new Error('it was to be compared to the end');
+  return compared.comparison;
+}
+
 function compareTallies(options?: Parameters<typeof compareSlots>[3], database = env.SERVING_DB): Promise<Comparison> {
-  return compareSlots(database, inSlot(tallyBoard, 'a'), inSlot(tallyBoard, 'b'), options);
+  return compareWhole(database, inSlot(tallyBoard, 'a'), inSlot(tallyBoard, 'b'), options);
 }
 
 const tallies = (count: number) =>
@@ -143,6 +150,24 @@ beforeEach(async () => {
       ['a', 'b'].map((slot) => env.REPORTING_DB.prepare(`DELETE FROM ${table}_${slot}`)),
     ),
   );
+});
+
+it('finds the same in parts as in one go, wherever a part ends', async () => {
+  await both(env.SERVING_DB, 'tally_board', tallies(9));
+  await both(env.SERVING_DB, 'tally_entries', entries(10));
+  await update(`UPDATE tally_board_b SET sum = 77 WHERE tally_id IN ('t000000', 't000008')`);
+  await update(`DELETE FROM tally_entries_a WHERE tally_id = 't2'`);
+  for (const pageSize of [1, 2, 3, 9, 10]) {
+    for (const maxPages of [1, 2, 5]) {
+      const slots = [inSlot(tallyBoard, 'a'), inSlot(tallyBoard, 'b')] as const;
+      const compare = (from?: ComparisonProgress) =>
+        compareSlots(env.SERVING_DB, ...slots, { pageSize, maxPages, maxShown: 3 }, from);
+      let compared = await compare();
+      while (!compared.isDone) compared = await compare(JSON.parse(JSON.stringify(compared.progress)) as never);
+      expect(compared.comparison).toEqual(await compareTallies({ maxShown: 3 }));
+      expect(compared.comparison).toMatchObject({ differing: 5, tables: [{ live: 9 }, { live: 7, build: 10 }, {}] });
+    }
+  }
 });
 
 describe('two slots are equal', () => {
@@ -320,7 +345,7 @@ describe('a difference is found and shown', () => {
 
 describe('another revision', () => {
   const compareRevisions = (pageSize?: number) =>
-    compareSlots(env.SERVING_DB, inSlot(tallyBoard, 'a'), inSlot(nextTallyBoard, 'b'), pageSize ? { pageSize } : {});
+    compareWhole(env.SERVING_DB, inSlot(tallyBoard, 'a'), inSlot(nextTallyBoard, 'b'), pageSize ? { pageSize } : {});
 
   beforeEach(async () => {
     await createNextTables();
@@ -373,7 +398,7 @@ describe('another revision', () => {
 });
 
 describe('a stored value', () => {
-  const compareNext = () => compareSlots(env.SERVING_DB, inSlot(nextTallyBoard, 'a'), inSlot(nextTallyBoard, 'b'));
+  const compareNext = () => compareWhole(env.SERVING_DB, inSlot(nextTallyBoard, 'a'), inSlot(nextTallyBoard, 'b'));
 
   beforeEach(createNextTables);
 
@@ -451,7 +476,7 @@ it('any two tables are told apart as JavaScript would, whatever the page', async
 
 describe('the tables of real projections', () => {
   const compare = (projection: Revision['projection'], options: Parameters<typeof compareSlots>[3]) =>
-    compareSlots(env.REPORTING_DB, inSlot(projection, 'a'), inSlot(projection, 'b'), options);
+    compareWhole(env.REPORTING_DB, inSlot(projection, 'a'), inSlot(projection, 'b'), options);
 
   it('are compared without their surrogate keys', async () => {
     const rows = Array.from({ length: 25 }, (_, id) => searchRow(id));
@@ -491,7 +516,7 @@ describe('rows read are in proportion to the rows that there are, and bounded fo
   async function costOf(database: D1Database, projection: Revision['projection'], maxShown: number) {
     const metered = meteredDatabase(database);
     const slots = [inSlot(projection, 'a'), inSlot(projection, 'b')] as const;
-    const comparison = await compareSlots(metered.database, ...slots, { pageSize, maxShown });
+    const comparison = await compareWhole(metered.database, ...slots, { pageSize, maxShown });
     return { ...metered.bill, differing: comparison.differing };
   }
 

@@ -9,7 +9,7 @@ import { release, rollback } from '../../../src/eventsourcing/read/pointer-chang
 import { readPointer } from '../../../src/eventsourcing/read/pointer.ts';
 import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
 import { type StreamId, streamId } from '../../../src/eventsourcing/stream.ts';
-import { idleRunner, stepsHere, work } from '../../support/builds.ts';
+import { idleRunner, stepsHere, rollBack, work } from '../../support/builds.ts';
 import { ports } from '../../support/platform.ts';
 import { add, newTally, objectOf, system } from '../../support/system.ts';
 import { POISON, TOO_MUCH, broken, tallyBoard } from '../../support/tally.ts';
@@ -35,6 +35,24 @@ async function stateOf(id: string) {
 async function live() {
   const pointer = await readPointer(database, name);
   return pointer?.live.slot as 'a' | 'b';
+}
+
+/** As if the projection had never been built. */
+async function forgetProjection(): Promise<void> {
+  await database.batch(
+    ['projection_pointer', 'projection_build', 'checkpoint', 'dead_letter'].map((table) =>
+      database.prepare(`DELETE FROM ${table} WHERE projection = ?`).bind(name),
+    ),
+  );
+  system.reads.pointers.drop(name);
+}
+
+/** Takes a log back to an earlier version, as a restored object does. */
+async function restore(stream: StreamId, to: number): Promise<void> {
+  await runInDurableObject(objectOf(stream), (_, { storage }) => {
+    storage.sql.exec('DELETE FROM event WHERE version > ?', to);
+  });
+  await evictDurableObject(objectOf(stream));
 }
 
 /** Brings every projection to where a stream is. */
@@ -67,13 +85,7 @@ async function expectSlotsAlike() {
 describe('the first build of a projection', () => {
   it('begins by itself, is moved by consumers once it has joined, and answers nothing before it is complete', async () => {
     const [tallyId = ''] = await tallies(3, 2);
-    await database.batch([
-      database.prepare(`DELETE FROM projection_pointer WHERE projection = ?`).bind(name),
-      database.prepare(`DELETE FROM projection_build WHERE projection = ?`).bind(name),
-      database.prepare(`DELETE FROM checkpoint WHERE projection = ?`).bind(name),
-      database.prepare(`DELETE FROM dead_letter WHERE projection = ?`).bind(name),
-    ]);
-    system.reads.pointers.drop(name);
+    await forgetProjection();
     await tendBuilds(system.builds, [tallyBoard]);
     const [active] = (
       await database.prepare(`SELECT id FROM projection_build WHERE projection = ?`).bind(name).all<{ id: string }>()
@@ -96,9 +108,39 @@ describe('the first build of a projection', () => {
     await work(name, await order());
     await expectSlotsAlike();
   });
+
+  it('is complete, although a log has lost what the archive still has of it', async () => {
+    const { tallyId, stream } = newTally();
+    for (const by of [1, 10, 100, 1_000]) await add(tallyId, by);
+    await bringUp(stream);
+    await restore(stream, 1);
+    await add(tallyId, 5);
+    for (let tries = 0; tries < 3; tries += 1) await bringUp(stream);
+    await forgetProjection();
+    await work(name, await order());
+    expect(await rowsOf(await live())).toMatchObject([
+      expect.arrayContaining([{ tally_id: tallyId, version: 2, sum: 6 }]),
+      {},
+      {},
+    ]);
+    await work(name, await order());
+    await expectSlotsAlike();
+  });
 });
 
 describe('a rebuild', () => {
+  it('goes on from step to step, however little of it one step can do', async () => {
+    await tallies(8, 3);
+    const before = await live();
+    const id = await order();
+    const { steps, taken } = stepsHere();
+    await work(name, id, steps, { pagesAStep: 1 });
+    expect(await stateOf(id)).toBe('swapped');
+    expect(await live()).not.toBe(before);
+    await expectSlotsAlike();
+    for (const step of ['clear the slot', 'replay the archive', 'compare']) expect(taken).toContain(`${step}, part 2`);
+  });
+
   it('makes a second copy from the archive and the logs, and makes it live', async () => {
     await tallies(8, 3);
     const before = await live();
@@ -337,10 +379,7 @@ describe('a log that was restored to an earlier time', () => {
     const { tallyId, stream } = newTally();
     for (const by of [1, 10, 100]) await add(tallyId, by);
     await bringUp(stream);
-    await runInDurableObject(objectOf(stream), (_, { storage }) => {
-      storage.sql.exec('DELETE FROM event WHERE version > 1');
-    });
-    await evictDurableObject(objectOf(stream));
+    await restore(stream, 1);
     await add(tallyId, 5);
     for (let tries = 0; tries < 3; tries += 1) await bringUp(stream);
 
@@ -359,7 +398,7 @@ describe('a log that was restored to an earlier time', () => {
     await bringUp(stream);
     expect((await rowsOf(await live()))[0]).toContainEqual({ tally_id: tallyId, version: 3, sum: 13 });
     // What was live cannot follow any more.
-    expect(await rollback(database, name)).toBeUndefined();
+    expect(await rollBack(database, name)).toEqual({ outcome: 'no-former' });
 
     await work(name, await order());
     await expectSlotsAlike();
@@ -373,13 +412,31 @@ describe('the way back', () => {
     await work(name, await order());
     await add(tallyId, 40);
     await bringUp(streamId('tally', tallyId));
-    expect(await rollback(database, name)).toMatchObject({ outcome: 'changed', live: { slot: former } });
+    expect(await rollBack(database, name)).toMatchObject({ outcome: 'changed', live: { slot: former } });
     expect(await live()).toBe(former);
     await expectSlotsAlike();
     await add(tallyId, 2);
     await bringUp(streamId('tally', tallyId));
-    expect(await rollback(database, name)).toMatchObject({ outcome: 'changed' });
+    expect(await rollBack(database, name)).toMatchObject({ outcome: 'changed' });
     await expectSlotsAlike();
+  });
+
+  it('is the same when it is asked for again by somebody who got no answer', async () => {
+    const former = await live();
+    await work(name, await order({ acceptsDifferences: true }));
+    expect(await rollBack(database, name, former)).toMatchObject({ outcome: 'changed', live: { slot: former } });
+    expect(await rollBack(database, name, former)).toMatchObject({ outcome: 'changed', live: { slot: former } });
+    expect(await live()).toBe(former);
+  });
+
+  it('is refused where this Worker has no code for what the former slot holds', async () => {
+    await work(name, await order({ acceptsDifferences: true }));
+    const now = await live();
+    expect(await rollback(database, name, [{ revision: 2 }])).toMatchObject({
+      outcome: 'no-code',
+      live: { revision: 1 },
+    });
+    expect(await live()).toBe(now);
   });
 
   it('is refused while the former slot is behind', async () => {
@@ -390,18 +447,18 @@ describe('the way back', () => {
       .prepare(`UPDATE checkpoint SET version = 0 WHERE projection = ? AND slot = ? AND stream = ?`)
       .bind(name, former, `tally-${tallyId}`)
       .run();
-    expect(await rollback(database, name)).toMatchObject({ outcome: 'behind' });
+    expect(await rollBack(database, name)).toMatchObject({ outcome: 'behind' });
   });
 
   it('ends with its release, and with the start of a build', async () => {
     await work(name, await order());
     expect(await release(database, name)).toBe(true);
     expect(await release(database, name)).toBe(false);
-    expect(await rollback(database, name)).toBeUndefined();
+    expect(await rollBack(database, name)).toEqual({ outcome: 'no-former' });
     await work(name, await order({ acceptsDifferences: true }));
     const id = await order();
-    expect(await rollback(database, name)).toBeUndefined();
+    expect(await rollBack(database, name)).toEqual({ outcome: 'no-former' });
     await cancelBuild(system.builds, tallyBoard, id);
-    expect(await rollback(database, name)).toBeUndefined();
+    expect(await rollBack(database, name)).toEqual({ outcome: 'no-former' });
   });
 });
