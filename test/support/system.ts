@@ -1,3 +1,4 @@
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 
 import type { StreamId } from '../../src/eventsourcing/stream.ts';
@@ -28,4 +29,12 @@ export async function add(tallyId: string, by: number, context: Partial<CommandC
 /** The object that holds a stream. */
 export function objectOf(stream: StreamId): DurableObjectStub {
   return env.AGGREGATES.get(env.AGGREGATES.idFromName(stream));
+}
+
+/** Takes a log back to an earlier version, as a restored object does. */
+export async function restoreLog(stream: StreamId, to: number): Promise<void> {
+  await runInDurableObject(objectOf(stream), (_, { storage }) => {
+    storage.sql.exec('DELETE FROM event WHERE version > ?', to);
+  });
+  await evictDurableObject(objectOf(stream));
 }

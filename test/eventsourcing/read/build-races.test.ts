@@ -1,4 +1,3 @@
-import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
@@ -16,7 +15,7 @@ import { idleRunner, stepsHere, rollBack, work } from '../../support/builds.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { ports } from '../../support/platform.ts';
 import { deliver } from '../../support/queue.ts';
-import { add, newTally, objectOf, system } from '../../support/system.ts';
+import { add, newTally, restoreLog, system } from '../../support/system.ts';
 import { POISON, broken, tallyBoard } from '../../support/tally.ts';
 
 const database = env.SERVING_DB;
@@ -50,12 +49,6 @@ const archive = () => {
   if (!found) throw new Error('no archive');
   return found;
 };
-async function restore(stream: StreamId, to: number) {
-  await runInDurableObject(objectOf(stream), (_, { storage }) => {
-    storage.sql.exec('DELETE FROM event WHERE version > ?', to);
-  });
-  await evictDurableObject(objectOf(stream));
-}
 
 describe('a step of clearing that is still alive (timed out, or of another instance)', () => {
   it('never deletes what the build has replayed meanwhile', async () => {
@@ -174,7 +167,7 @@ describe('a swap and restored logs', () => {
     const { steps } = stepsHere(async (step, run) => {
       const result = await run();
       if (step.startsWith('replay')) {
-        await restore(stream, 1);
+        await restoreLog(stream, 1);
         await add(tallyId, 5);
         for (let tries = 0; tries < 3; tries += 1) await bringUp(stream);
         expect(await refusedOf(stream)).toMatchObject({ cause: 'log-restored', is_open: 1 });
@@ -193,7 +186,7 @@ describe('a swap and restored logs', () => {
     const { tallyId, stream } = newTally();
     for (const by of [1, 10]) await add(tallyId, by);
     await bringUp(stream);
-    await restore(stream, 1);
+    await restoreLog(stream, 1);
     for (const by of [2, 3, 4]) await add(tallyId, by);
     for (let tries = 0; tries < 3; tries += 1) await bringUp(stream);
     const id = await order();
@@ -446,7 +439,7 @@ describe('a rollback after a restored log was rebuilt', () => {
     const { tallyId, stream } = newTally();
     for (const by of [1, 10, 100]) await add(tallyId, by);
     await bringUp(stream);
-    await restore(stream, 1);
+    await restoreLog(stream, 1);
     await add(tallyId, 5);
     for (let tries = 0; tries < 3; tries += 1) await bringUp(stream);
     await work(name, await order({ acceptsDifferences: true }));
@@ -466,7 +459,7 @@ describe('the sweep, after a restored log was rebuilt', () => {
     const { tallyId, stream } = newTally();
     for (const by of [1, 10, 100]) await add(tallyId, by);
     await bringUp(stream);
-    await restore(stream, 1);
+    await restoreLog(stream, 1);
     await add(tallyId, 5);
     for (let tries = 0; tries < 3; tries += 1) await bringUp(stream);
     await work(name, await order({ acceptsDifferences: true }));

@@ -1,4 +1,3 @@
-import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
@@ -11,7 +10,7 @@ import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
 import { type StreamId, streamId } from '../../../src/eventsourcing/stream.ts';
 import { idleRunner, stepsHere, rollBack, work } from '../../support/builds.ts';
 import { ports } from '../../support/platform.ts';
-import { add, newTally, objectOf, system } from '../../support/system.ts';
+import { add, newTally, restoreLog, system } from '../../support/system.ts';
 import { POISON, TOO_MUCH, broken, tallyBoard } from '../../support/tally.ts';
 
 const database = env.SERVING_DB;
@@ -45,14 +44,6 @@ async function forgetProjection(): Promise<void> {
     ),
   );
   system.reads.pointers.drop(name);
-}
-
-/** Takes a log back to an earlier version, as a restored object does. */
-async function restore(stream: StreamId, to: number): Promise<void> {
-  await runInDurableObject(objectOf(stream), (_, { storage }) => {
-    storage.sql.exec('DELETE FROM event WHERE version > ?', to);
-  });
-  await evictDurableObject(objectOf(stream));
 }
 
 /** Brings every projection to where a stream is. */
@@ -113,7 +104,7 @@ describe('the first build of a projection', () => {
     const { tallyId, stream } = newTally();
     for (const by of [1, 10, 100, 1_000]) await add(tallyId, by);
     await bringUp(stream);
-    await restore(stream, 1);
+    await restoreLog(stream, 1);
     await add(tallyId, 5);
     for (let tries = 0; tries < 3; tries += 1) await bringUp(stream);
     await forgetProjection();
@@ -379,7 +370,7 @@ describe('a log that was restored to an earlier time', () => {
     const { tallyId, stream } = newTally();
     for (const by of [1, 10, 100]) await add(tallyId, by);
     await bringUp(stream);
-    await restore(stream, 1);
+    await restoreLog(stream, 1);
     await add(tallyId, 5);
     for (let tries = 0; tries < 3; tries += 1) await bringUp(stream);
 
