@@ -6,6 +6,8 @@ import type { Group } from '../group.ts';
 import { type StreamId, categoryOf } from '../stream.ts';
 import type { AnyAggregateType } from '../write/aggregate-type.ts';
 import { queryBuilder } from './causal-read.ts';
+import { pointerStatement } from './pointer.ts';
+import { restoredStatement } from './pointer-change.ts';
 import type { Projection } from './projection.ts';
 
 /** What the archive writes: the feed's position is the table's own key, given by the database. */
@@ -91,23 +93,52 @@ export function feedAfter(
   };
 }
 
-/** A page of archived events that concern a projection, after a position; `last` is undefined once there is nothing left. */
-export async function archivedEvents(
+/** A page of what a build replays. */
+export interface ReplayPage {
+  /** The position of the last event that was looked at; undefined once there is nothing left. */
+  readonly last: number | undefined;
+  /** Those that concern the projection, in order. */
+  readonly events: readonly StoredEvent[];
+  /** Streams whose logs have lost what is archived of them. */
+  readonly restored: ReadonlySet<StreamId>;
+}
+
+/** How much one page of a replay may hold. */
+export interface ReplayLimits {
+  readonly maxEvents?: number;
+  /** Of all events together, in characters of JSON: by the thousand, large ones would not fit an isolate. One event may be longer. */
+  readonly maxLength?: number;
+}
+
+/** The archived events after a position that concern a projection, from one snapshot; undefined where the archive is not live. */
+export async function replayPage(
   database: D1Database,
+  archive: Pick<Projection, 'name'>,
   projection: Pick<Projection, 'follows'>,
   position: number,
-  limit: number,
-): Promise<{ readonly last: number | undefined; readonly events: readonly StoredEvent[] }> {
-  const { results } = await database
-    .prepare(
-      `SELECT position, CASE WHEN substr(stream, 1, instr(stream, '-') - 1) IN (SELECT value FROM json_each(?2)) THEN event END AS event
-      FROM archive_event WHERE position > ?1 ORDER BY position LIMIT ?3`,
-    )
-    .bind(position, JSON.stringify(Object.keys(projection.follows)), limit)
-    .all<{ position: number; event: string | null }>();
+  { maxEvents = 2_000, maxLength = 4_000_000 }: ReplayLimits = {},
+): Promise<ReplayPage | undefined> {
+  const [pointers, restored, page] = await database.batch([
+    pointerStatement(database, archive.name),
+    restoredStatement(database, archive.name),
+    database
+      .prepare(
+        `SELECT position, CASE WHEN substr(stream, 1, instr(stream, '-') - 1) IN (SELECT value FROM json_each(?2)) THEN event END AS event
+        FROM (
+          SELECT *, sum(length(event)) OVER (ORDER BY position) - length(event) AS length_before
+          FROM (SELECT * FROM archive_event WHERE position > ?1 ORDER BY position LIMIT ?3)
+        )
+        WHERE length_before < ?4
+        ORDER BY position`,
+      )
+      .bind(position, JSON.stringify(Object.keys(projection.follows)), maxEvents, maxLength),
+  ]);
+  if (!pointers?.results[0]) return undefined;
+  const rows = (page?.results ?? []) as readonly { position: number; event: string | null }[];
   return {
-    last: results.at(-1)?.position,
-    events: results.flatMap(({ event }) => (event === null ? [] : [JSON.parse(event) as StoredEvent])),
+    last: rows.at(-1)?.position,
+    events: rows.flatMap(({ event }) => (event === null ? [] : [JSON.parse(event) as StoredEvent])),
+    restored: new Set(restored?.results.map((row) => (row as { stream: StreamId }).stream)),
   };
 }
 

@@ -1,14 +1,13 @@
-import type { StoredEvent } from '../event.ts';
 import type { Group } from '../group.ts';
 import type { StreamId } from '../stream.ts';
-import { archivedEvents } from './archive.ts';
+import { type ReplayPage, replayPage } from './archive.ts';
 import { type BuildError, activeBuild, noteProgress } from './build.ts';
 import { type Side, nextGap } from './build-gap.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
 import type { CatchUpRequest, StreamProgress } from './catch-up-step.ts';
 import { type ComparisonProgress, compareSlots } from './comparison.ts';
 import { letOthers } from './let-others.ts';
-import { UNBUILT, isSameTarget, readPointer } from './pointer.ts';
+import { UNBUILT, isSameTarget } from './pointer.ts';
 import { abandon, join as joinPointer, noteCleared, restoredIn, swap as swapPointer } from './pointer-change.ts';
 import type { Projection } from './projection.ts';
 import { clearSlot } from './slot-clearing.ts';
@@ -73,8 +72,6 @@ export const NEW_PASS: Pass = { after: '', found: 0, isDone: false };
 /** What a comparison led to, or how far it is. */
 export type Verdict = 'swap' | 'wait' | ComparisonProgress;
 
-/** Events of the archive that are read at once. */
-const PAGE_EVENTS = 500;
 /** A step is a checkpoint of its own: not so short that there are thousands, not so long that a crash costs much. */
 const STEP_MS = 15_000;
 /** An invocation may send a database 1,000 statements; a page takes about 15. */
@@ -188,14 +185,11 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
       let { position, replayed } = from;
       for (let pages = 0; pages < pagesAStep && (pages === 0 || now() < until); pages += 1) {
         const active = await current();
-        if (!(await readPointer(archiveDatabase, archive.name))) {
+        const page = await replayPage(archiveDatabase, archive, active.projection, position);
+        if (!page)
           throw new BuildFailed({ message: 'the archive is not live, so nobody knows what there is to build from' });
-        }
-        const page = await archivedEvents(archiveDatabase, active.projection, position, PAGE_EVENTS);
         if (page.last === undefined) return { position, replayed, isDone: true };
-        // What is archived of these is not what happened any more.
-        const restored = new Set(await restoredIn(archiveDatabase, archive.name));
-        if (page.events.length > 0 && !(await bringUp(active, toRequests(page.events, restored)))) continue;
+        if (page.events.length > 0 && !(await bringUp(active, toRequests(page)))) continue;
         position = page.last;
         replayed += page.events.length;
         await noteProgress(database, id, { replayed, at: at() });
@@ -279,7 +273,7 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
 }
 
 /** Archived events as what is to be applied, stream by stream; a stream whose log was restored is taken from that log. */
-function toRequests(events: readonly StoredEvent[], restored: ReadonlySet<StreamId>): readonly CatchUpRequest[] {
+function toRequests({ events, restored }: ReplayPage): readonly CatchUpRequest[] {
   return [...Map.groupBy(events, ({ stream }) => stream)].map(([stream, archived]) =>
     restored.has(stream)
       ? { stream, wanted: 'head' as const }

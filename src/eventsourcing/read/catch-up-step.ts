@@ -105,6 +105,8 @@ export interface Failure {
 export interface StepLimits {
   /** Events of one stream. */
   readonly pageSize: number;
+  /** Of these, where they have to be read from the log. Default: as many. */
+  readonly readSize?: number;
   /** Takes up dead letters again instead of stopping before them. */
   readonly retriesDeadLetters?: boolean;
   /** For a slot that was begun from nothing: a log that was restored is its log, and what the archive has of it is not. */
@@ -147,7 +149,11 @@ export async function nextStep(
   if (!events) {
     let page: LogPage;
     try {
-      page = await loadEvents(stream, lowest.version + 1, limits.pageSize);
+      page = await loadEvents(
+        stream,
+        lowest.version + 1,
+        Math.min(limits.pageSize, limits.readSize ?? limits.pageSize),
+      );
     } catch (error) {
       const cause = error instanceof OverloadedError ? 'overloaded' : 'transient';
       return { progress: { ...progress, standstill: { cause, reason: String(error) } }, failures: [] };

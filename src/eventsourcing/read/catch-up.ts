@@ -60,7 +60,7 @@ export type CatchUpResult =
 export interface CatchUpOptions {
   /** How many events of one stream are read and applied at a time; each page commits. */
   readonly pageSize?: number;
-  /** How many events of all streams together are held at a time: an isolate has 128 MB. More streams mean smaller pages of each. */
+  /** How many events of all streams together are read from logs at a time: an isolate has 128 MB. More streams mean smaller pages. */
   readonly maxEvents?: number;
   /** How often in a row a batch may lose against other writers before the streams are left to them. */
   readonly maxLostRaces?: number;
@@ -234,7 +234,8 @@ export async function catchUp(
         obstacles.get(stream) ?? NO_OBSTACLES,
         loadEvents,
         {
-          pageSize: carefulPageSizes.get(stream) ?? Math.min(pageSize, share),
+          pageSize: carefulPageSizes.get(stream) ?? pageSize,
+          readSize: share,
           retriesDeadLetters,
           isBuild: build !== undefined,
         },

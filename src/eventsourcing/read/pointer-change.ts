@@ -199,11 +199,15 @@ export async function join(database: D1Database, build: Build, pointer: Pointer)
 }
 
 /** Streams whose logs were restored to an earlier time, as far as what is live has noticed. */
-export async function restoredIn(database: D1Database, projectionName: string): Promise<readonly StreamId[]> {
-  const { results } = await database
+export function restoredStatement(database: D1Database, projectionName: string): D1PreparedStatement {
+  return database
     .prepare(`SELECT stream FROM dead_letter WHERE projection = ?1 AND cause = 'log-restored'`)
-    .bind(projectionName)
-    .all<{ stream: StreamId }>();
+    .bind(projectionName);
+}
+
+/** The answer of `restoredStatement`. */
+export async function restoredIn(database: D1Database, projectionName: string): Promise<readonly StreamId[]> {
+  const { results } = await restoredStatement(database, projectionName).all<{ stream: StreamId }>();
   return results.map(({ stream }) => stream);
 }
 

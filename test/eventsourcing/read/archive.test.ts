@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
 import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
+import { type ReplayLimits, replayPage } from '../../../src/eventsourcing/read/archive.ts';
 import type { Hint } from '../../../src/eventsourcing/message.ts';
 import { type StreamId, streamId } from '../../../src/eventsourcing/stream.ts';
 import { reporting } from '../../../src/groups.ts';
@@ -104,5 +105,36 @@ describe('the archive', () => {
     expect([await version(), (await archived(stream)).length]).toEqual([2, 2]);
     await toReporting(hints);
     expect([await version(), (await archived(stream)).length]).toEqual([3, 3]);
+  });
+});
+
+describe('a page of a replay', () => {
+  async function pagesOf(limits: ReplayLimits): Promise<readonly (readonly string[])[]> {
+    const [archive] = system.registry.revisionsOf('archive');
+    if (!archive) throw new Error('no archive');
+    const pages: (readonly string[])[] = [];
+    for (let position = 0; ;) {
+      const page = await replayPage(env.REPORTING_DB, archive, { follows: archive.follows }, position, limits);
+      if (page?.last === undefined) return pages;
+      pages.push(page.events.map(({ id }) => id));
+      position = page.last;
+    }
+  }
+
+  it('has as many events as it may, by number and by length, and at least one', async () => {
+    const { hints } = await streamOf(5);
+    await toReporting(hints);
+    const ids = (await pagesOf({})).flat();
+    expect(ids.length).toBeGreaterThanOrEqual(5);
+    const [longest] = (
+      await env.REPORTING_DB.prepare('SELECT max(length(event)) AS n FROM archive_event').all<{ n: number }>()
+    ).results;
+    for (const limits of [{ maxEvents: 2 }, { maxLength: 1 }, { maxLength: 2 * (longest?.n ?? 0) }]) {
+      const pages = await pagesOf(limits);
+      expect(pages.flat()).toEqual(ids);
+      expect(Math.min(...pages.map(({ length }) => length))).toBeGreaterThan(0);
+    }
+    expect((await pagesOf({ maxEvents: 2 }))[0]).toHaveLength(2);
+    expect((await pagesOf({ maxLength: 1 }))[0]).toHaveLength(1);
   });
 });
