@@ -1,3 +1,6 @@
+/** So many answers a Worker may wait for at a time: the platform lets it have six connections. */
+export const CONNECTIONS_AT_ONCE = 6;
+
 /** Runs `work` on every item, at most `atOnce` at a time, and keeps their order. */
 export async function eachOf<Item, Result>(
   items: readonly Item[],

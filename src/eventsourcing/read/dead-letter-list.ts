@@ -1,6 +1,5 @@
 import type { StreamId } from '../stream.ts';
-import { eachOf } from '../concurrency.ts';
-import { LOG_READS_AT_ONCE } from './catch-up.ts';
+import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
 import type { LoadEvents } from './catch-up-step.ts';
 import { type DeadLetterCause, STANDS_IN_THE_WAY, WITH_LIVE_CHECKPOINT } from './dead-letter.ts';
 
@@ -136,7 +135,7 @@ export async function listDeadLetters(
     .flatMap((same) => same.map((row, place) => ({ row, place })))
     .toSorted((one, other) => one.place - other.place)
     .slice(0, logs);
-  const asked = await eachOf(inTurn, LOG_READS_AT_ONCE, async ({ row }) => {
+  const asked = await eachOf(inTurn, CONNECTIONS_AT_ONCE, async ({ row }) => {
     try {
       const { events, head } = await loadEvents(row.stream, row.version, 1);
       const found = events.find(({ id }) => id === row.event_id);

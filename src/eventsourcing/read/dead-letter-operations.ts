@@ -2,8 +2,8 @@ import { OutcomeUnknownError, OverloadedError } from '../faults.ts';
 import { type Hint, type HintMessage, packMessages } from '../message.ts';
 import type { StreamId } from '../stream.ts';
 import { sleep } from '../timeout.ts';
-import { eachOf } from '../concurrency.ts';
-import { type CatchUpOptions, type CatchUpResult, LOG_READS_AT_ONCE } from './catch-up.ts';
+import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
+import { type CatchUpOptions, type CatchUpResult } from './catch-up.ts';
 import type { CatchUpRequest, LoadEvents, StandstillCause, StreamProgress } from './catch-up-step.ts';
 import { isTransient } from './d1-errors.ts';
 import {
@@ -329,7 +329,7 @@ async function remind(
   stopped: readonly Omit<Unfinished, 'isReminded'>[],
 ): Promise<readonly Unfinished[]> {
   if (stopped.length === 0) return [];
-  const hints = await eachOf(stopped, LOG_READS_AT_ONCE, async ({ stream, version }): Promise<Hint> => {
+  const hints = await eachOf(stopped, CONNECTIONS_AT_ONCE, async ({ stream, version }): Promise<Hint> => {
     const fromVersion = version + 1;
     try {
       const { head } = await loadEvents(stream, fromVersion, 1);

@@ -1,7 +1,6 @@
 import type { StreamId } from '../stream.ts';
 import type { LogPage } from '../write/aggregate.ts';
-import { eachOf } from '../concurrency.ts';
-import { LOG_READS_AT_ONCE } from './catch-up.ts';
+import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
 import { type LoadEvents, type Look, type Revision, type StandstillCause, nextStep } from './catch-up-step.ts';
 import { type Position, START, positionsStatement, toPositions } from './checkpoint.ts';
 import { NO_OBSTACLES, type Obstacles, obstaclesStatement, toObstacles } from './dead-letter.ts';
@@ -81,7 +80,7 @@ export async function previewDeadLetters(
   ]);
   const obstacles = toObstacles(found?.results ?? []);
   const positionOf = toPositions(projection, pointer.live, positions?.results ?? []);
-  const previews = await eachOf(letters, LOG_READS_AT_ONCE, (letter) =>
+  const previews = await eachOf(letters, CONNECTIONS_AT_ONCE, (letter) =>
     previewOf(
       { database, pointer, revision, loadEvents: readOnce(loadEvents), pageSize },
       letter,

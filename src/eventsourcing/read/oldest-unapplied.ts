@@ -1,5 +1,5 @@
 import type { Group } from '../group.ts';
-import { eachOf } from '../concurrency.ts';
+import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
 import type { StreamId } from '../stream.ts';
 import type { LoadEvents } from './catch-up-step.ts';
 import type { Target } from './pointer.ts';
@@ -37,7 +37,6 @@ export interface OldestUnapplied {
 /** How many streams of a leader are compared, and how many of those that lag are looked up in their logs. */
 const MAX_COMPARED = 1_000;
 const MAX_LOOKED_UP = 20;
-const LOG_READS_AT_ONCE = 6;
 
 interface Place {
   readonly stream: StreamId;
@@ -141,7 +140,7 @@ async function oldestHeld(database: D1Database, projection: LiveProjection): Pro
 /** When the events at these places were recorded. A log that cannot be read is left out, unless none can: then it throws. */
 async function timesOf(loadEvents: LoadEvents, places: readonly Place[]): Promise<readonly number[]> {
   const failures: unknown[] = [];
-  const times = await eachOf(places, LOG_READS_AT_ONCE, async ({ stream, version }) => {
+  const times = await eachOf(places, CONNECTIONS_AT_ONCE, async ({ stream, version }) => {
     try {
       const { events } = await loadEvents(stream, version, 1);
       return events.map(({ recordedAt }) => Date.parse(recordedAt));
