@@ -19,7 +19,7 @@ import {
   statusOf,
   watchBuild,
 } from './projections/builds.ts';
-import { describeDifferences, rowsOf } from './projections/differences.ts';
+import { describeDifferences, describeHeld, rowsOf } from './projections/differences.ts';
 import { effortOf, eventOf } from './projections/outcome.ts';
 
 const HELP = `Usage: npm run verify -- <projection> [<projection> …] [options]
@@ -91,6 +91,8 @@ async function verify(name: string): Promise<boolean> {
   const { build: started, isNew } = await startBuild(api, name, { dryRun: true });
   if (!isNew) {
     console.error(`${name}: a build is on its way (${started.id}, ${started.state}): verify once it has ended.`);
+    if (started.state === 'awaiting-acceptance')
+      console.error(`It waits for somebody: npm run rebuild -- ${name} --accept ${started.id}, or --cancel.`);
     return false;
   }
   const progress = showProgress(`${name}: ${BUILD_TEXT}`);
@@ -119,9 +121,11 @@ async function verify(name: string): Promise<boolean> {
     );
     return false;
   }
+  for (const line of describeHeld(differences, name)) console.log(`${name}: ${line.trimStart()}`);
   if (differences.isEqual) {
-    console.log(`${name}: equal. ${rowsOf(differences)}, ${effortOf(build)}.`);
-    return true;
+    const isWhole = differences.held === 0;
+    console.log(`${name}: equal${isWhole ? '' : ' but for that'}. ${rowsOf(differences)}, ${effortOf(build)}.`);
+    return isWhole;
   }
   console.log(`${name}: DIFFERS from the build that was ${effortOf(build)}:`);
   for (const line of describeDifferences(differences)) console.log(line);

@@ -6,6 +6,8 @@ type Columns = Readonly<Record<string, unknown>>;
 export interface Differences {
   readonly isEqual: boolean;
   readonly differing: number;
+  /** Streams that an open dead letter holds: neither side has them to the end. */
+  readonly held: number;
   readonly tables: readonly {
     readonly table: string;
     /** Rows; null: the revision has no such table. */
@@ -42,6 +44,16 @@ export function describeDifferences({ differing, tables, first }: Differences): 
     ]),
     ...first.flatMap((difference) => ['', ...describeRow(difference)]),
     ...(first.length > 0 && more > 0 ? ['', `  and ${count.format(more)} more`] : []),
+  ];
+}
+
+/** What was left out of a comparison, in lines for a terminal. */
+export function describeHeld({ held }: Differences, projection: string): readonly string[] {
+  if (held === 0) return [];
+  const streams = held === 1 ? 'One stream is' : `${count.format(held)} streams are`;
+  return [
+    `${streams} held by an open dead letter, and folded no further: mend the cause, then replay (or skip) them.`,
+    `  GET /projections/${projection}/dead-letters`,
   ];
 }
 

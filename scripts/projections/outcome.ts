@@ -1,6 +1,6 @@
 import { duration } from '../progress.ts';
 import type { Build } from './builds.ts';
-import { describeDifferences, rowsOf } from './differences.ts';
+import { describeDifferences, describeHeld, rowsOf } from './differences.ts';
 
 /** The command line for a projection, with more words after its name. */
 export type CommandLine = (command: 'rebuild' | 'rollback', ...words: readonly string[]) => string;
@@ -32,7 +32,10 @@ export function describeOutcome(build: Build, commandLine: CommandLine): readonl
     case 'cancelled':
       return ['The build was cancelled; what is live had no part in it.'];
     default:
-      return [`The build is on its way (${state}).`];
+      return [
+        `The build is on its way (${state}).`,
+        ...(build.error ? [`Its last try, which is tried again, met: ${build.error.message}`] : []),
+      ];
   }
 }
 
@@ -50,8 +53,9 @@ export function effortOf({ replayed, startedAt, updatedAt }: Build): string {
   return `folded anew from ${new Intl.NumberFormat('en').format(replayed)} events in ${took}`;
 }
 
-function comparisonOf({ differences }: Build, other: string): readonly string[] {
+function comparisonOf({ differences, projection }: Build, other: string): readonly string[] {
   if (!differences) return [];
-  if (differences.isEqual) return [`It equals ${other}: ${rowsOf(differences)}.`];
-  return [`It differs from ${other}:`, '', ...describeDifferences(differences), ''];
+  const held = describeHeld(differences, projection);
+  if (differences.isEqual) return [`It equals ${other}: ${rowsOf(differences)}.`, ...held];
+  return [`It differs from ${other}:`, '', ...describeDifferences(differences), '', ...held];
 }

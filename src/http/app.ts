@@ -8,7 +8,6 @@ import { log } from '../log.ts';
 import type { Runtime } from '../runtime.ts';
 import type { AppContext, AppEnv } from './app-env.ts';
 import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, HEADER } from './headers.ts';
-import { RETRY_AFTER_S } from './limits.ts';
 import { methodsByPath } from './methods.ts';
 import { refuseQuery } from './params.ts';
 import { Problem, type ProblemTypes, problemResponse } from './problem.ts';
@@ -102,15 +101,12 @@ function isAllowedOrigin(env: Env, origin: string): boolean {
 
 function toProblem(error: Error, c: AppContext): Problem {
   if (error instanceof Problem) return error;
-  const retryLater = { [HEADER.retryAfter]: String(RETRY_AFTER_S) };
   // A command that got no answer is an `OutcomeUnknownError`: what passes by here was a read, of a log or of what a command needs to know.
   const isUnanswered = error instanceof TimeoutError || ('retryable' in error && error.retryable === true);
-  if (error instanceof OverloadedError || isUnanswered) {
-    return new Problem('overloaded', 'Nothing was done.', {}, retryLater);
-  }
+  if (error instanceof OverloadedError || isUnanswered) return new Problem('overloaded', 'Nothing was done.');
   if (error instanceof OutcomeUnknownError) {
     log('command.outcome-unknown', { correlationId: c.var.correlationId, error: String(error.cause) });
-    return new Problem('outcome-unknown', 'The command may or may not have been applied.', {}, retryLater);
+    return new Problem('outcome-unknown', 'The command may or may not have been applied.');
   }
   log('internal-error', { correlationId: c.var.correlationId, path: c.req.path, error: String(error.stack ?? error) });
   return new Problem('internal', 'Something went wrong here.', { correlationId: c.var.correlationId });

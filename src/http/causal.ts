@@ -21,7 +21,7 @@ import { log } from '../log.ts';
 import type { Runtime } from '../runtime.ts';
 import type { AppContext, AppEnv } from './app-env.ts';
 import { HEADER } from './headers.ts';
-import { CONFIRM_TIMEOUT_MS, MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS, RETRY_AFTER_S } from './limits.ts';
+import { CONFIRM_TIMEOUT_MS, MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from './limits.ts';
 import { Problem } from './problem.ts';
 
 export interface CausalOptions {
@@ -240,45 +240,29 @@ async function building(c: AppContext, { name, group }: Projection): Promise<Pro
     ? `${name} is being built: ${replayed} of ${total} events.`
     : `${name} is about to be built, or this deployment has no code for what is live of it.`;
   log('causal-read.building', { projection: name, group: group.name, correlationId: c.var.correlationId });
-  return new Problem(
-    'projection-building',
-    detail,
-    { projection: name, ...(build && { replayed, total }) },
-    { [HEADER.retryAfter]: String(RETRY_AFTER_S) },
-  );
+  return new Problem('projection-building', detail, { projection: name, ...(build && { replayed, total }) });
 }
 
 function toProblem(
   projection: Projection,
   result: Exclude<CausalReadResult<Queries>, { outcome: 'read' | 'building' }>,
 ): Problem {
-  const retryLater = { [HEADER.retryAfter]: String(RETRY_AFTER_S) };
   switch (result.outcome) {
     case 'unavailable':
-      return new Problem(
-        'overloaded',
-        `The database of ${projection.name} does not answer at the moment.`,
-        {},
-        retryLater,
-      );
+      return new Problem('overloaded', `The database of ${projection.name} does not answer at the moment.`);
     case 'token-ahead':
       return tokenAhead(result.stream, result.wanted, result.head);
     case 'dead-letter': {
       const { stream, wanted, has } = result;
       const detail = `${projection.name} stopped at an event after version ${has} of ${stream}.`;
-      return new Problem(
-        'projection-dead-letter',
-        detail,
-        { projection: projection.name, stream, wanted, has },
-        retryLater,
-      );
+      return new Problem('projection-dead-letter', detail, { projection: projection.name, stream, wanted, has });
     }
     case 'behind': {
       const { stream, wanted, has } = result;
       if (result.isOverloaded)
-        return new Problem('overloaded', `${stream} takes no more requests at the moment.`, { stream }, retryLater);
+        return new Problem('overloaded', `${stream} takes no more requests at the moment.`, { stream });
       const detail = `${projection.name} has ${stream} at version ${has}, and the token has seen ${wanted}.`;
-      return new Problem('projection-behind', detail, { projection: projection.name, stream, wanted, has }, retryLater);
+      return new Problem('projection-behind', detail, { projection: projection.name, stream, wanted, has });
     }
     default:
       return result satisfies never;

@@ -3,9 +3,10 @@ import * as z from 'zod';
 
 import type { IdempotencyMark } from '../eventsourcing/event.ts';
 import { isApplied } from '../eventsourcing/read/catch-up.ts';
+import { isTransient } from '../eventsourcing/read/d1-errors.ts';
 import type { Projection } from '../eventsourcing/read/projection.ts';
 import { type StreamId, idOf } from '../eventsourcing/stream.ts';
-import { withTimeout } from '../eventsourcing/timeout.ts';
+import { sleep, withTimeout } from '../eventsourcing/timeout.ts';
 import type { AggregateState } from '../eventsourcing/write/aggregate.ts';
 import type { Executed } from '../eventsourcing/write/command-bus.ts';
 import type { Command } from '../eventsourcing/write/decider.ts';
@@ -164,8 +165,11 @@ async function bringProjectionsUp(
     .filter(({ mode }) => waitS !== undefined || mode === 'synchronous');
   if (projections.length === 0) return waitS === undefined ? [] : [`wait=${waitS}`];
   try {
-    const work = Promise.all(projections.map((projection) => reaches(runtime, projection, stream, version)));
-    const reached = await withTimeout(work, (waitS ?? MAX_WAIT_S) * 1000);
+    const timeoutMs = (waitS ?? MAX_WAIT_S) * 1000;
+    // What is not asked for is tried once: the queue sees to the rest.
+    const giveUpAt = runtime.clock.now() + (waitS === undefined ? 0 : timeoutMs);
+    const work = Promise.all(projections.map((projection) => reaches(runtime, projection, stream, version, giveUpAt)));
+    const reached = await withTimeout(work, timeoutMs);
     return waitS !== undefined && reached.every(Boolean) ? [`wait=${waitS}`] : [];
   } catch (error) {
     log('command.projections-not-awaited', { stream, error: String(error) });
@@ -173,9 +177,29 @@ async function bringProjectionsUp(
   }
 }
 
-async function reaches(runtime: Runtime, projection: Projection, stream: StreamId, version: number): Promise<boolean> {
-  const result = await runtime.catchUp(projection, [{ stream, wanted: version }]);
-  return isApplied(result, stream, version);
+/** A pause after a fault of the database or the log, in ms. */
+const REACH_AGAIN_MS = 100;
+
+/** Whether a projection has brought the stream to the version by `giveUpAt` (ms since the epoch). Faults that pass are tried again. */
+async function reaches(
+  runtime: Runtime,
+  projection: Projection,
+  stream: StreamId,
+  version: number,
+  giveUpAt: number,
+): Promise<boolean> {
+  for (;;) {
+    try {
+      const result = await runtime.catchUp(projection, [{ stream, wanted: version }]);
+      if (isApplied(result, stream, version)) return true;
+      if (result.streams.get(stream)?.standstill?.cause !== 'transient') return false;
+    } catch (error) {
+      log('command.projection-failed', { stream, projection: projection.name, error: String(error) });
+      if (!isTransient(error)) return false;
+    }
+    if (runtime.clock.now() + REACH_AGAIN_MS >= giveUpAt) return false;
+    await sleep(REACH_AGAIN_MS);
+  }
 }
 
 async function idempotencyMark(scope: readonly string[], body: Uint8Array): Promise<IdempotencyMark> {

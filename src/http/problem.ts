@@ -1,5 +1,6 @@
 import type { Json } from '../eventsourcing/json.ts';
 import { HEADER } from './headers.ts';
+import { RETRY_AFTER_S } from './limits.ts';
 
 /** A kind of problem, as RFC 9457 describes one. */
 export interface ProblemType {
@@ -99,7 +100,7 @@ export const PROBLEMS = {
     status: 503,
     title: 'Outcome unknown',
     advice:
-      'The command may or may not have been applied. Send it again with the same Idempotency-Key and body to find out.',
+      'The command may or may not have been applied. Send it again with the same Idempotency-Key and body to find out. An operation on a projection has no such key: look first how the projection is, and have a rollback name its `slot`.',
   },
   overloaded: { status: 503, title: 'Overloaded', advice: 'Nothing was done. Try again after `Retry-After` seconds.' },
   internal: {
@@ -154,6 +155,11 @@ export function problemResponse(types: ProblemTypes, problem: Problem, instance:
   // The standard members win: a detail that shares a name with one must not shadow it.
   return new Response(JSON.stringify({ ...body, ...problem.details, ...body }), {
     status: type.status,
-    headers: { ...problem.headers, [HEADER.contentType]: 'application/problem+json' },
+    headers: {
+      // Every 503 here is one that passes.
+      ...(type.status === 503 && { [HEADER.retryAfter]: String(RETRY_AFTER_S) }),
+      ...problem.headers,
+      [HEADER.contentType]: 'application/problem+json',
+    },
   });
 }

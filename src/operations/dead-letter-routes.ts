@@ -20,8 +20,6 @@ import { type PreviewResult, previewDeadLetters } from '../eventsourcing/read/de
 import { parseStreamId } from '../eventsourcing/stream.ts';
 import type { AppContext } from '../http/app-env.ts';
 import { readBody } from '../http/body.ts';
-import { HEADER } from '../http/headers.ts';
-import { RETRY_AFTER_S } from '../http/limits.ts';
 import { requireOperator } from '../http/operations-access.ts';
 import { parseParams, parseQuery } from '../http/params.ts';
 import { Problem } from '../http/problem.ts';
@@ -233,12 +231,9 @@ function doneOr<Result extends Outcome>(
 ): Extract<Result, { outcome: 'done' }> {
   if (result.outcome === 'done') return result as Extract<Result, { outcome: 'done' }>;
   if (result.outcome === 'not-found') throw noSuchDeadLetter();
-  throw new Problem(
-    'projection-building',
-    `${projection.name} has nothing live that this deployment has code for.`,
-    { projection: projection.name },
-    { [HEADER.retryAfter]: String(RETRY_AFTER_S) },
-  );
+  throw new Problem('projection-building', `${projection.name} has nothing live that this deployment has code for.`, {
+    projection: projection.name,
+  });
 }
 
 function toPreview(ports: DeadLetterPorts, result: PreviewResult) {

@@ -62,6 +62,9 @@ const BuildView = z
       .looseObject({
         isEqual: z.boolean(),
         differing: z.int(),
+        held: z.int().meta({
+          description: 'Streams that an open dead letter holds: neither of the two was folded beyond it.',
+        }),
         tables: z.array(z.looseObject({ table: z.string() })),
         first: z.array(
           z.strictObject({ table: z.string(), key: Columns, live: Columns.nullable(), build: Columns.nullable() }),
@@ -77,7 +80,10 @@ const BuildView = z
         kind: z.string().optional(),
       })
       .nullable()
-      .meta({ description: 'What made it fail, and the event at which it did.' }),
+      .meta({
+        description:
+          'What made it fail, and the event at which it did; while it is on its way, what its last try met, which is tried again.',
+      }),
     startedAt: Time,
     updatedAt: Time,
     endedAt: Time.nullable(),

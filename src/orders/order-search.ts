@@ -60,6 +60,9 @@ const WEIGHTS = '4.0, 1.0, 3.0, 3.0';
 /**
  * Orders that match, best first (bm25), of the newest 1,000 that do; `skip` of them were on the pages before. Undefined when there is
  * nothing to look for.
+ *
+ * Equal scores go by what the orders themselves say: a surrogate key differs between slots, and a page would not continue the one before
+ * it once they are swapped.
  */
 export function searchOrders(terms: readonly Term[], skip: number, take: number) {
   const expression = toMatchExpression(terms);
@@ -74,18 +77,23 @@ export function searchOrders(terms: readonly Term[], skip: number, take: number)
     } = getTableColumns(table);
     const index = sql`${sql.identifier(`${getTableName(table)}_index`)}`;
     const hits = sql`(
-      SELECT rowid AS search_id, score FROM (
-        SELECT rowid, bm25(${index}, ${sql.raw(WEIGHTS)}) AS score
-        FROM ${index} WHERE ${index} MATCH ${expression}
-        ORDER BY rowid DESC LIMIT ${RANKED}
-      )
-      ORDER BY score, search_id DESC LIMIT ${take} OFFSET ${skip}
+      SELECT found.search_id, found.score, o.placed_at, o.order_id
+      FROM (
+        SELECT rowid AS search_id, bm25(${index}, ${sql.raw(WEIGHTS)}) AS score
+        FROM ${index}
+        WHERE ${index} MATCH ${expression}
+        ORDER BY rowid DESC
+        LIMIT ${RANKED}
+      ) AS found
+      CROSS JOIN ${sql.identifier(getTableName(table))} AS o ON o.search_id = found.search_id
+      ORDER BY found.score, o.placed_at DESC, o.order_id
+      LIMIT ${take} OFFSET ${skip}
     ) AS hit`;
     return queryBuilder
       .select(shown)
       .from(table)
       .innerJoin(hits, sql`hit.search_id = ${table}.search_id`)
-      .orderBy(sql`hit.score`, sql`hit.search_id DESC`)
+      .orderBy(sql`hit.score`, sql`hit.placed_at DESC`, sql`hit.order_id`)
       .limit(take);
   };
 }

@@ -36,8 +36,9 @@ function fold(text: string): Folded {
   const starts: number[] = [];
   const ends: number[] = [];
   for (const { 0: cluster, index } of text.matchAll(CLUSTER)) {
-    // To upper case first, since it knows more that is equal: ς and σ, ß and ss, ı and i.
-    const bare = cluster.normalize('NFKD').replaceAll(ACCENTS, '').toUpperCase().toLowerCase().normalize('NFKC');
+    // By way of upper case, since it knows more that is equal: ς and σ, ß and ss, ı and i; but not ẞ, which has to be ß first.
+    const plain = cluster.normalize('NFKD').replaceAll(ACCENTS, '');
+    const bare = plain.toLowerCase().toUpperCase().toLowerCase().normalize('NFKC');
     for (let unit = 0; unit < bare.length; unit += 1) {
       starts.push(index);
       ends.push(index + cluster.length);

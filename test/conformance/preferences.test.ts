@@ -1,6 +1,8 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
+import { databaseOf } from '../../src/bindings.ts';
+import { serving } from '../../src/groups.ts';
 import {
   createProduct,
   eur,
@@ -86,6 +88,18 @@ describe('Prefer: wait', () => {
     const { answer } = await createProduct({}, { Prefer: 'wait=5, wait=0, return=representation, return=minimal' });
     expect(applied(answer)).toBe('wait=5, return=representation');
     expect(applied((await createProduct({}, { Prefer: 'wait=0, wait=5' })).answer)).toBeNull();
+  });
+
+  it('is honoured also where the database fails for a moment', async () => {
+    const { database, calls } = faultyDatabase(env.SERVING_DB, {
+      beforeBatch(number) {
+        if (number <= 3) throw new Error('D1_ERROR: Network connection lost.');
+      },
+    });
+    ports.database = (bindings, group) => (group === serving ? database : databaseOf(bindings, group));
+    const { answer } = await createProduct({}, { Prefer: 'wait=5' });
+    expect(applied(answer)).toBe('wait=5');
+    expect(calls.batches).toBeGreaterThan(3);
   });
 
   it('that is not met in time leaves the write, and the answer as it would be without it', async () => {

@@ -146,6 +146,7 @@ const QUERIES: readonly (readonly [typed: string, finds: readonly Name[]])[] = [
   [`o'brien`, ['sean']],
   ['Straße', ['zoe']],
   ['STRASSE', ['zoe']],
+  ['STRAẞE', ['zoe']],
   ['stras', ['zoe']],
   ['sud', ['zoe']],
   // Chinese, Japanese, Korean.

@@ -5,13 +5,15 @@ import { type BuildSteps, runBuild } from '../../src/eventsourcing/read/rebuild.
 import type { Slot } from '../../src/eventsourcing/read/slot-tables.ts';
 import { system } from './system.ts';
 
-/** Steps without a Workflow: each is run at once. `around` may run a step again, throw, or do something in between. */
-export function stepsHere(around: (name: string, run: () => Promise<unknown>) => Promise<unknown> = (_, run) => run()) {
+type Around = (name: string, run: (isLastTry?: boolean) => Promise<unknown>) => Promise<unknown>;
+
+/** Steps without a Workflow: each is run at once, and once. `around` may run a step again, throw, or do something in between. */
+export function stepsHere(around: Around = (_, run) => run()) {
   const taken: string[] = [];
   const steps: BuildSteps = {
-    async do<Result>(name: string, run: () => Promise<Result>) {
+    async do<Result>(name: string, run: (isLastTry: boolean) => Promise<Result>) {
       taken.push(name);
-      return (await around(name, run)) as Result;
+      return (await around(name, (isLastTry = true) => run(isLastTry))) as Result;
     },
     async sleep(name) {
       taken.push(name);

@@ -89,6 +89,8 @@ async function endBuild(
 
 /** A build that has written nothing down for so long has probably lost whoever did its work. */
 const SILENT_MS = 30_000;
+/** One whose last try met trouble may just be waiting for its next one. */
+const SILENT_IN_TROUBLE_MS = 10 * 60_000;
 
 /**
  * Has builds that fell silent go on (after a crash, say), and starts the first build of projections that never had one. One that failed is
@@ -112,11 +114,12 @@ export async function tendBuild(ports: BuildPorts, projection: Projection): Prom
   const { databaseOf, runner, clock, report } = ports;
   for (const build of await activeBuilds(databaseOf(projection.group), projection.name)) {
     const isWorking = build.state !== 'awaiting-acceptance';
-    if (!isWorking || clock.now() - Date.parse(build.updatedAt) < SILENT_MS) continue;
+    const patienceMs = build.error ? SILENT_IN_TROUBLE_MS : SILENT_MS;
+    if (!isWorking || clock.now() - Date.parse(build.updatedAt) < patienceMs) continue;
     const revived = await runner.revive(projection.name, build.id);
     report('build.was-silent', { projection: projection.name, build: build.id, revived });
     if (revived === 'ended') {
-      const message = 'whoever did its work ended without a word';
+      const message = build.error?.message ?? 'whoever did its work ended without a word';
       await endBuild(ports, projection, build.id, { state: 'failed', message });
     }
   }

@@ -6,6 +6,7 @@ import { type Side, nextGap } from './build-gap.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
 import type { CatchUpRequest, StreamProgress } from './catch-up-step.ts';
 import { type ComparisonProgress, compareSlots } from './comparison.ts';
+import { countHeld } from './dead-letter.ts';
 import { letOthers } from './let-others.ts';
 import { UNBUILT, isSameTarget } from './pointer.ts';
 import { abandon, join as joinPointer, noteCleared, restoredIn, swap as swapPointer } from './pointer-change.ts';
@@ -232,7 +233,9 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
       );
       if (!compared.isDone) return compared.progress;
       const { comparison } = compared;
-      await noteProgress(database, id, { comparison: JSON.stringify(comparison), at: at() });
+      // Beyond an open dead letter neither of the two was folded: they may be equal, and both behind the log.
+      const held = await countHeld(database, name);
+      await noteProgress(database, id, { comparison: JSON.stringify({ ...comparison, held }), at: at() });
       // What the declaration accepts is what its revision brings; of the same revision, nothing may differ.
       const isRevision = build.liveRevision !== build.target.revision;
       const mayDiffer = build.acceptsDifferences || (isRevision && projection.acceptsDifferences === true);
@@ -258,6 +261,15 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
       throw new BuildFailed({
         message: 'what is live keeps moving without it: is there a Worker that has no code for it?',
       });
+    },
+
+    /** Writes down what a try met that will be tried again. Never throws: it may well be the database that is away. */
+    async noteTrouble(trouble: BuildError): Promise<void> {
+      try {
+        await noteProgress(database, id, { trouble, at: at() });
+      } catch (error) {
+        report('build.trouble-not-noted', { projection: name, build: id, error: String(error) });
+      }
     },
 
     async fail(why: BuildError): Promise<void> {

@@ -7,7 +7,7 @@ export type BuildState = 'building' | 'comparing' | 'awaiting-acceptance' | 'swa
 
 const ACTIVE = `('building', 'comparing', 'awaiting-acceptance')`;
 
-/** What made a build fail. */
+/** What made a build fail; of one that is on its way, what its last try met. */
 export interface BuildError {
   readonly message: string;
   /** The event that it could not take, if that was it. */
@@ -129,7 +129,7 @@ export async function activeBuild(
   return row && pointer && { build: toBuild(row), pointer };
 }
 
-/** Writes down how far a build is. Of one that has ended nothing changes. */
+/** Writes down how far a build is, and with that forgets earlier trouble. Of one that has ended nothing changes. */
 export async function noteProgress(
   database: D1Database,
   id: string,
@@ -137,17 +137,20 @@ export async function noteProgress(
     readonly state?: BuildState;
     readonly replayed?: number;
     readonly comparison?: string;
+    /** What a try met that will be tried again. */
+    readonly trouble?: BuildError;
     readonly at: string;
   },
 ): Promise<void> {
-  const { state, replayed, comparison, at } = progress;
+  const { state, replayed, comparison, trouble, at } = progress;
   await database
     .prepare(
       `UPDATE projection_build
-      SET state = coalesce(?2, state), replayed = coalesce(?3, replayed), comparison = coalesce(?4, comparison), updated_at = ?5
+      SET state = coalesce(?2, state), replayed = coalesce(?3, replayed), comparison = coalesce(?4, comparison),
+        error = ?6, updated_at = ?5
       WHERE id = ?1 AND state IN ${ACTIVE}`,
     )
-    .bind(id, state ?? null, replayed ?? null, comparison ?? null, at)
+    .bind(id, state ?? null, replayed ?? null, comparison ?? null, at, trouble ? JSON.stringify(trouble) : null)
     .run();
 }
 

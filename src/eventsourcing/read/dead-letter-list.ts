@@ -1,7 +1,7 @@
 import type { StreamId } from '../stream.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
 import type { LoadEvents } from './catch-up-step.ts';
-import { type DeadLetterCause, STANDS_IN_THE_WAY, WITH_LIVE_CHECKPOINT } from './dead-letter.ts';
+import { type DeadLetterCause, OPEN } from './dead-letter.ts';
 
 /** Dead letters of one projection that one bug, or one restore, has made. */
 export interface DeadLetterGroup {
@@ -74,9 +74,6 @@ export interface DeadLetterListLimits {
   readonly logs?: number;
   readonly skipped?: number;
 }
-
-const OPEN = `FROM dead_letter AS d ${WITH_LIVE_CHECKPOINT}
-  WHERE d.projection = ?1 AND d.is_open = 1 AND ${STANDS_IN_THE_WAY}`;
 
 interface SampleRow extends DeadLetterRow {
   readonly cause: DeadLetterCause;

@@ -38,8 +38,18 @@ export const NO_OBSTACLES: Obstacles = { skipped: new Map() };
 export const STANDS_IN_THE_WAY = 'd.version = coalesce(c.version, 0) + 1';
 
 /** Joins a dead letter `d` with its projection's pointer and live checkpoint. */
-export const WITH_LIVE_CHECKPOINT = `JOIN projection_pointer AS pointer ON pointer.projection = d.projection
+const WITH_LIVE_CHECKPOINT = `JOIN projection_pointer AS pointer ON pointer.projection = d.projection
   LEFT JOIN checkpoint AS c ON c.projection = d.projection AND c.slot = pointer.live_slot AND c.stream = d.stream`;
+
+/** The open dead letters of the projection `?1`, each of which holds its stream. */
+export const OPEN = `FROM dead_letter AS d ${WITH_LIVE_CHECKPOINT}
+  WHERE d.projection = ?1 AND d.is_open = 1 AND ${STANDS_IN_THE_WAY}`;
+
+/** How many streams an open dead letter holds. */
+export async function countHeld(database: D1Database, projectionName: string): Promise<number> {
+  const row = await database.prepare(`SELECT count(*) AS held ${OPEN}`).bind(projectionName).first<{ held: number }>();
+  return row?.held ?? 0;
+}
 
 /** Reads what stands in the way of some streams. One bound parameter, however many streams. */
 export function obstaclesStatement(

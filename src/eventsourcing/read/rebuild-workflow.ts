@@ -22,8 +22,8 @@ export function rebuildWorkflow<Env>(portsOf: (env: Env) => RebuildPorts) {
     override async run({ payload }: Readonly<WorkflowEvent<RebuildParams>>, step: WorkflowStep): Promise<void> {
       const steps: BuildSteps = {
         // Its type asks for proof that a result can be serialized, which a type parameter cannot give: all of them are plain data.
-        do: <Result>(name: string, work: () => Promise<Result>) =>
-          step.do(name, STEP, work as () => Promise<never>) as Promise<Result>,
+        do: <Result>(name: string, work: (isLastTry: boolean) => Promise<Result>) =>
+          step.do(name, STEP, ({ attempt }) => work(attempt > STEP.retries.limit) as Promise<never>) as Promise<Result>,
         sleep: (name, ms) => step.sleep(name, ms),
       };
       await runBuild(portsOf(this.env), payload.projection, payload.build, steps);

@@ -4,7 +4,7 @@ import { BuildFailed, BuildOver, NEW_PASS, type RebuildPorts, type Replayed, bui
 
 /** Durable steps: what a step returned is remembered, and a step that threw is tried again. The platform's Workflows are such. */
 export interface BuildSteps {
-  do<Result>(name: string, work: () => Promise<Result>): Promise<Result>;
+  do<Result>(name: string, work: (isLastTry: boolean) => Promise<Result>): Promise<Result>;
   sleep(name: string, ms: number): Promise<void>;
 }
 
@@ -33,16 +33,29 @@ const PASSES_AFTER_JOIN = 50;
  * 5. compares the two row by row, and swaps them by one guarded change of the pointer, or waits for somebody's consent.
  *
  * Every step may be run again, by two at the same time too: what it writes is guarded by checkpoints and by the epoch. What is the
- * build's own trouble is written down beside it and not thrown.
+ * build's own trouble is written down beside it and not thrown. Throws only what the steps themselves threw, as when they are paused or
+ * ended: then whoever has them decides.
  */
 export async function runBuild(ports: RebuildPorts, name: string, id: string, steps: BuildSteps): Promise<void> {
   const work = buildWork(ports, name, id);
 
   async function run<Result>(step: string, act: () => Promise<Result>): Promise<Result> {
-    const outcome = await steps.do(step, () => settled(act));
+    const outcome = await steps.do(step, (isLastTry) => tried(act, isLastTry));
     if (outcome.outcome === 'over') throw new BuildOver(step);
     if (outcome.outcome === 'failed') throw new BuildFailed(outcome.why);
     return outcome.result;
+  }
+
+  /** One try of a step. What it met is written down, whether it is tried again or that was the last time. */
+  async function tried<Result>(act: () => Promise<Result>, isLastTry: boolean): Promise<StepOutcome<Result>> {
+    try {
+      return await settled(act);
+    } catch (error) {
+      const why = { message: String(error) };
+      if (isLastTry) return { outcome: 'failed', why };
+      await work.noteTrouble(why);
+      throw error;
+    }
   }
 
   /** Brings up every stream that is further in the other slot (in a first build: in the archive), until a whole pass finds none. */
@@ -89,8 +102,8 @@ export async function runBuild(ports: RebuildPorts, name: string, id: string, st
     if (verdict === 'swap') await run('swap', () => work.swap());
   } catch (error) {
     if (error instanceof BuildOver) return;
-    const why = error instanceof BuildFailed ? error.why : { message: String(error) };
-    await steps.do('write down why it failed', () => work.fail(why));
+    if (!(error instanceof BuildFailed)) throw error;
+    await steps.do('write down why it failed', () => work.fail(error.why));
   }
 }
 

@@ -79,12 +79,12 @@ export class SimulatedBuilds implements BuildRunner {
     const { scheduler } = this.#world;
     const sleep = (ms: number) => new Promise<void>((resolve) => void scheduler.setTimer(ms, resolve));
     return {
-      async do<Result>(name: string, run: () => Promise<Result>): Promise<Result> {
+      async do<Result>(name: string, run: (isLastTry: boolean) => Promise<Result>): Promise<Result> {
         const before = results.get(name);
         if (before !== undefined) return JSON.parse(before) as Result;
         for (let tries = 1; ; tries += 1) {
           try {
-            const result = await run();
+            const result = await run(tries >= STEP_TRIES);
             await scheduler.call(`step: ${name}`, async () => undefined);
             results.set(name, JSON.stringify(result ?? null));
             return result;

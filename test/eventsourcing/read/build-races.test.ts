@@ -70,16 +70,9 @@ describe('a step of clearing that is still alive (timed out, or of another insta
       const result = await run();
       throw Object.assign(new Error('the step had timed out: its result is dropped'), { result });
     });
-    const zombie = work(
-      name,
-      id,
-      {
-        ...zombieSteps.steps,
-        do: (step, run) =>
-          step.startsWith('write') ? Promise.resolve(undefined as never) : zombieSteps.steps.do(step, run),
-      },
-      { databaseOf: (group) => (group === tallyBoard.group ? slow.database : system.builds.databaseOf(group)) },
-    );
+    const zombie = work(name, id, zombieSteps.steps, {
+      databaseOf: (group) => (group === tallyBoard.group ? slow.database : system.builds.databaseOf(group)),
+    }).catch(() => undefined);
     await atFirst.opened;
     const { steps } = stepsHere(async (step, run) => {
       if (step.startsWith('replay')) {

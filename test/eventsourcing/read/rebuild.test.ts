@@ -217,6 +217,51 @@ describe('a rebuild', () => {
     await expectSlotsAlike();
   });
 
+  it('says what its last try met while it goes on trying, and forgets it once it is past that', async () => {
+    await tallies(2, 2);
+    const id = await order();
+    const away = new Error('no such table: tally_board_b');
+    let tries = 0;
+    const { steps } = stepsHere(async (step, run) => {
+      if (!step.startsWith('replay')) return run();
+      await expect(run(false)).rejects.toThrow(away);
+      expect(await buildOf(database, name, id)).toMatchObject({
+        state: 'building',
+        error: { message: String(away) },
+      });
+      return run(false);
+    });
+    await work(name, id, steps, {
+      catchUp: (...args) => {
+        tries += 1;
+        return tries === 1 ? Promise.reject(away) : system.builds.catchUp(...args);
+      },
+    });
+    expect(await buildOf(database, name, id)).toMatchObject({ state: 'swapped', error: null });
+  });
+
+  it('fails with what its last try of all met', async () => {
+    await tallies(1, 1);
+    const id = await order();
+    await work(name, id, stepsHere().steps, { catchUp: () => Promise.reject(new Error('no such table')) });
+    expect(await buildOf(database, name, id)).toMatchObject({
+      state: 'failed',
+      error: { message: 'Error: no such table' },
+    });
+  });
+
+  it('is not failed by whoever stops its steps', async () => {
+    const id = await order();
+    const { steps } = stepsHere((step, run) => {
+      if (step === 'join') throw new Error('Aborting engine: User called pause');
+      return run();
+    });
+    await expect(work(name, id, steps)).rejects.toThrow('User called pause');
+    expect(await buildOf(database, name, id)).toMatchObject({ state: 'building', error: null });
+    await work(name, id);
+    expect(await stateOf(id)).toBe('swapped');
+  });
+
   it('goes on where it was when it is begun again after a crash', async () => {
     await tallies(5, 4);
     for (const crashAt of [
@@ -234,13 +279,8 @@ describe('a rebuild', () => {
         if (step.startsWith(crashAt)) throw new Error('killed');
         return result;
       });
-      // Whatever catches the error dies with the process.
-      const killed = work(name, id, {
-        ...crashing.steps,
-        do: (step, run) =>
-          step.startsWith('write down') ? Promise.reject(new Error('killed')) : crashing.steps.do(step, run),
-      });
-      await expect(killed).rejects.toThrow('killed');
+      await expect(work(name, id, crashing.steps)).rejects.toThrow('killed');
+      expect(await stateOf(id)).toMatch(crashAt === 'swap' ? 'swapped' : /ing$/);
       await work(name, id);
       expect(await stateOf(id), crashAt).toBe('swapped');
       await expectSlotsAlike();
