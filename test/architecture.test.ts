@@ -268,3 +268,23 @@ test('only src/bindings.ts and src/runtime.ts take a resource of the platform by
   );
   expect(users.map(([path]) => path).toSorted()).toEqual(['src/bindings.ts', 'src/runtime.ts']);
 });
+
+describe('docs/operations.md', () => {
+  const [operations = ''] = Object.values(
+    import.meta.glob('../docs/operations.md', { query: '?raw', import: 'default', eager: true }),
+  );
+  const firstArguments = Object.values(sources).flatMap((source) =>
+    [...withoutComments(source).matchAll(/\b(?:report|log)\(([^,)]*)/g)].map(([, argument = '']) => argument),
+  );
+  const events = firstArguments.flatMap((argument) =>
+    [...argument.matchAll(/'([a-z-]+\.[a-z-]+|command|internal-error)'/g)].map(([, event = '']) => event),
+  );
+
+  test.each([...new Set(events)].toSorted())('says what the log line "%s" means', (event) => {
+    expect(operations).toContain(`\`${event}\``);
+  });
+
+  test('is held against all lines that there are', () => {
+    expect(events.length).toBeGreaterThan(35);
+  });
+});
