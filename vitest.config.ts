@@ -1,6 +1,9 @@
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
+/** What test/conformance/fuzz.test.ts sends: how many requests, of which seed, and of these perhaps only one. */
+const { FUZZ_REQUESTS, FUZZ_SEED = String(Date.now() % 1_000_000), FUZZ_PATH = '' } = process.env;
+
 export default defineConfig({
   plugins: [
     cloudflareTest(async () => ({
@@ -15,6 +18,7 @@ export default defineConfig({
           OPERATIONS_KEY: 'an-operations-key-for-tests',
           BUILD_GRACE_S: '0',
           CORS_ORIGINS: 'https://shop.example https://desk.example',
+          FUZZ: { requests: Number(FUZZ_REQUESTS ?? 660), seed: Number(FUZZ_SEED), path: FUZZ_PATH },
           TEST_MIGRATIONS_SERVING: await readD1Migrations('migrations/serving'),
           TEST_MIGRATIONS_REPORTING: await readD1Migrations('migrations/reporting'),
         },
@@ -31,6 +35,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     // The log lines of a test are worth reading only when it fails.
-    silent: 'passed-only',
+    silent: FUZZ_REQUESTS === undefined ? 'passed-only' : false,
+    onConsoleLog: (text) => !text.startsWith('{"event":'),
   },
 });

@@ -10,6 +10,8 @@ declare global {
     interface Env extends WorkerEnv {
       readonly TEST_MIGRATIONS_SERVING: D1Migration[];
       readonly TEST_MIGRATIONS_REPORTING: D1Migration[];
+      /** Not in the simulation: what `fuzz.test.ts` sends. */
+      readonly FUZZ: { readonly requests: number; readonly seed: number; readonly path: string };
       /** Only in the simulation: what D1 would serve reads from. */
       readonly SERVING_REPLICA: D1Database;
       readonly REPORTING_REPLICA: D1Database;

@@ -29,6 +29,14 @@ const HOST = 'https://openapi.test';
 const TRANSPORT = /^(access-control-.*|vary|content-type|content-length|allow)$/;
 const METHODS_WITHOUT_BODY = ['HEAD', 'OPTIONS'];
 
+/** Letters, digits and what else needs no code mean the same when they have one (RFC 3986, section 6.2.2.2). */
+function withoutNeedlessCodes(path: string): string {
+  return path.replaceAll(/%[0-9A-Fa-f]{2}/g, (code) => {
+    const character = String.fromCharCode(Number.parseInt(code.slice(1), 16));
+    return /[\w\-.~]/.test(character) ? character : code;
+  });
+}
+
 setShouldValidateFormat(true);
 let serial = 0;
 
@@ -113,9 +121,9 @@ export function declaredAnswers(document: OpenApiDocument) {
     return [...allowFaults, ...codeFaults, ...(await faultsOf(['components', 'schemas', 'Problem'], problem))];
   }
 
-  /** What was accepted, or refused for another reason than its form, has the form that the document declares. */
+  /** What was accepted, or refused for another reason than its form and after it was looked at, has the form that the document declares. */
   async function requestFaults(place: readonly string[], { path, body, answer }: Exchange): Promise<readonly string[]> {
-    if ([400, 413, 415].includes(answer.status) || answer.status >= 500) return [];
+    if ([400, 401, 404, 413, 415].includes(answer.status) || answer.status >= 500) return [];
     const schema = [...place, 'requestBody', 'content', 'application/json', 'schema'];
     const faults =
       at(schema) && typeof body === 'string' && body !== '' ? await faultsOf(schema, JSON.parse(body)) : [];
@@ -128,7 +136,7 @@ export function declaredAnswers(document: OpenApiDocument) {
 
   async function allFaults(exchange: Exchange): Promise<readonly string[]> {
     const { method, answer } = exchange;
-    const path = new URL(HOST + exchange.path).pathname;
+    const path = withoutNeedlessCodes(new URL(HOST + exchange.path).pathname);
     // A literal path wins over one with parameters.
     const operation = operations
       .filter(({ matches }) => matches.test(path))

@@ -1,0 +1,138 @@
+import fc from 'fast-check';
+
+import { asOperator } from '../../support/api.ts';
+import { type Breakage, breakagesOf } from './breakages.ts';
+import { place } from './cast.ts';
+import { goodHeader } from './header-values.ts';
+import type { Operation } from './operations.ts';
+import { type ByName, type Schema, valuesOf } from './schema-values.ts';
+
+/** A request as it was thought up: one that the document allows, and what shall be broken of it. */
+export interface WantedRequest {
+  readonly method: string;
+  /** Of the document; with values of `params` in the place of its parameters. */
+  readonly template: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+  readonly breakages: readonly Breakage[];
+}
+
+const number = fc.nat(40);
+
+/** Values that the document describes in words, or that have to exist for a request to get anywhere. */
+const byName =
+  (operation: Operation): ByName =>
+  (name) => {
+    const existing = (kind: string, otherwise: fc.Arbitrary<string>) =>
+      fc.oneof(
+        { weight: 9, arbitrary: number.map((index) => place(kind, index)) },
+        { weight: 1, arbitrary: otherwise },
+      );
+    switch (name) {
+      case 'productId':
+        return existing('product', fc.uuid());
+      case 'orderId':
+        return existing('order', fc.uuid());
+      case 'stream':
+        return operation.template.includes('/dead-letters/')
+          ? existing('stopped-stream', fc.constant('order-x'))
+          : existing('stream', fc.constantFrom('order-x', 'unheard-1'));
+      case 'name':
+        // Where something of a projection is named too, it has to be that projection's.
+        if (operation.template.includes('/rebuilds/')) return existing('built', fc.constant('dashboard'));
+        if (operation.template.includes('/dead-letters/')) return existing('stopped', fc.constant('dashboard'));
+        return existing('projection', fc.constantFrom('nonesuch', '__proto__'));
+      case 'id':
+        return operation.template.includes('rebuilds')
+          ? existing('build', fc.uuid())
+          : existing('group', fc.constant('0'));
+      case 'code':
+        return existing('code', fc.constant('nonesuch'));
+      case 'sku':
+        // A new one where it has to be new, else one that there is.
+        return operation.name === 'POST /products'
+          ? fc.oneof({ weight: 9, arbitrary: fc.uuid() }, { weight: 1, arbitrary: existing('sku', fc.uuid()) })
+          : existing('sku', fc.uuid());
+      case 'currency':
+        return fc.constantFrom('EUR', 'EUR', 'EUR', 'USD', 'JPY');
+      case 'amount':
+        // Zero and below are well-formed as well: the domain refuses them.
+        return fc.oneof(
+          { weight: 6, arbitrary: fc.integer({ min: 1, max: 9_000_000_000 }) },
+          { weight: 1, arbitrary: fc.integer({ min: -10, max: 1 }) },
+        );
+      case 'asOf':
+        return fc.constantFrom('0', '1', '2', '99', '2026-11-23T09:00:00Z', '2126-11-23T09:00:00.000+14:00');
+      case 'cursor':
+      case 'after':
+        return number.map((index) => place('cursor', index));
+      default:
+        return undefined;
+    }
+  };
+
+/** Requests for one operation: about a third as the document allows them, the others broken in up to three ways. */
+export function requestsFor(
+  operation: Operation,
+  components: Readonly<Record<string, Schema>>,
+): fc.Arbitrary<WantedRequest> {
+  const { method, template, pathParameters, queryParameters, headers, body, asksForKey } = operation;
+  const values = (schema: Schema, name: string) => valuesOf(schema, components, byName(operation), name);
+  const params = pathParameters.map(([name, schema]) => [name, values(schema, name)] as const);
+  const query = queryParameters.map(({ name, schema }) => [name, values(schema, name)] as const);
+  const known = headers.filter((name) => name in goodHeader);
+  const breakage = breakagesOf({ queryNames: queryParameters.map(({ name }) => name), hasBody: body !== undefined });
+  const bodies = body && values(body.schema, '');
+  return fc
+    .record({
+      method: fc.constant(method),
+      template: fc.constant(template),
+      params: fc.record(Object.fromEntries(params)) as fc.Arbitrary<Record<string, string>>,
+      query: fc.record(Object.fromEntries(query), {
+        requiredKeys: queryParameters.filter(({ required }) => required).map(({ name }) => name),
+      }),
+      headers: fc
+        .subarray(known, { maxLength: Math.min(known.length, 3) })
+        .chain((chosen) => fc.record(Object.fromEntries(chosen.map((name) => [name, goodHeader[name]])) as object))
+        .map((chosen) => ({ ...(asksForKey && { Authorization: asOperator['Authorization'] ?? '' }), ...chosen })),
+      ...(bodies && { body: body.isOptional ? fc.option(bodies, { nil: undefined }) : bodies }),
+      breakages: fc.oneof(
+        { weight: 2, arbitrary: fc.constant([]) },
+        { weight: 2, arbitrary: fc.tuple(breakage) },
+        { weight: 1, arbitrary: fc.array(breakage, { minLength: 2, maxLength: 3 }) },
+      ),
+    })
+    .map(agreeing);
+}
+
+/** Requests for paths of all kinds, hardly ever one that there is. */
+export const requestsAnywhere: fc.Arbitrary<WantedRequest> = fc.record({
+  method: fc.constantFrom('GET', 'POST', 'DELETE', 'PUT', 'HEAD', 'OPTIONS'),
+  template: fc
+    .array(
+      fc.oneof(
+        fc.constantFrom('orders', 'products', 'streams', 'events', 'history', 'problems', 'projections', 'rebuilds'),
+        fc.constantFrom('..', '.', '%2f', '%', '%zz', '%00', '', 'search', '__proto__', '*', ':orderId', '{orderId}'),
+        fc.webSegment(),
+        fc.uuid(),
+      ),
+      { maxLength: 5 },
+    )
+    .map((segments) => `/${segments.join('/')}`),
+  params: fc.constant({}),
+  query: fc.constant({}),
+  headers: fc.constant({ Authorization: asOperator['Authorization'] ?? '' }),
+  breakages: fc.array(breakagesOf({ queryNames: [], hasBody: false }), { minLength: 1, maxLength: 2 }),
+});
+
+/** Without what the document says in words that it does not go together: two ways to name a version. */
+function agreeing(request: WantedRequest): WantedRequest {
+  const { 'X-Version': version, 'If-Match': tag, ...others } = request.headers;
+  if ('asOf' in request.query || (version === undefined && tag === undefined)) return { ...request, headers: others };
+  return {
+    ...request,
+    headers: version === undefined ? { ...others, 'If-Match': tag ?? '' } : { ...others, 'X-Version': version },
+  };
+}
