@@ -1,0 +1,192 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+
+import { domain } from '../../src/domain.ts';
+import type { StoredEvent } from '../../src/eventsourcing/event.ts';
+import { inMemoryReadModel } from '../../src/eventsourcing/testing/in-memory-read-model.ts';
+import { categoryOf } from '../../src/eventsourcing/stream.ts';
+import { post } from '../support/api.ts';
+import { system } from '../support/system.ts';
+import { type ObjectStorage, dump, restore } from './object-storage.ts';
+import { shapeOf } from './shape.ts';
+import { type Creation, type WrittenStream, writtenToday } from './written-today.ts';
+
+/*
+ * What objects stored, as each released schema version wrote it, and what has to come of it for ever. A file in logs/ is never changed: its
+ * name ends with a hash of it. Files in made/ follow the states and the read models of today.
+ */
+
+interface Made {
+  /** The command that created the stream: sent again, it is recognised. */
+  readonly created?: Creation;
+  readonly version: number;
+  readonly state: object;
+  /** By projection: the rows of its tables. */
+  readonly rows: Readonly<Record<string, unknown>>;
+}
+
+const logs = files(import.meta.glob('./logs/*.json', { query: '?raw', import: 'default', eager: true }));
+const made = files(import.meta.glob('./made/*.json', { query: '?raw', import: 'default', eager: true }));
+
+const aggregates = domain.map(({ aggregate }) => aggregate);
+const projections = domain.flatMap((module) => module.projections);
+
+const events = new Map<string, readonly StoredEvent[]>();
+let today: readonly WrittenStream[];
+let eventsOfToday: readonly StoredEvent[];
+
+/** Text by name, without folder and extension. */
+function files(found: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
+  return new Map(Object.entries(found).map(([path, text]) => [/([^/]+)\.json$/.exec(path)?.[1] ?? '', text]));
+}
+
+/** A log's name without its hash, as the file in made/ has it. */
+function plain(name: string): string {
+  return name.split('.')[0] ?? '';
+}
+
+async function hashOf(text: string): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
+  return Array.from(digest.subarray(0, 4), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+beforeAll(async () => {
+  for (const [name, text] of logs) {
+    const storage = JSON.parse(text) as ObjectStorage;
+    await restore(storage);
+    events.set(name, (await system.aggregates.load(storage.stream, 1, 1_000)).events);
+  }
+  today = await writtenToday();
+  const pages = await Promise.all(today.map(({ stream }) => system.aggregates.load(stream, 1, 1_000)));
+  eventsOfToday = pages.flatMap((page) => page.events);
+});
+
+function expected(name: string): Made {
+  const text = made.get(plain(name));
+  if (text === undefined) throw new Error(`test/golden/made/${plain(name)}.json says what comes of it`);
+  return JSON.parse(text) as Made;
+}
+
+/** What today's code makes of a stream. */
+async function madeOf(stored: readonly StoredEvent[], created?: Creation): Promise<Made> {
+  const [first] = stored;
+  if (!first) throw new Error('an empty log');
+  const now = await system.aggregates.state(first.stream);
+  const following = projections.filter(({ follows }) => Object.hasOwn(follows, categoryOf(first.stream)));
+  const rows = following.map((projection) => {
+    const model = inMemoryReadModel(projection);
+    for (const event of stored) model.apply([event]);
+    return [projection.name, model.tables()] as const;
+  });
+  return asJson({
+    ...(created && { created }),
+    version: now?.version ?? 0,
+    state: now?.state ?? {},
+    rows: Object.fromEntries(rows),
+  });
+}
+
+function asJson<Value>(value: Value): Value {
+  return JSON.parse(JSON.stringify(value)) as Value;
+}
+
+describe.each([...logs.keys()])('what was stored as %s', (name) => {
+  it('was never changed: what is written otherwise goes into a file of its own', async () => {
+    expect(`${plain(name)}.${await hashOf(logs.get(name) ?? '')}`).toBe(name);
+  });
+
+  it('folds to the state that it has always had, from a snapshot and from its first event', async () => {
+    const { state, version } = expected(name);
+    const { stream } = JSON.parse(logs.get(name) ?? '') as ObjectStorage;
+    expect(asJson(await system.aggregates.state(stream))).toStrictEqual({ version, state });
+    expect(asJson(await system.aggregates.state(stream, { version }))).toStrictEqual({ version, state });
+  });
+
+  it('gives every read model the rows that it has always given', async () => {
+    const { rows } = await madeOf(events.get(name) ?? []);
+    expect(rows).toStrictEqual(expected(name).rows);
+  });
+
+  const { created } = JSON.parse(made.get(plain(name)) ?? '{}') as Partial<Made>;
+  it.runIf(created !== undefined)('is what its command has created, when that is sent again', async () => {
+    if (!created) throw new Error('there is no such command');
+    const answer = await post(created.path, created.body, { 'Idempotency-Key': created.key });
+    expect([answer.status, answer.headers.get('Idempotency-Replayed')]).toEqual([201, 'true']);
+    const { stream } = JSON.parse(logs.get(name) ?? '') as ObjectStorage;
+    expect(stream.endsWith(`-${answer.headers.get('Location')?.split('/').at(-1)}`)).toBe(true);
+  });
+});
+
+describe('the files', () => {
+  it('have every event type in every schema version, and a snapshot of every state', async () => {
+    const old = [...events.values()].flat();
+    const snapshots = new Set(
+      [...logs.values()].flatMap((text) => {
+        const { stream, tables } = JSON.parse(text) as ObjectStorage;
+        return (tables['snapshot']?.rows ?? []).map((row) => `${categoryOf(stream)} ${row['state_version']}`);
+      }),
+    );
+    const missing = aggregates.flatMap(({ category, events: types, stateVersion }) => [
+      ...Object.entries(types).flatMap(([type, upcasters]) =>
+        [...upcasters, undefined].flatMap((_, index) => {
+          const isThere = old.some((event) => event.type === type && event.schemaVersion === index + 1);
+          return isThere ? [] : [{ what: `${type} ${index + 1}`, stream: writerOf(type) }];
+        }),
+      ),
+      ...(snapshots.has(`${category} ${stateVersion}`)
+        ? []
+        : [
+            {
+              what: `a snapshot of ${category} ${stateVersion}`,
+              stream: today.find((written) => categoryOf(written.stream) === category),
+            },
+          ]),
+    ]);
+    const [first] = missing;
+    if (first)
+      throw new Error(`${missing.map(({ what }) => what).join(', ')}: not there. ${await filesFor(first.stream)}`);
+  });
+
+  it('have the shape in which each event is written today', () => {
+    const old = [...events.values()].flat();
+    for (const { events: types } of aggregates) {
+      for (const [type, upcasters] of Object.entries(types)) {
+        const of = (all: readonly StoredEvent[]) =>
+          shapeOf(
+            all
+              .filter((event) => event.type === type && event.schemaVersion === upcasters.length + 1)
+              .map(({ data }) => data),
+          );
+        expect(
+          of(eventsOfToday),
+          `${type} is written otherwise than its schema version ${upcasters.length + 1} was: append an upcaster`,
+        ).toEqual(of(old));
+      }
+    }
+  });
+
+  it('say what comes of each log, and of no other', () => {
+    expect([...made.keys()].toSorted()).toEqual([...logs.keys()].map(plain).toSorted());
+  });
+});
+
+function writerOf(type: string): WrittenStream | undefined {
+  const { stream } = eventsOfToday.find((event) => event.type === type) ?? {};
+  return today.find((written) => written.stream === stream);
+}
+
+/** What to save so that a released event is there for ever. */
+async function filesFor(written: WrittenStream | undefined): Promise<string> {
+  if (!written) return 'No command in written-today.ts writes it: add one.';
+  const log = `${JSON.stringify(await dump(written.stream), null, 2)}\n`;
+  const category = categoryOf(written.stream);
+  const number = [...logs.keys()].filter((name) => name.startsWith(`${category}-`)).length + 1;
+  const { events: stored } = await system.aggregates.load(written.stream, 1, 1_000);
+  const outcome = `${JSON.stringify(await madeOf(stored, written.created), null, 2)}\n`;
+  return [
+    'Save these, the first as it is to the last byte; and see that the second says what has to come of it.',
+    `── test/golden/logs/${category}-${number}.${await hashOf(log)}.json`,
+    log,
+    `── test/golden/made/${category}-${number}.json`,
+    outcome,
+  ].join('\n');
+}

@@ -1,0 +1,55 @@
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
+
+import type { StreamId } from '../../src/eventsourcing/stream.ts';
+import { objectOf, system } from '../support/system.ts';
+
+type Value = string | number | null;
+
+/** All that an object has stored: its tables as that release of the code made them, and their rows. */
+export interface ObjectStorage {
+  readonly stream: StreamId;
+  readonly tables: Readonly<Record<string, { readonly sql: string; readonly rows: readonly Record<string, Value>[] }>>;
+}
+
+/** Puts into a stream's object, which has nothing yet, what an earlier release stored; the object then starts cold. */
+export async function restore({ stream, tables }: ObjectStorage): Promise<void> {
+  await runInDurableObject(objectOf(stream), (_object, { storage: { sql } }) => {
+    for (const [name, { sql: declaration, rows }] of Object.entries(tables)) {
+      sql.exec(declaration);
+      for (const row of rows) {
+        const columns = Object.keys(row);
+        sql.exec(
+          `INSERT INTO ${name} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`,
+          ...Object.values(row),
+        );
+      }
+    }
+  });
+  await evictDurableObject(objectOf(stream));
+}
+
+/** What a stream's object stores, with a snapshot of the version before the last, as objects keep one from time to time. */
+export async function dump(stream: StreamId): Promise<ObjectStorage> {
+  const { head, events } = await system.aggregates.load(stream, 1, 1_000);
+  const version = Math.max(head - 1, 1);
+  const kept = await system.aggregates.state(stream, { version });
+  const snapshot = {
+    only: 1,
+    state_version: system.registry.typeOf(stream).stateVersion,
+    version,
+    event_id: events[version - 1]?.id ?? '',
+    state: JSON.stringify(kept?.state),
+  };
+  return runInDurableObject(objectOf(stream), (_object, { storage: { sql } }) => {
+    const declared = sql.exec<{ name: string; sql: string }>(
+      `SELECT name, sql FROM sqlite_master WHERE type = 'table'`,
+    );
+    const own = declared.toArray().filter(({ name }) => !name.startsWith('_cf'));
+    const tables = own.map(({ name, sql: declaration }) => {
+      const rows =
+        name === 'snapshot' ? [snapshot] : sql.exec<Record<string, Value>>(`SELECT * FROM ${name}`).toArray();
+      return [name, { sql: declaration, rows: name === 'delivery' ? [] : rows }] as const;
+    });
+    return { stream, tables: Object.fromEntries(tables) };
+  });
+}
