@@ -1,222 +1,245 @@
 /**
- * Kills the whole server again and again while it is being filled, and demands that nothing acknowledged is lost, nothing is done twice,
- * and both read models end up equal to the log.
+ * Kills the whole server again and again, at any moment, while several client processes write and read; some of these are killed too, and
+ * read models are being rebuilt. Nothing acknowledged is lost, every key has one outcome, and every read model ends up equal to the logs.
+ *
+ * `PROCESS_TEST_KILLS` says how often, `PROCESS_TEST_SEED` which moments.
  */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type TestContext, test } from 'node:test';
 
 import { type Api, apiClient, atOnce, retrying } from '../../scripts/api-client.ts';
-import { type Money, type Season, countWrites, planSeason } from '../../scripts/seed/season.ts';
+import { type Build, buildOf, startBuild } from '../../scripts/projections/builds.ts';
+import { chanceOf } from '../../scripts/seed/chance.ts';
 import type { LoggedEvent, Resource } from './support/fold.ts';
-import { expectOk, pathOf, readAgainstLog, readList } from './support/reading.ts';
-import { ROOT, freePort, startServer, until } from './support/server.ts';
+import { type Answered, type Sent, pendingOf } from './support/journal.ts';
+import { expectOk, readAgainstLog, readList } from './support/reading.ts';
+import { runScript } from './support/scripts.ts';
+import { type RunningServer, freePort, startServer, until } from './support/server.ts';
+import { type Shoppers, startShoppers } from './support/shoppers.ts';
+import { dashboardOf } from './support/sums.ts';
 
-const KILLS = Number(process.env['PROCESS_TEST_KILLS'] ?? 3);
-const ORDERS = Number(process.env['PROCESS_TEST_ORDERS'] ?? 300);
-const PRODUCTS = 40;
+const KILLS = Number(process.env['PROCESS_TEST_KILLS'] ?? 4);
 const SEED = Number(process.env['PROCESS_TEST_SEED'] ?? Date.now() % 1_000_000);
+const CLIENTS = 4;
+const PRODUCTS = 12;
+/** How many answers a life of the server gives before it may be killed. */
+const ANSWERS = { atLeast: 10, atMost: 120 };
+const REBUILT = ['order-search', 'dashboard', 'order-lookup', 'order-analytics', 'product-catalog'] as const;
 
-/** One line of the seed's journal: a write that was acknowledged. */
+/** A command that was acknowledged. */
 interface Acknowledged {
-  readonly stream: string;
-  readonly version: number;
-  readonly idempotencyKey: string;
-  readonly isReplayed: boolean;
+  readonly sent: Sent;
+  readonly answered: Answered;
 }
 
-test(`survives SIGKILL of every process, ${KILLS} times while it is filled`, { timeout: 20 * 60_000 }, async (t) => {
+test(`survives SIGKILL of every process, at any moment, ${KILLS} times`, { timeout: 60 * 60_000 }, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-kill-'));
-  const port = await freePort();
-  const season = planSeason({ seed: SEED, products: PRODUCTS, orders: ORDERS });
-  const api = apiClient(`http://localhost:${port}`);
-  t.diagnostic(`seed ${SEED}, ${countWrites(season)} writes, files in ${folder}`);
+  const port = await freePort(8835);
+  const chance = chanceOf(`kills ${SEED}`);
+  const between = (from: number, to: number) => from + Math.floor(chance.number() * (to - from + 1));
+  t.diagnostic(`seed ${SEED}, files in ${folder}`);
 
   let isDone = false;
-  let server = await startServer({ port, folder });
-  const journal = join(folder, 'journal.jsonl');
-  let filling = fill(api, folder, journal);
+  let server: RunningServer = await startServer({ port, folder });
+  const api = apiClient(server.url);
+  const skus = await createProducts(api);
+  const shoppers = startShoppers({ url: server.url, folder, count: CLIENTS, seed: SEED, skus });
   t.after(async () => {
-    filling.kill();
+    await shoppers.kill();
     await server.stop();
     if (isDone) await rm(folder, { recursive: true, maxRetries: 5 });
-    else t.diagnostic(`The server's log and its storage are in ${folder}`);
+    else t.diagnostic(`The server's log, its storage and the clients' journals are in ${folder}`);
   });
 
-  for (const [index, after] of momentsOf(season).entries()) {
-    await until(`the seed has written ${after} times`, 120_000, () => {
-      assert.equal(filling.exitCode, null, `the seed goes on: ${seedLog(folder)}`);
-      return read(journal).length >= after;
+  const builds: { readonly projection: string; readonly id: string; readonly killedAt: number }[] = [];
+  const startedAt = performance.now();
+  for (let round = 1; round <= KILLS; round += 1) {
+    const wanted = shoppers.answers() + between(ANSWERS.atLeast, ANSWERS.atMost);
+    await until(`${wanted} commands are answered`, 180_000, () => {
+      shoppers.demandAlive();
+      return shoppers.answers() >= wanted;
     });
-    // Every other time the client dies too, and a new one has to find its way.
-    const isClientKilled = index % 2 === 1;
-    if (isClientKilled) filling.kill('SIGKILL');
+    const projection = chance.oneOf(REBUILT);
+    // In two of three rounds something is being rebuilt when the kill comes.
+    const starting = round % 3 === 0 ? undefined : startBuild(api, projection, {});
+    await sleep(between(0, starting ? 900 : 300));
+    const killedAt = Date.now();
     await server.kill();
+    const victim = chance.number() < 0.3 ? between(0, CLIENTS - 1) : undefined;
+    if (victim !== undefined) await shoppers.killOne(victim);
     server = await startServer({ port, folder });
+    if (starting) builds.push({ projection, id: (await starting).build.id, killedAt });
     t.diagnostic(
-      `killed after ${after} writes${isClientKilled ? ', the client too' : ''}; answered again after ${ms(server.startedInMs)}`,
+      `${round}: killed after ${shoppers.answers()} answers${starting ? `, while ${projection} was being rebuilt` : ''}` +
+        `${victim === undefined ? '' : `, and client ${victim}`}; answered again after ${ms(server.startedInMs)}`,
     );
-    if (!isClientKilled) continue;
-    await caughtUp(t, api, read(journal));
-    filling = fill(api, folder, journal);
   }
-  assert.equal(await exitCodeOf(filling), 0, seedLog(folder));
-  t.diagnostic(seedLog(folder).trim().split('\n').slice(-3).join(' | '));
-  t.diagnostic(`${countLostAnswers(read(journal))} commands were done though their first answer was lost`);
 
-  await caughtUp(t, api, read(journal));
-  await demandEverything(api, season, read(journal));
-
-  const again = join(folder, 'again.jsonl');
-  assert.equal(await exitCodeOf(fill(api, folder, again)), 0, seedLog(folder));
-  assert.deepEqual(
-    outcomesOf(read(again)),
-    outcomesOf(read(journal)),
-    'the same commands again give the same outcomes',
-  );
-  await demandEverything(api, season, read(journal));
+  await shoppers.stop();
+  t.diagnostic(`${KILLS} kills in ${ms(performance.now() - startedAt)}`);
+  assert.deepEqual(shoppers.complaints().slice(0, 5), [], 'no client saw what it must not see');
+  const acknowledged = tellOutcomes(t, shoppers);
+  await demandBuildsEnded(t, api, builds);
+  const folds = await demandLogs(api, acknowledged, skus.length);
+  await demandReadModels(t, api, folds);
+  const verified = await runScript('verify', '--all', '--url', server.url);
+  assert.equal(verified.exitCode, 0, verified.said);
+  await demandSameOutcomes(t, api, acknowledged);
   isDone = true;
 });
 
-/** Everything that has to hold once the whole season has been acknowledged. */
-async function demandEverything(api: Api, season: Season, journal: readonly Acknowledged[]): Promise<void> {
-  const heads = headsOf(journal);
+async function createProducts(api: Api): Promise<readonly string[]> {
+  const skus = Array.from({ length: PRODUCTS }, (_, index) => `KILL-${SEED}-${index}`);
+  for (const sku of skus) {
+    const price = { amount: 500, currency: 'EUR' };
+    expectOk(await api.post('/products', { name: `Signal flag ${sku}`, price, category: 'flags', sku }));
+  }
+  return skus;
+}
+
+/** Each key with its one outcome; and what became of the commands whose answer was lost. */
+function tellOutcomes(t: TestContext, shoppers: Shoppers): readonly Acknowledged[] {
+  const lines = shoppers.lines();
+  assert.deepEqual(pendingOf(lines), [], 'nothing is left without an answer');
+  const sent = new Map(lines.flatMap((line) => (line.kind === 'sent' ? [[line.key, line] as const] : [])));
+  const outcomes = new Map<string, Answered>();
+  for (const line of lines) {
+    if (line.kind !== 'answered') continue;
+    const other = outcomes.get(line.key) ?? line;
+    const outcome = ({ status, stream, version }: Answered) => ({ status, stream, version });
+    assert.deepEqual(outcome(line), outcome(other), `${line.key} always has the same outcome`);
+    outcomes.set(line.key, line);
+  }
+  const all = [...outcomes].map(([key, answered]) => ({ sent: sent.get(key) as Sent, answered }));
+  const lost = all.filter(({ answered }) => answered.unanswered > 0);
+  const wereDone = lost.filter(({ answered }) => answered.isReplayed);
+  t.diagnostic(
+    `${all.length} commands by ${CLIENTS} clients, all acknowledged in the end. ${lost.length} had no answer at first: ` +
+      `${wereDone.length} of them had been done, ${lost.length - wereDone.length} were done by a later try`,
+  );
+  return all;
+}
+
+/** Every build has come to an end: it was swapped, or it says why not. */
+async function demandBuildsEnded(
+  t: TestContext,
+  api: Api,
+  builds: readonly { readonly projection: string; readonly id: string; readonly killedAt: number }[],
+): Promise<void> {
+  const ended = new Map<string, Build>();
+  for (const { projection, id } of builds) {
+    await until(`the build ${id} of ${projection} has ended`, 300_000, async () => {
+      const build = await buildOf(api, projection, id);
+      ended.set(id, build);
+      return build.endedAt !== null;
+    });
+  }
+  const inFlight = builds.filter(({ id, killedAt }) => {
+    const { startedAt, endedAt } = ended.get(id) as Build;
+    return Date.parse(startedAt) <= killedAt && Date.parse(endedAt ?? '') >= killedAt;
+  });
+  const byState = Object.groupBy(ended.values(), ({ state }) => state);
+  const counts = Object.entries(byState).map(([state, some]) => `${some.length} ${state}`);
+  t.diagnostic(`${ended.size} rebuilds: ${counts.join(', ')}; ${inFlight.length} kills came while one was under way`);
+  for (const { id, projection, state, error, differences } of ended.values()) {
+    if (state === 'swapped') continue;
+    t.diagnostic(`the build of ${projection} ${state}: ${error?.message}`);
+    assert.equal(
+      state,
+      'failed',
+      `the build ${id} of ${projection} was swapped or has failed: ${JSON.stringify(differences)}`,
+    );
+    assert.ok((error?.message ?? '') !== '', `the build ${id} of ${projection} says why it failed`);
+  }
+}
+
+/** Every acknowledged command is in its log, at its version, and nothing else is; each resource equals the fold of its log. */
+async function demandLogs(
+  api: Api,
+  acknowledged: readonly Acknowledged[],
+  productsCreated: number,
+): Promise<ReadonlyMap<string, Resource>> {
   const folds = new Map<string, Resource>();
   const logs = new Map<string, readonly LoggedEvent[]>();
-  await atOnce(8, heads, async ([stream, version]) => {
-    const path = pathOf(stream);
-    const acknowledged = expectOk(
-      await retrying(() => api.get<Resource>(path, { headers: { 'X-Version': String(version) } })),
-    );
-    assert.ok((acknowledged.version ?? 0) >= version, `${stream} is readable at version ${version}`);
+  const listed = (await readList(api, '/products')).items.map(({ productId }) => `product-${String(productId)}`);
+  const streams = new Set([...listed, ...acknowledged.map(({ answered }) => answered.stream ?? '')]);
+  await atOnce(8, streams, async (stream) => {
     const { resource, events } = await readAgainstLog(api, stream);
-    assert.equal(events.length, version, `${stream} has what was acknowledged and no more`);
     folds.set(stream, resource);
     logs.set(stream, events);
   });
-  assert.equal(
-    new Set([...logs.values()].flat().map(({ id }) => id)).size,
-    countWrites(season),
-    'every command was done once',
-  );
+  const places = new Set<string>();
+  for (const { sent, answered } of acknowledged) {
+    const { stream, version } = answered;
+    const event = logs.get(stream ?? '')?.[(version ?? 0) - 1];
+    assert.equal(event?.type, eventOf(sent), `${sent.key} is in the log of ${stream} at version ${version}`);
+    places.add(event?.id ?? '');
+    // Writes follow reads: no older price than its sender had seen.
+    for (const { productId, productVersion } of event?.type === 'OrderPlaced' ? event.data.lines : [])
+      assert.ok(productVersion >= (sent.seen[productId] ?? 0), `${sent.key} has the prices that its sender had seen`);
+  }
+  const events = [...logs.values()].flat();
+  assert.equal(places.size, acknowledged.length, 'every command has an event of its own');
+  assert.equal(events.length, acknowledged.length + productsCreated, 'nothing was done that nobody was told of');
+  return folds;
+}
 
+/** The event that a command comes to. */
+function eventOf({ path }: Sent): string {
+  const types = {
+    orders: 'OrderPlaced',
+    price: 'PriceUpdated',
+    shipment: 'OrderShipped',
+    delivery: 'OrderDelivered',
+    cancellation: 'OrderCancelled',
+    returns: 'ItemsReturned',
+  };
+  return types[path.split('/').at(-1) as keyof typeof types];
+}
+
+/** Read without any token, the lists and the sums come to what the logs make, by themselves. */
+async function demandReadModels(t: TestContext, api: Api, folds: ReadonlyMap<string, Resource>): Promise<void> {
+  const startedAt = performance.now();
   for (const [list, id] of [
     ['orders', 'orderId'],
     ['products', 'productId'],
   ] as const) {
-    const { items } = await readList(api, `/${list}`);
-    const listed = items.toSorted(by(id));
     const folded = [...folds.values()].filter((resource) => id in resource).toSorted(by(id));
-    assert.deepEqual(listed, folded, `the list of ${list} is exactly what the logs make`);
+    const read = async () => (await readList(api, `/${list}`)).items.toSorted(by(id));
+    const isThere = async () => versionsOf(await read()) === versionsOf(folded);
+    await until(`the list of ${list} has all that was acknowledged`, 300_000, isThere);
+    assert.deepEqual(await read(), folded, `the list of ${list} is exactly what the logs make`);
   }
-  demandPrices(season, journal, folds);
-}
-
-/** Orders are placed with a token that has seen the prices of their chapter: none may have an older one, nor a later one. */
-function demandPrices(
-  { stock, chapters }: Season,
-  journal: readonly Acknowledged[],
-  folds: ReadonlyMap<string, Resource>,
-): void {
-  const streams = new Map(journal.map(({ idempotencyKey, stream }) => [idempotencyKey, stream]));
-  const prices = new Map<string, Money>(stock.map(({ body }) => [body.sku, body.price]));
-  for (const chapter of chapters) {
-    for (const { sku, body } of chapter.prices) prices.set(sku, body.price);
-    for (const { launches } of chapter.orders) if (launches) prices.set(launches.body.sku, launches.body.price);
-    for (const { idempotencyKey, body } of chapter.orders) {
-      const order = folds.get(streams.get(idempotencyKey) ?? '') as {
-        items?: { sku: string; quantity: number; unitPrice: Money }[];
-      };
-      assert.deepEqual(
-        order.items?.map(({ sku, quantity, unitPrice }) => ({ sku, quantity, unitPrice })),
-        body.items.map(({ sku, quantity }) => ({ sku, quantity, unitPrice: prices.get(sku) })),
-        `${idempotencyKey} has the prices that its token had seen`,
-      );
-    }
-  }
-}
-
-/** Waits until the lists, read without any token, have all that was acknowledged. */
-async function caughtUp(t: TestContext, api: Api, journal: readonly Acknowledged[]): Promise<void> {
-  const startedAt = performance.now();
-  const heads = headsOf(journal);
-  await until('the lists have all that was acknowledged', 180_000, async () => {
-    const listed = await Promise.all(
-      ['orders', 'products'].map(async (list) => (await readList(api, `/${list}`)).items),
-    );
-    const versions = new Map(
-      listed
-        .flat()
-        .map((item) => [
-          'orderId' in item ? `order-${String(item['orderId'])}` : `product-${String(item['productId'])}`,
-          Number(item['version']),
-        ]),
-    );
-    return [...heads].every(([stream, version]) => (versions.get(stream) ?? 0) >= version);
-  });
+  const sums = dashboardOf([...folds.values()].filter((resource) => 'orderId' in resource));
+  const front = async () => expectOk(await api.get<typeof sums>('/dashboard')).body;
+  const isCounted = async () => JSON.stringify((await front()).ordersByStatus) === JSON.stringify(sums.ordersByStatus);
+  await until('the dashboard has counted all of it', 300_000, isCounted);
+  const { ordersByStatus, revenue } = await front();
+  assert.deepEqual({ ordersByStatus, revenue: revenue.map(({ currency, total }) => ({ currency, total })) }, sums);
   t.diagnostic(
-    `the lists had all of ${outcomesOf(journal).size} acknowledged writes after ${ms(performance.now() - startedAt)}`,
+    `${folds.size} resources; every read model had all of it ${ms(performance.now() - startedAt)} after it was asked`,
   );
 }
 
-function fill({ url }: Api, folder: string, journal: string): ChildProcess {
-  const log = openSync(join(folder, 'seed.log'), 'a');
-  const options = { url, orders: ORDERS, products: PRODUCTS, seed: SEED, journal };
-  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  const child = spawn(process.execPath, [join(ROOT, 'scripts/seed.ts'), ...args], { stdio: ['ignore', log, log] });
-  closeSync(log);
-  return child;
+/** Sent once more with its key, each command answers what it answered then, and does nothing. */
+async function demandSameOutcomes(t: TestContext, api: Api, acknowledged: readonly Acknowledged[]): Promise<void> {
+  await atOnce(8, acknowledged, async ({ sent: { path, body, key }, answered }) => {
+    const again = await retrying(() => api.post(path, body, { idempotencyKey: key }));
+    assert.deepEqual(
+      [again.status, again.version, again.headers.get('Idempotency-Replayed')],
+      [answered.status, answered.version, 'true'],
+      `${key} has the outcome that it had`,
+    );
+  });
+  t.diagnostic(`all ${acknowledged.length} commands, sent once more, had the outcomes that they had`);
 }
 
-async function exitCodeOf(child: ChildProcess): Promise<number | null> {
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-  return child.exitCode;
-}
-
-function seedLog(folder: string): string {
-  return readFileSync(join(folder, 'seed.log'), 'utf8');
-}
-
-/** After how many writes to kill: at random, apart from each other, never at the very end. */
-function momentsOf(season: Season): readonly number[] {
-  const share = (countWrites(season) * 0.9) / KILLS;
-  return Array.from({ length: KILLS }, (_, index) => Math.ceil(share * (index + 0.1 + Math.random() * 0.9)));
-}
-
-function read(journal: string): readonly Acknowledged[] {
-  if (!existsSync(journal)) return [];
-  const lines = readFileSync(journal, 'utf8').split('\n');
-  // What comes after the last line end is a line that is being written, or was when the client was killed.
-  return lines.slice(0, -1).map((line) => JSON.parse(line) as Acknowledged);
-}
-
-/** Each key and what came of it. A key that was sent again has to have had the same outcome. */
-function outcomesOf(journal: readonly Acknowledged[]): ReadonlyMap<string, string> {
-  const outcomes = new Map<string, string>();
-  for (const { idempotencyKey, stream, version } of journal) {
-    const outcome = `${stream}@${version}`;
-    assert.equal(outcome, outcomes.get(idempotencyKey) ?? outcome, `${idempotencyKey} always has the same outcome`);
-    outcomes.set(idempotencyKey, outcome);
-  }
-  return outcomes;
-}
-
-/** Commands that were done although the answer never came: the first answer that did come was a replay. */
-function countLostAnswers(journal: readonly Acknowledged[]): number {
-  const first = new Map(journal.toReversed().map((line) => [line.idempotencyKey, line]));
-  return [...first.values()].filter(({ isReplayed }) => isReplayed).length;
-}
-
-/** The highest acknowledged version of every stream. */
-function headsOf(journal: readonly Acknowledged[]): ReadonlyMap<string, number> {
-  const heads = new Map<string, number>();
-  for (const { stream, version } of journal) heads.set(stream, Math.max(version, heads.get(stream) ?? 0));
-  return heads;
+function versionsOf(resources: readonly Resource[]): string {
+  return JSON.stringify(resources.map(({ version }) => version));
 }
 
 function by(id: string): (one: Resource, other: Resource) => number {
@@ -224,5 +247,5 @@ function by(id: string): (one: Resource, other: Resource) => number {
 }
 
 function ms(duration: number): string {
-  return `${Math.round(duration)} ms`;
+  return duration < 10_000 ? `${Math.round(duration)} ms` : `${(duration / 1_000).toFixed(1)} s`;
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 
 import { anyJson, anyText } from './any-value.ts';
 import { toBase64Url } from './cast.ts';
-import { badHeader } from './header-values.ts';
+import { badHeaderOf } from './header-values.ts';
 
 /** One thing that is wrong with a request, or at least unusual. */
 export type Breakage =
@@ -211,11 +211,13 @@ export const MEMBERS = [
 export interface Breakable {
   /** Names of the query parameters that it may have. */
   readonly queryNames: readonly string[];
+  /** Names of the headers that it may have. */
+  readonly headers: readonly string[];
   readonly hasBody: boolean;
 }
 
 /** Everything that breaks a request, one thing at a time. */
-export function breakagesOf({ queryNames, hasBody }: Breakable): fc.Arbitrary<Breakage> {
+export function breakagesOf({ queryNames, headers, hasBody }: Breakable): fc.Arbitrary<Breakage> {
   const names = queryNames.length > 0 ? fc.oneof({ weight: 4, arbitrary: from(...queryNames) }, NAMES) : NAMES;
   const query = fc.record({
     of: fc.constant('query' as const),
@@ -250,7 +252,7 @@ export function breakagesOf({ queryNames, hasBody }: Breakable): fc.Arbitrary<Br
     { weight: 2, arbitrary: path },
     { weight: queryNames.length > 0 ? 6 : 2, arbitrary: query },
     { weight: 1, arbitrary: raw },
-    { weight: 5, arbitrary: badHeader.map(([name, value]) => ({ of: 'header' as const, name, value })) },
+    { weight: 5, arbitrary: badHeaderOf(headers).map(([name, value]) => ({ of: 'header' as const, name, value })) },
     { weight: 1, arbitrary: from('Authorization', 'Content-Type').map((name) => ({ of: 'no-header' as const, name })) },
     { weight: hasBody ? 6 : 1, arbitrary: body },
     { weight: hasBody ? 3 : 0, arbitrary: bytes },

@@ -45,13 +45,11 @@ export function createCast(): Cast {
         return token.slice(0, at % token.length);
       case 'prolonged':
         return token + 'A'.repeat(1 + (at % 3_000));
-      case 'other-key':
-      case 'ahead':
       default: {
         const seen = await insider.decode(token);
         if (!seen) throw new Error('an answer brought a token that the key does not open');
         if (change === 'other-key') return stranger.encode(seen);
-        const stream = parseStreamId(one('stream', at) ?? '') ?? parseStreamId('gone-1');
+        const stream = parseStreamId(change === 'ahead' ? (one('stream', at) ?? '') : `gone-${at}`);
         return insider.encode({
           ...seen,
           ...(stream && { streams: new Map([...seen.streams, [stream, 1_000 + at]]) }),

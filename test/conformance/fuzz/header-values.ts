@@ -38,13 +38,17 @@ export const goodHeader: Readonly<Record<string, fc.Arbitrary<string>>> = {
 
 const anyHeaderText = fc.oneof(fc.string({ unit: 'grapheme-ascii', maxLength: 40 }), anyText);
 
-/** A causal token that is none: changed in a bit, cut, prolonged, signed with a key that nobody has, or of a future that did not come. */
+/** A causal token that is none: changed in a bit, cut, prolonged, signed with a key that nobody has, of a future that did not come, or of a kind
+ * of stream that is no more. */
 const badToken = fc.oneof(
-  fc
-    .tuple(number, from('flip', 'cut', 'other-key', 'ahead', 'prolonged'), fc.nat(400))
-    .map(([index, change, at]) => place('token', index, change, at)),
-  from('AAAA', 'AQ', '=', 'x'.repeat(4096), 'x'.repeat(5000)),
-  fc.base64String({ maxLength: 200 }),
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(number, from('flip', 'flip', 'flip', 'cut', 'other-key', 'ahead', 'prolonged', 'retired'), fc.nat(400))
+      .map(([index, change, at]) => place('token', index, change, at)),
+  },
+  { weight: 1, arbitrary: from('AAAA', 'AQ', '=', 'x'.repeat(4096), 'x'.repeat(5000)) },
+  { weight: 1, arbitrary: fc.base64String({ maxLength: 200 }) },
 );
 
 /** Values of every header that the system looks at, most of them wrong. */
@@ -106,16 +110,19 @@ const BAD: Readonly<Record<string, fc.Arbitrary<string>>> = {
   'X-Forwarded-For': from('127.0.0.1'),
 };
 
-/** One header, by name and value. */
-export const badHeader: fc.Arbitrary<readonly [name: string, value: string]> = fc
-  .constantFrom(...Object.entries(BAD))
-  .chain(([name, values]) =>
+/** One header, by name and value: mostly one of those that an operation declares. */
+export function badHeaderOf(declared: readonly string[]): fc.Arbitrary<readonly [name: string, value: string]> {
+  const known = declared.filter((name) => name in BAD);
+  const all = fc.constantFrom(...Object.keys(BAD));
+  const names = known.length === 0 ? all : fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...known) }, all);
+  return names.chain((name) =>
     fc.tuple(
       fc.constant(name),
       fc.oneof(
-        { weight: 4, arbitrary: values },
+        { weight: 4, arbitrary: BAD[name] ?? anyHeaderText },
         { weight: 1, arbitrary: goodHeader[name] ?? anyHeaderText },
         { weight: 1, arbitrary: anyHeaderText },
       ),
     ),
   );
+}

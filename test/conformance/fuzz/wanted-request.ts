@@ -83,7 +83,11 @@ export function requestsFor(
   const params = pathParameters.map(([name, schema]) => [name, values(schema, name)] as const);
   const query = queryParameters.map(({ name, schema }) => [name, values(schema, name)] as const);
   const known = headers.filter((name) => name in goodHeader);
-  const breakage = breakagesOf({ queryNames: queryParameters.map(({ name }) => name), hasBody: body !== undefined });
+  const breakage = breakagesOf({
+    queryNames: queryParameters.map(({ name }) => name),
+    headers,
+    hasBody: body !== undefined,
+  });
   const bodies = body && values(body.schema, '');
   return fc
     .record({
@@ -124,7 +128,7 @@ export const requestsAnywhere: fc.Arbitrary<WantedRequest> = fc.record({
   params: fc.constant({}),
   query: fc.constant({}),
   headers: fc.constant({ Authorization: asOperator['Authorization'] ?? '' }),
-  breakages: fc.array(breakagesOf({ queryNames: [], hasBody: false }), { minLength: 1, maxLength: 2 }),
+  breakages: fc.array(breakagesOf({ queryNames: [], headers: [], hasBody: false }), { minLength: 1, maxLength: 2 }),
 });
 
 /** Without what the document says in words that it does not go together: two ways to name a version. */

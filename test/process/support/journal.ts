@@ -1,0 +1,61 @@
+/** What a client of the process tests notes on disk, line by line, so that it outlives the client: what it sent, and what came of it. */
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+
+/** Before a command is sent for the first time. */
+export interface Sent {
+  readonly kind: 'sent';
+  readonly key: string;
+  readonly path: string;
+  readonly body: object;
+  /** What the client knew when it sent this: the version of each product whose price it had seen. */
+  readonly seen: Readonly<Record<string, number>>;
+}
+
+/** Once there is an answer, good or bad. */
+export interface Answered {
+  readonly kind: 'answered';
+  readonly key: string;
+  readonly status: number;
+  /** Of the problem, where it is one. */
+  readonly code: string | null;
+  /** Where it was done. */
+  readonly stream: string | null;
+  readonly version: number | null;
+  /** An earlier try had done it. */
+  readonly isReplayed: boolean;
+  /** Tries before this one whose outcome the client could not know. */
+  readonly unanswered: number;
+  readonly token: string | null;
+}
+
+/** What a client saw that it must not see. */
+export interface Complaint {
+  readonly kind: 'complaint';
+  readonly text: string;
+}
+
+export type Line = Sent | Answered | Complaint;
+
+export function note(journal: string, line: Line): void {
+  appendFileSync(journal, `${JSON.stringify(line)}\n`);
+}
+
+export function readJournal(journal: string): readonly Line[] {
+  if (!existsSync(journal)) return [];
+  // What comes after the last line end is a line that is being written, or was when the client was killed.
+  const lines = readFileSync(journal, 'utf8').split('\n').slice(0, -1);
+  return lines.map((line) => JSON.parse(line) as Line);
+}
+
+/** Takes away a line that a killed client left half written: what it had not noted it had not sent. */
+export function mend(journal: string): void {
+  if (!existsSync(journal)) return;
+  const text = readFileSync(journal, 'utf8');
+  writeFileSync(journal, text.slice(0, text.lastIndexOf('\n') + 1));
+}
+
+/** Commands that were sent and have no answer noted, the oldest first. */
+export function pendingOf(lines: readonly Line[]): readonly Sent[] {
+  const answered = new Set(lines.flatMap((line) => (line.kind === 'answered' ? line.key : [])));
+  return lines.filter((line): line is Sent => line.kind === 'sent' && !answered.has(line.key));
+}
