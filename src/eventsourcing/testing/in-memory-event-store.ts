@@ -108,6 +108,8 @@ export function inMemorySystem<const Modules extends readonly EventSourcedModule
       // As over RPC: only plain data arrives.
       const result = await object.execute(structuredClone(request));
       await object.settled();
+      if (result.outcome === 'code-too-old')
+        throw new Error(`the decider of ${request.stream} has no case for ${request.command.type}`);
       return structuredClone(result);
     },
     load: (stream, fromVersion, limit) => objectOf(stream).load(fromVersion, limit),

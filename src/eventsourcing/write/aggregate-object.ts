@@ -7,8 +7,8 @@ import {
   type AggregateOptions,
   type AggregateState,
   type AsOf,
+  type ExecuteAnswer,
   type ExecuteRequest,
-  type ExecuteResult,
   type LogPage,
   createAggregate,
 } from './aggregate.ts';
@@ -55,7 +55,7 @@ export function aggregateObject<Env>(hostOf: (env: Env) => AggregateHost) {
       this.#aggregate = createAggregate({ ...host, storage, armAlarm: this.#relay.expect }, host.aggregateOptions);
     }
 
-    async execute(request: ExecuteRequest): Promise<ExecuteResult> {
+    async execute(request: ExecuteRequest): Promise<ExecuteAnswer> {
       // The only await before the commit. From here on nothing interleaves: load, decide and append are one turn.
       await this.#relay.prepare();
       const result = this.#aggregate.execute(request);

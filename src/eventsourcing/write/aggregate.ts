@@ -4,8 +4,8 @@ import type { JsonObject } from '../json.ts';
 import type { StreamId } from '../stream.ts';
 import type { AggregateStorage, Head, Snapshot } from './aggregate-storage.ts';
 import type { AnyAggregateType } from './aggregate-type.ts';
-import { type Command, type Decision, type Rejection, isRejection } from './decider.ts';
-import { currentSchemaVersion, upcast } from './upcaster.ts';
+import { type Command, type Decision, type Rejection, isDecision, isRejection } from './decider.ts';
+import { UnreadableEventError, currentSchemaVersion, upcast } from './upcaster.ts';
 
 /** A command on its way to its aggregate. Plain data, since it travels over RPC. */
 export interface ExecuteRequest {
@@ -37,6 +37,12 @@ export type ExecuteResult =
   | { readonly outcome: 'key-reused' }
   /** The sender has seen more than this log holds. */
   | { readonly outcome: 'token-ahead'; readonly seenVersion: number; readonly head: number };
+
+/**
+ * What an object answers. While a deployment is under way its code may be older than the Worker's: then it may not know the command, or an
+ * event in its own log, and has done nothing.
+ */
+export type ExecuteAnswer = ExecuteResult | { readonly outcome: 'code-too-old' };
 
 /** A folded state and the version it stands at. */
 export interface AggregateState {
@@ -77,7 +83,7 @@ export interface AggregatePorts {
 
 /** One aggregate: its log, folded. Every operation runs to its end without an `await`. */
 export interface Aggregate {
-  execute(request: ExecuteRequest): ExecuteResult;
+  execute(request: ExecuteRequest): ExecuteAnswer;
   load(fromVersion: number, limit: number): LogPage;
   currentVersion(): number;
   /** The state now, or as it was; undefined when there was nothing (yet). */
@@ -127,6 +133,16 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     const start = usable ? snapshot : { version: 0, state: type.decider.initialState as object };
     folded = fold(type, start, Number.POSITIVE_INFINITY);
     return folded;
+  }
+
+  /** Undefined when the log holds what this code cannot read. */
+  function readableState(type: AnyAggregateType): { version: number; state: object } | undefined {
+    try {
+      return currentState(type);
+    } catch (error) {
+      if (error instanceof UnreadableEventError) return undefined;
+      throw error;
+    }
   }
 
   function isUsable(snapshot: Snapshot, type: AnyAggregateType): boolean {
@@ -217,7 +233,7 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
   }
 
   return {
-    execute(request): ExecuteResult {
+    execute(request): ExecuteAnswer {
       const type = typeOf(request.stream);
       const { seenVersion = 0 } = request;
       const version = currentHead()?.version ?? 0;
@@ -230,11 +246,14 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
           return applied(before.version, true, state);
         }
       }
-      const { state } = currentState(type);
+      const current = readableState(type);
+      if (!current) return { outcome: 'code-too-old' };
+      const { state } = current;
       const isMismatch = request.expectedVersion !== undefined && request.expectedVersion !== version;
       // On a stream that does not exist the domain's own refusal says more than a version mismatch would.
       if (isMismatch && version > 0) return { outcome: 'version-mismatch', currentVersion: version };
       const decision: Decision<DomainEvent> = type.decider.decide(request.command, state);
+      if (!isDecision(decision)) return { outcome: 'code-too-old' };
       if (isRejection<DomainEvent, Rejection>(decision)) return { outcome: 'rejected', rejection: decision, version };
       if (isMismatch) return { outcome: 'version-mismatch', currentVersion: version };
       if (decision.length === 0)

@@ -1,7 +1,7 @@
 import { OutcomeUnknownError, OverloadedError } from '../faults.ts';
 import type { StreamId } from '../stream.ts';
 import { TimeoutError, withTimeout } from '../timeout.ts';
-import type { AggregateState, AsOf, ExecuteRequest, ExecuteResult, LogPage } from './aggregate.ts';
+import type { AggregateState, AsOf, ExecuteAnswer, ExecuteRequest, ExecuteResult, LogPage } from './aggregate.ts';
 
 /** Every aggregate of the system, wherever it lives. Command handlers, catch-ups and reads of the write side depend on this port. */
 export interface Aggregates {
@@ -16,7 +16,7 @@ export interface Aggregates {
 
 /** The remote methods of an aggregate's object. Plain data in and out. */
 export interface AggregateRpc {
-  execute(request: ExecuteRequest): Promise<ExecuteResult>;
+  execute(request: ExecuteRequest): Promise<ExecuteAnswer>;
   load(fromVersion: number, limit: number): Promise<LogPage>;
   currentVersion(): Promise<number>;
   state(stream: StreamId, asOf: AsOf | undefined): Promise<AggregateState | undefined>;
@@ -52,17 +52,22 @@ export function durableAggregates(stubOf: StubOf, options: DurableAggregatesOpti
       // With a key a second try cannot append twice, so the client is spared a fault that passes (a deploy, a lost connection).
       const maxTries = request.idempotency ? 2 : 1;
       for (let tries = 1; ; tries += 1) {
+        // What a second try that was turned away says of itself it does not say of the first, which may have been applied (I4).
+        const isFirst = tries === 1;
+        let answer: ExecuteAnswer;
         try {
-          return await withTimeout(stubOf(request.stream).execute(request), timeoutMs);
+          answer = await withTimeout(stubOf(request.stream).execute(request), timeoutMs);
         } catch (error) {
-          // What a second try that was turned away says of itself it does not say of the first, which may have been applied (I4).
-          const isFirst = tries === 1;
           if (isFirst && isOverloaded(error))
             throw new OverloadedError(`${request.stream} is overloaded`, { cause: error });
           if (isFirst && isThrownByObject(error)) throw error;
           if (!isRetryable(error) || tries >= maxTries)
             throw new OutcomeUnknownError(`no answer from ${request.stream}`, { cause: error });
+          continue;
         }
+        if (answer.outcome !== 'code-too-old') return answer;
+        const reason = `${request.stream} runs code that does not know ${request.command.type}, or what it has recorded`;
+        throw isFirst ? new OverloadedError(reason) : new OutcomeUnknownError(reason);
       }
     },
     load: (stream, fromVersion, limit) => read(stream, (stub) => stub.load(fromVersion, limit)),

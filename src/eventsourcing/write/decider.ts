@@ -43,3 +43,9 @@ export function isRejection<Event extends DomainEvent, Refusal extends Rejection
 ): decision is Refusal {
   return !Array.isArray(decision);
 }
+
+/** Whether it is a decision at all: a `switch` that has no case for a command, since it is older than the command, lets it fall through. */
+export function isDecision(decided: unknown): boolean {
+  if (Array.isArray(decided)) return true;
+  return typeof decided === 'object' && decided !== null && 'code' in decided && typeof decided.code === 'string';
+}

@@ -40,6 +40,13 @@ describe('executing commands', () => {
     expect(new Set(all().map(({ id }) => id)).size).toBe(2);
   });
 
+  test('does nothing about a command of which its code knows nothing yet', () => {
+    const { run, all } = seatAggregate();
+    run(reserve('Ada'));
+    expect(run({ type: 'UpgradeSeat', data: {} } as never)).toEqual({ outcome: 'code-too-old' });
+    expect(all()).toHaveLength(1);
+  });
+
   test('arms the alarm with the versions that it adds', () => {
     const { run, armed } = seatAggregate();
     run(reserve('Ada'));

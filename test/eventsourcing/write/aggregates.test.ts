@@ -72,6 +72,21 @@ describe('a command whose object cannot be reached', () => {
   });
 });
 
+describe('a command whose object runs code older than the Worker', () => {
+  const tooOld = () => ({ outcome: 'code-too-old' });
+
+  it('was not applied', async () => {
+    const { aggregates, calls } = scripted(tooOld);
+    await expect(aggregates.execute(keyed)).rejects.toBeInstanceOf(OverloadedError);
+    expect(calls.count).toBe(1);
+  });
+
+  it('has an unknown outcome when only the second try says so', async () => {
+    const { aggregates } = scripted(throws(lost), tooOld);
+    await expect(aggregates.execute(keyed)).rejects.toBeInstanceOf(OutcomeUnknownError);
+  });
+});
+
 describe('a read of an object', () => {
   it('is tried again after a fault that passes, but not for ever', async () => {
     const { aggregates, calls } = scripted(throws(lost), throws(lost), () => 7);
