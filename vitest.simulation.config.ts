@@ -1,20 +1,24 @@
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
-import { edited, planting } from './scripts/simulate/planted.ts';
+import { edited, planting } from './scripts/simulate/planting.ts';
 import { keptRuns } from './scripts/simulate/regressions.ts';
 
 /** How many seeds every run of the tests tries, beside those that failed once. `npm run simulate` tries as many as it is told. */
 const SEEDS_OF_EVERY_TEST = 8;
 
-const { SIMULATION_FROM, SIMULATION_COUNT, SIMULATION_CUTS = '', SIMULATION_PLANTED } = process.env;
-const isAsked = SIMULATION_FROM !== undefined;
+const { SIMULATION_SEEDS, SIMULATION_CUTS = '', SIMULATION_PLANTED, SIMULATION_UNJUDGED } = process.env;
+const isAsked = SIMULATION_SEEDS !== undefined;
+const isPlanted = SIMULATION_PLANTED !== undefined;
+const seeds = isAsked
+  ? (JSON.parse(SIMULATION_SEEDS) as number[])
+  : Array.from({ length: SEEDS_OF_EVERY_TEST }, (_, index) => index + 1);
 
 export default defineConfig({
   plugins: [
     // A token that is full needs streams by the hundred: in the simulation a few will do.
     edited([{ file: 'src/http/limits.ts', find: 'MAX_TOKEN_STREAMS = 96', replace: 'MAX_TOKEN_STREAMS = 6' }]),
-    ...(SIMULATION_PLANTED === undefined ? [] : [planting(SIMULATION_PLANTED)]),
+    ...(isPlanted ? [planting(SIMULATION_PLANTED)] : []),
     cloudflareTest(async () => ({
       // The whole Worker on the simulation's ports. Bindings, flags and dates are those of wrangler.toml.
       main: './test/consistency/simulation/worker.ts',
@@ -29,11 +33,13 @@ export default defineConfig({
           TEST_MIGRATIONS_SERVING: await readD1Migrations('migrations/serving'),
           TEST_MIGRATIONS_REPORTING: await readD1Migrations('migrations/reporting'),
           SIMULATION: {
-            from: Number(SIMULATION_FROM ?? 1),
-            count: Number(SIMULATION_COUNT ?? SEEDS_OF_EVERY_TEST),
+            seeds,
             cuts: SIMULATION_CUTS,
             kept: (isAsked ? [] : keptRuns('test/consistency/seeds.txt')).map(({ seed, cuts }) => ({ seed, cuts })),
-            shrinks: isAsked && SIMULATION_PLANTED === undefined && process.env['SIMULATION_SHRINKS'] !== '0',
+            shrinks: isAsked && !isPlanted && process.env['SIMULATION_SHRINKS'] !== '0',
+            isPlanted,
+            isEveryTest: !isAsked,
+            isJudged: SIMULATION_UNJUDGED !== '1',
           },
         },
       },

@@ -3,31 +3,20 @@
  *
  *     npm run simulate -- --seeds 200 --from 5000
  *     npm run simulate -- --seeds 1 --from 12 --cuts '{"clients":1}'
+ *     npm run simulate -- --seeds 20 --twice
  *     npm run simulate -- --planted
  *
  * One seed is one run, the same every time. Ends with 1, and the line that repeats it, when one fails, or when something that has to happen
  * now and then (a fault, a way of recovery) never did. `--planted` puts one known bug after the other into the source as it is loaded,
  * and tells after how many seeds each was caught, and by which check.
  */
-import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 
 import cliProgress from 'cli-progress';
 
-import { PLANTED, type PlantedBug } from './simulate/planted.ts';
+import { plantAll, plantUnjudged } from './simulate/planted-table.ts';
+import { type SeedResult, chunksOf, eachAtOnce, runSeeds } from './simulate/seed-process.ts';
 import { EXPECTED } from './simulate/sometimes.ts';
-
-/** What the simulation prints for each seed. */
-interface SeedResult {
-  readonly seed: number;
-  readonly failures: readonly string[];
-  readonly traceHash: string;
-  readonly counts: Readonly<Record<string, number>>;
-  readonly operations: number;
-  readonly steps: number;
-  readonly cuts: string;
-}
 
 const HELP = `Usage: npm run simulate -- [options]
 
@@ -35,7 +24,9 @@ const HELP = `Usage: npm run simulate -- [options]
   --from <n>     the first one, default 1
   --at-once <n>  processes, default 2
   --cuts <json>  what to leave out, as a failing run printed it
+  --twice        each seed in two processes: both have to leave the same trace
   --hashes       print each seed's trace hash
+  --unjudged     nobody looks at what came of it: no bug shows itself then
   --planted      plant known bugs, one after the other
   --only <text>  with --planted: those whose name has this in it
   --help
@@ -43,134 +34,70 @@ const HELP = `Usage: npm run simulate -- [options]
 
 /** A process runs so many seeds; then a new one starts from nothing. */
 const SEEDS_A_PROCESS = 50;
+/** Other processes than the first time, with other seeds before each. */
+const SEEDS_A_PROCESS_AGAIN = 37;
 /** Below so many seeds it means nothing that something rare never happened. */
 const ENOUGH_SEEDS = 200;
 
 const options = readArguments();
-const counts = new Map<string, number>();
-const startedAt = performance.now();
-process.exitCode = (await (options.planted ? plantAll() : simulate())) ? 0 : 1;
+const { from, atOnce, only, cuts, isUnjudged } = options;
+process.exitCode = (await act()) ? 0 : 1;
 
-async function simulate(): Promise<boolean> {
-  const { seeds = 100, from, atOnce } = options;
+function act(): Promise<boolean> {
+  if (!options.planted) return simulate(options.seeds ?? 100);
+  if (isUnjudged) return plantUnjudged({ seeds: options.seeds ?? 5, from, atOnce, only });
+  return plantAll({ seeds: options.seeds ?? 200, from, atOnce, only });
+}
+
+async function simulate(seeds: number): Promise<boolean> {
+  const { done, rate, hashes, failed, counts } = await runAll(seeds, SEEDS_A_PROCESS);
+  for (const [name, times] of [...counts].toSorted(([one], [other]) => (one < other ? -1 : 1)))
+    console.log(`${String(times).padStart(8)}  ${name}`);
+  if (options.hashes)
+    for (const [seed, hash] of [...hashes].toSorted(([one], [other]) => one - other)) console.log(`${seed} ${hash}`);
+  console.log(`${done} seeds, ${rate} a second, ${failed.length} failed`);
+  for (const { seed, verdicts, troubles, cuts: smaller } of failed) {
+    console.log(`\nseed ${seed}:\n${[...troubles, ...verdicts].map((failure) => `  ${failure}`).join('\n')}`);
+    console.log(`  npm run simulate -- --seeds 1 --from ${seed}${smaller === '{}' ? '' : ` --cuts '${smaller}'`}`);
+  }
+  if (done < seeds) console.log(`\n${seeds - done} seeds never came to an end.`);
+  const never = seeds < ENOUGH_SEEDS ? [] : EXPECTED.filter((name) => !counts.has(name));
+  if (never.length > 0) console.log(`\nNever happened:\n${never.map((name) => `  ${name}`).join('\n')}`);
+  const isRepeatable = !options.twice || (await isTheSameAgain(seeds, hashes));
+  return failed.length === 0 && done === seeds && never.length === 0 && isRepeatable;
+}
+
+async function isTheSameAgain(seeds: number, before: ReadonlyMap<number, string>): Promise<boolean> {
+  const { hashes } = await runAll(seeds, SEEDS_A_PROCESS_AGAIN);
+  const other = [...before].filter(([seed, hash]) => hashes.get(seed) !== hash);
+  console.log(`${before.size - other.length} of ${before.size} seeds left the same trace in two processes`);
+  for (const [seed, hash] of other) console.log(`  seed ${seed}: ${hash}, then ${hashes.get(seed) ?? 'none'}`);
+  return other.length === 0 && hashes.size === seeds;
+}
+
+async function runAll(seeds: number, seedsAProcess: number) {
   const progress = new cliProgress.SingleBar({
     format: '{bar} {value}/{total} seeds, {rate} a second, {failed} failed',
     hideCursor: true,
     noTTYOutput: true,
     notTTYSchedule: 10_000,
   });
+  const counts = new Map<string, number>();
   const failed: SeedResult[] = [];
-  const hashes: string[] = [];
-  let done = 0;
-  const rate = () => (done / ((performance.now() - startedAt) / 1000)).toFixed(2);
+  const hashes = new Map<number, string>();
+  const startedAt = performance.now();
+  const rate = () => (hashes.size / ((performance.now() - startedAt) / 1000)).toFixed(2);
   progress.start(seeds, 0, { rate: '-', failed: 0 });
-  const chunks = Array.from({ length: Math.ceil(seeds / SEEDS_A_PROCESS) }, (_, index) => ({
-    first: from + index * SEEDS_A_PROCESS,
-    count: Math.min(SEEDS_A_PROCESS, seeds - index * SEEDS_A_PROCESS),
-  }));
-  const queue = chunks.values();
-  async function worker(): Promise<void> {
-    for (const { first, count } of queue) {
-      await runSeeds({ from: first, count, cuts: options.cuts }, (result) => {
-        done += 1;
-        for (const [name, times] of Object.entries(result.counts)) counts.set(name, (counts.get(name) ?? 0) + times);
-        if (result.failures.length > 0) failed.push(result);
-        hashes.push(`${String(result.seed).padStart(6)} ${result.traceHash}`);
-        progress.update(done, { rate: rate(), failed: failed.length });
-      });
-    }
-  }
-  await Promise.all(Array.from({ length: atOnce }, worker));
-  progress.stop();
-
-  for (const [name, times] of [...counts].toSorted(([one], [other]) => (one < other ? -1 : 1)))
-    console.log(`${String(times).padStart(8)}  ${name}`);
-  if (options.hashes) console.log(hashes.toSorted().join('\n'));
-  console.log(`${done} seeds, ${rate()} a second, ${failed.length} failed`);
-  for (const { seed, failures, cuts } of failed) {
-    console.log(`\nseed ${seed}:\n${failures.map((failure) => `  ${failure}`).join('\n')}`);
-    console.log(`  npm run simulate -- --seeds 1 --from ${seed}${cuts === '{}' ? '' : ` --cuts '${cuts}'`}`);
-  }
-  if (done < seeds) console.log(`\n${seeds - done} seeds never came to an end.`);
-  const never = EXPECTED.filter((name) => !counts.has(name));
-  const isEnough = seeds >= ENOUGH_SEEDS;
-  if (never.length > 0 && isEnough) console.log(`\nNever happened:\n${never.map((name) => `  ${name}`).join('\n')}`);
-  return failed.length === 0 && done === seeds && !(isEnough && never.length > 0);
-}
-
-async function plantAll(): Promise<boolean> {
-  const { seeds = 200, from, atOnce } = options;
-  const bugs = PLANTED.filter(({ name }) => name.includes(options.only));
-  const rows: {
-    readonly bug: PlantedBug;
-    readonly caught: SeedResult | undefined;
-    readonly tried: number;
-    readonly s: number;
-  }[] = [];
-  const queue = bugs.values();
-  async function worker(): Promise<void> {
-    for (const bug of queue) {
-      const began = performance.now();
-      const found: SeedResult[] = [];
-      let tried = 0;
-      for (let first = from; first < from + seeds && found.length === 0; first += SEEDS_A_PROCESS) {
-        await runSeeds({ from: first, count: SEEDS_A_PROCESS, planted: bug.name }, (result) => {
-          if (found.length > 0) return;
-          tried += 1;
-          if (result.failures.length > 0) found.push(result);
-        });
-      }
-      const row = { bug, caught: found[0], tried, s: (performance.now() - began) / 1000 };
-      rows.push(row);
-      console.log(lineOf(row));
-    }
-  }
-  console.log(lineOf());
-  await Promise.all(Array.from({ length: atOnce }, worker));
-  const missed = rows.filter(({ caught }) => !caught);
-  console.log(`${rows.length - missed.length} of ${rows.length} caught`);
-  return missed.length === 0;
-
-  function lineOf(row?: (typeof rows)[number]): string {
-    if (!row) return `${'bug'.padEnd(56)} ${'breaks'.padEnd(10)} ${'seeds'.padStart(5)} ${'s'.padStart(6)}  caught by`;
-    const by = row.caught?.failures[0]?.split('\n')[0]?.slice(0, 110) ?? 'NOT CAUGHT';
-    return `${row.bug.name.padEnd(56)} ${row.bug.breaks.padEnd(10)} ${String(row.tried).padStart(5)} ${row.s.toFixed(0).padStart(6)}  ${by}`;
-  }
-}
-
-/** Runs some seeds in a process of their own. A planted bug is caught with the first that fails. */
-async function runSeeds(
-  { from, count, cuts = '', planted }: { from: number; count: number; cuts?: string; planted?: string },
-  onResult: (result: SeedResult) => void,
-): Promise<void> {
-  const child = spawn(
-    'vitest',
-    ['run', '--config', 'vitest.simulation.config.ts', ...(planted === undefined ? [] : ['--bail', '1'])],
-    {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        ...process.env,
-        SIMULATION_FROM: String(from),
-        SIMULATION_COUNT: String(count),
-        SIMULATION_CUTS: cuts,
-        ...(planted !== undefined && { SIMULATION_PLANTED: planted }),
-      },
-    },
+  await eachAtOnce(chunksOf(from, seeds, seedsAProcess), atOnce, (chunk) =>
+    runSeeds({ seeds: chunk, cuts, isUnjudged }, (result) => {
+      for (const [name, times] of Object.entries(result.counts)) counts.set(name, (counts.get(name) ?? 0) + times);
+      if (result.troubles.length + result.verdicts.length > 0) failed.push(result);
+      hashes.set(result.seed, result.traceHash);
+      progress.update(hashes.size, { rate: rate(), failed: failed.length });
+    }),
   );
-  // What workerd says of objects that were torn away is the point of the run, and no news.
-  const said: string[] = [];
-  child.stderr.on('data', (chunk: Buffer) => void said.push(String(chunk)));
-  let results = 0;
-  for await (const line of createInterface({ input: child.stdout })) {
-    const start = line.indexOf('@@ {');
-    if (start === -1) {
-      said.push(line);
-      continue;
-    }
-    results += 1;
-    onResult(JSON.parse(line.slice(start + '@@ '.length)) as SeedResult);
-  }
-  if (results === 0) console.error(said.join('\n').slice(-4_000));
+  progress.stop();
+  return { done: hashes.size, rate: rate(), hashes, failed, counts };
 }
 
 function readArguments() {
@@ -180,7 +107,9 @@ function readArguments() {
       from: { type: 'string', default: '1' },
       'at-once': { type: 'string', default: '2' },
       cuts: { type: 'string', default: '' },
+      twice: { type: 'boolean', default: false },
       hashes: { type: 'boolean', default: false },
+      unjudged: { type: 'boolean', default: false },
       planted: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
       help: { type: 'boolean', default: false },
@@ -190,14 +119,12 @@ function readArguments() {
     console.log(HELP);
     process.exit(0);
   }
-  const { seeds, from, cuts, hashes, planted, only } = values;
+  const { seeds, from: first, 'at-once': processes, unjudged, ...rest } = values;
   return {
+    ...rest,
     seeds: seeds === undefined ? undefined : Number(seeds),
-    from: Number(from),
-    atOnce: Number(values['at-once']),
-    cuts,
-    hashes,
-    planted,
-    only,
+    from: Number(first),
+    atOnce: Number(processes),
+    isUnjudged: unjudged,
   };
 }

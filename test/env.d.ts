@@ -17,11 +17,15 @@ declare global {
       readonly REPORTING_REPLICA: D1Database;
       /** Only in the simulation: which seeds to run. */
       readonly SIMULATION: {
-        readonly from: number;
-        readonly count: number;
+        readonly seeds: readonly number[];
         readonly cuts: string;
         readonly kept: readonly { readonly seed: number; readonly cuts: string }[];
         readonly shrinks: boolean;
+        /** Whether one of the planted bugs is in the source. */
+        readonly isPlanted: boolean;
+        readonly isJudged: boolean;
+        /** The few that every run of the tests tries, and not what somebody asked for. */
+        readonly isEveryTest: boolean;
       };
     }
   }

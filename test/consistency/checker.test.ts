@@ -39,6 +39,34 @@ function bad(
 }
 
 const SOUND: readonly Case[] = [
+  sound('a feed that is read in pages, while others write', (clients) => {
+    clients.write('c1', 'order-1');
+    const first = clients.feed('c2', [['order-1', 1, 1]]);
+    clients.write('c1', 'order-1');
+    clients.write('c1', 'order-2');
+    clients.feed(
+      'c2',
+      [
+        ['order-2', 1, 1],
+        ['order-1', 2, 2],
+      ],
+      { after: first, isEnd: true, isLast: true },
+    );
+  }),
+  sound('a poll that was never answered, and is sent again from the same cursor', (clients) => {
+    clients.write('c1', 'order-1', { appends: 2 });
+    const first = clients.feed('c2', [['order-1', 1, 1]]);
+    clients.feed('c2', [['order-1', 2, 2]], { after: first });
+    clients.feed('c2', [['order-1', 2, 2]], { after: first, isEnd: true, isLast: true });
+  }),
+  sound('the end of a feed that has less than the token, and says of what', (clients) => {
+    const token = clients.write('c1', 'order-1');
+    clients.feed('c1', [], { token, isEnd: true, incomplete: ['order-1'] });
+  }),
+  sound('a page of a feed that is not its end', (clients) => {
+    const token = clients.write('c1', 'order-1', { appends: 2 });
+    clients.feed('c1', [['order-1', 1, 1]], { token });
+  }),
   sound('nothing at all', () => {}),
   sound('a stale read without a token', (clients) => {
     clients.write('c1', 'order-1');
@@ -227,6 +255,55 @@ const SOUND: readonly Case[] = [
 ];
 
 const BAD: readonly BadCase[] = [
+  bad(
+    'feed-order',
+    'an event comes twice in a feed',
+    'Client c2 in operation 3 got order-1@1 from the feed, though its reader had already got version 1.',
+    (clients) => {
+      clients.write('c1', 'order-1');
+      const first = clients.feed('c2', [['order-1', 1, 1]]);
+      clients.feed('c2', [['order-1', 1, 1]], { after: first });
+    },
+  ),
+  bad(
+    'feed-order',
+    'a feed leaves an event out',
+    'Client c2 in operation 2 got order-1@3 from the feed right after version 1: what lies between was left out.',
+    (clients) => {
+      clients.write('c1', 'order-1', { appends: 3 });
+      clients.feed('c2', [
+        ['order-1', 1, 1],
+        ['order-1', 3, 3],
+      ]);
+    },
+  ),
+  bad(
+    'phantom',
+    'a feed shows an event that is not in the log',
+    'Client c2 in operation 2 got order-1@1 from the feed as event another, which is not in the log there.',
+    (clients) => {
+      clients.write('c1', 'order-1');
+      clients.feed('c2', [['order-1', 1, 1]], { idOf: () => 'another' });
+    },
+  ),
+  bad(
+    'feed-complete',
+    'a feed ends before the log does, though all is quiet',
+    'Client c2 in operation 2 read the feed to its end when all was quiet, and got order-1 up to version 1 of 2.',
+    (clients) => {
+      clients.write('c1', 'order-1', { appends: 2 });
+      clients.feed('c2', [['order-1', 1, 1]], { isEnd: true, isLast: true });
+    },
+  ),
+  bad(
+    'read-your-writes',
+    'a feed ends before what its reader has written',
+    'Client c1 in operation 2 was told that there are no more events, having got order-1 up to version 0, with the token of operation 1, whose past has version 1 (written by client c1 in operation 1).',
+    (clients) => {
+      const token = clients.write('c1', 'order-1');
+      clients.feed('c1', [], { token, isEnd: true });
+    },
+  ),
   bad(
     'read-your-writes',
     'a read misses the client’s own write',

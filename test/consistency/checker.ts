@@ -1,4 +1,5 @@
 import { type History, type IndexedHistory, type Operation, type SeenRow, indexHistory } from './history.ts';
+import { checkFeeds } from './feed-checks.ts';
 import { checkLogs, checkOutcomes } from './log-checks.ts';
 import { type SessionOptions, checkSessions } from './session-checks.ts';
 import { gatherSightings } from './sightings.ts';
@@ -27,7 +28,8 @@ export function checkHistory(history: History, { belongs, adds }: CheckOptions =
   const blocks = checkLogs(indexed, report);
   checkOutcomes(indexed, blocks, sightings, report);
   checkContents(indexed, report);
-  checkSessions({ indexed, blocks, sightings, report, belongs, adds });
+  const feeds = checkFeeds(indexed, report);
+  checkSessions({ indexed, blocks, sightings, feeds, report, belongs, adds });
   return violations;
 }
 

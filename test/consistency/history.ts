@@ -130,7 +130,27 @@ export interface SumAnswer {
   readonly incomplete: readonly string[];
 }
 
-export type Operation = CommandOperation | ReadOperation | ListOperation | SumOperation;
+/** A poll of the feed of all events, from where the poll before it ended. */
+export interface FeedOperation extends Sent {
+  readonly kind: 'feed';
+  readonly readModel: string;
+  /** The poll whose answer brought the cursor that this one carried; null: from the beginning. */
+  readonly cursorFrom: number | null;
+  /** Nothing is written any more, and nothing is on its way. */
+  readonly isLast: boolean;
+  readonly outcome: FeedAnswer | Refused | Unknown;
+}
+
+export interface FeedAnswer {
+  readonly kind: 'events';
+  readonly events: readonly { readonly id: string; readonly stream: string; readonly version: number }[];
+  /** There were no more at that moment. */
+  readonly isEnd: boolean;
+  /** Streams of which the token may have seen more than the feed has. */
+  readonly incomplete: readonly string[];
+}
+
+export type Operation = CommandOperation | ReadOperation | ListOperation | SumOperation | FeedOperation;
 
 /** An event of a log, as far as the checker looks at it. */
 export interface LoggedEvent {
@@ -195,6 +215,18 @@ export function indexHistory(history: History): IndexedHistory {
     demand(
       giver.completedAt !== null && giver.completedAt < invokedAt,
       `operation ${id} carries the token of operation ${tokenFrom} before that was answered`,
+    );
+  }
+  for (const operation of history.operations) {
+    if (operation.kind !== 'feed' || operation.cursorFrom === null) continue;
+    const giver = byId.get(operation.cursorFrom);
+    demand(
+      giver?.kind === 'feed' && giver.outcome.kind === 'events',
+      `operation ${operation.id} carries no cursor of a poll`,
+    );
+    demand(
+      (giver.completedAt ?? Infinity) < operation.invokedAt,
+      `operation ${operation.id} carries the cursor of operation ${giver.id} before that was answered`,
     );
   }
   const skips = history.skipped.map(({ readModel, stream, version }) => `${readModel}/${stream}@${version}`);

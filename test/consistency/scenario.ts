@@ -1,6 +1,7 @@
 import type {
   Acknowledged,
   CommandOperation,
+  FeedOperation,
   History,
   Json,
   ListOperation,
@@ -52,6 +53,18 @@ export interface Scenario {
     figures: Readonly<Record<string, number>>,
     options?: Common & { growing?: readonly string[]; incomplete?: readonly string[] },
   ): number;
+  /** A poll of the feed that shows events of these streams, each from the first to the second version. */
+  feed(
+    client: string,
+    shown: readonly (readonly [stream: string, from: number, to: number])[],
+    options?: Common & {
+      after?: number;
+      isEnd?: boolean;
+      isLast?: boolean;
+      incomplete?: readonly string[];
+      idOf?: (stream: string, version: number) => string;
+    },
+  ): number;
   /** Changes what was recorded, as a bug would have. */
   history(change?: {
     readonly log?: (log: Record<string, LoggedEvent[]>) => void;
@@ -81,7 +94,7 @@ export function scenario(): Scenario {
     return { id: operations.length + 1, client, invokedAt, completedAt, tokenFrom, isPartial };
   }
 
-  function add(operation: CommandOperation | ReadOperation | ListOperation | SumOperation): number {
+  function add(operation: CommandOperation | ReadOperation | ListOperation | SumOperation | FeedOperation): number {
     operations.push(operation);
     return operation.id;
   }
@@ -96,7 +109,7 @@ export function scenario(): Scenario {
       for (let count = 0; count < logs; count += 1) {
         const version = events.length + 1;
         events.push({
-          id: `${stream}@${version}`,
+          id: nameOf(stream, version),
           version,
           correlationId,
           recordedAt: String(version).padStart(6, '0'),
@@ -140,10 +153,25 @@ export function scenario(): Scenario {
         outcome,
       });
     },
+    feed(client, shown, options = {}) {
+      const { after = null, isEnd = false, isLast = false, incomplete = [], idOf = nameOf } = options;
+      const events = shown.flatMap(([stream, from, to]) =>
+        Array.from({ length: to - from + 1 }, (_, index) => {
+          return { id: idOf(stream, from + index), stream, version: from + index };
+        }),
+      );
+      const outcome = { kind: 'events', events, isEnd, incomplete } as const;
+      const cursorFrom = after;
+      return add({ ...sent(client, options), kind: 'feed', readModel: 'archive', cursorFrom, isLast, outcome });
+    },
     history({ log: change, skipped = [], append = [] } = {}) {
       const history = structuredClone({ operations: [...operations, ...append], log, skipped });
       change?.(history.log);
       return history;
     },
   };
+}
+
+function nameOf(stream: string, version: number): string {
+  return `${stream}@${version}`;
 }

@@ -1,6 +1,8 @@
 import { type CausalPast, CausalPastOfPath, type Seen } from './causal-past.ts';
 import {
   type CommandOperation,
+  type FeedAnswer,
+  type FeedOperation,
   type IndexedHistory,
   type ListAnswer,
   type ListOperation,
@@ -11,6 +13,7 @@ import {
   type SumOperation,
   categoryOf,
 } from './history.ts';
+import type { FeedPositions } from './feed-checks.ts';
 import type { Blocks } from './log-checks.ts';
 import { type Sightings, shownBy } from './sightings.ts';
 import { type AddedFigures, checkSum } from './sum-checks.ts';
@@ -30,6 +33,7 @@ interface Judge extends SessionOptions {
   readonly indexed: IndexedHistory;
   readonly blocks: Blocks;
   readonly sightings: Sightings;
+  readonly feeds: FeedPositions;
   readonly report: Report;
 }
 
@@ -84,6 +88,7 @@ function extend(past: CausalPastOfPath, operation: Operation): void {
     }
     case 'list':
     case 'search':
+    case 'feed':
       for (const { stream, version } of shownBy(operation)) {
         past.seeWithin(operation.readModel, stream, { version, by: operation });
       }
@@ -118,6 +123,9 @@ function checkOperation(judge: Judge, operation: Operation, past: CausalPast): v
       break;
     case 'sum':
       if (operation.outcome.kind === 'figures') checkFigures(judge, operation, operation.outcome, past);
+      break;
+    case 'feed':
+      if (operation.outcome.kind === 'events') checkPoll(judge, operation, operation.outcome, past);
       break;
     default:
       operation satisfies never;
@@ -206,6 +214,20 @@ function mustBeThere({ belongs, sightings }: Judge, operation: ListOperation, st
     if (belongs(operation, stream, version) !== true) return false;
   }
   return true;
+}
+
+/** Whoever gets no more events has got all that its token vouches for. */
+function checkPoll(judge: Judge, operation: FeedOperation, { isEnd, incomplete }: FeedAnswer, past: CausalPast): void {
+  if (!isEnd) return;
+  const { readModel } = operation;
+  const reached = judge.feeds.get(operation.id);
+  for (const stream of new Set([...past.everywhere.keys(), ...past.within(readModel).keys()])) {
+    const seen = incomplete.includes(stream) ? undefined : owed(judge, past, readModel, stream);
+    const version = reached?.get(stream) ?? 0;
+    if (!seen || version >= seen.version) continue;
+    const why = `${capital(who(operation))} was told that there are no more events, having got ${stream} up to version ${version}, ${byToken(operation, seen)}`;
+    judge.report(unseen(seen), [operation, seen.by], stream, why);
+  }
 }
 
 function checkFigures(judge: Judge, operation: SumOperation, answer: SumAnswer, past: CausalPast): void {

@@ -21,6 +21,8 @@ export function shownBy(operation: Operation): readonly { readonly stream: strin
       return operation.kind === 'read' ? [{ stream: operation.stream, version: outcome.version }] : [];
     case 'rows':
       return outcome.rows;
+    case 'events':
+      return outcome.events;
     case 'figures':
     case 'unknown':
       return [];

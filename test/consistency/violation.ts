@@ -32,6 +32,10 @@ export const CHECKS = {
   'one-content': 'I1, I16',
   /** A list or search shows what matches, each once. */
   'wrong-row': 'I11',
+  /** I10, I11: whoever reads the feed gets each event once, and each stream's in order. */
+  'feed-order': 'I10, I11',
+  /** I18: whoever reads the feed to its end, once all is quiet, has missed nothing. */
+  'feed-complete': 'I18',
   /** I10, I13: a sum is one that streams between what the token has seen and what was written can add up to. */
   'impossible-sum': 'I10, I13',
 } as const;

@@ -1,13 +1,8 @@
-import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
-
-import type { Env } from '../../../src/bindings.ts';
-import { type TokenCodec } from '../../../src/eventsourcing/read/token-codec.ts';
 import { seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
-import type { CommandOperation, Operation, Refused, Unknown } from '../history.ts';
+import type { CommandOperation, FeedOperation, Operation } from '../history.ts';
 import {
   type Chance,
   type CommandIntent,
-  type DomainRun,
   type Generator,
   type Intent,
   type ListIntent,
@@ -15,47 +10,7 @@ import {
   type SumIntent,
   canonical,
 } from './domain.ts';
-import { newTask } from './scheduler.ts';
-import type { World } from './world.ts';
-
-/** A Worker that serves: its bindings, and the clock it goes by. */
-export interface Isolate {
-  readonly place: string;
-  readonly env: Env;
-}
-
-export interface ClientPorts {
-  readonly world: World;
-  readonly fetch: (request: Request, env: Env, context: ExecutionContext) => Promise<Response>;
-  readonly isolates: () => readonly Isolate[];
-  readonly codec: () => TokenCodec;
-  readonly domain: DomainRun;
-  readonly recorder: Recorder;
-}
-
-/** What clients sent and saw, in order, and the trace that two runs of one seed have to share. */
-export class Recorder {
-  readonly operations: Operation[] = [];
-  readonly trace: string[] = [];
-  #moment = 0;
-  #ids = 0;
-
-  moment(): number {
-    this.#moment += 1;
-    return this.#moment;
-  }
-
-  id(): number {
-    this.#ids += 1;
-    return this.#ids;
-  }
-}
-
-interface HeldToken {
-  readonly text: string;
-  /** The operation whose answer brought it. */
-  readonly from: number;
-}
+import { type ClientPorts, Session, incompleteOf, outcomeOf } from './session.ts';
 
 interface Attempt {
   readonly intent: CommandIntent;
@@ -64,31 +19,14 @@ interface Attempt {
   tries: number;
 }
 
-/** An answer, taken apart; undefined: none ever came. */
-interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly body: Record<string, unknown>;
-}
-
-/** The headers of an answer that mean something to a client. */
-const TELLING = [
-  'X-Version',
-  'ETag',
-  'X-Read-From',
-  'X-Causal-Scope',
-  'X-Causal-Incomplete',
-  'Idempotency-Replayed',
-  'Preference-Applied',
-  'Retry-After',
-  'Location',
-];
+/** How many events a poll of the feed asks for: with few, it is read in many pages. */
+const FEED_LIMITS = [2, 5, 100];
+/** So that nobody polls for ever where the end never comes. */
+const MAX_LAST_POLLS = 60;
 
 /** One client of the HTTP API, with a session of its own: one thing after the other. */
 export class Client {
-  readonly name: string;
-  isBusy = false;
-  token: HeldToken | undefined;
+  readonly #session: Session;
   readonly #ports: ClientPorts;
   readonly #chance: Chance;
   /** A command whose outcome is not known, to be sent again. */
@@ -100,9 +38,14 @@ export class Client {
   /** The latest version that it knows of each stream. */
   readonly #known = new Map<string, number>();
   #keys = 0;
+  /** A list that it has not seen the end of. */
+  #nextPage: ListIntent | undefined;
+  /** How far it has read the feed: the cursor, and the poll that brought it. */
+  #cursor: { readonly text: string; readonly from: number } | undefined;
+  #polls = 0;
+  #isAtEndOfFeed = false;
 
   constructor(ports: ClientPorts, index: number) {
-    this.name = `c${index}`;
     this.#ports = ports;
     const random = seededRandom(ports.world.mix.seed * 131 + index * 17 + 3);
     this.#chance = {
@@ -110,9 +53,15 @@ export class Client {
       pick: (items) => items[random.below(items.length)] as never,
       hot: (items) => {
         const isHot = random.next() < ports.world.mix.heat;
-        return items[random.below(isHot ? Math.min(2, items.length) : items.length)] as never;
+        const few = ports.world.mix.rates['aggregate.hot'] === undefined ? 2 : 1;
+        return items[random.below(isHot ? Math.min(few, items.length) : items.length)] as never;
       },
     };
+    this.#session = new Session(ports, `c${index}`, this.#chance);
+  }
+
+  get isBusy(): boolean {
+    return this.#session.isBusy;
   }
 
   /** Whether it still owes a retry. */
@@ -135,10 +84,21 @@ export class Client {
     }
     if (chance.next() < 0.08) {
       const other = chance.pick(others);
-      if (other !== this && other.token) {
-        this.token = other.token;
+      if (other !== this && other.#session.token) {
+        this.#session.token = other.#session.token;
         this.#ports.world.count('token handed over');
       }
+    }
+    if (await this.#triesAToken()) return;
+    const page = this.#nextPage;
+    if (page && chance.next() < 0.7) {
+      this.#ports.world.count('next page');
+      await this.#list(page);
+      return;
+    }
+    if (chance.next() < 0.08 * this.#ports.world.mix.weight('pollFeed')) {
+      await this.#poll(chance.pick(FEED_LIMITS), false);
+      return;
     }
     const intent = this.#intent();
     if (!intent) return;
@@ -157,12 +117,25 @@ export class Client {
     }
   }
 
-  #intent(): Intent | undefined {
+  /** Now and then it sends a token that it should not have. Whether it did. */
+  async #triesAToken(): Promise<boolean> {
+    const { world } = this.#ports;
+    if (world.happens('token.of-a-retired-read-model')) await this.#session.ageToken();
+    const isFuture = world.happens('token.of-the-future');
+    if (!isFuture && !world.happens('token.of-another-key')) return false;
+    const intent = this.#intent((candidate) => candidate.kind === 'read');
+    if (intent?.kind !== 'read') return false;
+    if (isFuture) await this.#session.tryFutureToken(intent.stream, intent.path);
+    else await this.#session.tryForeignToken(intent.stream, intent.path);
+    return true;
+  }
+
+  #intent(isWanted: (intent: Intent) => boolean = () => true): Intent | undefined {
     const { domain, world } = this.#ports;
     const makers = domain.generators.map((generator) => ({ generator, weight: world.mix.weight(generator.name) }));
     for (let tries = 0; tries < 10; tries += 1) {
       const intent = this.#weighted(makers)?.make(this.#chance);
-      if (!intent) continue;
+      if (!intent || !isWanted(intent)) continue;
       // Half of the time it looks at, or goes on with, what it has just had to do with.
       const isStray = this.#last && 'stream' in intent && intent.stream !== this.#last.stream;
       if (isStray && intent.kind === 'read' && this.#chance.next() < 0.5) continue;
@@ -189,7 +162,7 @@ export class Client {
     const isStale = chance.next() < 0.2;
     return {
       intent,
-      key: hasKey ? `${this.name}-key-${this.#keys}` : null,
+      key: hasKey ? `${this.#session.name}-key-${this.#keys}` : null,
       expectedVersion: isConditional ? Math.max(isStale ? known - 1 : known, 1) : null,
       tries: 0,
     };
@@ -209,8 +182,8 @@ export class Client {
         (isTag ? { 'If-Match': `"${expectedVersion}"` } : { 'X-Version': String(expectedVersion) })),
       ...(prefers < 0.1 ? { Prefer: 'wait=5' } : prefers < 0.2 ? { Prefer: 'return=representation' } : {}),
     };
-    await this.#send('POST', intent.path, headers, body, (sent, answer): CommandOperation => {
-      const outcome = this.#outcomeOf(answer, (body_) => ({
+    await this.#session.send({ method: 'POST', path: intent.path, headers, body }, (sent, answer): CommandOperation => {
+      const outcome = outcomeOf(answer, (body_) => ({
         kind: 'acknowledged' as const,
         stream: intent.streamOf(body_),
         version: Number(answer?.headers.get('X-Version')),
@@ -225,7 +198,7 @@ export class Client {
       }
       if (outcome.kind === 'refused') this.#ports.world.count(`refused ${outcome.code}`);
       if (outcome.kind === 'refused' && outcome.code === 'causal-token-ahead')
-        this.#ports.world.causeless.push(
+        this.#ports.world.verdicts.push(
           `a token that is ahead of its log (I15), and no log was ever restored: operation ${sent.id}`,
         );
       return {
@@ -251,8 +224,8 @@ export class Client {
       ...(atLeast !== null && { 'X-Version': String(atLeast) }),
       ...(isAsync && { Prefer: 'respond-async' }),
     };
-    await this.#send('GET', intent.path, headers, undefined, (sent, answer): Operation => {
-      const outcome = this.#outcomeOf(
+    await this.#session.send({ method: 'GET', path: intent.path, headers }, (sent, answer): Operation => {
+      const outcome = outcomeOf(
         answer,
         (body) => {
           const source: 'write-store' | 'read-model' =
@@ -277,22 +250,32 @@ export class Client {
     });
   }
 
+  #learn(stream: string, version: number): void {
+    if (version > 0) this.#known.set(stream, version);
+    this.#last = { stream, version };
+  }
+
   async #list(intent: ListIntent): Promise<void> {
-    await this.#send('GET', intent.path, {}, undefined, (sent, answer): Operation => {
-      const outcome = this.#outcomeOf(answer, (body) => {
+    this.#nextPage = undefined;
+    await this.#session.send({ method: 'GET', path: intent.path, headers: {} }, (sent, answer): Operation => {
+      const { kind, readModel, categories } = intent;
+      const outcome = outcomeOf(answer, (body) => {
         const rows = intent.rowsOf(body);
-        this.#ports.world.count(rows.length > 0 ? `${intent.kind} with rows` : `${intent.kind} without rows`);
+        this.#nextPage = intent.next?.(body);
+        this.#ports.world.count(rows.length > 0 ? `${kind} with rows` : `${kind} without rows`);
         return { kind: 'rows' as const, rows, incomplete: incompleteOf(answer) };
       });
-      const { kind, readModel, categories, query } = intent;
+      // A page that was not answered is asked for again.
+      if (outcome.kind !== 'rows' && intent.isLaterPage) this.#nextPage = intent;
+      const query = outcome.kind === 'rows' ? intent.query(answer?.body ?? {}) : null;
       return { ...sent, kind, readModel, categories, query, outcome };
     });
   }
 
   async #sum(intent: SumIntent): Promise<void> {
     const query = intent.query(this.#ports.world.scheduler.now);
-    await this.#send('GET', intent.path, {}, undefined, (sent, answer): Operation => {
-      const outcome = this.#outcomeOf(answer, (body) => ({
+    await this.#session.send({ method: 'GET', path: intent.path, headers: {} }, (sent, answer): Operation => {
+      const outcome = outcomeOf(answer, (body) => ({
         kind: 'figures' as const,
         ...intent.figuresOf(body),
         incomplete: incompleteOf(answer),
@@ -302,108 +285,37 @@ export class Client {
     });
   }
 
-  #outcomeOf<Seen>(
-    answer: Answer | undefined,
-    seen: (body: Record<string, unknown>) => Seen,
-    missing?: Seen,
-  ): Seen | Refused | Unknown {
-    if (!answer) return { kind: 'unknown', code: null };
-    const { status, body } = answer;
-    if (status === 200 || status === 201) return seen(body);
-    if (status === 202) return { kind: 'refused', code: 'not-yet', currentVersion: null };
-    const code = String(body['code']);
-    if (status === 404 && code === 'not-found' && missing) return missing;
-    if (code === 'outcome-unknown' || code === 'internal') return { kind: 'unknown', code };
-    const current = body['currentVersion'];
-    return { kind: 'refused', code, currentVersion: typeof current === 'number' ? current : null };
-  }
-
-  #learn(stream: string, version: number): void {
-    if (version > 0) this.#known.set(stream, version);
-    this.#last = { stream, version };
-  }
-
-  async #send(
-    method: string,
-    path: string,
-    more: Record<string, string>,
-    body: string | undefined,
-    record: (
-      sent: Pick<Operation, 'id' | 'client' | 'invokedAt' | 'completedAt' | 'tokenFrom' | 'isPartial'> & {
-        correlationId: string;
-      },
-      answer: Answer | undefined,
-    ) => Operation,
-  ): Promise<void> {
-    const { world, isolates, fetch, recorder } = this.#ports;
-    const chance = this.#chance;
-    const all = isolates();
-    const isolate = chance.pick(all);
-    const id = recorder.id();
-    const correlationId = `op-${id}`;
-    const held = chance.next() < 0.95 ? this.token : undefined;
-    const headers = {
-      'X-Correlation-Id': correlationId,
-      ...(held && { 'X-Causal-Token': held.text }),
-      ...more,
-    };
-    const invokedAt = recorder.moment();
-    const task = newTask(`${this.name} ${method} ${path}`, isolate.place);
-    this.isBusy = true;
-
-    const end = async (answer: Answer | undefined): Promise<void> => {
-      const isPartial = answer?.headers.get('X-Causal-Scope') === 'partial';
-      const token = answer?.headers.get('X-Causal-Token') ?? undefined;
-      const completedAt = answer ? recorder.moment() : null;
-      const sent = {
-        id,
-        client: this.name,
-        invokedAt,
-        completedAt,
-        tokenFrom: held?.from ?? null,
-        isPartial,
-        correlationId,
-      };
-      recorder.operations.push(record(sent, answer));
-      recorder.trace.push(`${id} ${method} ${path} ${await this.#traced(answer)}`);
-      // A token that was refused comes back empty: with it, whatever it said is forgotten, and the session begins anew.
-      if (answer?.body['code'] === 'invalid-causal-token') this.token = undefined;
-      else if (token !== undefined) this.token = { text: token, from: id };
-      this.isBusy = false;
-    };
-
-    if (world.happens('client.hangs-up')) world.killLater(task, () => void end(undefined));
-    await world.scheduler.start(task, async () => {
-      const context = createExecutionContext();
-      const request = new Request(`https://tidemark.test${path}`, {
-        method,
-        headers,
-        ...(body !== undefined && { body }),
+  /** Goes on with the feed from where it was. `isLast`: all is quiet, so what does not come now never comes. */
+  async #poll(limit: number, isLast: boolean): Promise<void> {
+    const { world } = this.#ports;
+    const cursor = this.#cursor;
+    const path = `/events?limit=${limit}${cursor ? `&after=${encodeURIComponent(cursor.text)}` : ''}`;
+    const headers = { Authorization: 'Bearer an-operations-key-for-tests' };
+    this.#polls += 1;
+    this.#isAtEndOfFeed = false;
+    await this.#session.send({ method: 'GET', path, headers }, (sent, answer): FeedOperation => {
+      const outcome = outcomeOf(answer, (body) => {
+        const items = body['items'] as readonly { id: string; source: string; streamversion: number }[];
+        const events = items.map(({ id, source, streamversion: version }) => {
+          return { id, stream: source.replace('/streams/', ''), version };
+        });
+        this.#cursor = { text: String(body['nextCursor']), from: sent.id };
+        this.#isAtEndOfFeed = events.length < limit;
+        world.count(events.length > 0 ? 'feed with events' : 'feed without events');
+        return { kind: 'events' as const, events, isEnd: this.#isAtEndOfFeed, incomplete: incompleteOf(answer) };
       });
-      const response = await fetch(request, isolate.env, context);
-      const text = await response.text();
-      if (task.isKilled) return;
-      await end({
-        status: response.status,
-        headers: response.headers,
-        body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>),
-      });
-      await waitOnExecutionContext(context);
+      return { ...sent, kind: 'feed', readModel: 'archive', cursorFrom: cursor?.from ?? null, isLast, outcome };
     });
   }
 
-  async #traced(answer: Answer | undefined): Promise<string> {
-    if (!answer) return 'no answer';
-    const token = answer.headers.get('X-Causal-Token');
-    const decoded = token === null ? undefined : await this.#ports.codec().decode(token);
-    const telling = TELLING.flatMap((name) => answer.headers.get(name) ?? []);
-    const { streams, isShortened, isPartial } = decoded ?? { streams: new Map() };
-    if (isShortened) this.#ports.world.count('token shortened');
-    return canonical([answer.status, telling, [...streams], isShortened ?? false, isPartial ?? false, answer.body]);
+  /** Reads the feed to its end, once all is quiet, where it has ever begun to. `settle` has the system do its part. */
+  async finishFeed(settle: () => Promise<void>): Promise<void> {
+    if (this.#polls === 0) return;
+    this.#isAtEndOfFeed = false;
+    for (let polls = 0; !this.#isAtEndOfFeed; polls += 1) {
+      if (polls > MAX_LAST_POLLS) throw new Error('the end of the feed never comes');
+      await this.#poll(100, true);
+      while (this.isBusy) await settle();
+    }
   }
-}
-
-function incompleteOf(answer: Answer | undefined): readonly string[] {
-  const header = answer?.headers.get('X-Causal-Incomplete');
-  return header ? header.split(', ') : [];
 }

@@ -17,6 +17,7 @@ const OVERLOADED = 'D1_ERROR: D1 DB is overloaded. Too many requests queued.';
 const LOST = 'D1_ERROR: Network connection lost.';
 const WRITES = /^\s*(INSERT|UPDATE|DELETE|REPLACE)\b/i;
 const BOOKMARK_DIGITS = 12;
+const IMPOSSIBLE: Statement = { sql: `SELECT json('{')`, values: [] };
 
 /** What a statement is turned into before it is sent; `STATEMENT` finds it again in what the caller hands to `batch`. */
 const STATEMENT = Symbol('the statement as data');
@@ -86,6 +87,12 @@ export class SimulatedDatabase {
       async () => {
         if (world.happens('d1.fails-before')) throw new Error(LOST);
         if (world.happens('d1.overloaded')) throw new Error(OVERLOADED);
+        // A statement that the database cannot take, behind some that it has taken: it takes all of them back.
+        if (statements.length > 1 && world.happens('d1.fails-in-the-middle')) {
+          const half = statements.slice(0, Math.ceil(statements.length / 2));
+          await send(this.#pair.primary, [...half, IMPOSSIBLE]).catch(() => undefined);
+          throw new Error(LOST);
+        }
         const results = await serve(statements).catch((error: unknown) => {
           world.noteRefusal(String(error));
           throw error;

@@ -2,7 +2,7 @@ import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
 import type { SeededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
 import type { Module } from '../../../src/module.ts';
 import type { CheckOptions } from '../checker.ts';
-import type { Json, SumAnswer } from '../history.ts';
+import type { Json, SkippedEvent, SumAnswer } from '../history.ts';
 
 /*
  * What a domain hands to the simulation: its modules, what its clients may want, and what its answers have to come to. Everything else
@@ -50,8 +50,12 @@ export interface ListIntent {
   readonly readModel: string;
   readonly categories: readonly string[];
   readonly path: string;
-  readonly query: Json;
+  /** What was asked, as `membership` understands it: an answer tells up to where its page goes. */
+  readonly query: (body: Record<string, unknown>) => Json;
   readonly rowsOf: (body: Record<string, unknown>) => readonly ShownRow[];
+  /** The page after this one; undefined: it was the last. Absent: the client never turns the page. */
+  readonly next?: (body: Record<string, unknown>) => ListIntent | undefined;
+  readonly isLaterPage?: boolean;
 }
 
 /** A client wants to see a sum over many. */
@@ -89,19 +93,31 @@ export interface DomainRun {
   /** The versions of other streams that an event says its command saw. */
   readonly saw: (event: StoredEvent) => Readonly<Record<string, number>>;
   /** What belongs into the answers of lists, and what streams add to sums, by the logs. */
-  readonly membership: (logs: Logs) => CheckOptions;
+  readonly membership: (logs: Logs, skipped: readonly SkippedEvent[]) => CheckOptions;
   /** What is wrong with the read models at rest, in plain words: each has to equal a naive fold of the logs. */
-  readonly judgeAtRest: (
-    logs: Logs,
-    get: (path: string) => Promise<unknown>,
-    now: () => number,
-  ) => Promise<readonly string[]>;
+  readonly judgeAtRest: (rest: AtRest) => Promise<readonly string[]>;
+}
+
+/** What there is to judge once all is quiet. */
+export interface AtRest {
+  readonly logs: Logs;
+  /** What an operator had read models leave out. */
+  readonly skipped: readonly SkippedEvent[];
+  /** Asks as a client without a token, and throws where the answer is no 200. */
+  readonly get: (path: string) => Promise<unknown>;
+  /** The true time, in ms. */
+  readonly now: number;
 }
 
 /** A domain that the simulation can run. */
 export interface SimulatedDomain {
   readonly name: string;
   readonly modules: readonly Module[];
+  /**
+   * The same modules as they were before their last deployment: without the newest event type, or with an earlier schema version. In some
+   * runs that deployment is under way, so that Workers and objects of both meet. Absent: there is none.
+   */
+  readonly formerModules?: readonly Module[];
   /** Tables that no migration makes. */
   readonly prepare?: (databases: { readonly serving: D1Database; readonly reporting: D1Database }) => Promise<void>;
   readonly begin: (run: { readonly seed: number }) => DomainRun;

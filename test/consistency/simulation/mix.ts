@@ -12,6 +12,7 @@ export const FAULTS = [
   'send.hangs-then-throws',
   'send.accepted-but-throws',
   'd1.fails-before',
+  'd1.fails-in-the-middle',
   'd1.answer-lost',
   'd1.overloaded',
   'd1.hangs',
@@ -29,6 +30,11 @@ export const FAULTS = [
   'isolate.restart',
   'poison.handler',
   'token.key-rotated',
+  'token.of-the-future',
+  'token.of-another-key',
+  'token.of-a-retired-read-model',
+  'deploy.under-way',
+  'aggregate.hot',
   'build.crash',
 ] as const;
 
@@ -71,8 +77,8 @@ export interface Cuts {
 /** The mix of a seed. */
 export function mixOf(seed: number, cuts: Cuts = {}): Mix {
   const random = seededRandom(seed * 2_654_435_761 + 1);
-  const clients = 1 + random.below(5);
-  const operations = 12 + random.below(30);
+  const few = 1 + random.below(5);
+  const operations = 15 + random.below(40);
   const isolates = 1 + random.below(3);
   // A quiet run shows what must hold without faults; most have a few kinds, some nearly all of them.
   const share = [0, 0.15, 0.3, 0.3, 0.5, 0.9][random.below(6)] as number;
@@ -84,13 +90,16 @@ export function mixOf(seed: number, cuts: Cuts = {}): Mix {
       return isIn && !cuts.without?.includes(fault) ? [[fault, rate]] : [];
     }),
   );
-  const heat = random.next();
+  const isHot = rates['aggregate.hot'] !== undefined;
+  const drawnHeat = random.next();
+  const heat = isHot ? 1 : drawnHeat;
+  const clients = isHot ? Math.max(few, 4) : few;
   const weightSeed = random.below(1_000_000);
   const pace = {
     clients: 0.15 + random.next() * 0.6,
     queue: random.next() < 0.1 ? 0 : 0.05 + random.next() * 0.4,
     alarms: random.next() * 0.3,
-    operator: 0.01 + random.next() * 0.05,
+    operator: 0.02 + random.next() * 0.12,
   };
   return {
     seed,
@@ -103,7 +112,7 @@ export function mixOf(seed: number, cuts: Cuts = {}): Mix {
     pace,
     snapshotEvery: 1 + random.below(6),
     coalesceMs: [0, 20, 200][random.below(3)] as number,
-    operates: random.next() < 0.5 && (cuts.operates ?? true),
+    operates: random.next() < 0.6 && (cuts.operates ?? true),
   };
 }
 

@@ -17,6 +17,9 @@ export interface SimulatedObject extends AggregateRpc {
   crash(): Promise<void>;
 }
 
+/** So many commands for one object make it a hot one. */
+const MANY_AT_ONCE = 3;
+
 /** All objects of a run: who lives, whose alarm is due when, and what is done to them. */
 export class SimulatedObjects {
   readonly #world: World;
@@ -26,6 +29,8 @@ export class SimulatedObjects {
   readonly #living = new Map<StreamId, Actor>();
   readonly #alarms = new Map<StreamId, number>();
   readonly #alarmTasks = new Map<StreamId, Task>();
+  /** How many commands each has before it. */
+  readonly #executing = new Map<StreamId, number>();
 
   constructor(world: World, prefix: string) {
     this.#world = world;
@@ -42,7 +47,17 @@ export class SimulatedObjects {
     const call = <Result>(method: string, work: (stub: AggregateRpc) => Promise<Result>) =>
       this.#call(stream, method, work);
     return {
-      execute: (request) => call('execute', (stub) => stub.execute(request)),
+      execute: async (request) => {
+        const atOnce = (this.#executing.get(stream) ?? 0) + 1;
+        this.#executing.set(stream, atOnce);
+        if (atOnce >= MANY_AT_ONCE && this.#world.mix.rates['aggregate.hot'] !== undefined)
+          this.#world.count('fault aggregate.hot');
+        try {
+          return await call('execute', (stub) => stub.execute(request));
+        } finally {
+          this.#executing.set(stream, (this.#executing.get(stream) ?? 1) - 1);
+        }
+      },
       load: (from, limit) => {
         this.#world.noteLoad();
         return call('load', (stub) => stub.load(from, limit));

@@ -1,36 +1,34 @@
-import {
-  type D1Migration,
-  applyD1Migrations,
-  createExecutionContext,
-  reset,
-  waitOnExecutionContext,
-} from 'cloudflare:test';
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
 import { env as bindings } from 'cloudflare:workers';
 
 import type { Env } from '../../../src/bindings.ts';
 import { tokenCodec } from '../../../src/eventsourcing/read/token-codec.ts';
 import { seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
-import { type StreamId, categoryOf } from '../../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import { replaceTimers } from '../../../src/eventsourcing/timeout.ts';
 import { groups, reporting, serving } from '../../../src/groups.ts';
-import { checkHistory } from '../checker.ts';
-import type { History } from '../history.ts';
-import { explain } from '../violation.ts';
-import { Client, type Isolate, Recorder } from './clients.ts';
+import { Client } from './clients.ts';
 import type { Counts } from './counters.ts';
 import { setCurrentWorld } from './current.ts';
 import { type Logs, type SimulatedDomain, canonical } from './domain.ts';
+import { emptyStorage } from './empty-storage.ts';
+import { judge } from './judgement.ts';
+import { readLogLines } from './log-lines.ts';
 import { type Cuts, type Mix, mixOf } from './mix.ts';
 import { Operator } from './operator.ts';
-import { type Gate, StuckError } from './scheduler.ts';
-import { aggregateOptions, relayOptions, type simulatedSystem } from './simulated-platform.ts';
+import { Recorder } from './recorder.ts';
+import { type Gate, StuckError, turn } from './scheduler.ts';
+import type { Isolate } from './session.ts';
+import { aggregateOptions, relayOptions, type simulatedSystem, withFormerCode } from './simulated-platform.ts';
 import { World } from './world.ts';
 
 /** How a run ended. */
 export interface RunResult {
   readonly seed: number;
-  /** What is wrong, in plain words; empty: nothing. */
-  readonly failures: readonly string[];
+  /** What judgement found, in plain words; empty: nothing is wrong. */
+  readonly verdicts: readonly string[];
+  /** Why the run could not be brought to its end, which is no judgement. */
+  readonly troubles: readonly string[];
   /** Over every answer that a client saw and every row of every log. */
   readonly traceHash: string;
   readonly counts: Counts;
@@ -43,12 +41,18 @@ type System = ReturnType<typeof simulatedSystem>;
 const MAX_STEPS = 5_000;
 const FIRST_KEY = 'key-0';
 
+export interface RunRequest {
+  readonly seed: number;
+  readonly cuts?: Cuts;
+  /** False: nobody looks at what came of it. */
+  readonly isJudged?: boolean;
+}
+
 /** Runs one seed: traffic and faults as its mix has them, then peace, then judgement. */
 export async function runSeed(
   system: System,
   domains: readonly SimulatedDomain[],
-  seed: number,
-  cuts: Cuts = {},
+  { seed, cuts = {}, isJudged = true }: RunRequest,
 ): Promise<RunResult> {
   await emptyStorage(domains);
   const mix = mixOf(seed, cuts);
@@ -64,7 +68,7 @@ export async function runSeed(
   relayOptions.coalesceMs = mix.coalesceMs;
   const restoreLog = readLogLines(world);
   try {
-    return await new Run(system, domains, world, mix).toTheEnd();
+    return await new Run(system, domains, world, isJudged).toTheEnd();
   } finally {
     restoreLog();
     replaceTimers();
@@ -77,6 +81,7 @@ class Run {
   readonly #system: System;
   readonly #world: World;
   readonly #mix: Mix;
+  readonly #isJudged: boolean;
   readonly #recorder = new Recorder();
   readonly #clients: readonly Client[];
   readonly #operator: Operator;
@@ -89,10 +94,12 @@ class Run {
   /** The gates that were passed last. */
   readonly #lately: string[] = [];
 
-  constructor(system: System, domains: readonly SimulatedDomain[], world: World, mix: Mix) {
+  constructor(system: System, domains: readonly SimulatedDomain[], world: World, isJudged: boolean) {
+    const { mix } = world;
     this.#system = system;
     this.#world = world;
     this.#mix = mix;
+    this.#isJudged = isJudged;
     // One domain a run: which one is the seed's choice too.
     const domain = domains[mix.seed % 4 === 3 ? domains.length - 1 : 0] as SimulatedDomain;
     this.#domain = domain.begin({ seed: mix.seed });
@@ -121,30 +128,41 @@ class Run {
   }
 
   async toTheEnd(): Promise<RunResult> {
-    const failures: string[] = [];
+    const troubles: string[] = [];
     try {
       while (!this.#isOver) await this.#step();
-      this.#world.heal();
-      this.#keys = this.#keys.slice(0, 2);
+      await this.#makePeace();
       await this.#comeToRest();
+      await this.#finishFeeds();
     } catch (error) {
-      failures.push(`stuck: ${error instanceof StuckError ? error.message : String((error as Error).stack)}`);
+      troubles.push(`stuck: ${error instanceof StuckError ? error.message : String((error as Error).stack)}`);
     }
+    const { failure } = this.#world.scheduler;
+    if (failure !== undefined) troubles.push(`the simulation itself: ${String((failure as Error).stack)}`);
     const logs = await this.#logs();
-    if (failures.length === 0) failures.push(...(await this.#judge(logs)));
-    failures.push(...this.#operator.differing);
-    failures.push(...this.#world.causeless);
-    failures.push(...this.#world.internalErrors.map((error) => `an internal error: ${error}`));
-    if (this.#world.scheduler.failure !== undefined)
-      failures.push(`the simulation itself: ${String((this.#world.scheduler.failure as Error).stack)}`);
     return {
       seed: this.#mix.seed,
-      failures,
+      verdicts: this.#isJudged ? await this.#verdicts(logs, troubles.length === 0) : [],
+      troubles,
       traceHash: await this.#traceHash(logs),
       counts: this.#world.counters.toCounts(),
       operations: this.#recorder.operations.length,
       steps: this.#steps,
     };
+  }
+
+  /** What is wrong. A run that did not come to rest cannot be judged by what there is at rest. */
+  async #verdicts(logs: Logs, isAtRest: boolean): Promise<readonly string[]> {
+    if (!isAtRest) return this.#world.verdicts;
+    const found = await judge({
+      logs,
+      operations: this.#recorder.operations,
+      domain: this.#domain,
+      registry: this.#runtime(0).registry,
+      get: (path) => this.#get(path),
+      now: this.#world.scheduler.now,
+    });
+    return [...found, ...this.#world.verdicts];
   }
 
   get #isOver(): boolean {
@@ -237,7 +255,8 @@ class Run {
       const place = this.#pick([...this.#isolates.map((isolate) => isolate.place), ...streams]);
       world.skews.set(place, world.between(-5_000, 5_000));
     }
-    if (world.happens('isolate.restart')) this.#restart();
+    // Up to the new code, or back to the old: from one to the other and back, as deployments go.
+    if (world.happens('isolate.restart') || world.happens('deploy.under-way')) this.#restart();
     if (world.happens('token.key-rotated')) {
       this.#keys = [`key-${this.#steps}`, ...this.#keys.slice(0, 1)];
       this.#isolates = this.#isolates.map((_, index) => this.#newIsolate(index));
@@ -262,11 +281,24 @@ class Run {
   #newIsolate(index: number): Isolate {
     const [CAUSAL_TOKEN_KEY = FIRST_KEY, CAUSAL_TOKEN_PREVIOUS_KEY] = this.#keys;
     const keys = { CAUSAL_TOKEN_KEY, ...(CAUSAL_TOKEN_PREVIOUS_KEY !== undefined && { CAUSAL_TOKEN_PREVIOUS_KEY }) };
-    return { place: `isolate-${index}`, env: { ...bindings, ...keys } };
+    const env = { ...bindings, ...keys };
+    const isFormer = this.#world.isDeploying && this.#isSome(0.5);
+    return { place: `isolate-${index}`, env: isFormer ? withFormerCode(env) : env };
   }
 
   #runtime(index: number) {
     return this.#system.runtimeOf((this.#isolates[index] as Isolate).env);
+  }
+
+  /** Nothing goes wrong any more: every Worker and every object has the code of today. */
+  async #makePeace(): Promise<void> {
+    const world = this.#world;
+    const wasDeploying = world.isDeploying;
+    world.heal();
+    this.#keys = this.#keys.slice(0, 2);
+    if (!wasDeploying) return;
+    this.#isolates = this.#isolates.map((_, index) => this.#newIsolate(index));
+    for (const stream of world.objects.streams) await world.objects.crash(stream);
   }
 
   async #fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
@@ -279,7 +311,7 @@ class Run {
   /** Everything that is still to be done is done, in whatever order: until nobody waits for anything any more. */
   async #comeToRest(): Promise<void> {
     const world = this.#world;
-    for (let rounds = 0; rounds < 6; rounds += 1) {
+    for (let rounds = 0; rounds < 8; rounds += 1) {
       while (await this.#settleOne()) this.#count();
       if (!(await this.#operator.putRight((work) => this.#whileSettling(work)))) return;
     }
@@ -329,14 +361,13 @@ class Run {
     return items[this.#chance.below(items.length)] as Item;
   }
 
-  // Judgement.
-
-  async #judge(logs: Logs): Promise<readonly string[]> {
-    try {
-      return [...this.#judgeHistory(logs), ...(await this.#judgeAtRest(logs))];
-    } catch (error) {
-      return [`unjudgeable: ${String((error as Error).stack)}`];
-    }
+  /** Polls of the feed to its end, by everybody who has ever read it. */
+  async #finishFeeds(): Promise<void> {
+    for (const client of this.#clients)
+      await client.finishFeed(async () => {
+        this.#count();
+        if (!(await this.#settleOne())) await turn();
+      });
   }
 
   async #logs(): Promise<Logs> {
@@ -346,92 +377,6 @@ class Run {
       if (log.length > 0) logs[stream] = log;
     }
     return logs;
-  }
-
-  #judgeHistory(logs: Logs): readonly string[] {
-    const domain = this.#domain;
-    const history: History = {
-      operations: this.#recorder.operations,
-      log: Object.fromEntries(
-        Object.entries(logs).map(([stream, events]) => [
-          stream,
-          events.map((event) => ({
-            id: event.id,
-            version: event.version,
-            correlationId: event.metadata.correlationId,
-            recordedAt: event.recordedAt,
-            saw: domain.saw(event),
-          })),
-        ]),
-      ),
-      skipped: [],
-    };
-    const violations = checkHistory(history, domain.membership(logs));
-    return violations.length === 0 ? [] : explain(violations).split('\n');
-  }
-
-  async #judgeAtRest(logs: Logs): Promise<readonly string[]> {
-    return [
-      ...(await this.#unapplied(logs)),
-      ...(await this.#archive(logs)),
-      ...(await this.#domain.judgeAtRest(
-        logs,
-        (path) => this.#get(path),
-        () => this.#world.now(),
-      )),
-    ];
-  }
-
-  /** Every projection that follows a stream has reached its head, and nothing is held. */
-  async #unapplied(logs: Logs): Promise<readonly string[]> {
-    const { registry } = this.#runtime(0);
-    const found: string[] = [];
-    for (const group of groups) {
-      const database = group === serving ? bindings.SERVING_DB : bindings.REPORTING_DB;
-      const [checkpoints, letters] = await database.batch<Record<string, unknown>>([
-        database.prepare(
-          `SELECT c.projection, c.stream, c.version, c.event_id FROM checkpoint AS c
-          JOIN projection_pointer AS pointer ON pointer.projection = c.projection AND pointer.live_slot = c.slot`,
-        ),
-        // One that what is live has got past since, by a swap or a rollback, counts no more.
-        database.prepare(
-          `SELECT d.projection, d.stream, d.version, d.error FROM dead_letter AS d
-          JOIN projection_pointer AS pointer ON pointer.projection = d.projection
-          LEFT JOIN checkpoint AS c
-            ON c.projection = d.projection AND c.slot = pointer.live_slot AND c.stream = d.stream
-          WHERE d.is_open = 1 AND d.version > coalesce(c.version, 0)`,
-        ),
-      ]);
-      for (const letter of letters?.results ?? []) found.push(`at rest there is a dead letter: ${canonical(letter)}`);
-      for (const [stream, events] of Object.entries(logs)) {
-        for (const { name } of registry.projectionsOf(group)) {
-          const { follows = {} } = registry.projectionsOf(group).find((projection) => projection.name === name) ?? {};
-          if (!Object.hasOwn(follows, categoryOf(stream as StreamId))) continue;
-          const at = checkpoints?.results.find((row) => row['projection'] === name && row['stream'] === stream);
-          const reached = Number(at?.['version'] ?? 0);
-          if (reached !== events.length || at?.['event_id'] !== events.at(-1)?.id)
-            found.push(`at rest ${name} has ${stream} at ${reached}, and its log ends at ${events.length} (I18)`);
-        }
-      }
-    }
-    return found;
-  }
-
-  /** The archive is the union of all logs, each event once and each stream in its order. */
-  async #archive(logs: Logs): Promise<readonly string[]> {
-    const { results } = await bindings.REPORTING_DB.prepare(
-      `SELECT stream, version, event FROM archive_event ORDER BY position`,
-    ).all<{ stream: string; version: number; event: string }>();
-    const found: string[] = [];
-    for (const [stream, events] of Object.entries(logs)) {
-      const is = results.filter((row) => row.stream === stream).map(({ event }) => canonical(JSON.parse(event)));
-      const ought = events.map((event) => canonical(event));
-      if (is.join() !== ought.join())
-        found.push(`the archive has ${stream} as ${is.length} events that are not the ${ought.length} of its log`);
-    }
-    const total = Object.values(logs).reduce((sum, events) => sum + events.length, 0);
-    if (results.length !== total) found.push(`the archive has ${results.length} events, and the logs ${total}`);
-    return found;
   }
 
   /** As a client without a token, once all is quiet. */
@@ -453,39 +398,4 @@ class Run {
     const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
     return Array.from(digest.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join('');
   }
-}
-
-/** No run depends on those before it. */
-async function emptyStorage(domains: readonly SimulatedDomain[]): Promise<void> {
-  await reset();
-  const migrations: [D1Database, D1Migration[]][] = [
-    [bindings.SERVING_DB, bindings.TEST_MIGRATIONS_SERVING],
-    [bindings.SERVING_REPLICA, bindings.TEST_MIGRATIONS_SERVING],
-    [bindings.REPORTING_DB, bindings.TEST_MIGRATIONS_REPORTING],
-    [bindings.REPORTING_REPLICA, bindings.TEST_MIGRATIONS_REPORTING],
-  ];
-  for (const [database, all] of migrations) await applyD1Migrations(database, all);
-  for (const { prepare } of domains) {
-    await prepare?.({ serving: bindings.SERVING_DB, reporting: bindings.REPORTING_DB });
-    await prepare?.({ serving: bindings.SERVING_REPLICA, reporting: bindings.REPORTING_REPLICA });
-  }
-}
-
-/** Counts the structured log lines: they tell which ways of recovery were taken. Returns what puts the console back. */
-function readLogLines(world: World): () => void {
-  const { log } = console;
-  console.log = (line: unknown) => {
-    const parsed =
-      typeof line === 'string' && line.startsWith('{') ? (JSON.parse(line) as Record<string, unknown>) : {};
-    const { event, cause, error, projection } = parsed;
-    if (typeof event === 'string') world.count(`log ${event}${typeof cause === 'string' ? ` ${cause}` : ''}`);
-    // Poison is what a broken handler or a constraint refuses, and here no other projection has any.
-    const isRefusal = event === 'projection.refused' || event === 'projection.dead-letter';
-    if (isRefusal && !world.everBroken.has(String(projection)))
-      world.causeless.push(`refused without a cause (I17): ${String(line)}`);
-    if (event === 'internal-error') world.internalErrors.push(String(error));
-  };
-  return () => {
-    console.log = log;
-  };
 }

@@ -4,7 +4,8 @@ import { analyticsFigures, dashboardFigures, membershipOf } from '../membership.
 import type { Json } from '../history.ts';
 import type { Logs as NaiveLogs } from '../naive-folds.ts';
 import { oraclesOf } from '../oracles.ts';
-import { type DomainRun, type ShownRow, type SimulatedDomain, canonical } from './domain.ts';
+import { type DomainRun, type ListIntent, type ShownRow, type SimulatedDomain, canonical } from './domain.ts';
+import { formerShop } from './former-shop.ts';
 
 /*
  * Products and orders, as the simulation knows them: what clients want of them. What the answers have to come to is for the oracles and
@@ -41,10 +42,70 @@ function orderRow({ highlights: _highlights, ...row }: Body): ShownRow {
   return { stream: `order-${String(row['orderId'])}`, version: row['version'] as number, content: canonical(row) };
 }
 
+/** How many rows a page has: with few, a list is read in many pages. */
+const LIMITS = ['1', '2', '100'];
+
+type Position = readonly [time: string, id: string];
+
+interface Paged {
+  readonly list: 'orders' | 'products';
+  readonly readModel: string;
+  readonly categories: readonly string[];
+  /** With filter and limit. */
+  readonly route: string;
+  readonly filter: Readonly<Record<string, string>>;
+  readonly rowOf: (row: Body) => ShownRow;
+  readonly positionOf: (row: Body) => Position;
+}
+
+/** A page of a list, and from its answer the next one. What lies on it goes from the last row of the page before to its own last row. */
+function pageOf(paged: Paged, before?: { readonly cursor: string; readonly after: Position }): ListIntent {
+  const { list, readModel, categories, route, filter, rowOf, positionOf } = paged;
+  const lastOf = (body: Body) => positionOf(items(body).at(-1) as Body);
+  return {
+    kind: 'list',
+    readModel,
+    categories,
+    path: before ? `${route}&cursor=${encodeURIComponent(before.cursor)}` : route,
+    isLaterPage: before !== undefined,
+    query: (body) => {
+      return {
+        list,
+        ...filter,
+        after: before?.after ?? null,
+        until: body['nextCursor'] === null ? null : lastOf(body),
+      };
+    },
+    rowsOf: (body) => items(body).map(rowOf),
+    next(body) {
+      const cursor = body['nextCursor'] as string | null;
+      return cursor === null ? undefined : pageOf(paged, { cursor, after: lastOf(body) });
+    },
+  };
+}
+
+/** A page of hits. On which of several pages a hit lies is a question of rank, of which nothing is promised. */
+function searchFor(q: string, limit: string, cursor?: string): ListIntent {
+  return {
+    kind: 'search',
+    readModel: 'order-search',
+    categories: ['order'],
+    path: `/orders/search?limit=${limit}&q=${q}${cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`}`,
+    isLaterPage: cursor !== undefined,
+    query: (body) => ({ list: 'search', q, isWhole: cursor === undefined && body['nextCursor'] === null }),
+    rowsOf: (body) => items(body).map(orderRow),
+    next(body) {
+      const following = body['nextCursor'] as string | null;
+      return following === null ? undefined : searchFor(q, limit, following);
+    },
+  };
+}
+
 /** The shop: products and orders as they are deployed. */
 export const shop: SimulatedDomain = {
   name: 'shop',
   modules: domain,
+  formerModules: formerShop,
   begin({ seed }): DomainRun {
     const products: KnownProduct[] = [];
     const orders: KnownOrder[] = [];
@@ -181,14 +242,15 @@ export const shop: SimulatedDomain = {
           make(chance) {
             if (products.length === 0 && chance.next() < 0.8) return undefined;
             const category = chance.next() < 0.5 ? chance.pick(CATEGORIES) : null;
-            return {
-              kind: 'list',
+            return pageOf({
+              list: 'products',
               readModel: 'product-catalog',
               categories: ['product'],
-              path: `/products?limit=100${category === null ? '' : `&category=${category}`}`,
-              query: { list: 'products', ...(category !== null && { category }), after: null, until: null },
-              rowsOf: (body) => items(body).map(productRow),
-            };
+              route: `/products?limit=${chance.pick(LIMITS)}${category === null ? '' : `&category=${category}`}`,
+              filter: category === null ? {} : { category },
+              rowOf: productRow,
+              positionOf: ({ createdAt, productId }) => [String(createdAt), String(productId)],
+            });
           },
         },
         {
@@ -197,36 +259,24 @@ export const shop: SimulatedDomain = {
             if (orders.length === 0 && chance.next() < 0.8) return undefined;
             const status = chance.next() < 0.3 ? chance.pick(STATUSES) : null;
             const customerId = chance.next() < 0.3 ? `c-${chance.below(3)}` : null;
-            const filter = `${status === null ? '' : `&status=${status}`}${customerId === null ? '' : `&customerId=${customerId}`}`;
-            return {
-              kind: 'list',
+            const filter = { ...(status !== null && { status }), ...(customerId !== null && { customerId }) };
+            return pageOf({
+              list: 'orders',
               readModel: 'order-lookup',
               categories: ['order'],
-              path: `/orders?limit=100${filter}`,
-              query: {
-                list: 'orders',
-                ...(status !== null && { status }),
-                ...(customerId !== null && { customerId }),
-                after: null,
-                until: null,
-              },
-              rowsOf: (body) => items(body).map(orderRow),
-            };
+              route: `/orders?${new URLSearchParams({ limit: chance.pick(LIMITS), ...filter }).toString()}`,
+              filter,
+              rowOf: orderRow,
+              positionOf: ({ placedAt, orderId }) => [String(placedAt), String(orderId)],
+            });
           },
         },
         {
           name: 'searchOrders',
           make(chance) {
             if (orders.length === 0 && chance.next() < 0.8) return undefined;
-            const word = chance.hot(NAMES).split(' ')[0] as string;
-            return {
-              kind: 'search',
-              readModel: 'order-search',
-              categories: ['order'],
-              path: `/orders/search?limit=100&q=${word}`,
-              query: { list: 'search', q: word, isWhole: true },
-              rowsOf: (body) => items(body).map(orderRow),
-            };
+            const word = chance.next() < 0.7 ? chance.hot(NAMES).split(' ')[0] : 'Thing';
+            return searchFor(word as string, chance.pick(LIMITS));
           },
         },
         {
@@ -266,10 +316,10 @@ export const shop: SimulatedDomain = {
         );
       },
 
-      membership: (logs) => membershipOf(logs as unknown as NaiveLogs),
+      membership: (logs, skipped) => membershipOf(logs as unknown as NaiveLogs, { skipped, held: [] }),
 
-      async judgeAtRest(logs, get, now) {
-        const oracles = oraclesOf(logs as unknown as NaiveLogs);
+      async judgeAtRest({ logs, skipped, get, now }) {
+        const oracles = oraclesOf(logs as unknown as NaiveLogs, { skipped, held: [] });
         const all = async (path: string) => items((await get(path)) as Body);
         const listed = await all('/orders?limit=100');
         const figures = await get('/dashboard');
@@ -293,7 +343,7 @@ export const shop: SimulatedDomain = {
           )),
           ...analytics.map(({ groupBy, body }) => oracles.analytics({ groupBy }, body)),
           oracles.archive(await all('/events?limit=100')),
-          oracles.dashboard(new Date(now()).toISOString().slice(0, 10), figures),
+          oracles.dashboard(new Date(now).toISOString().slice(0, 10), figures),
           oracles.money({ orders: listed, analytics: analytics.map(({ body }) => body), dashboard: figures }),
         ];
         return found.flat();

@@ -1,7 +1,8 @@
 import type { Env } from '../../../src/bindings.ts';
 import type { Projection } from '../../../src/eventsourcing/read/projection.ts';
 import type { StreamId } from '../../../src/eventsourcing/stream.ts';
-import type { AggregateOptions, ExecuteRequest, ExecuteResult } from '../../../src/eventsourcing/write/aggregate.ts';
+import type { AggregateOptions, ExecuteAnswer, ExecuteRequest } from '../../../src/eventsourcing/write/aggregate.ts';
+import { aggregateObject } from '../../../src/eventsourcing/write/aggregate-object.ts';
 import type { RelayOptions } from '../../../src/eventsourcing/write/relay.ts';
 import type { Module } from '../../../src/module.ts';
 import { type Platform } from '../../../src/runtime.ts';
@@ -32,29 +33,54 @@ const platform: Platform = {
   }),
 };
 
-/** The system with these modules, as the simulation runs it: a Worker's exports, and what runs need beside them. */
-export function simulatedSystem(modules: readonly Module[]) {
-  const system = tidemark(modules.map(breakable), platform);
+/** Marks the bindings of a Worker, or an object, that has the code before the deployment that is under way. */
+const IS_FORMER = Symbol('has the former code');
+
+/** These bindings, for a Worker with the code before the deployment. */
+export function withFormerCode(env: Env): Env {
+  return { ...env, [IS_FORMER]: true } as Env;
+}
+
+/**
+ * The system with these modules, as the simulation runs it: a Worker's exports, and what runs need beside them. Bindings that
+ * `withFormerCode` has marked are served by the code before.
+ */
+export function simulatedSystem(modules: readonly Module[], formerModules: readonly Module[] = modules) {
+  const now = tidemark(modules.map(breakable), platform);
+  const former = tidemark(formerModules.map(breakable), platform);
+  const codeOf = (env: Env) => (IS_FORMER in env ? former : now);
+  const runtimeOf = (env: Env) => codeOf(env).runtimeOf(env);
+  const handler: ExportedHandler<Env> = {
+    fetch: (request, env, context) => codeOf(env).handler.fetch?.(request, env, context) as Promise<Response>,
+    queue: (batch, env, context) => codeOf(env).handler.queue?.(batch, env, context),
+  };
+  const ProductionAggregate = aggregateObject<Env>((env) => runtimeOf(env).aggregateHost);
 
   return {
-    ...system,
+    handler,
+    runtimeOf,
+    Rebuild: now.Rebuild,
 
     /** The production class, whose instances tell the run what becomes of them. */
-    Aggregate: class SimulatedAggregate extends system.Aggregate {
+    Aggregate: class SimulatedAggregate extends ProductionAggregate {
       readonly #stream: StreamId;
       readonly #actor: Actor;
 
       constructor(ctx: DurableObjectState, env: Env) {
-        super(ctx, env);
-        this.#stream = (ctx.id.name ?? '').split('/')[1] as StreamId;
+        const stream = (ctx.id.name ?? '').split('/')[1] as StreamId;
+        super(ctx, currentWorld().comesToLifeAsBefore(stream) ? withFormerCode(env) : env);
+        this.#stream = stream;
         this.#actor = currentWorld().objects.appeared(this.#stream);
         const { sql } = ctx.storage;
-        const kept = sql.exec(`SELECT 1 FROM sqlite_master WHERE name = 'snapshot'`).toArray();
-        if (kept.length > 0 && sql.exec(`SELECT 1 FROM snapshot`).toArray().length > 0)
-          currentWorld().count('object woken with a snapshot');
+        if (sql.exec(`SELECT 1 FROM sqlite_master WHERE name = 'snapshot'`).toArray().length === 0) return;
+        const [snapshot] = sql.exec<{ state_version: number }>(`SELECT state_version FROM snapshot`).toArray();
+        if (!snapshot) return;
+        currentWorld().count('object woken with a snapshot');
+        if (snapshot.state_version !== runtimeOf(this.env).registry.typeOf(stream).stateVersion)
+          currentWorld().count('snapshot ignored');
       }
 
-      override execute(request: ExecuteRequest): Promise<ExecuteResult> {
+      override execute(request: ExecuteRequest): Promise<ExecuteAnswer> {
         return as(this.#actor, async () => {
           try {
             return await super.execute(request);

@@ -6,26 +6,45 @@ import { type RunResult, runSeed } from './run.ts';
 import { shrink } from './shrinking.ts';
 import { domains, system } from './worker.ts';
 
-const { from, count, cuts, kept, shrinks } = env.SIMULATION;
+const { seeds, cuts, kept, shrinks, isPlanted, isJudged, isEveryTest } = env.SIMULATION;
 
-const seeds = Array.from({ length: count }, (_, index) => ({ seed: from + index, cuts }));
+const asked = seeds.map((seed) => ({ seed, cuts }));
 
 describe('a run of the whole system under faults', () => {
-  test.each([...kept, ...seeds])('with seed $seed $cuts', async ({ seed, cuts: cutsText }) => {
+  test.each([...kept, ...asked])('with seed $seed $cuts', async ({ seed, cuts: cutsText }) => {
     const theCuts = toCuts(cutsText);
     const startedAt = Date.now();
-    const result = await runSeed(system, domains, seed, theCuts);
+    const result = await runSeed(system, domains, { seed, cuts: theCuts, isJudged });
+    const failures = failuresOf(result);
     let smaller = theCuts;
-    if (result.failures.length > 0 && shrinks) {
+    if (failures.length > 0 && shrinks) {
       smaller = await shrink(seed, theCuts, async (tried) => {
-        const { failures } = await runSeed(system, domains, seed, tried);
-        return isAlike(failures, result.failures);
+        return isAlike(failuresOf(await runSeed(system, domains, { seed, cuts: tried })), failures);
       });
     }
-    console.log(`@@ ${JSON.stringify({ ...result, ms: Date.now() - startedAt, cuts: JSON.stringify(smaller) })}`);
-    expect(result.failures, `repeat it with: ${repeat(result, smaller)}`).toEqual([]);
+    // What shows that it was judgement that found the bug.
+    const unjudged =
+      isPlanted && result.verdicts.length > 0
+        ? failuresOf(await runSeed(system, domains, { seed, isJudged: false }))
+        : undefined;
+    console.log(
+      `@@ ${JSON.stringify({ ...result, unjudged, ms: Date.now() - startedAt, cuts: JSON.stringify(smaller) })}`,
+    );
+    expect(failures, `repeat it with: ${repeat(result, smaller)}`).toEqual([]);
+  });
+
+  // `npm run simulate -- --twice` does so for many seeds, and in two processes.
+  test.runIf(isEveryTest)('leaves the same trace when it is run again', async () => {
+    const [seed = 1] = seeds;
+    const [one, other] = [await runSeed(system, domains, { seed }), await runSeed(system, domains, { seed })];
+    expect(other.traceHash).toBe(one.traceHash);
+    expect(other.counts).toEqual(one.counts);
   });
 });
+
+function failuresOf({ troubles, verdicts }: RunResult): readonly string[] {
+  return [...troubles, ...verdicts];
+}
 
 function toCuts(text: string): Cuts {
   return text === '' ? {} : (JSON.parse(text) as Cuts);

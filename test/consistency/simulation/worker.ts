@@ -6,7 +6,10 @@ import { tallies } from './tally-domain.ts';
 export const domains = [shop, tallies];
 
 /** The whole system as in production, on the simulation's ports. */
-export const system = simulatedSystem(domains.flatMap(({ modules }) => modules));
+export const system = simulatedSystem(
+  domains.flatMap(({ modules }) => modules),
+  domains.flatMap(({ modules, formerModules = modules }) => formerModules),
+);
 
 export const { Aggregate, Rebuild } = system;
 export default system.handler;

@@ -3,6 +3,7 @@ import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/test
 import { SimulatedBuilds } from './builds.ts';
 import { Counters } from './counters.ts';
 import { SimulatedDatabase, type Pair } from './databases.ts';
+import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import type { Fault, Mix } from './mix.ts';
 import { SimulatedObjects } from './objects.ts';
 import { SimulatedQueue } from './queues.ts';
@@ -20,16 +21,19 @@ export class World {
   readonly builds: SimulatedBuilds;
   /** How far each place's clock is from the true time, in ms. */
   readonly skews = new Map<string, number>();
-  /** What the system blamed on something that never was: poison where no handler was broken, a restored log where none was. */
-  readonly causeless: string[] = [];
-  /** What the system itself says went wrong inside of it. */
-  readonly internalErrors: string[] = [];
+  /**
+   * What is wrong whatever comes of it in the end: poison where no handler was broken, a forged token that was taken, an error of the
+   * system's own.
+   */
+  readonly verdicts: string[] = [];
   /** Whether anything goes wrong at all: not any more once the run comes to its end. */
   isFaulty = true;
   /** Projections whose handlers are broken at the moment, as after a bad deploy. */
   readonly broken = new Set<string>();
   /** Those that were broken at any time. */
   readonly everBroken = new Set<string>();
+  /** Objects that still run the code before the deployment that is under way. */
+  readonly #upgradedObjects = new Set<StreamId>();
   /** What is to be torn away, and at which passage through a gate. */
   readonly #doomed: { readonly task: Task; readonly at: number; readonly after: () => void }[] = [];
   readonly #databases = new Map<Group, SimulatedDatabase>();
@@ -86,6 +90,20 @@ export class World {
     this.counters.add(what);
   }
 
+  /** Whether this run has a deployment under way: Workers and objects with the code before it beside such with the code after it. */
+  get isDeploying(): boolean {
+    return this.isFaulty && this.mix.rates['deploy.under-way'] !== undefined;
+  }
+
+  /** Whether an object that comes to life does so with the code before the deployment. Once it has had the new one it stays with that. */
+  comesToLifeAsBefore(stream: StreamId): boolean {
+    if (!this.isDeploying || this.#upgradedObjects.has(stream)) return false;
+    const isFormer = this.chance(0.6);
+    if (isFormer) this.count('object with the code before');
+    else this.#upgradedObjects.add(stream);
+    return isFormer;
+  }
+
   /** Has a task torn away after some more passages, if it still lives then. */
   killLater(task: Task, andThen: () => void): void {
     this.#doomed.push({ task, at: this.scheduler.passed + this.between(1, 12), after: andThen });
@@ -114,8 +132,10 @@ export class World {
 
   /** What a database said when it refused a batch. */
   noteRefusal(error: string): void {
-    if (error.includes('checkpoint_as_read')) this.count(this.#isOfBuild() ? 'swap refused' : 'lost race');
-    if (error.includes('epoch_as_read')) this.count('epoch changed');
+    const isGuard = error.includes('checkpoint_as_read') || error.includes('epoch_as_read');
+    if (isGuard && this.#isOfBuild()) this.count('build turned away by its guards');
+    else if (error.includes('checkpoint_as_read')) this.count('lost race');
+    else if (isGuard) this.count('epoch changed');
   }
 
   #isOfBuild(): boolean {

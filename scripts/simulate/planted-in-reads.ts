@@ -1,0 +1,206 @@
+import type { PlantedBug } from './planted.ts';
+
+const READ = 'src/eventsourcing/read';
+
+/** Bugs of projections, of their checkpoints, of tokens and of reads. */
+export const PLANTED_IN_READS: readonly PlantedBug[] = [
+  {
+    name: 'a checkpoint is a maximum',
+    breaks: ['I9'],
+    edits: [
+      { file: `${READ}/hinted-events.ts`, find: 'if (hint.fromVersion > version + 1) break;', replace: '' },
+      { file: `${READ}/hinted-events.ts`, find: 'if ((before ?? null) !== eventId) break;', replace: 'void before;' },
+    ],
+  },
+  {
+    name: 'the compare-and-set is dropped',
+    breaks: ['I9', 'I10'],
+    edits: [{ file: `${READ}/guarded-batch.ts`, find: 'assertCheckpoints(database, part),', replace: '' }],
+  },
+  {
+    name: 'the checkpoint is moved in a batch of its own',
+    breaks: ['I8'],
+    edits: [
+      {
+        file: `${READ}/guarded-batch.ts`,
+        find: 'await database.batch(statements);',
+        replace:
+          'await database.batch(statements.slice(0, 3));\n    if (statements.length > 3) await database.batch(statements.slice(3));',
+      },
+    ],
+  },
+  {
+    name: 'a poison event is passed over',
+    breaks: ['I11', 'I17'],
+    edits: [
+      {
+        file: `${READ}/catch-up-step.ts`,
+        find: "standstill: { cause: 'poison', reason: error.message },\n      refusal: { stream, version, eventId, cause: 'poison', kind: error.kind, error: error.message },",
+        replace:
+          "...(eventId === '' && { standstill: { cause: 'poison', reason: error.message } }), ...toMove(stream, from, readable, fold(before)),",
+      },
+    ],
+  },
+  {
+    name: 'an outage of the database counts as poison',
+    breaks: ['I17'],
+    edits: [
+      {
+        file: `${READ}/d1-errors.ts`,
+        find: 'return REFUSED.test(String(error));',
+        replace: "return REFUSED.test(String(error)) || String(error).includes('D1_ERROR');",
+      },
+    ],
+  },
+  {
+    name: 'the reader does not catch up',
+    breaks: ['I13'],
+    edits: [
+      {
+        file: `${READ}/causal-read.ts`,
+        find: '(answer.versions.get(entry) ?? 0) < version && !incomplete.has(entry)',
+        replace: '(answer.versions.get(entry) ?? 0) < 0 * version && !incomplete.has(entry)',
+      },
+    ],
+  },
+  {
+    name: 'what was written is not put into the token',
+    breaks: ['I13'],
+    edits: [
+      {
+        file: 'src/http/causal.ts',
+        find: 'see(stream, version) {\n        token = withVersion(token, stream, version);',
+        replace: 'see(stream, version) {\n        void [stream, version];',
+      },
+    ],
+  },
+  {
+    name: 'what was read is not put into the token',
+    breaks: ['I14'],
+    edits: [
+      {
+        file: 'src/http/causal.ts',
+        find: 'if (version > 0) token = withVersion(token, stream, version);',
+        replace: 'void version;',
+      },
+    ],
+  },
+  {
+    name: 'any replica may answer, whatever the bookmark',
+    breaks: ['I14'],
+    edits: [
+      {
+        file: `${READ}/causal-read.ts`,
+        find: "token.bookmarks.get(projection.group.name) ?? 'first-primary'",
+        replace: "'first-unconstrained'",
+      },
+    ],
+  },
+  {
+    name: 'the archive leaves an event out',
+    breaks: ['I11'],
+    edits: [
+      {
+        file: `${READ}/catch-up-step.ts`,
+        find: 'if (projection.everyEvent) readable.push(...events);',
+        replace:
+          'if (projection.everyEvent) readable.push(...events.filter((_, index) => events.length < 3 || index !== 1));',
+      },
+    ],
+  },
+  {
+    name: 'a batch is sent again after an error that tells nothing',
+    breaks: ['I9', 'I10'],
+    edits: [
+      {
+        file: `${READ}/guarded-batch.ts`,
+        find: 'await database.batch(statements);',
+        replace: `await database.batch(statements).catch((error) => {
+      if (String(error).includes('SQLITE_')) throw error;
+      return database.batch(statements.filter((_, index) => index !== 1));
+    });`,
+      },
+    ],
+  },
+  {
+    name: 'a replay takes up the dead letter after what waits behind it',
+    breaks: ['I17'],
+    edits: [
+      {
+        file: `${READ}/catch-up-step.ts`,
+        find: 'events = events.slice(0, limits.pageSize).filter(({ version }) => version <= end);',
+        replace: `events = events.slice(0, limits.pageSize).filter(({ version }) => version <= end);
+  if (limits.retriesDeadLetters && refused) events = [...events.slice(1), ...events.slice(0, 1)];`,
+      },
+    ],
+  },
+  {
+    name: 'a replica’s answer is taken for the primary’s',
+    breaks: ['I13', 'I14'],
+    edits: [
+      {
+        file: `${READ}/causal-read.ts`,
+        find: 'if (!first) {',
+        replace: 'if (!first || !answer.isPrimary) {',
+      },
+    ],
+  },
+  {
+    name: 'a token’s entry is dropped though nobody has confirmed it',
+    breaks: ['I13', 'I14'],
+    edits: [
+      {
+        file: 'src/http/causal.ts',
+        find: '.every(({ name }) => (reached.get(`${name}/${stream}`) ?? 0) >= (token.streams.get(stream) ?? 0)),',
+        replace: '.every(({ name }) => (reached.get(`${name}/${stream}`) ?? 0) >= 0),',
+      },
+    ],
+  },
+  {
+    name: 'a token that is full forgets in silence',
+    breaks: ['I13', 'I14'],
+    edits: [
+      {
+        file: 'src/http/causal.ts',
+        find: "if (kept.isPartial) c.res.headers.set(HEADER.causalScope, 'partial');",
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'the rows are of an older snapshot than the versions',
+    breaks: ['I16'],
+    edits: [
+      {
+        file: `${READ}/guarded-query.ts`,
+        find: 'const answer = await whole.all<RawRow>();',
+        replace: 'const data = await whole.all<RawRow>();\n      const answer = await whole.all<RawRow>();',
+      },
+      {
+        file: `${READ}/guarded-query.ts`,
+        find: 'return [answer, { ...answer, results: answer.results.filter(',
+        replace: 'return [answer, { ...data, results: data.results.filter(',
+      },
+    ],
+  },
+  {
+    name: 'a row depends on which stream came first',
+    breaks: ['I19'],
+    edits: [
+      {
+        file: 'src/orders/order-lookup.ts',
+        find: 'const orders = slotTables(',
+        replace: 'const names = new Map();\nconst orders = slotTables(',
+      },
+      {
+        file: 'src/orders/order-lookup.ts',
+        find: 'create: (event) => orderRow.placed(event)',
+        replace: `create(event) {
+        const row = orderRow.placed(event);
+        if (!names.has(row.customerId)) names.set(row.customerId, row.customerName);
+        return { ...row, customerName: names.get(row.customerId) };
+      }`,
+      },
+    ],
+  },
+];

@@ -1,0 +1,53 @@
+import type { PlantedBug } from './planted.ts';
+
+const READ = 'src/eventsourcing/read';
+
+/** Bugs of builds and pointers. */
+export const PLANTED_IN_REBUILDS: readonly PlantedBug[] = [
+  {
+    name: 'a swap without its guards',
+    breaks: ['I12', 'I20'],
+    edits: [
+      {
+        file: `${READ}/pointer-change.ts`,
+        find: '...(isFirst ? [] : [assertNotBehind(database, build.projection, live, build.target)]),',
+        replace: '',
+      },
+      { file: `${READ}/rebuild.ts`, find: "await run('join', () => work.join());", replace: '' },
+      { file: `${READ}/rebuild.ts`, find: "await closeGap('what came before the join');", replace: '' },
+    ],
+  },
+  {
+    name: 'a batch does not name its epoch',
+    breaks: ['I20'],
+    edits: [
+      {
+        file: `${READ}/guarded-batch.ts`,
+        find: 'assertEpoch(database, projectionName, pointer),\n      ...parts',
+        replace: '...parts',
+      },
+    ],
+  },
+  {
+    name: 'a rebuild applies what was skipped',
+    breaks: ['I12'],
+    edits: [
+      {
+        file: `${READ}/catch-up-step.ts`,
+        find: 'const led = moveOver(lead, stream, events, obstacles.skipped);',
+        replace: 'const led = moveOver(lead, stream, events, limits.isBuild ? new Map() : obstacles.skipped);',
+      },
+    ],
+  },
+  {
+    name: 'a batch does not name its slot',
+    breaks: ['I20'],
+    edits: [
+      {
+        file: `${READ}/guarded-batch.ts`,
+        find: 'const table = shapeOf(projection.row.tables[target.slot]);',
+        replace: 'const table = shapeOf(projection.row.tables.a);',
+      },
+    ],
+  },
+];

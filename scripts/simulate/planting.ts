@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+import { type Edit, PLANTED } from './planted.ts';
+
+/** Puts one planted bug into the source as it is loaded. */
+export function planting(name: string) {
+  const bug = PLANTED.find((candidate) => candidate.name === name);
+  if (!bug) throw new Error(`there is no planted bug "${name}"`);
+  return edited(bug.edits);
+}
+
+/** Changes the source as it is loaded, for the simulation alone. Fails where the source has changed under it. */
+export function edited(edits: readonly Edit[]) {
+  for (const { file, find } of edits) {
+    const found = readFileSync(resolve(file), 'utf8').split(find).length - 1;
+    if (found !== 1) throw new Error(`${file} has ${found} times what is to be replaced: ${find}`);
+  }
+  return {
+    name: 'edited-source',
+    enforce: 'pre' as const,
+    transform(code: string, id: string): string | undefined {
+      const its = edits.filter(({ file }) => id.split('?')[0] === resolve(file));
+      return its.length === 0
+        ? undefined
+        : its.reduce((source, { find, replace }) => source.replace(find, () => replace), code);
+    },
+  };
+}

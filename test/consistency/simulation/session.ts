@@ -1,0 +1,221 @@
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
+
+import type { Env } from '../../../src/bindings.ts';
+import { EMPTY_TOKEN } from '../../../src/eventsourcing/read/causal-token.ts';
+import { type TokenCodec, tokenCodec } from '../../../src/eventsourcing/read/token-codec.ts';
+import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import type { Operation, Refused, Unknown } from '../history.ts';
+import { type Chance, type DomainRun, canonical } from './domain.ts';
+import type { Recorder } from './recorder.ts';
+import { newTask } from './scheduler.ts';
+import type { World } from './world.ts';
+
+/** A Worker that serves: its bindings, and the clock it goes by. */
+export interface Isolate {
+  readonly place: string;
+  readonly env: Env;
+}
+
+export interface ClientPorts {
+  readonly world: World;
+  readonly fetch: (request: Request, env: Env, context: ExecutionContext) => Promise<Response>;
+  readonly isolates: () => readonly Isolate[];
+  readonly codec: () => TokenCodec;
+  readonly domain: DomainRun;
+  readonly recorder: Recorder;
+}
+
+interface HeldToken {
+  readonly text: string;
+  /** The operation whose answer brought it. */
+  readonly from: number;
+}
+
+/** An answer, taken apart; undefined: none ever came. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Record<string, unknown>;
+}
+
+export interface Sending {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** Instead of the session's own: its answer is no part of the session then. */
+  readonly forgedToken?: string;
+}
+
+/** What all operations have in common. */
+export type Sent = Pick<Operation, 'id' | 'client' | 'invokedAt' | 'completedAt' | 'tokenFrom' | 'isPartial'> & {
+  readonly correlationId: string;
+};
+
+/** The headers of an answer that mean something to a client. */
+const TELLING = [
+  'X-Version',
+  'ETag',
+  'X-Read-From',
+  'X-Causal-Scope',
+  'X-Causal-Incomplete',
+  'Idempotency-Replayed',
+  'Preference-Applied',
+  'Retry-After',
+  'Location',
+];
+
+/** Far beyond any version that a run reaches. */
+const FUTURE = 1_000;
+
+/** One client's session: the token that it carries from answer to request. One request at a time. */
+export class Session {
+  readonly name: string;
+  isBusy = false;
+  token: HeldToken | undefined;
+  readonly #ports: ClientPorts;
+  readonly #chance: Chance;
+
+  constructor(ports: ClientPorts, name: string, chance: Chance) {
+    this.name = name;
+    this.#ports = ports;
+    this.#chance = chance;
+  }
+
+  /** Sends a request, and resolves when it has come to its first gate. `record` is called with the answer, whenever that is. */
+  async send(
+    { method, path, headers, body, forgedToken }: Sending,
+    record: (sent: Sent, answer: Answer | undefined) => Operation | undefined,
+  ): Promise<void> {
+    const { world, isolates, fetch, recorder } = this.#ports;
+    const isolate = this.#chance.pick(isolates());
+    const id = recorder.id();
+    const correlationId = `op-${id}`;
+    const held = forgedToken === undefined && this.#chance.next() < 0.95 ? this.token : undefined;
+    const tokenText = forgedToken ?? held?.text;
+    const invokedAt = recorder.moment();
+    const task = newTask(`${this.name} ${method} ${path}`, isolate.place);
+    this.isBusy = true;
+
+    const end = async (answer: Answer | undefined): Promise<void> => {
+      const operation = record(
+        {
+          id,
+          client: this.name,
+          invokedAt,
+          completedAt: answer ? recorder.moment() : null,
+          tokenFrom: held?.from ?? null,
+          isPartial: answer?.headers.get('X-Causal-Scope') === 'partial',
+          correlationId,
+        },
+        answer,
+      );
+      if (operation) recorder.operations.push(operation);
+      recorder.trace.push(`${id} ${method} ${path} ${await this.#traced(answer)}`);
+      if (forgedToken === undefined) this.#takeUp(answer, id);
+      this.isBusy = false;
+    };
+
+    if (world.happens('client.hangs-up')) world.killLater(task, () => void end(undefined));
+    await world.scheduler.start(task, async () => {
+      const context = createExecutionContext();
+      const request = new Request(`https://tidemark.test${path}`, {
+        method,
+        headers: {
+          'X-Correlation-Id': correlationId,
+          ...(tokenText !== undefined && { 'X-Causal-Token': tokenText }),
+          ...headers,
+        },
+        ...(body !== undefined && { body }),
+      });
+      const response = await fetch(request, isolate.env, context);
+      const text = await response.text();
+      if (task.isKilled) return;
+      await end({
+        status: response.status,
+        headers: response.headers,
+        body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>),
+      });
+      await waitOnExecutionContext(context);
+    });
+  }
+
+  #takeUp(answer: Answer | undefined, id: number): void {
+    const token = answer?.headers.get('X-Causal-Token') ?? undefined;
+    // A token that was refused comes back empty: with it, whatever it said is forgotten, and the session begins anew.
+    if (answer?.body['code'] === 'invalid-causal-token') this.token = undefined;
+    else if (token !== undefined) this.token = { text: token, from: id };
+  }
+
+  async #traced(answer: Answer | undefined): Promise<string> {
+    if (!answer) return 'no answer';
+    const token = answer.headers.get('X-Causal-Token');
+    const decoded = token === null ? undefined : await this.#ports.codec().decode(token);
+    const telling = TELLING.flatMap((name) => answer.headers.get(name) ?? []);
+    const { streams, isShortened, isPartial } = decoded ?? { streams: new Map() };
+    if (isShortened) this.#ports.world.count('token shortened');
+    return canonical([answer.status, telling, [...streams], isShortened ?? false, isPartial ?? false, answer.body]);
+  }
+
+  // Tokens as no client should have them.
+
+  /** A token that says more of a stream than there is: whoever is shown anything with it is shown less than it says. */
+  async tryFutureToken(stream: string, path: string): Promise<void> {
+    const { world, codec } = this.#ports;
+    const streams = new Map([[stream as StreamId, FUTURE]]);
+    const forgedToken = await codec().encode({ ...EMPTY_TOKEN, streams });
+    await this.send({ method: 'GET', path, headers: {}, forgedToken }, (sent, answer) => {
+      if (answer) world.count(`a token of the future: ${String(answer.body['code'])}`);
+      if (answer && answer.status < 400)
+        world.verdicts.push(`a token beyond ${stream} was answered (I13): operation ${sent.id}, ${answer.status}`);
+      return undefined;
+    });
+  }
+
+  /** A token that somebody else signed. */
+  async tryForeignToken(stream: string, path: string): Promise<void> {
+    const { world } = this.#ports;
+    const streams = new Map([[stream as StreamId, 1]]);
+    const forgedToken = await tokenCodec(['a key of somebody else']).encode({ ...EMPTY_TOKEN, streams });
+    await this.send({ method: 'GET', path, headers: {}, forgedToken }, (sent, answer) => {
+      if (answer && answer.body['code'] !== 'invalid-causal-token')
+        world.verdicts.push(`a forged token was taken (I13): operation ${sent.id}, ${answer.status}`);
+      return undefined;
+    });
+  }
+
+  /** Its own token, as a deployment left it that had one database and one kind of stream more. */
+  async ageToken(): Promise<void> {
+    if (!this.token) return;
+    const codec = this.#ports.codec();
+    const token = await codec.decode(this.token.text);
+    if (!token) return;
+    const streams = new Map([['retired-1' as StreamId, 3], ...token.streams]);
+    const bookmarks = new Map([...token.bookmarks, ['retired', '0001']]);
+    this.token = { ...this.token, text: await codec.encode({ ...token, streams, bookmarks }) };
+  }
+}
+
+/** What an answer says of the outcome; `missing`: what 404 means, where that is an answer. */
+export function outcomeOf<Seen>(
+  answer: Answer | undefined,
+  seen: (body: Record<string, unknown>) => Seen,
+  missing?: Seen,
+): Seen | Refused | Unknown {
+  if (!answer) return { kind: 'unknown', code: null };
+  const { status, body } = answer;
+  if (status === 200 || status === 201) return seen(body);
+  if (status === 202) return { kind: 'refused', code: 'not-yet', currentVersion: null };
+  // A Worker from before the deployment does not have the route: it says nothing of the resource.
+  const isNoRoute = status === 404 && String(body['detail']).startsWith('There is no route');
+  const code = isNoRoute ? 'no-route' : String(body['code']);
+  if (status === 404 && code === 'not-found' && missing) return missing;
+  if (code === 'outcome-unknown' || code === 'internal') return { kind: 'unknown', code };
+  const current = body['currentVersion'];
+  return { kind: 'refused', code, currentVersion: typeof current === 'number' ? current : null };
+}
+
+export function incompleteOf(answer: Answer | undefined): readonly string[] {
+  const header = answer?.headers.get('X-Causal-Incomplete');
+  return header ? header.split(', ') : [];
+}
