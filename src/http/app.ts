@@ -1,5 +1,5 @@
-import type { Context } from 'hono';
-import { Hono } from 'hono/tiny';
+// Not from `hono/tiny`, whose router takes a path with a slash at its end for the same.
+import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 
 import type { Env } from '../bindings.ts';
