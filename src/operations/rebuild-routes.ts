@@ -305,8 +305,8 @@ const routes: readonly Route[] = [
     handlers: [
       async (c) => {
         await requireOperator(c);
-        const projection = projectionOf(c);
         const { slot } = parseQuery(c, RollbackQuery);
+        const projection = projectionOf(c);
         const { databaseOf, registry } = c.var.runtime;
         const revisions = registry.revisionsOf(projection.name);
         for (let tries = 0; tries < ROLLBACK_TRIES; tries += 1) {
