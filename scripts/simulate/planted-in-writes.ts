@@ -143,9 +143,11 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     ],
   },
   {
+    // The answer does not wait for it: in the simulation no call may wait for what its object sends.
     name: 'an event is published before it is committed',
     breaks: ['I6'],
     edits: [
+      SLEEP_IN_OBJECT,
       {
         file: `${WRITE}/aggregate-object.ts`,
         find: 'const storage = sqliteEventLog(ctx.storage);',
@@ -158,6 +160,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
           const previousId = kept.read(fromVersion - 1, 1)[0]?.id ?? null;
           const hint = { stream, fromVersion, toVersion, previousId, events };
           await host.send(host.groupsOf(stream)[0], { sender: 'relay', hints: [hint] }).catch(() => undefined);
+          await sleep(50);
           kept.commit(commit);
         }
       };
@@ -166,7 +169,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
       {
         file: `${WRITE}/aggregate-object.ts`,
         find: 'this.#relay.publish();',
-        replace: 'await this.publishFirst();\n      this.#relay.publish();',
+        replace: 'this.ctx.waitUntil(this.publishFirst().then(() => this.#relay.publish()));',
       },
     ],
   },

@@ -22,17 +22,15 @@ export interface Remains {
 /** Everything that is wrong with a run, in plain words: by what its clients saw, and by what every table holds at rest. */
 export async function judge(remains: Remains): Promise<readonly string[]> {
   const { logs, domain, get, now } = remains;
+  const found: string[] = [];
   try {
     const skipped = await skippedEvents();
-    return [
-      ...judgeHistory(remains, skipped),
-      ...(await unapplied(remains)),
-      ...(await archive(logs)),
-      ...(await domain.judgeAtRest({ logs, skipped, get, now })),
-    ];
+    found.push(...judgeHistory(remains, skipped), ...(await unapplied(remains)), ...(await archive(logs)));
+    found.push(...(await domain.judgeAtRest({ logs, skipped, get, now })));
   } catch (error) {
-    return [`unjudgeable: ${String((error as Error).stack)}`];
+    found.push(`unjudgeable: ${String((error as Error).stack)}`);
   }
+  return found;
 }
 
 /** What an operator had read models leave out. */

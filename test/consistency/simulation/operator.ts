@@ -74,6 +74,18 @@ export class Operator {
     return broken[this.#ports.world.between(0, Math.max(broken.length - 1, 0))];
   }
 
+  /** Leaves out some of what stands still. */
+  async decide(settle: (work: Promise<void>) => Promise<void>): Promise<void> {
+    const { broken } = this.#ports.world;
+    const names = [...broken].filter(() => this.#ports.world.chance(0.6));
+    await settle(
+      this.#inTask(async () => {
+        for (const name of names) await this.#skip(name);
+      }),
+    );
+    while (this.isBusy) await settle(new Promise((resolve) => setTimeout(resolve, 0)));
+  }
+
   /**
    * Puts right what needs somebody to decide, once nothing fails any more. `settle` lets the system do its part meanwhile. False: there was
    * nothing.

@@ -100,8 +100,9 @@ class Run {
     this.#world = world;
     this.#mix = mix;
     this.#isJudged = isJudged;
-    // One domain a run: which one is the seed's choice too.
-    const domain = domains[mix.seed % 4 === 3 ? domains.length - 1 : 0] as SimulatedDomain;
+    // One domain a run, the first in three of four: which one is the seed's choice too.
+    const others = mix.seed % 4 === 3 ? domains.slice(1) : [];
+    const domain = (others[Math.floor(mix.seed / 4) % others.length] ?? domains[0]) as SimulatedDomain;
     this.#domain = domain.begin({ seed: mix.seed });
     this.#chance = seededRandom(mix.seed * 31 + 5);
     this.#isolates = Array.from({ length: mix.isolates }, (_, index) => this.#newIsolate(index));
@@ -290,15 +291,22 @@ class Run {
     return this.#system.runtimeOf((this.#isolates[index] as Isolate).env);
   }
 
-  /** Nothing goes wrong any more: every Worker and every object has the code of today. */
+  /** Nothing goes wrong any more: every Worker and every object has the code of today, and in the end handlers that work. */
   async #makePeace(): Promise<void> {
     const world = this.#world;
     const wasDeploying = world.isDeploying;
     world.heal();
     this.#keys = this.#keys.slice(0, 2);
-    if (!wasDeploying) return;
-    this.#isolates = this.#isolates.map((_, index) => this.#newIsolate(index));
-    for (const stream of world.objects.streams) await world.objects.crash(stream);
+    if (wasDeploying) {
+      this.#isolates = this.#isolates.map((_, index) => this.#newIsolate(index));
+      for (const stream of world.objects.streams) await world.objects.crash(stream);
+    }
+    if (this.#mix.operates && world.broken.size > 0) {
+      // What is broken still stops its streams for good, and somebody decides about them.
+      while (await this.#settleOne()) this.#count();
+      await this.#operator.decide((work) => this.#whileSettling(work));
+    }
+    world.mend();
   }
 
   async #fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response> {

@@ -109,13 +109,17 @@ export class World {
     this.#doomed.push({ task, at: this.scheduler.passed + this.between(1, 12), after: andThen });
   }
 
-  /** Nothing goes wrong from now on, and what went wrong is put right. */
+  /** Nothing goes wrong from now on but what is broken, and what hangs goes on. */
   heal(): void {
     this.isFaulty = false;
-    this.broken.clear();
     this.skews.clear();
     this.#doomed.length = 0;
     this.scheduler.release();
+  }
+
+  /** Handlers work again. */
+  mend(): void {
+    this.broken.clear();
   }
 
   tearAway(): void {
