@@ -121,6 +121,8 @@ export class Operator {
   async #rebuild(name: string, accept = this.#ports.world.chance(0.7)): Promise<void> {
     const { world } = this.#ports;
     const { status, body } = await this.#request('POST', `/projections/${name}/rebuild?accept=${accept}`);
+    // One of which it heard no answer may be under way.
+    if (body['code'] === 'rebuild-running') this.#builds.set(name, String(body['build']));
     if (status !== 202) return;
     const id = String(body['id']);
     this.#builds.set(name, id);
