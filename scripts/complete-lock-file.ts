@@ -1,5 +1,5 @@
 /**
- * Makes `package-lock.json` list the optional packages of every platform.
+ * Makes `package-lock.json`, and that of bench/, list the optional packages of every platform.
  *
  *     node scripts/complete-lock-file.ts           adds what is missing
  *     node scripts/complete-lock-file.ts --check   changes nothing, fails when something is missing
@@ -29,7 +29,7 @@ interface LockFile {
   packages: Record<string, LockedPackage>;
 }
 
-const lockFile = new URL('../package-lock.json', import.meta.url);
+const LOCK_FILES = ['package-lock.json', 'bench/package-lock.json'];
 const exactVersion = /^\d+\.\d+\.\d+(?:[-+].+)?$/;
 
 const operatingSystems: Record<string, string> = {
@@ -112,20 +112,23 @@ function removeAddresses(packages: LockFile['packages']): string[] {
   return withAddress;
 }
 
-const lock = JSON.parse(readFileSync(lockFile, 'utf8')) as LockFile;
-const added = addMissing(lock.packages);
-const cleaned = removeAddresses(lock.packages);
+for (const name of LOCK_FILES) {
+  const lockFile = new URL(`../${name}`, import.meta.url);
+  const lock = JSON.parse(readFileSync(lockFile, 'utf8')) as LockFile;
+  const added = addMissing(lock.packages);
+  const cleaned = removeAddresses(lock.packages);
 
-if (added.length === 0 && cleaned.length === 0) {
-  console.log('package-lock.json lists every platform.');
-} else if (process.argv.includes('--check')) {
-  for (const place of added) console.error(`missing: ${place}`);
-  for (const place of cleaned) console.error(`has an address: ${place}`);
-  console.error('Run `npm run lock`, and commit package-lock.json.');
-  process.exitCode = 1;
-} else {
-  // npm keeps the places sorted like this.
-  lock.packages = Object.fromEntries(Object.entries(lock.packages).toSorted(([a], [b]) => a.localeCompare(b, 'en')));
-  writeFileSync(lockFile, `${JSON.stringify(lock, undefined, 2)}\n`);
-  console.log(`Added ${added.length} packages and removed ${cleaned.length} addresses.`);
+  if (added.length === 0 && cleaned.length === 0) {
+    console.log(`${name} lists every platform.`);
+  } else if (process.argv.includes('--check')) {
+    for (const place of added) console.error(`${name} lacks ${place}`);
+    for (const place of cleaned) console.error(`${name} has an address: ${place}`);
+    console.error('Run `npm run lock`, and commit it.');
+    process.exitCode = 1;
+  } else {
+    // npm keeps the places sorted like this.
+    lock.packages = Object.fromEntries(Object.entries(lock.packages).toSorted(([a], [b]) => a.localeCompare(b, 'en')));
+    writeFileSync(lockFile, `${JSON.stringify(lock, undefined, 2)}\n`);
+    console.log(`${name}: added ${added.length} packages and removed ${cleaned.length} addresses.`);
+  }
 }

@@ -1,0 +1,64 @@
+/**
+ * Tidemark against plain CRUD and against what the platform can do: `npm run bench`, or with `-- --quick` in under five minutes.
+ *
+ *     npm run bench -- --quick                     all workloads at small sizes
+ *     npm run bench -- --only commands,reads       some of them
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { build } from './contenders/build.ts';
+import { CEILINGS, CRUD, TIDEMARK } from './contenders/contenders.ts';
+import { CORES } from './harness/cores.ts';
+import { versions } from './versions.ts';
+import { toTable } from './table.ts';
+import { causalAfterWrite } from './workloads/causal-after-write.ts';
+import { commands } from './workloads/commands.ts';
+import { type Finding, isMet } from './workloads/finding.ts';
+import { FULL, QUICK } from './workloads/plan.ts';
+import { popularity } from './workloads/popularity.ts';
+import { reads } from './workloads/reads.ts';
+import { singleObjects } from './workloads/single-objects.ts';
+
+const WORKLOADS = [commands, singleObjects, reads, causalAfterWrite, popularity];
+
+const { values } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, turns: { type: 'string' } },
+});
+const plan = { ...(values.quick ? QUICK : FULL), ...(values.turns !== undefined && { turns: Number(values.turns) }) };
+const only = values.only?.split(',');
+const unknown = (only ?? []).filter((name) => !WORKLOADS.some((workload) => workload.name === name));
+if (unknown.length > 0) {
+  console.error(
+    `There is no workload ${unknown.join(', ')}. There are: ${WORKLOADS.map(({ name }) => name).join(', ')}.`,
+  );
+  process.exit(2);
+}
+
+const startedAt = new Date();
+for (const contender of [TIDEMARK, CRUD, CEILINGS]) build(contender);
+
+const findings: Finding[] = [];
+const seconds: Record<string, number> = {};
+for (const workload of WORKLOADS) {
+  if (only && !only.includes(workload.name)) continue;
+  const from = performance.now();
+  console.error(`${workload.name} …`);
+  findings.push(...(await workload.run(plan)));
+  seconds[workload.name] = (performance.now() - from) / 1_000;
+  console.error(`${workload.name}: ${Math.round(seconds[workload.name] ?? 0)} s`);
+}
+
+const folder = join(import.meta.dirname, 'results');
+mkdirSync(folder, { recursive: true });
+const name = `${startedAt.toISOString().slice(0, 19).replaceAll(':', '-')}${values.quick ? '-quick' : ''}.json`;
+const result = { startedAt, plan, cores: CORES ?? 'not bound', versions: versions(), seconds, findings };
+writeFileSync(join(folder, name), `${JSON.stringify(result, undefined, 2)}\n`);
+
+console.log(`\n${toTable(findings)}\n`);
+const missed = findings.filter((finding) => isMet(finding) === false);
+console.log(
+  `${missed.length} of ${findings.filter(({ target }) => target).length} targets missed. Written to bench/results/${name}.`,
+);
+process.exit(0);

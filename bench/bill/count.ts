@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { type Counted, NOTHING, type Operations } from '../../test/support/operations.ts';
+import type { Contender } from '../contenders/contender.ts';
+import { serve } from '../harness/server.ts';
+import type { Api, Scenario } from './scenarios.ts';
+
+/** The operations of one of many times: of all, and what they would be without the second group of projections. */
+export interface Bill {
+  readonly scenario: string;
+  readonly all: Operations;
+  readonly oneReadModel: Operations;
+}
+
+/** Longer than any alarm is set ahead for while all is well: twice the batch wait of the group that waits longest. */
+const QUIET_MS = 24_000;
+
+/** Does scenarios one after the other on one server, and counts each until nothing happens any more. */
+export async function count(
+  contender: Contender,
+  scenarios: readonly Scenario[],
+  hasKeys: boolean,
+): Promise<readonly Bill[]> {
+  const server = await serve(contender);
+  // CRUD does nothing in the background.
+  const quietMs = contender.name === 'tidemark' ? QUIET_MS : 0;
+  let keys = 0;
+  const checked = async (answer: Response) => {
+    if (!answer.ok) throw new Error(`${contender.name}: ${answer.status} ${answer.url} ${await answer.text()}`);
+    return answer;
+  };
+  const api: Api = {
+    get: async (path, headers = {}) => checked(await fetch(server.url + path, { headers })),
+    async post(path, body) {
+      keys += 1;
+      const headers = { 'content-type': 'application/json', ...(hasKeys && { 'idempotency-key': `key-${keys}` }) };
+      return checked(await fetch(server.url + path, { method: 'POST', headers, body: JSON.stringify(body) }));
+    },
+  };
+
+  async function take(): Promise<Counted> {
+    const taken: Counted = await (await fetch(`${server.url}/operations-so-far`)).json();
+    return taken;
+  }
+
+  /** Everything since the last time, once all is quiet. */
+  async function untilQuiet(): Promise<Counted> {
+    let sum = await take();
+    let quietSince = Date.now();
+    while (Date.now() - quietSince < quietMs) {
+      await sleep(500);
+      const more = await take();
+      if (Object.values(more.all).some((number) => number > 0)) quietSince = Date.now();
+      sum = plus(sum, more);
+    }
+    return sum;
+  }
+
+  try {
+    const bills: Bill[] = [];
+    for (const { name, times, before, act } of scenarios) {
+      if (before) {
+        await before(api);
+        await untilQuiet();
+      }
+      await act(api);
+      const { all, byGroup } = await untilQuiet();
+      const second = byGroup['reporting'] ?? NOTHING;
+      bills.push({ scenario: name, all: shareOf(all, times), oneReadModel: shareOf(minus(all, second), times) });
+    }
+    return bills;
+  } finally {
+    await server.stop();
+  }
+}
+
+function plus(one: Counted, other: Counted): Counted {
+  const groups = new Set([...Object.keys(one.byGroup), ...Object.keys(other.byGroup)]);
+  const byGroup = Object.fromEntries(
+    [...groups].map((group) => [
+      group,
+      combine(one.byGroup[group] ?? NOTHING, other.byGroup[group] ?? NOTHING, (a, b) => a + b),
+    ]),
+  );
+  return { all: combine(one.all, other.all, (a, b) => a + b), byGroup };
+}
+
+function minus(one: Operations, other: Operations): Operations {
+  return combine(one, other, (a, b) => a - b);
+}
+
+function shareOf(operations: Operations, times: number): Operations {
+  return combine(operations, operations, (sum) => sum / times);
+}
+
+function combine(one: Operations, other: Operations, by: (a: number, b: number) => number): Operations {
+  const names = Object.keys(NOTHING) as (keyof Operations)[];
+  return Object.fromEntries(names.map((name) => [name, by(one[name], other[name])])) as unknown as Operations;
+}

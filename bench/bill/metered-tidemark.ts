@@ -1,0 +1,38 @@
+import { type Env, groupOfQueue } from '../../src/bindings.ts';
+import { domain } from '../../src/domain.ts';
+import { tidemark } from '../../src/tidemark.ts';
+import { operationsMeter } from '../../test/support/operations-meter.ts';
+
+/*
+ * Tidemark as it is deployed, on a platform that counts. Speed is not measured here.
+ */
+
+const meter = operationsMeter();
+const { handler, Aggregate: Plain, Rebuild } = tidemark(domain, meter.platform());
+
+export class Aggregate extends Plain {
+  constructor(ctx: DurableObjectState, env: Env) {
+    // Before anything else gets hold of the storage.
+    meter.object(ctx.storage);
+    super(ctx, env);
+  }
+
+  override async alarm(): Promise<void> {
+    meter.add({ alarmRuns: 1 });
+    await super.alarm();
+  }
+}
+
+export { Rebuild };
+
+export default {
+  async fetch(request: Request<unknown, IncomingRequestCfProperties>, env, ctx) {
+    if (new URL(request.url).pathname === '/operations-so-far') return Response.json(meter.take());
+    meter.add({ workerRequests: 1 });
+    return handler.fetch?.(request, env, ctx) ?? new Response(null, { status: 500 });
+  },
+  async queue(batch, env, ctx) {
+    meter.received(batch.messages, groupOfQueue(batch.queue)?.name);
+    await handler.queue?.(batch, env, ctx);
+  },
+} satisfies ExportedHandler<Env>;

@@ -1,0 +1,94 @@
+import { productIdOf } from '../../src/products/product.ts';
+
+/** Something that is done some times over on a server, and counted. */
+export interface Scenario {
+  readonly name: string;
+  /** How often it is done. */
+  readonly times: number;
+  /** What has to be there; it is not counted. */
+  readonly before?: (api: Api) => Promise<void>;
+  readonly act: (api: Api) => Promise<void>;
+}
+
+/** A contender, spoken to as a client does. */
+export interface Api {
+  readonly get: (path: string, headers?: Readonly<Record<string, string>>) => Promise<Response>;
+  /** With an idempotency key of its own where the promises are kept. */
+  readonly post: (path: string, body: object) => Promise<Response>;
+}
+
+const TIMES = 20;
+const HOT = 10;
+
+const product = (n: number) => ({
+  name: `Tide table ${n}`,
+  price: { amount: 1_999, currency: 'EUR' },
+  category: 'almanacs',
+  sku: `BILL-${n}`,
+});
+const idOf = (n: number) => productIdOf(`BILL-${n}`);
+const price = (n: number) => ({ price: { amount: 1_000 + n, currency: 'EUR' }, reason: 'Spring sale' });
+const order = (n: number) => ({
+  customerId: `c-${n}`,
+  customerName: 'Ada Lovelace',
+  customerSegment: 'retail',
+  region: 'EU',
+  items: [0, 1, 2].map((line) => ({ sku: `BILL-${line}`, quantity: 1 + line })),
+});
+
+const products = (count: number) => async (api: Api) => {
+  for (let n = 0; n < count; n += 1) await api.post('/products', product(n));
+};
+
+async function place(api: Api, n: number): Promise<string> {
+  const { orderId }: { orderId: string } = await (await api.post('/orders', order(n))).json();
+  return orderId;
+}
+
+const each = (act: (api: Api, n: number) => Promise<unknown>) => async (api: Api) => {
+  await Promise.all(Array.from({ length: TIMES }, (_, n) => act(api, n)));
+};
+
+const orderIds = new WeakMap<Api, readonly string[]>();
+
+async function placed(api: Api): Promise<void> {
+  await products(3)(api);
+  const ids: string[] = [];
+  for (let n = 0; n < TIMES; n += 1) ids.push(await place(api, n));
+  orderIds.set(api, ids);
+}
+
+const anOrder = (api: Api, n: number) => `/orders/${orderIds.get(api)?.[n]}`;
+
+/** Commands that each have a stream to themselves, commands that come ten at once for one stream, and queries. */
+export const SCENARIOS: readonly Scenario[] = [
+  { name: 'create a product', times: TIMES, act: each((api, n) => api.post('/products', product(n))) },
+  {
+    name: 'price change, sparse',
+    times: TIMES,
+    before: products(TIMES),
+    act: each((api, n) => api.post(`/products/${idOf(n)}/price`, price(n))),
+  },
+  {
+    name: 'price change, hot',
+    times: TIMES * HOT,
+    before: products(TIMES),
+    act: each((api, n) =>
+      Promise.all(Array.from({ length: HOT }, (_, m) => api.post(`/products/${idOf(n)}/price`, price(m)))),
+    ),
+  },
+  { name: 'order of 3 lines, sparse', times: TIMES, before: products(3), act: each(place) },
+  {
+    name: 'shipment, sparse',
+    times: TIMES,
+    before: placed,
+    act: each((api, n) => api.post(`${anOrder(api, n)}/shipment`, { tracking: `T-${n}` })),
+  },
+];
+
+export const QUERIES: readonly Scenario[] = [
+  { name: 'read one order', times: TIMES, before: placed, act: each((api, n) => api.get(anOrder(api, n))) },
+  { name: 'list of 20 orders', times: TIMES, act: each((api) => api.get('/orders?limit=20')) },
+  { name: 'dashboard', times: TIMES, act: each((api) => api.get('/dashboard')) },
+  { name: 'analytics by day', times: TIMES, act: each((api) => api.get('/analytics/orders?groupBy=day')) },
+];

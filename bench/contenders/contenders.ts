@@ -1,0 +1,36 @@
+import { join } from 'node:path';
+
+import type { Contender } from './contender.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const HERE = import.meta.dirname;
+
+/** The system as `npm run build` makes it. */
+export const TIDEMARK: Contender = {
+  name: 'tidemark',
+  configPath: join(ROOT, 'wrangler.toml'),
+  bundle: join(HERE, '../dist/tidemark'),
+  bindings: { CAUSAL_TOKEN_KEY: 'a-key-for-benchmarks', OPERATIONS_ACCESS: 'open', BUILD_GRACE_S: '0' },
+  migrations: { SERVING_DB: join(ROOT, 'migrations/serving'), REPORTING_DB: join(ROOT, 'migrations/reporting') },
+};
+
+/** The same shop as plain CRUD. */
+export const CRUD: Contender = {
+  name: 'crud',
+  configPath: join(HERE, 'crud/wrangler.toml'),
+  bundle: join(HERE, '../dist/crud'),
+  bindings: {},
+  migrations: { CRUD_DB: join(HERE, 'crud/migrations') },
+};
+
+/** Plain CRUD that keeps an audit trail and idempotency keys as Tidemark does. */
+export const CRUD_WITH_PROMISES: Contender = { ...CRUD, name: 'crud-with-promises', bindings: { PROMISES: 'kept' } };
+
+/** The platform with nothing on top. */
+export const CEILINGS: Contender = {
+  name: 'ceilings',
+  configPath: join(HERE, 'ceilings/wrangler.toml'),
+  bundle: join(HERE, '../dist/ceilings'),
+  bindings: {},
+  migrations: {},
+};

@@ -1,0 +1,135 @@
+import { and, asc, eq, sql } from 'drizzle-orm';
+import type { Context } from 'hono';
+
+import type { AppEnv } from '../../../src/http/app-env.ts';
+import { readBody } from '../../../src/http/body.ts';
+import { HEADER } from '../../../src/http/headers.ts';
+import { parseParams, parseQuery } from '../../../src/http/params.ts';
+import { Problem } from '../../../src/http/problem.ts';
+import { etagOf, expectedVersion, isNotModified } from '../../../src/http/request-headers.ts';
+import type { Operation, Route } from '../../../src/http/route.ts';
+import { fromCursor, toPage } from '../../../src/http/cursor.ts';
+import type { Money } from '../../../src/money.ts';
+import { productIdOf } from '../../../src/products/product.ts';
+import { productRoutes } from '../../../src/products/routes.ts';
+import { bodySchema, databaseOf, notFound, sameRoute, writePromises, written } from './crud-route.ts';
+import { products } from './tables.ts';
+import { writeOnce } from './write-once.ts';
+
+type Row = typeof products.$inferSelect;
+
+function view({ priceAmount, priceCurrency, ...row }: Row): object {
+  return { ...row, price: { amount: priceAmount, currency: priceCurrency } };
+}
+
+async function create(c: Context<AppEnv>, operation: Operation): Promise<Response> {
+  const schema = bodySchema<{ sku: string; name: string; category: string; price: Money }>(operation);
+  const { value, bytes } = await readBody(c, schema);
+  const { sku, name, category, price } = value;
+  if (price.amount <= 0) throw new Problem('price-not-positive', 'Price must be positive');
+  const productId = productIdOf(sku);
+  const now = new Date(c.var.runtime.clock.now()).toISOString();
+  const database = databaseOf(c);
+  const row = {
+    productId,
+    version: 1,
+    name,
+    sku,
+    category,
+    priceAmount: price.amount,
+    priceCurrency: price.currency,
+    createdAt: now,
+    updatedAt: now,
+  };
+  const insert = database.insert(products).values(row).onConflictDoNothing().returning({ version: products.version });
+  const promises = await writePromises(c, bytes);
+  const outcome = await writeOnce(database, insert, promises, {
+    id: productId,
+    idName: 'productId',
+    action: 'product-created',
+    data: value,
+    version: sql`1`,
+  });
+  if (outcome.replayed) return c.json(outcome.replayed, 201);
+  if (outcome.version === undefined)
+    throw new Problem('sku-taken', `The SKU ${sku} belongs to another product.`, { sku });
+  return written(c, 'productId', productId, outcome.version, `/products/${productId}`);
+}
+
+async function changePrice(c: Context<AppEnv>, operation: Operation): Promise<Response> {
+  const { productId } = parseParams(c, operation.params) as { productId: string };
+  const expected = expectedVersion(c);
+  const { value, bytes } = await readBody(c, bodySchema<{ price: Money; reason: string }>(operation));
+  const { price } = value;
+  if (price.amount <= 0) throw new Problem('price-not-positive', 'Price must be positive');
+  const now = new Date(c.var.runtime.clock.now()).toISOString();
+  const database = databaseOf(c);
+  const update = database
+    .update(products)
+    .set({
+      priceAmount: price.amount,
+      priceCurrency: price.currency,
+      updatedAt: now,
+      version: sql`${products.version} + 1`,
+    })
+    .where(and(eq(products.productId, productId), expected === undefined ? undefined : eq(products.version, expected)))
+    .returning({ version: products.version });
+  const promises = await writePromises(c, bytes);
+  const outcome = await writeOnce(database, update, promises, {
+    id: productId,
+    idName: 'productId',
+    action: 'price-updated',
+    data: value,
+    version: sql`(SELECT version FROM product WHERE product_id = ${productId})`,
+  });
+  if (outcome.replayed) return c.json(outcome.replayed, 200);
+  if (outcome.version !== undefined) return written(c, 'productId', productId, outcome.version);
+  const [current] = await database
+    .select({ version: products.version })
+    .from(products)
+    .where(eq(products.productId, productId));
+  if (!current) throw notFound('product');
+  throw new Problem('version-mismatch', `The current version is ${current.version}.`, {
+    currentVersion: current.version,
+  });
+}
+
+async function read(c: Context<AppEnv>, operation: Operation): Promise<Response> {
+  const { productId } = parseParams(c, operation.params) as { productId: string };
+  const [row] = await databaseOf(c).select().from(products).where(eq(products.productId, productId));
+  if (!row) throw notFound('product');
+  c.header(HEADER.etag, etagOf(row.version));
+  c.header(HEADER.version, String(row.version));
+  return isNotModified(c, row.version) ? c.body(null, 304) : c.json(view(row));
+}
+
+async function list(c: Context<AppEnv>, operation: Operation): Promise<Response> {
+  if (!operation.query) throw new Error('the list has no query');
+  const { category, sku, limit, cursor } = parseQuery(c, operation.query) as {
+    category?: string;
+    sku?: string;
+    limit: number;
+    cursor?: string;
+  };
+  const after = fromCursor('listProducts', cursor);
+  const rows = await databaseOf(c)
+    .select()
+    .from(products)
+    .where(
+      and(
+        sku === undefined ? undefined : eq(products.productId, productIdOf(sku)),
+        category === undefined ? undefined : eq(products.category, category),
+        after && sql`(${products.createdAt}, ${products.productId}) > (${after[0]}, ${after[1]})`,
+      ),
+    )
+    .orderBy(asc(products.createdAt), asc(products.productId))
+    .limit(limit + 1);
+  return c.json(toPage('listProducts', rows, limit, view, (row) => [row.createdAt, row.productId]));
+}
+
+export const crudProducts: readonly Route[] = [
+  sameRoute(productRoutes, 'createProduct', create),
+  sameRoute(productRoutes, 'updatePrice', changePrice),
+  sameRoute(productRoutes, 'getProduct', read),
+  sameRoute(productRoutes, 'listProducts', list),
+];

@@ -1,0 +1,25 @@
+import { systemClock } from '../../../src/clock.ts';
+import { createApp } from '../../../src/http/app.ts';
+import { PROBLEMS, mergeProblems } from '../../../src/http/problem.ts';
+import { orders } from '../../../src/orders/module.ts';
+import { products } from '../../../src/products/module.ts';
+import type { Runtime } from '../../../src/runtime.ts';
+import { crudOrders } from './order-routes.ts';
+import { crudProducts } from './product-routes.ts';
+import { crudReports } from './report-routes.ts';
+
+/*
+ * The shop as plain CRUD: Hono, drizzle, D1. Its HTTP layer (routing, CORS, headers, bodies, validation, problems) is Tidemark's own, so
+ * that what is compared is what happens behind it.
+ */
+
+const problems = mergeProblems(
+  PROBLEMS,
+  products.problems,
+  orders(() => ({ offersOf: () => Promise.reject(new Error('unused')) })).problems,
+);
+
+// Of the runtime, the shared HTTP layer uses the clock alone.
+const runtime = { clock: systemClock } as Runtime;
+
+export default createApp(() => runtime, [...crudProducts, ...crudReports, ...crudOrders], problems);

@@ -1,0 +1,100 @@
+/**
+ * A process that serves one contender: its built Worker under Miniflare, with storage on disk. Started by `server.ts` and spoken to over
+ * the process's own channel; the load comes in through the socket, past everything that Miniflare puts in front of a Worker.
+ */
+import { readFileSync, readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+import { Miniflare, convertV4MiniflareOptions } from 'miniflare';
+import {
+  unstable_getMiniflareWorkerOptions as workerOptionsOf,
+  unstable_splitSqlQuery as statementsOf,
+} from 'wrangler';
+
+import type { ServerRequest, ServerSetup } from './server-protocol.ts';
+
+async function start(setup: ServerSetup): Promise<Miniflare> {
+  const { workerOptions, main } = workerOptionsOf(setup.configPath);
+  const script = join(setup.bundle, basename(setup.main ?? main ?? 'index.ts').replace(/\.ts$/, '.js'));
+  const { queueConsumers, cronTriggers: _noCron, modulesRules: _noRules, ...options } = workerOptions;
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      ...options,
+      name: 'contender',
+      modules: [{ type: 'ESModule', path: basename(script), contents: readFileSync(script, 'utf8') }],
+      bindings: setup.bindings,
+      queueConsumers: Object.fromEntries(
+        Object.entries(setup.areQueuesOff ? {} : (queueConsumers ?? {})).map(([queue, consumer]) => [
+          queue,
+          {
+            ...(consumer as object),
+            ...(setup.batchTimeoutS !== undefined && { maxBatchTimeout: setup.batchTimeoutS }),
+          },
+        ]),
+      ),
+      unsafeDirectSockets: [{ host: '127.0.0.1', port: setup.port }],
+      host: '127.0.0.1',
+      port: 0,
+      cf: false,
+      resourcePersistencePath: setup.storage,
+      ...(setup.inspectorPort !== undefined && { inspectorPort: setup.inspectorPort }),
+      // What a Worker logs goes nowhere, the same for all, unless somebody looks for a fault.
+      handleStructuredLogs: ({ message }) => {
+        if (process.env['BENCH_LOG']) console.error(message);
+      },
+    }),
+  );
+  await miniflare.ready;
+  for (const [binding, folder] of Object.entries(setup.migrations)) {
+    const database = await miniflare.getD1Database(binding);
+    for (const file of readdirSync(folder).toSorted()) {
+      const statements = statementsOf(readFileSync(join(folder, file), 'utf8'));
+      await database.batch(statements.map((statement) => database.prepare(statement)));
+    }
+  }
+  return miniflare;
+}
+
+async function answer(miniflare: Miniflare, request: ServerRequest): Promise<unknown> {
+  switch (request.type) {
+    case 'ready':
+      return undefined;
+    case 'batch': {
+      const database = await miniflare.getD1Database(request.database);
+      const statements = request.statements.map(({ sql, params = [] }) => database.prepare(sql).bind(...params));
+      return (await database.batch(statements)).map(({ results }) => results);
+    }
+    case 'deliver': {
+      const worker = await miniflare.getWorker();
+      const messages = request.bodies.map((body, index) => ({
+        id: String(index),
+        timestamp: new Date(),
+        attempts: 1,
+        body,
+      }));
+      return (await worker.queue(request.queue, messages)).explicitAcks.length;
+    }
+    case 'stop':
+      await miniflare.dispose();
+      return undefined;
+    default:
+      return request satisfies never;
+  }
+}
+
+const running = start(JSON.parse(process.argv[2] ?? '') as ServerSetup);
+// Whoever asks gets to know it.
+running.catch(() => undefined);
+
+async function reply(id: number, request: ServerRequest): Promise<void> {
+  try {
+    process.send?.({ id, value: await answer(await running, request) });
+  } catch (error) {
+    process.send?.({ id, error: String((error as Error).stack ?? error) });
+  }
+  if (request.type === 'stop') process.exit(0);
+}
+
+process.on('message', ({ id, request }: { id: number; request: ServerRequest }) => void reply(id, request));
+// Without whoever started it, it has no purpose.
+process.on('disconnect', () => process.exit(0));

@@ -1,0 +1,36 @@
+/** How one contender is served. */
+export interface ServerSetup {
+  /** Its wrangler.toml: bindings, queues and databases are as it says. */
+  readonly configPath: string;
+  /** Its entry file, where that is not the one of its wrangler.toml. */
+  readonly main?: string;
+  /** The folder of its built bundle. */
+  readonly bundle: string;
+  /** The folder of its storage: fresh for every server. */
+  readonly storage: string;
+  readonly port: number;
+  readonly bindings: Readonly<Record<string, string>>;
+  /** Folders of migrations, by the database's binding. */
+  readonly migrations: Readonly<Record<string, string>>;
+  /** No consumer is attached, so no message is ever delivered. */
+  readonly areQueuesOff?: boolean;
+  /** Overrides how long the queues wait for a batch to fill, in s. */
+  readonly batchTimeoutS?: number;
+  /** Opens workerd's inspector at this port, to profile. */
+  readonly inspectorPort?: number;
+}
+
+/** What the process of a server can be asked. */
+export type ServerRequest =
+  /** Answers once it serves. */
+  | { readonly type: 'ready' }
+  /** Runs statements as one batch, and answers with the rows of each. */
+  | { readonly type: 'batch'; readonly database: string; readonly statements: readonly Statement[] }
+  /** Hands messages to the Worker as one batch of a queue, and answers how many it acknowledged. */
+  | { readonly type: 'deliver'; readonly queue: string; readonly bodies: readonly unknown[] }
+  | { readonly type: 'stop' };
+
+export interface Statement {
+  readonly sql: string;
+  readonly params?: readonly (string | number | null)[];
+}

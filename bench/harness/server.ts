@@ -1,0 +1,81 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { Contender } from '../contenders/contender.ts';
+import { atExit } from './at-exit.ts';
+import { startChild } from './child.ts';
+import { CORES } from './cores.ts';
+import { cpuTimeMs } from './cpu-time.ts';
+import type { ServerRequest, ServerSetup, Statement } from './server-protocol.ts';
+
+/** A contender that is being served, on storage of its own. */
+export interface Server {
+  readonly name: string;
+  readonly url: string;
+  /** Runs statements on a database as one batch, and returns the rows of each. */
+  batch(database: string, statements: readonly Statement[]): Promise<readonly (readonly object[])[]>;
+  /** The rows of one statement. */
+  query<Row>(database: string, sql: string): Promise<readonly Row[]>;
+  /** Hands messages to the Worker as one batch of a queue; returns how many it acknowledged. */
+  deliver(queue: string, bodies: readonly unknown[]): Promise<number>;
+  /** Halts all of it, so that it takes nothing from another's turn. */
+  pause(): void;
+  resume(): void;
+  /** CPU time used so far, in ms; undefined where that cannot be told. */
+  cpuMs(): number | undefined;
+  /** Ends it and throws its storage away. */
+  stop(): Promise<void>;
+}
+
+export type ServerOptions = Pick<ServerSetup, 'areQueuesOff' | 'batchTimeoutS' | 'inspectorPort'>;
+
+const SCRIPT = join(import.meta.dirname, 'server-process.ts');
+
+/** Serves a contender, with its tables made and nothing in them. */
+export async function serve(contender: Contender, options: ServerOptions = {}): Promise<Server> {
+  const storage = mkdtempSync(join(tmpdir(), 'tidemark-bench-'));
+  const port = await freePort();
+  const { name: _name, ...served } = contender;
+  const setup: ServerSetup = { ...served, storage, port, ...options };
+  const child = startChild(SCRIPT, CORES?.server, [JSON.stringify(setup)]);
+  const clean = () => rmSync(storage, { recursive: true, force: true, maxRetries: 3 });
+  const forget = atExit(clean);
+  const ask = <Answer>(request: ServerRequest) => child.ask<Answer>({ request });
+  await ask({ type: 'ready' });
+  return {
+    name: contender.name,
+    url: `http://127.0.0.1:${port}`,
+    batch: (database, statements) => ask({ type: 'batch', database, statements }),
+    async query<Row>(database: string, sql: string) {
+      const [rows = []] = await ask<readonly (readonly Row[])[]>({ type: 'batch', database, statements: [{ sql }] });
+      return rows;
+    },
+    deliver: (queue, bodies) => ask({ type: 'deliver', queue, bodies }),
+    pause: () => child.signal('SIGSTOP'),
+    resume: () => child.signal('SIGCONT'),
+    cpuMs: () => cpuTimeMs(child.pid),
+    async stop() {
+      child.signal('SIGCONT');
+      await ask({ type: 'stop' });
+      await child.ended();
+      clean();
+      forget();
+    },
+  };
+}
+
+/** A port that nobody listens at, as the system picks it. */
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  return new Promise((resolve, reject) => {
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() =>
+        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
+      );
+    });
+  });
+}

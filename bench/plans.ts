@@ -1,0 +1,34 @@
+/**
+ * How SQLite goes about CRUD's queries: `node bench/plans.ts`. Nothing but an index or a primary key may be in them where a list or a single
+ * row is asked for; sums scan the index that covers them.
+ */
+import { sql } from 'drizzle-orm';
+
+import { build } from './contenders/build.ts';
+import { CRUD } from './contenders/contenders.ts';
+import { selectOrders, whereOrders } from './contenders/crud/order-routes.ts';
+import { frontPage, ordersByDay } from './contenders/crud/report-routes.ts';
+import { type Written, textOf } from './contenders/crud/statement.ts';
+import { serve } from './harness/server.ts';
+import { seedCrud } from './seed/read-models.ts';
+import { idOf } from './seed/season.ts';
+
+const QUERIES: readonly (readonly [string, Written])[] = [
+  ['read one order', selectOrders(sql`WHERE o.order_id = ${idOf(1)}`)],
+  ['list of 20 orders', selectOrders(whereOrders({}, undefined, 21))],
+  ["a customer's orders", selectOrders(whereOrders({ customerId: 'c-1' }, undefined, 21))],
+  ['orders of a status', selectOrders(whereOrders({ status: 'placed' }, undefined, 21))],
+  ['analytics by day', ordersByDay(undefined, undefined)],
+  ...frontPage('2026-11-01').map((statement, index) => [`dashboard, part ${index + 1}`, statement] as const),
+];
+
+build(CRUD);
+const server = await serve(CRUD);
+await seedCrud(server, 1_000);
+for (const [name, query] of QUERIES) {
+  const { sql: text, params } = textOf(query);
+  const statement = { sql: `EXPLAIN QUERY PLAN ${text}`, params: params as (string | number)[] };
+  const [steps = []] = (await server.batch('CRUD_DB', [statement])) as readonly (readonly { detail: string }[])[];
+  console.log(`${name}\n${steps.map(({ detail }) => `  ${detail}`).join('\n')}\n`);
+}
+await server.stop();

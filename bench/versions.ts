@@ -1,0 +1,22 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '..');
+
+/** What a result was measured on. */
+export function versions(): Readonly<Record<string, string | number>> {
+  const packageVersion = (name: string) =>
+    (JSON.parse(readFileSync(join(ROOT, 'node_modules', name, 'package.json'), 'utf8')) as { version: string }).version;
+  const git = (...args: readonly string[]) => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).trim();
+  return {
+    commit: `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain', '--', 'src') === '' ? '' : ', changed since'}`,
+    node: process.version,
+    wrangler: packageVersion('wrangler'),
+    miniflare: packageVersion('miniflare'),
+    workerd: packageVersion('workerd'),
+    processor: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+  };
+}

@@ -1,0 +1,47 @@
+/** How much is measured. */
+export interface Plan {
+  /** How often contenders take their turns. */
+  readonly turns: number;
+  /** Commands in one turn. */
+  readonly commands: number;
+  /** How long one turn of reads lasts, in ms. */
+  readonly readMs: number;
+  /** How long one turn in an open loop lasts, in ms. */
+  readonly openMs: number;
+  /** Numbers of orders that read models are measured at. */
+  readonly orders: readonly number[];
+  /** How many aggregates the choice by Zipf's law is among. */
+  readonly aggregates: number;
+  /** Aggregates created in one turn. */
+  readonly creations: number;
+  /** Events drained in one turn. */
+  readonly drained: number;
+  /** How many pieces a warm-up may take. */
+  readonly warmUpPieces: number;
+}
+
+/** Everything in under an hour. */
+export const FULL: Plan = {
+  turns: 7,
+  commands: 6_000,
+  readMs: 4_000,
+  openMs: 10_000,
+  orders: [1_000, 10_000, 100_000],
+  aggregates: 10_000,
+  creations: 1_000,
+  drained: 5_000,
+  warmUpPieces: 16,
+};
+
+/** The same in under five minutes, at smaller sizes: for an impression, not for a claim. */
+export const QUICK: Plan = {
+  turns: 3,
+  commands: 600,
+  readMs: 700,
+  openMs: 2_000,
+  orders: [1_000, 20_000],
+  aggregates: 300,
+  creations: 100,
+  drained: 1_000,
+  warmUpPieces: 4,
+};

@@ -1,0 +1,28 @@
+import type { Server } from '../harness/server.ts';
+import { loadAll } from '../harness/load.ts';
+import type { RequestTemplate } from '../load/load-protocol.ts';
+import { productIdOf } from '../../src/products/product.ts';
+
+/** The n-th product of a contender. */
+export const CREATE_PRODUCT: RequestTemplate = {
+  method: 'POST',
+  path: '/products',
+  status: 201,
+  body: '{"name":"Tide table {{n}}","price":{"amount":1999,"currency":"EUR"},"category":"almanacs","sku":"BENCH-{{n}}"}',
+};
+
+export const CHANGE_PRICE: RequestTemplate = {
+  method: 'POST',
+  path: '/products/{{id}}/price',
+  status: 200,
+  body: '{"price":{"amount":1{{n}},"currency":"EUR"},"reason":"Spring sale"}',
+};
+
+/** The same with a key of its own each time. */
+export const CHANGE_PRICE_ONCE: RequestTemplate = { ...CHANGE_PRICE, headers: { 'idempotency-key': 'change-{{n}}' } };
+
+/** Creates products, and returns their ids. */
+export async function createProducts(server: Server, count: number): Promise<readonly string[]> {
+  await loadAll({ url: server.url, connections: 16, pace: { type: 'closed', count }, request: CREATE_PRODUCT });
+  return Array.from({ length: count }, (_, n) => productIdOf(`BENCH-${n}`));
+}
