@@ -1,33 +1,17 @@
-import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 
 import { streamId } from '../../src/eventsourcing/stream.ts';
 import { reporting, serving } from '../../src/groups.ts';
 import { createProduct, eur, get, placeOrder, post } from '../support/api.ts';
 import { meter } from '../support/billing.ts';
-import { ports } from '../support/platform.ts';
-import { deliver, deliverEverything, hintsOf, sentHints, takeHints } from '../support/queue.ts';
+import { deliver, hintsOf, sentHints, takeHints } from '../support/queue.ts';
+import { alarmOf, settle } from '../support/settle.ts';
 import { add, newTally, objectOf } from '../support/system.ts';
 
 /*
  * What a command costs, counted at the object's storage and at the queue. These are budgets: whoever raises one has to say why.
  */
-
-type Stream = Parameters<typeof objectOf>[0];
-
-function alarmOf(stream: Stream): Promise<number | null> {
-  return runInDurableObject(objectOf(stream), (_, state) => state.storage.getAlarm());
-}
-
-/** Delivers what was sent and runs the alarm until the object is quiet. */
-async function settle(stream: Stream): Promise<void> {
-  await deliverEverything();
-  for (let dueAt = await alarmOf(stream); dueAt !== null; dueAt = await alarmOf(stream)) {
-    ports.clockOffsetMs = Math.max(dueAt - Date.now() + 1, ports.clockOffsetMs);
-    await runDurableObjectAlarm(objectOf(stream));
-    await deliverEverything();
-  }
-}
 
 /** A product whose creation is over and done with. */
 async function settledProduct() {

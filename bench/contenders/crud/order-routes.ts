@@ -51,7 +51,7 @@ async function place(c: Context<AppEnv>, operation: Operation): Promise<Response
     WHERE EXISTS (SELECT 1 FROM customer_order WHERE order_id = ${orderId})`;
   const promises = await writePromises(c, bytes);
   const entity = { id: orderId, idName: 'orderId', action: 'order-placed', data: value, version: sql`1` };
-  const outcome = await writeOnce(database, insert, promises, entity, [insertLines]);
+  const outcome = await writeOnce(database, insert, promises, entity, { after: [insertLines] });
   if (outcome.replayed) return c.json(outcome.replayed, 201);
   if (outcome.version === undefined) throw await whyNotPlaced(c, items);
   return written(c, 'orderId', orderId, outcome.version, `/orders/${orderId}`);

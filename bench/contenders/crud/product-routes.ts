@@ -43,13 +43,11 @@ async function create(c: Context<AppEnv>, operation: Operation): Promise<Respons
   };
   const insert = database.insert(products).values(row).onConflictDoNothing().returning({ version: products.version });
   const promises = await writePromises(c, bytes);
-  const outcome = await writeOnce(database, insert, promises, {
-    id: productId,
-    idName: 'productId',
-    action: 'product-created',
-    data: value,
-    version: sql`1`,
-  });
+  const firstPrice = sql`
+    INSERT INTO product_price (product_id, version, to_amount, to_currency, actor, changed_at)
+    SELECT ${productId}, 1, ${price.amount}, ${price.currency}, ${c.var.actor}, ${now} WHERE changes() = 1`;
+  const entity = { id: productId, idName: 'productId', action: 'product-created', data: value, version: sql`1` };
+  const outcome = await writeOnce(database, insert, promises, entity, { after: [firstPrice] });
   if (outcome.replayed) return c.json(outcome.replayed, 201);
   if (outcome.version === undefined)
     throw new Problem('sku-taken', `The SKU ${sku} belongs to another product.`, { sku });
@@ -60,7 +58,7 @@ async function changePrice(c: Context<AppEnv>, operation: Operation): Promise<Re
   const { productId } = parseParams(c, operation.params) as { productId: string };
   const expected = expectedVersion(c);
   const { value, bytes } = await readBody(c, bodySchema<{ price: Money; reason: string }>(operation));
-  const { price } = value;
+  const { price, reason } = value;
   if (price.amount <= 0) throw new Problem('price-not-positive', 'Price must be positive');
   const now = new Date(c.var.runtime.clock.now()).toISOString();
   const database = databaseOf(c);
@@ -75,13 +73,16 @@ async function changePrice(c: Context<AppEnv>, operation: Operation): Promise<Re
     .where(and(eq(products.productId, productId), expected === undefined ? undefined : eq(products.version, expected)))
     .returning({ version: products.version });
   const promises = await writePromises(c, bytes);
-  const outcome = await writeOnce(database, update, promises, {
-    id: productId,
-    idName: 'productId',
-    action: 'price-updated',
-    data: value,
-    version: sql`(SELECT version FROM product WHERE product_id = ${productId})`,
-  });
+  // Before the row changes, since it has the price that this one follows.
+  const newPrice = sql`
+    INSERT INTO product_price
+      (product_id, version, from_amount, from_currency, to_amount, to_currency, reason, actor, changed_at)
+    SELECT product_id, version + 1, price_amount, price_currency, ${price.amount}, ${price.currency}, ${reason}, ${c.var.actor}, ${now}
+    FROM product
+    WHERE product_id = ${productId} ${expected === undefined ? sql`` : sql`AND version = ${expected}`}`;
+  const version = sql`(SELECT version FROM product WHERE product_id = ${productId})`;
+  const entity = { id: productId, idName: 'productId', action: 'price-updated', data: value, version };
+  const outcome = await writeOnce(database, update, promises, entity, { before: [newPrice] });
   if (outcome.replayed) return c.json(outcome.replayed, 200);
   if (outcome.version !== undefined) return written(c, 'productId', productId, outcome.version);
   const [current] = await database
@@ -101,6 +102,31 @@ async function read(c: Context<AppEnv>, operation: Operation): Promise<Response>
   c.header(HEADER.etag, etagOf(row.version));
   c.header(HEADER.version, String(row.version));
   return isNotModified(c, row.version) ? c.body(null, 304) : c.json(view(row));
+}
+
+interface PriceRow {
+  readonly version: number;
+  readonly fromAmount: number | null;
+  readonly fromCurrency: string | null;
+  readonly toAmount: number;
+  readonly toCurrency: string;
+}
+
+async function prices(c: Context<AppEnv>, operation: Operation): Promise<Response> {
+  const { productId } = parseParams(c, operation.params) as { productId: string };
+  if (!operation.query) throw new Error('the list has no query');
+  const { limit, cursor } = parseQuery(c, operation.query) as { limit: number; cursor?: string };
+  const after = Number(fromCursor(`prices:${productId}`, cursor)?.[1] ?? 0);
+  const rows = await databaseOf(c).all<PriceRow>(sql`
+    SELECT version, from_amount AS fromAmount, from_currency AS fromCurrency, to_amount AS toAmount, to_currency AS toCurrency,
+      reason, actor, changed_at AS changedAt
+    FROM product_price WHERE product_id = ${productId} AND version > ${after} ORDER BY version LIMIT ${limit + 1}`);
+  const priceView = ({ fromAmount, fromCurrency, toAmount, toCurrency, ...row }: PriceRow) => ({
+    ...row,
+    from: fromAmount === null ? null : { amount: fromAmount, currency: fromCurrency },
+    to: { amount: toAmount, currency: toCurrency },
+  });
+  return c.json(toPage(`prices:${productId}`, rows, limit, priceView, (row) => ['', String(row.version)]));
 }
 
 async function list(c: Context<AppEnv>, operation: Operation): Promise<Response> {
@@ -132,4 +158,5 @@ export const crudProducts: readonly Route[] = [
   sameRoute(productRoutes, 'updatePrice', changePrice),
   sameRoute(productRoutes, 'getProduct', read),
   sameRoute(productRoutes, 'listProducts', list),
+  sameRoute(productRoutes, 'listPrices', prices),
 ];

@@ -14,20 +14,28 @@ interface Changed {
   readonly version: number;
 }
 
-/** Runs a write that returns the version of the row it changed, in one batch with what goes with it. */
+/**
+ * Runs a write that returns the version of the row it changed, in one batch with what goes with it: `around` before it and after it, and
+ * at the end what the promises ask for.
+ */
 export async function writeOnce(
   database: Database,
   write: Written,
   promises: Promises | undefined,
   entity: Parameters<Promises['after']>[0],
-  more: readonly SQL[] = [],
+  around: { readonly before?: readonly SQL[]; readonly after?: readonly SQL[] } = {},
 ): Promise<WriteOutcome> {
-  const all = [write, ...(promises?.after(entity) ?? []), ...more].map((written) => statementOf(database, written));
+  const { before = [], after = [] } = around;
+  const all = [...before, write, ...(promises?.after(entity) ?? []), ...after].map((written) =>
+    statementOf(database, written),
+  );
   try {
     const [first] = all;
     // Alone it needs no batch, which is a transaction that somebody has to open.
     const changed =
-      all.length === 1 && first ? await first.all<Changed>() : (await database.$client.batch<Changed>(all))[0];
+      all.length === 1 && first
+        ? await first.all<Changed>()
+        : (await database.$client.batch<Changed>(all))[before.length];
     return { version: changed?.results[0]?.version };
   } catch (error) {
     const replayed = promises?.key === undefined ? undefined : await rememberedAnswer(database, promises);

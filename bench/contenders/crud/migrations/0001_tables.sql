@@ -16,6 +16,20 @@ CREATE TABLE product (
 CREATE INDEX product_by_time ON product (created_at, product_id);
 CREATE INDEX product_by_category ON product (category, created_at, product_id);
 
+-- Every price that a product has had, since GET /products/{productId}/prices shows them.
+CREATE TABLE product_price (
+  product_id TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  from_amount INTEGER,
+  from_currency TEXT,
+  to_amount INTEGER NOT NULL,
+  to_currency TEXT NOT NULL,
+  reason TEXT,
+  actor TEXT NOT NULL,
+  changed_at TEXT NOT NULL,
+  PRIMARY KEY (product_id, version)
+) WITHOUT ROWID;
+
 CREATE TABLE customer_order (
   order_id TEXT PRIMARY KEY,
   version INTEGER NOT NULL,
