@@ -15,13 +15,14 @@ import { versions } from './versions.ts';
 import { toTable } from './table.ts';
 import { causalAfterWrite } from './workloads/causal-after-write.ts';
 import { commands } from './workloads/commands.ts';
+import { drain } from './workloads/drain.ts';
 import { type Finding, isMet } from './workloads/finding.ts';
 import { FULL, QUICK } from './workloads/plan.ts';
 import { popularity } from './workloads/popularity.ts';
 import { reads } from './workloads/reads.ts';
 import { singleObjects } from './workloads/single-objects.ts';
 
-const WORKLOADS = [commands, singleObjects, reads, causalAfterWrite, popularity];
+const WORKLOADS = [commands, singleObjects, reads, causalAfterWrite, drain, popularity];
 
 const { values } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, turns: { type: 'string' } },

@@ -32,5 +32,6 @@ export const CEILINGS: Contender = {
   configPath: join(HERE, 'ceilings/wrangler.toml'),
   bundle: join(HERE, '../dist/ceilings'),
   bindings: {},
-  migrations: {},
+  // For rows in the very tables that a projection writes.
+  migrations: { BARE_DB: join(ROOT, 'migrations/serving') },
 };
