@@ -14,7 +14,6 @@ import { CHANGE_PRICE, CHANGE_PRICE_ONCE, createProducts } from './products.ts';
 const AGGREGATES = 100;
 const CONNECTIONS = 32;
 const OPEN_CONNECTIONS = 128;
-const SHARES = [0.3, 0.5, 0.7];
 
 interface Turn extends LoadResult {
   /** Per second, up to the moment when every read model had everything. */
@@ -125,7 +124,7 @@ async function openLoop(
   saturation: number,
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
-  for (const share of SHARES) {
+  for (const share of plan.shares) {
     const [ours, theirs] = await inTurns(servers, plan.turns, async (server) => {
       const shop = shops.get(server) as Shop;
       const job = { url: server.url, connections: OPEN_CONNECTIONS, request: CHANGE_PRICE, ids: shop.ids };

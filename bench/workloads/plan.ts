@@ -6,6 +6,8 @@ export interface Plan {
   readonly commands: number;
   /** How long one turn of reads lasts, in ms. */
   readonly readMs: number;
+  /** At which shares of CRUD's saturation latency is measured. */
+  readonly shares: readonly number[];
   /** How long one turn in an open loop lasts, in ms. */
   readonly openMs: number;
   /** Numbers of orders that read models are measured at. */
@@ -25,6 +27,7 @@ export const FULL: Plan = {
   turns: 7,
   commands: 6_000,
   readMs: 4_000,
+  shares: [0.3, 0.5, 0.7],
   openMs: 10_000,
   orders: [1_000, 10_000, 100_000],
   aggregates: 10_000,
@@ -36,12 +39,13 @@ export const FULL: Plan = {
 /** The same in under five minutes, at smaller sizes: for an impression, not for a claim. */
 export const QUICK: Plan = {
   turns: 3,
-  commands: 600,
+  commands: 500,
   readMs: 700,
-  openMs: 2_000,
-  orders: [1_000, 20_000],
-  aggregates: 300,
+  shares: [0.7],
+  openMs: 1_500,
+  orders: [1_000, 10_000],
+  aggregates: 200,
   creations: 100,
   drained: 1_000,
-  warmUpPieces: 4,
+  warmUpPieces: 2,
 };
