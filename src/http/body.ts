@@ -1,9 +1,13 @@
 import type { Context } from 'hono';
-import type * as z from 'zod';
+import { en } from 'zod/locales';
+import * as z from 'zod/mini';
 
 import { HEADER } from './headers.ts';
 import { MAX_BODY_BYTES, MAX_FAULTS, MAX_NESTING } from './limits.ts';
 import { Problem } from './problem.ts';
+
+// zod/mini brings no texts of its own: without these, every fault would be just "Invalid input".
+z.config(en());
 
 /** A request's body: parsed and checked, and its bytes for the fingerprint. */
 export interface Body<Value> {
@@ -15,7 +19,7 @@ export interface Body<Value> {
  * Reads a JSON body by its schema. What is wrong with it becomes a problem: 413 too large, 415 not JSON, 400 malformed or invalid
  * fields, with a JSON pointer for each. With `isOptional` an absent body reads as `{}`.
  */
-export async function readBody<Schema extends z.ZodType>(
+export async function readBody<Schema extends z.ZodMiniType>(
   c: Context,
   schema: Schema,
   isOptional = false,
@@ -89,8 +93,8 @@ function isDeeperThan(value: unknown, levels: number): boolean {
 }
 
 /** A value by its schema, or an `invalid-field` problem. */
-export function parseFields<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const parsed = schema.safeParse(value, {
+export function parseFields<Schema extends z.ZodMiniType>(schema: Schema, value: unknown): z.output<Schema> {
+  const parsed = z.safeParse(schema, value, {
     error: ({ input }) => (input === undefined ? 'It is missing.' : undefined),
   });
   if (parsed.success) return parsed.data;

@@ -1,5 +1,5 @@
 import { v5 as nameBasedUuid } from 'uuid';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import type { IdempotencyMark } from '../eventsourcing/event.ts';
 import { isApplied } from '../eventsourcing/read/catch-up.ts';
@@ -33,7 +33,7 @@ interface CommandInput<Params, Body> {
 }
 
 /** A route that sends one command to one aggregate. */
-export interface CommandRoute<Params extends z.ZodObject, Body extends z.ZodType> {
+export interface CommandRoute<Params extends z.ZodMiniObject, Body extends z.ZodMiniType> {
   /** Path in Hono's form, for example `/seats/:seatId/reservation`. */
   readonly path: string;
   readonly id: string;
@@ -52,12 +52,12 @@ export interface CommandRoute<Params extends z.ZodObject, Body extends z.ZodType
   readonly keyScope?: (body: z.output<Body>) => string;
   /** The name of the id in the answer, for example `seatId`. */
   readonly idName: string;
-  readonly answer: z.ZodType;
+  readonly answer: z.ZodMiniType;
   readonly answerExample: unknown;
   /** The resource as its query shows it, from the write side's state: for `Prefer: return=representation`. */
   readonly represent: (id: string, state: AggregateState) => unknown;
   /** What `represent` returns. */
-  readonly representation: z.ZodType;
+  readonly representation: z.ZodMiniType;
   /** Codes of the refusals that the domain may answer with. */
   readonly refusals: readonly string[];
 }
@@ -66,7 +66,7 @@ export interface CommandRoute<Params extends z.ZodObject, Body extends z.ZodType
 const KEY_NAMESPACE = '6f1d4a52-2f0b-4f4e-9c86-54c3a1d0b3aa';
 
 /** Declares a command's route: versions, idempotency, preferences, token and refusals are the same for all of them. */
-export function commandRoute<Params extends z.ZodObject, Body extends z.ZodType>(
+export function commandRoute<Params extends z.ZodMiniObject, Body extends z.ZodMiniType>(
   route: CommandRoute<Params, Body>,
 ): Route {
   return {
@@ -77,7 +77,7 @@ export function commandRoute<Params extends z.ZodObject, Body extends z.ZodType>
   };
 }
 
-async function runCommand<Params extends z.ZodObject, Body extends z.ZodType>(
+async function runCommand<Params extends z.ZodMiniObject, Body extends z.ZodMiniType>(
   c: AppContext,
   route: CommandRoute<Params, Body>,
 ): Promise<Response> {
@@ -107,7 +107,7 @@ async function runCommand<Params extends z.ZodObject, Body extends z.ZodType>(
   return answer(c, route, result, preferred);
 }
 
-async function answer<Params extends z.ZodObject, Body extends z.ZodType>(
+async function answer<Params extends z.ZodMiniObject, Body extends z.ZodMiniType>(
   c: AppContext,
   route: CommandRoute<Params, Body>,
   result: Executed,
@@ -212,7 +212,9 @@ async function sha256(bytes: Uint8Array): Promise<string> {
   ).join('');
 }
 
-function operationOf<Params extends z.ZodObject, Body extends z.ZodType>(route: CommandRoute<Params, Body>): Operation {
+function operationOf<Params extends z.ZodMiniObject, Body extends z.ZodMiniType>(
+  route: CommandRoute<Params, Body>,
+): Operation {
   const answered = [HEADER.version, HEADER.etag, HEADER.idempotencyReplayed, HEADER.preferenceApplied];
   return {
     id: route.id,

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import type { StoredEvent } from '../eventsourcing/event.ts';
 import type { StreamId } from '../eventsourcing/stream.ts';
@@ -10,13 +10,11 @@ import { requireOperator } from './operations-access.ts';
 import { parseParams, parseQuery } from './params.ts';
 import { Problem } from './problem.ts';
 import type { Route } from './route.ts';
-import { PAGE_QUERY, Time, Version, integerParameter, pageOf } from './schemas.ts';
+import { PAGE_QUERY, Time, Version, described, integerParameter, pageOf } from './schemas.ts';
 
 export const LogQuery = z.strictObject({
   ...PAGE_QUERY,
-  fromVersion: integerParameter(1, Number.MAX_SAFE_INTEGER, 1).meta({
-    description: 'The first version of the first page.',
-  }),
+  fromVersion: described(integerParameter(1, Number.MAX_SAFE_INTEGER, 1), 'The first version of the first page.'),
 });
 
 const HistoryItem = z
@@ -28,10 +26,10 @@ const HistoryItem = z
     correlationId: z.string(),
     recordedAt: Time,
   })
-  .meta({ id: 'HistoryItem' });
+  .check(z.meta({ id: 'HistoryItem' }));
 
 /** A route that answers with what happened to one resource, from the log itself. */
-export interface HistoryRoute<Params extends z.ZodObject> {
+export interface HistoryRoute<Params extends z.ZodMiniObject> {
   readonly path: string;
   readonly id: string;
   readonly summary: string;
@@ -43,7 +41,7 @@ export interface HistoryRoute<Params extends z.ZodObject> {
 }
 
 /** Declares a resource's history: for the operator, since it holds what the resource no longer shows. */
-export function historyRoute<Params extends z.ZodObject>(route: HistoryRoute<Params>): Route {
+export function historyRoute<Params extends z.ZodMiniObject>(route: HistoryRoute<Params>): Route {
   return {
     method: 'GET',
     path: route.path,

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import type { SelectQuery } from '../eventsourcing/read/guarded-query.ts';
 import type { Projection, Tables } from '../eventsourcing/read/projection.ts';
@@ -11,7 +11,7 @@ import type { Route } from './route.ts';
 import { PAGE_QUERY, pageOf } from './schemas.ts';
 
 /** A route that answers with a page of a read model's rows. */
-export interface ListRoute<Filter extends z.ZodRawShape, InSlot extends Tables, Row> {
+export interface ListRoute<Filter extends z.core.$ZodShape, InSlot extends Tables, Row> {
   readonly path: string;
   readonly id: string;
   readonly summary: string;
@@ -21,25 +21,25 @@ export interface ListRoute<Filter extends z.ZodRawShape, InSlot extends Tables, 
   readonly reads: Projection<InSlot>;
   /** The rows after a position, one more than a page: the one that tells whether there is another page. */
   readonly query: (
-    filter: z.output<z.ZodObject<Filter>>,
+    filter: z.output<z.ZodMiniObject<Filter>>,
     after: readonly [string, string] | undefined,
     take: number,
   ) => (tables: InSlot) => SelectQuery<Row>;
   /** How earlier revisions of the projection answer the same, for as long as one of them may be live. */
   readonly formerly?: (
-    filter: z.output<z.ZodObject<Filter>>,
+    filter: z.output<z.ZodMiniObject<Filter>>,
     after: readonly [string, string] | undefined,
     take: number,
   ) => readonly FormerQuery<Row>[];
   readonly view: (row: Row) => object;
   /** The sort key of a row. */
   readonly positionOf: (row: Row) => readonly [string, string];
-  readonly item: z.ZodType;
+  readonly item: z.ZodMiniType;
   readonly itemExample: unknown;
 }
 
 /** Declares a list's route: keyset-paged, with opaque cursors. */
-export function listRoute<Filter extends z.ZodRawShape, InSlot extends Tables, Row>(
+export function listRoute<Filter extends z.core.$ZodShape, InSlot extends Tables, Row>(
   route: ListRoute<Filter, InSlot, Row>,
 ): Route {
   const query = z.strictObject({ ...route.filter, ...PAGE_QUERY });
@@ -65,7 +65,7 @@ export function listRoute<Filter extends z.ZodRawShape, InSlot extends Tables, R
     handlers: [
       causal({ reads: [route.reads] }),
       async (c) => {
-        const asked = parseQuery(c, query) as z.output<z.ZodObject<Filter>> & { limit: number; cursor?: string };
+        const asked = parseQuery(c, query) as z.output<z.ZodMiniObject<Filter>> & { limit: number; cursor?: string };
         const after = fromCursor(route.id, asked.cursor);
         const take = asked.limit + 1;
         const formerly = route.formerly?.(asked, after, take);

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import { HEADER_DOCS, type HeaderDoc } from './header-docs.ts';
 import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, HEADER } from './headers.ts';
@@ -136,7 +136,7 @@ function toOperation(template: string, operation: Operation, types: ProblemTypes
 
 function toParameters(
   place: 'path' | 'query',
-  schema: z.ZodObject | undefined,
+  schema: z.ZodMiniObject | undefined,
   schemas: Document,
 ): readonly Document[] {
   if (!schema) return [];
@@ -223,7 +223,7 @@ function toProblems(
 }
 
 /** A schema as JSON Schema 2020-12, which is what OpenAPI 3.1 speaks. Named schemas become components. */
-function toSchema(schema: z.ZodType, io: 'input' | 'output', schemas: Document): Document {
+function toSchema(schema: z.ZodMiniType, io: 'input' | 'output', schemas: Document): Document {
   const {
     $schema: _dialect,
     $defs = {},

@@ -1,11 +1,11 @@
 import type { Context, Next } from 'hono';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import { invalidFields, parseFields } from './body.ts';
 import { Problem } from './problem.ts';
 
 /** A path's parameters by their schema: ids that are none become `invalid-id`. */
-export function parseParams<Schema extends z.ZodObject>(c: Context, schema: Schema | undefined): z.output<Schema> {
+export function parseParams<Schema extends z.ZodMiniObject>(c: Context, schema: Schema | undefined): z.output<Schema> {
   const params = c.req.param() as Record<string, string>;
   const parsed = schema?.safeParse(params);
   if (parsed && !parsed.success) {
@@ -21,7 +21,7 @@ export function parseParams<Schema extends z.ZodObject>(c: Context, schema: Sche
  * The query string by its schema. A parameter that does not exist is refused too, and one that is there twice: a misspelt or doubled
  * filter must not return what nobody asked for.
  */
-export function parseQuery<Schema extends z.ZodObject>(c: Context, schema: Schema): z.output<Schema> {
+export function parseQuery<Schema extends z.ZodMiniObject>(c: Context, schema: Schema): z.output<Schema> {
   const parameters = [...new URL(c.req.url).searchParams];
   const byName = Map.groupBy(parameters, ([name]) => name);
   const twice = [...byName].flatMap(([name, same]) => (same.length > 1 ? name : []));

@@ -1,4 +1,4 @@
-import type * as z from 'zod';
+import type * as z from 'zod/mini';
 
 import type { Projection } from '../eventsourcing/read/projection.ts';
 import type { AppContext } from './app-env.ts';
@@ -18,7 +18,7 @@ export const READ_PROBLEMS = [
 ] as const;
 
 /** A route that answers from read models in a form of its own, where neither one resource nor a plain list is what is asked for. */
-export interface QueryRoute<Params extends z.ZodObject, Query extends z.ZodObject> {
+export interface QueryRoute<Params extends z.ZodMiniObject, Query extends z.ZodMiniObject> {
   readonly path: string;
   readonly id: string;
   readonly summary: string;
@@ -39,7 +39,7 @@ export interface QueryRoute<Params extends z.ZodObject, Query extends z.ZodObjec
 }
 
 /** Declares a query's route. */
-export function queryRoute<Params extends z.ZodObject, Query extends z.ZodObject>(
+export function queryRoute<Params extends z.ZodMiniObject, Query extends z.ZodMiniObject>(
   route: QueryRoute<Params, Query>,
 ): Route {
   const {

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import type { SelectQuery } from '../eventsourcing/read/guarded-query.ts';
 import type { Projection, Tables } from '../eventsourcing/read/projection.ts';
@@ -13,9 +13,10 @@ import { parseParams, parseQuery } from './params.ts';
 import { Problem } from './problem.ts';
 import { etagOf, isNotModified, preferences, wantedVersion } from './request-headers.ts';
 import type { Route } from './route.ts';
+import { described } from './schemas.ts';
 
 /** A route that answers with one resource, from its read model or, where that is behind the asked version, from the write side. */
-export interface ResourceRoute<Params extends z.ZodObject, InSlot extends Tables, Row> {
+export interface ResourceRoute<Params extends z.ZodMiniObject, InSlot extends Tables, Row> {
   readonly path: string;
   readonly id: string;
   readonly summary: string;
@@ -31,25 +32,27 @@ export interface ResourceRoute<Params extends z.ZodObject, InSlot extends Tables
   readonly view: (row: Row) => object;
   /** The same shape as `view`, from the write side's state. */
   readonly represent: (params: z.output<Params>, state: AggregateState) => object;
-  readonly answer: z.ZodType;
+  readonly answer: z.ZodMiniType;
   readonly answerExample: unknown;
 }
 
 const FIRST_TIME = Date.parse('0000-01-01T00:00:00.000Z');
 const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z');
 
+const isPast = z.refine<string>(
+  (value) => toAsOf(value) !== undefined,
+  'Must be a version (from 0) or a time (RFC 3339).',
+);
+
 const AsOfQuery = z.strictObject({
-  asOf: z
-    .string()
-    .refine((value) => toAsOf(value) !== undefined, 'Must be a version (from 0) or a time (RFC 3339).')
-    .optional()
-    .meta({
-      description: `The state as it was: a version, or an RFC 3339 time. Needs the operations key. Not together with ${HEADER.version}.`,
-    }),
+  asOf: described(
+    z.optional(z.string().check(isPast)),
+    `The state as it was: a version, or an RFC 3339 time. Needs the operations key. Not together with ${HEADER.version}.`,
+  ),
 });
 
 /** Declares a resource's route. */
-export function resourceRoute<Params extends z.ZodObject, InSlot extends Tables, Row>(
+export function resourceRoute<Params extends z.ZodMiniObject, InSlot extends Tables, Row>(
   route: ResourceRoute<Params, InSlot, Row>,
 ): Route {
   return {
@@ -98,7 +101,7 @@ export function resourceRoute<Params extends z.ZodObject, InSlot extends Tables,
   };
 }
 
-async function readResource<Params extends z.ZodObject, InSlot extends Tables, Row>(
+async function readResource<Params extends z.ZodMiniObject, InSlot extends Tables, Row>(
   c: AppContext,
   route: ResourceRoute<Params, InSlot, Row>,
 ): Promise<Response> {
@@ -135,7 +138,7 @@ async function readResource<Params extends z.ZodObject, InSlot extends Tables, R
 const ONLY_THE_READ_MODELS = new Set(['projection-behind', 'projection-building', 'projection-dead-letter']);
 
 /** The row from the read model. For who asks for a version, one that cannot answer is one that has not got there. */
-async function readModel<Params extends z.ZodObject, InSlot extends Tables, Row>(
+async function readModel<Params extends z.ZodMiniObject, InSlot extends Tables, Row>(
   c: AppContext,
   { reads, stream, query, formerly }: ResourceRoute<Params, InSlot, Row>,
   params: z.output<Params>,
@@ -151,7 +154,7 @@ async function readModel<Params extends z.ZodObject, InSlot extends Tables, Row>
 }
 
 /** The state as it was, from the log. */
-async function readPast<Params extends z.ZodObject, InSlot extends Tables, Row>(
+async function readPast<Params extends z.ZodMiniObject, InSlot extends Tables, Row>(
   c: AppContext,
   route: ResourceRoute<Params, InSlot, Row>,
   params: z.output<Params>,

@@ -1,12 +1,12 @@
 import type { Handler, MiddlewareHandler } from 'hono';
-import type * as z from 'zod';
+import type * as z from 'zod/mini';
 
 import type { AppEnv } from './app-env.ts';
 
 /** What a route answers with one status. */
 export interface Answer {
   readonly description: string;
-  readonly schema?: z.ZodType;
+  readonly schema?: z.ZodMiniType;
   readonly example?: unknown;
   /** Another content type in which it comes when it is asked for, with an example. */
   readonly alternative?: { readonly contentType: string; readonly example: string };
@@ -20,10 +20,10 @@ export interface Operation {
   readonly summary: string;
   readonly description?: string;
   readonly tag: string;
-  readonly params?: z.ZodObject;
+  readonly params?: z.ZodMiniObject;
   /** The query parameters that its handler reads. Without it the route takes none, and any is refused. */
-  readonly query?: z.ZodObject;
-  readonly body?: { readonly schema: z.ZodType; readonly example: unknown; readonly isOptional?: boolean };
+  readonly query?: z.ZodMiniObject;
+  readonly body?: { readonly schema: z.ZodMiniType; readonly example: unknown; readonly isOptional?: boolean };
   /** Names of request headers that it takes up. */
   readonly requestHeaders: readonly string[];
   readonly answers: Readonly<Record<number, Answer>>;

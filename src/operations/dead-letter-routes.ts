@@ -1,5 +1,5 @@
 import type { Context } from 'hono';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import { OverloadedError } from '../eventsourcing/faults.ts';
 import { isTransient } from '../eventsourcing/read/d1-errors.ts';
@@ -24,7 +24,7 @@ import { requireOperator } from '../http/operations-access.ts';
 import { parseParams, parseQuery } from '../http/params.ts';
 import { Problem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
-import { Time, text } from '../http/schemas.ts';
+import { Time, described, text } from '../http/schemas.ts';
 import {
   LIST_EXAMPLE,
   List,
@@ -36,27 +36,25 @@ import {
 } from './dead-letter-views.ts';
 import { ProjectionParams, projectionOf } from './projection-param.ts';
 
-const GroupParams = ProjectionParams.extend({
-  id: z.string().meta({ description: 'The group’s id, from the list of dead letters.' }),
+const GroupParams = z.extend(ProjectionParams, {
+  id: described(z.string(), 'The group’s id, from the list of dead letters.'),
 });
 
 const OperationQuery = z.strictObject({
-  dryRun: z
-    .enum(['true', 'false'])
-    .optional()
-    .meta({ description: '`true`: says what would be done, and does nothing.' }),
-  stream: z
-    .string()
-    .refine((stream) => parseStreamId(stream) !== undefined, 'A stream’s id is <category>-<id>.')
-    .optional()
-    .meta({ description: 'Only the dead letter of this stream.' }),
-  triedBefore: Time.optional().meta({
-    description:
-      'Only dead letters last tried before this: that of the first answer, when a call is repeated for what remained.',
-  }),
+  dryRun: described(z.optional(z.enum(['true', 'false'])), '`true`: says what would be done, and does nothing.'),
+  stream: described(
+    z.optional(
+      z.string().check(z.refine((stream) => parseStreamId(stream) !== undefined, 'A stream’s id is <category>-<id>.')),
+    ),
+    'Only the dead letter of this stream.',
+  ),
+  triedBefore: described(
+    z.optional(Time),
+    'Only dead letters last tried before this: that of the first answer, when a call is repeated for what remained.',
+  ),
 });
 
-const SkipBody = z.strictObject({ reason: text(500).meta({ description: 'For whoever asks later.' }) });
+const SkipBody = z.strictObject({ reason: described(text(500), 'For whoever asks later.') });
 
 const DRY_RUN =
   'With `dryRun=true` the answer says, stream by stream, what would be done: what the events come to is tried on the live tables in a transaction that is always rolled back.';

@@ -1,6 +1,6 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
-import { Time, Version } from '../http/schemas.ts';
+import { Time, Version, described } from '../http/schemas.ts';
 
 /*
  * What the routes to dead letters answer with. Neither the error nor the rows are for everybody: they quote what events hold.
@@ -8,20 +8,21 @@ import { Time, Version } from '../http/schemas.ts';
 
 const Cause = z.enum(['poison', 'log-restored']);
 const StandstillCause = z.enum(['poison', 'log-restored', 'unreadable-event', 'overloaded', 'transient']);
-const Count = z.int().min(0);
-const Waiting = Count.nullable().meta({
-  description: 'How many events are not applied, the dead letters included. Null where the log was not asked.',
-});
+const Count = z.int().check(z.minimum(0));
+const Waiting = described(
+  z.nullable(Count),
+  'How many events are not applied, the dead letters included. Null where the log was not asked.',
+);
 const TableRow = z.record(z.string(), z.unknown());
 const TableRows = z.record(z.string(), z.array(TableRow));
 
 const Sample = z.strictObject({
   stream: z.string(),
-  version: Version.meta({ description: 'The version of the event that was refused.' }),
-  eventId: z.string().meta({ description: 'Empty where the log has no such event.' }),
-  eventType: z.string().nullable().meta({ description: 'Null where the log has no such event, or was not asked.' }),
+  version: described(Version, 'The version of the event that was refused.'),
+  eventId: described(z.string(), 'Empty where the log has no such event.'),
+  eventType: described(z.nullable(z.string()), 'Null where the log has no such event, or was not asked.'),
   error: z.string(),
-  tries: z.int().min(1),
+  tries: z.int().check(z.minimum(1)),
   firstAt: Time,
   lastAt: Time,
   waiting: Waiting,
@@ -30,27 +31,27 @@ const Sample = z.strictObject({
 const Group = z
   .strictObject({
     id: z.string(),
-    cause: Cause.meta({
-      description:
-        '`poison`: the projection cannot take the event. `log-restored`: the log was restored to a time before what the projection has seen.',
-    }),
-    kind: z.string().meta({ description: 'What they have in common: the error’s type and place, or the constraint.' }),
-    streams: z.int().min(1).meta({ description: 'How many streams it stops.' }),
+    cause: described(
+      Cause,
+      '`poison`: the projection cannot take the event. `log-restored`: the log was restored to a time before what the projection has seen.',
+    ),
+    kind: described(z.string(), 'What they have in common: the error’s type and place, or the constraint.'),
+    streams: described(z.int().check(z.minimum(1)), 'How many streams it stops.'),
     firstAt: Time,
     lastAt: Time,
     waiting: Waiting,
-    waitingAtLeast: Count.meta({ description: 'How many wait in the streams that were asked.' }),
-    samples: z.array(Sample).meta({ description: 'The oldest first; at most 20.' }),
+    waitingAtLeast: described(Count, 'How many wait in the streams that were asked.'),
+    samples: described(z.array(Sample), 'The oldest first; at most 20.'),
   })
-  .meta({ id: 'DeadLetterGroup' });
+  .check(z.meta({ id: 'DeadLetterGroup' }));
 
 export const List = z.strictObject({
   projection: z.string(),
-  streams: Count.meta({ description: 'How many streams of the projection are stopped.' }),
+  streams: described(Count, 'How many streams of the projection are stopped.'),
   groups: z.array(Group),
   groupsNotShown: Count,
-  skipped: z
-    .array(
+  skipped: described(
+    z.array(
       z.strictObject({
         stream: z.string(),
         version: Version,
@@ -59,53 +60,57 @@ export const List = z.strictObject({
         actor: z.string(),
         skippedAt: Time,
       }),
-    )
-    .meta({ description: 'Events that were left out, the newest first.' }),
+    ),
+    'Events that were left out, the newest first.',
+  ),
 });
 
 const Brought = {
-  applied: Count.meta({ description: 'Events.' }),
-  stillDead: z
-    .array(
+  applied: described(Count, 'Events.'),
+  stillDead: described(
+    z.array(
       z.strictObject({
         stream: z.string(),
         version: Version,
         cause: StandstillCause,
         error: z.string(),
       }),
-    )
-    .meta({ description: 'Streams that are stopped again: at the same event, or at a later one.' }),
-  unfinished: z
-    .array(
+    ),
+    'Streams that are stopped again: at the same event, or at a later one.',
+  ),
+  unfinished: described(
+    z.array(
       z.strictObject({
         stream: z.string(),
         version: Count,
         cause: StandstillCause,
-        isReminded: z.boolean().meta({
-          description: 'A message was sent: unless a dead letter holds it still, the stream goes on by itself.',
-        }),
+        isReminded: described(
+          z.boolean(),
+          'A message was sent: unless a dead letter holds it still, the stream goes on by itself.',
+        ),
       }),
-    )
-    .meta({ description: 'Streams that did not come to their heads for a reason that passes.' }),
-  remaining: Count.meta({ description: 'Dead letters, as selected, that this call did not get to.' }),
+    ),
+    'Streams that did not come to their heads for a reason that passes.',
+  ),
+  remaining: described(Count, 'Dead letters, as selected, that this call did not get to.'),
   triedBefore: Time,
 };
 
 export const Replayed = z
   .strictObject({
     dryRun: z.literal(false),
-    replayed: Count.meta({ description: 'Streams that are at their heads now.' }),
+    replayed: described(Count, 'Streams that are at their heads now.'),
     ...Brought,
   })
-  .meta({ id: 'DeadLettersReplayed' });
+  .check(z.meta({ id: 'DeadLettersReplayed' }));
 
 export const Skipped = z
   .strictObject({
     dryRun: z.literal(false),
-    skipped: z.int().min(1).meta({ description: 'Events that are left out from now on.' }),
+    skipped: described(z.int().check(z.minimum(1)), 'Events that are left out from now on.'),
     ...Brought,
   })
-  .meta({ id: 'DeadLettersSkipped' });
+  .check(z.meta({ id: 'DeadLettersSkipped' }));
 
 export const Preview = z
   .strictObject({
@@ -113,22 +118,22 @@ export const Preview = z
     streams: z.array(
       z.strictObject({
         stream: z.string(),
-        fromVersion: Count.meta({ description: 'Where the stream stands.' }),
-        toVersion: Count.meta({ description: 'Where it would be, of its next 500 events.' }),
-        head: Count.nullable().meta({ description: 'The version of its log; null where that could not be read.' }),
-        before: TableRow.nullable().meta({ description: 'The stream’s own row as it is.' }),
-        after: TableRow.nullable().meta({ description: 'The row as it would be.' }),
-        appended: TableRows.meta({ description: 'By table: rows that would be added.' }),
-        increments: TableRows.meta({ description: 'By table: by how much which counters would change.' }),
-        error: z
-          .strictObject({ version: Version, cause: StandstillCause, error: z.string() })
-          .nullable()
-          .meta({ description: 'Why it would not come further.' }),
+        fromVersion: described(Count, 'Where the stream stands.'),
+        toVersion: described(Count, 'Where it would be, of its next 500 events.'),
+        head: described(z.nullable(Count), 'The version of its log; null where that could not be read.'),
+        before: described(z.nullable(TableRow), 'The stream’s own row as it is.'),
+        after: described(z.nullable(TableRow), 'The row as it would be.'),
+        appended: described(TableRows, 'By table: rows that would be added.'),
+        increments: described(TableRows, 'By table: by how much which counters would change.'),
+        error: described(
+          z.nullable(z.strictObject({ version: Version, cause: StandstillCause, error: z.string() })),
+          'Why it would not come further.',
+        ),
       }),
     ),
-    remaining: Count.meta({ description: 'Dead letters that were not looked at: name one by `stream`.' }),
+    remaining: described(Count, 'Dead letters that were not looked at: name one by `stream`.'),
   })
-  .meta({ id: 'DeadLettersPreview' });
+  .check(z.meta({ id: 'DeadLettersPreview' }));
 
 const STREAM = 'order-0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a';
 const ERROR = 'order-lookup cannot apply OrderShipped: TypeError: Cannot read properties of undefined';

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import type { StoredEvent } from '../eventsourcing/event.ts';
 import { type archiveOf, feedAfter } from '../eventsourcing/read/archive.ts';
@@ -6,16 +6,16 @@ import { idOf } from '../eventsourcing/stream.ts';
 import { fromCursor, invalidCursor, toCursor } from '../http/cursor.ts';
 import { queryRoute } from '../http/query-route.ts';
 import type { Route } from '../http/route.ts';
-import { PAGE_QUERY, Time, Version } from '../http/schemas.ts';
+import { PAGE_QUERY, Time, Version, described } from '../http/schemas.ts';
 
 // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
 const CloudEvent = z
   .strictObject({
     specversion: z.literal('1.0'),
     id: z.string(),
-    source: z.string().meta({ description: 'The path of the stream.' }),
+    source: described(z.string(), 'The path of the stream.'),
     type: z.string(),
-    subject: z.string().meta({ description: 'The aggregate’s id.' }),
+    subject: described(z.string(), 'The aggregate’s id.'),
     time: Time,
     datacontenttype: z.literal('application/json'),
     streamversion: Version,
@@ -25,17 +25,18 @@ const CloudEvent = z
     actor: z.string(),
     data: z.record(z.string(), z.unknown()),
   })
-  .meta({ id: 'CloudEvent', description: 'CloudEvents 1.0; the members after `datacontenttype` are extensions.' });
+  .check(
+    z.meta({ id: 'CloudEvent', description: 'CloudEvents 1.0; the members after `datacontenttype` are extensions.' }),
+  );
 
 const FeedQuery = z.strictObject({
-  after: z
-    .string()
-    .max(1024)
-    .optional()
-    .meta({ description: 'The `nextCursor` of the page before; absent: from the beginning.' }),
+  after: described(
+    z.optional(z.string().check(z.maxLength(1024))),
+    'The `nextCursor` of the page before; absent: from the beginning.',
+  ),
   limit: PAGE_QUERY.limit,
-  type: z.string().max(100).optional(),
-  category: z.string().max(100).optional(),
+  type: z.optional(z.string().check(z.maxLength(100))),
+  category: z.optional(z.string().check(z.maxLength(100))),
 });
 
 const FEED = 'feed';

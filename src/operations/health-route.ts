@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import { projectionComplaints } from '../eventsourcing/read/health.ts';
 import type { Route } from '../http/route.ts';

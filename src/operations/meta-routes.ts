@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import { openApiDocument } from '../http/openapi.ts';
 import { PROBLEMS, Problem, type ProblemTypes } from '../http/problem.ts';

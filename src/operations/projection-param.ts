@@ -1,11 +1,12 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import type { Projection } from '../eventsourcing/read/projection.ts';
 import type { AppContext } from '../http/app-env.ts';
 import { Problem } from '../http/problem.ts';
+import { described } from '../http/schemas.ts';
 
 /** The parameter of every route about one projection. */
-export const ProjectionParams = z.strictObject({ name: z.string().meta({ description: 'Of the projection.' }) });
+export const ProjectionParams = z.strictObject({ name: described(z.string(), 'Of the projection.') });
 
 /** The projection that a path names, in its newest revision; 404, with the names that there are, when there is none. */
 export function projectionOf(c: AppContext): Projection {

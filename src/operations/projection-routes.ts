@@ -1,60 +1,60 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import { type ProjectionStatus, projectionStatuses } from '../eventsourcing/read/projection-status.ts';
 import { requireOperator } from '../http/operations-access.ts';
 import type { Route } from '../http/route.ts';
+import { described } from '../http/schemas.ts';
 import { ProjectionParams, projectionOf } from './projection-param.ts';
 
-const Count = z.int().min(0);
+const Count = z.int().check(z.minimum(0));
 
 const BuildView = z.strictObject({
   id: z.string(),
   state: z.enum(['building', 'comparing', 'awaiting-acceptance']),
-  replayed: Count.meta({ description: 'Events replayed so far.' }),
-  total: Count.meta({ description: 'Events that there were to replay when that was last counted.' }),
-  location: z.string().meta({ description: 'Where the build can be watched.' }),
+  replayed: described(Count, 'Events replayed so far.'),
+  total: described(Count, 'Events that there were to replay when that was last counted.'),
+  location: described(z.string(), 'Where the build can be watched.'),
 });
 
 const ProjectionView = z
   .strictObject({
     name: z.string(),
-    group: z.string().meta({ description: 'The group, whose queue and database it has.' }),
+    group: described(z.string(), 'The group, whose queue and database it has.'),
     mode: z.enum(['asynchronous', 'synchronous']),
-    revision: z
-      .int()
-      .min(1)
-      .nullable()
-      .meta({ description: 'The revision that answers queries; null while nothing does, and when unreachable.' }),
-    codeRevision: z.int().min(1).meta({ description: 'The newest revision that this Worker has code for.' }),
-    slot: z.enum(['a', 'b']).nullable().meta({ description: 'Which of its two sets of tables answers queries.' }),
-    state: z.enum(['live', 'building', 'no-code', 'unreachable']).meta({
-      description:
-        '`building`: nothing is live, queries answer 503. `no-code`: this Worker has no code for the live revision, queries answer 503. `unreachable`: its database does not answer, so nothing is known.',
-    }),
-    lag: z
-      .strictObject({
-        events: Count.meta({
-          description:
-            'Unapplied events, compared with the projections that have applied the most of each category. A lower bound of the truth, since nobody asks the logs; exact as soon as one projection has applied everything.',
-        }),
-        ms: z.number().min(0).nullable().meta({
-          description:
-            'Age of the oldest unapplied event; 0 when nothing lags. A lower bound where the search, which is bounded, does not reach it; null when the logs did not answer.',
-        }),
-      })
-      .nullable(),
-    rate: z.number().min(0).nullable().meta({
-      description:
-        'Events applied in a second, since the look before this one by the same instance of the Worker; null without one in the last five minutes.',
-    }),
-    stalled: z.boolean().meta({
-      description:
-        'Somebody has to look: the state is `no-code` or `unreachable`; or nothing is live and no build is under way; or an event that no dead letter holds back has waited for more than a minute and ten times the batch wait of the group, and `rate` is 0 or null.',
-    }),
-    deadLetters: Count.nullable().meta({ description: 'Streams that are held by an open dead letter.' }),
-    build: BuildView.nullable().meta({ description: 'The build under way.' }),
+    revision: described(
+      z.nullable(z.int().check(z.minimum(1))),
+      'The revision that answers queries; null while nothing does, and when unreachable.',
+    ),
+    codeRevision: described(z.int().check(z.minimum(1)), 'The newest revision that this Worker has code for.'),
+    slot: described(z.nullable(z.enum(['a', 'b'])), 'Which of its two sets of tables answers queries.'),
+    state: described(
+      z.enum(['live', 'building', 'no-code', 'unreachable']),
+      '`building`: nothing is live, queries answer 503. `no-code`: this Worker has no code for the live revision, queries answer 503. `unreachable`: its database does not answer, so nothing is known.',
+    ),
+    lag: z.nullable(
+      z.strictObject({
+        events: described(
+          Count,
+          'Unapplied events, compared with the projections that have applied the most of each category. A lower bound of the truth, since nobody asks the logs; exact as soon as one projection has applied everything.',
+        ),
+        ms: described(
+          z.nullable(z.number().check(z.minimum(0))),
+          'Age of the oldest unapplied event; 0 when nothing lags. A lower bound where the search, which is bounded, does not reach it; null when the logs did not answer.',
+        ),
+      }),
+    ),
+    rate: described(
+      z.nullable(z.number().check(z.minimum(0))),
+      'Events applied in a second, since the look before this one by the same instance of the Worker; null without one in the last five minutes.',
+    ),
+    stalled: described(
+      z.boolean(),
+      'Somebody has to look: the state is `no-code` or `unreachable`; or nothing is live and no build is under way; or an event that no dead letter holds back has waited for more than a minute and ten times the batch wait of the group, and `rate` is 0 or null.',
+    ),
+    deadLetters: described(z.nullable(Count), 'Streams that are held by an open dead letter.'),
+    build: described(z.nullable(BuildView), 'The build under way.'),
   })
-  .meta({ id: 'Projection' });
+  .check(z.meta({ id: 'Projection' }));
 
 const EXAMPLE: z.input<typeof ProjectionView> = {
   name: 'seat-map',

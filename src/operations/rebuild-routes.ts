@@ -1,5 +1,5 @@
 import type { Handler } from 'hono';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import { OutcomeUnknownError, OverloadedError } from '../eventsourcing/faults.ts';
 import { type Build, buildOf, isActive } from '../eventsourcing/read/build.ts';
@@ -15,28 +15,29 @@ import { requireOperator } from '../http/operations-access.ts';
 import { parseParams, parseQuery } from '../http/params.ts';
 import { Problem } from '../http/problem.ts';
 import type { Operation, Route } from '../http/route.ts';
-import { Time, Uuid } from '../http/schemas.ts';
+import { Time, Uuid, described } from '../http/schemas.ts';
 import { ProjectionParams, projectionOf } from './projection-param.ts';
 
-const BuildParams = ProjectionParams.extend({ id: Uuid });
+const BuildParams = z.extend(ProjectionParams, { id: Uuid });
 
-const Flag = z
-  .enum(['true', 'false'])
-  .default('false')
-  .transform((value) => value === 'true');
+const Flag = z.pipe(
+  z.prefault(z.enum(['true', 'false']), 'false'),
+  z.transform((value) => value === 'true'),
+);
 
 const RebuildQuery = z.strictObject({
-  accept: Flag.meta({ description: 'Swap although the two differ. A new revision differs by its nature.' }),
-  dryRun: Flag.meta({
-    description: 'Build and compare, and stop before the swap: a folding of the log anew, to verify what is live.',
-  }),
+  accept: described(Flag, 'Swap although the two differ. A new revision differs by its nature.'),
+  dryRun: described(
+    Flag,
+    'Build and compare, and stop before the swap: a folding of the log anew, to verify what is live.',
+  ),
 });
 
 const RollbackQuery = z.strictObject({
-  slot: z.enum(['a', 'b']).optional().meta({
-    description:
-      'The slot that is to be live. Where it is live already nothing changes, so that a request without an answer can be sent again.',
-  }),
+  slot: described(
+    z.optional(z.enum(['a', 'b'])),
+    'The slot that is to be live. Where it is live already nothing changes, so that a request without an answer can be sent again.',
+  ),
 });
 
 const Columns = z.record(z.string(), z.unknown());
@@ -47,48 +48,44 @@ const BuildView = z
     projection: z.string(),
     revision: z.int(),
     slot: z.enum(['a', 'b']),
-    liveRevision: z
-      .int()
-      .nullable()
-      .meta({ description: 'What was live when it began; null: nothing, it is the first build.' }),
+    liveRevision: described(z.nullable(z.int()), 'What was live when it began; null: nothing, it is the first build.'),
     state: z.enum(['building', 'comparing', 'awaiting-acceptance', 'swapped', 'failed', 'cancelled']),
     accept: z.boolean(),
     dryRun: z.boolean(),
-    replayed: z.int().meta({ description: 'Events.' }),
-    total: z.int().meta({ description: 'Events in the archive when it began; more may have come since.' }),
-    rate: z.number().nullable().meta({ description: 'Events per second so far.' }),
-    etaMs: z.int().nullable().meta({ description: 'How long the rest of the replay will take at that rate.' }),
-    differences: z
-      .looseObject({
-        isEqual: z.boolean(),
-        differing: z.int(),
-        held: z.int().meta({
-          description: 'Streams that an open dead letter holds: neither of the two was folded beyond it.',
+    replayed: described(z.int(), 'Events.'),
+    total: described(z.int(), 'Events in the archive when it began; more may have come since.'),
+    rate: described(z.nullable(z.number()), 'Events per second so far.'),
+    etaMs: described(z.nullable(z.int()), 'How long the rest of the replay will take at that rate.'),
+    differences: described(
+      z.nullable(
+        z.looseObject({
+          isEqual: z.boolean(),
+          differing: z.int(),
+          held: described(z.int(), 'Streams that an open dead letter holds: neither of the two was folded beyond it.'),
+          tables: z.array(z.looseObject({ table: z.string() })),
+          first: z.array(
+            z.strictObject({ table: z.string(), key: Columns, live: z.nullable(Columns), build: z.nullable(Columns) }),
+          ),
         }),
-        tables: z.array(z.looseObject({ table: z.string() })),
-        first: z.array(
-          z.strictObject({ table: z.string(), key: Columns, live: Columns.nullable(), build: Columns.nullable() }),
-        ),
-      })
-      .nullable()
-      .meta({ description: 'How it differs from what is live, once compared: counts, and the first rows.' }),
-    error: z
-      .strictObject({
-        message: z.string(),
-        stream: z.string().optional(),
-        version: z.int().optional(),
-        kind: z.string().optional(),
-      })
-      .nullable()
-      .meta({
-        description:
-          'What made it fail, and the event at which it did; while it is on its way, what its last try met, which is tried again.',
-      }),
+      ),
+      'How it differs from what is live, once compared: counts, and the first rows.',
+    ),
+    error: described(
+      z.nullable(
+        z.strictObject({
+          message: z.string(),
+          stream: z.optional(z.string()),
+          version: z.optional(z.int()),
+          kind: z.optional(z.string()),
+        }),
+      ),
+      'What made it fail, and the event at which it did; while it is on its way, what its last try met, which is tried again.',
+    ),
     startedAt: Time,
     updatedAt: Time,
-    endedAt: Time.nullable(),
+    endedAt: z.nullable(Time),
   })
-  .meta({ id: 'Build', description: 'A second copy of a projection on its way to become the live one.' });
+  .check(z.meta({ id: 'Build', description: 'A second copy of a projection on its way to become the live one.' }));
 
 const BUILD_EXAMPLE = {
   id: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
@@ -112,7 +109,7 @@ const BUILD_EXAMPLE = {
 
 const LiveView = z
   .strictObject({ projection: z.string(), revision: z.int(), slot: z.enum(['a', 'b']) })
-  .meta({ id: 'LiveSlot', description: 'What answers queries now.' });
+  .check(z.meta({ id: 'LiveSlot', description: 'What answers queries now.' }));
 
 function toView(build: Build): z.input<typeof BuildView> {
   const { target, replayed, total, startedAt, updatedAt, acceptsDifferences: accept, isTrial: dryRun } = build;

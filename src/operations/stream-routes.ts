@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import { categoryOf, parseStreamId } from '../eventsourcing/stream.ts';
 import { causal } from '../http/causal.ts';
@@ -7,7 +7,7 @@ import { LOG_PROBLEMS, LogQuery, readLog } from '../http/history-route.ts';
 import { requireOperator } from '../http/operations-access.ts';
 import { Problem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
-import { Time, Version, pageOf } from '../http/schemas.ts';
+import { Time, Version, described, pageOf } from '../http/schemas.ts';
 
 const StoredEventView = z
   .strictObject({
@@ -20,7 +20,7 @@ const StoredEventView = z
     metadata: z.record(z.string(), z.unknown()),
     recordedAt: Time,
   })
-  .meta({ id: 'StoredEvent', description: 'An event as stored, whatever shape today’s code gives it.' });
+  .check(z.meta({ id: 'StoredEvent', description: 'An event as stored, whatever shape today’s code gives it.' }));
 
 export const streamRoutes: readonly Route[] = [
   {
@@ -30,7 +30,7 @@ export const streamRoutes: readonly Route[] = [
       id: 'getStream',
       summary: 'A stream’s events, from the log itself',
       tag: 'operations',
-      params: z.strictObject({ stream: z.string().meta({ description: '`<category>-<id>`' }) }),
+      params: z.strictObject({ stream: described(z.string(), '`<category>-<id>`') }),
       query: LogQuery,
       requestHeaders: [HEADER.causalToken],
       isOperations: true,

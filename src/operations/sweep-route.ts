@@ -1,24 +1,26 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import { sweepStep } from '../eventsourcing/read/sweep.ts';
 import { requireOperator } from '../http/operations-access.ts';
 import type { Route } from '../http/route.ts';
+import { described } from '../http/schemas.ts';
 
-const Count = z.int().min(0);
+const Count = z.int().check(z.minimum(0));
 
 const SweepStepView = z
   .strictObject({
-    looked: Count.meta({ description: 'Streams looked at.' }),
-    behind: Count.meta({ description: 'Streams of these that a projection has not brought as far as another one.' }),
-    sent: Count.meta({ description: 'Queue messages sent; each reminds one group of up to some hundred streams.' }),
-    isStart: z.boolean().meta({ description: 'This step began a pass: it looked from the first stream on.' }),
-    isComplete: z.boolean().meta({ description: 'This step ended a pass: the next one begins with the first stream.' }),
-    unreachable: z.array(z.string()).meta({
-      description: 'Groups whose database or queue did not answer. Then the next step looks at the same streams again.',
-    }),
-    pauseMs: Count.meta({ description: 'Wait this long before the next step, so that the reminders do not pile up.' }),
+    looked: described(Count, 'Streams looked at.'),
+    behind: described(Count, 'Streams of these that a projection has not brought as far as another one.'),
+    sent: described(Count, 'Queue messages sent; each reminds one group of up to some hundred streams.'),
+    isStart: described(z.boolean(), 'This step began a pass: it looked from the first stream on.'),
+    isComplete: described(z.boolean(), 'This step ended a pass: the next one begins with the first stream.'),
+    unreachable: described(
+      z.array(z.string()),
+      'Groups whose database or queue did not answer. Then the next step looks at the same streams again.',
+    ),
+    pauseMs: described(Count, 'Wait this long before the next step, so that the reminders do not pile up.'),
   })
-  .meta({ id: 'SweepStep' });
+  .check(z.meta({ id: 'SweepStep' }));
 
 /** The sweep, for an operator who does not want to wait for the cron trigger. */
 export const sweepRoute: Route = {

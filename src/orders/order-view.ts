@@ -1,7 +1,7 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import type { AggregateState } from '../eventsourcing/write/aggregate.ts';
-import { MoneySchema, Time, Uuid, Version } from '../http/schemas.ts';
+import { MoneySchema, Time, Uuid, Version, described } from '../http/schemas.ts';
 import { type ExistingOrder, ORDER_STATUSES } from './order.ts';
 import type { OrderRow } from './order-row.ts';
 
@@ -11,12 +11,12 @@ export const OrderView = z
     orderId: Uuid,
     customerId: z.string(),
     customerName: z.string(),
-    customerSegment: z.string().nullable(),
-    region: z.string().nullable(),
+    customerSegment: z.nullable(z.string()),
+    region: z.nullable(z.string()),
     status: z.enum(ORDER_STATUSES),
     currency: z.string(),
     total: MoneySchema,
-    itemCount: z.int().meta({ description: 'The sum of the quantities.' }),
+    itemCount: described(z.int(), 'The sum of the quantities.'),
     items: z.array(
       z.strictObject({
         sku: z.string(),
@@ -27,13 +27,13 @@ export const OrderView = z
         returned: z.int(),
       }),
     ),
-    tracking: z.string().nullable(),
-    carrier: z.string().nullable(),
+    tracking: z.nullable(z.string()),
+    carrier: z.nullable(z.string()),
     placedAt: Time,
     updatedAt: Time,
     version: Version,
   })
-  .meta({ id: 'Order' });
+  .check(z.meta({ id: 'Order' }));
 
 export const ORDER_ID = '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a';
 export const ORDER_EXAMPLE = {

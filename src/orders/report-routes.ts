@@ -1,10 +1,10 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import { asksFor } from '../http/accept.ts';
 import { fromCursor, invalidCursor, toPage } from '../http/cursor.ts';
 import { queryRoute } from '../http/query-route.ts';
 import type { Route } from '../http/route.ts';
-import { MinorUnits, MoneySchema, PAGE_QUERY, Time, Uuid, pageOf } from '../http/schemas.ts';
+import { MinorUnits, MoneySchema, PAGE_QUERY, Time, Uuid, described, pageOf } from '../http/schemas.ts';
 import { dashboard, frontPage } from './dashboard.ts';
 import { ORDER_STATUSES } from './order.ts';
 import { GROUPINGS, orderAnalytics, ordersBy } from './order-analytics.ts';
@@ -18,24 +18,22 @@ const Highlight = z
   .strictObject({
     field: z.enum(['customerName', 'item', 'sku', 'tracking']),
     text: z.string(),
-    ranges: z
-      .array(z.tuple([z.int(), z.int()]))
-      .meta({ description: 'From and to (exclusive) of each part that was found, in UTF-16 code units of `text`.' }),
+    ranges: described(
+      z.array(z.tuple([z.int(), z.int()])),
+      'From and to (exclusive) of each part that was found, in UTF-16 code units of `text`.',
+    ),
   })
-  .meta({ id: 'Highlight' });
+  .check(z.meta({ id: 'Highlight' }));
 
-const Hit = OrderView.extend({ highlights: z.array(Highlight) }).meta({ id: 'OrderHit' });
+// Not `z.extend`, which would take the id along.
+const Hit = z.strictObject({ ...OrderView.shape, highlights: z.array(Highlight) }).check(z.meta({ id: 'OrderHit' }));
 
 const SearchQuery = z.strictObject({
-  q: z
-    .string()
-    .min(1)
-    .max(500)
-    .meta({
-      description:
-        'Words, found as prefixes, or phrases in quotes; all have to be found. ' +
-        `The first ${MAX_TERMS} of them count; doubles do not, nor does what begins another.`,
-    }),
+  q: described(
+    z.string().check(z.minLength(1), z.maxLength(500)),
+    'Words, found as prefixes, or phrases in quotes; all have to be found. ' +
+      `The first ${MAX_TERMS} of them count; doubles do not, nor does what begins another.`,
+  ),
   ...PAGE_QUERY,
 });
 
@@ -43,33 +41,32 @@ const Day = z.iso.date();
 
 const AnalyticsQuery = z.strictObject({
   groupBy: z.enum(GROUPINGS),
-  from: Day.optional().meta({ description: 'The first UTC day of placement.' }),
-  to: Day.optional().meta({ description: 'The UTC day of placement to stop before.' }),
+  from: described(z.optional(Day), 'The first UTC day of placement.'),
+  to: described(z.optional(Day), 'The UTC day of placement to stop before.'),
 });
 
 const Figures = z.strictObject({
-  key: z
-    .string()
-    .nullable()
-    .meta({ description: 'The day, region, segment or category; null where an order has none.' }),
+  key: described(z.nullable(z.string()), 'The day, region, segment or category; null where an order has none.'),
   currency: z.string(),
   orders: z.int(),
   items: z.int(),
-  total: MinorUnits.meta({
-    type: 'integer',
-    description: 'Minor units of the currency, without cancelled orders and returned items.',
-  }),
-  cancelled: z.int().meta({ description: 'How many orders were cancelled.' }),
+  total: MinorUnits.check(
+    z.meta({
+      type: 'integer',
+      description: 'Minor units of the currency, without cancelled orders and returned items.',
+    }),
+  ),
+  cancelled: described(z.int(), 'How many orders were cancelled.'),
 });
 
 const Analytics = z
   .strictObject({
     groupBy: z.enum(GROUPINGS),
-    from: Day.nullable(),
-    to: Day.nullable(),
+    from: z.nullable(Day),
+    to: z.nullable(Day),
     groups: z.array(Figures),
   })
-  .meta({ id: 'OrderAnalytics' });
+  .check(z.meta({ id: 'OrderAnalytics' }));
 
 const Dashboard = z
   .strictObject({
@@ -86,7 +83,7 @@ const Dashboard = z
       }),
     ),
   })
-  .meta({ id: 'Dashboard' });
+  .check(z.meta({ id: 'Dashboard' }));
 
 /** The routes of the read models that search and count. They come before those of single orders, whose paths would match theirs. */
 export const reportRoutes: readonly Route[] = [

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import { streamId } from '../eventsourcing/stream.ts';
 import { commandRoute } from '../http/command-route.ts';
@@ -23,9 +23,8 @@ const MAX_LINES = 100;
 const MAX_QUANTITY = 10_000;
 
 const Items = z
-  .array(z.strictObject({ sku: Sku, quantity: z.int().min(1).max(MAX_QUANTITY) }))
-  .min(1)
-  .max(MAX_LINES);
+  .array(z.strictObject({ sku: Sku, quantity: z.int().check(z.minimum(1), z.maximum(MAX_QUANTITY)) }))
+  .check(z.minLength(1), z.maxLength(MAX_LINES));
 
 const Written = z.strictObject({ orderId: Uuid, version: Version });
 
@@ -52,8 +51,8 @@ export const orderRoutes: readonly Route[] = [
     body: z.strictObject({
       customerId: text(100),
       customerName: text(200),
-      customerSegment: text(100).optional(),
-      region: text(100).optional(),
+      customerSegment: z.optional(text(100)),
+      region: z.optional(text(100)),
       items: Items,
     }),
     bodyExample: {
@@ -77,7 +76,7 @@ export const orderRoutes: readonly Route[] = [
     path: '/orders/:orderId/shipment',
     id: 'shipOrder',
     summary: 'Ship a placed order',
-    body: z.strictObject({ tracking: text(200), carrier: text(100).optional() }),
+    body: z.strictObject({ tracking: text(200), carrier: z.optional(text(100)) }),
     bodyExample: { tracking: 'JD014600006281230', carrier: 'DHL' },
     toCommand: ({ params, body }): ShipOrder => ({ type: 'ShipOrder', data: { ...params, ...body } }),
     answerExample: { orderId: ORDER_ID, version: 2 },
@@ -139,7 +138,7 @@ export const orderRoutes: readonly Route[] = [
     id: 'listOrders',
     summary: 'Orders, newest first',
     tag: 'orders',
-    filter: { customerId: text(100).optional(), status: z.enum(ORDER_STATUSES).optional() },
+    filter: { customerId: z.optional(text(100)), status: z.optional(z.enum(ORDER_STATUSES)) },
     reads: orderLookup,
     query: listOrders,
     view: fromRow,

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import { streamId } from '../eventsourcing/stream.ts';
 import type { AggregateState } from '../eventsourcing/write/aggregate.ts';
@@ -9,7 +9,7 @@ import { Problem } from '../http/problem.ts';
 import { queryRoute } from '../http/query-route.ts';
 import { resourceRoute } from '../http/resource-route.ts';
 import type { Route } from '../http/route.ts';
-import { MoneySchema, PAGE_QUERY, Price, Sku, Time, Uuid, Version, pageOf, text } from '../http/schemas.ts';
+import { MoneySchema, PAGE_QUERY, Price, Sku, Time, Uuid, Version, described, pageOf, text } from '../http/schemas.ts';
 import { type CreateProduct, PRODUCT, type Product, type UpdatePrice } from './product.ts';
 import {
   type PriceRow,
@@ -31,18 +31,18 @@ const ProductView = z
     updatedAt: Time,
     version: Version,
   })
-  .meta({ id: 'Product' });
+  .check(z.meta({ id: 'Product' }));
 
 const PriceChange = z
   .strictObject({
     version: Version,
-    from: MoneySchema.nullable().meta({ description: 'Null when the product was created.' }),
+    from: described(z.nullable(MoneySchema), 'Null when the product was created.'),
     to: MoneySchema,
-    reason: z.string().nullable(),
+    reason: z.nullable(z.string()),
     actor: z.string(),
     changedAt: Time,
   })
-  .meta({ id: 'PriceChange' });
+  .check(z.meta({ id: 'PriceChange' }));
 
 function toPriceChange(row: PriceRow): z.input<typeof PriceChange> {
   const { version, fromAmount, fromCurrency, toAmount, toCurrency, reason, actor, changedAt } = row;
@@ -139,7 +139,7 @@ export const productRoutes: readonly Route[] = [
     id: 'listProducts',
     summary: 'Products, oldest first',
     tag: 'products',
-    filter: { category: text(100).optional(), sku: Sku.optional() },
+    filter: { category: z.optional(text(100)), sku: z.optional(Sku) },
     reads: productCatalog,
     query: listProducts,
     view: fromRow,
