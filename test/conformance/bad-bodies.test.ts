@@ -225,6 +225,15 @@ describe('a body', () => {
     expect(missing.errors).toEqual(pointers.map((pointer) => ({ pointer, detail: 'It is missing.' })));
   });
 
+  it('says in words what was expected', async () => {
+    const body = product({ name: 7, price: { amount: 1.5, currency: 'EUR' } });
+    const { errors } = await expectProblem(post('/products', body), 400, 'invalid-field');
+    expect(errors).toEqual([
+      { pointer: '/name', detail: 'Invalid input: expected string, received number' },
+      { pointer: '/price/amount', detail: 'Invalid input: expected int, received number' },
+    ]);
+  });
+
   it('without a field that is needed, or with null for it, is 400 and says which', () =>
     nobodyTakes(async (path, body) => {
       for (const name of Object.keys(body)) {
