@@ -15,7 +15,8 @@ interface OperatorPorts {
 
 type Body = Record<string, unknown>;
 
-const SILENCE_MS = 61_000;
+/** Longer than a build that met trouble may be silent before whoever looks at it has it go on. */
+const SILENCE_MS = 11 * 60_000;
 /** More events than any stream of a run has. */
 const MAX_SKIPS = 40;
 
