@@ -92,17 +92,6 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     ],
   },
   {
-    name: 'an alarm goes off before its check is due',
-    breaks: ['I7'],
-    edits: [
-      {
-        file: `${WRITE}/relay.ts`,
-        find: 'return Math.ceil(Math.min(firstBackoffMs * 2 ** (attempt - 1), maxBackoffMs) * (0.5 + clock.random() / 2));',
-        replace: 'return Math.min(firstBackoffMs * 2 ** (attempt - 1), maxBackoffMs) * (0.5 + clock.random() / 2);',
-      },
-    ],
-  },
-  {
     name: 'a command does not look at what its sender has seen',
     breaks: ['I15'],
     edits: [
