@@ -76,6 +76,14 @@ describe('a group that lags', () => {
     expect(reports).toEqual(['relay.reminded']);
   });
 
+  test('is asked again at a whole millisecond, since an alarm knows no other and would go off before the check is due', async () => {
+    const { nextAlarm, alarm } = await lagging(0, 0.123_456_789);
+    for (let asked = 0; asked < 5; asked += 1) {
+      await nextAlarm();
+      expect(Number.isInteger(alarm.dueAt)).toBe(true);
+    }
+  });
+
   test('is asked again later each time, doubling from half a minute to a day', async () => {
     const { nextAlarm, dueInMs, ranges } = await lagging(0, 1);
     const waits: (number | null)[] = [];
