@@ -34,6 +34,7 @@ export default defineConfig({
     // Generous, since machines are shared: nothing here passes or fails by its speed.
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    expect: { poll: { timeout: 20_000 } },
     // The log lines of a test are worth reading only when it fails.
     silent: FUZZ_REQUESTS === undefined ? 'passed-only' : false,
     onConsoleLog: (text) => !text.startsWith('{"event":'),
