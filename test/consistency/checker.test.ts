@@ -6,7 +6,12 @@ import { type Scenario, refused, scenario, unanswered } from './scenario.ts';
 import { type Check, CHECKS, explain } from './violation.ts';
 
 /** Every stream is in every list, and counts one for each of its versions. */
-const ALL: CheckOptions = { belongs: () => true, adds: (_, _stream, version) => ({ events: BigInt(version) }) };
+const ALL: CheckOptions = { belongs: () => true, adds: (_, _stream, version) => [{ events: BigInt(version) }] };
+
+/** Every stream counts one for each of its versions, or ten: nobody outside can tell. */
+const ONE_OR_TENFOLD: CheckOptions = {
+  adds: (_, _stream, version) => [{ events: BigInt(version) }, { events: 10n * BigInt(version) }],
+};
 
 /** An order is open at its first version, and closed from the second on. */
 const OPEN: CheckOptions = { belongs: ({ query }, _stream, version) => query === 'all' || version === 1 };
@@ -152,6 +157,15 @@ const SOUND: readonly Case[] = [
     clients.sum('c2', { events: 0 }, { at: [2, 3] });
     clients.sum('c2', { events: 1 }, { at: [4, 5] });
   }),
+  sound(
+    'a sum that is one of what it may be where nobody outside can tell which',
+    (clients) => {
+      const token = clients.write('c1', 'order-1');
+      clients.sum('c1', { events: 1 }, { token });
+      clients.sum('c1', { events: 10 }, { token });
+    },
+    ONE_OR_TENFOLD,
+  ),
   sound('an event that an operator had one read model skip', (clients) => {
     clients.write('c1', 'order-1');
     const token = clients.write('c1', 'order-1');
@@ -447,6 +461,16 @@ const BAD: readonly BadCase[] = [
       clients.write('c1', 'order-1');
       clients.sum('c2', { events: 2 });
     },
+  ),
+  bad(
+    'impossible-sum',
+    'a sum is nothing of what it may be where nobody outside can tell which',
+    'Client c1 in operation 2 got events = 0 from sums, with the token of operation 1; by what that has seen, and what had been written, it lies between 1 and 10.',
+    (clients) => {
+      const token = clients.write('c1', 'order-1');
+      clients.sum('c1', { events: 0 }, { token });
+    },
+    ONE_OR_TENFOLD,
   ),
   bad(
     'writes-follow-reads',

@@ -38,7 +38,8 @@ export type ListQuery =
 /** What was asked, as a sum operation's `query` keeps it. */
 export type SumQuery =
   | { readonly sum: 'analytics'; readonly groupBy: Grouping; readonly from?: string; readonly to?: string }
-  | { readonly sum: 'dashboard'; readonly today: string };
+  /** `days`: the UTC dates that may be meant by today, more than one where midnight passed before the answer. */
+  | { readonly sum: 'dashboard'; readonly days: readonly string[] };
 
 interface AnalyticsBody {
   readonly groups: readonly {
@@ -136,14 +137,17 @@ export function membershipOf(logs: Logs, obstacles: Obstacles = NO_OBSTACLES): R
     },
     adds({ query, readModel }: SumOperation, stream, version) {
       const state = statesOf(readModel, stream)[version];
-      if (state === undefined || !('orderId' in state)) return {};
+      if (state === undefined || !('orderId' in state)) return [{}];
       const asked = query as unknown as SumQuery;
-      if (asked.sum === 'analytics') return figuresOfGroups(groupsOf([state], asked.groupBy, asked));
+      if (asked.sum === 'analytics') return [figuresOfGroups(groupsOf([state], asked.groupBy, asked))];
       const figures: Record<string, bigint> = { placed: 1n, [`orders ${state.status}`]: 1n };
       for (const [currency, total] of revenueOf([state])) figures[`revenue in ${currency}`] = total;
-      for (const [currency, total] of revenueOf([state], asked.today))
-        figures[`revenue of today in ${currency}`] = total;
-      return figures;
+      return asked.days.map((day) => {
+        const ofToday = [...revenueOf([state], day)].map(
+          ([currency, total]) => [`revenue of today in ${currency}`, total] as const,
+        );
+        return { ...figures, ...Object.fromEntries(ofToday) };
+      });
     },
   };
 }

@@ -169,6 +169,12 @@ describe('the checker, told of the shop’s lists and sums,', () => {
     return { operations: [...reads, { ...sent, ...operation, categories } as Operation], log, skipped: [] };
   }
 
+  function judgeSum(query: SumQuery, sum: ReturnType<typeof dashboardFigures>) {
+    const readModel = query.sum === 'dashboard' ? 'dashboard' : 'order-analytics';
+    const outcome = { kind: 'figures', ...sum, incomplete: [] } as const;
+    return checkHistory(afterAll({ kind: 'sum', readModel, query, outcome }), membershipOf(logs));
+  }
+
   const rowOf = (item: Order | Product) => ({
     stream: 'orderId' in item ? `order-${item.orderId}` : `product-${item.productId}`,
     version: item.version,
@@ -228,31 +234,31 @@ describe('the checker, told of the shop’s lists and sums,', () => {
   it('agrees with the sums, and with no other', async () => {
     const before = utcToday();
     const dashboard = dashboardFigures(await json(get('/dashboard', token)));
-    const sums: [SumQuery, ReturnType<typeof dashboardFigures>][] = [];
-    if (before === utcToday()) sums.push([{ sum: 'dashboard', today: before }, dashboard]);
+    // Midnight may pass between.
+    const days = [...new Set([before, utcToday()])];
+    const sums: [SumQuery, ReturnType<typeof dashboardFigures>][] = [[{ sum: 'dashboard', days }, dashboard]];
     for (const groupBy of GROUPINGS) {
       sums.push([
         { sum: 'analytics', groupBy },
         analyticsFigures(await json(get(`/analytics/orders?groupBy=${groupBy}`, token))),
       ]);
     }
-    for (const [query, { figures, growing }] of sums) {
-      const readModel = query.sum === 'dashboard' ? 'dashboard' : 'order-analytics';
-      const judge = (shown: Record<string, string>) =>
-        checkHistory(
-          afterAll({
-            kind: 'sum',
-            readModel,
-            query,
-            outcome: { kind: 'figures', figures: shown, growing, incomplete: [] },
-          }),
-          membershipOf(logs),
-        );
-      expect(explain(judge(figures))).toBe('');
-      for (const [name, value] of Object.entries(figures)) {
-        const wrong = { ...figures, [name]: String(BigInt(value) - 1n) };
-        expect(judge(wrong)).toMatchObject([{ check: 'impossible-sum' }]);
+    for (const [query, sum] of sums) {
+      expect(explain(judgeSum(query, sum))).toBe('');
+      for (const [name, value] of Object.entries(sum.figures)) {
+        const figures = { ...sum.figures, [name]: String(BigInt(value) - 1n) };
+        expect(judgeSum(query, { ...sum, figures })).toMatchObject([{ check: 'impossible-sum' }]);
       }
     }
+  });
+
+  it('takes revenue of today for that of the day, or of one of the days, that the clock had', async () => {
+    const before = utcToday();
+    const dashboard = dashboardFigures(await json(get('/dashboard', token)));
+    const days = ['2026-01-01', ...new Set([before, utcToday()])];
+    expect(explain(judgeSum({ sum: 'dashboard', days }, dashboard))).toBe('');
+    const violations = judgeSum({ sum: 'dashboard', days: ['2026-01-01'] }, dashboard);
+    expect(new Set(violations.map(({ check }) => check))).toEqual(new Set(['impossible-sum']));
+    expect(explain(violations)).toContain('revenue of today');
   });
 });

@@ -25,7 +25,6 @@ export interface SessionOptions {
    * cannot be told.
    */
   readonly belongs?: ((operation: ListOperation, stream: string, version: number) => boolean | undefined) | undefined;
-  /** What a stream adds to the figures of a sum when it is at that version (0: when there is nothing of it). */
   readonly adds?: AddedFigures | undefined;
 }
 

@@ -1,12 +1,15 @@
 import { type SumAnswer, type SumOperation, categoryOf } from './history.ts';
 import { type Report, capital, who } from './violation.ts';
 
-/** What a stream adds to the figures of a sum when it is at that version (0: when there is nothing of it). */
+/**
+ * What a stream adds to the figures of a sum when it is at that version (0: when there is nothing of it). More than one where that depends
+ * on what cannot be told from outside: it is one of them.
+ */
 export type AddedFigures = (
   operation: SumOperation,
   stream: string,
   version: number,
-) => Readonly<Record<string, bigint>>;
+) => readonly Readonly<Record<string, bigint>>[];
 
 /** Between which versions each stream may have been counted. */
 interface Bounds {
@@ -35,7 +38,8 @@ export function checkSum(
     if (!operation.categories.includes(categoryOf(stream))) continue;
     const low = incomplete.includes(stream) ? 0 : from(stream);
     const high = Math.max(low, to(stream));
-    const added = Array.from({ length: high - low + 1 }, (_, index) => adds(operation, stream, low + index));
+    const versions = Array.from({ length: high - low + 1 }, (_, index) => low + index);
+    const added = versions.flatMap((version) => adds(operation, stream, version));
     for (const name of Object.keys(figures)) {
       const values = added.map((figuresAt) => figuresAt[name] ?? 0n);
       least.set(name, (least.get(name) ?? 0n) + values.reduce((one, other) => (other < one ? other : one)));

@@ -42,11 +42,13 @@ interface Client {
 /** What `belongs` and `adds` have to be for the shop's histories. */
 export const SHOP: CheckOptions = {
   belongs: ({ query }, _stream, version) => matches(query, version),
-  adds: (_, _stream, version) => ({
-    orders: version > 0 ? 1n : 0n,
-    events: BigInt(version),
-    open: matches('open', version) ? 1n : 0n,
-  }),
+  adds: (_, _stream, version) => [
+    {
+      orders: version > 0 ? 1n : 0n,
+      events: BigInt(version),
+      open: matches('open', version) ? 1n : 0n,
+    },
+  ],
 };
 
 function matches(query: unknown, version: number): boolean {

@@ -273,13 +273,13 @@ export class Client {
   }
 
   async #sum(intent: SumIntent): Promise<void> {
-    const query = intent.query(this.#ports.world.scheduler.now);
     await this.#session.send({ method: 'GET', path: intent.path, headers: {} }, (sent, answer): Operation => {
       const outcome = outcomeOf(answer, (body) => ({
         kind: 'figures' as const,
         ...intent.figuresOf(body),
         incomplete: incompleteOf(answer),
       }));
+      const query = outcome.kind === 'figures' ? intent.query(answer?.times ?? []) : null;
       const { readModel, categories } = intent;
       return { ...sent, kind: 'sum', readModel, categories, query, outcome };
     });

@@ -64,8 +64,8 @@ export interface SumIntent {
   readonly readModel: string;
   readonly categories: readonly string[];
   readonly path: string;
-  /** As `membership` understands it; `now` is the time at which it was sent. */
-  readonly query: (now: number) => Json;
+  /** As `membership` understands it; `times` is what the clock of the Worker showed that answered, each time that it looked, in ms. */
+  readonly query: (times: readonly number[]) => Json;
   readonly figuresOf: (body: Record<string, unknown>) => Pick<SumAnswer, 'figures' | 'growing'>;
 }
 

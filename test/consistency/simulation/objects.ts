@@ -102,6 +102,7 @@ export class SimulatedObjects {
     const actor: Actor = {
       name: stream,
       place: stream,
+      times: [],
       gates: new Map(),
       proceed: (gate) => this.stub(stream).proceed(gate),
     };

@@ -13,6 +13,8 @@ export interface Actor {
   readonly name: string;
   /** Which clock it goes by. */
   readonly place: string;
+  /** What that clock has shown it, in ms. */
+  readonly times: number[];
   readonly gates: Map<number, Gate>;
   /** Lets one of its gates open where it has to: in the object that waits at it. Absent: right here. */
   readonly proceed?: (gate: number) => Promise<void>;
@@ -221,5 +223,5 @@ export class Scheduler {
 
 /** A task that nobody has begun yet. */
 export function newTask(name: string, place: string, proceed?: Actor['proceed']): Task {
-  return { name, place, gates: new Map(), isDone: false, isKilled: false, ...(proceed && { proceed }) };
+  return { name, place, times: [], gates: new Map(), isDone: false, isKilled: false, ...(proceed && { proceed }) };
 }

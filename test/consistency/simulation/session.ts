@@ -36,6 +36,8 @@ export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly body: Record<string, unknown>;
+  /** What the clock of its Worker showed: as the request came, and each time that it was looked at meanwhile. In ms. */
+  readonly times: readonly number[];
 }
 
 export interface Sending {
@@ -117,6 +119,7 @@ export class Session {
     };
 
     if (world.happens('client.hangs-up')) world.killLater(task, () => void end(undefined));
+    const cameAt = world.timeAt(isolate.place);
     await world.scheduler.start(task, async () => {
       const context = createExecutionContext();
       const request = new Request(`https://tidemark.test${path}`, {
@@ -135,6 +138,7 @@ export class Session {
         status: response.status,
         headers: response.headers,
         body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>),
+        times: [cameAt, ...task.times],
       });
       await waitOnExecutionContext(context);
     });

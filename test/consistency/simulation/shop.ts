@@ -42,6 +42,8 @@ function orderRow({ highlights: _highlights, ...row }: Body): ShownRow {
   return { stream: `order-${String(row['orderId'])}`, version: row['version'] as number, content: canonical(row) };
 }
 
+const utcDay = (time: number) => new Date(time).toISOString().slice(0, 'YYYY-MM-DD'.length);
+
 /** How many rows a page has: with few, a list is read in many pages. */
 const LIMITS = ['1', '2', '100'];
 
@@ -286,8 +288,8 @@ export const shop: SimulatedDomain = {
             readModel: 'dashboard',
             categories: ['order'],
             path: '/dashboard',
-            // A run never lives to see the next day but in its peace.
-            query: (now) => ({ sum: 'dashboard', today: new Date(now).toISOString().slice(0, 10) }),
+            // The clock that answers may pass midnight meanwhile, in either direction.
+            query: (times) => ({ sum: 'dashboard', days: [...new Set(times.map(utcDay))] }),
             figuresOf: (body) => dashboardFigures(body as never),
           }),
         },
@@ -343,7 +345,7 @@ export const shop: SimulatedDomain = {
           )),
           ...analytics.map(({ groupBy, body }) => oracles.analytics({ groupBy }, body)),
           oracles.archive(await all('/events?limit=100')),
-          oracles.dashboard(new Date(now).toISOString().slice(0, 10), figures),
+          oracles.dashboard(utcDay(now), figures),
           oracles.money({ orders: listed, analytics: analytics.map(({ body }) => body), dashboard: figures }),
         ];
         return found.flat();

@@ -172,7 +172,14 @@ export class World {
   // The clock, as each place has it.
 
   now(): number {
-    return this.scheduler.now + (this.skews.get(currentActor()?.place ?? '') ?? 0);
+    const actor = currentActor();
+    const now = this.timeAt(actor?.place ?? '');
+    actor?.times.push(now);
+    return now;
+  }
+
+  timeAt(place: string): number {
+    return this.scheduler.now + (this.skews.get(place) ?? 0);
   }
 
   random(): number {
