@@ -1,15 +1,15 @@
-import { seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
-import type { CommandOperation, FeedOperation, Operation } from '../history.ts';
+import type { CommandOperation, Operation } from '../history.ts';
 import {
   type Chance,
   type CommandIntent,
-  type Generator,
   type Intent,
   type ListIntent,
   type ReadIntent,
   type SumIntent,
   canonical,
 } from './domain.ts';
+import { FeedReader } from './feed-reader.ts';
+import { chanceOf, thinkUp } from './intents.ts';
 import { type ClientPorts, Session, incompleteOf, outcomeOf } from './session.ts';
 
 interface Attempt {
@@ -21,11 +21,10 @@ interface Attempt {
 
 /** How many events a poll of the feed asks for: with few, it is read in many pages. */
 const FEED_LIMITS = [2, 5, 100];
-/** So that nobody polls for ever where the end never comes. */
-const MAX_LAST_POLLS = 60;
 
 /** One client of the HTTP API, with a session of its own: one thing after the other. */
 export class Client {
+  readonly feed: FeedReader;
   readonly #session: Session;
   readonly #ports: ClientPorts;
   readonly #chance: Chance;
@@ -34,30 +33,18 @@ export class Client {
   /** Its last command with a key that was acknowledged: what took the answer may have got lost behind it. */
   #latest: Attempt | undefined;
   /** What it has just written or seen, so that it goes on with that. */
-  #last: { readonly stream: string; readonly version: number } | undefined;
+  #lastStream: string | undefined;
   /** The latest version that it knows of each stream. */
   readonly #known = new Map<string, number>();
   #keys = 0;
   /** A list that it has not seen the end of. */
   #nextPage: ListIntent | undefined;
-  /** How far it has read the feed: the cursor, and the poll that brought it. */
-  #cursor: { readonly text: string; readonly from: number } | undefined;
-  #polls = 0;
-  #isAtEndOfFeed = false;
 
   constructor(ports: ClientPorts, index: number) {
     this.#ports = ports;
-    const random = seededRandom(ports.world.mix.seed * 131 + index * 17 + 3);
-    this.#chance = {
-      ...random,
-      pick: (items) => items[random.below(items.length)] as never,
-      hot: (items) => {
-        const isHot = random.next() < ports.world.mix.heat;
-        const few = ports.world.mix.rates['aggregate.hot'] === undefined ? 2 : 1;
-        return items[random.below(isHot ? Math.min(few, items.length) : items.length)] as never;
-      },
-    };
+    this.#chance = chanceOf(ports.world.mix, index);
     this.#session = new Session(ports, `c${index}`, this.#chance);
+    this.feed = new FeedReader(ports.world, this.#session);
   }
 
   get isBusy(): boolean {
@@ -97,7 +84,7 @@ export class Client {
       return;
     }
     if (chance.next() < 0.08 * this.#ports.world.mix.weight('pollFeed')) {
-      await this.#poll(chance.pick(FEED_LIMITS), false);
+      await this.feed.poll(chance.pick(FEED_LIMITS));
       return;
     }
     const intent = this.#intent();
@@ -130,27 +117,10 @@ export class Client {
     return true;
   }
 
-  #intent(isWanted: (intent: Intent) => boolean = () => true): Intent | undefined {
+  #intent(isWanted?: (intent: Intent) => boolean): Intent | undefined {
     const { domain, world } = this.#ports;
-    const makers = domain.generators.map((generator) => ({ generator, weight: world.mix.weight(generator.name) }));
-    for (let tries = 0; tries < 10; tries += 1) {
-      const intent = this.#weighted(makers)?.make(this.#chance);
-      if (!intent || !isWanted(intent)) continue;
-      // Half of the time it looks at, or goes on with, what it has just had to do with.
-      const isStray = this.#last && 'stream' in intent && intent.stream !== this.#last.stream;
-      if (isStray && intent.kind === 'read' && this.#chance.next() < 0.5) continue;
-      return intent;
-    }
-    return undefined;
-  }
-
-  #weighted(makers: readonly { readonly generator: Generator; readonly weight: number }[]): Generator | undefined {
-    let at = this.#chance.next() * makers.reduce((sum, { weight }) => sum + weight, 0);
-    for (const { generator, weight } of makers) {
-      at -= weight;
-      if (at < 0) return generator;
-    }
-    return makers.at(-1)?.generator;
+    const { generators } = domain;
+    return thinkUp({ generators, mix: world.mix, chance: this.#chance, latest: this.#lastStream }, isWanted);
   }
 
   #attempt(intent: CommandIntent): Attempt {
@@ -252,7 +222,7 @@ export class Client {
 
   #learn(stream: string, version: number): void {
     if (version > 0) this.#known.set(stream, version);
-    this.#last = { stream, version };
+    this.#lastStream = stream;
   }
 
   async #list(intent: ListIntent): Promise<void> {
@@ -283,39 +253,5 @@ export class Client {
       const { readModel, categories } = intent;
       return { ...sent, kind: 'sum', readModel, categories, query, outcome };
     });
-  }
-
-  /** Goes on with the feed from where it was. `isLast`: all is quiet, so what does not come now never comes. */
-  async #poll(limit: number, isLast: boolean): Promise<void> {
-    const { world } = this.#ports;
-    const cursor = this.#cursor;
-    const path = `/events?limit=${limit}${cursor ? `&after=${encodeURIComponent(cursor.text)}` : ''}`;
-    const headers = { Authorization: 'Bearer an-operations-key-for-tests' };
-    this.#polls += 1;
-    this.#isAtEndOfFeed = false;
-    await this.#session.send({ method: 'GET', path, headers }, (sent, answer): FeedOperation => {
-      const outcome = outcomeOf(answer, (body) => {
-        const items = body['items'] as readonly { id: string; source: string; streamversion: number }[];
-        const events = items.map(({ id, source, streamversion: version }) => {
-          return { id, stream: source.replace('/streams/', ''), version };
-        });
-        this.#cursor = { text: String(body['nextCursor']), from: sent.id };
-        this.#isAtEndOfFeed = events.length < limit;
-        world.count(events.length > 0 ? 'feed with events' : 'feed without events');
-        return { kind: 'events' as const, events, isEnd: this.#isAtEndOfFeed, incomplete: incompleteOf(answer) };
-      });
-      return { ...sent, kind: 'feed', readModel: 'archive', cursorFrom: cursor?.from ?? null, isLast, outcome };
-    });
-  }
-
-  /** Reads the feed to its end, once all is quiet, where it has ever begun to. `settle` has the system do its part. */
-  async finishFeed(settle: () => Promise<void>): Promise<void> {
-    if (this.#polls === 0) return;
-    this.#isAtEndOfFeed = false;
-    for (let polls = 0; !this.#isAtEndOfFeed; polls += 1) {
-      if (polls > MAX_LAST_POLLS) throw new Error('the end of the feed never comes');
-      await this.#poll(100, true);
-      while (this.isBusy) await settle();
-    }
   }
 }

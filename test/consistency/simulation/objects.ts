@@ -4,6 +4,7 @@ import { env as bindings } from 'cloudflare:workers';
 import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import type { LogPage } from '../../../src/eventsourcing/write/aggregate.ts';
 import type { AggregateRpc } from '../../../src/eventsourcing/write/aggregates.ts';
+import type { Logs } from './domain.ts';
 import { type Actor, type Task, newTask } from './scheduler.ts';
 import type { World } from './world.ts';
 
@@ -192,8 +193,13 @@ export class SimulatedObjects {
     return true;
   }
 
-  /** The whole log of a stream, once all is over. */
-  async log(stream: StreamId): Promise<LogPage['events']> {
-    return (await this.stub(stream).load(1, 100_000)).events;
+  /** The whole log of every stream that has any, once all is over. */
+  async logs(): Promise<Logs> {
+    const logs: Record<string, LogPage['events']> = {};
+    for (const stream of this.streams) {
+      const { events } = await this.stub(stream).load(1, 100_000);
+      if (events.length > 0) logs[stream] = events;
+    }
+    return logs;
   }
 }

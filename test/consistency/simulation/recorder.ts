@@ -1,4 +1,5 @@
 import type { Operation } from '../history.ts';
+import { type Logs, canonical } from './domain.ts';
 
 /** What clients sent and saw, in order, and the trace that two runs of one seed have to share. */
 export class Recorder {
@@ -15,5 +16,12 @@ export class Recorder {
   id(): number {
     this.#ids += 1;
     return this.#ids;
+  }
+
+  async traceHash(logs: Logs): Promise<string> {
+    const rows = Object.values(logs).flatMap((events) => events.map((event) => canonical(event)));
+    const bytes = new TextEncoder().encode([...this.trace, ...rows].join('\n'));
+    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+    return Array.from(digest.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join('');
   }
 }

@@ -1,0 +1,17 @@
+import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
+
+/** Chance that a seed decides, and what is chosen by it. */
+export interface Choices extends SeededRandom {
+  pick<Item>(items: readonly Item[]): Item;
+  /** Whether it is one of the so many of all cases. */
+  isSome(share: number): boolean;
+}
+
+export function choicesOf(seed: number): Choices {
+  const random = seededRandom(seed);
+  return {
+    ...random,
+    pick: (items) => items[random.below(items.length)] as never,
+    isSome: (share) => random.next() < share,
+  };
+}

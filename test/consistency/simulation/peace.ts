@@ -1,0 +1,66 @@
+import { StuckError, turn } from './scheduler.ts';
+import type { RunParts } from './traffic.ts';
+
+/** The second part of a run: nothing goes wrong any more, and all that is still to be done is done. */
+export class Peace {
+  readonly #parts: RunParts;
+
+  constructor(parts: RunParts) {
+    this.#parts = parts;
+  }
+
+  /** Every Worker and every object has the code of today, and in the end handlers that work. */
+  async begin(): Promise<void> {
+    const { world, isolates, operator } = this.#parts;
+    const wasDeploying = world.isDeploying;
+    world.heal();
+    if (wasDeploying) {
+      isolates.restartAll();
+      for (const stream of world.objects.streams) await world.objects.crash(stream);
+    }
+    if (world.mix.operates && world.broken.size > 0) {
+      // What is broken still stops its streams for good, and somebody decides about them.
+      await this.#settle();
+      await operator.decide((work) => this.#whileSettling(work));
+    }
+    world.mend();
+  }
+
+  /** Everything that is still to be done is done, in whatever order: until nobody waits for anything any more. */
+  async comeToRest(): Promise<void> {
+    const { world, operator } = this.#parts;
+    for (let rounds = 0; rounds < 8; rounds += 1) {
+      await this.#settle();
+      if (!(await operator.putRight((work) => this.#whileSettling(work)))) return;
+    }
+    world.count('put right more often than expected');
+    throw new StuckError('there is always something left for the operator to put right');
+  }
+
+  /** Polls of the feed to its end, by everybody who has ever read it. */
+  async finishFeeds(): Promise<void> {
+    const { clients, steps } = this.#parts;
+    for (const client of clients)
+      await client.feed.finish(async () => {
+        steps.count();
+        if (!(await steps.settleOne())) await turn();
+      });
+  }
+
+  async #settle(): Promise<void> {
+    const { steps } = this.#parts;
+    while (await steps.settleOne()) steps.count();
+  }
+
+  async #whileSettling(work: Promise<void>): Promise<void> {
+    const { steps } = this.#parts;
+    const progress = { isDone: false };
+    const end = () => (progress.isDone = true);
+    work.then(end, end);
+    while (!progress.isDone) {
+      steps.count();
+      if (!(await steps.settleOne())) await turn();
+    }
+    await work;
+  }
+}

@@ -1,0 +1,88 @@
+import type { Choices } from './choices.ts';
+import type { Client } from './clients.ts';
+import type { Isolates } from './isolates.ts';
+import type { Operator } from './operator.ts';
+import type { Steps } from './steps.ts';
+import type { World } from './world.ts';
+
+/** What a run is made of. */
+export interface RunParts {
+  readonly world: World;
+  readonly isolates: Isolates;
+  readonly clients: readonly Client[];
+  readonly operator: Operator;
+  readonly steps: Steps;
+  readonly choices: Choices;
+}
+
+/** The first part of a run: clients and operator act, and faults strike. */
+export class Traffic {
+  readonly #parts: RunParts;
+  #started = 0;
+
+  constructor(parts: RunParts) {
+    this.#parts = parts;
+  }
+
+  get isOver(): boolean {
+    const { world, clients } = this.#parts;
+    return this.#started >= world.mix.operations && clients.every(({ isBusy, owes }) => !isBusy && !owes);
+  }
+
+  /** The next thing that happens. */
+  async step(): Promise<void> {
+    const { world, clients, operator, steps, choices } = this.#parts;
+    const { pace, operations, operates } = world.mix;
+    steps.count();
+    world.tearAway();
+    await this.#maybeSomethingHappens();
+    const ready = world.scheduler.ready();
+    const idle = clients.filter(({ isBusy, owes }) => !isBusy && (owes || this.#started < operations));
+    const due = world.objects.due(world.scheduler.now);
+    const queues = world.queues.filter(({ isReady }) => isReady);
+    const again = world.objects.takeAgain();
+    const possible: [number, () => Promise<void>][] = [];
+    if (ready.length > 0) possible.push([1, () => steps.pass(ready)]);
+    if (idle.length > 0) possible.push([pace.clients, () => this.#act(idle)]);
+    if (queues.length > 0) possible.push([pace.queue, () => steps.deliver(choices.pick(queues))]);
+    if (due.length > 0) possible.push([pace.alarms, () => steps.alarm(choices.pick(due))]);
+    if (again !== undefined) possible.push([1, () => world.objects.runAlarm(again, true)]);
+    if (world.builds.hasWork) possible.push([0.3, () => steps.startBuild()]);
+    if (operates && !operator.isBusy) possible.push([pace.operator, () => operator.act()]);
+    possible.push([0.1, () => steps.wait(possible.length === 1)]);
+    let at = choices.next() * possible.reduce((sum, [weight]) => sum + weight, 0);
+    for (const [weight, act] of possible) {
+      at -= weight;
+      if (at >= 0) continue;
+      await act();
+      return;
+    }
+  }
+
+  async #act(idle: readonly Client[]): Promise<void> {
+    const { clients, choices } = this.#parts;
+    this.#started += 1;
+    await choices.pick(idle).act(clients);
+  }
+
+  /** Faults that strike by themselves, and not what somebody does. */
+  async #maybeSomethingHappens(): Promise<void> {
+    const { world, isolates, operator, steps, choices } = this.#parts;
+    const { streams } = world.objects;
+    if (!choices.isSome(0.3)) return;
+    if (streams.length > 0 && world.happens('object.crash')) await world.objects.crash(choices.pick(streams));
+    if (streams.length > 0 && world.happens('object.evicted')) await world.objects.evict(choices.pick(streams));
+    if (world.happens('clock.jumps')) {
+      const place = choices.pick([...isolates.all.map((isolate) => isolate.place), ...streams]);
+      world.skews.set(place, world.between(-5_000, 5_000));
+    }
+    // Up to the new code, or back to the old: from one to the other and back, as deployments go.
+    if (world.happens('isolate.restart') || world.happens('deploy.under-way')) isolates.restartOne();
+    if (world.happens('token.key-rotated')) isolates.rotateKey(`key-${steps.taken}`);
+    if (world.happens('poison.handler')) {
+      const name = choices.pick(operator.projections);
+      if (!world.broken.delete(name)) world.broken.add(name);
+      world.everBroken.add(name);
+    }
+  }
+}
