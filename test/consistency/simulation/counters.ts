@@ -4,12 +4,8 @@ export type Counts = Readonly<Record<string, number>>;
 export class Counters {
   readonly #counts = new Map<string, number>();
 
-  add(name: string, by = 1): void {
-    this.#counts.set(name, (this.#counts.get(name) ?? 0) + by);
-  }
-
-  addAll(counts: Counts): void {
-    for (const [name, by] of Object.entries(counts)) this.add(name, by);
+  add(name: string): void {
+    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
   }
 
   toCounts(): Counts {

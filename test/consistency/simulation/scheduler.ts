@@ -1,7 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-import type { SeededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
-
 /*
  * One thing at a time. Whatever the system asks of the world (a database, a queue, an object, a timer) waits at a gate until the
  * scheduler lets it through, and the scheduler lets the next one through only when everything that followed from the last has come to
@@ -72,12 +70,10 @@ export class Scheduler {
   readonly tasks = new Set<Task>();
   /** Gates that are being opened somewhere else: whoever waits at one finds it here. */
   readonly opening = new Map<number, Gate>();
-  readonly #random: SeededRandom;
   readonly #gates = new Map<number, Gate>();
   #ids = 0;
 
-  constructor(random: SeededRandom, startAt: number) {
-    this.#random = random;
+  constructor(startAt: number) {
     this.now = startAt;
   }
 
@@ -166,18 +162,9 @@ export class Scheduler {
     return due.length > 0 ? Math.min(...due) : undefined;
   }
 
-  /** Whether anybody waits at all. */
-  get isIdle(): boolean {
-    return this.#gates.size === 0 && this.tasks.size === 0;
-  }
-
   /** Lets what hangs go on: the end of all faults. */
   release(): void {
     for (const gate of this.#gates.values()) if (gate.kind === 'call') gate.dueAt = Math.min(gate.dueAt, this.now);
-  }
-
-  pick<Item>(items: readonly Item[]): Item {
-    return items[this.#random.below(items.length)] as Item;
   }
 
   /** Lets one gate pass and waits until everything has come to rest. */

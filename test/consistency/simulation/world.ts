@@ -44,7 +44,7 @@ export class World {
 
   constructor(mix: Mix, prefix: string, pairs: ReadonlyMap<Group, Pair>) {
     this.mix = mix;
-    this.scheduler = new Scheduler(seededRandom(mix.seed * 31 + 7), START);
+    this.scheduler = new Scheduler(START);
     this.#faults = seededRandom(mix.seed * 31 + 11);
     this.#ids = seededRandom(mix.seed * 31 + 13);
     this.objects = new SimulatedObjects(this, prefix);
