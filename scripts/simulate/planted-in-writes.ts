@@ -217,7 +217,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     edits: [
       {
         file: `${WRITE}/relay.ts`,
-        find: 'delivery.check = version > check.version ? { version, dueAt: settledAfter(delivery.group) } : undefined;',
+        find: 'delivery.check = version > check.version && !isAllThere ? { version, dueAt: settledAt() } : undefined;',
         replace: 'delivery.check = undefined;',
       },
     ],

@@ -7,6 +7,7 @@ import { HEADER } from '../../../src/http/headers.ts';
 import { Problem } from '../../../src/http/problem.ts';
 import { etagOf, idempotencyKey } from '../../../src/http/request-headers.ts';
 import type { Operation, Route } from '../../../src/http/route.ts';
+import { log } from '../../../src/log.ts';
 import { type Promises, promisesOf } from './promises.ts';
 
 export interface CrudEnv {
@@ -41,7 +42,25 @@ export function sameRoute(
 ): Route {
   const route = routes.find(({ operation }) => operation.id === id);
   if (!route) throw new Error(`there is no route ${id}`);
-  return { ...route, handlers: [async (c) => handle(c, route.operation)] };
+  const answer = (c: Context<AppEnv>) => handle(c, route.operation);
+  return { ...route, handlers: [route.method === 'POST' ? logged(id, answer) : answer] };
+}
+
+/** A line of the log for each write, as Tidemark has one for each command: it is a good part of what a write costs. */
+function logged(type: string, answer: (c: Context<AppEnv>) => Promise<Response>) {
+  return async (c: Context<AppEnv>): Promise<Response> => {
+    const { clock } = c.var.runtime;
+    const startedAt = clock.now();
+    let outcome = 'failed';
+    try {
+      const response = await answer(c);
+      outcome = 'applied';
+      return response;
+    } finally {
+      const { path } = c.req;
+      log('write', { type, path, outcome, durationMs: clock.now() - startedAt, correlationId: c.var.correlationId });
+    }
+  };
 }
 
 /** The schema of an operation's body or query, typed by whoever knows the operation. */

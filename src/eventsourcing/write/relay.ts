@@ -44,8 +44,11 @@ export interface RelayPorts {
 export interface RelayOptions {
   /** A send or a delivery check that takes longer is given up, in ms: a queue has been seen to hang for a minute and then throw. */
   readonly timeoutMs?: number;
-  /** Messages about one stream to one group leave no closer together than this, in ms: a burst of commands becomes few messages. */
-  readonly coalesceMs?: number;
+  /**
+   * Messages about one stream leave no closer together than this, in ms: a burst of commands becomes few messages. Default: the batch wait of
+   * the group they go to, in which they would have ended in one batch anyway.
+   */
+  readonly coalesceMs?: number | undefined;
   /** The wait before the second delivery check of a lagging group, in ms; it doubles from there. */
   readonly firstBackoffMs?: number;
   readonly maxBackoffMs?: number;
@@ -87,7 +90,7 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
   const { storage, clock, alarm, groupsOf, send, versionsReached, inBackground, report } = ports;
   const {
     timeoutMs = 10_000,
-    coalesceMs = 200,
+    coalesceMs,
     firstBackoffMs = 30_000,
     maxBackoffMs = 24 * 60 * 60 * 1000,
     pageSize = 500,
@@ -133,8 +136,13 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     return due.length > 0 ? Math.min(...due) : undefined;
   }
 
-  function settledAfter(group: Group): number {
-    return clock.now() + 2 * group.batchWaitMs;
+  /**
+   * When what is sent now should have got everywhere: twice the batch wait of the slowest group. One time for all groups, so that a quiet
+   * command costs one alarm run and not one for each (docs/decisions/0008).
+   */
+  function settledAt(): number {
+    const waits = (deliveries ?? []).map(({ group }) => group.batchWaitMs);
+    return clock.now() + 2 * Math.max(...waits);
   }
 
   /**
@@ -151,15 +159,23 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     storage.setAttempt(delivery.group.name, attempt);
   }
 
+  function bringForward(delivery: Delivery, dueAt: number): void {
+    if (!delivery.check || delivery.check.dueAt <= dueAt) return;
+    delivery.check = { ...delivery.check, dueAt };
+    armNoLaterThan(dueAt);
+  }
+
   /** Sends everything unpublished, also what is committed meanwhile. One at a time, which is what coalesces a burst. */
   async function publishNow(): Promise<void> {
-    const entry = deliveries?.[0]?.group;
-    if (!entry || clock.now() < sendingUntil || published === undefined) return;
-    sendingUntil = clock.now() + coalesceMs + 2 * timeoutMs;
+    const delivery = deliveries?.[0];
+    if (!delivery || clock.now() < sendingUntil || published === undefined) return;
+    const entry = delivery.group;
+    const pauseMs = coalesceMs ?? entry.batchWaitMs;
+    sendingUntil = clock.now() + pauseMs + 2 * timeoutMs;
     try {
       while (published < version) {
-        const tooSoonMs = sentAt + coalesceMs - clock.now();
-        if (tooSoonMs > 0) await sleep(Math.min(tooSoonMs, coalesceMs));
+        const tooSoonMs = sentAt + pauseMs - clock.now();
+        if (tooSoonMs > 0) await sleep(Math.min(tooSoonMs, pauseMs));
         const events = storage.read(published + 1, pageSize);
         // A commit that was rolled back at its very end had announced its events all the same.
         if (events.length === 0) return;
@@ -168,12 +184,13 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
           await withTimeout(send(entry, { sender: 'relay', hints: [hint] }), timeoutMs);
           published = Math.max(published, hint.toVersion);
           sentAt = clock.now();
-          sendingUntil = sentAt + coalesceMs + 2 * timeoutMs;
+          sendingUntil = sentAt + pauseMs + 2 * timeoutMs;
         }
       }
     } catch (error) {
-      // A send that threw may have been accepted all the same. Sending again is harmless, and the alarm, still armed, does.
+      // A send that threw may have been accepted all the same. Sending again is harmless, and the alarm does, sooner than it would have come.
       report('relay.send-failed', { group: entry.name, error: String(error) });
+      bringForward(delivery, clock.now() + 2 * entry.batchWaitMs);
     } finally {
       sendingUntil = 0;
     }
@@ -189,7 +206,7 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
   async function checkDelivery(delivery: Delivery, check: Check): Promise<void> {
     if (published !== undefined && published < version) {
       await publishNow();
-      if (published === version) delivery.check = { version, dueAt: settledAfter(delivery.group) };
+      if (published === version) delivery.check = { version, dueAt: settledAt() };
       else setAttempt(delivery, delivery.attempt + 1);
       return;
     }
@@ -200,12 +217,13 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     const lagging = [...reached].filter(([, at]) => at < check.version);
     if (lagging.length === 0) {
       setAttempt(delivery, 0);
-      delivery.check = version > check.version ? { version, dueAt: settledAfter(delivery.group) } : undefined;
+      const isAllThere = [...reached.values()].every((at) => at >= version) && check.unconfirmed === undefined;
+      delivery.check = version > check.version && !isAllThere ? { version, dueAt: settledAt() } : undefined;
       return;
     }
     setAttempt(delivery, delivery.attempt + 1);
     // The due time stays as re-armed, or as a command has brought it forward since.
-    const dueAt = delivery.check?.dueAt ?? settledAfter(delivery.group);
+    const dueAt = delivery.check?.dueAt ?? settledAt();
     const unconfirmed = lagging.map(([projection]) => projection);
     // The others are confirmed up to the version that was checked, and no further.
     delivery.check = { version, dueAt, ...(version === check.version && { unconfirmed }) };
@@ -265,8 +283,9 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
 
     expect(itsStream, fromVersion, toVersion): void {
       published ??= fromVersion - 1;
-      for (const delivery of know(itsStream, toVersion) ?? []) {
-        const dueAt = settledAfter(delivery.group);
+      const following = know(itsStream, toVersion) ?? [];
+      const dueAt = settledAt();
+      for (const delivery of following) {
         if (!delivery.check) delivery.check = { version: toVersion, dueAt };
         else if (delivery.check.dueAt > dueAt) delivery.check = { ...delivery.check, dueAt };
       }

@@ -78,6 +78,22 @@ describe('a burst of commands', () => {
     expect(ranges()).toEqual(['evening 1-1*', 'evening 2-3*']);
   });
 
+  test('waits for as long as the group fills a batch, unless another pause is asked for', async () => {
+    const { around, run, settled, ranges, clock } = seatObject({ coalesceMs: undefined });
+    around.groupsOf = () => [{ ...evening, batchWaitMs: 5 }];
+    await run(reserve('Ada'));
+    await settled();
+    expect(ranges()).toEqual(['evening 1-1*']);
+    await Promise.all([run(release), run(reserve('Bob'))]);
+    expect(ranges()).toEqual(['evening 1-1*']);
+    await settled();
+    expect(ranges()).toEqual(['evening 1-1*', 'evening 2-3*']);
+    clock.advance(5);
+    await run(release);
+    await settled();
+    expect(ranges()).toEqual(['evening 1-1*', 'evening 2-3*', 'evening 4-4*']);
+  });
+
   test('leaves alone a command that comes after the pause', async () => {
     const { run, settled, ranges, clock } = seatObject({ coalesceMs: 60_000 });
     await run(reserve('Ada'));
@@ -127,6 +143,20 @@ describe('a send that fails', () => {
     expect(dueInMs()).toBe(2_000);
     await nextAlarm();
     expect(dueInMs()).toBeNull();
+  });
+
+  test('brings the alarm forward to when its own group would have been through, and not to when the slowest would', async () => {
+    const { around, run, settled, dueInMs, nextAlarm, ranges } = seatObject();
+    const { send } = around;
+    around.groupsOf = () => [evening, night];
+    around.send = async () => Promise.reject(new Error('no queue'));
+    await run(reserve('Ada'));
+    await settled();
+    expect(dueInMs()).toBe(2 * evening.batchWaitMs);
+
+    around.send = send;
+    await nextAlarm();
+    expect(ranges()).toEqual(['evening 1-1*']);
   });
 
   test('after the queue had accepted the message sends it twice, which harms nobody', async () => {
