@@ -2,6 +2,7 @@ import { asc, desc, gt, inArray } from 'drizzle-orm';
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
 import { queryBuilder } from '../eventsourcing/read/causal-read.ts';
+import { type Given, preparedQuery } from '../eventsourcing/read/prepared-query.ts';
 import { projectionOf } from '../eventsourcing/read/projection.ts';
 import { slotTables } from '../eventsourcing/read/slot-tables.ts';
 import { reporting } from '../groups.ts';
@@ -186,25 +187,35 @@ interface DashboardTables {
   readonly sellers: typeof sellers.a;
 }
 
+const statusCounts = preparedQuery((tables: DashboardTables) => queryBuilder.select().from(tables.statuses));
+
+const revenueOn = preparedQuery((tables: DashboardTables, { today }: Given<{ today: string }>) =>
+  queryBuilder
+    .select()
+    .from(tables.revenue)
+    .where(inArray(tables.revenue.day, [ALL_DAYS, today]))
+    .orderBy(asc(tables.revenue.currency)),
+);
+
+const bestSellers = preparedQuery((tables: DashboardTables) =>
+  queryBuilder
+    .select()
+    .from(tables.sellers)
+    .where(gt(tables.sellers.quantity, 0))
+    .orderBy(desc(tables.sellers.quantity), asc(tables.sellers.sku), asc(tables.sellers.name))
+    .limit(SHOWN),
+);
+
+const latestOrders = preparedQuery((tables: DashboardTables) =>
+  queryBuilder.select().from(tables.row).orderBy(desc(tables.row.placedAt), desc(tables.row.orderId)).limit(SHOWN),
+);
+
 /** Everything on the front page, to be read from one snapshot. `today` is a UTC date. */
 export function frontPage(today: string) {
   return (tables: DashboardTables) => ({
-    statuses: queryBuilder.select().from(tables.statuses),
-    revenue: queryBuilder
-      .select()
-      .from(tables.revenue)
-      .where(inArray(tables.revenue.day, [ALL_DAYS, today]))
-      .orderBy(asc(tables.revenue.currency)),
-    bestSellers: queryBuilder
-      .select()
-      .from(tables.sellers)
-      .where(gt(tables.sellers.quantity, 0))
-      .orderBy(desc(tables.sellers.quantity), asc(tables.sellers.sku), asc(tables.sellers.name))
-      .limit(SHOWN),
-    latestOrders: queryBuilder
-      .select()
-      .from(tables.row)
-      .orderBy(desc(tables.row.placedAt), desc(tables.row.orderId))
-      .limit(SHOWN),
+    statuses: statusCounts({})(tables),
+    revenue: revenueOn({ today })(tables),
+    bestSellers: bestSellers({})(tables),
+    latestOrders: latestOrders({})(tables),
   });
 }

@@ -2,6 +2,7 @@ import { and, asc, eq, gte, lt, sql } from 'drizzle-orm';
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
 import { queryBuilder } from '../eventsourcing/read/causal-read.ts';
+import { type Given, preparedQuery } from '../eventsourcing/read/prepared-query.ts';
 import { projectionOf } from '../eventsourcing/read/projection.ts';
 import { slotTables } from '../eventsourcing/read/slot-tables.ts';
 import { reporting } from '../groups.ts';
@@ -155,8 +156,26 @@ const MAX_GROUPS = 10_000;
 
 /** Figures by one grouping, over the days from `from` (inclusive) to `to` (exclusive). Reads sums by day, however many orders there are. */
 export function ordersBy(groupedBy: Grouping, from: string | undefined, to: string | undefined) {
-  return ({ daily: table }: { readonly daily: typeof daily.a }) => {
-    const key = groupedBy === 'day' ? table.day : table.value;
+  // Always so by day; said here, it lets the key's own order do the grouping.
+  return sumsBy({ groupedBy, value: groupedBy === 'day' ? '' : undefined, from, to });
+}
+
+const sumsBy = preparedQuery(
+  (
+    { daily: table }: { readonly daily: typeof daily.a },
+    {
+      groupedBy,
+      value,
+      from,
+      to,
+    }: Given<{
+      groupedBy: Grouping;
+      value: string | undefined;
+      from: string | undefined;
+      to: string | undefined;
+    }>,
+  ) => {
+    const key = value ? table.day : table.value;
     return queryBuilder
       .select({
         key: sql<string>`${key}`.as('key'),
@@ -170,14 +189,13 @@ export function ordersBy(groupedBy: Grouping, from: string | undefined, to: stri
       .where(
         and(
           eq(table.groupedBy, groupedBy),
-          // Always so by day; said here, it lets the key's own order do the grouping.
-          groupedBy === 'day' ? eq(table.value, '') : undefined,
-          from === undefined ? undefined : gte(table.day, from),
-          to === undefined ? undefined : lt(table.day, to),
+          value && eq(table.value, value),
+          from && gte(table.day, from),
+          to && lt(table.day, to),
         ),
       )
       .groupBy(key, table.currency)
       .orderBy(asc(key), asc(table.currency))
       .limit(MAX_GROUPS);
-  };
-}
+  },
+);

@@ -2,6 +2,7 @@ import { and, desc, eq, sql } from 'drizzle-orm';
 import { sqliteTable } from 'drizzle-orm/sqlite-core';
 
 import { queryBuilder } from '../eventsourcing/read/causal-read.ts';
+import { type Given, preparedQuery } from '../eventsourcing/read/prepared-query.ts';
 import { projectionOf } from '../eventsourcing/read/projection.ts';
 import { slotTables } from '../eventsourcing/read/slot-tables.ts';
 import { serving } from '../groups.ts';
@@ -28,10 +29,13 @@ export const orderLookup = projectionOf<OrderEvent>()({
   },
 });
 
-export function orderById(orderId: string) {
-  return ({ row: table }: { readonly row: OrderTable }) =>
-    queryBuilder.select().from(table).where(eq(table.orderId, orderId));
+interface OrderTables {
+  readonly row: OrderTable;
 }
+
+export const orderById = preparedQuery(({ row: table }: OrderTables, { orderId }: Given<{ orderId: string }>) =>
+  queryBuilder.select().from(table).where(eq(table.orderId, orderId)),
+);
 
 /** Where a page of orders ends: the sort key of its last row. */
 export type OrderPosition = readonly [placedAt: string, orderId: string];
@@ -42,17 +46,37 @@ export function listOrders(
   after: OrderPosition | undefined,
   take: number,
 ) {
-  return ({ row: table }: { readonly row: OrderTable }) =>
+  const { customerId, status } = filter;
+  return pageOfOrders({ customerId, status, placedAt: after?.[0], orderId: after?.[1], take });
+}
+
+const pageOfOrders = preparedQuery(
+  (
+    { row: table }: OrderTables,
+    {
+      customerId,
+      status,
+      placedAt,
+      orderId,
+      take,
+    }: Given<{
+      customerId: string | undefined;
+      status: OrderStatus | undefined;
+      placedAt: string | undefined;
+      orderId: string | undefined;
+      take: number;
+    }>,
+  ) =>
     queryBuilder
       .select()
       .from(table)
       .where(
         and(
-          filter.customerId === undefined ? undefined : eq(table.customerId, filter.customerId),
-          filter.status === undefined ? undefined : eq(table.status, filter.status),
-          after && sql`(${table.placedAt}, ${table.orderId}) < (${after[0]}, ${after[1]})`,
+          customerId && eq(table.customerId, customerId),
+          status && eq(table.status, status),
+          placedAt && sql`(${table.placedAt}, ${table.orderId}) < (${placedAt}, ${orderId})`,
         ),
       )
       .orderBy(desc(table.placedAt), desc(table.orderId))
-      .limit(take);
-}
+      .limit(take),
+);

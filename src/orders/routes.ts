@@ -127,7 +127,7 @@ export const orderRoutes: readonly Route[] = [
     noun: 'order',
     stream: ({ orderId }) => streamId(ORDER, orderId),
     reads: orderLookup,
-    query: ({ orderId }) => orderById(orderId),
+    query: ({ orderId }) => orderById({ orderId }),
     view: fromRow,
     represent: ({ orderId }, state) => fromState(orderId, state),
     answer: OrderView,

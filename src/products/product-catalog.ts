@@ -3,6 +3,7 @@ import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 
 import type { RecordedEvent } from '../eventsourcing/event.ts';
 import { queryBuilder } from '../eventsourcing/read/causal-read.ts';
+import { type Given, preparedQuery } from '../eventsourcing/read/prepared-query.ts';
 import { projectionOf } from '../eventsourcing/read/projection.ts';
 import { slotTables } from '../eventsourcing/read/slot-tables.ts';
 import { idOf } from '../eventsourcing/stream.ts';
@@ -100,10 +101,14 @@ function priceOf(
   };
 }
 
-export function productById(productId: string) {
-  return ({ row: table }: { readonly row: ProductTable }) =>
-    queryBuilder.select().from(table).where(eq(table.productId, productId));
+interface CatalogTables {
+  readonly row: ProductTable;
+  readonly prices: PriceTable;
 }
+
+export const productById = preparedQuery(({ row: table }: CatalogTables, { productId }: Given<{ productId: string }>) =>
+  queryBuilder.select().from(table).where(eq(table.productId, productId)),
+);
 
 /** Where a page of products ends: the sort key of its last row. */
 export type ProductPosition = readonly [createdAt: string, productId: string];
@@ -114,29 +119,58 @@ export function listProducts(
   after: ProductPosition | undefined,
   take: number,
 ) {
-  return ({ row: table }: { readonly row: ProductTable }) =>
+  const { category, sku } = filter;
+  return pageOfProducts({
+    // A SKU needs no index of its own: the id follows from it.
+    productId: sku === undefined ? undefined : productIdOf(sku),
+    category,
+    afterTime: after?.[0],
+    afterId: after?.[1],
+    take,
+  });
+}
+
+const pageOfProducts = preparedQuery(
+  (
+    { row: table }: CatalogTables,
+    {
+      productId,
+      category,
+      afterTime,
+      afterId,
+      take,
+    }: Given<{
+      productId: string | undefined;
+      category: string | undefined;
+      afterTime: string | undefined;
+      afterId: string | undefined;
+      take: number;
+    }>,
+  ) =>
     queryBuilder
       .select()
       .from(table)
       .where(
         and(
-          // A SKU needs no index of its own: the id follows from it.
-          filter.sku === undefined ? undefined : eq(table.productId, productIdOf(filter.sku)),
-          filter.category === undefined ? undefined : eq(table.category, filter.category),
-          after && sql`(${table.createdAt}, ${table.productId}) > (${after[0]}, ${after[1]})`,
+          productId && eq(table.productId, productId),
+          category && eq(table.category, category),
+          afterTime && sql`(${table.createdAt}, ${table.productId}) > (${afterTime}, ${afterId})`,
         ),
       )
       .orderBy(asc(table.createdAt), asc(table.productId))
-      .limit(take);
-}
+      .limit(take),
+);
 
 /** The prices of a product, oldest first, after a version. */
-export function pricesOf(productId: string, afterVersion: number, take: number) {
-  return ({ prices: table }: { readonly prices: PriceTable }) =>
+export const pricesOf = preparedQuery(
+  (
+    { prices: table }: CatalogTables,
+    { productId, afterVersion, take }: Given<{ productId: string; afterVersion: number; take: number }>,
+  ) =>
     queryBuilder
       .select()
       .from(table)
       .where(and(eq(table.productId, productId), gt(table.version, afterVersion)))
       .orderBy(asc(table.version))
-      .limit(take);
-}
+      .limit(take),
+);

@@ -128,7 +128,7 @@ export const productRoutes: readonly Route[] = [
     noun: 'product',
     stream: ({ productId }) => streamId(PRODUCT, productId),
     reads: productCatalog,
-    query: ({ productId }) => productById(productId),
+    query: ({ productId }) => productById({ productId }),
     view: fromRow,
     represent: ({ productId }, state) => fromState(productId, state),
     answer: ProductView,
@@ -182,7 +182,7 @@ export const productRoutes: readonly Route[] = [
       const { rows, version } = await c.var.causal.readOne(
         productCatalog,
         stream,
-        pricesOf(productId, after, limit + 1),
+        pricesOf({ productId, afterVersion: after, take: limit + 1 }),
       );
       if (version === 0) throw new Problem('not-found', 'There is no such product.');
       return c.json(toPage(list, rows, limit, toPriceChange, (row) => ['', String(row.version)]));

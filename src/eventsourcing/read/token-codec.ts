@@ -19,6 +19,9 @@ const KEY_ID_BYTES = 4;
 const MAC_BYTES = 16;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
+const textEncoder = new TextEncoder();
+const textDecoder = new TextDecoder();
+
 /** Signs and verifies tokens with HMAC-SHA-256. */
 export interface TokenCodec {
   readonly encode: (token: CausalToken) => Promise<string>;
@@ -32,8 +35,12 @@ export function tokenCodec(secrets: readonly [string, ...string[]]): TokenCodec 
   return {
     async encode(token) {
       const { id, key } = await (keys[0] as Promise<SigningKey>);
-      const payload = concat(Uint8Array.of(FORMAT), id, encodePayload(token));
-      return toBase64Url(concat(payload, await mac(key, payload)));
+      const writer: Writer = { bytes: new Uint8Array(INITIAL_BYTES), length: 0 };
+      writeNumber(writer, FORMAT);
+      writeBytes(writer, id);
+      writeToken(writer, token);
+      writeBytes(writer, await mac(key, writer.bytes.subarray(0, writer.length)));
+      return toBase64Url(writer.bytes.subarray(0, writer.length));
     },
 
     async decode(text) {
@@ -57,7 +64,7 @@ interface SigningKey {
 }
 
 async function importKey(secret: string): Promise<SigningKey> {
-  const bytes = new TextEncoder().encode(secret);
+  const bytes = textEncoder.encode(secret);
   const key = await crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
   const digest = await crypto.subtle.digest('SHA-256', bytes);
   return { id: new Uint8Array(digest, 0, KEY_ID_BYTES), key };
@@ -70,23 +77,30 @@ async function mac(key: CryptoKey, payload: Uint8Array): Promise<Uint8Array> {
 const SHORTENED = 1;
 const PARTIAL = 2;
 
-function encodePayload(token: CausalToken): Uint8Array {
-  const bytes: number[] = [(token.isShortened ? SHORTENED : 0) + (token.isPartial ? PARTIAL : 0)];
+/** Holds a token of one stream and a bookmark for each database; it grows where that is not enough. */
+const INITIAL_BYTES = 512;
+
+interface Writer {
+  bytes: Uint8Array;
+  length: number;
+}
+
+function writeToken(writer: Writer, token: CausalToken): void {
+  writeNumber(writer, (token.isShortened ? SHORTENED : 0) + (token.isPartial ? PARTIAL : 0));
   const categories = [...new Set([...token.streams.keys()].map(categoryOf))];
-  writeNumber(bytes, categories.length);
-  for (const category of categories) writeText(bytes, category);
-  writeNumber(bytes, token.streams.size);
+  writeNumber(writer, categories.length);
+  for (const category of categories) writeText(writer, category);
+  writeNumber(writer, token.streams.size);
   for (const [stream, version] of token.streams) {
-    writeNumber(bytes, categories.indexOf(categoryOf(stream)));
-    writeId(bytes, idOf(stream));
-    writeNumber(bytes, version);
+    writeNumber(writer, categories.indexOf(categoryOf(stream)));
+    writeId(writer, idOf(stream));
+    writeNumber(writer, version);
   }
-  writeNumber(bytes, token.bookmarks.size);
+  writeNumber(writer, token.bookmarks.size);
   for (const [database, bookmark] of token.bookmarks) {
-    writeText(bytes, database);
-    writeText(bytes, bookmark);
+    writeText(writer, database);
+    writeText(writer, bookmark);
   }
-  return Uint8Array.from(bytes);
 }
 
 function decodePayload(bytes: Uint8Array): CausalToken | undefined {
@@ -119,13 +133,32 @@ interface Reader {
   at: number;
 }
 
-function writeNumber(bytes: number[], value: number): void {
+function reserve(writer: Writer, length: number): void {
+  if (writer.length + length <= writer.bytes.length) return;
+  const larger = new Uint8Array(2 * (writer.length + length));
+  larger.set(writer.bytes.subarray(0, writer.length));
+  writer.bytes = larger;
+}
+
+function writeByte(writer: Writer, byte: number): void {
+  reserve(writer, 1);
+  writer.bytes[writer.length] = byte;
+  writer.length += 1;
+}
+
+function writeBytes(writer: Writer, bytes: Uint8Array): void {
+  reserve(writer, bytes.length);
+  writer.bytes.set(bytes, writer.length);
+  writer.length += bytes.length;
+}
+
+function writeNumber(writer: Writer, value: number): void {
   let rest = value;
   while (rest >= 0x80) {
-    bytes.push((rest % 0x80) + 0x80);
+    writeByte(writer, (rest % 0x80) + 0x80);
     rest = Math.floor(rest / 0x80);
   }
-  bytes.push(rest);
+  writeByte(writer, rest);
 }
 
 function readNumber(reader: Reader): number {
@@ -139,14 +172,14 @@ function readNumber(reader: Reader): number {
   }
 }
 
-function writeText(bytes: number[], text: string): void {
-  const encoded = new TextEncoder().encode(text);
-  writeNumber(bytes, encoded.length);
-  bytes.push(...encoded);
+function writeText(writer: Writer, text: string): void {
+  const encoded = textEncoder.encode(text);
+  writeNumber(writer, encoded.length);
+  writeBytes(writer, encoded);
 }
 
 function readText(reader: Reader): string {
-  return new TextDecoder().decode(readBytes(reader, readNumber(reader)));
+  return textDecoder.decode(readBytes(reader, readNumber(reader)));
 }
 
 function readBytes(reader: Reader, length: number): Uint8Array {
@@ -157,28 +190,27 @@ function readBytes(reader: Reader, length: number): Uint8Array {
   return bytes;
 }
 
-function writeId(bytes: number[], id: string): void {
-  if (!UUID.test(id)) return writeText(bytes, id);
-  const hex = id.replaceAll('-', '');
-  bytes.push(0);
-  for (let at = 0; at < hex.length; at += 2) bytes.push(Number.parseInt(hex.slice(at, at + 2), 16));
+function writeId(writer: Writer, id: string): void {
+  if (!UUID.test(id)) {
+    writeText(writer, id);
+    return;
+  }
+  writeByte(writer, 0);
+  for (const part of id.split('-')) {
+    for (let at = 0; at < part.length; at += 2) writeByte(writer, hexDigit(part, at) * 16 + hexDigit(part, at + 1));
+  }
+}
+
+function hexDigit(text: string, at: number): number {
+  const code = text.charCodeAt(at);
+  return code < 0x3a ? code - 0x30 : code - 0x57;
 }
 
 function readId(reader: Reader): string {
   const length = readNumber(reader);
-  if (length > 0) return new TextDecoder().decode(readBytes(reader, length));
+  if (length > 0) return textDecoder.decode(readBytes(reader, length));
   const hex = Array.from(readBytes(reader, 16), (byte) => byte.toString(16).padStart(2, '0')).join('');
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
-}
-
-function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 function isEqual(one: Uint8Array, other: Uint8Array): boolean {

@@ -1,0 +1,39 @@
+import { type Placeholder, fillPlaceholders, sql } from 'drizzle-orm';
+
+import type { SelectQuery } from './guarded-query.ts';
+
+/** A placeholder for each value that is given, and undefined for one that is not: what the query then leaves out. */
+export type Given<Values> = { readonly [Name in keyof Values]: Placeholder | GivenOrNot<Values[Name]> };
+type GivenOrNot<Value> = undefined extends Value ? undefined : never;
+
+/**
+ * A query whose text drizzle writes once for each slot and each choice of values, and not at every read, where writing takes longer than all
+ * that the Worker does with a row.
+ *
+ *     export const freeSeats = preparedQuery((tables: SeatTables, { block }: Given<{ block: string }>) =>
+ *       queryBuilder.select().from(tables.row).where(eq(tables.row.block, block)));
+ *     c.var.causal.readMany(seatMap, freeSeats({ block: 'A' }))
+ */
+export function preparedQuery<InSlot extends object, Values extends Readonly<Record<string, unknown>>, Result>(
+  build: (tables: InSlot, given: Given<Values>) => SelectQuery<Result>,
+): (values: Values) => (tables: InSlot) => SelectQuery<Result> {
+  const prepared = new WeakMap<InSlot, Map<string, ReturnType<typeof prepare<Result>>>>();
+  return (values) => {
+    const names = Object.keys(values).filter((name) => values[name] !== undefined);
+    const choice = names.join();
+    return (tables) => {
+      const byChoice = prepared.get(tables) ?? new Map();
+      prepared.set(tables, byChoice);
+      const { text, params, fields } =
+        byChoice.get(choice) ??
+        prepare(build(tables, Object.fromEntries(names.map((name) => [name, sql.placeholder(name)])) as Given<Values>));
+      byChoice.set(choice, { text, params, fields });
+      return { toSQL: () => ({ sql: text, params: fillPlaceholders(params, values) }), _: fields };
+    };
+  };
+}
+
+function prepare<Result>(query: SelectQuery<Result>) {
+  const { sql: text, params } = query.toSQL();
+  return { text, params, fields: query._ };
+}
