@@ -129,8 +129,9 @@ function decoderOf<Result>(query: SelectQuery<Result>): (row: Record<string, unk
     if (is(field, SQL.Aliased)) return { property, name: field.fieldAlias, decode: (value: unknown) => value };
     throw new Error(`"${property}" is neither a column nor an aliased expression (sql\`…\`.as('${property}'))`);
   });
-  return (row) =>
-    Object.fromEntries(
-      fields.map(({ property, name, decode }) => [property, row[name] === null ? null : decode(row[name])]),
-    ) as Result;
+  return (row) => {
+    const result: Record<string, unknown> = {};
+    for (const { property, name, decode } of fields) result[property] = row[name] === null ? null : decode(row[name]);
+    return result as Result;
+  };
 }
