@@ -98,6 +98,12 @@ export interface DomainRun {
   readonly judgeAtRest: (rest: AtRest) => Promise<readonly string[]>;
 }
 
+/** The primaries, of each group of projections. */
+export interface Databases {
+  readonly serving: D1Database;
+  readonly reporting: D1Database;
+}
+
 /** What there is to judge once all is quiet. */
 export interface AtRest {
   readonly logs: Logs;
@@ -105,6 +111,8 @@ export interface AtRest {
   readonly skipped: readonly SkippedEvent[];
   /** Asks as a client without a token, and throws where the answer is no 200. */
   readonly get: (path: string) => Promise<unknown>;
+  /** For what no route shows. */
+  readonly databases: Databases;
   /** The true time, in ms. */
   readonly now: number;
 }
@@ -119,7 +127,7 @@ export interface SimulatedDomain {
    */
   readonly formerModules?: readonly Module[];
   /** Tables that no migration makes. */
-  readonly prepare?: (databases: { readonly serving: D1Database; readonly reporting: D1Database }) => Promise<void>;
+  readonly prepare?: (databases: Databases) => Promise<void>;
   readonly begin: (run: { readonly seed: number }) => DomainRun;
 }
 

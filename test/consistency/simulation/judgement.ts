@@ -6,7 +6,7 @@ import { groups, serving } from '../../../src/groups.ts';
 import { checkHistory } from '../checker.ts';
 import type { Operation, SkippedEvent } from '../history.ts';
 import { explain } from '../violation.ts';
-import { type DomainRun, type Logs, canonical } from './domain.ts';
+import { type Databases, type DomainRun, type Logs, canonical } from './domain.ts';
 
 /** What is left of a run once all is quiet. */
 export interface Remains {
@@ -26,12 +26,14 @@ export async function judge(remains: Remains): Promise<readonly string[]> {
   try {
     const skipped = await skippedEvents();
     found.push(...judgeHistory(remains, skipped), ...(await unapplied(remains)), ...(await archive(logs)));
-    found.push(...(await domain.judgeAtRest({ logs, skipped, get, now })));
+    found.push(...(await domain.judgeAtRest({ logs, skipped, get, databases, now })));
   } catch (error) {
     found.push(`unjudgeable: ${String((error as Error).stack)}`);
   }
   return found;
 }
+
+const databases: Databases = { serving: bindings.SERVING_DB, reporting: bindings.REPORTING_DB };
 
 /** What an operator had read models leave out. */
 async function skippedEvents(): Promise<readonly SkippedEvent[]> {

@@ -1,0 +1,60 @@
+import * as z from 'zod';
+
+import { streamId } from '../../../src/eventsourcing/stream.ts';
+import { commandRoute } from '../../../src/http/command-route.ts';
+import { listRoute } from '../../../src/http/list-route.ts';
+import { resourceRoute } from '../../../src/http/resource-route.ts';
+import { Uuid } from '../../../src/http/schemas.ts';
+import { type Add, allTallies, tallyBoard, tallyById } from '../../support/tally.ts';
+
+const Params = z.strictObject({ tallyId: Uuid });
+const View = z.strictObject({ tallyId: Uuid, version: z.int(), sum: z.int() }).meta({ id: 'Tally' });
+const example = { tallyId: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a', version: 1, sum: 3 };
+
+/** The tally has none by itself, since the kernel's tests need none. */
+export const routes = [
+  commandRoute({
+    path: '/tallies/:tallyId/additions',
+    id: 'add',
+    summary: 'Add to a tally',
+    tag: 'tallies',
+    params: Params,
+    body: z.strictObject({ by: z.int() }),
+    bodyExample: { by: 3 },
+    toCommand: ({ params, body }): Add => ({ type: 'Add', data: { ...params, ...body } }),
+    idName: 'tallyId',
+    answer: z.strictObject({ tallyId: Uuid, version: z.int() }),
+    answerExample: { tallyId: example.tallyId, version: 1 },
+    represent: (tallyId, { version, state }) => ({ tallyId, version, ...state }),
+    representation: View,
+    refusals: ['wrong-state'],
+  }),
+  resourceRoute({
+    path: '/tallies/:tallyId',
+    id: 'getTally',
+    summary: 'One tally',
+    tag: 'tallies',
+    params: Params,
+    noun: 'tally',
+    stream: ({ tallyId }) => streamId('tally', tallyId),
+    reads: tallyBoard,
+    query: ({ tallyId }) => tallyById(tallyId),
+    view: (row) => row,
+    represent: ({ tallyId }, { version, state }) => ({ tallyId, version, ...state }),
+    answer: View,
+    answerExample: example,
+  }),
+  listRoute({
+    path: '/tallies',
+    id: 'listTallies',
+    summary: 'Tallies',
+    tag: 'tallies',
+    filter: {},
+    reads: tallyBoard,
+    query: () => allTallies,
+    view: (row) => row,
+    positionOf: ({ tallyId }) => ['', tallyId],
+    item: View,
+    itemExample: example,
+  }),
+];
