@@ -1,0 +1,21 @@
+import { expect, it } from 'vitest';
+
+const pages = import.meta.glob('../docs/testing.md', { query: '?raw', import: 'default', eager: true });
+const domains = import.meta.glob('./consistency/simulation/*-domain.ts', {
+  query: '?raw',
+  import: 'default',
+  eager: true,
+});
+
+/** The blocks of code whose first line names the file that they show, by that name. */
+function shownIn(page: string): Readonly<Record<string, string>> {
+  const blocks = [...page.matchAll(/^```ts\n\/\/ (\S+\.ts)\n\n?(.*?)^```$/gms)];
+  return Object.fromEntries(blocks.map(([, path = '', text = '']) => [path, text]));
+}
+
+// That file is compiled, and runs in every fourth seed of the simulation: so what the page shows works.
+it('docs/testing.md shows how to simulate a domain by one that is simulated, as it is', () => {
+  expect(shownIn(pages['../docs/testing.md'] ?? '')).toEqual({
+    'test/consistency/simulation/tally-domain.ts': domains['./consistency/simulation/tally-domain.ts'],
+  });
+});
