@@ -7,40 +7,41 @@ import type { AggregateStorage, Commit, Head, RememberedCommand, Snapshot } from
 const PAGE_BYTES = 512 * 1024;
 
 /**
- * One row an event and no secondary index: a command pays for what it records and nothing else. `stream` has a single row, since an
- * object that an alarm wakes has to know who it is.
+ * One row an event and no secondary index: a command pays for what it records and nothing else. Each table is made when something is first
+ * put into it: most objects live a short life, without a key, a snapshot or a lagging group.
  */
-const TABLES = `
-  CREATE TABLE IF NOT EXISTS stream (
-    id TEXT PRIMARY KEY
-  ) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS event (
+const TABLES = {
+  /** `stream` is in the first row alone: an object that an alarm wakes has to know who it is. */
+  event: `CREATE TABLE event (
     version INTEGER PRIMARY KEY,
     id TEXT NOT NULL,
     type TEXT NOT NULL,
     schema_version INTEGER NOT NULL,
     data TEXT NOT NULL,
     metadata TEXT NOT NULL,
-    recorded_at TEXT NOT NULL
-  );
-  CREATE TABLE IF NOT EXISTS idempotency (
+    recorded_at TEXT NOT NULL,
+    stream TEXT CHECK ((stream IS NULL) = (version <> 1))
+  )`,
+  idempotency: `CREATE TABLE idempotency (
     key TEXT PRIMARY KEY,
     fingerprint TEXT NOT NULL,
     version INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
-  ) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS snapshot (
+  ) WITHOUT ROWID`,
+  snapshot: `CREATE TABLE snapshot (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     state_version INTEGER NOT NULL,
     version INTEGER NOT NULL,
     event_id TEXT NOT NULL,
     state TEXT NOT NULL
-  );
-  CREATE TABLE IF NOT EXISTS delivery (
+  )`,
+  delivery: `CREATE TABLE delivery (
     grp TEXT PRIMARY KEY,
     attempt INTEGER NOT NULL
-  ) WITHOUT ROWID;
-`;
+  ) WITHOUT ROWID`,
+};
+
+type TableName = keyof typeof TABLES;
 
 type EventRow = {
   version: number;
@@ -62,17 +63,35 @@ export interface DeliveryAttempts {
 /** The log in the SQLite storage of a Durable Object. Tables are made with the first append, not before. */
 export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage & DeliveryAttempts {
   const { sql } = storage;
-  let exists = sql.exec(`SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'stream'`).toArray().length > 0;
+  const tables = new Set(
+    sql
+      .exec<{ name: string }>(`SELECT name FROM sqlite_master WHERE type = 'table'`)
+      .toArray()
+      .map(({ name }) => name),
+  );
+  /** Before, the stream's id had a table of its own, and the events no column for it. */
+  const isOfFormerLayout = tables.has('stream');
   let oldestExpiry: number | undefined;
+  let stream: StreamId | undefined;
 
-  function streamOf(): StreamId {
-    return sql.exec<{ id: string }>(`SELECT id FROM stream`).one().id as StreamId;
+  /** Makes those that are not there yet. Remembering them is for whoever knows that the transaction has held. */
+  function make(names: readonly TableName[]): void {
+    for (const name of names) if (!tables.has(name)) sql.exec(TABLES[name]);
   }
 
-  function toEvent(stream: StreamId, row: EventRow): StoredEvent {
+  function streamOf(): StreamId {
+    stream ??= sql
+      .exec<{ stream: StreamId }>(
+        isOfFormerLayout ? `SELECT id AS stream FROM stream` : `SELECT stream FROM event WHERE version = 1`,
+      )
+      .one().stream;
+    return stream;
+  }
+
+  function toEvent(itsStream: StreamId, row: EventRow): StoredEvent {
     return {
       id: row.id,
-      stream,
+      stream: itsStream,
       version: row.version,
       type: row.type,
       schemaVersion: row.schema_version,
@@ -93,14 +112,14 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
 
   return {
     head(): Head | undefined {
-      if (!exists) return undefined;
+      if (!tables.has('event')) return undefined;
       const row = sql.exec<EventRow>(`SELECT * FROM event ORDER BY version DESC LIMIT 1`).toArray()[0];
       return row && { stream: streamOf(), version: row.version, eventId: row.id, recordedAt: row.recorded_at };
     },
 
     read(fromVersion, limit): readonly StoredEvent[] {
-      if (!exists) return [];
-      const stream = streamOf();
+      if (!tables.has('event')) return [];
+      const itsStream = streamOf();
       const events: StoredEvent[] = [];
       let bytes = 0;
       for (const row of sql.exec<EventRow>(
@@ -110,13 +129,13 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
       )) {
         bytes += row.data.length + row.metadata.length;
         if (events.length > 0 && bytes > PAGE_BYTES) break;
-        events.push(toEvent(stream, row));
+        events.push(toEvent(itsStream, row));
       }
       return events;
     },
 
     snapshot(): Snapshot | undefined {
-      if (!exists) return undefined;
+      if (!tables.has('snapshot')) return undefined;
       const row = sql
         .exec<{ state_version: number; version: number; event_id: string; state: string }>(`SELECT * FROM snapshot`)
         .toArray()[0];
@@ -131,7 +150,7 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
     },
 
     remembered(key, now): RememberedCommand | undefined {
-      if (!exists) return undefined;
+      if (!tables.has('idempotency')) return undefined;
       return sql
         .exec<{ fingerprint: string; version: number }>(
           `SELECT fingerprint, version FROM idempotency WHERE key = ? AND expires_at > ?`,
@@ -142,14 +161,15 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
     },
 
     commit(commit: Commit): void {
+      const needed: readonly TableName[] = [
+        'event',
+        ...(commit.remember ? (['idempotency'] as const) : []),
+        ...(commit.snapshot ? (['snapshot'] as const) : []),
+      ];
       storage.transactionSync(() => {
-        if (!exists) {
-          sql.exec(TABLES);
-          sql.exec(`INSERT INTO stream (id) VALUES (?)`, commit.stream);
-        }
+        make(needed);
         for (const event of commit.events) {
-          sql.exec(
-            `INSERT INTO event (version, id, type, schema_version, data, metadata, recorded_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+          const values = [
             event.version,
             event.id,
             event.type,
@@ -157,7 +177,12 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
             JSON.stringify(event.data),
             JSON.stringify(event.metadata),
             event.recordedAt,
-          );
+          ];
+          if (isOfFormerLayout) sql.exec(`INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)`, ...values);
+          else {
+            const itsStream = event.version === 1 ? event.stream : null;
+            sql.exec(`INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, ...values, itsStream);
+          }
         }
         if (commit.remember) {
           const { key, fingerprint, version, expiresAt } = commit.remember;
@@ -184,18 +209,23 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
         }
         commit.armAlarm();
       });
-      exists = true;
+      for (const name of needed) tables.add(name);
     },
 
     attempts(): ReadonlyMap<string, number> {
-      if (!exists) return new Map();
+      if (!tables.has('delivery')) return new Map();
       const rows = sql.exec<{ grp: string; attempt: number }>(`SELECT grp, attempt FROM delivery`).toArray();
       return new Map(rows.map((row) => [row.grp, row.attempt]));
     },
 
     setAttempt(group, attempt): void {
-      if (attempt === 0) sql.exec(`DELETE FROM delivery WHERE grp = ?`, group);
-      else sql.exec(`INSERT OR REPLACE INTO delivery (grp, attempt) VALUES (?, ?)`, group, attempt);
+      if (attempt === 0) {
+        if (tables.has('delivery')) sql.exec(`DELETE FROM delivery WHERE grp = ?`, group);
+        return;
+      }
+      make(['delivery']);
+      tables.add('delivery');
+      sql.exec(`INSERT OR REPLACE INTO delivery (grp, attempt) VALUES (?, ?)`, group, attempt);
     },
   };
 }
