@@ -14,6 +14,7 @@ import { CORES } from './harness/cores.ts';
 import { versions } from './versions.ts';
 import { toTable } from './table.ts';
 import { causalAfterWrite } from './workloads/causal-after-write.ts';
+import { cold } from './workloads/cold.ts';
 import { commands } from './workloads/commands.ts';
 import { drain } from './workloads/drain.ts';
 import { type Finding, isMet } from './workloads/finding.ts';
@@ -22,7 +23,7 @@ import { popularity } from './workloads/popularity.ts';
 import { reads } from './workloads/reads.ts';
 import { singleObjects } from './workloads/single-objects.ts';
 
-const WORKLOADS = [commands, singleObjects, reads, causalAfterWrite, drain, popularity];
+const WORKLOADS = [commands, singleObjects, reads, causalAfterWrite, drain, cold, popularity];
 
 const { values } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, turns: { type: 'string' } },

@@ -25,6 +25,8 @@ export interface Server {
   resume(): void;
   /** CPU time used so far, in ms; undefined where that cannot be told. */
   cpuMs(): number | undefined;
+  /** Ends it, has something done to its storage, and serves it again: nothing is in memory any more. */
+  restart(whileStopped: (storage: string) => void): Promise<void>;
   /** Ends it and throws its storage away. */
   stop(): Promise<void>;
 }
@@ -39,10 +41,16 @@ export async function serve(contender: Contender, options: ServerOptions = {}): 
   const port = await freePort();
   const { name: _name, ...served } = contender;
   const setup: ServerSetup = { ...served, storage, port, ...options };
-  const child = startChild(SCRIPT, CORES?.server, [JSON.stringify(setup)]);
+  const start = (how: ServerSetup) => startChild(SCRIPT, CORES?.server, [JSON.stringify(how)]);
+  let child = start(setup);
   const clean = () => rmSync(storage, { recursive: true, force: true, maxRetries: 3 });
   const forget = atExit(clean);
   const ask = <Answer>(request: ServerRequest) => child.ask<Answer>({ request });
+  const end = async () => {
+    child.signal('SIGCONT');
+    await ask({ type: 'stop' });
+    await child.ended();
+  };
   await ask({ type: 'ready' });
   return {
     name: contender.name,
@@ -56,10 +64,15 @@ export async function serve(contender: Contender, options: ServerOptions = {}): 
     pause: () => child.signal('SIGSTOP'),
     resume: () => child.signal('SIGCONT'),
     cpuMs: () => cpuTimeMs(child.pid),
+    async restart(whileStopped) {
+      await end();
+      whileStopped(storage);
+      // Its tables are there.
+      child = start({ ...setup, migrations: {} });
+      await ask({ type: 'ready' });
+    },
     async stop() {
-      child.signal('SIGCONT');
-      await ask({ type: 'stop' });
-      await child.ended();
+      await end();
       clean();
       forget();
     },

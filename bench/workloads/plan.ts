@@ -18,6 +18,10 @@ export interface Plan {
   readonly creations: number;
   /** Events drained in one turn. */
   readonly drained: number;
+  /** Numbers of events in the logs of cold aggregates, fewest first. */
+  readonly coldEvents: readonly number[];
+  /** How often the server is started again to find its aggregates cold. */
+  readonly restarts: number;
   /** How many pieces a warm-up may take. */
   readonly warmUpPieces: number;
 }
@@ -33,6 +37,8 @@ export const FULL: Plan = {
   aggregates: 10_000,
   creations: 1_000,
   drained: 5_000,
+  coldEvents: [10, 1_000, 10_000],
+  restarts: 20,
   warmUpPieces: 16,
 };
 
@@ -47,5 +53,7 @@ export const QUICK: Plan = {
   aggregates: 200,
   creations: 100,
   drained: 1_000,
+  coldEvents: [10, 1_000],
+  restarts: 5,
   warmUpPieces: 2,
 };
