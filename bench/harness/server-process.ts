@@ -74,6 +74,12 @@ async function answer(miniflare: Miniflare, request: ServerRequest): Promise<unk
       }));
       return (await worker.queue(request.queue, messages)).explicitAcks.length;
     }
+    case 'start-again':
+      // Its tables are there.
+      running = start({ ...setup, migrations: {} });
+      await running;
+      return undefined;
+    case 'halt':
     case 'stop':
       await miniflare.dispose();
       return undefined;
@@ -82,7 +88,8 @@ async function answer(miniflare: Miniflare, request: ServerRequest): Promise<unk
   }
 }
 
-const running = start(JSON.parse(process.argv[2] ?? '') as ServerSetup);
+const setup = JSON.parse(process.argv[2] ?? '') as ServerSetup;
+let running = start(setup);
 // Whoever asks gets to know it.
 running.catch(() => undefined);
 

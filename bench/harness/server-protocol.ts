@@ -28,6 +28,10 @@ export type ServerRequest =
   | { readonly type: 'batch'; readonly database: string; readonly statements: readonly Statement[] }
   /** Hands messages to the Worker as one batch of a queue, and answers how many it acknowledged. */
   | { readonly type: 'deliver'; readonly queue: string; readonly bodies: readonly unknown[] }
+  /** Ends the Worker's runtime, so that nobody has its storage open, and keeps the process. */
+  | { readonly type: 'halt' }
+  /** Serves what was halted, from the storage as it is now. */
+  | { readonly type: 'start-again' }
   | { readonly type: 'stop' };
 
 export interface Statement {

@@ -41,16 +41,10 @@ export async function serve(contender: Contender, options: ServerOptions = {}): 
   const port = await freePort();
   const { name: _name, ...served } = contender;
   const setup: ServerSetup = { ...served, storage, port, ...options };
-  const start = (how: ServerSetup) => startChild(SCRIPT, CORES?.server, [JSON.stringify(how)]);
-  let child = start(setup);
+  const child = startChild(SCRIPT, CORES?.server, [JSON.stringify(setup)]);
   const clean = () => rmSync(storage, { recursive: true, force: true, maxRetries: 3 });
   const forget = atExit(clean);
   const ask = <Answer>(request: ServerRequest) => child.ask<Answer>({ request });
-  const end = async () => {
-    child.signal('SIGCONT');
-    await ask({ type: 'stop' });
-    await child.ended();
-  };
   await ask({ type: 'ready' });
   return {
     name: contender.name,
@@ -65,14 +59,14 @@ export async function serve(contender: Contender, options: ServerOptions = {}): 
     resume: () => child.signal('SIGCONT'),
     cpuMs: () => cpuTimeMs(child.pid),
     async restart(whileStopped) {
-      await end();
+      await ask({ type: 'halt' });
       whileStopped(storage);
-      // Its tables are there.
-      child = start({ ...setup, migrations: {} });
-      await ask({ type: 'ready' });
+      await ask({ type: 'start-again' });
     },
     async stop() {
-      await end();
+      child.signal('SIGCONT');
+      await ask({ type: 'stop' });
+      await child.ended();
       clean();
       forget();
     },

@@ -16,9 +16,9 @@ import { CHANGE_PRICE, createProducts } from './products.ts';
 const CONNECTIONS = 32;
 
 /** Products to warm the Worker up with, and their events: enough for a snapshot, so that reading one is warm code. */
-const OTHERS = 5;
+const OTHERS = 3;
 const OTHERS_EVENTS = 110;
-const WARM_UP_COMMANDS = 300;
+const WARM_UP_COMMANDS = 200;
 
 /** A log that has a snapshot (they come every hundred events) goes on for half of the way to the next. */
 const FIRST_SNAPSHOT = 100;
