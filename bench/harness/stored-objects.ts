@@ -25,8 +25,10 @@ export function storedObjects(storage: string): StoredObjects {
       for (const file of files) change(file, `DELETE FROM _cf_METADATA WHERE key = 1`);
     },
     removeSnapshot(stream) {
-      const ofStream = `DELETE FROM snapshot WHERE (SELECT id FROM stream) = ?`;
-      if (!files.some((file) => change(file, ofStream, stream) > 0)) throw new Error(`${stream} had no snapshot`);
+      const ofStream = `DELETE FROM snapshot WHERE (SELECT stream FROM event WHERE version = 1) = ?`;
+      const withSnapshots = files.filter((file) => has(file, 'snapshot'));
+      if (!withSnapshots.some((file) => change(file, ofStream, stream) > 0))
+        throw new Error(`${stream} had no snapshot`);
     },
   };
 }
@@ -36,6 +38,15 @@ function change(file: string, sql: string, ...params: readonly string[]): number
   const database = new DatabaseSync(file);
   try {
     return Number(database.prepare(sql).run(...params).changes);
+  } finally {
+    database.close();
+  }
+}
+
+function has(file: string, table: string): boolean {
+  const database = new DatabaseSync(file);
+  try {
+    return database.prepare(`SELECT 1 FROM sqlite_master WHERE name = ?`).get(table) !== undefined;
   } finally {
     database.close();
   }
