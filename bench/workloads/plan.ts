@@ -45,7 +45,7 @@ export const FULL: Plan = {
 /** The same in under five minutes, at smaller sizes: for an impression, not for a claim. */
 export const QUICK: Plan = {
   turns: 3,
-  commands: 500,
+  commands: 1_000,
   readMs: 700,
   shares: [0.7],
   openMs: 1_500,
