@@ -21,9 +21,10 @@ import { type Finding, isMet } from './workloads/finding.ts';
 import { FULL, QUICK } from './workloads/plan.ts';
 import { popularity } from './workloads/popularity.ts';
 import { reads } from './workloads/reads.ts';
+import { rebuild } from './workloads/rebuild.ts';
 import { singleObjects } from './workloads/single-objects.ts';
 
-const WORKLOADS = [commands, singleObjects, reads, causalAfterWrite, drain, cold, popularity];
+const WORKLOADS = [commands, singleObjects, reads, causalAfterWrite, drain, cold, popularity, rebuild];
 
 const { values } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, turns: { type: 'string' } },

@@ -2,27 +2,56 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Server } from './server.ts';
 
-/** The two read models that follow products, one in each group. */
-const FOLLOWING = [
-  { database: 'SERVING_DB', projection: 'product-catalog' },
-  { database: 'REPORTING_DB', projection: 'archive' },
+/** The read models, and the categories that each of them follows. */
+const READ_MODELS = [
+  { database: 'SERVING_DB', projection: 'product-catalog', follows: ['product'] },
+  { database: 'SERVING_DB', projection: 'order-lookup', follows: ['order'] },
+  { database: 'REPORTING_DB', projection: 'order-search', follows: ['order'] },
+  { database: 'REPORTING_DB', projection: 'order-analytics', follows: ['order'] },
+  { database: 'REPORTING_DB', projection: 'dashboard', follows: ['order'] },
+  { database: 'REPORTING_DB', projection: 'archive', follows: ['product', 'order'] },
 ] as const;
 
 const TIMEOUT_MS = 60_000;
 
-/** Waits until both read models of products have taken so many events in all. Returns when they had, in ms since the epoch. */
-export async function drained(server: Server, events: number): Promise<number> {
-  const deadline = Date.now() + TIMEOUT_MS;
+/** Numbers of events, by category. */
+type Events = Readonly<Partial<Record<(typeof READ_MODELS)[number]['follows'][number], number>>>;
+
+/**
+ * Waits until every read model of these categories has taken so many events in all, for as long as they move. Returns when they had, in
+ * ms since the epoch.
+ */
+export async function drained(server: Server, events: Events): Promise<number> {
+  const awaited = READ_MODELS.map(({ follows, ...where }) => ({
+    ...where,
+    wanted: follows.reduce((sum, category) => sum + (events[category] ?? 0), 0),
+  })).filter(({ wanted }) => wanted > 0);
+  let deadline = Date.now() + TIMEOUT_MS;
+  let before = '';
   for (;;) {
     const reached = await Promise.all(
-      FOLLOWING.map(async ({ database, projection }) => {
-        const sql = `SELECT sum(version) AS events FROM checkpoint WHERE projection = '${projection}'`;
-        return (await server.query<{ events: number }>(database, sql))[0]?.events ?? 0;
-      }),
+      awaited.map(({ database, projection }) => appliedBy(server, database, projection)),
     );
-    if (reached.every((count) => count >= events)) return Date.now();
-    if (Date.now() > deadline)
-      throw new Error(`${server.name} has not drained: ${reached.join(' and ')} of ${events} events`);
+    if (reached.every((count, index) => count >= (awaited[index]?.wanted ?? 0))) return Date.now();
+    const now = reached.join();
+    if (now !== before) deadline = Date.now() + TIMEOUT_MS;
+    before = now;
+    if (Date.now() > deadline) {
+      const each = awaited.map(({ projection, wanted }, index) => `${projection} ${reached[index]} of ${wanted}`);
+      throw new Error(`${server.name} has not drained its events: ${each.join(', ')}`);
+    }
     await sleep(20);
   }
+}
+
+/** How many events a projection has applied in its live slot. */
+async function appliedBy(server: Server, database: string, projection: string): Promise<number> {
+  const [row] = await server.query<{ events: number | null }>(
+    database,
+    `SELECT sum(c.version) AS events
+    FROM projection_pointer AS pointer
+    JOIN checkpoint AS c ON c.projection = pointer.projection AND c.slot = pointer.live_slot
+    WHERE pointer.projection = '${projection}'`,
+  );
+  return row?.events ?? 0;
 }

@@ -1,4 +1,5 @@
 import type { Server } from '../harness/server.ts';
+import type { Statement } from '../harness/server-protocol.ts';
 
 const CHUNK = 1_000;
 
@@ -12,11 +13,21 @@ export async function bulkInsert(
   table: string,
   rows: readonly SqlRow[],
 ): Promise<void> {
+  for (const chunk of chunksOf(rows)) await server.batch(database, [insertOf(table, chunk)]);
+}
+
+export function chunksOf<Item>(items: readonly Item[], size = CHUNK): readonly (readonly Item[])[] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  );
+}
+
+/** One statement that puts rows into a table, which all have the columns of the first. */
+export function insertOf(table: string, rows: readonly SqlRow[]): Statement {
   const columns = Object.keys(rows[0] ?? {});
   const values = columns.map((_, index) => `value ->> ${index}`);
-  const sql = `INSERT INTO ${table} (${columns.join(', ')}) SELECT ${values.join(', ')} FROM json_each(?)`;
-  for (let from = 0; from < rows.length; from += CHUNK) {
-    const chunk = rows.slice(from, from + CHUNK).map((row) => columns.map((column) => row[column]));
-    await server.batch(database, [{ sql, params: [JSON.stringify(chunk)] }]);
-  }
+  return {
+    sql: `INSERT INTO ${table} (${columns.join(', ')}) SELECT ${values.join(', ')} FROM json_each(?)`,
+    params: [JSON.stringify(rows.map((row) => columns.map((column) => row[column])))],
+  };
 }

@@ -50,7 +50,7 @@ export const commands: Workload<Plan> = {
         const { ids } = shop;
         const job = { url: server.url, connections: CONNECTIONS, request, ids };
         shop.events += await warmUp({ ...job, firstNumber: shop.events }, { maxPieces: plan.warmUpPieces });
-        if (server === tidemark) await drained(server, shop.events);
+        if (server === tidemark) await drained(server, { product: shop.events });
         const cpuBefore = server.cpuMs();
         const result = await loadAll({
           ...job,
@@ -59,7 +59,7 @@ export const commands: Workload<Plan> = {
         });
         shop.events += result.count;
         const endedAt = result.startedAt + result.durationMs;
-        const drainedAt = server === tidemark ? await drained(server, shop.events) : endedAt;
+        const drainedAt = server === tidemark ? await drained(server, { product: shop.events }) : endedAt;
         return {
           ...result,
           drainedPerSecond: (result.count / (Math.max(drainedAt, endedAt) - result.startedAt)) * 1_000,

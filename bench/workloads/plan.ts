@@ -22,6 +22,8 @@ export interface Plan {
   readonly coldEvents: readonly number[];
   /** How often the server is started again to find its aggregates cold. */
   readonly restarts: number;
+  /** Numbers of orders that a read model is rebuilt of. */
+  readonly rebuilt: readonly number[];
   /** How many pieces a warm-up may take. */
   readonly warmUpPieces: number;
 }
@@ -39,6 +41,7 @@ export const FULL: Plan = {
   drained: 5_000,
   coldEvents: [10, 1_000, 10_000],
   restarts: 20,
+  rebuilt: [10_000, 20_000],
   warmUpPieces: 16,
 };
 
@@ -55,5 +58,6 @@ export const QUICK: Plan = {
   drained: 1_000,
   coldEvents: [10, 1_000],
   restarts: 5,
+  rebuilt: [1_000],
   warmUpPieces: 2,
 };

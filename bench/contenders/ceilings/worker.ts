@@ -57,13 +57,24 @@ app.post('/object-loop/:rows', async (c) => {
   return c.json({ rows });
 });
 
+interface Statement {
+  readonly sql: string;
+  readonly params: readonly (string | number | null)[];
+}
+
+async function runBatch(database: D1Database, statements: readonly Statement[]): Promise<number> {
+  const results = await database.batch(statements.map(({ sql, params }) => database.prepare(sql).bind(...params)));
+  return results.reduce((sum, { meta }) => sum + meta.rows_written, 0);
+}
+
 /** Statements as they come, in one batch. */
-app.post('/batch', async (c) => {
-  const statements = await c.req.json<readonly { sql: string; params: readonly (string | number | null)[] }[]>();
-  const results = await c.env.BARE_DB.batch(
-    statements.map(({ sql, params }) => c.env.BARE_DB.prepare(sql).bind(...params)),
-  );
-  return c.json({ rows: results.reduce((sum, { meta }) => sum + meta.rows_written, 0) });
+app.post('/batch', async (c) => c.json({ rows: await runBatch(c.env.BARE_DB, await c.req.json<Statement[]>()) }));
+
+/** Batches as they come, one after the other. */
+app.post('/batches', async (c) => {
+  let rows = 0;
+  for (const statements of await c.req.json<Statement[][]>()) rows += await runBatch(c.env.BARE_DB, statements);
+  return c.json({ rows });
 });
 
 app.post('/queue', async (c) => {
