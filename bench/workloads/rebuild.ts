@@ -1,12 +1,13 @@
 import { CEILINGS, TIDEMARK } from '../contenders/contenders.ts';
 import { drained } from '../harness/drained.ts';
 import { loadAll } from '../harness/load.ts';
+import { warmUp } from '../harness/plateau.ts';
 import { type Rebuilt, rebuilt } from '../harness/rebuilt.ts';
 import type { Statement } from '../harness/server-protocol.ts';
 import { type Server, serve } from '../harness/server.ts';
 import { medianOf, perTurn } from '../harness/statistics.ts';
 import { inTurns } from '../harness/turns.ts';
-import type { LoadResult } from '../load/load-protocol.ts';
+import type { LoadJob, LoadResult } from '../load/load-protocol.ts';
 import { type SqlRow, chunksOf, insertOf } from '../seed/bulk-insert.ts';
 import { compare } from './compare.ts';
 import type { Finding, Workload } from './finding.ts';
@@ -19,9 +20,8 @@ const PRODUCTS = 100;
 /** Writes of one event each in one turn: their rate does not depend on how many there are. */
 const SINGLE_WRITES = 500;
 const WRITES_A_REQUEST = 100;
-/** Open loop, well below what one core can do. */
-const READS_PER_S = 100;
-const COMMANDS_PER_S = 50;
+/** Of what the server can do without a rebuild; reads and commands take as much each. */
+const SHARE = 0.15;
 const CONNECTIONS = 64;
 
 const REPLAY = 'from the empty slot until the build says that all events are replayed';
@@ -198,6 +198,8 @@ function flatness({ rebuilt: sizes }: Plan, rates: readonly (readonly Rates[])[]
   ];
 }
 
+type Job = Omit<LoadJob, 'pace'>;
+
 interface Traffic {
   readonly reads: LoadResult;
   readonly commands: LoadResult;
@@ -210,21 +212,39 @@ async function underTraffic(plan: Plan, server: Server, productIds: readonly str
     `SELECT order_id FROM order_lookup_a ORDER BY order_id LIMIT 1000`,
   );
   const orderIds = rows.map(({ order_id: id }) => id);
+  const jobs = {
+    reads: {
+      url: server.url,
+      connections: CONNECTIONS,
+      request: { method: 'GET', path: '/orders/{{id}}', status: 200 },
+      ids: orderIds,
+    },
+    commands: { url: server.url, connections: CONNECTIONS, request: CHANGE_PRICE, ids: productIds },
+  } satisfies Record<string, Job>;
+  // Of prices, so that none is set to what it is.
   let number = 1_000;
 
+  async function load(job: Job, pace: LoadJob['pace']): Promise<LoadResult> {
+    const firstNumber = number;
+    number += 100_000;
+    return loadAll({ ...job, firstNumber, pace });
+  }
+
+  async function saturation(job: Job): Promise<number> {
+    await warmUp(job, { maxPieces: plan.warmUpPieces, pieceMs: 300 });
+    return (await load(job, { type: 'closed', durationMs: plan.readMs })).perSecond;
+  }
+
+  const perSecond = {
+    reads: SHARE * (await saturation(jobs.reads)),
+    commands: SHARE * (await saturation(jobs.commands)),
+  };
+
   async function traffic(): Promise<Traffic> {
-    const pace = (ratePerS: number) => ({ type: 'open', ratePerS, durationMs: plan.openMs }) as const;
-    const job = { url: server.url, connections: CONNECTIONS };
     const [reads, commands] = await Promise.all([
-      loadAll({
-        ...job,
-        pace: pace(READS_PER_S),
-        request: { method: 'GET', path: '/orders/{{id}}', status: 200 },
-        ids: orderIds,
-      }),
-      loadAll({ ...job, pace: pace(COMMANDS_PER_S), request: CHANGE_PRICE, ids: productIds, firstNumber: number }),
+      load(jobs.reads, { type: 'open', ratePerS: perSecond.reads, durationMs: plan.openMs }),
+      load(jobs.commands, { type: 'open', ratePerS: perSecond.commands, durationMs: plan.openMs }),
     ]);
-    number += commands.count;
     return { reads, commands };
   }
 
@@ -246,7 +266,8 @@ async function underTraffic(plan: Plan, server: Server, productIds: readonly str
     for (const measure of at % 2 === 0 ? both : both.toReversed()) await measure();
   }
   const about = { against: 'the same without a rebuild', unit: 'ms' };
-  const note = `open loop, ${READS_PER_S} reads and ${COMMANDS_PER_S} commands a second, one rebuild after the other`;
+  const percent = Math.round(SHARE * 100);
+  const note = `open loop, reads and commands at ${percent} % of saturation each, one rebuild after the other`;
   const finding = (what: string, figure: (measured: Traffic) => number, target?: Finding['target']) =>
     compare({ ...about, what, note, ...(target && { target }) }, rebuilding, idle, figure);
   return [
