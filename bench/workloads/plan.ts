@@ -58,6 +58,6 @@ export const QUICK: Plan = {
   drained: 1_000,
   coldEvents: [10, 1_000],
   restarts: 5,
-  rebuilt: [1_000],
+  rebuilt: [800],
   warmUpPieces: 2,
 };

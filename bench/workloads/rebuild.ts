@@ -1,3 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { groups } from '../../src/groups.ts';
 import { CEILINGS, TIDEMARK } from '../contenders/contenders.ts';
 import { drained } from '../harness/drained.ts';
 import { loadAll } from '../harness/load.ts';
@@ -20,6 +23,8 @@ const PRODUCTS = 100;
 /** Writes of one event each in one turn: their rate does not depend on how many there are. */
 const SINGLE_WRITES = 500;
 const WRITES_A_REQUEST = 100;
+/** When the objects of the orders have asked whether all was delivered: as many wake up for that as were placed, in as short a time. */
+const CHECKED_AFTER_MS = 2 * Math.max(...groups.map(({ batchWaitMs }) => batchWaitMs)) + 2_000;
 /** Of what the server can do without a rebuild; reads and commands take as much each. */
 const SHARE = 0.15;
 const CONNECTIONS = 64;
@@ -62,7 +67,9 @@ export const rebuild: Workload<Plan> = {
       for (const orders of plan.rebuilt) {
         await placeOrders(tidemark, orders - placed, PRODUCTS, placed);
         placed = orders;
+        const checkedAt = Date.now() + CHECKED_AFTER_MS;
         await drained(tidemark, { product: PRODUCTS, order: orders });
+        await sleep(Math.max(0, checkedAt - Date.now()));
         const { ours, theirs } = await measureRates(plan, tidemark, bare);
         rates.push([...ours]);
         if (orders === plan.rebuilt.at(-1)) findings.push(...againstBare(orders, ours, theirs));
@@ -258,7 +265,6 @@ async function underTraffic(plan: Plan, server: Server, productIds: readonly str
     while (!over.aborted) await rebuilt(server, PROJECTION);
   }
 
-  await traffic();
   const idle: Traffic[] = [];
   const rebuilding: Traffic[] = [];
   for (let at = 0; at < plan.turns; at += 1) {
