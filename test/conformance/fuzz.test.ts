@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import { asOperator, createProduct, get, json, orderAfter, request, returnItems } from '../support/api.ts';
+import { asOperator, createProduct, get, json, orderAfter, placeOrder, request, returnItems } from '../support/api.ts';
 import { deliverThrice, tallyOf } from '../support/boards.ts';
 import { idleRunner, work } from '../support/builds.ts';
 import type { OpenApiDocument } from '../support/declared-answers.ts';
@@ -85,6 +85,17 @@ async function learn(answer: Response, hasBody = true): Promise<void> {
 async function prepare(name: string): Promise<void> {
   if (name.includes('/dead-letters/')) await stopStreams();
   if (/roll|release/.test(name)) await swap('dashboard');
+  if (/shipment|cancellation/.test(name)) await placeOrders();
+}
+
+/** Orders that nothing has happened to yet: most of those that are known have been shipped or cancelled by requests before. */
+async function placeOrders(): Promise<void> {
+  for (let left = 6; left > 0; left -= 1) {
+    const { orderId } = await placeOrder();
+    cast.know('order', orderId);
+    cast.know('stream', `order-${orderId}`);
+  }
+  await changes.settle();
 }
 
 /** A read model with a former slot beside the live one. */
