@@ -48,16 +48,16 @@ export const FULL: Plan = {
 /** The same in under five minutes, at smaller sizes: for an impression, not for a claim. */
 export const QUICK: Plan = {
   turns: 3,
-  commands: 1_000,
-  readMs: 700,
+  commands: 500,
+  readMs: 500,
   shares: [0.7],
-  openMs: 1_500,
+  openMs: 1_200,
   orders: [1_000, 10_000],
   aggregates: 200,
   creations: 100,
   drained: 1_000,
   coldEvents: [10, 1_000],
   restarts: 5,
-  rebuilt: [800],
+  rebuilt: [400],
   warmUpPieces: 2,
 };
