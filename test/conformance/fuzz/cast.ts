@@ -6,7 +6,7 @@ import { parseStreamId } from '../../../src/eventsourcing/stream.ts';
  * though ids and tokens are others each time.
  */
 
-const PLACE = /⟦([^⟧]*)⟧/g;
+const PLACE = /⟦([^⟦⟧]*)⟧/g;
 
 /** Stands for something of the cast until the request is sent. */
 export function place(kind: string, ...details: readonly (string | number)[]): string {
