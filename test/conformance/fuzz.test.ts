@@ -90,11 +90,7 @@ async function prepare(name: string): Promise<void> {
 
 /** Orders that nothing has happened to yet: most of those that are known have been shipped or cancelled by requests before. */
 async function placeOrders(): Promise<void> {
-  for (let left = 6; left > 0; left -= 1) {
-    const { orderId } = await placeOrder();
-    cast.know('order', orderId);
-    cast.know('stream', `order-${orderId}`);
-  }
+  for (let left = 6; left > 0; left -= 1) await learn((await placeOrder()).answer);
   await changes.settle();
 }
 
