@@ -17,21 +17,26 @@ type GivenOrNot<Value> = undefined extends Value ? undefined : never;
 export function preparedQuery<InSlot extends object, Values extends Readonly<Record<string, unknown>>, Result>(
   build: (tables: InSlot, given: Given<Values>) => SelectQuery<Result>,
 ): (values: Values) => (tables: InSlot) => SelectQuery<Result> {
-  const prepared = new WeakMap<InSlot, Map<string, ReturnType<typeof prepare<Result>>>>();
+  const prepared = new WeakMap<InSlot, Map<string, Prepared<Result>>>();
   return (values) => {
     const names = Object.keys(values).filter((name) => values[name] !== undefined);
     const choice = names.join();
     return (tables) => {
-      const byChoice = prepared.get(tables) ?? new Map();
-      prepared.set(tables, byChoice);
-      const { text, params, fields } =
-        byChoice.get(choice) ??
-        prepare(build(tables, Object.fromEntries(names.map((name) => [name, sql.placeholder(name)])) as Given<Values>));
-      byChoice.set(choice, { text, params, fields });
+      const known = prepared.get(tables) ?? new Map<string, Prepared<Result>>();
+      prepared.set(tables, known);
+      let query = known.get(choice);
+      if (!query) {
+        const given = Object.fromEntries(names.map((name) => [name, sql.placeholder(name)]));
+        query = prepare(build(tables, given as Given<Values>));
+        known.set(choice, query);
+      }
+      const { text, params, fields } = query;
       return { toSQL: () => ({ sql: text, params: fillPlaceholders(params, values) }), _: fields };
     };
   };
 }
+
+type Prepared<Result> = ReturnType<typeof prepare<Result>>;
 
 function prepare<Result>(query: SelectQuery<Result>) {
   const { sql: text, params } = query.toSQL();
