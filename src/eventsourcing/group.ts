@@ -2,6 +2,6 @@
 export interface Group {
   /** Also the name of its queue behind the deployment's prefix: `<prefix>-<name>`. */
   readonly name: string;
-  /** How long the queue waits to fill a batch, in ms: `max_batch_timeout` of its consumer. Delivery is checked after twice the longest. */
+  /** How long the queue waits to fill a batch, in ms: `max_batch_timeout` of its consumer. Delivery is checked after twice to three times the longest. */
   readonly batchWaitMs: number;
 }

@@ -107,6 +107,8 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
   let sendingUntil = 0;
   /** When the alarm is due; null: not set; undefined: not known yet. */
   let alarmAt: number | null | undefined;
+  /** How long after a commit delivery is checked, in ms; undefined until the groups are known. */
+  let settlingMs: number | undefined;
 
   function know(itsStream: StreamId, itsVersion: number): Delivery[] | undefined {
     stream = itsStream;
@@ -137,12 +139,14 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
   }
 
   /**
-   * When what is sent now should have got everywhere: twice the batch wait of the slowest group. One time for all groups, so that a quiet
-   * command costs one alarm run and not one for each (docs/decisions/0008).
+   * When what is sent now should have got everywhere: after two to three times the batch wait of the slowest group. One time for all groups,
+   * so that a quiet command costs one alarm run and not one for each (docs/decisions/0008). Drawn once a lifetime: objects that were busy at
+   * the same moment do not all ask the databases at the same moment, and no check of an object comes before one that it has planned already.
    */
   function settledAt(): number {
-    const waits = (deliveries ?? []).map(({ group }) => group.batchWaitMs);
-    return clock.now() + 2 * Math.max(...waits);
+    const slowestMs = Math.max(...(deliveries ?? []).map(({ group }) => group.batchWaitMs));
+    settlingMs ??= Math.ceil(slowestMs * (2 + clock.random()));
+    return clock.now() + settlingMs;
   }
 
   /**
@@ -286,8 +290,8 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
       const following = know(itsStream, toVersion) ?? [];
       const dueAt = settledAt();
       for (const delivery of following) {
-        if (!delivery.check) delivery.check = { version: toVersion, dueAt };
-        else if (delivery.check.dueAt > dueAt) delivery.check = { ...delivery.check, dueAt };
+        delivery.check ??= { version: toVersion, dueAt };
+        bringForward(delivery, dueAt);
       }
       const next = nextDue();
       if (next !== undefined) armNoLaterThan(next);

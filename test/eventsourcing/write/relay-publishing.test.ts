@@ -4,7 +4,7 @@ import { streamId } from '../../../src/eventsourcing/stream.ts';
 import { createRelay } from '../../../src/eventsourcing/write/relay.ts';
 import { SEAT, evening } from '../seats.ts';
 import { release, reserve, turnOver } from './seat-aggregate.ts';
-import { night, seatObject } from './seat-object.ts';
+import { SETTLED_MS, night, seatObject } from './seat-object.ts';
 
 const never = new Promise<never>(() => {});
 
@@ -135,12 +135,12 @@ describe('a send that fails', () => {
     await run(reserve('Ada'));
     await settled();
     expect(reports).toEqual(['relay.send-failed']);
-    expect(dueInMs()).toBe(2_000);
+    expect(dueInMs()).toBe(2 * evening.batchWaitMs);
 
     around.send = send;
     await nextAlarm();
     expect(ranges()).toEqual(['evening 1-1*']);
-    expect(dueInMs()).toBe(2_000);
+    expect(dueInMs()).toBe(SETTLED_MS);
     await nextAlarm();
     expect(dueInMs()).toBeNull();
   });

@@ -13,6 +13,9 @@ import { requestOf } from './seat-aggregate.ts';
 /** A second group, with a longer batch wait. */
 export const night: Group = { name: 'night', batchWaitMs: 30_000 };
 
+/** How long after a commit delivery of the evening is checked, as chance has it here. */
+export const SETTLED_MS = 2.5 * evening.batchWaitMs;
+
 /** What surrounds the object; a test replaces what it wants to fail. */
 interface Surroundings {
   groupsOf: InMemoryHost['groupsOf'];
