@@ -22,9 +22,10 @@ import { FULL, QUICK } from './workloads/plan.ts';
 import { popularity } from './workloads/popularity.ts';
 import { reads } from './workloads/reads.ts';
 import { rebuild } from './workloads/rebuild.ts';
+import { rebuildTraffic } from './workloads/rebuild-traffic.ts';
 import { singleObjects } from './workloads/single-objects.ts';
 
-const WORKLOADS = [commands, singleObjects, reads, causalAfterWrite, drain, cold, popularity, rebuild];
+const WORKLOADS = [commands, singleObjects, reads, causalAfterWrite, drain, cold, popularity, rebuild, rebuildTraffic];
 
 const { values } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, turns: { type: 'string' } },

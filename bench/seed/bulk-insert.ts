@@ -16,10 +16,15 @@ export async function bulkInsert(
   for (const chunk of chunksOf(rows)) await server.batch(database, [insertOf(table, chunk)]);
 }
 
-export function chunksOf<Item>(items: readonly Item[], size = CHUNK): readonly (readonly Item[])[] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
-    items.slice(index * size, (index + 1) * size),
-  );
+export function* chunksOf<Item>(items: Iterable<Item>, size = CHUNK): Generator<readonly Item[]> {
+  let chunk: Item[] = [];
+  for (const item of items) {
+    chunk.push(item);
+    if (chunk.length < size) continue;
+    yield chunk;
+    chunk = [];
+  }
+  if (chunk.length > 0) yield chunk;
 }
 
 /** One statement that puts rows into a table, which all have the columns of the first. */

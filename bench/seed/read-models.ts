@@ -5,8 +5,9 @@ import { type Row, type TableShape, shapeOf } from '../../src/eventsourcing/read
 import { dashboard } from '../../src/orders/dashboard.ts';
 import { orderAnalytics } from '../../src/orders/order-analytics.ts';
 import { orderLookup } from '../../src/orders/order-lookup.ts';
+import { orderSearch } from '../../src/orders/order-search.ts';
 import type { Server } from '../harness/server.ts';
-import { type SqlRow, bulkInsert } from './bulk-insert.ts';
+import { type SqlRow, bulkInsert, chunksOf } from './bulk-insert.ts';
 import { PRODUCTS, placedOrders } from './season.ts';
 
 /*
@@ -14,46 +15,79 @@ import { PRODUCTS, placedOrders } from './season.ts';
  * and are put in by the thousand. Orders are seeded in both contenders from the same events.
  */
 
-const PROJECTIONS: readonly { readonly projection: Projection; readonly database: string }[] = [
-  { projection: orderLookup, database: 'SERVING_DB' },
+interface Seeded {
+  readonly projection: Projection;
+  readonly database: string;
+}
+
+const ORDER_PAGE: Seeded = { projection: orderLookup, database: 'SERVING_DB' };
+const READ_MODELS: readonly Seeded[] = [
+  ORDER_PAGE,
+  { projection: orderSearch, database: 'REPORTING_DB' },
   { projection: orderAnalytics, database: 'REPORTING_DB' },
   { projection: dashboard, database: 'REPORTING_DB' },
 ];
+/** A million orders at once would not fit into memory. */
+const CHUNK = 10_000;
 
 /** Fills Tidemark's read models of orders. */
 export async function seedReadModels(server: Server, orders: number): Promise<void> {
-  const events = [...placedOrders(orders)];
-  for (const { projection, database } of PROJECTIONS) {
+  for (const { projection, database } of READ_MODELS) await seedReadModel(server, database, projection, orders);
+}
+
+/** Fills the customer's order page, and the archive that it can be rebuilt from. */
+export async function seedOrderPage(server: Server, orders: number): Promise<void> {
+  await seedReadModel(server, ORDER_PAGE.database, ORDER_PAGE.projection, orders);
+  for (const events of chunksOf(placedOrders(orders), CHUNK)) {
+    await bulkInsert(
+      server,
+      'REPORTING_DB',
+      'archive_event',
+      events.map((event) => ({ stream: event.stream, version: event.version, event: JSON.stringify(event) })),
+    );
+    await seedCheckpoints(server, 'REPORTING_DB', 'archive', events);
+  }
+}
+
+async function seedReadModel(server: Server, database: string, projection: Projection, orders: number): Promise<void> {
+  const counted: Record<string, readonly Row[]> = {};
+  for (const events of chunksOf(placedOrders(orders), CHUNK)) {
     const rows: SqlRow[] = [];
-    const counted: Record<string, Row[]> = {};
+    const increments: Record<string, Row[]> = {};
     for (const event of events) {
-      const { after, counted: increments } = foldStream(projection, event.stream, undefined, [event]);
-      if (after && projection.row) rows.push(toSql(shapeOf(projection.row.tables.a), after));
-      for (const [name, some] of Object.entries(increments)) {
-        const key = projection.counters[name]?.key ?? [];
-        // Summed on the way, or there would be a row for each order and counter.
-        const sums = [...(counted[name] ?? []), ...some];
-        counted[name] = sums.length > 5_000 ? [...sumIncrements(key, sums)] : sums;
-      }
+      const changes = foldStream(projection, event.stream, undefined, [event]);
+      if (changes.after && projection.row) rows.push(toSql(shapeOf(projection.row.tables.a), changes.after));
+      for (const [name, some] of Object.entries(changes.counted)) (increments[name] ??= []).push(...some);
+    }
+    for (const [name, some] of Object.entries(increments)) {
+      counted[name] = sumIncrements(projection.counters[name]?.key ?? [], [...(counted[name] ?? []), ...some]);
     }
     if (projection.row) await bulkInsert(server, database, shapeOf(projection.row.tables.a).name, rows);
-    for (const [name, counter] of Object.entries(projection.counters)) {
-      const shape = shapeOf(counter.tables.a);
-      const sums = sumIncrements(counter.key, counted[name] ?? []);
-      await bulkInsert(
-        server,
-        database,
-        shape.name,
-        sums.map((row) => toSql(shape, row)),
-      );
-    }
+    await seedCheckpoints(server, database, projection.name, events);
+  }
+  for (const [name, { tables }] of Object.entries(projection.counters)) {
+    const shape = shapeOf(tables.a);
     await bulkInsert(
       server,
       database,
-      'checkpoint',
-      events.map((event) => checkpointOf(projection.name, event)),
+      shape.name,
+      (counted[name] ?? []).map((row) => toSql(shape, row)),
     );
   }
+}
+
+function seedCheckpoints(
+  server: Server,
+  database: string,
+  projection: string,
+  events: readonly StoredEvent[],
+): Promise<void> {
+  return bulkInsert(
+    server,
+    database,
+    'checkpoint',
+    events.map((event) => checkpointOf(projection, event)),
+  );
 }
 
 function checkpointOf(projection: string, { stream, version, id }: StoredEvent): SqlRow {

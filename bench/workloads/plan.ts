@@ -41,7 +41,7 @@ export const FULL: Plan = {
   drained: 5_000,
   coldEvents: [10, 1_000, 10_000],
   restarts: 20,
-  rebuilt: [10_000, 20_000],
+  rebuilt: [10_000, 100_000],
   warmUpPieces: 16,
 };
 
@@ -58,6 +58,6 @@ export const QUICK: Plan = {
   drained: 1_000,
   coldEvents: [10, 1_000],
   restarts: 5,
-  rebuilt: [400],
+  rebuilt: [5_000],
   warmUpPieces: 2,
 };
