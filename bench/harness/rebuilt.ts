@@ -5,7 +5,7 @@ import { buildOf, startBuild } from '../../scripts/projections/builds.ts';
 import type { Server } from './server.ts';
 
 /** Each look takes a little from what is looked at. */
-const LOOK_EVERY_MS = 25;
+const LOOK_EVERY_MS = 100;
 
 /** How long a rebuild took. */
 export interface Rebuilt {

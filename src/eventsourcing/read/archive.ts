@@ -103,6 +103,9 @@ export interface ReplayPage {
   readonly restored: ReadonlySet<StreamId>;
 }
 
+/** Events of a page, which are read, folded and written before the next. */
+export const REPLAYED_AT_ONCE = 2_000;
+
 /** How much one page of a replay may hold. */
 export interface ReplayLimits {
   readonly maxEvents?: number;
@@ -116,7 +119,7 @@ export async function replayPage(
   archive: Pick<Projection, 'name'>,
   projection: Pick<Projection, 'follows'>,
   position: number,
-  { maxEvents = 2_000, maxLength = 4_000_000 }: ReplayLimits = {},
+  { maxEvents = REPLAYED_AT_ONCE, maxLength = 4_000_000 }: ReplayLimits = {},
 ): Promise<ReplayPage | undefined> {
   const [pointers, restored, page] = await database.batch([
     pointerStatement(database, archive.name),

@@ -1,13 +1,13 @@
 import type { Group } from '../group.ts';
 import type { StreamId } from '../stream.ts';
-import { type ReplayPage, replayPage } from './archive.ts';
+import { REPLAYED_AT_ONCE, type ReplayPage, replayPage } from './archive.ts';
 import { type BuildError, activeBuild, noteProgress } from './build.ts';
 import { type Side, nextGap } from './build-gap.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
 import type { CatchUpRequest, StreamProgress } from './catch-up-step.ts';
 import { type ComparisonProgress, compareSlots } from './comparison.ts';
 import { countHeld } from './dead-letter.ts';
-import { letOthers } from './let-others.ts';
+import { type Pace, yieldingPace } from './pace.ts';
 import { UNBUILT, isSameTarget } from './pointer.ts';
 import { abandon, join as joinPointer, noteCleared, restoredIn, swap as swapPointer } from './pointer-change.ts';
 import type { Projection } from './projection.ts';
@@ -77,6 +77,8 @@ export type Verdict = 'swap' | 'wait' | ComparisonProgress;
 const STEP_MS = 15_000;
 /** An invocation may send a database 1,000 statements; a page takes about 15. */
 const STEP_PAGES = 40;
+/** Characters of rows: a page is to be one batch, since each has to be waited for; its size is a matter of the pace. */
+const LENGTH_AT_ONCE = 3_000_000;
 /** How often a swap is tried while what is live moves on without the build. */
 const SWAP_TRIES = 50;
 
@@ -89,10 +91,12 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
   const archiveDatabase = databaseOf(archive.group);
   const at = () => new Date(now()).toISOString();
 
-  /** Between two pages of long work: says that it goes on, and gives others a turn. */
-  async function between(): Promise<void> {
-    await noteProgress(database, id, { at: at() });
-    await letOthers();
+  const yielding = yieldingPace(now);
+  /** Between two pages of long work it also says that it goes on. */
+  const pace: Pace = { take: yielding.take, rest: () => restAfter({}) };
+
+  async function restAfter(progress: { readonly replayed?: number }): Promise<void> {
+    await yielding.rest(() => noteProgress(database, id, { ...progress, at: at() }));
   }
 
   /** The build and the pointer as they are now, and the code for it. */
@@ -115,6 +119,7 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
   ): Promise<ReadonlyMap<StreamId, StreamProgress> | undefined> {
     const result = await catchUp(projection, requests, {
       pointer,
+      maxBatchLength: LENGTH_AT_ONCE,
       ...(!hasJoined && { build: build.target }),
     });
     if (result.outcome === 'superseded') return undefined;
@@ -149,7 +154,7 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
           ({ stream, wanted, reached }) => wanted !== 'head' || (brought.get(stream)?.version ?? 0) > reached,
         ).length;
       }
-      await between();
+      await pace.rest();
       if (last === undefined) return { after, found, isDone: true };
       after = last;
     }
@@ -172,7 +177,7 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
         if (hasJoined || build.clearedAt !== null) return true;
         const outcomes = new Set<string>();
         for (const revision of revisionsOf(name)) {
-          const options = { between, maxChunks: pagesAStep };
+          const options = { pace, maxChunks: pagesAStep };
           outcomes.add(await clearSlot(database, revision, build.target.slot, pointer, options));
           if (outcomes.has('more')) return false;
         }
@@ -186,15 +191,16 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
       let { position, replayed } = from;
       for (let pages = 0; pages < pagesAStep && (pages === 0 || now() < until); pages += 1) {
         const active = await current();
-        const page = await replayPage(archiveDatabase, archive, active.projection, position);
+        const page = await replayPage(archiveDatabase, archive, active.projection, position, {
+          maxEvents: pace.take(REPLAYED_AT_ONCE),
+        });
         if (!page)
           throw new BuildFailed({ message: 'the archive is not live, so nobody knows what there is to build from' });
         if (page.last === undefined) return { position, replayed, isDone: true };
         if (page.events.length > 0 && !(await bringUp(active, toRequests(page)))) continue;
         position = page.last;
         replayed += page.events.length;
-        await noteProgress(database, id, { replayed, at: at() });
-        await letOthers();
+        await restAfter({ replayed });
       }
       return { position, replayed, isDone: false };
     },
@@ -228,7 +234,7 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
         database,
         { target: pointer.live, projection: live },
         { target: build.target, projection },
-        { between, maxPages: pagesAStep },
+        { pace, maxPages: pagesAStep },
         from,
       );
       if (!compared.isDone) return compared.progress;

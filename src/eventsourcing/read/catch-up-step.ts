@@ -281,9 +281,19 @@ function appendStored(
 }
 
 /** Rows that no column can encode go into a batch of their own: it will be refused, and nobody else's with it. */
-function lengthOf(changes: StreamChanges): number {
+function lengthOf({ after, appended, counted }: StreamChanges): number {
+  const rows = [after, appended, counted];
   try {
-    return JSON.stringify(changes, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value)).length;
+    return JSON.stringify(rows).length;
+  } catch {
+    return lengthOfBigints(rows);
+  }
+}
+
+/** JSON knows no bigints; as to the function that could, the rows without any would wait for it. */
+function lengthOfBigints(rows: unknown): number {
+  try {
+    return JSON.stringify(rows, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value)).length;
   } catch {
     return Number.POSITIVE_INFINITY;
   }

@@ -26,7 +26,7 @@ export interface CatchUpOptions {
   readonly maxEvents?: number;
   /** How often in a row a batch may lose against other writers before the streams are left to them. */
   readonly maxLostRaces?: number;
-  /** A batch is split once its rows come to this many characters: far below the 1 MB of a bound parameter. */
+  /** What is sent at once is split when its rows come to this many characters: nobody else gets into the database meanwhile. */
   readonly maxBatchLength?: number;
   /** Takes up dead letters again. What is refused then is a dead letter at once: nobody else would try it again. */
   readonly retriesDeadLetters?: boolean;

@@ -18,8 +18,8 @@ export const START: Position = { version: 0, eventId: null, row: undefined };
 const ROW_PREFIX = 'row.';
 
 /**
- * The positions of streams in one target: checkpoint and row from one statement, so from one snapshot. One bound parameter, however
- * many streams.
+ * The positions of those streams that one target has seen: checkpoint and row from one statement, so from one snapshot. One bound parameter,
+ * however many streams. `CROSS JOIN` keeps the order in which SQLite takes the tables: it would rather look through all checkpoints.
  */
 export function positionsStatement(
   database: D1Database,
@@ -32,7 +32,7 @@ export function positionsStatement(
     .prepare(
       `SELECT wanted.value ->> 0 AS stream, c.version AS version, c.event_id AS event_id ${row?.columns ?? ''}
       FROM json_each(?1) AS wanted
-      LEFT JOIN checkpoint AS c ON c.projection = ?2 AND c.slot = ?3 AND c.stream = wanted.value ->> 0
+      CROSS JOIN checkpoint AS c ON c.projection = ?2 AND c.slot = ?3 AND c.stream = wanted.value ->> 0
       ${row?.join ?? ''}`,
     )
     .bind(
@@ -49,7 +49,7 @@ function rowParts(table: TableShape, key: string): { readonly columns: string; r
   };
 }
 
-/** Reads the answer of `positionsStatement`. */
+/** Reads the answer of `positionsStatement`. A stream that it does not have is at its start. */
 export function toPositions(
   projection: Projection,
   target: Target,
@@ -60,9 +60,7 @@ export function toPositions(
   return new Map(
     rows.map((row) => {
       const { stream, version, event_id: eventId } = row;
-      const position =
-        version === null ? START : { version: version as number, eventId: eventId as string, row: rowOf(row) };
-      return [stream as StreamId, position];
+      return [stream as StreamId, { version: version as number, eventId: eventId as string, row: rowOf(row) }];
     }),
   );
 }

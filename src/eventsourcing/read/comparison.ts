@@ -1,7 +1,7 @@
 import type { Revision } from './catch-up-step.ts';
 import { type RowDifference, type TablePair, comparePage } from './comparison-page.ts';
 import { type KeyedTable, keyedTables } from './keyed-tables.ts';
-import { letOthers } from './let-others.ts';
+import { type Pace, fullSpeed } from './pace.ts';
 
 /** What a comparison of two slots found. Plain JSON. */
 export interface Comparison {
@@ -32,14 +32,14 @@ export interface Difference extends RowDifference {
 }
 
 export interface ComparisonOptions {
-  /** How many rows of each slot one statement compares. */
+  /** How many rows of each slot one statement compares at most. */
   readonly pageSize?: number;
   /** How many differences are shown. */
   readonly maxShown?: number;
   /** After so many pages the rest is left for another call. Default: no end. */
   readonly maxPages?: number;
-  /** What happens between two pages. Default: others get a turn. */
-  readonly between?: () => Promise<void>;
+  /** Default: full speed. */
+  readonly pace?: Pace;
 }
 
 /** How far a comparison is. Plain JSON, so that a durable step can remember it. */
@@ -66,7 +66,7 @@ export type Compared =
 
 /**
  * Compares two slots of a projection row by row, in their database: every table by its name in the projection, every column that both
- * revisions declare, every value as it is stored. One statement for every `pageSize` rows. `from` is where an earlier call left off.
+ * revisions declare, every value as it is stored. One statement for every page. `from` is where an earlier call left off.
  *
  * Traffic may go on meanwhile. It moves both slots in one transaction, and a page sees both in one snapshot: what is written ahead of
  * the page is in both by then, and what is written behind it is not looked at again, in either.
@@ -77,7 +77,7 @@ export async function compareSlots(
   database: D1Database,
   live: Revision,
   build: Revision,
-  { pageSize = 4_000, maxShown = 10, maxPages = Number.POSITIVE_INFINITY, between = letOthers }: ComparisonOptions = {},
+  { pageSize = 4_000, maxShown = 10, maxPages = Number.POSITIVE_INFINITY, pace = fullSpeed }: ComparisonOptions = {},
   from: ComparisonProgress = NOTHING_YET,
 ): Promise<Compared> {
   const named = byName(tablesOf(live), tablesOf(build));
@@ -89,10 +89,10 @@ export async function compareSlots(
   let { cursor } = from;
 
   for (let at = cursor === null ? counted.length : counted.length - 1, pages = 0; at < pairs.length; pages += 1) {
-    if (pages > 0) await between();
+    if (pages > 0) await pace.rest();
     if (pages === maxPages) return { isDone: false, progress: { counted, cursor, first } };
     const { table, pair } = pairs[at] as (typeof pairs)[number];
-    const page = await comparePage(database, pair, cursor ?? undefined, pageSize, maxShown - first.length);
+    const page = await comparePage(database, pair, cursor ?? undefined, pace.take(pageSize), maxShown - first.length);
     counted[at] = plus(counted[at] ?? NONE, page);
     first.push(...page.first.map((difference) => ({ table, ...difference })));
     cursor = page.cursor ?? null;

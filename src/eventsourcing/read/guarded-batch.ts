@@ -6,6 +6,9 @@ import type { Pointer, Target } from './pointer.ts';
 import type { Projection } from './projection.ts';
 import { type ColumnShape, type Row, type TableShape, columnOf, shapeOf } from './slot-tables.ts';
 
+/** Characters. A bound parameter may have 2 MB, and a character up to three bytes: https://developers.cloudflare.com/d1/platform/limits/ */
+const MAX_PARAMETER_LENGTH = 600_000;
+
 /** One stream's step forward in one target. */
 export interface Move {
   readonly stream: StreamId;
@@ -153,20 +156,15 @@ function rowStatements(
     ...insertRows(database, table, created),
     ...[...changed.values()]
       .filter(({ columns }) => columns.length > 0)
-      .map(({ columns, rows }) => updateRows(database, table, key, columns, rows)),
+      .flatMap(({ columns, rows }) => updateRows(database, table, key, columns, rows)),
   ];
 }
 
 function insertRows(database: D1Database, table: TableShape, rows: readonly Row[]): readonly D1PreparedStatement[] {
-  if (rows.length === 0) return [];
-  const statement = database
-    .prepare(
-      `INSERT INTO "${table.name}" (${names(table.columns)})
-      SELECT ${table.columns.map((_, index) => `row.value ->> ${index}`).join(', ')}
-      FROM json_each(?1) AS row`,
-    )
-    .bind(asJson(rows, table.columns));
-  return [statement];
+  const statement = `INSERT INTO "${table.name}" (${names(table.columns)})
+    SELECT ${table.columns.map((_, index) => `row.value ->> ${index}`).join(', ')}
+    FROM json_each(?1) AS row`;
+  return statementsFor(database, statement, rows, table.columns);
 }
 
 function updateRows(
@@ -175,15 +173,12 @@ function updateRows(
   key: ColumnShape,
   columns: readonly ColumnShape[],
   rows: readonly Row[],
-): D1PreparedStatement {
-  return database
-    .prepare(
-      `UPDATE "${table.name}"
-      SET ${columns.map(({ name }, index) => `"${name}" = row.value ->> ${index + 1}`).join(', ')}
-      FROM json_each(?1) AS row
-      WHERE "${key.name}" = row.value ->> 0`,
-    )
-    .bind(asJson(rows, [key, ...columns]));
+): readonly D1PreparedStatement[] {
+  const statement = `UPDATE "${table.name}"
+    SET ${columns.map(({ name }, index) => `"${name}" = row.value ->> ${index + 1}`).join(', ')}
+    FROM json_each(?1) AS row
+    WHERE "${key.name}" = row.value ->> 0`;
+  return statementsFor(database, statement, rows, [key, ...columns]);
 }
 
 function appendStatements(
@@ -208,19 +203,19 @@ function counterStatements(
       key,
       moves.flatMap((move) => move.changes.counted[name] ?? []),
     );
-    if (sums.length === 0) return [];
     const table = shapeOf(tables[target.slot]);
     const keys = key.map((property) => columnOf(table, property));
     const counts = table.columns.filter((column) => !keys.includes(column));
-    return database
-      .prepare(
-        `INSERT INTO "${table.name}" (${names([...keys, ...counts])})
-        SELECT ${[...keys.map((_, index) => `sum.value ->> ${index}`), ...counts.map((_, index) => `coalesce(sum.value ->> ${keys.length + index}, 0)`)].join(', ')}
-        FROM json_each(?1) AS sum
-        WHERE true
-        ON CONFLICT (${names(keys)}) DO UPDATE SET ${counts.map(({ name: count }) => `"${count}" = "${count}" + excluded."${count}"`).join(', ')}`,
-      )
-      .bind(asJson(sums, [...keys, ...counts]));
+    const values = [
+      ...keys.map((_, index) => `sum.value ->> ${index}`),
+      ...counts.map((_, index) => `coalesce(sum.value ->> ${keys.length + index}, 0)`),
+    ];
+    const statement = `INSERT INTO "${table.name}" (${names([...keys, ...counts])})
+      SELECT ${values.join(', ')}
+      FROM json_each(?1) AS sum
+      WHERE true
+      ON CONFLICT (${names(keys)}) DO UPDATE SET ${counts.map(({ name: count }) => `"${count}" = "${count}" + excluded."${count}"`).join(', ')}`;
+    return statementsFor(database, statement, sums, [...keys, ...counts]);
   });
 }
 
@@ -228,7 +223,23 @@ function names(columns: readonly ColumnShape[]): string {
   return columns.map(({ name }) => `"${name}"`).join(', ');
 }
 
-/** Rows as one JSON parameter: an array of arrays in the order of `columns`. */
-function asJson(rows: readonly Row[], columns: readonly ColumnShape[]): string {
-  return JSON.stringify(rows.map((row) => columns.map((column) => column.toDriver(row[column.property]))));
+/** The statement for all rows, each of which is an array in the order of `columns`: once, or as often as their length makes necessary. */
+function statementsFor(
+  database: D1Database,
+  statement: string,
+  rows: readonly Row[],
+  columns: readonly ColumnShape[],
+): readonly D1PreparedStatement[] {
+  const parameters: string[][] = [];
+  let length = Number.POSITIVE_INFINITY;
+  for (const row of rows) {
+    const values = JSON.stringify(columns.map((column) => column.toDriver(row[column.property])));
+    length += values.length;
+    if (length > MAX_PARAMETER_LENGTH) {
+      parameters.push([]);
+      ({ length } = values);
+    }
+    parameters.at(-1)?.push(values);
+  }
+  return parameters.map((some) => database.prepare(statement).bind(`[${some.join(',')}]`));
 }

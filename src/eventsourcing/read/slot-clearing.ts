@@ -1,16 +1,16 @@
 import { type KeyedTable, keyedTables } from './keyed-tables.ts';
+import { type Pace, fullSpeed } from './pace.ts';
 import type { Pointer } from './pointer.ts';
 import type { Projection } from './projection.ts';
 import type { Slot } from './slot-tables.ts';
-import { letOthers } from './let-others.ts';
 
 export interface ClearingOptions {
   /** How many rows of one table a batch deletes at most. */
   readonly chunkSize?: number;
   /** After so many batches the rest is left for another call. Default: no end. */
   readonly maxChunks?: number;
-  /** What happens between two chunks. Default: others get a turn. */
-  readonly between?: () => Promise<void>;
+  /** Default: full speed. */
+  readonly pace?: Pace;
 }
 
 /**
@@ -26,20 +26,20 @@ export async function clearSlot(
   projection: Projection,
   slot: Slot,
   pointer: Pick<Pointer, 'epoch'>,
-  { chunkSize = 2_000, maxChunks = Number.POSITIVE_INFINITY, between = letOthers }: ClearingOptions = {},
+  { chunkSize = 2_000, maxChunks = Number.POSITIVE_INFINITY, pace = fullSpeed }: ClearingOptions = {},
 ): Promise<'cleared' | 'more' | 'epoch-changed'> {
   const guard = assertUnused(database, projection.name, slot, pointer.epoch);
   let chunks = 0;
-  for (const deletion of deletions(database, projection, slot, chunkSize)) {
+  for (const deletionOf of deletions(database, projection, slot)) {
     for (let isMore = true; isMore;) {
       if (chunks === maxChunks) return 'more';
       try {
-        const [, deleted] = await database.batch([guard, deletion]);
+        const [, deleted] = await database.batch([guard, deletionOf(pace.take(chunkSize))]);
         // Triggers may count as changes too, so that only none at all says that no row was left.
         isMore = (deleted?.meta.changes ?? 0) > 0;
         if (isMore) {
           chunks += 1;
-          await between();
+          await pace.rest();
         }
       } catch (error) {
         if (String(error).includes('epoch_as_read')) return 'epoch-changed';
@@ -60,15 +60,14 @@ function deletions(
   database: D1Database,
   projection: Projection,
   slot: Slot,
-  chunkSize: number,
-): readonly D1PreparedStatement[] {
+): readonly ((count: number) => D1PreparedStatement)[] {
   const inSequence: readonly KeyedTable['kind'][] = ['counters', 'appends', 'row'];
   const tables = keyedTables(projection, slot);
   return [
-    deleteCheckpoints(database, projection.name, slot, chunkSize),
+    (count) => deleteCheckpoints(database, projection.name, slot, count),
     ...inSequence
       .flatMap((kind) => tables.filter((table) => table.kind === kind))
-      .map((table) => deleteRows(database, table, chunkSize)),
+      .map((table) => (count: number) => deleteRows(database, table, count)),
   ];
 }
 
@@ -95,7 +94,7 @@ function deleteCheckpoints(
   database: D1Database,
   projectionName: string,
   slot: Slot,
-  chunkSize: number,
+  count: number,
 ): D1PreparedStatement {
   return database
     .prepare(
@@ -103,15 +102,15 @@ function deleteCheckpoints(
       WHERE projection = ?1 AND slot = ?2
         AND stream IN (SELECT stream FROM checkpoint WHERE projection = ?1 AND slot = ?2 LIMIT ?3)`,
     )
-    .bind(projectionName, slot, chunkSize);
+    .bind(projectionName, slot, count);
 }
 
-function deleteRows(database: D1Database, { shape, key }: KeyedTable, chunkSize: number): D1PreparedStatement {
+function deleteRows(database: D1Database, { shape, key }: KeyedTable, count: number): D1PreparedStatement {
   const columns = key.map(({ name }) => `"${name}"`).join(', ');
   return database
     .prepare(
       `DELETE FROM "${shape.name}"
       WHERE (${columns}) IN (SELECT ${columns} FROM "${shape.name}" LIMIT ?1)`,
     )
-    .bind(chunkSize);
+    .bind(count);
 }

@@ -1,0 +1,79 @@
+import { sleep } from '../timeout.ts';
+
+/** How fast long work on a database goes, page by page. */
+export interface Pace {
+  /** How large the next page is to be, of `most` at most. */
+  take(most: number): number;
+  /** Between two pages: gives others their turn. */
+  rest(): Promise<void>;
+}
+
+/**
+ * Even while nobody else is to be seen. Locally the databases are in the Worker's own process: work that always has its next statement
+ * ready leaves no turn to any request until it is done, and a timer is what gives them one.
+ */
+const SHORTEST_REST_MS = 5;
+const LONGEST_REST_MS = 1_000;
+
+/** Whole pages, and the shortest rest. */
+export const fullSpeed: Pace = {
+  take: (most) => most,
+  rest: () => sleep(SHORTEST_REST_MS),
+};
+
+/** Of the largest page; also of the first one. */
+const SMALLEST_SHARE = 0.05;
+/** By how much a glance may be slower than twice the quickest before that tells of others, in ms. */
+const TOLERANCE_MS = 5;
+/** How long a rest is when others are surely about, in times of the work before it. */
+const REST_FOR_WORK = 5;
+/** What is left of the impression that others are about after each page at which none was met. */
+const FADING = 0.8;
+/** Below this, pages grow. */
+const FADED = 0.3;
+
+/** See `yieldingPace`. */
+export interface YieldingPace {
+  take: Pace['take'];
+  /** Rests, and makes a small query at the end. */
+  rest(glance: () => Promise<void>): Promise<void>;
+}
+
+/**
+ * Makes way for others. A database does one thing at a time, and locally the whole process does: a rest, or a small query after it, that
+ * takes longer than it could has waited for somebody, and whoever that was will have to wait for the next page. One such wait may be chance;
+ * the more of them there are, the smaller the pages and the longer the rests. While there is none pages grow: to twice their size until
+ * the first, by a quarter from then on. So the work is the gentler the more there is to disturb, as TCP is on a network (RFC 5681). `now`
+ * is in ms.
+ */
+export function yieldingPace(now: () => number): YieldingPace {
+  let share = SMALLEST_SHARE;
+  let growth = 2;
+  let quickestMs = Number.POSITIVE_INFINITY;
+  /** From 0, nobody was met for long, to 1. */
+  let crowding = 0;
+  let workSince = now();
+
+  return {
+    take: (most) => Math.ceil(most * share),
+
+    async rest(glance) {
+      const since = now();
+      const wantedMs = Math.round((since - workSince) * REST_FOR_WORK * crowding);
+      const restMs = Math.min(Math.max(wantedMs, SHORTEST_REST_MS), LONGEST_REST_MS);
+      await sleep(restMs);
+      await glance();
+      workSince = now();
+      const tookMs = workSince - since - restMs;
+      quickestMs = Math.min(quickestMs, Math.max(tookMs, 0));
+      if (tookMs > 2 * quickestMs + TOLERANCE_MS) {
+        crowding = (1 + crowding) / 2;
+        growth = 1.25;
+        share = Math.max(share * (1 - crowding), SMALLEST_SHARE);
+      } else {
+        crowding *= FADING;
+        if (crowding < FADED) share = Math.min(share * growth, 1);
+      }
+    },
+  };
+}

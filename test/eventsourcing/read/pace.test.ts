@@ -1,0 +1,105 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { type YieldingPace, yieldingPace } from '../../../src/eventsourcing/read/pace.ts';
+import { replaceTimers } from '../../../src/eventsourcing/timeout.ts';
+
+const PAGE = 2_000;
+
+let nowMs = 0;
+let rests: number[] = [];
+
+beforeEach(() => {
+  nowMs = 0;
+  rests = [];
+  replaceTimers((ms, ring) => {
+    rests.push(ms);
+    nowMs += ms;
+    queueMicrotask(ring);
+    return () => undefined;
+  });
+});
+
+afterEach(() => replaceTimers());
+
+/** A page that takes `workMs`, and a glance afterwards that takes `glanceMs`. */
+async function page(pace: YieldingPace, glanceMs: number, workMs = 100): Promise<void> {
+  nowMs += workMs;
+  await pace.rest(async () => {
+    nowMs += glanceMs;
+  });
+}
+
+async function pages(pace: YieldingPace, count: number, glanceMs: number): Promise<void> {
+  for (let at = 0; at < count; at += 1) await page(pace, glanceMs);
+}
+
+describe('the pace of long work', () => {
+  it('begins with small pages, which grow to whole ones while nobody else is met', async () => {
+    const pace = yieldingPace(() => nowMs);
+    const first = pace.take(PAGE);
+    await pages(pace, 8, 3);
+    expect(first).toBe(100);
+    expect(pace.take(PAGE)).toBe(PAGE);
+  });
+
+  it('leaves others a turn after every page, even where there are none', async () => {
+    const pace = yieldingPace(() => nowMs);
+    await pages(pace, 3, 3);
+    expect(rests).toEqual([5, 5, 5]);
+  });
+
+  it('takes the smallest pages, and rests longer than it works, where others are met again and again', async () => {
+    const pace = yieldingPace(() => nowMs);
+    await pages(pace, 8, 3);
+    await pages(pace, 4, 30);
+    rests = [];
+    await page(pace, 30);
+    expect(pace.take(PAGE)).toBe(100);
+    expect(rests[0]).toBeGreaterThan(400);
+  });
+
+  it('only halves its pages for a single slow glance, which may be chance', async () => {
+    const pace = yieldingPace(() => nowMs);
+    await pages(pace, 8, 3);
+    await page(pace, 30);
+    expect(pace.take(PAGE)).toBe(PAGE / 2);
+  });
+
+  it('is back at whole pages and the shortest rests when the others are gone', async () => {
+    const pace = yieldingPace(() => nowMs);
+    await pages(pace, 1, 3);
+    await pages(pace, 6, 30);
+    await pages(pace, 40, 3);
+    rests = [];
+    await page(pace, 3);
+    expect(pace.take(PAGE)).toBe(PAGE);
+    expect(rests).toEqual([5]);
+  });
+
+  it('never rests for more than a second, however long a page has taken', async () => {
+    const pace = yieldingPace(() => nowMs);
+    await pages(pace, 1, 3);
+    await pages(pace, 6, 300);
+    rests = [];
+    await page(pace, 300, 60_000);
+    expect(rests).toEqual([1_000]);
+  });
+
+  it('takes a database that is far away for far away, and not for busy', async () => {
+    const pace = yieldingPace(() => nowMs);
+    await pages(pace, 8, 80);
+    expect(pace.take(PAGE)).toBe(PAGE);
+  });
+
+  it('learns of others from a rest that lasts longer than it was meant to', async () => {
+    const pace = yieldingPace(() => nowMs);
+    await pages(pace, 8, 3);
+    replaceTimers((ms, ring) => {
+      nowMs += ms + 50;
+      queueMicrotask(ring);
+      return () => undefined;
+    });
+    await page(pace, 3);
+    expect(pace.take(PAGE)).toBe(PAGE / 2);
+  });
+});
