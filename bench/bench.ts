@@ -19,13 +19,15 @@ import { commands } from './workloads/commands.ts';
 import { drain } from './workloads/drain.ts';
 import { type Finding, isMet } from './workloads/finding.ts';
 import { FULL, QUICK } from './workloads/plan.ts';
+import { footprint } from './workloads/footprint.ts';
+import { memory } from './workloads/memory.ts';
 import { popularity } from './workloads/popularity.ts';
 import { reads } from './workloads/reads.ts';
 import { rebuild } from './workloads/rebuild.ts';
 import { rebuildTraffic } from './workloads/rebuild-traffic.ts';
 import { singleObjects } from './workloads/single-objects.ts';
 
-const WORKLOADS = [commands, singleObjects, reads, causalAfterWrite, drain, cold, popularity, rebuild, rebuildTraffic];
+const WORKLOADS = [commands, singleObjects, reads, causalAfterWrite, drain, cold, popularity, rebuild, rebuildTraffic, footprint, memory];
 
 const { values } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, turns: { type: 'string' } },

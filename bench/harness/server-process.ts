@@ -3,26 +3,29 @@
  * the process's own channel; the load comes in through the socket, past everything that Miniflare puts in front of a Worker.
  */
 import { readFileSync, readdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 
 import { Miniflare, convertV4MiniflareOptions } from 'miniflare';
-import {
-  unstable_getMiniflareWorkerOptions as workerOptionsOf,
-  unstable_splitSqlQuery as statementsOf,
-} from 'wrangler';
+import { unstable_splitSqlQuery as statementsOf } from 'wrangler';
 
+import { bundledWorker } from '../contenders/bundled-worker.ts';
 import type { ServerRequest, ServerSetup } from './server-protocol.ts';
 
 async function start(setup: ServerSetup): Promise<Miniflare> {
-  const { workerOptions, main } = workerOptionsOf(setup.configPath);
-  const script = join(setup.bundle, basename(setup.main ?? main ?? 'index.ts').replace(/\.ts$/, '.js'));
-  const { queueConsumers, cronTriggers: _noCron, modulesRules: _noRules, ...options } = workerOptions;
+  const { module, workerOptions } = bundledWorker(setup);
+  const { queueConsumers, durableObjects, cronTriggers: _noCron, modulesRules: _noRules, ...options } = workerOptions;
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       ...options,
       name: 'contender',
-      modules: [{ type: 'ESModule', path: basename(script), contents: readFileSync(script, 'utf8') }],
+      modules: [module],
       bindings: setup.bindings,
+      durableObjects: Object.fromEntries(
+        Object.entries(durableObjects ?? {}).map(([binding, object]) => [
+          binding,
+          { ...(object as { className: string }), ...(setup.areObjectsKept && { unsafePreventEviction: true }) },
+        ]),
+      ),
       queueConsumers: Object.fromEntries(
         Object.entries(setup.areQueuesOff ? {} : (queueConsumers ?? {})).map(([queue, consumer]) => [
           queue,

@@ -16,6 +16,8 @@ export interface ServerSetup {
   readonly areQueuesOff?: boolean;
   /** Overrides how long the queues wait for a batch to fill, in s. */
   readonly batchTimeoutS?: number;
+  /** No object leaves memory, though nobody asks for it. */
+  readonly areObjectsKept?: boolean;
   /** Opens workerd's inspector at this port, to profile. */
   readonly inspectorPort?: number;
 }

@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -7,8 +6,18 @@ import type { Contender } from '../contenders/contender.ts';
 import { atExit } from './at-exit.ts';
 import { startChild } from './child.ts';
 import { CORES } from './cores.ts';
-import { cpuTimeMs } from './cpu-time.ts';
+import { freePort } from './free-port.ts';
+import { usedHeapBytes } from './heap.ts';
+import { cpuTimeMs, residentBytes } from './process-group.ts';
 import type { ServerRequest, ServerSetup, Statement } from './server-protocol.ts';
+
+/** In bytes. */
+export interface Memory {
+  /** In the Worker's isolate. */
+  readonly heap: number;
+  /** Of the whole runtime, with what is in no heap: storage of objects above all. NaN where that cannot be told. */
+  readonly resident: number;
+}
 
 /** A contender that is being served, on storage of its own. */
 export interface Server {
@@ -25,13 +34,15 @@ export interface Server {
   resume(): void;
   /** CPU time used so far, in ms; undefined where that cannot be told. */
   cpuMs(): number | undefined;
+  /** Memory in use after a collection of garbage; for servers with an inspector. */
+  memory(): Promise<Memory>;
   /** Ends it, has something done to its storage, and serves it again: nothing is in memory any more. */
   restart(whileStopped: (storage: string) => void): Promise<void>;
   /** Ends it and throws its storage away. */
   stop(): Promise<void>;
 }
 
-export type ServerOptions = Pick<ServerSetup, 'areQueuesOff' | 'batchTimeoutS' | 'inspectorPort'>;
+export type ServerOptions = Pick<ServerSetup, 'areQueuesOff' | 'batchTimeoutS' | 'areObjectsKept' | 'inspectorPort'>;
 
 const SCRIPT = join(import.meta.dirname, 'server-process.ts');
 
@@ -39,6 +50,7 @@ const SCRIPT = join(import.meta.dirname, 'server-process.ts');
 export async function serve(contender: Contender, options: ServerOptions = {}): Promise<Server> {
   const storage = mkdtempSync(join(tmpdir(), 'tidemark-bench-'));
   const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
   const { name: _name, ...served } = contender;
   const setup: ServerSetup = { ...served, storage, port, ...options };
   const child = startChild(SCRIPT, CORES?.server, [JSON.stringify(setup)]);
@@ -48,7 +60,7 @@ export async function serve(contender: Contender, options: ServerOptions = {}): 
   await ask({ type: 'ready' });
   return {
     name: contender.name,
-    url: `http://127.0.0.1:${port}`,
+    url,
     batch: (database, statements) => ask({ type: 'batch', database, statements }),
     async query<Row>(database: string, sql: string) {
       const [rows = []] = await ask<readonly (readonly Row[])[]>({ type: 'batch', database, statements: [{ sql }] });
@@ -58,6 +70,11 @@ export async function serve(contender: Contender, options: ServerOptions = {}): 
     pause: () => child.signal('SIGSTOP'),
     resume: () => child.signal('SIGCONT'),
     cpuMs: () => cpuTimeMs(child.pid),
+    async memory() {
+      if (options.inspectorPort === undefined) throw new Error(`${contender.name} is served without an inspector`);
+      const heap = await usedHeapBytes(options.inspectorPort, url);
+      return { heap, resident: residentBytes(child.pid) ?? Number.NaN };
+    },
     async restart(whileStopped) {
       await ask({ type: 'halt' });
       whileStopped(storage);
@@ -71,18 +88,4 @@ export async function serve(contender: Contender, options: ServerOptions = {}): 
       forget();
     },
   };
-}
-
-/** A port that nobody listens at, as the system picks it. */
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  return new Promise((resolve, reject) => {
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() =>
-        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
-  });
 }

@@ -31,6 +31,11 @@ export function ratioOf(turns: readonly number[], wanted = 0.9): Ratio {
   };
 }
 
+/** A ratio of what is counted and does not vary. */
+export function exactly(ratio: number): Ratio {
+  return { median: ratio, low: ratio, high: ratio, confidence: 1, turns: [ratio] };
+}
+
 export function medianOf(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;

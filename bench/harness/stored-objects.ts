@@ -7,6 +7,8 @@ interface StoredObjects {
   /** Takes all alarms away: one that is due would wake its object as soon as the server starts. */
   removeAlarms(): void;
   removeSnapshot(stream: string): void;
+  /** Repeats the last event of each of these logs until it has so many, whatever their snapshots say. */
+  lengthen(events: ReadonlyMap<string, number>): void;
 }
 
 /** Finds them in the storage folder of a stopped server. */
@@ -30,11 +32,30 @@ export function storedObjects(storage: string): StoredObjects {
       if (!withSnapshots.some((file) => change(file, ofStream, stream) > 0))
         throw new Error(`${stream} had no snapshot`);
     },
+    lengthen(events) {
+      const streamOf = (file: string) => valueOf(file, `SELECT stream AS value FROM event WHERE version = 1`);
+      const found = files
+        .filter((file) => has(file, 'event'))
+        .map((file) => [file, events.get(String(streamOf(file)))] as const);
+      const longer = found.filter(([, length]) => length !== undefined) as readonly (readonly [string, number])[];
+      if (longer.length !== events.size) throw new Error(`${longer.length} of ${events.size} logs were found`);
+      for (const [file, length] of longer) {
+        change(
+          file,
+          `WITH RECURSIVE
+            last AS (SELECT * FROM event ORDER BY version DESC LIMIT 1),
+            more (version) AS (SELECT version + 1 FROM last UNION ALL SELECT version + 1 FROM more WHERE version < ?)
+          INSERT INTO event (version, id, type, schema_version, data, metadata, recorded_at)
+          SELECT more.version, id || '-' || more.version, type, schema_version, data, metadata, recorded_at FROM more, last`,
+          length,
+        );
+      }
+    },
   };
 }
 
 /** Runs a statement, and returns how many rows it changed. */
-function change(file: string, sql: string, ...params: readonly string[]): number {
+function change(file: string, sql: string, ...params: readonly (string | number)[]): number {
   const database = new DatabaseSync(file);
   try {
     return Number(database.prepare(sql).run(...params).changes);
@@ -44,9 +65,14 @@ function change(file: string, sql: string, ...params: readonly string[]): number
 }
 
 function has(file: string, table: string): boolean {
+  return valueOf(file, `SELECT 1 AS value FROM sqlite_master WHERE name = ?`, table) !== undefined;
+}
+
+/** The column `value` of the first row. */
+function valueOf(file: string, sql: string, ...params: readonly string[]): unknown {
   const database = new DatabaseSync(file);
   try {
-    return database.prepare(`SELECT 1 FROM sqlite_master WHERE name = ?`).get(table) !== undefined;
+    return database.prepare(sql).get(...params)?.['value'];
   } finally {
     database.close();
   }

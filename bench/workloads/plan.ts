@@ -22,6 +22,10 @@ export interface Plan {
   readonly coldEvents: readonly number[];
   /** How often the server is started again to find its aggregates cold. */
   readonly restarts: number;
+  /** Objects woken in one turn, to see what memory they take. */
+  readonly objects: number;
+  /** How often a Worker's module is loaded into an isolate of its own. */
+  readonly isolates: number;
   /** Numbers of orders that a read model is rebuilt of. */
   readonly rebuilt: readonly number[];
   /** How many pieces a warm-up may take. */
@@ -41,6 +45,8 @@ export const FULL: Plan = {
   drained: 5_000,
   coldEvents: [10, 1_000, 10_000],
   restarts: 20,
+  objects: 150,
+  isolates: 20,
   rebuilt: [10_000, 100_000],
   warmUpPieces: 16,
 };
@@ -58,6 +64,8 @@ export const QUICK: Plan = {
   drained: 1_000,
   coldEvents: [10, 1_000],
   restarts: 5,
+  objects: 20,
+  isolates: 6,
   rebuilt: [5_000],
   warmUpPieces: 2,
 };

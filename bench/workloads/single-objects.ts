@@ -3,7 +3,7 @@ import { loadAll } from '../harness/load.ts';
 import { warmUp } from '../harness/plateau.ts';
 import { type Server, serve } from '../harness/server.ts';
 import { inTurns } from '../harness/turns.ts';
-import type { RequestTemplate } from '../load/load-protocol.ts';
+import { bareInsert } from './bare-insert.ts';
 import { compare } from './compare.ts';
 import type { Workload } from './finding.ts';
 import type { Plan } from './plan.ts';
@@ -11,16 +11,6 @@ import { CHANGE_PRICE, CREATE_PRODUCT, createProducts } from './products.ts';
 
 const HOT_CLIENTS = 64;
 const CREATING = 16;
-
-/** A body as long as an event of Tidemark's. */
-const ROW = JSON.stringify({ data: 'x'.repeat(300) });
-
-const bareInsert = (name: string): RequestTemplate => ({
-  method: 'POST',
-  path: `/object/${name}`,
-  status: 200,
-  body: ROW,
-});
 
 /** One hot object and many new ones, against a bare object that inserts one row for each request. */
 export const singleObjects: Workload<Plan> = {
