@@ -12,6 +12,8 @@ export interface Plan {
   readonly openMs: number;
   /** Numbers of orders that read models are measured at. */
   readonly orders: readonly number[];
+  /** Whether reads that do not grow with the orders are measured at each of these as well, to show that they do not. */
+  readonly readsAllAtEverySize: boolean;
   /** How many aggregates the choice by Zipf's law is among. */
   readonly aggregates: number;
   /** Aggregates created in one turn. */
@@ -40,6 +42,7 @@ export const FULL: Plan = {
   shares: [0.3, 0.5, 0.7],
   openMs: 10_000,
   orders: [1_000, 10_000, 100_000],
+  readsAllAtEverySize: true,
   aggregates: 10_000,
   creations: 1_000,
   drained: 5_000,
@@ -59,6 +62,7 @@ export const QUICK: Plan = {
   shares: [0.7],
   openMs: 1_200,
   orders: [1_000, 10_000],
+  readsAllAtEverySize: false,
   aggregates: 200,
   creations: 100,
   drained: 1_000,
