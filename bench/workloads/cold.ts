@@ -11,7 +11,7 @@ import { storedObjects } from '../harness/stored-objects.ts';
 import { compare } from './compare.ts';
 import type { Finding, Workload } from './finding.ts';
 import type { Plan } from './plan.ts';
-import { CHANGE_PRICE, createProducts } from './products.ts';
+import { CHANGE_PRICE, changePrice, createProducts } from './products.ts';
 
 const CONNECTIONS = 32;
 
@@ -127,19 +127,6 @@ async function measure(
     if (version !== length.events + 1) throw new Error(`a log of ${length.events} events went on at ${version}`);
     return tookMs;
   }
-}
-
-async function changePrice(server: Server, id: string): Promise<{ tookMs: number; version: number }> {
-  const startedAt = performance.now();
-  const answer = await fetch(`${server.url}/products/${id}/price`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: '{"price":{"amount":2099,"currency":"EUR"},"reason":"Spring sale"}',
-  });
-  await answer.arrayBuffer();
-  const tookMs = performance.now() - startedAt;
-  if (!answer.ok) throw new Error(`a price change was answered with ${answer.status}`);
-  return { tookMs, version: Number(answer.headers.get('x-version')) };
 }
 
 function findingsOf(sizes: readonly number[], turns: readonly Turn[]): readonly Finding[] {

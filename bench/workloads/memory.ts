@@ -9,7 +9,7 @@ import { bareInsert } from './bare-insert.ts';
 import { compare } from './compare.ts';
 import type { Finding, Workload } from './finding.ts';
 import type { Plan } from './plan.ts';
-import { CHANGE_PRICE, CREATE_PRODUCT } from './products.ts';
+import { CHANGE_PRICE, CREATE_PRODUCT, changePrice } from './products.ts';
 
 const CONNECTIONS = 16;
 const KIB = 1_024;
@@ -105,6 +105,8 @@ async function overLength(plan: Plan, server: Server): Promise<Finding> {
     const both = [() => wake(ofShort, 0), () => wake(ofLong, 1)];
     for (const measure of turn % 2 === 0 ? both : both.toReversed()) await measure();
   }
+  const { version } = await changePrice(server, ids.at(-1) as string);
+  if (version !== long + 2) throw new Error(`a log of ${long} events, changed once, went on at ${version}`);
   return compare(
     { what: `heap of an aggregate of ${long} events, all read`, against: `one of ${short} events`, unit: 'KiB' },
     ofLong.slice(1),

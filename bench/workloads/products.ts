@@ -26,3 +26,17 @@ export async function createProducts(server: Server, count: number): Promise<rea
   await loadAll({ url: server.url, connections: 16, pace: { type: 'closed', count }, request: CREATE_PRODUCT });
   return Array.from({ length: count }, (_, n) => productIdOf(`BENCH-${n}`));
 }
+
+/** One change by itself: how long it took, and which version it made. */
+export async function changePrice(server: Server, id: string): Promise<{ tookMs: number; version: number }> {
+  const startedAt = performance.now();
+  const answer = await fetch(`${server.url}/products/${id}/price`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{"price":{"amount":2099,"currency":"EUR"},"reason":"Spring sale"}',
+  });
+  await answer.arrayBuffer();
+  const tookMs = performance.now() - startedAt;
+  if (!answer.ok) throw new Error(`a price change was answered with ${answer.status}`);
+  return { tookMs, version: Number(answer.headers.get('x-version')) };
+}
