@@ -14,8 +14,8 @@ import { CHANGE_PRICE, CREATE_PRODUCT, changePrice } from './products.ts';
 const CONNECTIONS = 16;
 const KIB = 1_024;
 
-/** Logs of each length that are read in one turn. Those of both lengths are among the products that were created in it. */
-const LOGS = 10;
+/** Logs of each length that are read in one turn, at most. They are those of products that were created before. */
+const MOST_LOGS = 10;
 
 /** What an aggregate takes for as long as it is in memory, against a bare object; and whether that depends on the length of its log. */
 export const memory: Workload<Plan> = {
@@ -77,7 +77,8 @@ async function perObject(server: Server, objects: number, wake: () => Promise<vo
 /** Products that have been created get logs of both lengths, and are then found cold. */
 async function overLength(plan: Plan, server: Server): Promise<Finding> {
   const [short, long] = [plan.coldEvents[0], plan.coldEvents.at(-1)] as [number, number];
-  const ids = Array.from({ length: (plan.turns + 1) * 2 * LOGS }, (_, n) => productIdOf(`BENCH-${n}`));
+  const logs = Math.min(MOST_LOGS, Math.floor(plan.objects / 2));
+  const ids = Array.from({ length: (plan.turns + 1) * 2 * logs }, (_, n) => productIdOf(`BENCH-${n}`));
   const changeAll = (some: readonly string[]) =>
     loadAll({
       url: server.url,
@@ -97,10 +98,10 @@ async function overLength(plan: Plan, server: Server): Promise<Finding> {
   const ofShort: Memory[] = [];
   const ofLong: Memory[] = [];
   for (let turn = 0; turn <= plan.turns; turn += 1) {
-    const inTurn = ids.slice(turn * 2 * LOGS, (turn + 1) * 2 * LOGS);
+    const inTurn = ids.slice(turn * 2 * logs, (turn + 1) * 2 * logs);
     const wake = async (into: Memory[], odd: number) => {
       const some = inTurn.filter((_, n) => n % 2 === odd);
-      into.push(await perObject(server, LOGS, async () => void (await changeAll(some))));
+      into.push(await perObject(server, logs, async () => void (await changeAll(some))));
     };
     const both = [() => wake(ofShort, 0), () => wake(ofLong, 1)];
     for (const measure of turn % 2 === 0 ? both : both.toReversed()) await measure();

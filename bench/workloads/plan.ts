@@ -68,7 +68,7 @@ export const QUICK: Plan = {
   drained: 1_000,
   coldEvents: [10, 1_000],
   restarts: 5,
-  objects: 20,
+  objects: 10,
   isolates: 6,
   rebuilt: [5_000],
   warmUpPieces: 2,
