@@ -1,38 +1,16 @@
 import { CRUD, CRUD_WITH_PROMISES, TIDEMARK } from '../contenders/contenders.ts';
-import { drained } from '../harness/drained.ts';
 import { loadAll } from '../harness/load.ts';
-import { warmUp } from '../harness/plateau.ts';
 import { type Server, serve } from '../harness/server.ts';
 import { medianOf } from '../harness/statistics.ts';
 import { inTurns } from '../harness/turns.ts';
-import type { LoadResult, RequestTemplate } from '../load/load-protocol.ts';
+import type { RequestTemplate } from '../load/load-protocol.ts';
 import { compare } from './compare.ts';
 import type { Finding, Workload } from './finding.ts';
 import type { Plan } from './plan.ts';
-import { CHANGE_PRICE, CHANGE_PRICE_ONCE, createProducts } from './products.ts';
+import { CHANGE_PRICE, CHANGE_PRICE_ONCE } from './products.ts';
+import { type Shop, type Turn, changePrices, openShop } from './warm-products.ts';
 
-const AGGREGATES = 100;
-const CONNECTIONS = 32;
 const OPEN_CONNECTIONS = 128;
-
-interface Turn extends LoadResult {
-  /** Per second, up to the moment when every read model had everything. */
-  readonly drainedPerSecond: number;
-  /** CPU time of the server for each command up to then, in ms. */
-  readonly cpuMs: number;
-}
-
-/** A contender with its products, and how many events it has taken so far. */
-interface Shop {
-  readonly server: Server;
-  readonly ids: readonly string[];
-  events: number;
-}
-
-async function open(server: Server): Promise<Shop> {
-  const ids = await createProducts(server, AGGREGATES);
-  return { server, ids, events: ids.length };
-}
 
 /** Prices of a hundred warm products change: the rates of answers, and of answers whose events have got everywhere. */
 export const commands: Workload<Plan> = {
@@ -42,31 +20,10 @@ export const commands: Workload<Plan> = {
     const servers = [await serve(TIDEMARK, { batchTimeoutS: 1 }), await serve(CRUD), await serve(CRUD_WITH_PROMISES)];
     try {
       const shops = new Map<Server, Shop>();
-      for (const server of servers) shops.set(server, await open(server));
+      for (const server of servers) shops.set(server, await openShop(server));
       const [tidemark, crud, withPromises] = servers as [Server, Server, Server];
 
-      async function turn(server: Server, request: RequestTemplate): Promise<Turn> {
-        const shop = shops.get(server) as Shop;
-        const { ids } = shop;
-        const job = { url: server.url, connections: CONNECTIONS, request, ids };
-        shop.events += await warmUp({ ...job, firstNumber: shop.events }, { maxPieces: plan.warmUpPieces });
-        if (server === tidemark) await drained(server, { product: shop.events });
-        const cpuBefore = server.cpuMs();
-        const result = await loadAll({
-          ...job,
-          firstNumber: shop.events,
-          pace: { type: 'closed', count: plan.commands },
-        });
-        shop.events += result.count;
-        const endedAt = result.startedAt + result.durationMs;
-        const drainedAt = server === tidemark ? await drained(server, { product: shop.events }) : endedAt;
-        return {
-          ...result,
-          drainedPerSecond: (result.count / (Math.max(drainedAt, endedAt) - result.startedAt)) * 1_000,
-          cpuMs: ((server.cpuMs() ?? Number.NaN) - (cpuBefore ?? Number.NaN)) / result.count,
-        };
-      }
-
+      const turn = (server: Server, request: RequestTemplate) => changePrices(shops.get(server) as Shop, request, plan);
       const [plain, crudPlain] = await inTurns([tidemark, crud], plan.turns, (server) => turn(server, CHANGE_PRICE));
       const [keyed, crudKeyed] = await inTurns([tidemark, withPromises], plan.turns, (server) =>
         turn(server, CHANGE_PRICE_ONCE),
