@@ -1,7 +1,7 @@
 /**
  * Tidemark against plain CRUD and against what the platform can do: `npm run bench`, or with `-- --quick` in under five minutes.
  *
- *     npm run bench -- --quick                     all workloads at small sizes
+ *     npm run bench -- --quick                     workloads at small sizes, but for long ones
  *     npm run bench -- --only commands,reads       some of them
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { build } from './contenders/build.ts';
-import { CEILINGS, CRUD, TIDEMARK } from './contenders/contenders.ts';
+import { CEILINGS, CRUD, EMMETT, TIDEMARK } from './contenders/contenders.ts';
 import { CORES } from './harness/cores.ts';
 import { versions } from './versions.ts';
 import { toTable } from './table.ts';
@@ -17,6 +17,7 @@ import { causalAfterWrite } from './workloads/causal-after-write.ts';
 import { cold } from './workloads/cold.ts';
 import { commands } from './workloads/commands.ts';
 import { drain } from './workloads/drain.ts';
+import { emmett } from './workloads/emmett.ts';
 import { type Finding, isMet } from './workloads/finding.ts';
 import { FULL, QUICK } from './workloads/plan.ts';
 import { footprint } from './workloads/footprint.ts';
@@ -27,7 +28,20 @@ import { rebuild } from './workloads/rebuild.ts';
 import { rebuildTraffic } from './workloads/rebuild-traffic.ts';
 import { singleObjects } from './workloads/single-objects.ts';
 
-const WORKLOADS = [commands, singleObjects, reads, causalAfterWrite, drain, cold, popularity, rebuild, rebuildTraffic, footprint, memory];
+const WORKLOADS = [
+  commands,
+  emmett,
+  singleObjects,
+  reads,
+  causalAfterWrite,
+  drain,
+  cold,
+  popularity,
+  rebuild,
+  rebuildTraffic,
+  footprint,
+  memory,
+];
 
 const { values } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, turns: { type: 'string' } },
@@ -42,13 +56,15 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
+const chosen = WORKLOADS.filter(({ name, isLong }) => (only ? only.includes(name) : !(values.quick && isLong)));
+
 const startedAt = new Date();
 for (const contender of [TIDEMARK, CRUD, CEILINGS]) build(contender);
+if (chosen.includes(emmett)) build(EMMETT);
 
 const findings: Finding[] = [];
 const seconds: Record<string, number> = {};
-for (const workload of WORKLOADS) {
-  if (only && !only.includes(workload.name)) continue;
+for (const workload of chosen) {
   const from = performance.now();
   console.error(`${workload.name} …`);
   findings.push(...(await workload.run(plan)));

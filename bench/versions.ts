@@ -5,10 +5,18 @@ import { join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..');
 
+/** The version of a package of bench/package.json, as it is installed. */
+export function versionOfBenchPackage(name: string): string {
+  return versionOf(join(import.meta.dirname, 'node_modules', name));
+}
+
+function versionOf(folder: string): string {
+  return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version;
+}
+
 /** What a result was measured on. */
 export function versions(): Readonly<Record<string, string | number>> {
-  const packageVersion = (name: string) =>
-    (JSON.parse(readFileSync(join(ROOT, 'node_modules', name, 'package.json'), 'utf8')) as { version: string }).version;
+  const packageVersion = (name: string) => versionOf(join(ROOT, 'node_modules', name));
   const git = (...args: readonly string[]) => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).trim();
   return {
     commit: `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain', '--', 'src') === '' ? '' : ', changed since'}`,

@@ -35,3 +35,13 @@ export const CEILINGS: Contender = {
   // For rows in the very tables that a projection writes.
   migrations: { BARE_DB: join(ROOT, 'migrations/serving') },
 };
+
+/** Products on Emmett's SQLite event store, in the database of one Durable Object. */
+export const EMMETT: Contender = {
+  name: 'emmett',
+  configPath: join(HERE, 'emmett/wrangler.toml'),
+  bundle: join(HERE, '../dist/emmett'),
+  bindings: {},
+  // The event store makes its tables itself.
+  migrations: {},
+};

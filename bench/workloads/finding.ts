@@ -25,5 +25,7 @@ export function isMet({ ratio, target }: Finding): boolean | undefined {
 /** A part of the benchmark. */
 export interface Workload<Plan> {
   readonly name: string;
+  /** `--quick` leaves it out, unless it is asked for by name. */
+  readonly isLong?: true;
   readonly run: (plan: Plan) => Promise<readonly Finding[]>;
 }

@@ -1,0 +1,2 @@
+/** Stands in for the package `sqlite3`, which `@event-driven-io/emmett-sqlite` imports and which cannot be bundled. */
+export default {};
