@@ -62,6 +62,9 @@ const startedAt = new Date();
 for (const contender of [TIDEMARK, CRUD, CEILINGS]) build(contender);
 if (chosen.includes(emmett)) build(EMMETT);
 
+const folder = join(import.meta.dirname, 'results');
+mkdirSync(folder, { recursive: true });
+const name = `${startedAt.toISOString().slice(0, 19).replaceAll(':', '-')}${values.quick ? '-quick' : ''}.json`;
 const findings: Finding[] = [];
 const seconds: Record<string, number> = {};
 for (const workload of chosen) {
@@ -70,13 +73,10 @@ for (const workload of chosen) {
   findings.push(...(await workload.run(plan)));
   seconds[workload.name] = (performance.now() - from) / 1_000;
   console.error(`${workload.name}: ${Math.round(seconds[workload.name] ?? 0)} s`);
+  // After each of them: what breaks off after half an hour has half an hour's results.
+  const result = { startedAt, plan, cores: CORES ?? 'not bound', versions: versions(), seconds, findings };
+  writeFileSync(join(folder, name), `${JSON.stringify(result, undefined, 2)}\n`);
 }
-
-const folder = join(import.meta.dirname, 'results');
-mkdirSync(folder, { recursive: true });
-const name = `${startedAt.toISOString().slice(0, 19).replaceAll(':', '-')}${values.quick ? '-quick' : ''}.json`;
-const result = { startedAt, plan, cores: CORES ?? 'not bound', versions: versions(), seconds, findings };
-writeFileSync(join(folder, name), `${JSON.stringify(result, undefined, 2)}\n`);
 
 console.log(`\n${toTable(findings)}\n`);
 const missed = findings.filter((finding) => isMet(finding) === false);

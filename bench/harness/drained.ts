@@ -13,6 +13,8 @@ const READ_MODELS = [
 ] as const;
 
 const TIMEOUT_MS = 60_000;
+/** Each look takes a little from what is looked at. */
+const LOOK_EVERY_MS = 100;
 
 /** Numbers of events, by category. */
 type Events = Readonly<Partial<Record<(typeof READ_MODELS)[number]['follows'][number], number>>>;
@@ -40,7 +42,7 @@ export async function drained(server: Server, events: Events): Promise<number> {
       const each = awaited.map(({ projection, wanted }, index) => `${projection} ${reached[index]} of ${wanted}`);
       throw new Error(`${server.name} has not drained its events: ${each.join(', ')}`);
     }
-    await sleep(20);
+    await sleep(LOOK_EVERY_MS);
   }
 }
 

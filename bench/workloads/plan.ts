@@ -36,11 +36,11 @@ export interface Plan {
 
 /** Everything in under an hour. */
 export const FULL: Plan = {
-  turns: 7,
-  commands: 6_000,
-  readMs: 4_000,
+  turns: 5,
+  commands: 2_000,
+  readMs: 1_500,
   shares: [0.3, 0.5, 0.7],
-  openMs: 10_000,
+  openMs: 5_000,
   orders: [1_000, 10_000, 100_000],
   readsAllAtEverySize: true,
   aggregates: 10_000,
@@ -51,14 +51,14 @@ export const FULL: Plan = {
   objects: 150,
   isolates: 20,
   rebuilt: [10_000, 100_000],
-  warmUpPieces: 16,
+  warmUpPieces: 8,
 };
 
 /** The same in under five minutes, at smaller sizes: for an impression, not for a claim. */
 export const QUICK: Plan = {
   turns: 3,
-  commands: 500,
-  readMs: 500,
+  commands: 800,
+  readMs: 400,
   shares: [0.7],
   openMs: 1_200,
   orders: [1_000, 10_000],
@@ -67,9 +67,9 @@ export const QUICK: Plan = {
   creations: 100,
   drained: 1_000,
   coldEvents: [10, 1_000],
-  restarts: 5,
+  restarts: 4,
   objects: 10,
-  isolates: 6,
+  isolates: 4,
   rebuilt: [5_000],
   warmUpPieces: 2,
 };
