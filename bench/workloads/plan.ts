@@ -57,8 +57,8 @@ export const FULL: Plan = {
 /** The same in under five minutes, at smaller sizes: for an impression, not for a claim. */
 export const QUICK: Plan = {
   turns: 3,
-  commands: 800,
-  readMs: 400,
+  commands: 600,
+  readMs: 300,
   shares: [0.7],
   openMs: 1_200,
   orders: [1_000, 10_000],
