@@ -107,8 +107,8 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
   let sendingUntil = 0;
   /** When the alarm is due; null: not set; undefined: not known yet. */
   let alarmAt: number | null | undefined;
-  /** How long after a commit delivery is checked, in ms; undefined until the groups are known. */
-  let settlingMs: number | undefined;
+  /** How long after a commit delivery is checked, in ms, from when the groups are known. */
+  let settlingMs = 0;
 
   function know(itsStream: StreamId, itsVersion: number): Delivery[] | undefined {
     stream = itsStream;
@@ -120,6 +120,8 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
         check: undefined,
         attempt: attempts.get(group.name) ?? 0,
       }));
+      const slowestMs = Math.max(...(deliveries ?? []).map(({ group }) => group.batchWaitMs));
+      settlingMs = Math.ceil(slowestMs * (2 + clock.random()));
     }
     return deliveries;
   }
@@ -144,8 +146,6 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
    * the same moment do not all ask the databases at the same moment, and no check of an object comes before one that it has planned already.
    */
   function settledAt(): number {
-    const slowestMs = Math.max(...(deliveries ?? []).map(({ group }) => group.batchWaitMs));
-    settlingMs ??= Math.ceil(slowestMs * (2 + clock.random()));
     return clock.now() + settlingMs;
   }
 
