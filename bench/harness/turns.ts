@@ -1,26 +1,35 @@
 import type { Server } from './server.ts';
 
 /**
- * Measures contenders in turns: A B, B A, A B … so that what drifts on the machine hits all of them alike. While one has its turn the
- * others are halted. Returns what was measured, by contender, in the order of the turns.
+ * Measures in turns: A B, B A, A B … so that what drifts on the machine hits all of them alike. Returns what was measured, by subject, in the
+ * order of the turns.
  */
+export async function byTurns<Subject, Measure>(
+  subjects: readonly Subject[],
+  turns: number,
+  measure: (subject: Subject, turn: number) => Promise<Measure>,
+): Promise<readonly (readonly Measure[])[]> {
+  const measured = subjects.map((subject) => ({ subject, measures: [] as Measure[] }));
+  for (let turn = 0; turn < turns; turn += 1) {
+    for (const { subject, measures } of turn % 2 === 0 ? measured : measured.toReversed())
+      measures.push(await measure(subject, turn));
+  }
+  return measured.map(({ measures }) => measures);
+}
+
+/** Measures contenders by turns. While one has its turn the others are halted. */
 export async function inTurns<Measure>(
   servers: readonly Server[],
   turns: number,
   measure: (server: Server, turn: number) => Promise<Measure>,
 ): Promise<readonly (readonly Measure[])[]> {
-  const measured = servers.map((): Measure[] => []);
   for (const server of servers) server.pause();
-  for (let turn = 0; turn < turns; turn += 1) {
-    const order = servers.map((_, index) => index);
-    if (turn % 2 === 1) order.reverse();
-    for (const index of order) {
-      const server = servers[index] as Server;
-      server.resume();
-      measured[index]?.push(await measure(server, turn));
-      server.pause();
-    }
-  }
+  const measured = await byTurns(servers, turns, async (server, turn) => {
+    server.resume();
+    const one = await measure(server, turn);
+    server.pause();
+    return one;
+  });
   for (const server of servers) server.resume();
   return measured;
 }

@@ -1,7 +1,8 @@
 import { TIDEMARK } from '../contenders/contenders.ts';
 import { loadAll } from '../harness/load.ts';
 import { serve } from '../harness/server.ts';
-import type { LoadResult, RequestTemplate } from '../load/load-protocol.ts';
+import { byTurns } from '../harness/turns.ts';
+import type { RequestTemplate } from '../load/load-protocol.ts';
 import { compare } from './compare.ts';
 import type { Workload } from './finding.ts';
 import type { Plan } from './plan.ts';
@@ -42,12 +43,7 @@ export const causalAfterWrite: Workload<Plan> = {
           firstNumber: number,
         });
       };
-      const causal: LoadResult[] = [];
-      const plain: LoadResult[] = [];
-      for (let at = 0; at < plan.turns; at += 1) {
-        const both = [async () => causal.push(await turn(true)), async () => plain.push(await turn(false))];
-        for (const measure of at % 2 === 0 ? both : both.toReversed()) await measure();
-      }
+      const [causal, plain] = await byTurns([true, false], plan.turns, turn);
       const about = {
         what: 'causal read right after the write, queues off, p50',
         against: 'a plain read',

@@ -1,8 +1,8 @@
 import { bundleBytes } from '../../scripts/bundle-size.ts';
-import type { Contender } from '../contenders/contender.ts';
 import { CRUD, TIDEMARK } from '../contenders/contenders.ts';
 import { isolates } from '../harness/isolates.ts';
 import { exactly } from '../harness/statistics.ts';
+import { byTurns } from '../harness/turns.ts';
 import { compare } from './compare.ts';
 import type { Finding, Workload } from './finding.ts';
 import type { Plan } from './plan.ts';
@@ -36,13 +36,11 @@ async function startUp(plan: Plan): Promise<Finding> {
   const contenders = [TIDEMARK, CRUD] as const;
   const started = await isolates(contenders, plan.isolates + 1);
   try {
-    const taken = new Map<Contender, number[]>(contenders.map((contender) => [contender, []]));
-    for (let turn = 0; turn <= plan.isolates; turn += 1) {
-      for (const contender of turn % 2 === 0 ? contenders : contenders.toReversed())
-        taken.get(contender)?.push(await firstAnswer(await started.urlOf(contender, turn)));
-    }
+    const taken = await byTurns(contenders, plan.isolates + 1, async (contender, turn) =>
+      firstAnswer(await started.urlOf(contender, turn)),
+    );
     // In the first turn the machine has seen neither.
-    const [ours, theirs] = contenders.map((contender) => taken.get(contender)?.slice(1));
+    const [ours, theirs] = taken.map((times) => times.slice(1));
     return compare(
       { what: 'loading the Worker and a first answer, p50', against: 'CRUD', unit: 'ms' },
       ours,

@@ -4,7 +4,7 @@ import { freePort } from '../harness/free-port.ts';
 import { loadAll } from '../harness/load.ts';
 import { type Memory, type Server, serve } from '../harness/server.ts';
 import { storedObjects } from '../harness/stored-objects.ts';
-import { inTurns } from '../harness/turns.ts';
+import { byTurns, inTurns } from '../harness/turns.ts';
 import { bareInsert } from './bare-insert.ts';
 import { compare } from './compare.ts';
 import type { Finding, Workload } from './finding.ts';
@@ -95,17 +95,11 @@ async function overLength(plan: Plan, server: Server): Promise<Finding> {
     objects.lengthen(new Map(ids.map((id, n) => [`product-${id}`, n % 2 === 0 ? short : long])));
   });
 
-  const ofShort: Memory[] = [];
-  const ofLong: Memory[] = [];
-  for (let turn = 0; turn <= plan.turns; turn += 1) {
+  const [ofShort = [], ofLong = []] = await byTurns([0, 1], plan.turns + 1, (odd, turn) => {
     const inTurn = ids.slice(turn * 2 * logs, (turn + 1) * 2 * logs);
-    const wake = async (into: Memory[], odd: number) => {
-      const some = inTurn.filter((_, n) => n % 2 === odd);
-      into.push(await perObject(server, logs, async () => void (await changeAll(some))));
-    };
-    const both = [() => wake(ofShort, 0), () => wake(ofLong, 1)];
-    for (const measure of turn % 2 === 0 ? both : both.toReversed()) await measure();
-  }
+    const some = inTurn.filter((_, n) => n % 2 === odd);
+    return perObject(server, logs, async () => void (await changeAll(some)));
+  });
   const { version } = await changePrice(server, ids.at(-1) as string);
   if (version !== long + 2) throw new Error(`a log of ${long} events, changed once, went on at ${version}`);
   return compare(

@@ -2,6 +2,7 @@ import { TIDEMARK } from '../contenders/contenders.ts';
 import { loadAll } from '../harness/load.ts';
 import { warmUp } from '../harness/plateau.ts';
 import { serve } from '../harness/server.ts';
+import { byTurns } from '../harness/turns.ts';
 import type { Choice, LoadResult } from '../load/load-protocol.ts';
 import { compare } from './compare.ts';
 import type { Workload } from './finding.ts';
@@ -25,15 +26,11 @@ export const popularity: Workload<Plan> = {
         number += 100_000;
         return loadAll({ ...job, firstNumber: number, pace: { type: 'closed', count: plan.commands } });
       };
-      const zipf: LoadResult[] = [];
-      const even: LoadResult[] = [];
-      for (let at = 0; at < plan.turns; at += 1) {
-        const both = [
-          async () => zipf.push(await turn({ law: 'zipf', seed: at, exponent: 1 })),
-          async () => even.push(await turn({ law: 'even', seed: at })),
-        ];
-        for (const measure of at % 2 === 0 ? both : both.toReversed()) await measure();
-      }
+      const choices: readonly ((seed: number) => Choice)[] = [
+        (seed) => ({ law: 'zipf', seed, exponent: 1 }),
+        (seed) => ({ law: 'even', seed }),
+      ];
+      const [zipf, even] = await byTurns(choices, plan.turns, (choiceOf, at) => turn(choiceOf(at)));
       const what = `aggregates chosen by Zipf's law over ${plan.aggregates}`;
       return [
         compare(

@@ -3,7 +3,7 @@ import { loadAll } from '../harness/load.ts';
 import { warmUp } from '../harness/plateau.ts';
 import { type Server, serve } from '../harness/server.ts';
 import { medianOf, perTurn } from '../harness/statistics.ts';
-import { inTurns } from '../harness/turns.ts';
+import { byTurns, inTurns } from '../harness/turns.ts';
 import type { LoadResult, RequestTemplate } from '../load/load-protocol.ts';
 import { seedCrud, seedReadModels } from '../seed/read-models.ts';
 import { idOf } from '../seed/season.ts';
@@ -111,15 +111,9 @@ async function withToken(plan: Plan, server: Server, ids: readonly string[]): Pr
     ids.map(async (id) => (await fetch(`${server.url}/orders/${id}`)).headers.get('x-causal-token') ?? ''),
   );
   const causal = { ...ONE, headers: { 'x-causal-token': '{{token}}' } };
-  const ours: LoadResult[] = [];
-  const theirs: LoadResult[] = [];
-  for (let at = 0; at < plan.turns; at += 1) {
-    const both = [
-      async () => ours.push(await turn(plan, server, causal, ids, tokens)),
-      async () => theirs.push(await turn(plan, server, ONE, ids)),
-    ];
-    for (const measure of at % 2 === 0 ? both : both.toReversed()) await measure();
-  }
+  const [ours, theirs] = await byTurns([causal, ONE], plan.turns, (request) =>
+    turn(plan, server, request, ids, tokens),
+  );
   const about = {
     what: 'causal read, caught up, p50',
     against: 'the same without a token',

@@ -4,6 +4,7 @@ import { loadAll } from '../harness/load.ts';
 import { warmUp } from '../harness/plateau.ts';
 import { rebuilt } from '../harness/rebuilt.ts';
 import { type Server, serve } from '../harness/server.ts';
+import { byTurns } from '../harness/turns.ts';
 import type { LoadJob, LoadResult } from '../load/load-protocol.ts';
 import { seedOrderPage } from '../seed/read-models.ts';
 import { idOf } from '../seed/season.ts';
@@ -96,12 +97,7 @@ async function underTraffic(
     while (!over.aborted) await rebuilt(server, 'order-lookup');
   }
 
-  const idle: Traffic[] = [];
-  const rebuilding: Traffic[] = [];
-  for (let at = 0; at < plan.turns; at += 1) {
-    const both = [async () => rebuilding.push(await whileRebuilding()), async () => idle.push(await traffic())];
-    for (const measure of at % 2 === 0 ? both : both.toReversed()) await measure();
-  }
+  const [rebuilding, idle] = await byTurns([whileRebuilding, traffic], plan.turns, (measure) => measure());
   const about = { against: 'the same without a rebuild', unit: 'ms' };
   const percent = Math.round(SHARE * 100);
   const note = `open loop, reads and commands at ${percent} % of saturation each, one rebuild after the other`;
