@@ -13,15 +13,19 @@ import { CEILINGS, CRUD, EMMETT, TIDEMARK } from './contenders/contenders.ts';
 import { CORES } from './harness/cores.ts';
 import { versions } from './versions.ts';
 import { toTable } from './table.ts';
+import { bill } from './workloads/bill.ts';
 import { causalAfterWrite } from './workloads/causal-after-write.ts';
+import { ceilings } from './workloads/ceilings.ts';
 import { cold } from './workloads/cold.ts';
 import { commands } from './workloads/commands.ts';
 import { drain } from './workloads/drain.ts';
 import { emmett } from './workloads/emmett.ts';
-import { type Finding, isMet } from './workloads/finding.ts';
-import { FULL, QUICK } from './workloads/plan.ts';
+import { type Finding, type Workload, isMet } from './workloads/finding.ts';
+import { FULL, type Plan, QUICK } from './workloads/plan.ts';
 import { footprint } from './workloads/footprint.ts';
 import { memory } from './workloads/memory.ts';
+import { mix } from './workloads/mix.ts';
+import { orders } from './workloads/orders.ts';
 import { popularity } from './workloads/popularity.ts';
 import { reads } from './workloads/reads.ts';
 import { rebuild } from './workloads/rebuild.ts';
@@ -30,9 +34,12 @@ import { singleObjects } from './workloads/single-objects.ts';
 
 const WORKLOADS = [
   commands,
+  orders,
   emmett,
   singleObjects,
+  ceilings,
   reads,
+  mix,
   causalAfterWrite,
   drain,
   cold,
@@ -41,6 +48,7 @@ const WORKLOADS = [
   rebuildTraffic,
   footprint,
   memory,
+  bill,
 ];
 
 const { values } = parseArgs({
@@ -59,28 +67,35 @@ if (unknown.length > 0) {
 const chosen = WORKLOADS.filter(({ name, isLong }) => (only ? only.includes(name) : !(values.quick && isLong)));
 
 const startedAt = new Date();
-for (const contender of [TIDEMARK, CRUD, CEILINGS]) build(contender);
-if (chosen.includes(emmett)) build(EMMETT);
+await build(TIDEMARK, CRUD, CEILINGS, ...(chosen.includes(emmett) ? [EMMETT] : []));
 
 const folder = join(import.meta.dirname, 'results');
 mkdirSync(folder, { recursive: true });
 const name = `${startedAt.toISOString().slice(0, 19).replaceAll(':', '-')}${values.quick ? '-quick' : ''}.json`;
-const findings: Finding[] = [];
+const measured = new Map<Workload<Plan>, readonly Finding[]>();
 const seconds: Record<string, number> = {};
-for (const workload of chosen) {
+
+async function measure(workload: Workload<Plan>): Promise<void> {
   const from = performance.now();
   console.error(`${workload.name} …`);
-  findings.push(...(await workload.run(plan)));
+  measured.set(workload, await workload.run(plan));
   seconds[workload.name] = (performance.now() - from) / 1_000;
   console.error(`${workload.name}: ${Math.round(seconds[workload.name] ?? 0)} s`);
   // After each of them: what breaks off after half an hour has half an hour's results.
-  const result = { startedAt, plan, cores: CORES ?? 'not bound', versions: versions(), seconds, findings };
+  const result = { startedAt, plan, cores: CORES ?? 'not bound', versions: versions(), seconds, findings: findings() };
   writeFileSync(join(folder, name), `${JSON.stringify(result, undefined, 2)}\n`);
 }
 
-console.log(`\n${toTable(findings)}\n`);
-const missed = findings.filter((finding) => isMet(finding) === false);
+const findings = () => WORKLOADS.flatMap((workload) => measured.get(workload) ?? []);
+
+const counting = chosen.filter(({ isCounted }) => isCounted).map(measure);
+// From the last, so that counting has come to its waits before throughput and latency of commands are measured.
+for (const workload of chosen.filter(({ isCounted }) => !isCounted).toReversed()) await measure(workload);
+await Promise.all(counting);
+
+console.log(`\n${toTable(findings())}\n`);
+const missed = findings().filter((finding) => isMet(finding) === false);
 console.log(
-  `${missed.length} of ${findings.filter(({ target }) => target).length} targets missed. Written to bench/results/${name}.`,
+  `${missed.length} of ${findings().filter(({ target }) => target).length} targets missed. Written to bench/results/${name}.`,
 );
 process.exit(0);

@@ -8,6 +8,7 @@ import { build } from './contenders/build.ts';
 import { CRUD } from './contenders/contenders.ts';
 import { selectOrders, whereOrders } from './contenders/crud/order-routes.ts';
 import { frontPage, ordersByDay } from './contenders/crud/report-routes.ts';
+import { matching } from './contenders/crud/search-route.ts';
 import { type Written, textOf } from './contenders/crud/statement.ts';
 import { serve } from './harness/server.ts';
 import { seedCrud } from './seed/read-models.ts';
@@ -18,11 +19,12 @@ const QUERIES: readonly (readonly [string, Written])[] = [
   ['list of 20 orders', selectOrders(whereOrders({}, undefined, 21))],
   ["a customer's orders", selectOrders(whereOrders({ customerId: 'c-1' }, undefined, 21))],
   ['orders of a status', selectOrders(whereOrders({ status: 'placed' }, undefined, 21))],
+  ['search', matching('"ada"* AND "table"*', 0, 21)],
   ['analytics by day', ordersByDay(undefined, undefined)],
   ...frontPage('2026-11-01').map((statement, index) => [`dashboard, part ${index + 1}`, statement] as const),
 ];
 
-build(CRUD);
+await build(CRUD);
 const server = await serve(CRUD);
 await seedCrud(server, 1_000);
 for (const [name, query] of QUERIES) {

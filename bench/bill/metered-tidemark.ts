@@ -13,12 +13,12 @@ const { handler, Aggregate: Plain, Rebuild } = tidemark(domain, meter.platform()
 export class Aggregate extends Plain {
   constructor(ctx: DurableObjectState, env: Env) {
     // Before anything else gets hold of the storage.
-    meter.object(ctx.storage);
+    meter.object(ctx.storage, ctx.id.toString());
     super(ctx, env);
   }
 
   override async alarm(): Promise<void> {
-    meter.add({ alarmRuns: 1 });
+    meter.alarmRun(this.ctx.id.toString());
     await super.alarm();
   }
 }
@@ -27,7 +27,8 @@ export { Rebuild };
 
 export default {
   async fetch(request: Request<unknown, IncomingRequestCfProperties>, env, ctx) {
-    if (new URL(request.url).pathname === '/operations-so-far') return Response.json(meter.take());
+    if (new URL(request.url).pathname === '/operations-so-far')
+      return Response.json({ ...meter.take(), isAnythingDue: meter.isAnythingDue() });
     meter.add({ workerRequests: 1 });
     return handler.fetch?.(request, env, ctx) ?? new Response(null, { status: 500 });
   },

@@ -19,6 +19,8 @@ export interface Api {
 
 const TIMES = 20;
 const HOT = 10;
+const CLIENTS = 64;
+const BUSY = 1_000;
 
 const product = (n: number) => ({
   name: `Tide table ${n}`,
@@ -27,7 +29,9 @@ const product = (n: number) => ({
   sku: `BILL-${n}`,
 });
 const idOf = (n: number) => productIdOf(`BILL-${n}`);
-const price = (n: number) => ({ price: { amount: 1_000 + n, currency: 'EUR' }, reason: 'Spring sale' });
+let lastAmount = 1_000;
+/** One that nothing has had before. */
+const newPrice = () => ({ price: { amount: (lastAmount += 1), currency: 'EUR' }, reason: 'Spring sale' });
 const order = (n: number) => ({
   customerId: `c-${n}`,
   customerName: 'Ada Lovelace',
@@ -36,8 +40,13 @@ const order = (n: number) => ({
   items: [0, 1, 2].map((line) => ({ sku: `BILL-${line}`, quantity: 1 + line })),
 });
 
+const created = new WeakMap<Api, number>();
+
+/** Has so many products there, whatever scenario may have been before. */
 const products = (count: number) => async (api: Api) => {
-  for (let n = 0; n < count; n += 1) await api.post('/products', product(n));
+  const before = created.get(api) ?? 0;
+  for (let n = before; n < count; n += 1) await api.post('/products', product(n));
+  created.set(api, Math.max(before, count));
 };
 
 async function place(api: Api, n: number): Promise<string> {
@@ -60,24 +69,44 @@ async function placed(api: Api): Promise<void> {
 
 const anOrder = (api: Api, n: number) => `/orders/${orderIds.get(api)?.[n]}`;
 
-/** Commands that each have a stream to themselves, commands that come ten at once for one stream, and queries. */
-export const SCENARIOS: readonly Scenario[] = [
-  { name: 'create a product', times: TIMES, act: each((api, n) => api.post('/products', product(n))) },
+/** Price changes of products that have been quiet for a while, so many of each at once. */
+const priceChanges = (name: string, atOnce: number): Scenario => ({
+  name,
+  times: TIMES * atOnce,
+  before: products(TIMES),
+  act: each((api, n) =>
+    Promise.all(Array.from({ length: atOnce }, () => api.post(`/products/${idOf(n)}/price`, newPrice()))),
+  ),
+});
+
+/** Of which the targets are with idempotency keys as well. */
+export const HOT_PRICE_CHANGE = priceChanges('price change, hot', HOT);
+
+/** Commands that the targets are about: of streams that are quiet otherwise, and many at once for one stream. */
+export const WITH_TARGETS: readonly Scenario[] = [
+  priceChanges('price change, sparse', 1),
+  HOT_PRICE_CHANGE,
   {
-    name: 'price change, sparse',
-    times: TIMES,
-    before: products(TIMES),
-    act: each((api, n) => api.post(`/products/${idOf(n)}/price`, price(n))),
-  },
-  {
-    name: 'price change, hot',
-    times: TIMES * HOT,
-    before: products(TIMES),
-    act: each((api, n) =>
-      Promise.all(Array.from({ length: HOT }, (_, m) => api.post(`/products/${idOf(n)}/price`, price(m)))),
-    ),
+    name: 'price change, busy',
+    times: BUSY,
+    before: products(1),
+    async act(api) {
+      let left = BUSY;
+      const client = async () => {
+        while (left > 0) {
+          left -= 1;
+          await api.post(`/products/${idOf(0)}/price`, newPrice());
+        }
+      };
+      await Promise.all(Array.from({ length: CLIENTS }, client));
+    },
   },
   { name: 'order of 3 lines, sparse', times: TIMES, before: products(3), act: each(place) },
+];
+
+export const COMMANDS: readonly Scenario[] = [
+  { name: 'create a product', times: TIMES, act: each((api, n) => api.post('/products', product(n))) },
+  ...WITH_TARGETS,
   {
     name: 'shipment, sparse',
     times: TIMES,

@@ -1,14 +1,19 @@
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 import type { Contender } from './contender.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const WRANGLER = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
 
-/** Bundles a Worker as a deployment would; `main` instead of the configuration's own, if it is given. */
-export function build({ configPath, bundle, main }: Contender): void {
-  execFileSync(
+/** Bundles Workers as a deployment would, each from its entry file if it names one, else from its configuration's. */
+export async function build(...contenders: readonly Contender[]): Promise<void> {
+  await Promise.all(contenders.map(buildOne));
+}
+
+async function buildOne({ configPath, bundle, main }: Contender): Promise<void> {
+  await promisify(execFile)(
     process.execPath,
     [
       WRANGLER,
@@ -21,10 +26,6 @@ export function build({ configPath, bundle, main }: Contender): void {
       '--outdir',
       bundle,
     ],
-    {
-      cwd: ROOT,
-      stdio: ['ignore', 'ignore', 'inherit'],
-      env: { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false' },
-    },
+    { cwd: ROOT, env: { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false' } },
   );
 }

@@ -7,7 +7,7 @@ import { build as histogram } from 'hdr-histogram-js';
 import { Client } from 'undici';
 
 import { chooser, seededRandom } from './choice.ts';
-import type { LoadJob, LoadResult, RequestTemplate } from './load-protocol.ts';
+import type { LoadJob, LoadResult } from './load-protocol.ts';
 
 const TIMEOUT_MS = 60_000;
 
@@ -43,6 +43,7 @@ async function run({
   connections,
   pace,
   request,
+  aside,
   ids = [''],
   tokens = [],
   choice = { law: 'in-turn' },
@@ -65,7 +66,8 @@ async function run({
   let lastAnswerAt = 0;
 
   /** Sends one request, or one and what follows it. Returns when it (the last) began. */
-  async function exchange(client: Client, template: RequestTemplate): Promise<number> {
+  async function exchange(client: Client): Promise<number> {
+    const template = aside && number % aside.every === 0 ? aside.request : request;
     const chosen = choose();
     const id = ids[chosen] ?? '';
     const token = tokens[chosen] ?? '';
@@ -115,7 +117,7 @@ async function run({
       clients.map(async (client) => {
         while (left > 0 && performance.now() < until) {
           left -= 1;
-          record(await exchange(client, request));
+          record(await exchange(client));
         }
       }),
     );
@@ -128,7 +130,7 @@ async function run({
     /** Takes the oldest request that is due, for as long as there is one; timed from when it should have started. */
     async function work(client: Client): Promise<void> {
       for (let due = waiting.shift(); due !== undefined; due = waiting.shift()) {
-        const began = await exchange(client, request);
+        const began = await exchange(client);
         record(request.followUp ? began : due);
       }
       idle.push(client);

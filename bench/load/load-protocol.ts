@@ -41,6 +41,8 @@ export interface LoadJob {
   readonly connections: number;
   readonly pace: Pace;
   readonly request: RequestTemplate;
+  /** Each `every`-th request is this one instead. */
+  readonly aside?: { readonly every: number; readonly request: RequestTemplate };
   /** Default: none, so `{{id}}` must not be used. */
   readonly ids?: readonly string[];
   /** A causal token for each of the ids. */

@@ -1,4 +1,5 @@
 import type { StoredEvent } from '../../src/eventsourcing/event.ts';
+import { idOf } from '../../src/eventsourcing/stream.ts';
 import { foldStream, sumIncrements } from '../../src/eventsourcing/read/fold.ts';
 import type { Projection } from '../../src/eventsourcing/read/projection.ts';
 import { type Row, type TableShape, shapeOf } from '../../src/eventsourcing/read/slot-tables.ts';
@@ -6,6 +7,7 @@ import { dashboard } from '../../src/orders/dashboard.ts';
 import { orderAnalytics } from '../../src/orders/order-analytics.ts';
 import { orderLookup } from '../../src/orders/order-lookup.ts';
 import { orderSearch } from '../../src/orders/order-search.ts';
+import { toIndexText } from '../../src/orders/search-text.ts';
 import type { Server } from '../harness/server.ts';
 import { type SqlRow, bulkInsert, chunksOf } from './bulk-insert.ts';
 import { PRODUCTS, placedOrders } from './season.ts';
@@ -115,11 +117,13 @@ export async function seedCrud(server: Server, orders: number): Promise<void> {
   );
   const rows: SqlRow[] = [];
   const lines: SqlRow[] = [];
+  const texts: SqlRow[] = [];
   const lookup = shapeOf(orderLookup.row?.tables.a ?? raise());
   for (const event of placedOrders(orders)) {
     const { after = {} } = foldStream(orderLookup, event.stream, undefined, [event]);
     const { items: _items, ...row } = toSql(lookup, after);
     rows.push(row);
+    texts.push(textOf(event));
     const placed = event.data['lines'] as readonly {
       productId: string;
       quantity: number;
@@ -138,8 +142,21 @@ export async function seedCrud(server: Server, orders: number): Promise<void> {
   }
   await bulkInsert(server, 'CRUD_DB', 'customer_order', rows);
   await bulkInsert(server, 'CRUD_DB', 'order_line', lines);
+  await bulkInsert(server, 'CRUD_DB', 'order_text', texts);
   // As D1 advises after indexes were filled: https://developers.cloudflare.com/d1/best-practices/use-indexes/
   await server.batch('CRUD_DB', [{ sql: 'PRAGMA optimize' }]);
+}
+
+/** The words of an order, as Tidemark indexes them. */
+function textOf({ stream, data }: StoredEvent): SqlRow {
+  const lines = data['lines'] as readonly { readonly name: string; readonly sku: string }[];
+  return {
+    order_id: idOf(stream),
+    customer: toIndexText(data['customerName'] as string),
+    items: toIndexText(lines.map(({ name }) => name).join('\n')),
+    skus: toIndexText(lines.map(({ sku }) => sku).join('\n')),
+    tracking: '',
+  };
 }
 
 function raise(): never {

@@ -6,7 +6,7 @@ import type { RequestTemplate } from '../load/load-protocol.ts';
 import { compare } from './compare.ts';
 import type { Workload } from './finding.ts';
 import type { Plan } from './plan.ts';
-import { CHANGE_PRICE, createProducts } from './products.ts';
+import { CHANGE_PRICE, createProducts } from './shop-requests.ts';
 
 const CONNECTIONS = 4;
 

@@ -11,7 +11,7 @@ import { storedObjects } from '../harness/stored-objects.ts';
 import { compare } from './compare.ts';
 import type { Finding, Workload } from './finding.ts';
 import type { Plan } from './plan.ts';
-import { CHANGE_PRICE, changePrice, createProducts } from './products.ts';
+import { CHANGE_PRICE, changePrice, createProducts } from './shop-requests.ts';
 
 const CONNECTIONS = 32;
 

@@ -7,8 +7,8 @@ import type { RequestTemplate } from '../load/load-protocol.ts';
 import { compare } from './compare.ts';
 import type { Finding, Workload } from './finding.ts';
 import type { Plan } from './plan.ts';
-import { CHANGE_PRICE, CHANGE_PRICE_ONCE } from './products.ts';
-import { type Shop, type Turn, changePrices, openShop } from './warm-products.ts';
+import { CHANGE_PRICE, CHANGE_PRICE_ONCE } from './shop-requests.ts';
+import { type Shop, type Turn, changePrices, openShop } from './warm-shop.ts';
 
 const OPEN_CONNECTIONS = 128;
 
@@ -84,13 +84,13 @@ async function openLoop(
   for (const share of plan.shares) {
     const [ours, theirs] = await inTurns(servers, plan.turns, async (server) => {
       const shop = shops.get(server) as Shop;
-      const job = { url: server.url, connections: OPEN_CONNECTIONS, request: CHANGE_PRICE, ids: shop.ids };
+      const job = { url: server.url, connections: OPEN_CONNECTIONS, request: CHANGE_PRICE, ids: shop.productIds };
       const pace = (durationMs: number) => ({ type: 'open', ratePerS: share * saturation, durationMs }) as const;
       // So that what is measured is the middle of a long day: the projections are at work as well.
-      const before = await loadAll({ ...job, firstNumber: shop.events, pace: pace(plan.openMs / 2) });
-      shop.events += before.count;
-      const result = await loadAll({ ...job, firstNumber: shop.events, pace: pace(plan.openMs) });
-      shop.events += result.count;
+      const before = await loadAll({ ...job, firstNumber: shop.events.product, pace: pace(plan.openMs / 2) });
+      shop.events.product += before.count;
+      const result = await loadAll({ ...job, firstNumber: shop.events.product, pace: pace(plan.openMs) });
+      shop.events.product += result.count;
       return result;
     });
     const percent = Math.round(share * 100);

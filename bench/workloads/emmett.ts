@@ -5,8 +5,8 @@ import { versionOfBenchPackage } from '../versions.ts';
 import { compare } from './compare.ts';
 import type { Workload } from './finding.ts';
 import type { Plan } from './plan.ts';
-import { CHANGE_PRICE } from './products.ts';
-import { type Shop, changePrices, openShop } from './warm-products.ts';
+import { CHANGE_PRICE } from './shop-requests.ts';
+import { type Shop, changePrices, openShop } from './warm-shop.ts';
 
 /** Prices of a hundred warm products change, against another event store that runs on Workers. */
 export const emmett: Workload<Plan> = {

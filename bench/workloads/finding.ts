@@ -27,5 +27,7 @@ export interface Workload<Plan> {
   readonly name: string;
   /** `--quick` leaves it out, unless it is asked for by name. */
   readonly isLong?: true;
+  /** It counts, and mostly waits: it can run beside others. */
+  readonly isCounted?: true;
   readonly run: (plan: Plan) => Promise<readonly Finding[]>;
 }

@@ -9,7 +9,7 @@ import { bareInsert } from './bare-insert.ts';
 import { compare } from './compare.ts';
 import type { Finding, Workload } from './finding.ts';
 import type { Plan } from './plan.ts';
-import { CHANGE_PRICE, CREATE_PRODUCT, changePrice } from './products.ts';
+import { CHANGE_PRICE, CREATE_PRODUCT, changePrice } from './shop-requests.ts';
 
 const CONNECTIONS = 16;
 const KIB = 1_024;

@@ -4,6 +4,8 @@ export interface Plan {
   readonly turns: number;
   /** Commands in one turn. */
   readonly commands: number;
+  /** Orders placed in one turn. */
+  readonly placed: number;
   /** How long one turn of reads lasts, in ms. */
   readonly readMs: number;
   /** At which shares of CRUD's saturation latency is measured. */
@@ -12,7 +14,7 @@ export interface Plan {
   readonly openMs: number;
   /** Numbers of orders that read models are measured at. */
   readonly orders: readonly number[];
-  /** Whether reads that do not grow with the orders are measured at each of these as well, to show that they do not. */
+  /** Whether all reads are measured at each of these: those without a target, and those that do not grow with the orders, as well. */
   readonly readsAllAtEverySize: boolean;
   /** How many aggregates the choice by Zipf's law is among. */
   readonly aggregates: number;
@@ -38,6 +40,7 @@ export interface Plan {
 export const FULL: Plan = {
   turns: 5,
   commands: 2_000,
+  placed: 1_000,
   readMs: 1_500,
   shares: [0.3, 0.5, 0.7],
   openMs: 5_000,
@@ -57,7 +60,8 @@ export const FULL: Plan = {
 /** The same in under five minutes, at smaller sizes: for an impression, not for a claim. */
 export const QUICK: Plan = {
   turns: 3,
-  commands: 600,
+  commands: 400,
+  placed: 200,
   readMs: 300,
   shares: [0.7],
   openMs: 1_200,
@@ -70,6 +74,6 @@ export const QUICK: Plan = {
   restarts: 4,
   objects: 10,
   isolates: 4,
-  rebuilt: [5_000],
-  warmUpPieces: 2,
+  rebuilt: [4_000],
+  warmUpPieces: 1,
 };

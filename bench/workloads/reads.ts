@@ -20,7 +20,9 @@ const ONE = get('/orders/{{id}}');
 interface Read {
   readonly what: string;
   readonly request: RequestTemplate;
-  readonly target: Target;
+  /** What stands for `{{id}}`. Default: ids of orders. */
+  readonly ids?: readonly string[];
+  readonly target?: Target;
   /** Whether the target is meant for the largest number of orders. */
   readonly growsWithOrders: boolean;
 }
@@ -28,6 +30,12 @@ interface Read {
 const READS: readonly Read[] = [
   { what: 'read one order', request: ONE, target: { atLeast: 1 }, growsWithOrders: false },
   { what: 'list of 20 orders', request: get('/orders?limit=20'), target: { atLeast: 1.5 }, growsWithOrders: false },
+  {
+    what: 'search for a customer, 20 hits',
+    request: get('/orders/search?q=lovelace%20{{id}}&limit=20'),
+    ids: Array.from({ length: 100 }, (_, number) => String(number)),
+    growsWithOrders: false,
+  },
   { what: 'dashboard', request: get('/dashboard'), target: { atLeast: 50 }, growsWithOrders: true },
   {
     what: 'analytics by day',
@@ -52,15 +60,15 @@ export const reads: Workload<Plan> = {
         await seedCrud(servers[1], orders);
         const ids = Array.from({ length: 200 }, (_, index) => idOf(Math.floor((index * orders) / 200)));
         for (const read of READS) {
-          if (!read.growsWithOrders && !plan.readsAllAtEverySize && orders !== most) continue;
+          if (!plan.readsAllAtEverySize && (!read.target || (!read.growsWithOrders && orders !== most))) continue;
           const [ours = [], theirs = []] = await inTurns(servers, plan.turns, (server) =>
-            turn(plan, server, read.request, ids),
+            turn(plan, server, read.request, read.ids ?? ids),
           );
           const about = {
             what: `${read.what}, of ${orders} orders`,
             against: 'CRUD',
             unit: '/s',
-            ...(orders === most && { target: read.target }),
+            ...(orders === most && read.target && { target: read.target }),
           };
           findings.push(compare(about, ours, theirs, ({ perSecond }) => perSecond));
           rates.set(read.what, [...(rates.get(read.what) ?? []), [...ours]]);

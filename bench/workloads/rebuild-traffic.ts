@@ -11,7 +11,7 @@ import { idOf } from '../seed/season.ts';
 import { compare } from './compare.ts';
 import type { Finding, Workload } from './finding.ts';
 import type { Plan } from './plan.ts';
-import { CHANGE_PRICE, createProducts } from './products.ts';
+import { CHANGE_PRICE, createProducts } from './shop-requests.ts';
 
 const PRODUCTS = 100;
 /** Of what the server can do without a rebuild; reads and commands take as much each. */

@@ -17,7 +17,10 @@ const MAX_RANGES = 20;
  * Where a hit has what was asked for: each text once, and of many those first that show a term which none before them does. Ranges rather
  * than markup, so that whoever shows them decides how, and nothing a customer is called can become markup.
  */
-export function highlightsOf(row: OrderRow, terms: readonly Term[]): readonly Highlight[] {
+export function highlightsOf(
+  row: Pick<OrderRow, 'customerName' | 'items' | 'tracking'>,
+  terms: readonly Term[],
+): readonly Highlight[] {
   const texts = [
     { field: 'customerName' as const, text: row.customerName },
     ...row.items.flatMap(({ name, sku }) => [

@@ -11,6 +11,8 @@ export function operationsMeter() {
   let all: Operations = { ...NOTHING };
   let byGroup: Record<string, Operations> = {};
   let cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
+  const alarms = new Set<string>();
+  let messagesUnderWay = 0;
 
   function add(more: Partial<Operations>, group?: string): void {
     const counts = group === undefined ? [all] : [all, (byGroup[group] ??= { ...NOTHING })];
@@ -33,8 +35,15 @@ export function operationsMeter() {
       byGroup = {};
       return taken;
     },
+    /** Whether something is still to come: an alarm that is set, or a message that was sent. */
+    isAnythingDue: () => alarms.size > 0 || messagesUnderWay > 0,
+    /** Counts the run of an object's alarm, which is not set any more. */
+    alarmRun(object: string): void {
+      alarms.delete(object);
+      add({ alarmRuns: 1 });
+    },
     /** Counts the rows of an object's storage, and an alarm that is set or deleted as one written. */
-    object(storage: DurableObjectStorage): void {
+    object(storage: DurableObjectStorage, object: string): void {
       const { sql } = storage;
       const exec = sql.exec.bind(sql);
       Object.defineProperty(sql, 'exec', {
@@ -49,6 +58,8 @@ export function operationsMeter() {
         Object.defineProperty(storage, name, {
           value: (...args: unknown[]) => {
             add({ objectRowsWritten: 1 });
+            if (name === 'setAlarm') alarms.add(object);
+            else alarms.delete(object);
             return real(...args);
           },
         });
@@ -58,6 +69,7 @@ export function operationsMeter() {
     received(messages: readonly Message[], group: string | undefined): void {
       const chunks = messages.reduce((sum, { body }) => sum + chunksOf(body), 0);
       add({ workerRequests: 1, queueOperations: 2 * chunks }, group);
+      messagesUnderWay -= messages.length;
     },
     database: (real: D1Database, group?: string) =>
       metered(real, ({ meta }) => {
@@ -83,6 +95,7 @@ export function operationsMeter() {
         },
         async send(env, group, message, options) {
           add({ queueMessages: 1, queueOperations: chunksOf(message) }, group.name);
+          messagesUnderWay += 1;
           await cloudflare.send(env, group, message, options);
         },
         database: (env, group) => {

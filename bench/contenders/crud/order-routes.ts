@@ -10,6 +10,7 @@ import { Problem } from '../../../src/http/problem.ts';
 import { etagOf, expectedVersion, isNotModified } from '../../../src/http/request-headers.ts';
 import type { Operation, Route } from '../../../src/http/route.ts';
 import type { OrderStatus } from '../../../src/orders/order.ts';
+import type { Item } from '../../../src/orders/order-row.ts';
 import { orderRoutes } from '../../../src/orders/routes.ts';
 import { productIdOf } from '../../../src/products/product.ts';
 import { bodySchema, databaseOf, notFound, sameRoute, writePromises, written } from './crud-route.ts';
@@ -103,16 +104,19 @@ async function ship(c: Context<AppEnv>, operation: Operation): Promise<Response>
   throw new Problem('wrong-state', `The order is ${current.status}.`, { currentStatus: current.status });
 }
 
-interface OrderRow {
+/** An order with its lines joined. */
+export interface OrderRow {
   readonly orderId: string;
+  readonly customerName: string;
   readonly currency: string;
   readonly total: number;
   readonly items: string;
+  readonly tracking: string | null;
   readonly placedAt: string;
   readonly version: number;
 }
 
-interface JoinedLine {
+interface JoinedLine extends Omit<Item, 'unitPrice'> {
   readonly unitAmount: number;
 }
 
@@ -128,7 +132,8 @@ export function selectOrders(where: SQL): SQL {
     FROM customer_order AS o ${where}`;
 }
 
-function view({ items, total, currency, ...row }: OrderRow): object {
+/** As it is answered. */
+export function toView({ items, total, currency, ...row }: OrderRow) {
   const lines = (JSON.parse(items) as JoinedLine[]).map(({ unitAmount, ...line }) => ({
     ...line,
     unitPrice: { amount: unitAmount, currency },
@@ -142,7 +147,7 @@ async function read(c: Context<AppEnv>, operation: Operation): Promise<Response>
   if (!row) throw notFound('order');
   c.header(HEADER.etag, etagOf(row.version));
   c.header(HEADER.version, String(row.version));
-  return isNotModified(c, row.version) ? c.body(null, 304) : c.json(view(row));
+  return isNotModified(c, row.version) ? c.body(null, 304) : c.json(toView(row));
 }
 
 async function list(c: Context<AppEnv>, operation: Operation): Promise<Response> {
@@ -155,7 +160,7 @@ async function list(c: Context<AppEnv>, operation: Operation): Promise<Response>
   };
   const after = fromCursor('listOrders', cursor);
   const rows = await databaseOf(c).all<OrderRow>(selectOrders(whereOrders({ customerId, status }, after, limit + 1)));
-  return c.json(toPage('listOrders', rows, limit, view, (row) => [row.placedAt, row.orderId]));
+  return c.json(toPage('listOrders', rows, limit, toView, (row) => [row.placedAt, row.orderId]));
 }
 
 /** The filter, the order and the end of a list. */

@@ -7,6 +7,7 @@ import type { Runtime } from '../../../src/runtime.ts';
 import { crudOrders } from './order-routes.ts';
 import { crudProducts } from './product-routes.ts';
 import { crudReports } from './report-routes.ts';
+import { crudSearch } from './search-route.ts';
 
 /*
  * The shop as plain CRUD: Hono, drizzle, D1. Its HTTP layer (routing, CORS, headers, bodies, validation, problems) is Tidemark's own, so
@@ -22,4 +23,4 @@ const problems = mergeProblems(
 // Of the runtime, the shared HTTP layer uses the clock alone.
 const runtime = { clock: systemClock } as Runtime;
 
-export default createApp(() => runtime, [...crudProducts, ...crudReports, ...crudOrders], problems);
+export default createApp(() => runtime, [...crudProducts, ...crudReports, ...crudSearch, ...crudOrders], problems);

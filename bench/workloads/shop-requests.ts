@@ -21,6 +21,22 @@ export const CHANGE_PRICE: RequestTemplate = {
 /** The same with a key of its own each time. */
 export const CHANGE_PRICE_ONCE: RequestTemplate = { ...CHANGE_PRICE, headers: { 'idempotency-key': 'change-{{n}}' } };
 
+/** Ten times three products, of {{id}} each. */
+export const PLACE_ORDER: RequestTemplate = {
+  method: 'POST',
+  path: '/orders',
+  status: 201,
+  body: JSON.stringify({
+    customerId: 'c-{{n}}',
+    customerName: 'Ada Lovelace',
+    customerSegment: 'retail',
+    region: 'EU',
+    items: ['BENCH-{{id}}', 'BENCH-1{{id}}', 'BENCH-2{{id}}'].map((sku, line) => ({ sku, quantity: 1 + line })),
+  }),
+};
+/** What stands for `{{id}}` in it. */
+export const ORDER_IDS: readonly string[] = Array.from({ length: 10 }, (_, digit) => String(digit));
+
 /** Creates products, and returns their ids. */
 export async function createProducts(server: Server, count: number): Promise<readonly string[]> {
   await loadAll({ url: server.url, connections: 16, pace: { type: 'closed', count }, request: CREATE_PRODUCT });
