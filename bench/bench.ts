@@ -3,6 +3,7 @@
  *
  *     npm run bench -- --quick                     workloads at small sizes, but for long ones
  *     npm run bench -- --only commands,reads       some of them
+ *     npm run bench -- --only rebuild --rebuilt 10000,1000000 --turns 1     rebuilds of other sizes, which may take long
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -52,9 +53,18 @@ const WORKLOADS = [
 ];
 
 const { values } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, turns: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    turns: { type: 'string' },
+    rebuilt: { type: 'string' },
+  },
 });
-const plan = { ...(values.quick ? QUICK : FULL), ...(values.turns !== undefined && { turns: Number(values.turns) }) };
+const plan: Plan = {
+  ...(values.quick ? QUICK : FULL),
+  ...(values.turns !== undefined && { turns: Number(values.turns) }),
+  ...(values.rebuilt !== undefined && { rebuilt: values.rebuilt.split(',').map(Number) }),
+};
 const only = values.only?.split(',');
 const unknown = (only ?? []).filter((name) => !WORKLOADS.some((workload) => workload.name === name));
 if (unknown.length > 0) {

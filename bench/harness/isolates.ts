@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 import { Miniflare, convertV4MiniflareOptions } from 'miniflare';
 
 import { bundledWorker } from '../contenders/bundled-worker.ts';
@@ -21,6 +23,7 @@ export async function isolates(contenders: readonly Contender[], count: number):
       handleStructuredLogs: () => undefined,
       workers: contenders.flatMap((contender) => {
         const { module, workerOptions } = bundledWorker(contender);
+        const contents = readFileSync(module.file, 'utf8');
         const { compatibilityDate, compatibilityFlags } = workerOptions as {
           compatibilityDate: string;
           compatibilityFlags?: string[];
@@ -38,7 +41,10 @@ export async function isolates(contenders: readonly Contender[], count: number):
           compatibilityDate,
           compatibilityFlags: compatibilityFlags ?? [],
           bindings: contender.bindings,
-          modules: [{ type: 'ESModule' as const, path: 'entry.js', contents: entry }, module],
+          modules: [
+            { type: 'ESModule' as const, path: 'entry.js', contents: entry },
+            { type: 'ESModule' as const, path: module.path, contents },
+          ],
           unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
         }));
       }),

@@ -14,6 +14,8 @@ export interface Rebuilt {
   readonly replayMs: number;
   /** From the request to the swap: clearing, replay, gaps and comparison. */
   readonly wholeMs: number;
+  /** The most memory that the runtime resided in meanwhile. */
+  readonly peakBytes: number;
 }
 
 /** Has a projection of the serving database built anew, and waits until the build is what is live. */
@@ -23,9 +25,11 @@ export async function rebuilt(server: Server, projection: string): Promise<Rebui
   if (!isNew) throw new Error(`somebody else builds ${projection} already`);
   let build = started;
   let replayedAt: string | undefined;
+  let peakBytes = server.residentBytes();
   while (build.state === 'building' || build.state === 'comparing') {
     await sleep(LOOK_EVERY_MS);
     build = await buildOf(api, projection, build.id);
+    peakBytes = Math.max(peakBytes, server.residentBytes());
     if (build.replayed >= build.total) replayedAt ??= build.updatedAt;
   }
   if (build.state !== 'swapped' || build.endedAt === null || replayedAt === undefined) {
@@ -40,5 +44,6 @@ export async function rebuilt(server: Server, projection: string): Promise<Rebui
     events: build.replayed,
     replayMs: Date.parse(replayedAt) - Date.parse(clearedAt),
     wholeMs: Date.parse(build.endedAt) - Date.parse(build.startedAt),
+    peakBytes,
   };
 }

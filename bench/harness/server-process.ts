@@ -2,23 +2,20 @@
  * A process that serves one contender: its built Worker under Miniflare, with storage on disk. Started by `server.ts` and spoken to over
  * the process's own channel; the load comes in through the socket, past everything that Miniflare puts in front of a Worker.
  */
-import { readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 
 import { Miniflare, convertV4MiniflareOptions } from 'miniflare';
-import { unstable_splitSqlQuery as statementsOf } from 'wrangler';
 
-import { bundledWorker } from '../contenders/bundled-worker.ts';
 import type { ServerRequest, ServerSetup } from './server-protocol.ts';
 
 async function start(setup: ServerSetup): Promise<Miniflare> {
-  const { module, workerOptions } = bundledWorker(setup);
+  const { module, workerOptions } = setup;
   const { queueConsumers, durableObjects, cronTriggers: _noCron, modulesRules: _noRules, ...options } = workerOptions;
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       ...options,
       name: 'contender',
-      modules: [module],
+      modules: [{ type: 'ESModule', path: module.path, contents: readFileSync(module.file, 'utf8') }],
       bindings: setup.bindings,
       durableObjects: Object.fromEntries(
         Object.entries(durableObjects ?? {}).map(([binding, object]) => [
@@ -48,12 +45,9 @@ async function start(setup: ServerSetup): Promise<Miniflare> {
     }),
   );
   await miniflare.ready;
-  for (const [binding, folder] of Object.entries(setup.migrations)) {
+  for (const [binding, statements] of Object.entries(setup.migrations)) {
     const database = await miniflare.getD1Database(binding);
-    for (const file of readdirSync(folder).toSorted()) {
-      const statements = statementsOf(readFileSync(join(folder, file), 'utf8'));
-      await database.batch(statements.map((statement) => database.prepare(statement)));
-    }
+    await database.batch(statements.map((statement) => database.prepare(statement)));
   }
   return miniflare;
 }

@@ -1,17 +1,16 @@
-/** How one contender is served. */
-export interface ServerSetup {
-  /** Its wrangler.toml: bindings, queues and databases are as it says. */
-  readonly configPath: string;
-  /** Its entry file, where that is not the one of its wrangler.toml. */
-  readonly main?: string;
-  /** The folder of its built bundle. */
-  readonly bundle: string;
+import type { bundledWorker } from '../contenders/bundled-worker.ts';
+
+/**
+ * How one contender is served. Whoever starts the process has read all files of its configuration: reading them takes wrangler, which takes longer
+ * to load than the rest together.
+ */
+export interface ServerSetup extends ReturnType<typeof bundledWorker> {
   /** The folder of its storage: fresh for every server. */
   readonly storage: string;
   readonly port: number;
   readonly bindings: Readonly<Record<string, string>>;
-  /** Folders of migrations, by the database's binding. */
-  readonly migrations: Readonly<Record<string, string>>;
+  /** The statements that make its tables, by the database's binding. */
+  readonly migrations: Readonly<Record<string, readonly string[]>>;
   /** No consumer is attached, so no message is ever delivered. */
   readonly areQueuesOff?: boolean;
   /** Overrides how long the queues wait for a batch to fill, in s. */

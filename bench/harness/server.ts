@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { bundledWorker, statementsIn } from '../contenders/bundled-worker.ts';
 import type { Contender } from '../contenders/contender.ts';
 import { atExit } from './at-exit.ts';
 import { startChild } from './child.ts';
@@ -34,6 +35,8 @@ export interface Server {
   resume(): void;
   /** CPU time used so far, in ms; undefined where that cannot be told. */
   cpuMs(): number | undefined;
+  /** Memory that the runtime resides in, in bytes; NaN where that cannot be told. */
+  residentBytes(): number;
   /** Memory in use after a collection of garbage; for servers with an inspector. */
   memory(): Promise<Memory>;
   /** Ends it, has something done to its storage, and serves it again: nothing is in memory any more. */
@@ -51,11 +54,15 @@ export async function serve(contender: Contender, options: ServerOptions = {}): 
   const storage = mkdtempSync(join(tmpdir(), 'tidemark-bench-'));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const { name: _name, ...served } = contender;
-  const setup: ServerSetup = { ...served, storage, port, ...options };
+  const migrations = Object.fromEntries(
+    Object.entries(contender.migrations).map(([database, folder]) => [database, statementsIn(folder)]),
+  );
+  const { bindings } = contender;
+  const setup: ServerSetup = { ...bundledWorker(contender), bindings, migrations, storage, port, ...options };
   const child = startChild(SCRIPT, CORES?.server, [JSON.stringify(setup)]);
   const clean = () => rmSync(storage, { recursive: true, force: true, maxRetries: 3 });
   const forget = atExit(clean);
+  const resident = () => residentBytes(child.pid) ?? Number.NaN;
   const ask = <Answer>(request: ServerRequest) => child.ask<Answer>({ request });
   await ask({ type: 'ready' });
   return {
@@ -70,10 +77,11 @@ export async function serve(contender: Contender, options: ServerOptions = {}): 
     pause: () => child.signal('SIGSTOP'),
     resume: () => child.signal('SIGCONT'),
     cpuMs: () => cpuTimeMs(child.pid),
+    residentBytes: resident,
     async memory() {
       if (options.inspectorPort === undefined) throw new Error(`${contender.name} is served without an inspector`);
       const heap = await usedHeapBytes(options.inspectorPort, url);
-      return { heap, resident: residentBytes(child.pid) ?? Number.NaN };
+      return { heap, resident: resident() };
     },
     async restart(whileStopped) {
       await ask({ type: 'halt' });

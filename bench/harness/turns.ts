@@ -33,3 +33,24 @@ export async function inTurns<Measure>(
   for (const server of servers) server.resume();
   return measured;
 }
+
+/** One of two contenders that are measured each in its own way. */
+interface Side<Measure> {
+  readonly server: Server;
+  readonly measure: () => Promise<Measure>;
+}
+
+/** As `inTurns`, for two of which each has its own measure. */
+export async function inTurnsOfTwo<One, Other>(
+  one: Side<One>,
+  other: Side<Other>,
+  turns: number,
+): Promise<readonly [readonly One[], readonly Other[]]> {
+  const ours: One[] = [];
+  const theirs: Other[] = [];
+  await inTurns([one.server, other.server], turns, async (server) => {
+    if (server === one.server) ours.push(await one.measure());
+    else theirs.push(await other.measure());
+  });
+  return [ours, theirs];
+}
