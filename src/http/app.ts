@@ -54,15 +54,19 @@ export function createApp(
     }
     return next();
   });
-  app.use(
-    cors({
-      origin: (origin, c: AppContext) => (isAllowedOrigin(c.env, origin) ? origin : null),
-      allowMethods: (_origin, c) => [...methodsOf(c.req.path)],
-      allowHeaders: CORS_REQUEST_HEADERS,
-      exposeHeaders: CORS_ANSWER_HEADERS,
-      maxAge: 86_400,
-    }),
-  );
+  const crossOrigin = cors({
+    origin: (origin, c: AppContext) => (isAllowedOrigin(c.env, origin) ? origin : null),
+    allowMethods: (_origin, c) => [...methodsOf(c.req.path)],
+    allowHeaders: CORS_REQUEST_HEADERS,
+    exposeHeaders: CORS_ANSWER_HEADERS,
+    maxAge: 86_400,
+  });
+  app.use(async function fromAnotherOrigin(c, next) {
+    if (c.req.header('Origin') !== undefined || c.req.method === 'OPTIONS') return crossOrigin(c, next);
+    // Only browsers send an origin, and Hono copies the answer twice to put in what it says to them.
+    await next();
+    c.res.headers.append('Vary', 'Origin');
+  });
   for (const { method, path, operation, handlers } of routes) {
     // Right before the handler: a refusal has all that the middleware puts into an answer.
     const checked = operation.query ? handlers : [...handlers.slice(0, -1), refuseQuery, ...handlers.slice(-1)];

@@ -52,7 +52,10 @@ function requireJson(c: Context): void {
 }
 
 async function readBytes(request: Request): Promise<Uint8Array> {
-  const declared = Number(request.headers.get('Content-Length') ?? 0);
+  const header = request.headers.get('Content-Length');
+  const declared = Number(header ?? 0);
+  // No more than was declared gets here, and to read it in one piece takes a fraction of the time.
+  if (header !== null && declared <= MAX_BODY_BYTES) return new Uint8Array(await request.arrayBuffer());
   const chunks: Uint8Array[] = [];
   let length = 0;
   let isTooLarge = declared > MAX_BODY_BYTES;
