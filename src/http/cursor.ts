@@ -3,19 +3,14 @@ import { Problem } from './problem.ts';
 /** A sort position as an opaque cursor of one list. */
 export function toCursor(list: string, position: readonly [string, string]): string {
   const bytes = new TextEncoder().encode(JSON.stringify([list, ...position]));
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replace(/=+$/, '');
+  return bytes.toBase64({ alphabet: 'base64url', omitPadding: true });
 }
 
 /** The sort position of a cursor; undefined for none; a problem for one that this list never gave out. */
 export function fromCursor(list: string, cursor: string | undefined): readonly [string, string] | undefined {
   if (cursor === undefined) return undefined;
   try {
-    const bytes = Uint8Array.from(atob(cursor.replaceAll('-', '+').replaceAll('_', '/')), (character) =>
-      character.charCodeAt(0),
-    );
+    const bytes = Uint8Array.fromBase64(cursor, { alphabet: 'base64url' });
     const parts: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes));
     if (Array.isArray(parts) && parts.length === 3 && parts.every((part) => typeof part === 'string')) {
       const [of, ...position] = parts as [string, string, string];

@@ -40,7 +40,7 @@ export function tokenCodec(secrets: readonly [string, ...string[]]): TokenCodec 
       writeBytes(writer, id);
       writeToken(writer, token);
       writeBytes(writer, await mac(key, writer.bytes.subarray(0, writer.length)));
-      return toBase64Url(writer.bytes.subarray(0, writer.length));
+      return writer.bytes.subarray(0, writer.length).toBase64({ alphabet: 'base64url', omitPadding: true });
     },
 
     async decode(text) {
@@ -196,20 +196,13 @@ function writeId(writer: Writer, id: string): void {
     return;
   }
   writeByte(writer, 0);
-  for (const part of id.split('-')) {
-    for (let at = 0; at < part.length; at += 2) writeByte(writer, hexDigit(part, at) * 16 + hexDigit(part, at + 1));
-  }
-}
-
-function hexDigit(text: string, at: number): number {
-  const code = text.charCodeAt(at);
-  return code < 0x3a ? code - 0x30 : code - 0x57;
+  writeBytes(writer, Uint8Array.fromHex(id.replaceAll('-', '')));
 }
 
 function readId(reader: Reader): string {
   const length = readNumber(reader);
   if (length > 0) return textDecoder.decode(readBytes(reader, length));
-  const hex = Array.from(readBytes(reader, 16), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  const hex = readBytes(reader, 16).toHex();
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }
 
@@ -217,19 +210,11 @@ function isEqual(one: Uint8Array, other: Uint8Array): boolean {
   return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }
 
-function toBase64Url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replace(/=+$/, '');
-}
-
 function fromBase64Url(text: string): Uint8Array | undefined {
+  // Which would be lenient with white space.
   if (!/^[A-Za-z0-9_-]+$/.test(text)) return undefined;
   try {
-    return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (character) =>
-      character.charCodeAt(0),
-    );
+    return Uint8Array.fromBase64(text, { alphabet: 'base64url' });
   } catch {
     return undefined;
   }
