@@ -112,7 +112,7 @@ export function findingsOf({ ours, oursWithKeys, theirs, theirsWithPromises }: B
       target: { atMost: 1.5 },
     }),
     priced('price change, hot', keyed, {
-      what: 'the same, with idempotency keys',
+      what: 'the same bill, with idempotency keys',
       against: promises,
       target: { atMost: 0.6 },
     }),

@@ -44,30 +44,33 @@ export async function runGuarded<Q extends Queries>(
   streams: readonly StreamId[],
   queries: Q,
 ): Promise<GuardedAnswer<Q>> {
-  const checkpoints = checkpointColumns(pointer, streams);
-  const guard = ['pointer.epoch AS "guard.epoch"', ...checkpoints.columns];
-  const [only, ...others] = Object.entries(queries);
+  const guard = guardOf(pointer, streams);
+  const asked = Object.values(queries);
+  const [only, ...others] = asked;
 
   async function run(): Promise<readonly D1Result<RawRow>[]> {
     if (only && others.length === 0) {
-      const { sql, params } = only[1].toSQL();
+      const { sql, params } = only.toSQL();
       if (/ ORDER BY /i.test(sql) && !/ LIMIT /i.test(sql)) throw new Error(`an ordered query needs a limit: ${sql}`);
+      // A row of its own rather than a part of every row, which takes SQLite twice as long to prepare, and has to be carried with each.
       const whole = database
         .prepare(
-          `SELECT ${[...guard, 'answer.*'].join(', ')}
-          FROM projection_pointer AS pointer
-          LEFT JOIN (SELECT 1 AS "guard.found", answer.* FROM (${sql}) AS answer) AS answer ON true
-          WHERE pointer.projection = ?`,
+          `SELECT NULL AS "guard.epoch", NULL AS "guard.versions", * FROM (${sql})
+          UNION ALL
+          SELECT ${[...guard.columns, ...Object.keys(only._.selectedFields).map(() => 'NULL')].join(', ')} ${guard.from}`,
         )
-        .bind(...checkpoints.params, ...params, projectionName);
+        .bind(...params, ...guard.params, projectionName);
       const answer = await whole.all<RawRow>();
-      return [answer, { ...answer, results: answer.results.filter((row) => row['guard.found'] === 1) }];
+      const isGuard = (row: RawRow) => row['guard.epoch'] !== null;
+      const rows = Map.groupBy(answer.results, isGuard);
+      return [
+        { ...answer, results: rows.get(true) ?? [] },
+        { ...answer, results: rows.get(false) ?? [] },
+      ];
     }
     return database.batch<RawRow>([
-      database
-        .prepare(`SELECT ${guard.join(', ')} FROM projection_pointer AS pointer WHERE pointer.projection = ?`)
-        .bind(...checkpoints.params, projectionName),
-      ...Object.values(queries).map((query) => {
+      database.prepare(`SELECT ${guard.columns.join(', ')} ${guard.from}`).bind(...guard.params, projectionName),
+      ...asked.map((query) => {
         const { sql, params } = query.toSQL();
         return database.prepare(sql).bind(...params);
       }),
@@ -76,9 +79,7 @@ export async function runGuarded<Q extends Queries>(
 
   const [guarded, ...rest] = await run();
   const first = guarded?.results[0];
-  const versions = first
-    ? checkpoints.columns.flatMap((_, index) => JSON.parse(first[`guard.versions.${index}`] as string) as number[])
-    : [];
+  const versions = first ? (JSON.parse(first['guard.versions'] as string) as number[][]).flat() : [];
   return {
     epoch: first?.['guard.epoch'] as number | undefined,
     versions: new Map(streams.map((stream, index) => [stream, versions[index] ?? 0])),
@@ -94,13 +95,13 @@ const MAX_ARGUMENTS = 32;
 const MAX_BOUND_STREAMS = 60;
 
 /**
- * The versions of the streams' checkpoints, each by a subquery of its own that reads one row: a join with `json_each` or an `IN` would
- * be billed for two.
+ * The projection's epoch, and the versions of the streams' checkpoints as JSON, each by a subquery of its own that reads one row: a join
+ * with `json_each` or an `IN` would be billed for two.
  */
-function checkpointColumns(
+function guardOf(
   pointer: Pointer,
   streams: readonly StreamId[],
-): { columns: readonly string[]; params: readonly string[] } {
+): { readonly columns: readonly string[]; readonly from: string; readonly params: readonly string[] } {
   const isBound = streams.length <= MAX_BOUND_STREAMS;
   const versions = streams.map(
     (stream) =>
@@ -109,12 +110,15 @@ function checkpointColumns(
         WHERE c.projection = pointer.projection AND c.slot = '${pointer.live.slot}' AND c.stream = ${isBound ? '?' : quoted(stream)}
       ), 0)`,
   );
-  const columns = Array.from(
+  const arrays = Array.from(
     { length: Math.ceil(versions.length / MAX_ARGUMENTS) },
-    (_, index) =>
-      `json_array(${versions.slice(index * MAX_ARGUMENTS, (index + 1) * MAX_ARGUMENTS).join(', ')}) AS "guard.versions.${index}"`,
+    (_, index) => `json_array(${versions.slice(index * MAX_ARGUMENTS, (index + 1) * MAX_ARGUMENTS).join(', ')})`,
   );
-  return { columns, params: isBound ? streams : [] };
+  return {
+    columns: ['pointer.epoch AS "guard.epoch"', `json_array(${arrays.join(', ')}) AS "guard.versions"`],
+    from: 'FROM projection_pointer AS pointer WHERE pointer.projection = ?',
+    params: isBound ? streams : [],
+  };
 }
 
 function quoted(text: string): string {
