@@ -178,8 +178,8 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
       },
       {
         file: `${READ}/guarded-query.ts`,
-        find: 'return [answer, { ...answer, results: answer.results.filter(',
-        replace: 'return [answer, { ...data, results: data.results.filter(',
+        find: '{ ...answer, results: rows.get(false) ?? [] }',
+        replace: '{ ...data, results: data.results.filter((row) => !isGuard(row)) }',
       },
     ],
   },
