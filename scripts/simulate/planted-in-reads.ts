@@ -173,13 +173,13 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     edits: [
       {
         file: `${READ}/guarded-query.ts`,
-        find: 'const answer = await whole.all<RawRow>();',
-        replace: 'const data = await whole.all<RawRow>();\n      const answer = await whole.all<RawRow>();',
+        find: 'const both = await whole.all<RawRow>();',
+        replace: 'const data = await whole.all<RawRow>();\n  const both = await whole.all<RawRow>();',
       },
       {
         file: `${READ}/guarded-query.ts`,
-        find: '{ ...answer, results: rows.get(false) ?? [] }',
-        replace: '{ ...data, results: data.results.filter((row) => !isGuard(row)) }',
+        find: 'rows.get(false) ?? []',
+        replace: "data.results.filter((row) => row['guard.epoch'] === null)",
       },
     ],
   },

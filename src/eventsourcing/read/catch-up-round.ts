@@ -41,6 +41,20 @@ export interface CatchUpPorts {
   readonly report: (event: string, details: Record<string, string | number>) => void;
 }
 
+/** What is read in the batch that brings streams up, so that it takes no round trip of its own. */
+export interface ReadAlong {
+  /** The batch is sent through it: afterwards its bookmark stands for what was read. */
+  readonly session: D1DatabaseSession;
+  /** Made for the pointer under which the batch is sent. */
+  readonly statements: (pointer: Pointer) => readonly D1PreparedStatement[];
+}
+
+/** What was read along, and under which pointer. */
+export interface Along {
+  readonly pointer: Pointer;
+  readonly results: readonly D1Result[];
+}
+
 /** What a catch-up has done so far, and what is left to do. Rounds change it. */
 export interface CatchUpWork {
   pending: readonly CatchUpRequest[];
@@ -50,6 +64,8 @@ export interface CatchUpWork {
   /** How many moves were applied: one for each stream and target. */
   applied: number;
   readonly traces: Trace[];
+  /** Of the last batch that was applied. */
+  along?: Along;
 }
 
 /** One round: over everything that is pending, under one pointer. */
@@ -64,6 +80,7 @@ export interface Round {
   /** It moves only a build that has not joined yet. */
   readonly isBuild: boolean;
   readonly limits: RoundLimits;
+  readonly readAlong?: ReadAlong | undefined;
 }
 
 export interface RoundLimits {
@@ -193,7 +210,8 @@ async function send(
   steps: readonly Step[],
   targets: readonly Revision[],
 ): Promise<string | undefined> {
-  const { ports, projectionName, pointer, lead, isBuild, work, obstacles } = attempt;
+  const { ports, projectionName, pointer, lead, isBuild, work, obstacles, readAlong } = attempt;
+  const database = readAlong?.session ?? ports.database;
   const parts = targets.flatMap((revision): readonly TargetMoves[] => {
     const moves = steps.flatMap((step) => step.moves.get(revision) ?? []);
     return moves.length > 0 ? [{ ...revision, moves }] : [];
@@ -206,9 +224,13 @@ async function send(
         return refused && refused.version <= leadVersion ? [stream] : [];
       })
     : [];
-  const more =
-    overtaken.length > 0 && isLive(attempt) ? [forgetRefusals(ports.database, projectionName, overtaken)] : [];
-  const result = await sendGuardedBatch(ports.database, projectionName, pointer, parts, more);
+  const forgetting =
+    overtaken.length > 0 && isLive(attempt) ? [forgetRefusals(database, projectionName, overtaken)] : [];
+  const reading = readAlong?.statements(pointer) ?? [];
+  let result = await sendGuardedBatch(database, projectionName, pointer, parts, [...forgetting, ...reading]);
+  // What is wrong with a query must not be held against an event.
+  if (result.outcome === 'refused' && reading.length > 0)
+    result = await sendGuardedBatch(database, projectionName, pointer, parts, forgetting);
   if (result.outcome === 'refused') return result.reason;
   if (result.outcome === 'epoch-changed') {
     ports.pointers.drop(projectionName);
@@ -221,6 +243,7 @@ async function send(
       if (isLed) settle(work, step.stream, step.leadVersion);
       work.traces.push(...step.traces.slice(0, MAX_TRACES - work.traces.length));
     }
+    if (result.more.length > forgetting.length) work.along = { pointer, results: result.more.slice(forgetting.length) };
   }
   return undefined;
 }

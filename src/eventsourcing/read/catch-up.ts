@@ -1,6 +1,6 @@
 import type { StreamId } from '../stream.ts';
 import { sleep } from '../timeout.ts';
-import { type CatchUpPorts, type CatchUpWork, runRound, settle } from './catch-up-round.ts';
+import { type Along, type CatchUpPorts, type CatchUpWork, type ReadAlong, runRound, settle } from './catch-up-round.ts';
 import type { CatchUpRequest, Revision, StreamProgress, Trace } from './catch-up-step.ts';
 import { type Pointer, type Target, UNBUILT } from './pointer.ts';
 
@@ -10,6 +10,8 @@ interface Caught {
   readonly applied: number;
   /** Of the events that were applied; the first few. */
   readonly traces: readonly Trace[];
+  /** What was read along with the last batch that was applied: it may be of a moment at which not everything was yet. */
+  readonly along?: Along;
 }
 
 export type CatchUpResult =
@@ -34,6 +36,7 @@ export interface CatchUpOptions {
   readonly pointer?: Pointer;
   /** Moves only this target, under that very pointer: a build that has not joined yet. */
   readonly build?: Target;
+  readonly readAlong?: ReadAlong;
 }
 
 /**
@@ -52,7 +55,7 @@ export async function catchUp(
 ): Promise<CatchUpResult> {
   const { database, pointers, revisionOf, random } = ports;
   const { pageSize = 500, maxEvents = 2_000, maxLostRaces = 8, maxBatchLength = 400_000 } = options;
-  const { retriesDeadLetters = false, build } = options;
+  const { retriesDeadLetters = false, build, readAlong } = options;
   const limits = { pageSize, maxEvents, maxBatchLength, retriesDeadLetters };
   const work: CatchUpWork = {
     pending: requests,
@@ -79,7 +82,7 @@ export async function catchUp(
       return end('building');
     }
 
-    const round = { ports, projectionName, pointer, lead, others, isBuild: build !== undefined, limits };
+    const round = { ports, projectionName, pointer, lead, others, isBuild: build !== undefined, limits, readAlong };
     const outcome = await runRound(round, work);
     if (outcome === 'superseded') return end('superseded');
     lostRaces = outcome === 'contested' ? lostRaces + 1 : 0;
@@ -98,7 +101,7 @@ export async function catchUp(
 function concluded(
   { report }: CatchUpPorts,
   projectionName: string,
-  { progress, applied, traces }: CatchUpWork,
+  { progress, applied, traces, along }: CatchUpWork,
   outcome: CatchUpResult['outcome'],
 ): CatchUpResult {
   for (const { stream, version, standstill, refusal } of progress.values()) {
@@ -107,7 +110,7 @@ function concluded(
       report('projection.standstill', { projection: projectionName, stream, version, cause, reason });
     }
   }
-  return { outcome, streams: progress, applied, traces };
+  return { outcome, streams: progress, applied, traces, ...(along && { along }) };
 }
 
 /** Whether a catch-up brought a stream to at least `version`. */

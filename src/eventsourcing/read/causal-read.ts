@@ -3,12 +3,19 @@ import { QueryBuilder } from 'drizzle-orm/sqlite-core';
 import type { Group } from '../group.ts';
 import type { StreamId } from '../stream.ts';
 import { TimeoutError, sleep, withTimeout } from '../timeout.ts';
-import type { CatchUpResult } from './catch-up.ts';
+import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
 import type { CatchUpRequest, StreamProgress } from './catch-up-step.ts';
 import type { CausalToken } from './causal-token.ts';
 import { isTransient } from './d1-errors.ts';
-import { type Answers, type Queries, runGuarded } from './guarded-query.ts';
-import type { PointerCache } from './pointer.ts';
+import {
+  type Answers,
+  type GuardedAnswer,
+  type Queries,
+  guardedStatements,
+  runGuarded,
+  toGuardedAnswer,
+} from './guarded-query.ts';
+import type { Pointer, PointerCache } from './pointer.ts';
 import type { Projection, Tables } from './projection.ts';
 import { follows } from './projection-worker.ts';
 import type { SingleFlight } from './single-flight.ts';
@@ -20,7 +27,11 @@ export const queryBuilder = new QueryBuilder();
 export interface CausalReadPorts {
   readonly databaseOf: (group: Group) => D1Database;
   readonly pointers: PointerCache;
-  readonly catchUp: (projection: Projection, requests: readonly CatchUpRequest[]) => Promise<CatchUpResult>;
+  readonly catchUp: (
+    projection: Projection,
+    requests: readonly CatchUpRequest[],
+    options?: CatchUpOptions,
+  ) => Promise<CatchUpResult>;
   readonly flights: SingleFlight;
   readonly now: () => number;
   readonly report: (event: string, details: Record<string, string | number>) => void;
@@ -73,13 +84,22 @@ export interface FormerReading<Q extends Queries> {
   readonly queries: (tables: never) => Q;
 }
 
+/** An answer, and whether it is of the epoch that was asked for. */
+type Looked<Q extends Queries> = GuardedAnswer<Q> & { readonly isThisEpoch: boolean };
+
+/** Where streams stand after they were brought up, and what was read in the same batch, if this request was the one that sent it. */
+interface Brought<Q extends Queries> {
+  readonly progress: ReadonlyMap<StreamId, StreamProgress>;
+  readonly read?: { readonly answer: Looked<Q>; readonly session: D1DatabaseSession };
+}
+
 /** Pauses between tries when the catch-up itself could not do its work. */
 const POLL_MS = [50, 100, 200, 400];
 
 /**
  * Answers a query from a read model that has seen at least what the token has. Where the read model is behind, a replica is left for the
- * primary first; then the reader has the catch-up done, which works with every queue at a standstill; polling is what remains when the
- * catch-up fails. Bounded by `timeoutMs`, past which the answer is `behind`, never silently stale.
+ * primary first; then the reader has the catch-up done, which works with every queue at a standstill, and reads in the batch that does it;
+ * polling is what remains when the catch-up fails. Bounded by `timeoutMs`, past which the answer is `behind`, never silently stale.
  */
 export async function causalRead<InSlot extends Tables, Q extends Queries>(
   ports: CausalReadPorts,
@@ -105,10 +125,25 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
     session = database.withSession('first-primary');
   }
 
-  /** Has the catch-up done for what is behind, unless another request of this isolate is at it. */
-  async function bringUp(behind: readonly StreamId[]): Promise<ReadonlyMap<StreamId, StreamProgress> | 'building'> {
+  /** The queries for what is live under a pointer; undefined where there is no code for it. */
+  function selectsUnder(pointer: Pointer | undefined): Q | undefined {
+    const reading = readings.find((candidate) => candidate.projection.revision === pointer?.live.revision);
+    return reading && pointer && reading.queries(reading.projection.tables(pointer.live.slot) as never);
+  }
+
+  /** Has the catch-up done for what is behind, unless another request of this isolate is at it, and reads along. */
+  async function bringUp(behind: readonly StreamId[]): Promise<Brought<Q> | 'building'> {
     let result: CatchUpResult | undefined;
     const byKey = new Map(behind.map((entry) => [`${projection.name}/${entry}`, entry]));
+    const writing = database.withSession('first-primary');
+    const streams = [...wanted.keys()];
+    const readAlong = {
+      session: writing,
+      statements(pointer: Pointer) {
+        const selects = selectsUnder(pointer);
+        return selects ? guardedStatements(writing, projection.name, pointer, streams, selects) : [];
+      },
+    };
     await flights.run([...byKey.keys()], async (led) => {
       result = await catchUp(
         projection,
@@ -116,10 +151,19 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
           const entry = byKey.get(key) as StreamId;
           return { stream: entry, wanted: wanted.get(entry) ?? 0 };
         }),
+        { readAlong },
       );
     });
     if (result?.outcome === 'building') return 'building';
-    return result?.streams ?? new Map();
+    const progress = result?.streams ?? new Map<StreamId, StreamProgress>();
+    const { along } = result ?? {};
+    const selects = along && selectsUnder(along.pointer);
+    if (!selects) return { progress };
+    const answer = toGuardedAnswer(along.results as readonly D1Result<Record<string, unknown>>[], streams, selects);
+    return {
+      progress,
+      read: { answer: { ...answer, isThisEpoch: answer.epoch === along.pointer.epoch }, session: writing },
+    };
   }
 
   /** A pause before the next try, longer each time, within the deadline. */
@@ -128,12 +172,11 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
   }
 
   /** One look: the pointer as far as known, and the query under it. Undefined when the database could not be reached. */
-  async function look() {
+  async function look(): Promise<Looked<Q> | 'building' | undefined> {
     try {
       const pointer = await pointers.get(database, projection.name);
-      const reading = readings.find((candidate) => candidate.projection.revision === pointer?.live.revision);
-      if (!pointer || !reading) return 'building';
-      const selects = reading.queries(reading.projection.tables(pointer.live.slot) as never);
+      const selects = selectsUnder(pointer);
+      if (!pointer || !selects) return 'building';
       const answer = await runGuarded(session, projection.name, pointer, [...wanted.keys()], selects);
       return { ...answer, isThisEpoch: answer.epoch === pointer.epoch };
     } catch (error) {
@@ -143,8 +186,10 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
     }
   }
 
+  let readAlready: Looked<Q> | undefined;
   for (let round = 0; ; round += 1) {
-    const answer = await look();
+    const answer = readAlready ?? (await look());
+    readAlready = undefined;
     if (answer === 'building') {
       pointers.drop(projection.name);
       return { outcome: 'building' };
@@ -188,9 +233,9 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
     } as const;
     if (now() >= deadline) return { ...isBehind, isOverloaded: false };
     try {
-      const progress = await withTimeout(bringUp(behind.map(([entry]) => entry)), deadline - now());
-      if (progress === 'building') return { outcome: 'building' };
-      for (const { stream: entry, version, head, standstill } of progress.values()) {
+      const brought = await withTimeout(bringUp(behind.map(([entry]) => entry)), deadline - now());
+      if (brought === 'building') return { outcome: 'building' };
+      for (const { stream: entry, version, head, standstill } of brought.progress.values()) {
         const entryWanted = wanted.get(entry) ?? 0;
         if (head !== undefined && entryWanted > head)
           return { outcome: 'token-ahead', stream: entry, wanted: entryWanted, head };
@@ -204,6 +249,10 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
         } else {
           await pause(round);
         }
+      }
+      if (brought.read) {
+        ({ answer: readAlready, session } = brought.read);
+        continue;
       }
     } catch (error) {
       if (!(error instanceof TimeoutError)) {

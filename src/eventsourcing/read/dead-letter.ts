@@ -167,7 +167,7 @@ function cut(text: string, maxLength: number): string {
 
 /** Forgets what was refused of some streams: for the guarded batch that moves them past it. */
 export function forgetRefusals(
-  database: D1Database,
+  database: Pick<D1Database, 'prepare'>,
   projectionName: string,
   streams: readonly StreamId[],
 ): D1PreparedStatement {

@@ -9,6 +9,9 @@ import { type ColumnShape, type Row, type TableShape, columnOf, shapeOf } from '
 /** Characters. A bound parameter may have 2 MB, and a character up to three bytes: https://developers.cloudflare.com/d1/platform/limits/ */
 const MAX_PARAMETER_LENGTH = 600_000;
 
+/** A database, or a session of one. */
+type Preparing = Pick<D1Database, 'prepare'>;
+
 /** One stream's step forward in one target. */
 export interface Move {
   readonly stream: StreamId;
@@ -27,7 +30,11 @@ export interface TargetMoves {
 
 /** How a guarded batch ended. A transient fault is thrown instead: then it may or may not have been applied. */
 export type BatchOutcome =
-  | { readonly outcome: 'applied' }
+  | {
+      readonly outcome: 'applied';
+      /** What the statements found that were sent along. */
+      readonly more: readonly D1Result[];
+    }
   /** Somebody else moved one of the checkpoints first. */
   | { readonly outcome: 'lost-race' }
   /** The pointer has changed since it was read. */
@@ -40,7 +47,7 @@ export type BatchOutcome =
  * every checkpoint is still where it was read (I9, I10). If either fails, nothing of the batch remains. `more` joins the transaction.
  */
 export async function sendGuardedBatch(
-  database: D1Database,
+  database: Preparing & Pick<D1Database, 'batch'>,
   projectionName: string,
   pointer: Pointer,
   parts: readonly TargetMoves[],
@@ -64,8 +71,8 @@ export async function sendGuardedBatch(
     return { outcome: 'refused', reason: String(error) };
   }
   try {
-    await database.batch(statements);
-    return { outcome: 'applied' };
+    const results = await database.batch(statements);
+    return { outcome: 'applied', more: results.slice(results.length - more.length) };
   } catch (error) {
     return classify(error);
   }
@@ -82,7 +89,7 @@ export function classify(error: unknown): BatchOutcome {
 
 /** Fails the batch unless the projection's pointer is still the one that was read. */
 export function assertEpoch(
-  database: D1Database,
+  database: Preparing,
   projectionName: string,
   pointer: Pick<Pointer, 'epoch'>,
 ): D1PreparedStatement {
@@ -94,7 +101,7 @@ export function assertEpoch(
     .bind(projectionName, pointer.epoch);
 }
 
-function assertCheckpoints(database: D1Database, { projection, target, moves }: TargetMoves): D1PreparedStatement {
+function assertCheckpoints(database: Preparing, { projection, target, moves }: TargetMoves): D1PreparedStatement {
   return database
     .prepare(
       `INSERT INTO guard (checkpoint_as_read)
@@ -111,7 +118,7 @@ function assertCheckpoints(database: D1Database, { projection, target, moves }: 
     );
 }
 
-function moveCheckpoints(database: D1Database, { projection, target, moves }: TargetMoves): D1PreparedStatement {
+function moveCheckpoints(database: Preparing, { projection, target, moves }: TargetMoves): D1PreparedStatement {
   return database
     .prepare(
       `INSERT INTO checkpoint (projection, slot, stream, version, event_id)
@@ -129,7 +136,7 @@ function moveCheckpoints(database: D1Database, { projection, target, moves }: Ta
 
 /** New rows by one insert; changed rows by one update for each set of columns that changed, so that no index is touched in vain. */
 function rowStatements(
-  database: D1Database,
+  database: Preparing,
   { projection, target, moves }: TargetMoves,
 ): readonly D1PreparedStatement[] {
   if (!projection.row) return [];
@@ -160,7 +167,7 @@ function rowStatements(
   ];
 }
 
-function insertRows(database: D1Database, table: TableShape, rows: readonly Row[]): readonly D1PreparedStatement[] {
+function insertRows(database: Preparing, table: TableShape, rows: readonly Row[]): readonly D1PreparedStatement[] {
   const statement = `INSERT INTO "${table.name}" (${names(table.columns)})
     SELECT ${table.columns.map((_, index) => `row.value ->> ${index}`).join(', ')}
     FROM json_each(?1) AS row`;
@@ -168,7 +175,7 @@ function insertRows(database: D1Database, table: TableShape, rows: readonly Row[
 }
 
 function updateRows(
-  database: D1Database,
+  database: Preparing,
   table: TableShape,
   key: ColumnShape,
   columns: readonly ColumnShape[],
@@ -182,7 +189,7 @@ function updateRows(
 }
 
 function appendStatements(
-  database: D1Database,
+  database: Preparing,
   { projection, target, moves }: TargetMoves,
 ): readonly D1PreparedStatement[] {
   return Object.entries(projection.appends).flatMap(([name, tables]) =>
@@ -195,7 +202,7 @@ function appendStatements(
 }
 
 function counterStatements(
-  database: D1Database,
+  database: Preparing,
   { projection, target, moves }: TargetMoves,
 ): readonly D1PreparedStatement[] {
   return Object.entries(projection.counters).flatMap(([name, { tables, key }]) => {
@@ -225,7 +232,7 @@ function names(columns: readonly ColumnShape[]): string {
 
 /** The statement for all rows, each of which is an array in the order of `columns`: once, or as often as their length makes necessary. */
 function statementsFor(
-  database: D1Database,
+  database: Preparing,
   statement: string,
   rows: readonly Row[],
   columns: readonly ColumnShape[],

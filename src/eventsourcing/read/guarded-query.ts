@@ -44,40 +44,54 @@ export async function runGuarded<Q extends Queries>(
   streams: readonly StreamId[],
   queries: Q,
 ): Promise<GuardedAnswer<Q>> {
-  const guard = guardOf(pointer, streams);
-  const asked = Object.values(queries);
-  const [only, ...others] = asked;
-
-  async function run(): Promise<readonly D1Result<RawRow>[]> {
-    if (only && others.length === 0) {
-      const { sql, params } = only.toSQL();
-      if (/ ORDER BY /i.test(sql) && !/ LIMIT /i.test(sql)) throw new Error(`an ordered query needs a limit: ${sql}`);
-      // A row of its own rather than a part of every row, which takes SQLite twice as long to prepare, and has to be carried with each.
-      const whole = database
-        .prepare(
-          `SELECT NULL AS "guard.epoch", NULL AS "guard.versions", * FROM (${sql})
-          UNION ALL
-          SELECT ${[...guard.columns, ...Object.keys(only._.selectedFields).map(() => 'NULL')].join(', ')} ${guard.from}`,
-        )
-        .bind(...params, ...guard.params, projectionName);
-      const answer = await whole.all<RawRow>();
-      const isGuard = (row: RawRow) => row['guard.epoch'] !== null;
-      const rows = Map.groupBy(answer.results, isGuard);
-      return [
-        { ...answer, results: rows.get(true) ?? [] },
-        { ...answer, results: rows.get(false) ?? [] },
-      ];
-    }
-    return database.batch<RawRow>([
-      database.prepare(`SELECT ${guard.columns.join(', ')} ${guard.from}`).bind(...guard.params, projectionName),
-      ...asked.map((query) => {
-        const { sql, params } = query.toSQL();
-        return database.prepare(sql).bind(...params);
-      }),
+  const [only, ...others] = Object.values(queries);
+  if (!only || others.length > 0) {
+    const results = await database.batch<RawRow>([
+      ...guardedStatements(database, projectionName, pointer, streams, queries),
     ]);
+    return toGuardedAnswer(results, streams, queries);
   }
+  const guard = guardOf(pointer, streams);
+  const { sql, params } = only.toSQL();
+  if (/ ORDER BY /i.test(sql) && !/ LIMIT /i.test(sql)) throw new Error(`an ordered query needs a limit: ${sql}`);
+  // A row of its own rather than a part of every row, which takes SQLite twice as long to prepare, and has to be carried with each.
+  const whole = database
+    .prepare(
+      `SELECT NULL AS "guard.epoch", NULL AS "guard.versions", * FROM (${sql})
+      UNION ALL
+      SELECT ${[...guard.columns, ...Object.keys(only._.selectedFields).map(() => 'NULL')].join(', ')} ${guard.from}`,
+    )
+    .bind(...params, ...guard.params, projectionName);
+  const both = await whole.all<RawRow>();
+  const rows = Map.groupBy(both.results, (row) => row['guard.epoch'] !== null);
+  const parts = [rows.get(true) ?? [], rows.get(false) ?? []].map((results) => ({ ...both, results }));
+  return toGuardedAnswer(parts, streams, queries);
+}
 
-  const [guarded, ...rest] = await run();
+/** The same as statements of a batch, which may have others before them: the guard, and each query. */
+export function guardedStatements(
+  database: Pick<D1Database, 'prepare'>,
+  projectionName: string,
+  pointer: Pointer,
+  streams: readonly StreamId[],
+  queries: Queries,
+): readonly D1PreparedStatement[] {
+  const guard = guardOf(pointer, streams);
+  return [
+    database.prepare(`SELECT ${guard.columns.join(', ')} ${guard.from}`).bind(...guard.params, projectionName),
+    ...Object.values(queries).map((query) => {
+      const { sql, params } = query.toSQL();
+      return database.prepare(sql).bind(...params);
+    }),
+  ];
+}
+
+/** What the guard and the queries found. */
+export function toGuardedAnswer<Q extends Queries>(
+  [guarded, ...rest]: readonly D1Result<RawRow>[],
+  streams: readonly StreamId[],
+  queries: Q,
+): GuardedAnswer<Q> {
   const first = guarded?.results[0];
   const versions = first ? (JSON.parse(first['guard.versions'] as string) as number[][]).flat() : [];
   return {

@@ -61,6 +61,39 @@ describe('a causal read of one stream', () => {
     expect(calls).toEqual({ batches: 0, queries: 1 });
   });
 
+  it('costs three when the read model has to be brought there: it is read in the batch that moves it', async () => {
+    const first = await tallyAt(1);
+    await readOne(first.tallyId, first.stream, first.seen);
+    const { tallyId, stream, seen } = await tallyAt(1, 2);
+    const calls = withFaults({});
+    const answer = await readOne(tallyId, stream, seen);
+    expect(answer).toMatchObject({ outcome: 'read', answers: { rows: [{ tallyId, version: 2, sum: 3 }] } });
+    expect(calls).toEqual({ batches: 2, queries: 1 });
+    // Whoever carries it finds what was read.
+    expect(answer).toHaveProperty('bookmark', expect.any(String));
+  });
+
+  it('does not hold a query that the database refuses against the event', async () => {
+    const { tallyId, stream, seen } = await tallyAt(1);
+    let reads = 0;
+    const refusedTheSecondTime = (tables: Parameters<ReturnType<typeof tallyById>>[0]) => {
+      const query = tallyById(tallyId)(tables);
+      reads += 1;
+      const asked = reads === 1 ? query.toSQL() : { sql: 'SELECT zeroblob(3000000000)', params: [] };
+      return { toSQL: () => asked, _: query._ };
+    };
+    const queries = one(refusedTheSecondTime);
+    const reading = causalRead(system.reads, { projection: tallyBoard, token: seen, stream, queries });
+    await expect(reading).rejects.toThrow('D1_ERROR');
+
+    const calls = withFaults({});
+    expect(await readOne(tallyId, stream, seen)).toMatchObject({
+      outcome: 'read',
+      answers: { rows: [{ version: 1 }] },
+    });
+    expect(calls).toEqual({ batches: 0, queries: 1 });
+  });
+
   it('does not wait for streams of the token that it is not about', async () => {
     const [lagging, other] = [await tallyAt(1), await tallyAt(2)];
     await readOne(other.tallyId, other.stream, other.seen);
