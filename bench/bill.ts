@@ -6,7 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { Operations } from '../test/support/operations.ts';
-import { costOf, countBills, findingsOf } from './bill/bills.ts';
+import { costOf, countBills, findingsOf, one, whole } from './bill/bills.ts';
 import type { Bill } from './bill/count.ts';
 import { COMMANDS, QUERIES } from './bill/scenarios.ts';
 import { DOLLARS_PER_MILLION, TRAFFIC, dollarsPerMillion } from './prices.ts';
@@ -36,20 +36,15 @@ function print(title: string, counted: readonly Bill[], of: (bill: Bill) => Oper
   console.log(`\n${title}\n\n${toLines(['each', ...NAMES.map(([, name]) => name), 'a million'], rows)}`);
 }
 
-print('Tidemark', ours, (bill) => bill.all);
-print(
-  'Tidemark with one group of read models (without search, analytics, dashboard and archive)',
-  ours,
-  (bill) => bill.oneReadModel,
-);
-print('Tidemark with idempotency keys, one group of read models', oursWithKeys, (bill) => bill.oneReadModel);
-print('CRUD', theirs, (bill) => bill.all);
-print('CRUD with the same promises', theirsWithPromises, (bill) => bill.all);
+print('Tidemark', ours, whole);
+print('Tidemark with one group of read models (without search, analytics, dashboard and archive)', ours, one);
+print('Tidemark with idempotency keys, one group of read models', oursWithKeys, one);
+print('CRUD', theirs, whole);
+print('CRUD with the same promises', theirsWithPromises, whole);
 
-console.log(`\nAgainst the targets\n\n${toTable(findingsOf(bills))}`);
+const findings = findingsOf(bills);
+console.log(`\nAgainst the targets\n\n${toTable(findings)}`);
 
-const one = (bill: Bill) => bill.oneReadModel;
-const whole = (bill: Bill) => bill.all;
 function monthly(counted: readonly Bill[], of: (bill: Bill) => Operations): number {
   const parts = [
     [TRAFFIC.orders, 'order of 3 lines, sparse'],
@@ -74,7 +69,7 @@ const result = {
   oursWithKeys,
   theirs,
   theirsWithPromises,
-  findings: findingsOf(bills),
+  findings,
 };
 writeFileSync(join(folder, 'bill.json'), `${JSON.stringify(result, undefined, 2)}\n`);
 process.exit(0);

@@ -63,8 +63,8 @@ function billOf(bills: readonly Bill[], scenario: string): Bill {
   return bill;
 }
 
-const whole = (bill: Bill) => bill.all;
-const one = (bill: Bill) => bill.oneReadModel;
+export const whole = (bill: Bill) => bill.all;
+export const one = (bill: Bill) => bill.oneReadModel;
 
 /** The bills against the targets, with one group of read models where money is compared. */
 export function findingsOf({ ours, oursWithKeys, theirs, theirsWithPromises }: Bills): readonly Finding[] {

@@ -38,15 +38,13 @@ export async function count(
 
   /** Everything since the last time, once all is quiet. */
   async function untilQuiet(): Promise<Counted> {
-    let sum: Counted = { all: NOTHING, byGroup: {} };
+    let sum: Counted = { all: NOTHING, byGroup: {}, isAnythingDue: true };
     for (;;) {
       await sleep(LOOK_EVERY_MS);
-      const { isAnythingDue, ...more }: Counted & { isAnythingDue: boolean } = await (
-        await fetch(`${server.url}/operations-so-far`)
-      ).json();
+      const more: Counted = await (await fetch(`${server.url}/operations-so-far`)).json();
       sum = plus(sum, more);
       // What an alarm or a message has begun goes on for a moment after it.
-      if (!isAnythingDue && Object.values(more.all).every((number) => number === 0)) return sum;
+      if (!more.isAnythingDue && Object.values(more.all).every((number) => number === 0)) return sum;
     }
   }
 
@@ -76,7 +74,7 @@ function plus(one: Counted, other: Counted): Counted {
       combine(one.byGroup[group] ?? NOTHING, other.byGroup[group] ?? NOTHING, (a, b) => a + b),
     ]),
   );
-  return { all: combine(one.all, other.all, (a, b) => a + b), byGroup };
+  return { all: combine(one.all, other.all, (a, b) => a + b), byGroup, isAnythingDue: other.isAnythingDue };
 }
 
 function minus(one: Operations, other: Operations): Operations {

@@ -8,7 +8,7 @@ import { compare } from './compare.ts';
 import type { Finding, Workload } from './finding.ts';
 import type { Plan } from './plan.ts';
 import { CHANGE_PRICE, CHANGE_PRICE_ONCE } from './shop-requests.ts';
-import { type Shop, type Turn, changePrices, openShop } from './warm-shop.ts';
+import { type Shop, type Turn, changePrices, openShops } from './warm-shop.ts';
 
 const OPEN_CONNECTIONS = 128;
 
@@ -19,8 +19,7 @@ export const commands: Workload<Plan> = {
     // Queues that wait for a second and no longer: what is asked for is work, and not how long a batch is waited for.
     const servers = [await serve(TIDEMARK, { batchTimeoutS: 1 }), await serve(CRUD), await serve(CRUD_WITH_PROMISES)];
     try {
-      const shops = new Map<Server, Shop>();
-      for (const server of servers) shops.set(server, await openShop(server));
+      const shops = await openShops(servers);
       const [tidemark, crud, withPromises] = servers as [Server, Server, Server];
 
       const turn = (server: Server, request: RequestTemplate) => changePrices(shops.get(server) as Shop, request, plan);

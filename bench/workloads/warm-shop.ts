@@ -4,6 +4,8 @@ import { loadAll } from '../harness/load.ts';
 import { warmUp } from '../harness/plateau.ts';
 import type { Server } from '../harness/server.ts';
 import type { LoadResult, RequestTemplate } from '../load/load-protocol.ts';
+import { compare } from './compare.ts';
+import type { Finding } from './finding.ts';
 import type { Plan } from './plan.ts';
 import { ORDER_IDS, PLACE_ORDER, createProducts } from './shop-requests.ts';
 
@@ -32,9 +34,30 @@ export interface Turn extends LoadResult {
   readonly cpuMs: number;
 }
 
-export async function openShop(server: Server): Promise<Shop> {
+async function openShop(server: Server): Promise<Shop> {
   const productIds = await createProducts(server, PRODUCTS);
   return { server, productIds, events: { product: productIds.length, order: 0 } };
+}
+
+/** The shops of contenders, each with its products. */
+export async function openShops(servers: readonly Server[]): Promise<ReadonlyMap<Server, Shop>> {
+  const shops = new Map<Server, Shop>();
+  for (const server of servers) shops.set(server, await openShop(server));
+  return shops;
+}
+
+/** What turns of both sides say: rates of answers, rates up to the drained projections, and CPU time. `what` names each. */
+export function compareTurns(
+  what: { readonly answered: string; readonly drained: string; readonly cpu: string },
+  against: string,
+  ours: readonly Turn[] | undefined,
+  theirs: readonly Turn[] | undefined,
+): readonly Finding[] {
+  return [
+    compare({ what: what.answered, against, unit: '/s' }, ours, theirs, ({ perSecond }) => perSecond),
+    compare({ what: what.drained, against, unit: '/s' }, ours, theirs, ({ drainedPerSecond }) => drainedPerSecond),
+    compare({ what: what.cpu, against, unit: 'ms' }, ours, theirs, ({ cpuMs }) => cpuMs),
+  ];
 }
 
 /** One turn of a contender: prices of its products change. */

@@ -30,13 +30,11 @@ export function operationsMeter() {
     /** What was counted since it was last taken. */
     take(): Counted {
       settleCursors();
-      const taken = { all, byGroup };
+      const taken = { all, byGroup, isAnythingDue: alarms.size > 0 || messagesUnderWay > 0 };
       all = { ...NOTHING };
       byGroup = {};
       return taken;
     },
-    /** Whether something is still to come: an alarm that is set, or a message that was sent. */
-    isAnythingDue: () => alarms.size > 0 || messagesUnderWay > 0,
     /** Counts the run of an object's alarm, which is not set any more. */
     alarmRun(object: string): void {
       alarms.delete(object);

@@ -29,4 +29,6 @@ export const NOTHING: Operations = {
 export interface Counted {
   readonly all: Operations;
   readonly byGroup: Readonly<Record<string, Operations>>;
+  /** Whether more is to come: an alarm is set, or a message was sent. */
+  readonly isAnythingDue: boolean;
 }

@@ -1,4 +1,5 @@
 import { type StreamId } from '../stream.ts';
+import type { Preparing } from './guarded-batch.ts';
 import type { Pointer } from './pointer.ts';
 
 /** Why a stream needs somebody to decide: no retry will bring it further. */
@@ -167,7 +168,7 @@ function cut(text: string, maxLength: number): string {
 
 /** Forgets what was refused of some streams: for the guarded batch that moves them past it. */
 export function forgetRefusals(
-  database: Pick<D1Database, 'prepare'>,
+  database: Preparing,
   projectionName: string,
   streams: readonly StreamId[],
 ): D1PreparedStatement {

@@ -10,7 +10,7 @@ import { type ColumnShape, type Row, type TableShape, columnOf, shapeOf } from '
 const MAX_PARAMETER_LENGTH = 600_000;
 
 /** A database, or a session of one. */
-type Preparing = Pick<D1Database, 'prepare'>;
+export type Preparing = Pick<D1Database, 'prepare'>;
 
 /** One stream's step forward in one target. */
 export interface Move {

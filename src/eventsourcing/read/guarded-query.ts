@@ -1,6 +1,7 @@
 import { Column, SQL, is } from 'drizzle-orm';
 
 import type { StreamId } from '../stream.ts';
+import type { Preparing } from './guarded-batch.ts';
 import type { Pointer } from './pointer.ts';
 
 /**
@@ -70,7 +71,7 @@ export async function runGuarded<Q extends Queries>(
 
 /** The same as statements of a batch, which may have others before them: the guard, and each query. */
 export function guardedStatements(
-  database: Pick<D1Database, 'prepare'>,
+  database: Preparing,
   projectionName: string,
   pointer: Pointer,
   streams: readonly StreamId[],
