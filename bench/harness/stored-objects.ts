@@ -1,6 +1,13 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+
+const folderOf = (storage: string) => join(storage, 'do');
+
+/** Throws away all objects and their alarms, in the storage folder of a stopped server; databases stay as they are. */
+export function removeObjects(storage: string): void {
+  rmSync(folderOf(storage), { recursive: true, force: true });
+}
 
 /** The SQLite files of a Worker's aggregates, while no server has them open. */
 interface StoredObjects {
@@ -13,7 +20,7 @@ interface StoredObjects {
 
 /** Finds them in the storage folder of a stopped server. */
 export function storedObjects(storage: string): StoredObjects {
-  const folder = join(storage, 'do', 'contender-Aggregate');
+  const folder = join(folderOf(storage), 'contender-Aggregate');
   const scheduler = join(folder, 'metadata.sqlite');
   const files = readdirSync(folder)
     .filter((name) => name.endsWith('.sqlite'))

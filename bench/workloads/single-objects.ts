@@ -2,7 +2,7 @@ import { CEILINGS, TIDEMARK } from '../contenders/contenders.ts';
 import { loadAll } from '../harness/load.ts';
 import { warmUp } from '../harness/plateau.ts';
 import { type Server, serve } from '../harness/server.ts';
-import { storedObjects } from '../harness/stored-objects.ts';
+import { removeObjects } from '../harness/stored-objects.ts';
 import { inTurns } from '../harness/turns.ts';
 import type { LoadResult } from '../load/load-protocol.ts';
 import { bareInsert } from './bare-insert.ts';
@@ -23,8 +23,8 @@ export const singleObjects: Workload<Plan> = {
 const rate = ({ perSecond }: LoadResult) => perSecond;
 
 /**
- * Before each turn the servers are started again, without alarms: what was created asks twenty to thirty seconds later whether it was delivered,
- * and that is not to fall into the turn after it.
+ * Each turn begins with a start without any object: those of the turn before would be put away, and would ask twenty to thirty seconds later
+ * whether their events were delivered, and neither is to fall into the turn after it.
  */
 async function creating(plan: Plan): Promise<Finding> {
   const servers = [await serve(TIDEMARK), await serve(CEILINGS)] as const;
@@ -32,9 +32,7 @@ async function creating(plan: Plan): Promise<Finding> {
   try {
     const numbers = new Map<Server, number>();
     const [ours, theirs] = await inTurns(servers, plan.turns, async (server) => {
-      await server.restart((storage) => {
-        if (server === tidemark && numbers.has(server)) storedObjects(storage).removeAlarms();
-      });
+      await server.restart(removeObjects);
       const request = server === tidemark ? CREATE_PRODUCT : bareInsert('new-{{n}}');
       const job = { url: server.url, connections: CREATING, request };
       const before = numbers.get(server) ?? 0;
