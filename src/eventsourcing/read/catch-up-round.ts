@@ -1,5 +1,6 @@
 import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
 import type { StreamId } from '../stream.ts';
+import type { LogPage } from '../write/aggregate.ts';
 import {
   type CatchUpRequest,
   type LoadEvents,
@@ -117,6 +118,8 @@ interface Attempt extends Round {
 export async function runRound(round: Round, work: CatchUpWork): Promise<RoundOutcome> {
   const { ports, projectionName, pointer, lead, others, isBuild, limits } = round;
   const revisions = [lead, ...others];
+  const share = Math.max(Math.floor(limits.maxEvents / work.pending.length), 1);
+  const begun = beginLoads(round, work.pending, share);
   const { epoch, positions, obstacles } = await readPositions(round, work.pending);
   if (epoch !== pointer.epoch) {
     // What was read may be of a slot that is not what it was: not even "there already" may be said of it.
@@ -125,25 +128,20 @@ export async function runRound(round: Round, work: CatchUpWork): Promise<RoundOu
   }
   const attempt: Attempt = { ...round, work, obstacles, outcome: 'undisturbed', narrowed: new Set() };
 
-  const share = Math.max(Math.floor(limits.maxEvents / work.pending.length), 1);
   const looks = await eachOf(work.pending, CONNECTIONS_AT_ONCE, (request): Promise<Look> => {
     const { stream } = request;
     const positionIn = (revision: Revision): RevisionPosition => ({
       revision,
       position: positions.get(revision)?.get(stream) ?? START,
     });
-    return nextStep(
-      request,
-      [positionIn(lead), ...others.map(positionIn)],
-      obstacles.get(stream) ?? NO_OBSTACLES,
-      ports.loadEvents,
-      {
-        pageSize: work.carefulPageSizes.get(stream) ?? limits.pageSize,
-        readSize: share,
-        retriesDeadLetters: limits.retriesDeadLetters,
-        isBuild,
-      },
-    );
+    const at = [positionIn(lead), ...others.map(positionIn)] as const;
+    const ahead = at.every(({ position }) => position.version === request.seenAt) ? begun.get(stream) : undefined;
+    return nextStep(request, at, obstacles.get(stream) ?? NO_OBSTACLES, ahead ? () => ahead : ports.loadEvents, {
+      pageSize: work.carefulPageSizes.get(stream) ?? limits.pageSize,
+      readSize: share,
+      retriesDeadLetters: limits.retriesDeadLetters,
+      isBuild,
+    });
   });
   for (const look of looks) work.progress.set(look.progress.stream, look.progress);
   const failed = new Map(looks.flatMap(({ failures }) => failures.map(({ revision, refusal }) => [revision, refusal])));
@@ -178,8 +176,30 @@ export async function runRound(round: Round, work: CatchUpWork): Promise<RoundOu
     triedAgain.has(stream) ? [] : (work.progress.get(stream)?.refusal ?? []),
   );
   for (const { stream } of await blame(attempt, refusals)) triedAgain.add(stream);
-  work.pending = work.pending.filter(({ stream }) => triedAgain.has(stream));
+  work.pending = work.pending
+    .filter(({ stream }) => triedAgain.has(stream))
+    .map((request) => seenAgain(request, work.progress.get(request.stream)));
   return attempt.outcome;
+}
+
+/**
+ * Begins to read logs where callers have just seen where their streams are, beside the positions. What is read so early may only be used
+ * if no target has moved meanwhile: next to a later position it could look like a log that was restored.
+ */
+function beginLoads(
+  { ports, limits }: Round,
+  pending: readonly CatchUpRequest[],
+  readSize: number,
+): ReadonlyMap<StreamId, Promise<LogPage>> {
+  const seen = pending.flatMap(({ stream, seenAt }) => (seenAt === undefined ? [] : [{ stream, seenAt }]));
+  return new Map(
+    seen.slice(0, CONNECTIONS_AT_ONCE - 1).map(({ stream, seenAt }) => {
+      const page = ports.loadEvents(stream, seenAt + 1, Math.min(limits.pageSize, readSize));
+      // Whoever uses it gets to know; nobody may need it.
+      page.catch(() => undefined);
+      return [stream, page];
+    }),
+  );
 }
 
 /** Reads where every target has each stream, and what stands in its way. All of it comes from one snapshot. */
@@ -336,6 +356,11 @@ export function settle(
   more: Omit<StreamProgress, 'stream' | 'version'> = {},
 ): void {
   progress.set(stream, { ...progress.get(stream), stream, version, ...more });
+}
+
+/** The same request where a round has left its stream. */
+function seenAgain(request: CatchUpRequest, at: StreamProgress | undefined): CatchUpRequest {
+  return request.seenAt === undefined || !at ? request : { ...request, seenAt: at.version };
 }
 
 function isOpen({ wanted }: CatchUpRequest, at: StreamProgress | undefined): boolean {

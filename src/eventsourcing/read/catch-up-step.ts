@@ -21,6 +21,8 @@ export interface CatchUpRequest {
   readonly stream: StreamId;
   /** At least this version; `head`: whatever its log has. */
   readonly wanted: number | 'head';
+  /** Where the live target had the stream a moment ago: its log is read from there while the positions are still being read. */
+  readonly seenAt?: number;
   readonly hints?: readonly Hint[];
   /** Events from the archive, in order and without a gap. */
   readonly archived?: readonly StoredEvent[];

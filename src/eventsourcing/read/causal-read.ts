@@ -132,9 +132,9 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
   }
 
   /** Has the catch-up done for what is behind, unless another request of this isolate is at it, and reads along. */
-  async function bringUp(behind: readonly StreamId[]): Promise<Brought<Q> | 'building'> {
+  async function bringUp(behind: readonly CatchUpRequest[]): Promise<Brought<Q> | 'building'> {
     let result: CatchUpResult | undefined;
-    const byKey = new Map(behind.map((entry) => [`${projection.name}/${entry}`, entry]));
+    const byKey = new Map(behind.map((entry) => [`${projection.name}/${entry.stream}`, entry]));
     const writing = database.withSession('first-primary');
     const streams = [...wanted.keys()];
     const readAlong = {
@@ -147,10 +147,7 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
     await flights.run([...byKey.keys()], async (led) => {
       result = await catchUp(
         projection,
-        led.map((key) => {
-          const entry = byKey.get(key) as StreamId;
-          return { stream: entry, wanted: wanted.get(entry) ?? 0 };
-        }),
+        led.map((key) => byKey.get(key) as CatchUpRequest),
         { readAlong },
       );
     });
@@ -206,9 +203,9 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
       if (now() >= deadline) return { outcome: 'unavailable' };
       continue;
     }
-    const behind = [...wanted].filter(
-      ([entry, version]) => (answer.versions.get(entry) ?? 0) < version && !incomplete.has(entry),
-    );
+    const behind = [...wanted]
+      .map(([id, version]) => ({ stream: id, wanted: version, seenAt: answer.versions.get(id) ?? 0 }))
+      .filter((entry) => entry.seenAt < entry.wanted && !incomplete.has(entry.stream));
     const [first] = behind;
     if (!first) {
       return {
@@ -224,16 +221,12 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
       continue;
     }
 
-    const [firstBehind, firstWanted] = first;
-    const isBehind = {
-      outcome: 'behind',
-      stream: firstBehind,
-      wanted: firstWanted,
-      has: answer.versions.get(firstBehind) ?? 0,
-    } as const;
-    if (now() >= deadline) return { ...isBehind, isOverloaded: false };
+    if (now() >= deadline) {
+      const { seenAt: has, ...of } = first;
+      return { outcome: 'behind', ...of, has, isOverloaded: false };
+    }
     try {
-      const brought = await withTimeout(bringUp(behind.map(([entry]) => entry)), deadline - now());
+      const brought = await withTimeout(bringUp(behind), deadline - now());
       if (brought === 'building') return { outcome: 'building' };
       for (const { stream: entry, version, head, standstill } of brought.progress.values()) {
         const entryWanted = wanted.get(entry) ?? 0;

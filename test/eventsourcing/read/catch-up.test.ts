@@ -1,22 +1,23 @@
 import { env } from 'cloudflare:workers';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import { catchUp } from '../../../src/eventsourcing/read/catch-up.ts';
 import { pointerCache } from '../../../src/eventsourcing/read/pointer.ts';
 import { boardOf, checkpointOf } from '../../support/boards.ts';
+import { faultyDatabase } from '../../support/database.ts';
 import { add, newTally, system } from '../../support/system.ts';
 import { tallyBoard } from '../../support/tally.ts';
 
-it('holds no more events at a time than it may, however many streams are behind', async () => {
-  const tallies = Array.from({ length: 5 }, newTally);
-  for (let round = 1; round <= 7; round += 1) await Promise.all(tallies.map(({ tallyId }) => add(tallyId, round)));
-  const limits: number[] = [];
-  const ports = {
-    database: env.SERVING_DB,
+type Load = Parameters<typeof system.aggregates.load>;
+
+/** What a catch-up of the tally board stands on, with every read of a log told to `loading`. */
+function portsWith(loading: (...load: Load) => void, database = env.SERVING_DB) {
+  return {
+    database,
     pointers: pointerCache(),
-    loadEvents: (...[stream, fromVersion, limit]: Parameters<typeof system.aggregates.load>) => {
-      limits.push(limit);
-      return system.aggregates.load(stream, fromVersion, limit);
+    loadEvents: (...load: Load) => {
+      loading(...load);
+      return system.aggregates.load(...load);
     },
     revisionOf: system.registry.revisionOf,
     failTarget: () => Promise.reject(new Error('no target fails here')),
@@ -24,6 +25,13 @@ it('holds no more events at a time than it may, however many streams are behind'
     random: Math.random,
     report: () => undefined,
   };
+}
+
+it('holds no more events at a time than it may, however many streams are behind', async () => {
+  const tallies = Array.from({ length: 5 }, newTally);
+  for (let round = 1; round <= 7; round += 1) await Promise.all(tallies.map(({ tallyId }) => add(tallyId, round)));
+  const limits: number[] = [];
+  const ports = portsWith((_stream, _fromVersion, limit) => limits.push(limit));
   const requests = tallies.map(({ stream }) => ({ stream, wanted: 'head' as const }));
   const { applied } = await catchUp(ports, tallyBoard.name, requests, { maxEvents: 10 });
 
@@ -33,4 +41,59 @@ it('holds no more events at a time than it may, however many streams are behind'
     expect(await checkpointOf(stream, tallyBoard.name, 'a')).toBe(7);
     expect(await boardOf(tallyId, 'a')).toMatchObject({ version: 7, sum: 28 });
   }
+});
+
+describe('a caller that has seen where a stream is', () => {
+  it('has its log read while the positions are', async () => {
+    const { tallyId, stream } = newTally();
+    for (const by of [1, 2, 3]) await add(tallyId, by);
+    const loads: number[] = [];
+    const begun = Promise.withResolvers<void>();
+    const { database } = faultyDatabase(env.SERVING_DB, {
+      beforeBatch: (number) => (number === 1 ? begun.promise : undefined),
+    });
+    const ports = portsWith((_stream, fromVersion) => {
+      loads.push(fromVersion);
+      begun.resolve();
+    }, database);
+    const result = await catchUp(ports, tallyBoard.name, [{ stream, wanted: 3, seenAt: 0 }], { pageSize: 2 });
+
+    expect(result.streams.get(stream)).toMatchObject({ version: 3 });
+    expect(loads).toEqual([1, 3]);
+    expect(await boardOf(tallyId, 'a')).toMatchObject({ version: 3, sum: 6 });
+  });
+
+  it('is not told of a restored log because another has moved the stream since the log was read', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    const { database } = faultyDatabase(env.SERVING_DB, {
+      async beforeBatch(number) {
+        if (number > 1) return;
+        await add(tallyId, 2);
+        await catchUp(
+          portsWith(() => undefined),
+          tallyBoard.name,
+          [{ stream, wanted: 2 }],
+        );
+      },
+    });
+    const ports = portsWith(() => undefined, database);
+    const result = await catchUp(ports, tallyBoard.name, [{ stream, wanted: 'head', seenAt: 0 }]);
+
+    expect(result.streams.get(stream)).toEqual({ stream, version: 2, head: 2 });
+  });
+
+  it('goes on when the early read fails and nobody needs it', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    await catchUp(
+      portsWith(() => undefined),
+      tallyBoard.name,
+      [{ stream, wanted: 1 }],
+    );
+    const ports = { ...portsWith(() => undefined), loadEvents: () => Promise.reject(new Error('out of reach')) };
+    const result = await catchUp(ports, tallyBoard.name, [{ stream, wanted: 1, seenAt: 0 }]);
+
+    expect(result.streams.get(stream)).toEqual({ stream, version: 1 });
+  });
 });
