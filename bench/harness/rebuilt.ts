@@ -4,8 +4,19 @@ import { apiClient } from '../../scripts/api-client.ts';
 import { buildOf, startBuild } from '../../scripts/projections/builds.ts';
 import type { Server } from './server.ts';
 
-/** Each look takes a little from what is looked at. */
-const LOOK_EVERY_MS = 100;
+/** Seldom: a build makes way for whoever looks at it, and ten looks a second took a third of its rate. */
+const LOOK_EVERY_MS = 2_000;
+const MEMORY_EVERY_MS = 100;
+
+/** The API does not tell when all events were replayed, and what looks for it is in the way. */
+const NOTED = [
+  `CREATE TABLE IF NOT EXISTS bench_replayed (build TEXT PRIMARY KEY, at TEXT NOT NULL)`,
+  `CREATE TRIGGER IF NOT EXISTS bench_note_replayed AFTER UPDATE OF replayed ON projection_build
+  WHEN new.replayed >= new.total
+  BEGIN
+    INSERT INTO bench_replayed VALUES (new.id, new.updated_at) ON CONFLICT DO NOTHING;
+  END`,
+];
 
 /** How long a rebuild took. */
 export interface Rebuilt {
@@ -21,29 +32,45 @@ export interface Rebuilt {
 /** Has a projection of the serving database built anew, and waits until the build is what is live. */
 export async function rebuilt(server: Server, projection: string): Promise<Rebuilt> {
   const api = apiClient(server.url);
+  await server.batch(
+    'SERVING_DB',
+    NOTED.map((sql) => ({ sql })),
+  );
   const { build: started, isNew } = await startBuild(api, projection, {});
   if (!isNew) throw new Error(`somebody else builds ${projection} already`);
+  const memory = watched(() => server.residentBytes());
   let build = started;
-  let replayedAt: string | undefined;
-  let peakBytes = server.residentBytes();
   while (build.state === 'building' || build.state === 'comparing') {
     await sleep(LOOK_EVERY_MS);
     build = await buildOf(api, projection, build.id);
-    peakBytes = Math.max(peakBytes, server.residentBytes());
-    if (build.replayed >= build.total) replayedAt ??= build.updatedAt;
   }
-  if (build.state !== 'swapped' || build.endedAt === null || replayedAt === undefined) {
+  const peakBytes = memory.stop();
+  if (build.state !== 'swapped' || build.endedAt === null) {
     throw new Error(
       `the build of ${projection} is ${build.state}: ${JSON.stringify(build.error ?? build.differences)}`,
     );
   }
-  // The API does not tell when the slot was empty.
-  const sql = `SELECT cleared_at FROM projection_build WHERE id = '${build.id}'`;
-  const clearedAt = (await server.query<{ cleared_at: string }>('SERVING_DB', sql))[0]?.cleared_at ?? '';
+  const [times] = await server.query<{ cleared: string; replayed: string }>(
+    'SERVING_DB',
+    `SELECT b.cleared_at AS cleared, r.at AS replayed FROM projection_build AS b
+    JOIN bench_replayed AS r ON r.build = b.id WHERE b.id = '${build.id}'`,
+  );
   return {
     events: build.replayed,
-    replayMs: Date.parse(replayedAt) - Date.parse(clearedAt),
+    replayMs: Date.parse(times?.replayed ?? '') - Date.parse(times?.cleared ?? ''),
     wholeMs: Date.parse(build.endedAt) - Date.parse(build.startedAt),
     peakBytes,
+  };
+}
+
+/** The largest of some values over time. */
+function watched(value: () => number): { readonly stop: () => number } {
+  let largest = value();
+  const timer = setInterval(() => (largest = Math.max(largest, value())), MEMORY_EVERY_MS);
+  return {
+    stop() {
+      clearInterval(timer);
+      return largest;
+    },
   };
 }

@@ -6,7 +6,7 @@ import { type SqlRow, chunksOf, insertOf } from '../seed/bulk-insert.ts';
 const SINGLE_WRITES = 500;
 const WRITES_A_REQUEST = 100;
 /** Of a larger projection only so many rows: the bare database so has the easier task. */
-const MOST_ROWS = 20_000;
+const MOST_ROWS = 100_000;
 
 /** The final rows of the projection, as the bare database takes them. */
 export interface FinalRows {

@@ -109,8 +109,8 @@ export const REPLAYED_AT_ONCE = 2_000;
 /** How much one page of a replay may hold. */
 export interface ReplayLimits {
   readonly maxEvents?: number;
-  /** Of all events together, in characters of JSON: by the thousand, large ones would not fit an isolate. One event may be longer. */
-  readonly maxLength?: number;
+  /** Of all events together, as JSON: by the thousand, large ones would not fit an isolate. One event may be larger. */
+  readonly maxBytes?: number;
 }
 
 /** The archived events after a position that concern a projection, from one snapshot; undefined where the archive is not live. */
@@ -119,22 +119,23 @@ export async function replayPage(
   archive: Pick<Projection, 'name'>,
   projection: Pick<Projection, 'follows'>,
   position: number,
-  { maxEvents = REPLAYED_AT_ONCE, maxLength = 4_000_000 }: ReplayLimits = {},
+  { maxEvents = REPLAYED_AT_ONCE, maxBytes = 4_000_000 }: ReplayLimits = {},
 ): Promise<ReplayPage | undefined> {
   const [pointers, restored, page] = await database.batch([
     pointerStatement(database, archive.name),
     restoredStatement(database, archive.name),
+    // Their sizes first: a window over the events themselves would copy every one of them.
     database
       .prepare(
-        `SELECT position, CASE WHEN substr(stream, 1, instr(stream, '-') - 1) IN (SELECT value FROM json_each(?2)) THEN event END AS event
-        FROM (
-          SELECT *, sum(length(event)) OVER (ORDER BY position) - length(event) AS length_before
-          FROM (SELECT * FROM archive_event WHERE position > ?1 ORDER BY position LIMIT ?3)
-        )
-        WHERE length_before < ?4
+        `WITH
+          page AS (SELECT position, octet_length(event) AS bytes FROM archive_event WHERE position > ?1 ORDER BY position LIMIT ?3),
+          summed AS (SELECT position, sum(bytes) OVER (ORDER BY position) - bytes AS bytes_before FROM page)
+        SELECT position, CASE WHEN substr(stream, 1, instr(stream, '-') - 1) IN (SELECT value FROM json_each(?2)) THEN event END AS event
+        FROM archive_event
+        WHERE position > ?1 AND position <= (SELECT max(position) FROM summed WHERE bytes_before < ?4)
         ORDER BY position`,
       )
-      .bind(position, JSON.stringify(Object.keys(projection.follows)), maxEvents, maxLength),
+      .bind(position, JSON.stringify(Object.keys(projection.follows)), maxEvents, maxBytes),
   ]);
   if (!pointers?.results[0]) return undefined;
   const rows = (page?.results ?? []) as readonly { position: number; event: string | null }[];

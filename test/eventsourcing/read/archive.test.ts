@@ -121,20 +121,20 @@ describe('a page of a replay', () => {
     }
   }
 
-  it('has as many events as it may, by number and by length, and at least one', async () => {
+  it('has as many events as it may, by number and by size, and at least one', async () => {
     const { hints } = await streamOf(5);
     await toReporting(hints);
     const ids = (await pagesOf({})).flat();
     expect(ids.length).toBeGreaterThanOrEqual(5);
     const [longest] = (
-      await env.REPORTING_DB.prepare('SELECT max(length(event)) AS n FROM archive_event').all<{ n: number }>()
+      await env.REPORTING_DB.prepare('SELECT max(octet_length(event)) AS n FROM archive_event').all<{ n: number }>()
     ).results;
-    for (const limits of [{ maxEvents: 2 }, { maxLength: 1 }, { maxLength: 2 * (longest?.n ?? 0) }]) {
+    for (const limits of [{ maxEvents: 2 }, { maxBytes: 1 }, { maxLength: 2 * (longest?.n ?? 0) }]) {
       const pages = await pagesOf(limits);
       expect(pages.flat()).toEqual(ids);
       expect(Math.min(...pages.map(({ length }) => length))).toBeGreaterThan(0);
     }
     expect((await pagesOf({ maxEvents: 2 }))[0]).toHaveLength(2);
-    expect((await pagesOf({ maxLength: 1 }))[0]).toHaveLength(1);
+    expect((await pagesOf({ maxBytes: 1 }))[0]).toHaveLength(1);
   });
 });
