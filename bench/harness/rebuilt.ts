@@ -4,8 +4,6 @@ import { apiClient } from '../../scripts/api-client.ts';
 import { buildOf, startBuild } from '../../scripts/projections/builds.ts';
 import type { Server } from './server.ts';
 
-/** Seldom: a build makes way for whoever looks at it, and ten looks a second took a third of its rate. */
-const LOOK_EVERY_MS = 2_000;
 const MEMORY_EVERY_MS = 100;
 
 /** The API does not tell when all events were replayed, and what looks for it is in the way. */
@@ -29,8 +27,11 @@ export interface Rebuilt {
   readonly peakBytes: number;
 }
 
-/** Has a projection of the serving database built anew, and waits until the build is what is live. */
-export async function rebuilt(server: Server, projection: string): Promise<Rebuilt> {
+/**
+ * Has a projection of the serving database built anew, and waits until the build is what is live. Whether it is, is looked at seldom unless
+ * said otherwise: a build makes way for whoever looks at it, and ten looks a second took a third of its rate.
+ */
+export async function rebuilt(server: Server, projection: string, lookEveryMs = 2_000): Promise<Rebuilt> {
   const api = apiClient(server.url);
   await server.batch(
     'SERVING_DB',
@@ -41,7 +42,7 @@ export async function rebuilt(server: Server, projection: string): Promise<Rebui
   const memory = watched(() => server.residentBytes());
   let build = started;
   while (build.state === 'building' || build.state === 'comparing') {
-    await sleep(LOOK_EVERY_MS);
+    await sleep(lookEveryMs);
     build = await buildOf(api, projection, build.id);
   }
   const peakBytes = memory.stop();

@@ -17,6 +17,8 @@ const PRODUCTS = 100;
 /** Of what the server can do without a rebuild; reads and commands take as much each. */
 const SHARE = 0.15;
 const CONNECTIONS = 64;
+/** Next to the other traffic a look is nothing, and the next rebuild is not to wait long for its turn. */
+const LOOK_EVERY_MS = 100;
 
 /** What a rebuild of the customer's order page does to those who read and write meanwhile. */
 export const rebuildTraffic: Workload<Plan> = {
@@ -94,7 +96,7 @@ async function underTraffic(
   }
 
   async function rebuildUntil(over: AbortSignal): Promise<void> {
-    while (!over.aborted) await rebuilt(server, 'order-lookup');
+    while (!over.aborted) await rebuilt(server, 'order-lookup', LOOK_EVERY_MS);
   }
 
   const [rebuilding, idle] = await byTurns([whileRebuilding, traffic], plan.turns, (measure) => measure());
