@@ -58,8 +58,8 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     edits: [
       {
         file: `${READ}/causal-read.ts`,
-        find: '(answer.versions.get(entry) ?? 0) < version && !incomplete.has(entry)',
-        replace: '(answer.versions.get(entry) ?? 0) < 0 * version && !incomplete.has(entry)',
+        find: 'entry.seenAt < entry.wanted && !incomplete.has(entry.stream)',
+        replace: 'entry.seenAt < 0 * entry.wanted && !incomplete.has(entry.stream)',
       },
     ],
   },
