@@ -59,7 +59,11 @@ async function answer(miniflare: Miniflare, request: ServerRequest): Promise<unk
     case 'batch': {
       const database = await miniflare.getD1Database(request.database);
       const statements = request.statements.map(({ sql, params = [] }) => database.prepare(sql).bind(...params));
-      return (await database.batch(statements)).map(({ results }) => results);
+      const send = async () => (await database.batch<object>(statements)).map(({ results }) => results);
+      // A connection that idled while this process was halted may be closed at its first use.
+      return send().catch((error: unknown) =>
+        String(error).includes('fetch failed') ? send() : Promise.reject(error),
+      );
     }
     case 'deliver': {
       const worker = await miniflare.getWorker();
