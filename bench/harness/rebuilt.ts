@@ -56,9 +56,10 @@ export async function rebuilt(server: Server, projection: string, lookEveryMs = 
     `SELECT b.cleared_at AS cleared, r.at AS replayed FROM projection_build AS b
     JOIN bench_replayed AS r ON r.build = b.id WHERE b.id = '${build.id}'`,
   );
+  if (!times) throw new Error(`nothing noted when the build of ${projection} had replayed all events`);
   return {
     events: build.replayed,
-    replayMs: Date.parse(times?.replayed ?? '') - Date.parse(times?.cleared ?? ''),
+    replayMs: Date.parse(times.replayed) - Date.parse(times.cleared),
     wholeMs: Date.parse(build.endedAt) - Date.parse(build.startedAt),
     peakBytes,
   };

@@ -129,7 +129,7 @@ describe('a page of a replay', () => {
     const [longest] = (
       await env.REPORTING_DB.prepare('SELECT max(octet_length(event)) AS n FROM archive_event').all<{ n: number }>()
     ).results;
-    for (const limits of [{ maxEvents: 2 }, { maxBytes: 1 }, { maxLength: 2 * (longest?.n ?? 0) }]) {
+    for (const limits of [{ maxEvents: 2 }, { maxBytes: 1 }, { maxBytes: 2 * (longest?.n ?? 0) }]) {
       const pages = await pagesOf(limits);
       expect(pages.flat()).toEqual(ids);
       expect(Math.min(...pages.map(({ length }) => length))).toBeGreaterThan(0);
