@@ -31,11 +31,13 @@ const REST_FOR_WORK = 5;
 const FADING = 0.8;
 /** Below this, pages grow. */
 const FADED = 0.3;
+/** So many glances after the first page, one after the other, tell how quick one can be: a single one may have met somebody already. */
+const FIRST_GLANCES = 5;
 
 /** See `yieldingPace`. */
 export interface YieldingPace {
   take: Pace['take'];
-  /** Rests, and makes a small query at the end. */
+  /** Rests, and makes a small query at the end; the first time, several. */
   rest(glance: () => Promise<void>): Promise<void>;
 }
 
@@ -54,18 +56,32 @@ export function yieldingPace(now: () => number): YieldingPace {
   let crowding = 0;
   let workSince = now();
 
+  /** How much longer than the rest it was until the glance had its answer, in ms. */
+  async function glanceAfter(restMs: number, glance: () => Promise<void>): Promise<number> {
+    const since = now();
+    await sleep(restMs);
+    await glance();
+    return Math.max(now() - since - restMs, 0);
+  }
+
+  async function quickestOf(count: number, glance: () => Promise<void>): Promise<number> {
+    let quickest = Number.POSITIVE_INFINITY;
+    for (let made = 0; made < count; made += 1)
+      quickest = Math.min(quickest, await glanceAfter(SHORTEST_REST_MS, glance));
+    return quickest;
+  }
+
   return {
     take: (most) => Math.ceil(most * share),
 
     async rest(glance) {
-      const since = now();
-      const wantedMs = Math.round((since - workSince) * REST_FOR_WORK * crowding);
+      const workedMs = now() - workSince;
+      if (quickestMs === Number.POSITIVE_INFINITY) quickestMs = await quickestOf(FIRST_GLANCES, glance);
+      const wantedMs = Math.round(workedMs * REST_FOR_WORK * crowding);
       const restMs = Math.min(Math.max(wantedMs, SHORTEST_REST_MS), LONGEST_REST_MS);
-      await sleep(restMs);
-      await glance();
+      const tookMs = await glanceAfter(restMs, glance);
       workSince = now();
-      const tookMs = workSince - since - restMs;
-      quickestMs = Math.min(quickestMs, Math.max(tookMs, 0));
+      quickestMs = Math.min(quickestMs, tookMs);
       if (tookMs > 2 * quickestMs + TOLERANCE_MS) {
         crowding = (1 + crowding) / 2;
         growth = 1.25;

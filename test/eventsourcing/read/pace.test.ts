@@ -21,12 +21,23 @@ beforeEach(() => {
 
 afterEach(() => replaceTimers());
 
-/** A page that takes `workMs`, and a glance afterwards that takes `glanceMs`. */
+/** A page that takes `workMs`, and glances afterwards that take `glanceMs`. */
 async function page(pace: YieldingPace, glanceMs: number, workMs = 100): Promise<void> {
   nowMs += workMs;
   await pace.rest(async () => {
     nowMs += glanceMs;
   });
+}
+
+/** A page, and glances of different lengths afterwards. */
+async function pageAndGlances(pace: YieldingPace, glancesMs: readonly number[]): Promise<number> {
+  let made = 0;
+  nowMs += 100;
+  await pace.rest(async () => {
+    nowMs += glancesMs[made] ?? Number.NaN;
+    made += 1;
+  });
+  return made;
 }
 
 async function pages(pace: YieldingPace, count: number, glanceMs: number): Promise<void> {
@@ -44,8 +55,25 @@ describe('the pace of long work', () => {
 
   it('leaves others a turn after every page, even where there are none', async () => {
     const pace = yieldingPace(() => nowMs);
+    await page(pace, 3);
+    rests = [];
     await pages(pace, 3, 3);
     expect(rests).toEqual([5, 5, 5]);
+  });
+
+  it('learns from several glances how quick one can be, so that others who are there from the start are met', async () => {
+    const pace = yieldingPace(() => nowMs);
+    const made = await pageAndGlances(pace, [40, 30, 3, 35, 30, 40]);
+    expect(made).toBe(6);
+    expect(pace.take(PAGE)).toBe(100);
+    await pages(pace, 4, 30);
+    expect(pace.take(PAGE)).toBe(100);
+  });
+
+  it('takes one glance after each later page', async () => {
+    const pace = yieldingPace(() => nowMs);
+    await page(pace, 3);
+    expect(await pageAndGlances(pace, [3])).toBe(1);
   });
 
   it('takes the smallest pages, and rests longer than it works, where others are met again and again', async () => {
