@@ -37,13 +37,13 @@ const FIRST_GLANCES = 5;
 /** See `yieldingPace`. */
 export interface YieldingPace {
   take: Pace['take'];
-  /** Rests, and makes a small query at the end; the first time, several. */
+  /** Makes a small query after a short rest (the first time, several), and rests for longer if that has met somebody. */
   rest(glance: () => Promise<void>): Promise<void>;
 }
 
 /**
- * Makes way for others. A database does one thing at a time, and locally the whole process does: a rest, or a small query after it, that
- * takes longer than it could has waited for somebody, and whoever that was will have to wait for the next page. One such wait may be chance;
+ * Makes way for others. A database does one thing at a time, and locally the whole process does: a short rest after a page, or a small query
+ * after that, which takes longer than it could has waited for somebody whom the page has held up, and the next one will. One such wait may be chance;
  * the more of them there are, the smaller the pages and the longer the rests. While there is none pages grow: to twice their size until
  * the first, by a quarter from then on. So the work is the gentler the more there is to disturb, as TCP is on a network (RFC 5681). `now`
  * is in ms.
@@ -77,10 +77,8 @@ export function yieldingPace(now: () => number): YieldingPace {
     async rest(glance) {
       const workedMs = now() - workSince;
       if (quickestMs === Number.POSITIVE_INFINITY) quickestMs = await quickestOf(FIRST_GLANCES, glance);
-      const wantedMs = Math.round(workedMs * REST_FOR_WORK * crowding);
-      const restMs = Math.min(Math.max(wantedMs, SHORTEST_REST_MS), LONGEST_REST_MS);
-      const tookMs = await glanceAfter(restMs, glance);
-      workSince = now();
+      // Before the long rest, by whose end nobody waits any more whom the page has held up.
+      const tookMs = await glanceAfter(SHORTEST_REST_MS, glance);
       quickestMs = Math.min(quickestMs, tookMs);
       if (tookMs > 2 * quickestMs + TOLERANCE_MS) {
         crowding = (1 + crowding) / 2;
@@ -90,6 +88,9 @@ export function yieldingPace(now: () => number): YieldingPace {
         crowding *= FADING;
         if (crowding < FADED) share = Math.min(share * growth, 1);
       }
+      const restMs = Math.min(Math.round(workedMs * REST_FOR_WORK * crowding), LONGEST_REST_MS);
+      if (restMs > SHORTEST_REST_MS) await sleep(restMs);
+      workSince = now();
     },
   };
 }

@@ -83,7 +83,8 @@ describe('the pace of long work', () => {
     rests = [];
     await page(pace, 30);
     expect(pace.take(PAGE)).toBe(100);
-    expect(rests[0]).toBeGreaterThan(400);
+    expect(rests).toEqual([5, expect.any(Number)]);
+    expect(rests[1]).toBeGreaterThan(400);
   });
 
   it('only halves its pages for a single slow glance, which may be chance', async () => {
@@ -91,6 +92,18 @@ describe('the pace of long work', () => {
     await pages(pace, 8, 3);
     await page(pace, 30);
     expect(pace.take(PAGE)).toBe(PAGE / 2);
+  });
+
+  it('looks for others before it rests for long, when those whom the page has held up still wait', async () => {
+    const pace = yieldingPace(() => nowMs);
+    await page(pace, 3);
+    rests = [];
+    nowMs += 100;
+    await pace.rest(async () => {
+      expect(rests).toEqual([5]);
+      nowMs += 30;
+    });
+    expect(rests).toEqual([5, 250]);
   });
 
   it('is back at whole pages and the shortest rests when the others are gone', async () => {
@@ -110,7 +123,7 @@ describe('the pace of long work', () => {
     await pages(pace, 6, 300);
     rests = [];
     await page(pace, 300, 60_000);
-    expect(rests).toEqual([1_000]);
+    expect(rests).toEqual([5, 1_000]);
   });
 
   it('takes a database that is far away for far away, and not for busy', async () => {
