@@ -12,6 +12,7 @@ import { duration, showProgress } from './progress.ts';
 import { checkArchive } from './projections/archive-check.ts';
 import {
   BUILD_TEXT,
+  type Build,
   type ProjectionStatus,
   cancelBuild,
   figuresOf,
@@ -88,25 +89,30 @@ async function allNames(): Promise<readonly string[]> {
 }
 
 async function verify(name: string): Promise<boolean> {
-  const { build: started, isNew } = await startBuild(api, name, { dryRun: true });
-  if (!isNew) {
-    console.error(`${name}: a build is on its way (${started.id}, ${started.state}): verify once it has ended.`);
-    if (started.state === 'awaiting-acceptance')
-      console.error(`It waits for somebody: npm run rebuild -- ${name} --accept ${started.id}, or --cancel.`);
-    return false;
-  }
   const progress = showProgress(`${name}: ${BUILD_TEXT}`);
+  const watched = async (build: Build): Promise<Build> => {
+    progress.start(build.total, figuresOf(build));
+    try {
+      return await watchBuild(api, build, (now) => progress.update(now.replayed, figuresOf(now)));
+    } finally {
+      progress.stop();
+    }
+  };
+  let { build: started, isNew } = await startBuild(api, name, { dryRun: true });
+  while (!isNew) {
+    console.log(`${name}: a build is on its way (${started.id}), which has to end first.`);
+    const { state } = await watched(started);
+    if (state === 'awaiting-acceptance') {
+      console.error(`${name}: it waits for somebody: npm run rebuild -- ${name} --accept ${started.id}, or --cancel.`);
+      return false;
+    }
+    ({ build: started, isNew } = await startBuild(api, name, { dryRun: true }));
+  }
   cleanUp = async () => {
     progress.stop();
     await cancelBuild(api, name, started.id);
   };
-  progress.start(started.total, figuresOf(started));
-  let build = started;
-  try {
-    build = await watchBuild(api, started, (now) => progress.update(now.replayed, figuresOf(now)));
-  } finally {
-    progress.stop();
-  }
+  const build = await watched(started);
   if (build.state === 'awaiting-acceptance') await cancelBuild(api, name, build.id);
   cleanUp = undefined;
 
@@ -135,6 +141,8 @@ async function verify(name: string): Promise<boolean> {
 
 async function verifyArchive(): Promise<boolean> {
   const startedAt = performance.now();
+  // Else events that are on their way would be neither in the archive nor missed there.
+  await lagOfArchive();
   const feed = showProgress(`${ARCHIVE}: {value} events read`);
   const logs = showProgress(`${ARCHIVE}: {value}/{total} streams compared with their logs, {left} left`);
   let phase: 'feed' | 'logs' = 'feed';

@@ -25,6 +25,7 @@ export function createApp(
   routes: readonly Route[],
   problems: ProblemTypes,
 ): HonoBase<AppEnv> {
+  refuseContradictions(routes, problems);
   // Hono's default ends with this router too, after RegExpRouter has refused `/orders/search` beside `/orders/:orderId`; and the one of
   // `hono/tiny` takes a path with a slash at its end for the same.
   const app = new HonoBase<AppEnv>({ router: new TrieRouter() });
@@ -88,6 +89,19 @@ export function createApp(
   });
   app.onError((error, c) => problemResponse(problems, toProblem(error, c), instanceOf(c)));
   return app;
+}
+
+/** What would be found out by a client, and then as a 500, is found out when the Worker is loaded. */
+function refuseContradictions(routes: readonly Route[], problems: ProblemTypes): void {
+  const ids = new Set<string>();
+  for (const { method, path, operation } of routes) {
+    if (ids.has(operation.id)) throw new Error(`two routes have the operation id "${operation.id}"`);
+    ids.add(operation.id);
+    for (const code of operation.problems) {
+      if (!Object.hasOwn(problems, code))
+        throw new Error(`${method} ${path} may answer with "${code}", which no module has among its problems`);
+    }
+  }
 }
 
 function allowOf(methods: readonly string[]): string {

@@ -9,10 +9,9 @@ export function parseParams<Schema extends z.ZodMiniObject>(c: Context, schema: 
   const params = c.req.param() as Record<string, string>;
   const parsed = schema?.safeParse(params);
   if (parsed && !parsed.success) {
-    const names = [...new Set(parsed.error.issues.map(({ path }) => String(path[0])))];
-    throw new Problem('invalid-id', `${names.join(', ')} in the path is not an id: ids are lower-case UUIDs.`, {
-      parameters: names,
-    });
+    const wrong = new Map(parsed.error.issues.map(({ path, message }) => [String(path[0]), message]));
+    const detail = [...wrong].map(([name, message]) => `${name} in the path: ${message}`).join(' ');
+    throw new Problem('invalid-id', detail, { parameters: [...wrong.keys()] });
   }
   return (parsed?.data ?? {}) as z.output<Schema>;
 }

@@ -20,7 +20,11 @@ export const PROBLEMS = {
     advice: 'Send UTF-8 JSON that parses, nested at most 8 deep.',
   },
   'invalid-field': { status: 400, title: 'Invalid field', advice: 'Correct the fields that `errors` points to.' },
-  'invalid-id': { status: 400, title: 'Invalid id', advice: 'Ids in paths are lower-case UUIDs.' },
+  'invalid-id': {
+    status: 400,
+    title: 'Invalid id',
+    advice: 'The detail says what the id in the path has to be: of most resources, a lower-case UUID.',
+  },
   'invalid-header': {
     status: 400,
     title: 'Invalid header',

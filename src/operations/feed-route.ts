@@ -62,7 +62,7 @@ export function feedRoute(archive: ReturnType<typeof archiveOf>): Route {
     async handle(c, { query: { after, limit, type, category } }) {
       const [, from] = fromCursor(FEED, after) ?? ['', '0'];
       const position = Number(from);
-      if (!Number.isSafeInteger(position) || position < 0) throw invalidCursor();
+      if (!/^[0-9]+$/.test(from) || !Number.isSafeInteger(position)) throw invalidCursor();
       const { page, lookedAt } = await c.var.causal.readSnapshot(
         archive,
         feedAfter(position, { category, type }, limit),

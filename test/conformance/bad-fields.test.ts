@@ -160,6 +160,9 @@ describe('a SKU', () => {
     '\u3164',
     '\ufe0f',
     '\u034f',
+    '\u2800',
+    '\ufdd0',
+    '\uffff',
   ])('with a character that does not show, or looks like a space, is 400 and says so: %j', async (hidden) => {
     const sku = `A${hidden}B`;
     for (const answer of [
@@ -252,7 +255,9 @@ describe('an id in the path', () => {
       [post(`/orders/${id}/cancellation`, { reason: 'r' }), 'orderId'],
       [post(`/orders/${id}/returns`, { items: [{ sku: 'S', quantity: 1 }], reason: 'r' }), 'orderId'],
     ] as const) {
-      expect((await expectProblem(answer, 400, 'invalid-id'))['parameters']).toEqual([parameter]);
+      const problem = await expectProblem(answer, 400, 'invalid-id');
+      expect(problem['parameters']).toEqual([parameter]);
+      expect(problem.detail).toBe(`${parameter} in the path: Must be a lower-case UUID.`);
     }
   });
 

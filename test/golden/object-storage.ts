@@ -1,6 +1,8 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 
+import type { JsonObject } from '../../src/eventsourcing/json.ts';
 import type { StreamId } from '../../src/eventsourcing/stream.ts';
+import { sqliteEventLog } from '../../src/eventsourcing/write/event-log.ts';
 import { objectOf, system } from '../support/system.ts';
 
 type Value = string | number | null;
@@ -34,20 +36,19 @@ export async function dump(stream: StreamId): Promise<ObjectStorage> {
   const version = Math.max(head - 1, 1);
   const kept = await system.aggregates.state(stream, { version });
   const snapshot = {
-    only: 1,
-    state_version: system.registry.typeOf(stream).stateVersion,
+    stateVersion: system.registry.typeOf(stream).stateVersion,
     version,
-    event_id: events[version - 1]?.id ?? '',
-    state: JSON.stringify(kept?.state),
+    eventId: events[version - 1]?.id ?? '',
+    state: (kept?.state ?? null) as JsonObject,
   };
-  return runInDurableObject(objectOf(stream), (_object, { storage: { sql } }) => {
-    const declared = sql.exec<{ name: string; sql: string }>(
+  return runInDurableObject(objectOf(stream), (_object, { storage }) => {
+    sqliteEventLog(storage).commit({ stream, events: [], snapshot, now: 0, armAlarm: () => undefined });
+    const declared = storage.sql.exec<{ name: string; sql: string }>(
       `SELECT name, sql FROM sqlite_master WHERE type = 'table'`,
     );
     const own = declared.toArray().filter(({ name }) => !name.startsWith('_cf'));
     const tables = own.map(({ name, sql: declaration }) => {
-      const rows =
-        name === 'snapshot' ? [snapshot] : sql.exec<Record<string, Value>>(`SELECT * FROM ${name}`).toArray();
+      const rows = storage.sql.exec<Record<string, Value>>(`SELECT * FROM ${name}`).toArray();
       return [name, { sql: declaration, rows: name === 'delivery' ? [] : rows }] as const;
     });
     return { stream, tables: Object.fromEntries(tables) };

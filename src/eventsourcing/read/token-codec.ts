@@ -211,10 +211,10 @@ function isEqual(one: Uint8Array, other: Uint8Array): boolean {
 }
 
 function fromBase64Url(text: string): Uint8Array | undefined {
-  // Which would be lenient with white space.
-  if (!/^[A-Za-z0-9_-]+$/.test(text)) return undefined;
   try {
-    return Uint8Array.fromBase64(text, { alphabet: 'base64url' });
+    const bytes = Uint8Array.fromBase64(text, { alphabet: 'base64url' });
+    // It is lenient with white space, padding, and bits past the last byte: a token has one spelling.
+    return bytes.toBase64({ alphabet: 'base64url', omitPadding: true }) === text ? bytes : undefined;
   } catch {
     return undefined;
   }

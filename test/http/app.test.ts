@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest';
+
+import { domain } from '../../src/domain.ts';
+import type { Module } from '../../src/module.ts';
+import { tidemark } from '../../src/tidemark.ts';
+import { platform } from '../support/platform.ts';
+
+/** The domain with its first module changed. */
+function domainWith(change: (module: Module) => Partial<Module>): readonly Module[] {
+  return domain.map((module, index) => (index === 0 ? { ...module, ...change(module) } : module));
+}
+
+describe('a Worker whose routes contradict themselves is not loaded', () => {
+  it('when a route may answer with a problem that no module has', () => {
+    const modules = domainWith(() => ({ problems: {} }));
+    expect(() => tidemark(modules, platform)).toThrow(
+      'POST /products may answer with "sku-taken", which no module has among its problems',
+    );
+  });
+
+  it('when two routes have the same operation id', () => {
+    const modules = domainWith(({ routes }) => ({ routes: [...routes, ...routes.slice(0, 1)] }));
+    expect(() => tidemark(modules, platform)).toThrow(/^two routes have the operation id "\w+"$/);
+  });
+});
