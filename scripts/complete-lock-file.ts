@@ -11,7 +11,7 @@
  *
  * It also removes `resolved`, so that no registry's address is fixed in the file.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 
 interface LockedPackage {
   version?: string;
@@ -29,7 +29,8 @@ interface LockFile {
   packages: Record<string, LockedPackage>;
 }
 
-const LOCK_FILES = ['package-lock.json', 'bench/package-lock.json'];
+/** The second is that of a folder which a fork may do without. */
+const LOCK_FILES = ['package-lock.json', ...(existsSync('bench') ? ['bench/package-lock.json'] : [])];
 const exactVersion = /^\d+\.\d+\.\d+(?:[-+].+)?$/;
 
 const operatingSystems: Record<string, string> = {

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 const pages = import.meta.glob('../docs/testing.md', { query: '?raw', import: 'default', eager: true });
 const domains = import.meta.glob('./consistency/simulation/*-domain.ts', {
@@ -17,5 +17,23 @@ function shownIn(page: string): Readonly<Record<string, string>> {
 it('docs/testing.md shows how to simulate a domain by one that is simulated, as it is', () => {
   expect(shownIn(pages['../docs/testing.md'] ?? '')).toEqual({
     'test/consistency/simulation/tally-domain.ts': domains['./consistency/simulation/tally-domain.ts'],
+  });
+});
+
+describe('README.md', () => {
+  const [readme = ''] = Object.values(
+    import.meta.glob('../README.md', { query: '?raw', import: 'default', eager: true }),
+  );
+  const tests = import.meta.glob('./**/*.ts', { query: '?raw', import: 'default', eager: true });
+  const promised = [...readme.matchAll(/^\|[^|]+\| \[`[^`]+`\]\(test\/([^)]+\.ts)\): (.+) \|$/gm)].flatMap(
+    ([, path = '', names = '']) => names.split('; ').map((name) => ({ path, name })),
+  );
+
+  it('has a test for each promise', () => {
+    expect(promised.length).toBeGreaterThan(20);
+  });
+
+  it.each(promised)('names a test that there is: $path, $name', ({ path, name }) => {
+    expect(tests[`./${path}`]).toContain(name);
   });
 });
