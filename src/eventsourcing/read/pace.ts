@@ -42,11 +42,11 @@ export interface YieldingPace {
 }
 
 /**
- * Makes way for others. A database does one thing at a time, and locally the whole process does: a short rest after a page, or a small query
- * after that, which takes longer than it could has waited for somebody whom the page has held up, and the next one will. One such wait may be chance;
- * the more of them there are, the smaller the pages and the longer the rests. While there is none pages grow: to twice their size until
- * the first, by a quarter from then on. So the work is the gentler the more there is to disturb, as TCP is on a network (RFC 5681). `now`
- * is in ms.
+ * Makes way for others. A database does one thing at a time, and locally the whole process does. After each page come a short rest and a
+ * small query: where the two take longer than they could, they have waited for somebody whom the page has held up. One such wait may be
+ * chance; the more of them there are, the smaller the pages and the longer the rests that follow. While there is none pages grow: to twice
+ * their size until the first, by a quarter from then on. So the work is the gentler the more there is to disturb, as TCP is on a network
+ * (RFC 5681). `now` is in ms.
  */
 export function yieldingPace(now: () => number): YieldingPace {
   let share = SMALLEST_SHARE;
