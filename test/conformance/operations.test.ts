@@ -214,22 +214,23 @@ describe('GET /projections', () => {
   });
 
   it('tells how far a group lags that was not told, and that it has caught up once it was', async () => {
+    // A synchronous projection has seen what tests before this one kept from all others.
+    await json(post('/sweep', {}, asOperator));
     await deliverEverything();
     const { orderId } = await placeOrder({}, { Prefer: 'wait=5' });
     await deliverEverything();
     const lagOf = async (name: string) => (await json(get(`/projections/${name}`, asOperator))).lag;
-    // Not 0 where a projection is synchronous: it has seen what no other was told of by the tests before.
-    const before = { dashboard: await lagOf('dashboard'), lookup: await lagOf('order-lookup') };
+    expect(await lagOf('dashboard')).toEqual({ events: 0, ms: 0 });
 
     const shipped = await orderStep(orderId, 'shipment');
     await get(`/orders/${orderId}`, withToken(shipped));
     const lag = await lagOf('dashboard');
-    expect(lag.events).toBe(before.dashboard.events + 1);
+    expect(lag.events).toBe(1);
     expect(lag.ms).toBeGreaterThanOrEqual(0);
-    expect(await lagOf('order-lookup')).toEqual(before.lookup);
+    expect(await lagOf('order-lookup')).toEqual({ events: 0, ms: 0 });
 
     await get('/dashboard', withToken(shipped));
-    expect(await lagOf('dashboard')).toEqual(before.dashboard);
+    expect(await lagOf('dashboard')).toEqual({ events: 0, ms: 0 });
   });
 
   it('of a name that does not exist is 404 with the names that do', async () => {
