@@ -12,7 +12,6 @@ import {
   acceptBuild,
   buildOf,
   cancelBuild,
-  figuresOf,
   runningBuild,
   startBuild,
   watchBuild,
@@ -97,10 +96,7 @@ async function watch(from: Build): Promise<number> {
     );
     process.exit(130);
   });
-  progress.start(from.total, figuresOf(from));
-  const build = await watchBuild(api, from, (now) => progress.update(now.replayed, figuresOf(now)));
-  progress.stop();
-  return tell(build);
+  return tell(await watchBuild(api, from, progress));
 }
 
 /** Says what has become of a build, and returns the exit code. */

@@ -12,10 +12,8 @@ import { duration, showProgress } from './progress.ts';
 import { checkArchive } from './projections/archive-check.ts';
 import {
   BUILD_TEXT,
-  type Build,
   type ProjectionStatus,
   cancelBuild,
-  figuresOf,
   startBuild,
   statusOf,
   watchBuild,
@@ -90,18 +88,10 @@ async function allNames(): Promise<readonly string[]> {
 
 async function verify(name: string): Promise<boolean> {
   const progress = showProgress(`${name}: ${BUILD_TEXT}`);
-  const watched = async (build: Build): Promise<Build> => {
-    progress.start(build.total, figuresOf(build));
-    try {
-      return await watchBuild(api, build, (now) => progress.update(now.replayed, figuresOf(now)));
-    } finally {
-      progress.stop();
-    }
-  };
   let { build: started, isNew } = await startBuild(api, name, { dryRun: true });
   while (!isNew) {
     console.log(`${name}: a build is on its way (${started.id}), which has to end first.`);
-    const { state } = await watched(started);
+    const { state } = await watchBuild(api, started, progress);
     if (state === 'awaiting-acceptance') {
       console.error(`${name}: it waits for somebody: npm run rebuild -- ${name} --accept ${started.id}, or --cancel.`);
       return false;
@@ -112,7 +102,7 @@ async function verify(name: string): Promise<boolean> {
     progress.stop();
     await cancelBuild(api, name, started.id);
   };
-  const build = await watched(started);
+  const build = await watchBuild(api, started, progress);
   if (build.state === 'awaiting-acceptance') await cancelBuild(api, name, build.id);
   cleanUp = undefined;
 

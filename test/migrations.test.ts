@@ -4,6 +4,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { databaseOf } from '../src/bindings.ts';
 import { domain } from '../src/domain.ts';
+import { createRegistry } from '../src/eventsourcing/registry.ts';
+import { groups } from '../src/groups.ts';
 
 /*
  * Migrations are SQL by hand, since they say what drizzle cannot (WITHOUT ROWID). So nothing but this keeps the two alike.
@@ -23,10 +25,9 @@ function byName<Column extends { readonly name: string }>(columns: readonly Colu
 
 const projections = domain.flatMap((module) => module.projections);
 
+const registry = createRegistry(domain, groups);
 /** Of a projection whose new revision was deployed beside the former one, the new one. */
-const newest = projections.filter(
-  ({ name, revision }) => !projections.some((other) => other.name === name && other.revision > revision),
-);
+const newest = groups.flatMap((group) => registry.projectionsOf(group));
 
 describe.each(projections)('the tables of $name, revision $revision,', (projection) => {
   const tables = [

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { type Answer, type Api, UnexpectedAnswerError, retrying } from '../api-client.ts';
-import { duration } from '../progress.ts';
+import { type Progress, duration } from '../progress.ts';
 import type { Differences } from './differences.ts';
 
 export interface Build {
@@ -77,21 +77,29 @@ export async function acceptBuild(api: Api, projection: string, id: string): Pro
   return okBody(await retrying(() => api.post<Build>(`${pathOf(projection, id)}/accept`, {})));
 }
 
-/** Looks at a build until it has ended or waits for somebody's consent. Goes on looking while the server is away for a moment. */
-export async function watchBuild(api: Api, from: Build, onLook: (build: Build) => void): Promise<Build> {
+/**
+ * Looks at a build until it has ended or waits for somebody's consent, and shows how it is (by `BUILD_TEXT`). Goes on looking while the
+ * server is away for a moment.
+ */
+export async function watchBuild(api: Api, from: Build, progress: Progress): Promise<Build> {
   let build = from;
-  for (;;) {
-    onLook(build);
-    if (build.state !== 'building' && build.state !== 'comparing') return build;
-    await sleep(LOOK_EVERY_MS);
-    build = await buildOf(api, build.projection, build.id);
+  progress.start(build.total, figuresOf(build));
+  try {
+    for (;;) {
+      progress.update(build.replayed, figuresOf(build));
+      if (build.state !== 'building' && build.state !== 'comparing') return build;
+      await sleep(LOOK_EVERY_MS);
+      build = await buildOf(api, build.projection, build.id);
+    }
+  } finally {
+    progress.stop();
   }
 }
 
 /** How a build is, for a progress bar. */
 export const BUILD_TEXT = '{state}, {value}/{total} events, {rate}/s, {left} left';
 
-export function figuresOf({ state, rate, etaMs, replayed, total }: Build) {
+function figuresOf({ state, rate, etaMs, replayed, total }: Build) {
   return {
     state: state === 'building' && replayed >= total ? 'catching up' : state,
     rate: rate === null ? '–' : Math.round(rate),

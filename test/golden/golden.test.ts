@@ -2,8 +2,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 
 import { domain } from '../../src/domain.ts';
 import type { StoredEvent } from '../../src/eventsourcing/event.ts';
+import { createRegistry } from '../../src/eventsourcing/registry.ts';
 import { inMemoryReadModel } from '../../src/eventsourcing/testing/in-memory-read-model.ts';
 import { categoryOf } from '../../src/eventsourcing/stream.ts';
+import { groups } from '../../src/groups.ts';
 import { post } from '../support/api.ts';
 import { system } from '../support/system.ts';
 import { type ObjectStorage, dump, restore } from './object-storage.ts';
@@ -28,12 +30,8 @@ const logs = files(import.meta.glob('./logs/*.json', { query: '?raw', import: 'd
 const made = files(import.meta.glob('./made/*.json', { query: '?raw', import: 'default', eager: true }));
 
 const aggregates = domain.map(({ aggregate }) => aggregate);
-/** In their newest revisions: a former one says what it has always said, or it would be a new one. */
-const projections = domain.flatMap((module) =>
-  module.projections.filter(
-    ({ name, revision }) => !module.projections.some((other) => other.name === name && other.revision > revision),
-  ),
-);
+/** Of the domain alone: that of the system has projections that only tests need. */
+const registry = createRegistry(domain, groups);
 
 const events = new Map<string, readonly StoredEvent[]>();
 let today: readonly WrittenStream[];
@@ -76,8 +74,7 @@ async function madeOf(stored: readonly StoredEvent[], created?: Creation): Promi
   const [first] = stored;
   if (!first) throw new Error('an empty log');
   const now = await system.aggregates.state(first.stream);
-  const following = projections.filter(({ follows }) => Object.hasOwn(follows, categoryOf(first.stream)));
-  const rows = following.map((projection) => {
+  const rows = registry.projectionsFollowing(first.stream).map((projection) => {
     const model = inMemoryReadModel(projection);
     for (const event of stored) model.apply([event]);
     return [projection.name, model.tables()] as const;

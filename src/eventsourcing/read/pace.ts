@@ -56,19 +56,12 @@ export function yieldingPace(now: () => number): YieldingPace {
   let crowding = 0;
   let workSince = now();
 
-  /** How much longer than the rest it was until the glance had its answer, in ms. */
-  async function glanceAfter(restMs: number, glance: () => Promise<void>): Promise<number> {
+  /** Rests shortly, and makes a glance. How much longer than the rest it was until that had its answer, in ms. */
+  async function timed(glance: () => Promise<void>): Promise<number> {
     const since = now();
-    await sleep(restMs);
+    await sleep(SHORTEST_REST_MS);
     await glance();
-    return Math.max(now() - since - restMs, 0);
-  }
-
-  async function quickestOf(count: number, glance: () => Promise<void>): Promise<number> {
-    let quickest = Number.POSITIVE_INFINITY;
-    for (let made = 0; made < count; made += 1)
-      quickest = Math.min(quickest, await glanceAfter(SHORTEST_REST_MS, glance));
-    return quickest;
+    return Math.max(now() - since - SHORTEST_REST_MS, 0);
   }
 
   return {
@@ -76,9 +69,11 @@ export function yieldingPace(now: () => number): YieldingPace {
 
     async rest(glance) {
       const workedMs = now() - workSince;
-      if (quickestMs === Number.POSITIVE_INFINITY) quickestMs = await quickestOf(FIRST_GLANCES, glance);
+      const isFirst = quickestMs === Number.POSITIVE_INFINITY;
+      for (let left = isFirst ? FIRST_GLANCES : 0; left > 0; left -= 1)
+        quickestMs = Math.min(quickestMs, await timed(glance));
       // Before the long rest, by whose end nobody waits any more whom the page has held up.
-      const tookMs = await glanceAfter(SHORTEST_REST_MS, glance);
+      const tookMs = await timed(glance);
       quickestMs = Math.min(quickestMs, tookMs);
       if (tookMs > 2 * quickestMs + TOLERANCE_MS) {
         crowding = (1 + crowding) / 2;
