@@ -15,6 +15,8 @@ import { LOCAL_SERVER, UnexpectedAnswerError, apiClient, requireServer } from '.
 interface SweepStep {
   readonly looked: number;
   readonly behind: number;
+  readonly restored: number;
+  readonly unread: number;
   readonly sent: number;
   readonly isStart: boolean;
   readonly isComplete: boolean;
@@ -43,15 +45,17 @@ try {
 
 /** Steps until a pass that began at the first stream is complete. */
 async function sweep(): Promise<void> {
-  let [looked, behind, sent] = [0, 0, 0];
+  let [looked, behind, restored, unread, sent] = [0, 0, 0, 0, 0];
   for (let isWhole = false, isDone = false; !isDone;) {
     const step = await oneStep();
     // Whoever begins a second pass, this script or the cron trigger: the first one is complete then.
     if (step.isStart && isWhole) break;
-    if (step.isStart) [looked, behind, sent] = [0, 0, 0];
+    if (step.isStart) [looked, behind, restored, unread, sent] = [0, 0, 0, 0, 0];
     isWhole ||= step.isStart;
     looked += step.looked;
     behind += step.behind;
+    restored += step.restored;
+    unread += step.unread;
     sent += step.sent;
     const which = isWhole ? '' : ' (the end of a pass that was under way)';
     console.log(`${count.format(looked)} streams looked at, ${count.format(behind)} behind${which}`);
@@ -60,9 +64,19 @@ async function sweep(): Promise<void> {
   }
   console.log(
     behind === 0
-      ? 'Done: no projection lags behind another one.'
+      ? 'Done: every projection has each of these streams to the end of its log.'
       : `Done: ${count.format(sent)} messages remind the groups of ${count.format(behind)} streams. Watch the lag with GET /projections.`,
   );
+  if (restored > 0) {
+    console.log(
+      `${count.format(restored)} logs were restored to an earlier time: see "object restored" in docs/operations.md.`,
+    );
+    process.exitCode = 1;
+  }
+  if (unread > 0) {
+    console.log(`${count.format(unread)} logs did not answer in time. Run the sweep again.`);
+    process.exitCode = 1;
+  }
 }
 
 async function oneStep(): Promise<SweepStep> {

@@ -6,7 +6,7 @@ import type { EventSourcedModule } from './eventsourcing/module.ts';
 import { type Build, activeBuilds } from './eventsourcing/read/build.ts';
 import { type BuildPorts, type BuildRunner, tendBuilds } from './eventsourcing/read/build-requests.ts';
 import { type CatchUpOptions, type CatchUpResult, catchUp } from './eventsourcing/read/catch-up.ts';
-import type { CatchUpRequest } from './eventsourcing/read/catch-up-step.ts';
+import type { CatchUpRequest } from './eventsourcing/read/stream-progress.ts';
 import type { CausalReadPorts } from './eventsourcing/read/causal-read.ts';
 import { liveVersions } from './eventsourcing/read/confirm.ts';
 import type { Refusal } from './eventsourcing/read/dead-letter.ts';
@@ -221,7 +221,7 @@ export function createRuntime(
       samples: new Map(),
       report: log,
     },
-    sweep: { registry, databaseOf: database, send, clock, report: log },
+    sweep: { registry, databaseOf: database, loadEvents: aggregates.load, send, clock, report: log },
     tokens,
     aggregateHost: {
       clock,
@@ -234,7 +234,11 @@ export function createRuntime(
           .filter((projection) => projection.group === group && (names?.includes(projection.name) ?? true));
         const versions = await liveVersions(database(group), projections, [stream]);
         // What a dead letter holds counts as delivered: another message would bring it no further.
-        return new Map(versions.flatMap(({ projection, version, isHeld }) => (isHeld ? [] : [[projection, version]])));
+        return new Map(
+          versions.flatMap(({ projection, version, eventId, isHeld }) =>
+            isHeld ? [] : [[projection, { version, eventId }]],
+          ),
+        );
       },
       report: log,
       ...(platform.aggregateOptions && { aggregateOptions: platform.aggregateOptions }),

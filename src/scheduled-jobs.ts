@@ -15,8 +15,8 @@ const scheduledJobs: readonly ScheduledJob[] = [
   {
     name: 'sweep',
     async run({ sweep }) {
-      const { looked, behind, sent, isComplete, unreachable } = await sweepStep(sweep);
-      return { looked, behind, sent, isComplete, unreachable: unreachable.join(' ') };
+      const { unreachable, isStart: _, pauseMs: __, ...step } = await sweepStep(sweep);
+      return { ...step, unreachable: unreachable.join(' ') };
     },
   },
   {

@@ -8,6 +8,8 @@ export interface Differences {
   readonly differing: number;
   /** Streams that an open dead letter holds: neither side has them to the end. */
   readonly held: number;
+  /** Streams of these whose log was restored to an earlier time; absent in comparisons of an earlier release. */
+  readonly restored?: number;
   readonly tables: readonly {
     readonly table: string;
     /** Rows; null: the revision has no such table. */
@@ -48,12 +50,18 @@ export function describeDifferences({ differing, tables, first }: Differences): 
 }
 
 /** What was left out of a comparison, in lines for a terminal. */
-export function describeHeld({ held }: Differences, projection: string): readonly string[] {
+export function describeHeld({ held, restored = 0 }: Differences, projection: string): readonly string[] {
   if (held === 0) return [];
   const streams = held === 1 ? 'One stream is' : `${count.format(held)} streams are`;
   return [
     `${streams} held by an open dead letter, and folded no further: mend the cause, then replay (or skip) them.`,
     `  GET /projections/${projection}/dead-letters`,
+    ...(restored > 0
+      ? [
+          `Of these, ${count.format(restored)}: the log was restored to an earlier time. To follow the log as it is:`,
+          `  npm run rebuild -- ${projection} --accept`,
+        ]
+      : []),
   ];
 }
 

@@ -47,8 +47,8 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     edits: [
       {
         file: `${READ}/d1-errors.ts`,
-        find: 'return REFUSED.test(String(error));',
-        replace: "return REFUSED.test(String(error)) || String(error).includes('D1_ERROR');",
+        find: "? 'other' : 'transient';",
+        replace: "? 'other' : text.includes('D1_ERROR') ? 'data' : 'transient';",
       },
     ],
   },
@@ -102,9 +102,9 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     edits: [
       {
         file: `${READ}/catch-up-step.ts`,
-        find: 'if (projection.everyEvent) readable.push(...events);',
+        find: 'if (projection.everyEvent) return { readable: events, lifted: [] };',
         replace:
-          'if (projection.everyEvent) readable.push(...events.filter((_, index) => events.length < 3 || index !== 1));',
+          'if (projection.everyEvent) return { readable: events.filter((_, index) => events.length < 3 || index !== 1), lifted: [] };',
       },
     ],
   },
@@ -127,10 +127,15 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I17'],
     edits: [
       {
-        file: `${READ}/catch-up-step.ts`,
-        find: 'events = events.slice(0, limits.pageSize).filter(({ version }) => version <= end);',
-        replace: `events = events.slice(0, limits.pageSize).filter(({ version }) => version <= end);
-  if (limits.retriesDeadLetters && refused) events = [...events.slice(1), ...events.slice(0, 1)];`,
+        file: `${READ}/catch-up-page.ts`,
+        find: '{ pageSize }: PageLimits, end: number',
+        replace: '{ pageSize, retriesDeadLetters }: PageLimits, end: number',
+      },
+      {
+        file: `${READ}/catch-up-page.ts`,
+        find: 'return events.slice(0, pageSize).filter(({ version }) => version <= end);',
+        replace: `const page = events.slice(0, pageSize).filter(({ version }) => version <= end);
+  return retriesDeadLetters ? [...page.slice(1), ...page.slice(0, 1)] : page;`,
       },
     ],
   },

@@ -39,9 +39,11 @@ export const PLANTED_IN_REBUILDS: readonly PlantedBug[] = [
     breaks: ['I12'],
     edits: [
       {
-        file: `${READ}/catch-up-step.ts`,
-        find: 'const led = moveOver(lead, stream, events, obstacles.skipped);',
-        replace: 'const led = moveOver(lead, stream, events, limits.isBuild ? new Map() : obstacles.skipped);',
+        file: `${READ}/catch-up-round.ts`,
+        find: 'const places = work.pending.map(placeOf);',
+        replace: `const places = work.pending
+    .map(placeOf)
+    .map((place) => (isBuild ? { ...place, obstacles: { ...place.obstacles, skipped: new Map() } } : place));`,
       },
     ],
   },

@@ -74,8 +74,8 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     edits: [
       {
         file: `${WRITE}/relay.ts`,
-        find: 'const lagging = [...reached].filter(([, at]) => at < check.version);',
-        replace: 'const lagging = [...reached].filter(([, at]) => at < 0 * check.version);',
+        find: 'at.version < check.version || contradicting.has(at)',
+        replace: 'at.version < 0 * check.version && contradicting.has(at)',
       },
     ],
   },

@@ -7,3 +7,11 @@ export class OverloadedError extends Error {
 export class OutcomeUnknownError extends Error {
   override readonly name = 'OutcomeUnknownError';
 }
+
+/**
+ * Storage is full, or the account's spending limit has switched it off. Nothing was done, and nothing will be until an operator makes room or
+ * raises the limit.
+ */
+export class StorageUnavailableError extends Error {
+  override readonly name = 'StorageUnavailableError';
+}

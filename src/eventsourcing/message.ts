@@ -13,6 +13,8 @@ export interface Hint {
   readonly previousId?: string | null;
   /** All events of the range as stored, or absent: then the reader fetches them from the log. */
   readonly events?: readonly StoredEvent[];
+  /** The sender has seen a checkpoint that the log contradicts: read the log even where the checkpoint looks reached. */
+  readonly isRecheck?: boolean;
 }
 
 /**
@@ -57,8 +59,8 @@ export function packMessages(
   let bytes = Number.POSITIVE_INFINITY;
   for (const hint of hints) {
     const whole = byteLength(hint);
-    const { stream, fromVersion, toVersion } = hint;
-    const fitting = whole <= maxBytes ? hint : { stream, fromVersion, toVersion };
+    const { events: _, previousId: __, ...range } = hint;
+    const fitting = whole <= maxBytes ? hint : range;
     const size = whole <= maxBytes ? whole : byteLength(fitting);
     if (bytes + size > maxBytes) {
       messages.push([]);

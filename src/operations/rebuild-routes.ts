@@ -62,6 +62,10 @@ const BuildView = z
           isEqual: z.boolean(),
           differing: z.int(),
           held: described(z.int(), 'Streams that an open dead letter holds: neither of the two was folded beyond it.'),
+          restored: described(
+            z.optional(z.int()),
+            'Streams of these whose log was restored to an earlier time: what is live shows events that the log has lost.',
+          ),
           tables: z.array(z.looseObject({ table: z.string() })),
           first: z.array(
             z.strictObject({ table: z.string(), key: Columns, live: z.nullable(Columns), build: z.nullable(Columns) }),

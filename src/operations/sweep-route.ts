@@ -10,7 +10,12 @@ const Count = z.int().check(z.minimum(0));
 const SweepStepView = z
   .strictObject({
     looked: described(Count, 'Streams looked at.'),
-    behind: described(Count, 'Streams of these that a projection has not brought as far as another one.'),
+    behind: described(Count, 'Streams of these that a projection has not brought to the end of their log.'),
+    restored: described(
+      Count,
+      'Streams of these whose log contradicts a read model: the log was restored to an earlier time. Each becomes a dead letter of cause `log-restored`.',
+    ),
+    unread: described(Count, 'Streams of these whose log did not answer in time. The next pass asks again.'),
     sent: described(Count, 'Queue messages sent; each reminds one group of up to some hundred streams.'),
     isStart: described(z.boolean(), 'This step began a pass: it looked from the first stream on.'),
     isComplete: described(z.boolean(), 'This step ended a pass: the next one begins with the first stream.'),
@@ -41,6 +46,8 @@ export const sweepRoute: Route = {
         example: {
           looked: 500,
           behind: 130,
+          restored: 0,
+          unread: 0,
           sent: 2,
           isStart: true,
           isComplete: false,

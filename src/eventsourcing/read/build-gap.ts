@@ -1,7 +1,7 @@
 import type { Group } from '../group.ts';
 import type { StreamId } from '../stream.ts';
 import { archivedHeads } from './archive.ts';
-import type { CatchUpRequest } from './catch-up-step.ts';
+import type { CatchUpRequest } from './stream-progress.ts';
 import { type Target, UNBUILT, type Pointer } from './pointer.ts';
 import { BUT_FOR_RESTORED_LOGS, restoredIn } from './pointer-change.ts';
 import type { Projection } from './projection.ts';
@@ -77,6 +77,26 @@ async function gapToArchive({ databaseOf, archive, projection, build }: Gap, aft
       return at.reached < version ? [{ ...at, wanted: version }] : [];
     }),
   };
+}
+
+/** The next streams after `after` that a slot has, in their order; `last` is undefined on the last page. */
+export async function streamsIn(
+  database: D1Database,
+  name: string,
+  { slot }: Target,
+  after: string,
+): Promise<{ readonly last: StreamId | undefined; readonly streams: readonly StreamId[] }> {
+  const { results } = await database
+    .prepare(
+      `SELECT stream FROM checkpoint
+      WHERE projection = ?1 AND slot = ?2 AND stream > ?3
+      ORDER BY stream
+      LIMIT ${PAGE_STREAMS}`,
+    )
+    .bind(name, slot, after)
+    .all<{ stream: StreamId }>();
+  const streams = results.map(({ stream }) => stream);
+  return { last: streams.length === PAGE_STREAMS ? streams.at(-1) : undefined, streams };
 }
 
 /** How far a slot has brought some streams. */

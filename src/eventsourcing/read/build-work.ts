@@ -2,9 +2,9 @@ import type { Group } from '../group.ts';
 import type { StreamId } from '../stream.ts';
 import { REPLAYED_AT_ONCE, type ReplayPage, replayPage } from './archive.ts';
 import { type BuildError, activeBuild, noteProgress } from './build.ts';
-import { type Side, nextGap } from './build-gap.ts';
+import { type Side, nextGap, streamsIn } from './build-gap.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
-import type { CatchUpRequest, StreamProgress } from './catch-up-step.ts';
+import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
 import { type ComparisonProgress, compareSlots } from './comparison.ts';
 import { countHeld } from './dead-letter.ts';
 import { type Pace, yieldingPace } from './pace.ts';
@@ -169,6 +169,27 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
   return {
     closeGap,
 
+    /**
+     * Has every stream that is live compared with its log, in what is live and in the archive: where a log was restored to an earlier time,
+     * both stop at a dead letter. A replay of the archive alone would not notice. Only in a trial.
+     */
+    async compareWithLogs(from: Pass): Promise<Pass> {
+      const until = now() + STEP_MS;
+      let { after, found } = from;
+      for (let pages = 0; pages < pagesAStep && (pages === 0 || now() < until); pages += 1) {
+        const { projection, pointer, build } = await current();
+        // Comparing is what a trial is for. Any other build is spared a read of every log.
+        if (!build.isTrial || pointer.live.revision === UNBUILT) return { after, found, isDone: true };
+        const { last, streams } = await streamsIn(database, name, pointer.live, after);
+        const requests = streams.map((stream) => ({ stream, wanted: 'head' as const, isRecheck: true }));
+        for (const one of [projection, archive]) found += restoredOf(await catchUp(one, requests));
+        await pace.rest();
+        if (last === undefined) return { after, found, isDone: true };
+        after = last;
+      }
+      return { after, found, isDone: false };
+    },
+
     /** Empties the slot. False: there is more to clear. */
     async clear(): Promise<boolean> {
       for (;;) {
@@ -241,7 +262,8 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
       const { comparison } = compared;
       // Beyond an open dead letter neither of the two was folded: they may be equal, and both behind the log.
       const held = await countHeld(database, name);
-      await noteProgress(database, id, { comparison: JSON.stringify({ ...comparison, held }), at: at() });
+      const restored = (await restoredIn(database, name)).length;
+      await noteProgress(database, id, { comparison: JSON.stringify({ ...comparison, held, restored }), at: at() });
       // What the declaration accepts is what its revision brings; of the same revision, nothing may differ.
       const isRevision = build.liveRevision !== build.target.revision;
       const mayDiffer = build.acceptsDifferences || (isRevision && projection.acceptsDifferences === true);
@@ -288,6 +310,16 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
       }
     },
   };
+}
+
+/** How many streams stopped since their log was restored. Throws where a log could not be compared: the step is tried again. */
+function restoredOf(result: CatchUpResult): number {
+  const standstills = [...result.streams.values()].flatMap(({ stream, standstill }) =>
+    standstill ? [{ stream, ...standstill }] : [],
+  );
+  const unread = standstills.find(({ cause }) => cause === 'transient' || cause === 'overloaded');
+  if (unread) throw new Error(`the log of ${unread.stream} could not be compared: ${unread.reason}`);
+  return standstills.filter(({ cause }) => cause === 'log-restored').length;
 }
 
 /** Archived events as what is to be applied, stream by stream; a stream whose log was restored is taken from that log. */

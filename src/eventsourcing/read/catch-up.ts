@@ -1,8 +1,26 @@
 import type { StreamId } from '../stream.ts';
 import { sleep } from '../timeout.ts';
-import { type Along, type CatchUpPorts, type CatchUpWork, type ReadAlong, runRound, settle } from './catch-up-round.ts';
-import type { CatchUpRequest, Revision, StreamProgress, Trace } from './catch-up-step.ts';
+import {
+  type Budget,
+  MAX_CATCH_UP_MS,
+  MAX_LOADED_EVENTS,
+  STREAMS_AT_ONCE,
+  affordsBatch,
+  newBudget,
+} from './catch-up-limits.ts';
+import type { Revision } from './catch-up-page.ts';
+import { runRound } from './catch-up-round.ts';
+import type { Trace } from './catch-up-step.ts';
+import {
+  type Along,
+  type CatchUpPorts,
+  type CatchUpWork,
+  LEFT_TO_NEXT_ATTEMPT,
+  type ReadAlong,
+  leave,
+} from './catch-up-work.ts';
 import { type Pointer, type Target, UNBUILT } from './pointer.ts';
+import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
 
 interface Caught {
   readonly streams: ReadonlyMap<StreamId, StreamProgress>;
@@ -24,8 +42,12 @@ export type CatchUpResult =
 export interface CatchUpOptions {
   /** How many events of one stream are read and applied at a time; each page commits. */
   readonly pageSize?: number;
-  /** How many events of all streams together are read from logs at a time: an isolate has 128 MB. More streams mean smaller pages. */
+  /** How many events of all streams together are read from logs at a time. More streams mean smaller pages. */
   readonly maxEvents?: number;
+  /** How many streams are looked at, folded and written together. */
+  readonly streamsAtOnce?: number;
+  /** What the invocation may still send; shared by all its catch-ups. Default: an invocation of its own. */
+  readonly budget?: Budget;
   /** How often in a row a batch may lose against other writers before the streams are left to them. */
   readonly maxLostRaces?: number;
   /** What is sent at once is split when its rows come to this many characters: nobody else gets into the database meanwhile. */
@@ -42,10 +64,12 @@ export interface CatchUpOptions {
 /**
  * The one mechanism that moves a projection: reads the checkpoints, takes the events after them (from the hints where these fit, else
  * from the log), folds them, and sends rows and checkpoints in guarded batches. Queue consumer, gap repair, causal reads, synchronous
- * projections, replays of dead letters and builds are all callers of it.
+ * projections, replays of dead letters and builds all call it.
  *
  * An event that the live slot refuses again and again becomes a dead letter; a target beside it that refuses one is taken out of the
- * pointer. Throws on a transient fault of the database; what was applied by then stays applied.
+ * pointer. What exceeds the limits of catch-up-limits.ts stands still as `transient`: the next attempt takes it.
+ *
+ * Throws on a transient fault of the database, and `StorageUnavailableError` when it takes no writes. What was applied stays applied.
  */
 export async function catchUp(
   ports: CatchUpPorts,
@@ -53,48 +77,82 @@ export async function catchUp(
   requests: readonly CatchUpRequest[],
   options: CatchUpOptions = {},
 ): Promise<CatchUpResult> {
-  const { database, pointers, revisionOf, random } = ports;
-  const { pageSize = 500, maxEvents = 2_000, maxLostRaces = 8, maxBatchLength = 400_000 } = options;
+  const { streamsAtOnce = STREAMS_AT_ONCE, budget = newBudget() } = options;
+  const work: CatchUpWork = { pending: [], progress: new Map(), budget, applied: 0, traces: [] };
+  const until = ports.now() + MAX_CATCH_UP_MS;
+  // What has its events at hand does not wait for what has to read a log.
+  const sorted = requests.toSorted((one, other) => Number(hasEvents(other)) - Number(hasEvents(one)));
+  let outcome: CatchUpResult['outcome'] = 'done';
+  for (let at = 0; at < sorted.length; at += streamsAtOnce) {
+    const some = sorted.slice(at, at + streamsAtOnce);
+    if (at > 0 && ports.now() >= until) {
+      for (const { stream } of some) leave(work, stream, LEFT_TO_NEXT_ATTEMPT);
+      continue;
+    }
+    work.pending = some;
+    outcome = await runRounds(ports, projectionName, work, options);
+    if (outcome === 'superseded' || (outcome === 'building' && work.pending.length > 0)) break;
+  }
+  return concluded(ports, projectionName, work, outcome);
+}
+
+function hasEvents({ hints = [], archived }: CatchUpRequest): boolean {
+  return archived !== undefined || hints.some(({ events }) => events !== undefined);
+}
+
+/** Round after round, until all that is pending is where it is wanted or stands still. */
+async function runRounds(
+  ports: CatchUpPorts,
+  projectionName: string,
+  work: CatchUpWork,
+  options: CatchUpOptions,
+): Promise<CatchUpResult['outcome']> {
+  const { database, pointers, random } = ports;
+  const { pageSize = 500, maxEvents = MAX_LOADED_EVENTS, maxLostRaces = 8, maxBatchLength = 400_000 } = options;
   const { retriesDeadLetters = false, build, readAlong } = options;
   const limits = { pageSize, maxEvents, maxBatchLength, retriesDeadLetters };
-  const work: CatchUpWork = {
-    pending: requests,
-    progress: new Map(),
-    carefulPageSizes: new Map(),
-    applied: 0,
-    traces: [],
-  };
-  const end = (outcome: CatchUpResult['outcome']) => concluded(ports, projectionName, work, outcome);
   let known = options.pointer;
   let isUnbuilt = false;
 
   for (let lostRaces = 0; work.pending.length > 0;) {
+    if (!affordsBatch(work.budget)) {
+      for (const { stream } of work.pending) leave(work, stream, LEFT_TO_NEXT_ATTEMPT);
+      break;
+    }
     const pointer = known ?? (await pointers.get(database, projectionName));
     if (!build) known = undefined;
-    const targets = build ? [build] : (pointer?.moved ?? []);
-    const [lead, ...others] = targets.flatMap((target): readonly Revision[] => {
-      const projection = revisionOf(projectionName, target.revision);
-      return projection ? [{ target, projection }] : [];
-    });
     isUnbuilt = !build && pointer?.live.revision === UNBUILT;
+    const [lead, ...others] = revisionsOf(ports, projectionName, build ? [build] : (pointer?.moved ?? []));
     if (!pointer || !lead || (!build && !isUnbuilt && lead.target !== pointer.live)) {
       pointers.drop(projectionName);
-      return end('building');
+      return 'building';
     }
 
     const round = { ports, projectionName, pointer, lead, others, isBuild: build !== undefined, limits, readAlong };
     const outcome = await runRound(round, work);
-    if (outcome === 'superseded') return end('superseded');
+    if (outcome === 'superseded') return 'superseded';
     lostRaces = outcome === 'contested' ? lostRaces + 1 : 0;
     if (lostRaces > maxLostRaces) {
-      const standstill = { cause: 'transient', reason: 'other writers kept winning' } as const;
-      for (const { stream } of work.pending)
-        settle(work, stream, work.progress.get(stream)?.version ?? 0, { standstill });
+      for (const { stream } of work.pending) leave(work, stream, OTHERS_WON);
       break;
     }
     if (outcome === 'contested' && work.pending.length > 0) await sleep(random() * 10 * 2 ** Math.min(lostRaces, 5));
   }
-  return end(isUnbuilt ? 'building' : 'done');
+  return isUnbuilt ? 'building' : 'done';
+}
+
+const OTHERS_WON = { cause: 'transient', reason: 'other writers kept winning' } as const;
+
+/** The targets that this Worker has code for. */
+function revisionsOf(
+  { revisionOf }: CatchUpPorts,
+  projectionName: string,
+  targets: readonly Target[],
+): readonly Revision[] {
+  return targets.flatMap((target) => {
+    const projection = revisionOf(projectionName, target.revision);
+    return projection ? [{ target, projection }] : [];
+  });
 }
 
 /** The result, after what stands still for no fault of an event was reported: the rest was when it was counted. */

@@ -4,7 +4,7 @@ import type { Group } from '../group.ts';
 import type { StreamId } from '../stream.ts';
 import { TimeoutError, sleep, withTimeout } from '../timeout.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
-import type { CatchUpRequest, StreamProgress } from './catch-up-step.ts';
+import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
 import type { CausalToken } from './causal-token.ts';
 import { isTransient } from './d1-errors.ts';
 import {

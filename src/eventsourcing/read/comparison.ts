@@ -1,4 +1,4 @@
-import type { Revision } from './catch-up-step.ts';
+import type { Revision } from './catch-up-page.ts';
 import { type RowDifference, type TablePair, comparePage } from './comparison-page.ts';
 import { type KeyedTable, keyedTables } from './keyed-tables.ts';
 import { type Pace, fullSpeed } from './pace.ts';

@@ -7,6 +7,8 @@ export interface LiveVersion {
   readonly projection: string;
   readonly stream: StreamId;
   readonly version: number;
+  /** The id of the event at `version`; null at 0. */
+  readonly eventId: string | null;
   /** A dead letter stands in its way: only an operator brings it further. */
   readonly isHeld: boolean;
 }
@@ -23,7 +25,7 @@ export async function liveVersions(
   const { results } = await database
     .prepare(
       `SELECT projection.value AS projection, stream.value AS stream, coalesce(c.version, 0) AS version,
-        d.version IS NOT NULL AS is_held
+        c.event_id AS eventId, d.version IS NOT NULL AS is_held
       FROM json_each(?1) AS projection
       CROSS JOIN json_each(?2) AS stream
       LEFT JOIN projection_pointer AS pointer ON pointer.projection = projection.value
@@ -33,6 +35,6 @@ export async function liveVersions(
         ON d.projection = projection.value AND d.stream = stream.value AND d.is_open = 1 AND ${STANDS_IN_THE_WAY}`,
     )
     .bind(JSON.stringify(projections.map(({ name }) => name)), JSON.stringify(streams))
-    .all<{ projection: string; stream: StreamId; version: number; is_held: number }>();
+    .all<Omit<LiveVersion, 'isHeld'> & { is_held: number }>();
   return results.map(({ is_held: isHeld, ...version }) => ({ ...version, isHeld: isHeld === 1 }));
 }

@@ -1,24 +1,59 @@
-/** What SQLite says when somebody else is at it, or the disk: it passes. Any other code of its own no retry will mend. */
-const PASSING = /SQLITE_(BUSY|LOCKED|INTERRUPT|IOERR|PROTOCOL|FULL)/;
-const PERMANENT = /SQLITE_[A-Z]+|D1_TYPE_ERROR|D1_COLUMN_NOTFOUND/;
-
-/** What a table refuses: a constraint fails, a value has the wrong type, or it is too big. */
-const REFUSED = /SQLITE_(CONSTRAINT|MISMATCH|TOOBIG)/;
-
-/** Errors of the code itself, which would only happen again. */
-const MISTAKES = [TypeError, RangeError, ReferenceError, SyntaxError];
+import { StorageUnavailableError } from '../faults.ts';
 
 /**
- * Whether trying again may help. What D1 says of itself (overloaded, connection lost, reset because its code was updated) passes, and may
- * come after the commit; a statement or data that is wrong, or a mistake of the code, stays.
+ * What an error of D1 says about what was sent. D1 puts SQLite's own words into its messages, with SQLite's name for the kind of error at
+ * the end: "D1_ERROR: no such table: seats: SQLITE_ERROR". What D1 says of itself has no such name: "D1_ERROR: Network connection lost."
+ * https://developers.cloudflare.com/d1/observability/debug-d1/
  */
-export function isTransient(error: unknown): boolean {
-  const text = String(error);
-  if (MISTAKES.some((mistake) => error instanceof mistake)) return false;
-  return PASSING.test(text) || !PERMANENT.test(text);
+export type D1ErrorKind =
+  /** It passes, and may have come after the commit: overloaded, connection lost, reset, busy. */
+  | 'transient'
+  /** The database is full, or the account's limits have switched it off: it lasts until somebody makes room. */
+  | 'storage'
+  /** The tables are not as the code has them: every stream meets it. */
+  | 'schema'
+  /** The tables refuse the data: a constraint fails, a value has the wrong type or is too big. */
+  | 'data'
+  /** Any other mistake in a statement, a trigger or an index. It may be about one stream or about all. */
+  | 'other';
+
+interface Row {
+  readonly kind: D1ErrorKind;
+  readonly says: RegExp;
 }
 
-/** Whether the data was refused, as against the statement being wrong or the database being out of reach. */
-export function isRefused(error: unknown): boolean {
-  return REFUSED.test(String(error));
+/** The first row that matches counts. */
+const KINDS: readonly Row[] = [
+  {
+    kind: 'storage',
+    says: /SQLITE_FULL|exceeded maximum (DB|database) size|spending (cap|limit)|exceeded D1'?s? .*limit/i,
+  },
+  { kind: 'transient', says: /SQLITE_(BUSY|LOCKED|INTERRUPT|IOERR|PROTOCOL|CANTOPEN|READONLY|NOMEM|SCHEMA)/ },
+  { kind: 'data', says: /SQLITE_(CONSTRAINT|MISMATCH|TOOBIG|RANGE)|D1_TYPE_ERROR/ },
+  {
+    kind: 'schema',
+    says: /no such (table|column|module|function)|has no column named|has \d+ columns but|malformed database schema|D1_COLUMN_NOTFOUND/,
+  },
+  { kind: 'other', says: /SQLITE_[A-Z]+/ },
+];
+
+/** Errors of the code itself: they would only happen again. */
+const MISTAKES = [TypeError, RangeError, ReferenceError, SyntaxError];
+
+/** The kind of an error that a database (or the code around the call) threw. */
+export function kindOfD1Error(error: unknown): D1ErrorKind {
+  if (error instanceof StorageUnavailableError) return 'storage';
+  const text = String(error);
+  const row = KINDS.find(({ says }) => says.test(text));
+  if (row) return row.kind;
+  return MISTAKES.some((mistake) => error instanceof mistake) ? 'other' : 'transient';
+}
+
+/**
+ * Whether trying again may help by itself: what D1 says of itself passes, and a full database is made room in. A statement or data that is
+ * wrong, or a mistake of the code, stays.
+ */
+export function isTransient(error: unknown): boolean {
+  const kind = kindOfD1Error(error);
+  return kind === 'transient' || kind === 'storage';
 }

@@ -1,6 +1,6 @@
 import type { StreamId } from '../stream.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
-import type { LoadEvents } from './catch-up-step.ts';
+import type { LoadEvents } from './catch-up-page.ts';
 import { type DeadLetterCause, OPEN } from './dead-letter.ts';
 
 /** Dead letters of one projection that one bug, or one restore, has made. */

@@ -4,7 +4,8 @@ import type { StreamId } from '../stream.ts';
 import { sleep } from '../timeout.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
 import { type CatchUpOptions, type CatchUpResult } from './catch-up.ts';
-import type { CatchUpRequest, LoadEvents, StandstillCause, StreamProgress } from './catch-up-step.ts';
+import type { CatchUpRequest, StandstillCause, StreamProgress } from './stream-progress.ts';
+import type { LoadEvents } from './catch-up-page.ts';
 import { isTransient } from './d1-errors.ts';
 import {
   type DeadLetter,

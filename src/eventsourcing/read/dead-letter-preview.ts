@@ -1,7 +1,9 @@
 import type { StreamId } from '../stream.ts';
 import type { LogPage } from '../write/aggregate.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
-import { type LoadEvents, type Look, type Revision, type StandstillCause, nextStep } from './catch-up-step.ts';
+import { type LoadEvents, type Revision, takeFromLog } from './catch-up-page.ts';
+import { type Look, foldPage } from './catch-up-step.ts';
+import type { StandstillCause } from './stream-progress.ts';
 import { type Position, START, positionsStatement, toPositions } from './checkpoint.ts';
 import { NO_OBSTACLES, type Obstacles, obstaclesStatement, toObstacles } from './dead-letter.ts';
 import {
@@ -120,7 +122,9 @@ async function previewOf(
   /** What the first events come to, and why the tables would refuse that. */
   async function tryOut(pageSize: number): Promise<{ look: Look; move?: Move; refused?: string }> {
     const request = { stream, wanted: 'head' } as const;
-    const look = await nextStep(request, [{ revision, position }], obstacles, loadEvents, { pageSize });
+    const place = { request, positions: [{ revision, position }] as const, obstacles };
+    const taken = await takeFromLog(place, { pageSize }, (from, limit) => loadEvents(stream, from, limit));
+    const look = taken.kind === 'page' ? foldPage(taken.page) : taken;
     const move = look.step?.moves.get(revision);
     if (!move) return { look };
     const refused = await refusalOf(context, move);
@@ -166,23 +170,20 @@ async function previewOf(
   };
 }
 
+/** A path that SQLite refuses, quoting it: the last statement of a preview, so that nothing of it stays. */
+const ROLLED_BACK = 'always rolled back';
+
 /** Why the tables would refuse a move; undefined: they would not. Never leaves a trace: the last statement always fails. */
 async function refusalOf({ database, pointer, revision }: Context, move: Move): Promise<string | undefined> {
-  const part = { ...revision, moves: [move] };
-  try {
-    const result = await sendGuardedBatch(
-      database,
-      revision.projection.name,
-      pointer,
-      [part],
-      [database.prepare(`SELECT json('always rolled back')`)],
-    );
-    if (result.outcome === 'refused') return result.reason;
-    return `${result.outcome}: it moved while this was looked at; look again`;
-  } catch (error) {
-    if (String(error).includes('malformed JSON')) return undefined;
-    throw error;
-  }
+  const result = await sendGuardedBatch(
+    database,
+    revision.projection.name,
+    pointer,
+    [{ ...revision, moves: [move] }],
+    [database.prepare(`SELECT json_extract('{}', '${ROLLED_BACK}')`)],
+  );
+  if (result.outcome !== 'refused') return `${result.outcome}: it moved while this was looked at; look again`;
+  return result.reason.includes(ROLLED_BACK) ? undefined : result.reason;
 }
 
 /** What a move does to the tables, as they would hold it. */

@@ -107,6 +107,9 @@ function toRefused(row: Readonly<Record<string, unknown>>): NonNullable<Obstacle
 /** How often the live slot has to refuse an event before it is a dead letter. */
 const TRIES_BEFORE_DEAD = 3;
 
+/** A log that contradicts the checkpoint will not change its mind: the first look tells. */
+const TRIES_BEFORE_RESTORED = 1;
+
 /**
  * Counts refusals, each against its (projection, stream, version), and opens those that have been refused often enough. Says which are
  * open now. Only under the pointer as it was read, and while the live checkpoint still stands right before the event: what has been
@@ -125,7 +128,7 @@ export async function recordRefusals(
       `INSERT INTO dead_letter
         (projection, stream, version, event_id, cause, kind, error, tries, first_at, last_at, is_open)
       SELECT ?2, refusal.value ->> 0, refusal.value ->> 1, refusal.value ->> 2, refusal.value ->> 3, refusal.value ->> 4,
-        refusal.value ->> 5, 1, ?4, ?4, ?5 <= 1
+        refusal.value ->> 5, 1, ?4, ?4, refusal.value ->> 6 <= 1
       FROM json_each(?1) AS refusal
       JOIN projection_pointer AS pointer ON pointer.projection = ?2 AND pointer.epoch = ?3
       LEFT JOIN checkpoint AS c
@@ -134,7 +137,7 @@ export async function recordRefusals(
       ON CONFLICT (projection, stream) DO UPDATE SET
         tries = CASE WHEN version = excluded.version THEN tries + 1 ELSE 1 END,
         first_at = CASE WHEN version = excluded.version THEN first_at ELSE excluded.first_at END,
-        is_open = CASE WHEN version = excluded.version THEN max(is_open, tries + 1 >= ?5) ELSE excluded.is_open END,
+        is_open = CASE WHEN version = excluded.version THEN max(is_open, excluded.is_open, tries + 1 >= ?5) ELSE excluded.is_open END,
         version = excluded.version, event_id = excluded.event_id, cause = excluded.cause, kind = excluded.kind,
         error = excluded.error, last_at = excluded.last_at
       RETURNING stream, is_open`,
@@ -148,6 +151,7 @@ export async function recordRefusals(
           cause,
           cut(kind, MAX_KIND_LENGTH),
           cut(error, MAX_ERROR_LENGTH),
+          cause === 'log-restored' ? TRIES_BEFORE_RESTORED : triesBeforeDead,
         ]),
       ),
       projectionName,

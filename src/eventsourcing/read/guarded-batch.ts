@@ -1,13 +1,15 @@
+import { StorageUnavailableError } from '../faults.ts';
 import type { StreamId } from '../stream.ts';
+import { type Budget, MAX_PARAMETER_BYTES, spendBatch } from './catch-up-limits.ts';
 import type { Position } from './checkpoint.ts';
-import { isRefused } from './d1-errors.ts';
+import { type D1ErrorKind, kindOfD1Error } from './d1-errors.ts';
 import { type StreamChanges, sumIncrements } from './fold.ts';
 import type { Pointer, Target } from './pointer.ts';
 import type { Projection } from './projection.ts';
 import { type ColumnShape, type Row, type TableShape, columnOf, shapeOf } from './slot-tables.ts';
 
-/** Characters. A bound parameter may have 2 MB, and a character up to three bytes: https://developers.cloudflare.com/d1/platform/limits/ */
-const MAX_PARAMETER_LENGTH = 600_000;
+/** Characters, each of which may take three bytes of UTF-8; with room for the brackets and commas of the list. */
+const MAX_PARAMETER_LENGTH = Math.floor((0.9 * MAX_PARAMETER_BYTES) / 3);
 
 /** A database, or a session of one. */
 export type Preparing = Pick<D1Database, 'prepare'>;
@@ -39,8 +41,16 @@ export type BatchOutcome =
   | { readonly outcome: 'lost-race' }
   /** The pointer has changed since it was read. */
   | { readonly outcome: 'epoch-changed' }
-  /** A constraint of the tables refused the data. */
-  | { readonly outcome: 'refused'; readonly reason: string };
+  /** The database refused the batch for good. */
+  | RefusedBatch;
+
+/** A refusal that no retry of the same batch will mend. */
+export interface RefusedBatch {
+  readonly outcome: 'refused';
+  readonly reason: string;
+  /** `data`: what was written; `schema`: the tables are not as the code has them; `other`: one of the two. */
+  readonly kind: Exclude<D1ErrorKind, 'transient' | 'storage'>;
+}
 
 /**
  * Rows and checkpoints of many streams in one transaction (I8), under two assertions: the epoch is the one that was read (I20), and
@@ -52,6 +62,7 @@ export async function sendGuardedBatch(
   pointer: Pointer,
   parts: readonly TargetMoves[],
   more: readonly D1PreparedStatement[] = [],
+  budget?: Budget,
 ): Promise<BatchOutcome> {
   let statements: D1PreparedStatement[];
   try {
@@ -68,8 +79,9 @@ export async function sendGuardedBatch(
     ];
   } catch (error) {
     // A value that its column cannot encode: it never reaches the database, which would have refused it.
-    return { outcome: 'refused', reason: String(error) };
+    return { outcome: 'refused', reason: String(error), kind: 'data' };
   }
+  if (budget) spendBatch(budget, statements.length);
   try {
     const results = await database.batch(statements);
     return { outcome: 'applied', more: results.slice(results.length - more.length) };
@@ -78,13 +90,15 @@ export async function sendGuardedBatch(
   }
 }
 
-/** What an error of a guarded batch says; one that says nothing is thrown again. */
+/** What an error of a guarded batch says. Throws it again if it passes, and `StorageUnavailableError` if there is no storage. */
 export function classify(error: unknown): BatchOutcome {
-  const message = String(error);
-  if (message.includes('epoch_as_read')) return { outcome: 'epoch-changed' };
-  if (message.includes('checkpoint_as_read')) return { outcome: 'lost-race' };
-  if (isRefused(error)) return { outcome: 'refused', reason: message };
-  throw error;
+  const reason = String(error);
+  if (reason.includes('epoch_as_read')) return { outcome: 'epoch-changed' };
+  if (reason.includes('checkpoint_as_read')) return { outcome: 'lost-race' };
+  const kind = kindOfD1Error(error);
+  if (kind === 'storage') throw new StorageUnavailableError(reason, { cause: error });
+  if (kind === 'transient') throw error;
+  return { outcome: 'refused', reason, kind };
 }
 
 /** Fails the batch unless the projection's pointer is still the one that was read. */

@@ -44,7 +44,7 @@ function unreachable({ name }: Group): string {
 
 function complaintsAbout(
   { name }: Projection,
-  { live, openDeadLetters, latestBuild }: ProjectionCondition,
+  { live, openDeadLetters, fault, latestBuild }: ProjectionCondition,
   revisionOf: GroupDatabases['registry']['revisionOf'],
 ): string[] {
   const complaints: string[] = [];
@@ -63,6 +63,11 @@ function complaintsAbout(
   }
   if (latestBuild?.state === 'failed') {
     complaints.push(`the latest build of the projection ${name} failed: mend its cause and build it again`);
+  }
+  if (fault !== undefined) {
+    complaints.push(
+      `the projection ${name} cannot be written, whatever the stream: ${fault}. Repair its tables, then run the sweep; no event is lost`,
+    );
   }
   if (openDeadLetters > 0) {
     const many = openDeadLetters > MAX_COUNTED_DEAD_LETTERS ? `more than ${MAX_COUNTED_DEAD_LETTERS}` : openDeadLetters;

@@ -1,7 +1,7 @@
 import type { Group } from '../group.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
 import type { StreamId } from '../stream.ts';
-import type { LoadEvents } from './catch-up-step.ts';
+import type { LoadEvents } from './catch-up-page.ts';
 import type { Target } from './pointer.ts';
 import { HOLDS_ITS_STREAM } from './projection-condition.ts';
 

@@ -15,6 +15,8 @@ export interface ProjectionCondition {
   readonly live: Target | undefined;
   /** How many of its streams are held by an open dead letter, counted up to the bound that was asked for. */
   readonly openDeadLetters: number;
+  /** The database's words for what keeps every stream from being written; undefined when nothing does. */
+  readonly fault: string | undefined;
   /** The build that was started last, whatever became of it. */
   readonly latestBuild: BuildProgress | undefined;
 }
@@ -24,6 +26,7 @@ interface ConditionRow {
   readonly live_revision: number | null;
   readonly live_slot: Slot | null;
   readonly dead_letters: number;
+  readonly fault: string | null;
   readonly build: string | null;
 }
 
@@ -53,6 +56,7 @@ export function conditionStatement(
           SELECT count(*)
           FROM (SELECT 1 FROM dead_letter AS d WHERE d.projection = wanted.value AND ${HOLDS_ITS_STREAM} LIMIT ?2)
         ) AS dead_letters,
+        (SELECT f.kind FROM projection_fault AS f WHERE f.projection = wanted.value AND f.applied_at IS NULL) AS fault,
         (
           SELECT json_object('id', b.id, 'state', b.state, 'replayed', b.replayed, 'total', b.total)
           FROM projection_build AS b
@@ -76,6 +80,7 @@ export function toConditions(rows: readonly unknown[]): ReadonlyMap<string, Proj
         {
           live: revision !== null && revision > 0 && slot !== null ? { revision, slot } : undefined,
           openDeadLetters: row.dead_letters,
+          fault: row.fault ?? undefined,
           latestBuild: build === null ? undefined : (JSON.parse(build) as BuildProgress),
         },
       ];

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import { isActive } from './build.ts';
 import type { Group } from '../group.ts';
 import { TimeoutError, withTimeout } from '../timeout.ts';
-import type { LoadEvents } from './catch-up-step.ts';
+import type { LoadEvents } from './catch-up-page.ts';
 import { type CategoryLag, type LiveProjection, findOldestUnapplied } from './oldest-unapplied.ts';
 import type { Target } from './pointer.ts';
 import {

@@ -1,18 +1,24 @@
 import type { Group } from '../group.ts';
 import { type Hint, type HintMessage, packMessages, parseMessage } from '../message.ts';
 import { type StreamId, categoryOf } from '../stream.ts';
+import { StorageUnavailableError } from '../faults.ts';
 import { withTimeout } from '../timeout.ts';
-import type { CatchUpResult } from './catch-up.ts';
-import type { CatchUpRequest } from './catch-up-step.ts';
+import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
+import { type Budget, newBudget } from './catch-up-limits.ts';
 import type { Projection } from './projection.ts';
+import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
 
-/** What the projection worker stands on. */
+/** What the projection worker needs from outside. */
 export interface ProjectionWorkerPorts {
   /** The newest code's projections of a group. */
   readonly projectionsOf: (group: Group) => readonly Projection[];
   /** The groups that follow a stream; undefined when this code does not know its category. */
   readonly groupsOf: (stream: StreamId) => readonly Group[] | undefined;
-  readonly catchUp: (projection: Projection, requests: readonly CatchUpRequest[]) => Promise<CatchUpResult>;
+  readonly catchUp: (
+    projection: Projection,
+    requests: readonly CatchUpRequest[],
+    options?: CatchUpOptions,
+  ) => Promise<CatchUpResult>;
   /** Has a projection built that nothing has been built of yet. */
   readonly startFirstBuild: (projection: string) => Promise<void>;
   readonly send: (group: Group, message: HintMessage) => Promise<void>;
@@ -28,6 +34,9 @@ interface Received {
 
 /** Seconds before a message is tried again: doubling, so that an outage is not hammered. Past the queue's retries, the delivery check. */
 const RETRY_DELAYS_S = [2, 8, 30];
+
+/** Seconds before a message is tried again that waits for an operator: the tables refuse every stream, or the storage is full or switched off. */
+const SLOW_RETRY_DELAY_S = 300;
 
 /** How long a batch may wait for other groups to be told, in ms. */
 const FORWARD_TIMEOUT_MS = 2_000;
@@ -55,39 +64,54 @@ export async function consumeHints(
     received.flatMap(({ content }) => content.hints),
     (hint) => hint.stream,
   );
+  const budget = newBudget();
   const [reached] = await Promise.all([
     Promise.all(
       projectionsOf(group).map(async (projection) => {
         const requests = requestsFor(projection, byStream);
-        const versions = requests.length > 0 ? await versionsAfter(ports, projection, requests) : NONE;
-        return { projection, versions };
+        const reach = requests.length > 0 ? await reachAfter(ports, projection, requests, budget) : NOWHERE;
+        return { projection, reach };
       }),
     ),
     tellOthers(ports, group, received),
   ]);
 
   for (const { message, content } of received) {
-    const isDone = content.hints.every(({ stream, toVersion }) =>
-      reached.every(
-        ({ projection, versions }) => !follows(projection, stream) || (versions.get(stream) ?? 0) >= toVersion,
+    const lagging = content.hints.flatMap(({ stream, toVersion }) =>
+      reached.flatMap(({ projection, reach }) =>
+        follows(projection, stream) && (reach.versions.get(stream) ?? 0) < toVersion ? [reach.isSlow(stream)] : [],
       ),
     );
-    if (isDone) message.ack();
-    else message.retry({ delaySeconds: RETRY_DELAYS_S[Math.min(message.attempts, RETRY_DELAYS_S.length) - 1] ?? 2 });
+    if (lagging.length === 0) message.ack();
+    else message.retry({ delaySeconds: delayFor(message.attempts, lagging.every(Boolean)) });
   }
 }
 
-const NONE: ReadonlyMap<StreamId, number> = new Map();
+function delayFor(attempts: number, isSlow: boolean): number {
+  if (isSlow) return SLOW_RETRY_DELAY_S;
+  return RETRY_DELAYS_S[Math.min(attempts, RETRY_DELAYS_S.length) - 1] ?? 2;
+}
 
-/** Where the streams stand after the catch-up, for what waits for them; empty for a projection that failed altogether. */
-async function versionsAfter(
+/** Where a projection has brought streams. */
+interface Reach {
+  readonly versions: ReadonlyMap<StreamId, number>;
+  /** Whether what keeps a stream back lasts until an operator acts. */
+  readonly isSlow: (stream: StreamId) => boolean;
+}
+
+const NOWHERE: Reach = { versions: new Map(), isSlow: () => false };
+const NOWHERE_FOR_LONG: Reach = { versions: new Map(), isSlow: () => true };
+
+/** Where the streams stand after the catch-up, for what waits for them; nowhere for a projection that failed altogether. */
+async function reachAfter(
   { catchUp, startFirstBuild, report }: ProjectionWorkerPorts,
   projection: Projection,
   requests: readonly CatchUpRequest[],
-): Promise<ReadonlyMap<StreamId, number>> {
+  budget: Budget,
+): Promise<Reach> {
   const startedAt = Date.now();
   try {
-    const result = await catchUp(projection, requests);
+    const result = await catchUp(projection, requests, { budget });
     if (result.outcome === 'building') await startFirstBuild(projection.name);
     const [only, ...others] = requests;
     report(result.outcome === 'done' ? 'projection.batch' : 'projection.building', {
@@ -100,22 +124,26 @@ async function versionsAfter(
       correlationIds: distinct(result.traces.map(({ correlationId }) => correlationId)),
       causationIds: distinct(result.traces.map(({ causationId }) => causationId)),
     });
-    return new Map(
-      [...result.streams.values()].map(({ stream, version, standstill }) => [
-        stream,
-        // A dead letter waits for an operator, and what comes behind it too: no message will bring it further. Before that, a version
-        // of a log that is gone is no version of this one.
-        standstill?.isDeadLetter ? Number.POSITIVE_INFINITY : standstill?.cause === 'log-restored' ? 0 : version,
-      ]),
-    );
+    return {
+      versions: new Map([...result.streams.values()].map((progress) => [progress.stream, doneUpTo(progress)])),
+      isSlow: (stream) => result.streams.get(stream)?.standstill?.cause === 'projection-fault',
+    };
   } catch (error) {
     report('projection.failed', {
       projection: projection.name,
       group: projection.group.name,
       error: String(error),
     });
-    return NONE;
+    return error instanceof StorageUnavailableError ? NOWHERE_FOR_LONG : NOWHERE;
   }
+}
+
+/** Up to which version messages about a stream are done with. */
+function doneUpTo({ version, standstill }: StreamProgress): number {
+  // A dead letter waits for an operator, and what comes behind it too: no message will bring it further.
+  if (standstill?.isDeadLetter) return Number.POSITIVE_INFINITY;
+  // Before that, a version of a log that is gone is no version of this one.
+  return standstill?.cause === 'log-restored' ? 0 : version;
 }
 
 function distinct(ids: readonly string[]): string {
@@ -156,7 +184,12 @@ function requestsFor(
 ): readonly CatchUpRequest[] {
   return [...byStream]
     .filter(([stream]) => follows(projection, stream))
-    .map(([stream, hints]) => ({ stream, wanted: Math.max(...hints.map(({ toVersion }) => toVersion)), hints }));
+    .map(([stream, hints]) => ({
+      stream,
+      wanted: Math.max(...hints.map(({ toVersion }) => toVersion)),
+      hints,
+      isRecheck: hints.some(({ isRecheck }) => isRecheck === true),
+    }));
 }
 
 /** Whether a projection follows a stream's category. */

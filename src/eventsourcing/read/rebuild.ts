@@ -25,6 +25,7 @@ const PASSES_AFTER_JOIN = 50;
 /**
  * Makes a second copy of a projection beside the live one, and swaps the two (decision 9):
  *
+ * 0. if it is a trial, has every live stream compared with its log;
  * 1. clears the slot, which nobody reads or moves;
  * 2. replays the archive into it, page by page, then from the logs what the archive does not have yet;
  * 3. joins: from now on every guarded batch moves both, so that the build cannot fall behind again;
@@ -76,7 +77,16 @@ export async function runBuild(ports: RebuildPorts, name: string, id: string, st
     }
   }
 
+  async function compareWithLogs(): Promise<void> {
+    let pass = NEW_PASS;
+    for (let part = 1; !pass.isDone; part += 1) {
+      const from = pass;
+      pass = await run(`compare with the logs, part ${part}`, () => work.compareWithLogs(from));
+    }
+  }
+
   try {
+    await compareWithLogs();
     let isCleared = false;
     for (let part = 1; !isCleared; part += 1) isCleared = await run(`clear the slot, part ${part}`, () => work.clear());
     let replay: Replayed = { position: 0, replayed: 0, isDone: false };

@@ -16,6 +16,12 @@ export interface Alarm {
   clear(): void;
 }
 
+/** How far a projection has brought a stream: the version, and the id of the event there (null at 0). */
+export interface Reached {
+  readonly version: number;
+  readonly eventId: string | null;
+}
+
 /** What the relay stands on. Tests replace these, never the relay. */
 export interface RelayPorts {
   readonly storage: Pick<AggregateStorage, 'head' | 'read'> & DeliveryAttempts;
@@ -28,14 +34,14 @@ export interface RelayPorts {
   readonly groupsOf: (stream: StreamId) => readonly Group[] | undefined;
   readonly send: (group: Group, message: HintMessage) => Promise<void>;
   /**
-   * Asks a group's database how far its projections (or only those named) have brought the stream: the version of each that
-   * follows it.
+   * Asks a group's database how far its projections (or only those named) have brought the stream. Those that a dead letter holds are
+   * left out: no message would bring them further.
    */
   readonly versionsReached: (
     group: Group,
     stream: StreamId,
     projections: readonly string[] | undefined,
-  ) => Promise<ReadonlyMap<string, number>>;
+  ) => Promise<ReadonlyMap<string, Reached>>;
   /** Keeps the object alive until the promise settles, without holding up any answer. */
   readonly inBackground: (work: Promise<void>) => void;
   readonly report: (event: string, details: Record<string, string | number>) => void;
@@ -200,11 +206,17 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     }
   }
 
-  /** The second try and all after it send a hint without payload: whoever gets it reads the log. */
-  async function remind(delivery: Delivery, reached: number): Promise<void> {
-    const hint = { stream: stream as StreamId, fromVersion: reached + 1, toVersion: version };
+  /** The second try and all after it send a hint without payload: its consumer reads the log. */
+  async function remind(delivery: Delivery, reached: number, isRecheck: boolean): Promise<void> {
+    const fromVersion = Math.min(reached + 1, version);
+    const hint = { stream: stream as StreamId, fromVersion, toVersion: version, ...(isRecheck && { isRecheck }) };
     report('relay.reminded', { group: delivery.group.name, stream: hint.stream, reached, version });
     await withTimeout(send(delivery.group, { sender: 'reminder', hints: [hint] }), timeoutMs);
+  }
+
+  /** Whether a projection has another event at its version than this log, or one beyond its end: the log was restored to an earlier time. */
+  function isOfAnotherLog({ version: at, eventId }: Reached): boolean {
+    return at > 0 && storage.read(at, 1)[0]?.id !== eventId;
   }
 
   async function checkDelivery(delivery: Delivery, check: Check): Promise<void> {
@@ -218,10 +230,11 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
       versionsReached(delivery.group, stream as StreamId, check.unconfirmed),
       timeoutMs,
     );
-    const lagging = [...reached].filter(([, at]) => at < check.version);
+    const contradicting = new Set([...reached.values()].filter(isOfAnotherLog));
+    const lagging = [...reached].filter(([, at]) => at.version < check.version || contradicting.has(at));
     if (lagging.length === 0) {
       setAttempt(delivery, 0);
-      const isAllThere = [...reached.values()].every((at) => at >= version) && check.unconfirmed === undefined;
+      const isAllThere = [...reached.values()].every((at) => at.version >= version) && check.unconfirmed === undefined;
       delivery.check = version > check.version && !isAllThere ? { version, dueAt: settledAt() } : undefined;
       return;
     }
@@ -231,7 +244,7 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     const unconfirmed = lagging.map(([projection]) => projection);
     // The others are confirmed up to the version that was checked, and no further.
     delivery.check = { version, dueAt, ...(version === check.version && { unconfirmed }) };
-    await remind(delivery, Math.min(...lagging.map(([, at]) => at)));
+    await remind(delivery, Math.min(...lagging.map(([, at]) => at.version)), contradicting.size > 0);
   }
 
   async function checkSafely(delivery: Delivery, check: Check): Promise<void> {

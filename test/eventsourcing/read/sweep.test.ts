@@ -1,9 +1,11 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
+import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
 import type { Group } from '../../../src/eventsourcing/group.ts';
 import type { HintMessage } from '../../../src/eventsourcing/message.ts';
 import { type SweepOptions, type SweepPorts, sweepStep } from '../../../src/eventsourcing/read/sweep.ts';
+import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import {
@@ -26,6 +28,27 @@ interface Sent {
 
 const sent: Sent[] = [];
 
+/** A log that ends where the fastest projection is, with the same event there. */
+async function agreeingLog(stream: StreamId, fromVersion: number) {
+  const found = await Promise.all(
+    [env.SERVING_DB, env.REPORTING_DB].map((database) =>
+      database
+        .prepare('SELECT version, event_id AS id FROM checkpoint WHERE stream = ? ORDER BY version DESC LIMIT 1')
+        .bind(stream)
+        .first<{ version: number; id: string }>(),
+    ),
+  );
+  const [last] = found.flatMap((row) => row ?? []).toSorted((one, other) => other.version - one.version);
+  const events = last && fromVersion <= last.version ? [{ ...storedEvent(stream, last.version), id: last.id }] : [];
+  return { events, previousId: null, head: last?.version ?? 0 };
+}
+
+function storedEvent(stream: StreamId, version: number): StoredEvent {
+  const metadata = { commandId: 'c', correlationId: 'c', causationId: 'c', actor: 'a' };
+  const recordedAt = '2026-01-01T00:00:00.000Z';
+  return { id: 'an-id', stream, version, type: 'SeatAdded', schemaVersion: 1, data: {}, metadata, recordedAt };
+}
+
 function portsOf(overrides: Partial<SweepPorts> = {}): SweepPorts {
   return {
     registry: bareRegistry(
@@ -40,6 +63,7 @@ function portsOf(overrides: Partial<SweepPorts> = {}): SweepPorts {
     async send({ name }, message, { delaySeconds }) {
       sent.push({ group: name, message, delaySeconds });
     },
+    loadEvents: agreeingLog,
     clock: manualClock(),
     report: () => undefined,
     ...overrides,
@@ -95,6 +119,8 @@ describe('a step of the sweep', () => {
     expect(await step()).toEqual({
       looked: 3,
       behind: 0,
+      restored: 0,
+      unread: 0,
       sent: 0,
       isStart: true,
       isComplete: true,

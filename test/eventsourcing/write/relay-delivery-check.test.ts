@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { START_MS } from '../../../src/eventsourcing/testing/manual-clock.ts';
+import type { Reached } from '../../../src/eventsourcing/write/relay.ts';
 import { evening } from '../seats.ts';
 import { release, reserve, turnOver } from './seat-aggregate.ts';
 import { SETTLED_MS, night, seatObject } from './seat-object.ts';
@@ -262,17 +263,17 @@ describe('the alarm handler', () => {
   });
 
   test('never raises an alarm that a command has set while it ran', async () => {
-    const { around, run, clock, fireAlarm, alarm } = seatObject({ timeoutMs: 10_000 });
+    const { around, run, clock, fireAlarm, alarm, storage } = seatObject({ timeoutMs: 10_000 });
     await run(reserve('Ada'));
     clock.advance(SETTLED_MS);
-    const { promise: answer, resolve: answers } = Promise.withResolvers<ReadonlyMap<string, number>>();
+    const { promise: answer, resolve: answers } = Promise.withResolvers<ReadonlyMap<string, Reached>>();
     around.versionsReached = () => answer;
     const firing = fireAlarm();
     await run(release);
     const { dueAt } = alarm;
     expect(dueAt).toBe(clock.now() + SETTLED_MS);
     clock.advance(1_000);
-    answers(new Map([['seat-map', 1]]));
+    answers(new Map([['seat-map', { version: 1, eventId: storage.read(1, 1)[0]?.id ?? null }]]));
     await firing;
     expect(alarm.dueAt).toBe(dueAt);
   });

@@ -6,7 +6,7 @@ import {
   inMemoryObject,
 } from '../../../src/eventsourcing/testing/in-memory-object.ts';
 import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
-import type { RelayOptions } from '../../../src/eventsourcing/write/relay.ts';
+import type { Reached, RelayOptions } from '../../../src/eventsourcing/write/relay.ts';
 import { type SeatCommand, evening, seatType } from '../seats.ts';
 import { requestOf } from './seat-aggregate.ts';
 
@@ -29,13 +29,17 @@ export function seatObject(relayOptions: RelayOptions = {}) {
   const sent: { readonly group: string; readonly hint: Hint }[] = [];
   const reports: string[] = [];
   /** How far each projection of each group is; `head` follows the log by itself. */
-  const reached = new Map<string, Map<string, number | 'head'>>([
+  const reached = new Map<string, Map<string, number | 'head' | Reached>>([
     ['evening', new Map([['seat-map', 'head']])],
     ['night', new Map([['takings', 'head']])],
   ]);
   const asked: { readonly group: string; readonly projections: readonly string[] | undefined }[] = [];
   const clock = manualClock({ random: () => around.random() });
   const { storage, alarm } = inMemoryDisk();
+  function positionAt(at: number | 'head'): Reached {
+    const version = at === 'head' ? (storage.head()?.version ?? 0) : at;
+    return { version, eventId: storage.read(version, 1)[0]?.id ?? null };
+  }
   const around: Surroundings = {
     groupsOf: () => [evening],
     async send(group, hint) {
@@ -44,7 +48,7 @@ export function seatObject(relayOptions: RelayOptions = {}) {
     async versionsReached({ name }, _stream, projections) {
       asked.push({ group: name, projections });
       const all = [...(reached.get(name) ?? [])].filter(([projection]) => projections?.includes(projection) ?? true);
-      return new Map(all.map(([projection, at]) => [projection, at === 'head' ? (storage.head()?.version ?? 0) : at]));
+      return new Map(all.map(([projection, at]) => [projection, typeof at === 'object' ? at : positionAt(at)]));
     },
     random: () => 0.5,
   };

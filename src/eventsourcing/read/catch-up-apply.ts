@@ -1,0 +1,209 @@
+import { affordsBatch } from './catch-up-limits.ts';
+import type { Revision } from './catch-up-page.ts';
+import { type Look, type Step, cutPage, foldPage, restOfPage } from './catch-up-step.ts';
+import { type Attempt, LEFT_TO_NEXT_ATTEMPT, isLive, leave, settle } from './catch-up-work.ts';
+import { type Refusal, forgetRefusals } from './dead-letter.ts';
+import { type BatchOutcome, type RefusedBatch, type TargetMoves, sendGuardedBatch } from './guarded-batch.ts';
+import type { Target } from './pointer.ts';
+import { closeFault } from './projection-fault.ts';
+
+/*
+ * "Apply these steps; if they are refused, halve." A batch that the tables refuse has a culprit among its streams, and then among the events
+ * of one stream. Halving finds it in about twice log2(n) batches, and everything beside it is applied on the way.
+ */
+
+const MAX_TRACES = 20;
+
+/** So many streams that meet an error which nothing explains, while none can be applied, are taken for all. */
+const STREAMS_TO_BE_SURE = 3;
+
+/** What pages of several streams make: notes where they stand, and applies their steps in as few guarded batches as fit. */
+export async function applyLooks(attempt: Attempt, looks: readonly Look[]): Promise<void> {
+  const failed = new Map(looks.flatMap(({ failures }) => failures.map(({ revision, refusal }) => [revision, refusal])));
+  for (const { progress, step } of looks) attempt.work.progress.set(progress.stream, step ? before(step) : progress);
+  for (const [{ target }, refusal] of failed) await fail(attempt, target, refusal);
+  const steps = looks.flatMap(({ step }) => step ?? []);
+  // What was refused before is apart from the others, so that it does not make their batch fail once more.
+  const isSuspect = ({ page }: Step) => page.place.obstacles.refused !== undefined;
+  for (const some of [steps.filter((step) => !isSuspect(step)), steps.filter(isSuspect)])
+    for (const chunk of chunksOf(some, attempt.limits.maxBatchLength)) await applyAll(attempt, chunk);
+}
+
+/** Where a stream stands as long as its step is not taken. */
+function before({ page: { place, head } }: Step) {
+  const [{ position }] = place.positions;
+  return { stream: place.request.stream, version: position.version, ...(head !== undefined && { head }) };
+}
+
+/** Applies steps of several streams. False: some of them were not applied. */
+async function applyAll(attempt: Attempt, steps: readonly Step[]): Promise<boolean> {
+  const { work, lead, others } = attempt;
+  const [only, ...more] = steps;
+  if (!only) return true;
+  if (!attempt.over && !affordsBatch(work.budget)) attempt.over = LEFT_TO_NEXT_ATTEMPT;
+  if (attempt.over) {
+    if (attempt.over !== 'contested')
+      for (const { page } of steps) leave(work, page.place.request.stream, attempt.over);
+    return false;
+  }
+  const sent = await send(attempt, steps, [lead, ...others]);
+  if (sent.outcome !== 'refused') return sent.outcome === 'applied';
+  if (sent.kind === 'schema') return blameTables(attempt, steps, sent);
+  if (more.length === 0) return applyPiecemeal(attempt, only, sent);
+  const middle = Math.ceil(steps.length / 2);
+  const isFirstHalfApplied = await applyAll(attempt, steps.slice(0, middle));
+  return (await applyAll(attempt, steps.slice(middle))) && isFirstHalfApplied;
+}
+
+/** Applies one stream's step that was refused as a whole: up to the event that is the culprit. */
+async function applyPiecemeal(attempt: Attempt, step: Step, refused: RefusedBatch): Promise<boolean> {
+  const { page, moves } = step;
+  const last = Math.max(...[...moves.values()].map(({ toVersion }) => toVersion));
+  const moving = page.events.filter(({ version }) => version <= last).length;
+  if (moving <= 1) return findTarget(attempt, step, refused);
+  const first = foldPage(cutPage(page, Math.ceil(moving / 2))).step;
+  if (!first || !(await applyAll(attempt, [first]))) return false;
+  const rest = foldPage(restOfPage(page, first));
+  await applyLooks(attempt, [rest]);
+  return attempt.work.progress.get(rest.progress.stream)?.version === rest.progress.version;
+}
+
+/** One event was refused: by which target? The leading one comes first; the others do not pass an event that it cannot take. */
+async function findTarget(attempt: Attempt, step: Step, refused: RefusedBatch): Promise<boolean> {
+  const { work, lead, unexplained } = attempt;
+  const { stream } = step.page.place.request;
+  const moves = [...step.moves];
+  for (const [revision, { toVersion: version, toEventId: eventId }] of moves) {
+    const sent = moves.length === 1 ? refused : await send(attempt, [step], [revision]);
+    if (sent.outcome === 'applied') continue;
+    if (sent.outcome !== 'refused') return false;
+    const { reason } = sent;
+    const refusal = { stream, version, eventId, cause: 'poison', kind: kindOf(reason), error: reason } as const;
+    if (revision !== lead) {
+      await fail(attempt, revision.target, refusal);
+      return false;
+    }
+    settle(work, stream, version - 1, { standstill: { cause: 'poison', reason }, refusal });
+    if (sent.kind === 'other') {
+      unexplained.push(refusal);
+      if (work.applied === 0 && unexplained.length >= STREAMS_TO_BE_SURE)
+        attempt.over = { cause: 'projection-fault', reason };
+    }
+    return false;
+  }
+  return true;
+}
+
+/** The tables of some target are not as its code has them. If those of the leading one are, the others are at fault. */
+async function blameTables(attempt: Attempt, steps: readonly Step[], refused: RefusedBatch): Promise<boolean> {
+  const { work, lead, others } = attempt;
+  const moved = [lead, ...others].filter((revision) => steps.some(({ moves }) => moves.has(revision)));
+  const led = moved.length === 1 || !moved.includes(lead) ? undefined : await send(attempt, steps, [lead]);
+  const isLeadAtFault = led ? led.outcome === 'refused' && led.kind === 'schema' : moved.includes(lead);
+  if (isLeadAtFault) {
+    attempt.over = { cause: 'projection-fault', reason: refused.reason };
+    for (const { page } of steps) leave(work, page.place.request.stream, attempt.over);
+    attempt.unexplained.push(...steps.slice(0, 1).map((step) => refusalOf(step, refused.reason)));
+    return false;
+  }
+  for (const revision of moved.filter((one) => one !== lead)) {
+    const sent = await send(attempt, steps, [revision]);
+    const [first] = steps;
+    if (first && sent.outcome === 'refused' && sent.kind === 'schema')
+      await fail(attempt, revision.target, refusalOf(first, sent.reason));
+  }
+  return false;
+}
+
+function refusalOf({ page: { place, events } }: Step, error: string): Refusal {
+  const [event] = events;
+  const { stream } = place.request;
+  const at = { stream, version: event?.version ?? 0, eventId: event?.id ?? '' };
+  return { ...at, cause: 'poison', kind: kindOf(error), error };
+}
+
+/** Sends what steps do in some of the targets. */
+async function send(attempt: Attempt, steps: readonly Step[], targets: readonly Revision[]): Promise<BatchOutcome> {
+  const { ports, projectionName, pointer, lead, isBuild, work, readAlong, fault } = attempt;
+  const database = readAlong?.session ?? ports.database;
+  const parts = targets.flatMap((revision): readonly TargetMoves[] => {
+    const moves = steps.flatMap((step) => step.moves.get(revision) ?? []);
+    return moves.length > 0 ? [{ ...revision, moves }] : [];
+  });
+  if (parts.length === 0) return { outcome: 'applied', more: [] };
+  const isLed = targets.includes(lead);
+  const overtaken = steps.flatMap(({ page: { place }, after }) => {
+    const { refused } = place.obstacles;
+    return isLed && refused && refused.version <= after.version ? [place.request.stream] : [];
+  });
+  const isFaultOpen = fault !== undefined && fault.appliedAt === null;
+  const appliedAt = new Date(ports.now()).toISOString();
+  const noting =
+    isLed && isLive(attempt)
+      ? [
+          ...(overtaken.length > 0 ? [forgetRefusals(database, projectionName, overtaken)] : []),
+          ...(isFaultOpen ? [closeFault(database, projectionName, appliedAt)] : []),
+        ]
+      : [];
+  const reading = readAlong?.statements(pointer) ?? [];
+  const sendWith = (more: readonly D1PreparedStatement[]) =>
+    sendGuardedBatch(database, projectionName, pointer, parts, more, work.budget);
+  let result = await sendWith([...noting, ...reading]);
+  // What is wrong with a query must not be held against an event.
+  if (result.outcome === 'refused' && reading.length > 0) result = await sendWith(noting);
+  if (result.outcome === 'epoch-changed') {
+    ports.pointers.drop(projectionName);
+    attempt.outcome = isBuild ? 'superseded' : 'contested';
+    attempt.over = 'contested';
+  } else if (result.outcome === 'lost-race') {
+    if (attempt.outcome === 'undisturbed') attempt.outcome = 'contested';
+  } else if (result.outcome === 'applied') {
+    for (const step of steps) {
+      work.applied += parts.filter(({ moves }) => moves.some(({ stream }) => stream === step.after.stream)).length;
+      if (isLed) work.progress.set(step.after.stream, step.after);
+      const traces = step.page.events.map(({ metadata: { correlationId, causationId } }) => ({
+        correlationId,
+        causationId,
+      }));
+      work.traces.push(...traces.slice(0, MAX_TRACES - work.traces.length));
+    }
+    if (fault && noting.length > 0 && isFaultOpen) attempt.fault = { ...fault, appliedAt };
+    if (result.more.length > noting.length) work.along = { pointer, results: result.more.slice(noting.length) };
+  }
+  return result;
+}
+
+/** Takes a target that cannot take an event out of what is moved: what is live goes on without it. */
+export async function fail(attempt: Attempt, target: Target, refusal: Refusal): Promise<void> {
+  const { ports, projectionName, pointer } = attempt;
+  ports.report('projection.target-failed', { projection: projectionName, ...target, ...loggable(refusal) });
+  await ports.failTarget(projectionName, pointer, target, refusal);
+  ports.pointers.drop(projectionName);
+  if (attempt.outcome === 'undisturbed') attempt.outcome = 'contested';
+  // Under the pointer as it was nothing can be sent any more.
+  attempt.over = 'contested';
+}
+
+/** What of a refusal may be logged: not its error, which may quote what the event holds. */
+export function loggable({ stream, version, cause, kind }: Refusal): Record<string, string | number> {
+  return { stream, version, cause, kind };
+}
+
+/** What refusals for one reason have in common: D1's own words for it. */
+export function kindOf(reason: string): string {
+  return reason.replace(/^(Error: )?(D1_ERROR: )?/, '');
+}
+
+function chunksOf(steps: readonly Step[], maxLength: number): readonly (readonly Step[])[] {
+  const chunks: Step[][] = [];
+  let length = Number.POSITIVE_INFINITY;
+  for (const step of steps) {
+    if (length + step.length > maxLength) {
+      chunks.push([]);
+      length = 0;
+    }
+    chunks.at(-1)?.push(step);
+    length += step.length;
+  }
+  return chunks;
+}

@@ -1,0 +1,73 @@
+import { fail, loggable } from './catch-up-apply.ts';
+import { type Attempt, type Round, isLive, settle } from './catch-up-work.ts';
+import { type Refusal, recordRefusals } from './dead-letter.ts';
+import { isOthersApplied, noteFault } from './projection-fault.ts';
+
+/**
+ * Decides whether errors that may be one stream's or every stream's were the streams' own. They were if another event of the projection was
+ * applied meanwhile, or the stream alone was refused before. Otherwise the fault is the projection's: it is noted, and no event is blamed.
+ */
+export async function explainRefusals(attempt: Attempt): Promise<void> {
+  const { ports, work, unexplained, obstacles, fault } = attempt;
+  const now = ports.now();
+  const isOwn = ({ stream, kind }: Refusal) =>
+    attempt.over === undefined &&
+    (work.applied > 0 || obstacles.get(stream)?.refused?.kind === kind || isOthersApplied(fault, kind, now));
+  const shared = unexplained.filter((refusal) => !isOwn(refusal));
+  const [first] = shared;
+  if (!first) return;
+  for (const { stream, version, error } of shared) {
+    const { refusal: _, ...at } = work.progress.get(stream) ?? { stream, version: version - 1 };
+    work.progress.set(stream, { ...at, standstill: { cause: 'projection-fault', reason: error } });
+  }
+  await reportFault(attempt, first.kind, shared.length);
+}
+
+/** Says that the projection's tables refuse every stream, and notes it where the projection is live. */
+export async function reportFault(round: Round, kind: string, streams: number): Promise<void> {
+  const { ports, projectionName } = round;
+  ports.report('projection.fault', { projection: projectionName, kind, streams });
+  if (isLive(round)) await noteFault(ports.database, projectionName, kind, new Date(ports.now()).toISOString());
+}
+
+/**
+ * What the leading target refused is counted where that is live, the way to a dead letter; ends a build that others move; and is a
+ * build's own affair where it moves itself. Returns refusals that were overtaken meanwhile.
+ */
+export async function blame(attempt: Attempt, refusals: readonly Refusal[]): Promise<readonly Refusal[]> {
+  const { ports, projectionName, lead, isBuild } = attempt;
+  const [first] = refusals;
+  if (!first || isBuild) return [];
+  if (!isLive(attempt)) {
+    await fail(attempt, lead.target, first);
+    return [];
+  }
+  // One that was refused under a pointer, or after a checkpoint, that is not what there is any more.
+  const overtaken = await count(attempt, refusals);
+  if (overtaken.length > 0) {
+    ports.pointers.drop(projectionName);
+    if (attempt.outcome === 'undisturbed') attempt.outcome = 'contested';
+  }
+  return overtaken;
+}
+
+/** Counts refusals by the live slot, and says of those that have become dead letters that they are. Returns those that were overtaken. */
+async function count(attempt: Attempt, refusals: readonly Refusal[]): Promise<readonly Refusal[]> {
+  const { ports, projectionName, pointer, work, limits } = attempt;
+  const counted = await recordRefusals(ports.database, projectionName, pointer, refusals, {
+    at: new Date(ports.now()).toISOString(),
+    ...(limits.retriesDeadLetters && { triesBeforeDead: 1 }),
+  });
+  for (const refusal of refusals) {
+    const isDead = counted.get(refusal.stream);
+    if (isDead === undefined) continue;
+    const at = work.progress.get(refusal.stream);
+    if (at?.standstill && isDead)
+      settle(work, at.stream, at.version, { standstill: { ...at.standstill, isDeadLetter: true } });
+    ports.report(isDead ? 'projection.dead-letter' : 'projection.refused', {
+      projection: projectionName,
+      ...loggable(refusal),
+    });
+  }
+  return refusals.filter(({ stream }) => !counted.has(stream));
+}

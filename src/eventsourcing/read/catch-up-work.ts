@@ -1,0 +1,119 @@
+import type { StreamId } from '../stream.ts';
+import type { Budget } from './catch-up-limits.ts';
+import type { LoadEvents, Revision } from './catch-up-page.ts';
+import type { Trace } from './catch-up-step.ts';
+import type { Obstacles, Refusal } from './dead-letter.ts';
+import type { Pointer, PointerCache, Target } from './pointer.ts';
+import type { Projection } from './projection.ts';
+import type { ProjectionFault } from './projection-fault.ts';
+import type { CatchUpRequest, Standstill, StreamProgress } from './stream-progress.ts';
+
+/** What the catch-up needs from outside. Tests replace these, never the catch-up. */
+export interface CatchUpPorts {
+  readonly database: D1Database;
+  readonly pointers: PointerCache;
+  readonly loadEvents: LoadEvents;
+  /** A projection's code by revision; undefined when this Worker has none for it. */
+  readonly revisionOf: (name: string, revision: number) => Projection | undefined;
+  /** Takes a target that cannot take an event out of the pointer: what is live goes on without it. */
+  readonly failTarget: (projectionName: string, pointer: Pointer, target: Target, refusal: Refusal) => Promise<void>;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+  /** A number in [0, 1), for jitter. */
+  readonly random: () => number;
+  readonly report: (event: string, details: Record<string, string | number>) => void;
+}
+
+/** What is read in the batch that brings streams up, so that it takes no round trip of its own. */
+export interface ReadAlong {
+  /** The batch is sent through it: afterwards its bookmark covers what was read. */
+  readonly session: D1DatabaseSession;
+  /** Made for the pointer under which the batch is sent. */
+  readonly statements: (pointer: Pointer) => readonly D1PreparedStatement[];
+}
+
+/** What was read along, and under which pointer. */
+export interface Along {
+  readonly pointer: Pointer;
+  readonly results: readonly D1Result[];
+}
+
+/** What a catch-up has done so far, and what is left to do. Rounds change it. */
+export interface CatchUpWork {
+  pending: readonly CatchUpRequest[];
+  readonly progress: Map<StreamId, StreamProgress>;
+  /** What the invocation may still send. */
+  readonly budget: Budget;
+  /** How many moves were applied: one for each stream and target. */
+  applied: number;
+  readonly traces: Trace[];
+  /** Of the last batch that was applied. */
+  along?: Along;
+}
+
+export interface RoundLimits {
+  /** See `CatchUpOptions`, for all of these. */
+  readonly pageSize: number;
+  readonly maxEvents: number;
+  readonly maxBatchLength: number;
+  readonly retriesDeadLetters: boolean;
+}
+
+/** One round: over everything that is pending, under one pointer. */
+export interface Round {
+  readonly ports: CatchUpPorts;
+  readonly projectionName: string;
+  readonly pointer: Pointer;
+  /** What says how far a stream is: the live target, or the build where there is no other. */
+  readonly lead: Revision;
+  /** What else is moved in the same batches. They never pass the leading one. */
+  readonly others: readonly Revision[];
+  /** It moves only a build that has not joined yet. */
+  readonly isBuild: boolean;
+  readonly limits: RoundLimits;
+  readonly readAlong?: ReadAlong | undefined;
+}
+
+/** How a round ended; what is still pending has to be tried again. */
+export type RoundOutcome =
+  | 'undisturbed'
+  /** Another writer moved a checkpoint or the pointer. */
+  | 'contested'
+  /** Only of a build: the pointer has changed, so it may no longer be this build's slot. */
+  | 'superseded';
+
+/** One round while it goes on. */
+export interface Attempt extends Round {
+  readonly work: CatchUpWork;
+  readonly obstacles: ReadonlyMap<StreamId, Obstacles>;
+  /** The projection's fault, if it ever had one. */
+  fault: ProjectionFault | undefined;
+  outcome: RoundOutcome;
+  /** Nothing more is sent in this round: the pointer has changed, or what is left stands still for this reason. */
+  over: 'contested' | Standstill | undefined;
+  /** Refusals by errors that may be one stream's or every stream's. */
+  readonly unexplained: Refusal[];
+}
+
+/** Whether the leading target answers queries. */
+export function isLive({ lead, pointer }: Round): boolean {
+  return lead.target === pointer.live;
+}
+
+/** Notes where a stream stands now. */
+export function settle(
+  { progress }: Pick<CatchUpWork, 'progress'>,
+  stream: StreamId,
+  version: number,
+  more: Omit<StreamProgress, 'stream' | 'version'> = {},
+): void {
+  progress.set(stream, { ...progress.get(stream), stream, version, ...more });
+}
+
+/** Notes that a stream stays where it is. */
+export function leave(work: Pick<CatchUpWork, 'progress'>, stream: StreamId, standstill: Standstill): void {
+  settle(work, stream, work.progress.get(stream)?.version ?? 0, { standstill });
+}
+
+/** The invocation has no statements or subrequests left. */
+export const LEFT_TO_NEXT_ATTEMPT: Standstill = { cause: 'transient', reason: 'left to the next attempt' };

@@ -1,0 +1,76 @@
+import type { Clock } from '../clock.ts';
+import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
+import type { StreamId } from '../stream.ts';
+import { withTimeout } from '../timeout.ts';
+import { LOADS_TIMEOUT_MS, LOAD_TIMEOUT_MS } from './catch-up-limits.ts';
+import type { LoadEvents } from './catch-up-page.ts';
+import { type Positions, type Reached, isHeld, reachedBy } from './sweep-positions.ts';
+
+interface LogPorts {
+  readonly loadEvents: LoadEvents;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly report: (event: string, details: Record<string, string | number>) => void;
+}
+
+/** What a stream's log says. */
+interface LogOf {
+  /** The stream's own version; 0 when it does not exist. */
+  readonly head: number;
+  /** The highest version that any projection has. */
+  readonly at: number;
+  /** The event there; undefined where the log ends before it. */
+  readonly eventId: string | undefined;
+}
+
+/**
+ * Asks the log of each stream for its end, and for the event at the highest version that any projection has of it. A log that does not
+ * answer in time is missing in the result.
+ */
+export async function readLogs(
+  { loadEvents, clock, report }: LogPorts,
+  streams: readonly StreamId[],
+  all: readonly Positions[],
+): Promise<ReadonlyMap<StreamId, LogOf>> {
+  const until = clock.now() + LOADS_TIMEOUT_MS;
+  const logs = await eachOf(streams, CONNECTIONS_AT_ONCE, async (stream): Promise<[StreamId, LogOf][]> => {
+    if (clock.now() >= until) return [];
+    const at = Math.max(0, ...believed(stream, all).map(({ reached: { version } }) => version));
+    try {
+      const { events, head } = await withTimeout(loadEvents(stream, Math.max(at, 1), 1), LOAD_TIMEOUT_MS);
+      return [[stream, { head, at, eventId: events.find(({ version }) => version === at)?.id }]];
+    } catch (error) {
+      report('sweep.log-unread', { stream, error: String(error) });
+      return [];
+    }
+  });
+  return new Map(logs.flat());
+}
+
+/** The names of those projections that have another event of a stream than its log has. */
+export function contradictingStreams(
+  logs: ReadonlyMap<StreamId, LogOf>,
+  all: readonly Positions[],
+): ReadonlyMap<StreamId, ReadonlySet<string>> {
+  return new Map(
+    [...logs].flatMap(([stream, { at, eventId }]): [StreamId, ReadonlySet<string>][] => {
+      const positions = believed(stream, all);
+      const isContradicted = positions.some(({ reached }) => reached.version === at && reached.eventId !== eventId);
+      if (at === 0 || !isContradicted) return [];
+      // Below the version that was compared only each projection's consumer can tell.
+      const suspect = positions.filter(({ reached }) => reached.version < at || reached.eventId !== eventId);
+      return [[stream, new Set(suspect.map(({ name }) => name))]];
+    }),
+  );
+}
+
+/** Where projections have a stream, without those that are known to have the history of a restored log. */
+function believed(
+  stream: StreamId,
+  all: readonly Positions[],
+): readonly { readonly name: string; readonly reached: Reached }[] {
+  return all.flatMap((positions) =>
+    isHeld(stream, positions, 'log-restored')
+      ? []
+      : reachedBy(stream, positions).map((reached) => ({ name: positions.projection.name, reached })),
+  );
+}

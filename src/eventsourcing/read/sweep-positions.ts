@@ -1,0 +1,142 @@
+import type { Group } from '../group.ts';
+import type { Hint } from '../message.ts';
+import type { StreamId } from '../stream.ts';
+import type { DeadLetterCause } from './dead-letter.ts';
+import type { GroupDatabases } from './projection-condition.ts';
+import type { Projection } from './projection.ts';
+import { follows } from './projection-worker.ts';
+import type { Slot } from './slot-tables.ts';
+
+/** A version of a stream, and the id of the event there. */
+export interface Reached {
+  readonly version: number;
+  readonly eventId: string;
+}
+
+interface Held {
+  /** That of the event at which the stream is held. */
+  readonly version: number;
+  readonly cause: DeadLetterCause;
+}
+
+/** Where one projection of a group has the streams of a page. */
+export interface Positions {
+  readonly projection: Projection;
+  /** False while nothing is live, or this Worker has no code for what is: then no reminder would move it. */
+  readonly isMovable: boolean;
+  /** In the live slot. */
+  readonly live: ReadonlyMap<StreamId, Reached>;
+  /** In the other slot, while it is moved: it may know more. */
+  readonly other: ReadonlyMap<StreamId, Reached>;
+  readonly deadLetters: ReadonlyMap<StreamId, Held>;
+}
+
+type Row = Readonly<Record<string, unknown>>;
+
+/**
+ * Where a group's projections have the next streams after the cursor: one batch, and so one snapshot. Each projection gives its own next
+ * streams, as many as the page takes, so what all of them know up to the end of the page is there.
+ */
+export async function readPositions(
+  { registry }: Pick<GroupDatabases, 'registry'>,
+  database: D1Database,
+  group: Group,
+  cursor: string,
+  take: number,
+): Promise<readonly Positions[]> {
+  const projections = registry.projectionsOf(group);
+  const checkpoints = database.prepare(
+    'SELECT stream, version, event_id FROM checkpoint WHERE projection = ?1 AND slot = ?2 AND stream > ?3 ORDER BY stream LIMIT ?4',
+  );
+  const deadLetters = database.prepare(
+    'SELECT stream, version, cause FROM dead_letter WHERE projection = ?1 AND stream > ?2 AND is_open = 1 ORDER BY stream LIMIT ?3',
+  );
+  const [pointers, ...answers] = await database.batch<Row>([
+    database.prepare('SELECT projection, live_revision, live_slot, moved FROM projection_pointer'),
+    ...projections.flatMap(({ name }) => [
+      checkpoints.bind(name, 'a', cursor, take),
+      checkpoints.bind(name, 'b', cursor, take),
+      deadLetters.bind(name, cursor, take),
+    ]),
+  ]);
+  return projections.map((projection, index) => {
+    const pointer = pointers?.results.find((row) => row['projection'] === projection.name);
+    const revision = (pointer?.['live_revision'] ?? 0) as number;
+    const [inA, inB, held] = answers.slice(3 * index, 3 * index + 3);
+    const [a, b] = [reachedIn(inA), reachedIn(inB)];
+    const isLive = (slot: Slot) => pointer?.['live_slot'] === slot;
+    const isMoved = JSON.parse((pointer?.['moved'] ?? '[]') as string).length > 0;
+    return {
+      projection,
+      isMovable: revision > 0 && registry.revisionOf(projection.name, revision) !== undefined,
+      live: isLive('b') ? b : a,
+      other: isMoved ? (isLive('b') ? a : b) : new Map<StreamId, Reached>(),
+      deadLetters: heldIn(held),
+    };
+  });
+}
+
+function reachedIn(answer: D1Result<Row> | undefined): ReadonlyMap<StreamId, Reached> {
+  return new Map(
+    (answer?.results ?? []).map(({ stream, version, event_id: eventId }) => [
+      stream as StreamId,
+      { version: version as number, eventId: eventId as string },
+    ]),
+  );
+}
+
+function heldIn(answer: D1Result<Row> | undefined): ReadonlyMap<StreamId, Held> {
+  return new Map(
+    (answer?.results ?? []).map(({ stream, version, cause }) => [
+      stream as StreamId,
+      { version: version as number, cause: cause as DeadLetterCause },
+    ]),
+  );
+}
+
+/**
+ * The highest version of a stream that any projection of any group has: a lower bound of what its log has, for want of the log itself. One
+ * that is held says nothing: it may have the history of a log that was restored since.
+ */
+export function headOf(stream: StreamId, all: readonly Positions[]): number {
+  const versions = all.flatMap((positions) =>
+    isHeld(stream, positions) ? [] : reachedBy(stream, positions).map(({ version }) => version),
+  );
+  return Math.max(0, ...versions);
+}
+
+/** Where a projection has a stream, in the live slot and beside it. */
+export function reachedBy(stream: StreamId, { live, other }: Positions): readonly Reached[] {
+  return [live.get(stream) ?? [], other.get(stream) ?? []].flat();
+}
+
+/** Whether a dead letter stands right after where the live slot has the stream. */
+export function isHeld(stream: StreamId, { live, deadLetters }: Positions, cause?: DeadLetterCause): boolean {
+  const held = deadLetters.get(stream);
+  return (
+    held !== undefined &&
+    held.version === (live.get(stream)?.version ?? 0) + 1 &&
+    (cause === undefined || held.cause === cause)
+  );
+}
+
+/** The reminder that a group needs of a stream, if one of its projections lags, or is named in `contradicting`. */
+export function reminderFor(
+  stream: StreamId,
+  head: number,
+  positions: readonly Positions[],
+  contradicting: ReadonlySet<string>,
+): readonly Hint[] {
+  const needing = positions.flatMap((position) => {
+    const { projection, isMovable, live } = position;
+    if (!isMovable || !follows(projection, stream)) return [];
+    const version = live.get(stream)?.version ?? 0;
+    const isRecheck = contradicting.has(projection.name);
+    const isLagging = version < head && !isHeld(stream, position);
+    return isLagging || isRecheck ? [{ version, isRecheck }] : [];
+  });
+  if (needing.length === 0) return [];
+  const fromVersion = Math.min(head, ...needing.map(({ version }) => version + 1));
+  const isRecheck = needing.some((one) => one.isRecheck);
+  return [{ stream, fromVersion, toVersion: head, ...(isRecheck && { isRecheck }) }];
+}

@@ -1,0 +1,225 @@
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+
+import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
+import { type CatchUpOptions, catchUp } from '../../../src/eventsourcing/read/catch-up.ts';
+import {
+  LOADS_TIMEOUT_MS,
+  MAX_CATCH_UP_MS,
+  MAX_LOADED_BYTES,
+  MAX_STATEMENTS,
+  MAX_SUBREQUESTS,
+  STREAMS_AT_ONCE,
+} from '../../../src/eventsourcing/read/catch-up-limits.ts';
+import type { LoadEvents } from '../../../src/eventsourcing/read/catch-up-page.ts';
+import { pointerCache } from '../../../src/eventsourcing/read/pointer.ts';
+import type { CatchUpRequest } from '../../../src/eventsourcing/read/stream-progress.ts';
+import { type StreamId, streamId } from '../../../src/eventsourcing/stream.ts';
+import { cloudflare } from '../../../src/runtime.ts';
+import { boardOf } from '../../support/boards.ts';
+import { ports } from '../../support/platform.ts';
+import { deliver, sentHints } from '../../support/queue.ts';
+import { add, newTally, system } from '../../support/system.ts';
+import { TOO_MUCH, tallyBoard } from '../../support/tally.ts';
+
+const metadata = { commandId: 'c', correlationId: 'c', causationId: 'c', actor: 'a' };
+
+function addedTo(stream: StreamId, by: number, padding = ''): StoredEvent {
+  return {
+    id: crypto.randomUUID(),
+    stream,
+    version: 1,
+    type: 'Added',
+    schemaVersion: 1,
+    data: { by, padding },
+    metadata,
+    recordedAt: '2026-01-01T00:00:00.000Z',
+  };
+}
+
+/** So many streams, each named without its event: its log has to be read. */
+function gaps(count: number): readonly CatchUpRequest[] {
+  return Array.from({ length: count }, () => ({ stream: streamId('tally', crypto.randomUUID()), wanted: 1 }));
+}
+
+/** So many streams, each with its only event at hand. */
+function withEvents(count: number, by: (index: number) => number): readonly CatchUpRequest[] {
+  return gaps(count).map((request, index) => {
+    const event = addedTo(request.stream, by(index));
+    return {
+      ...request,
+      hints: [{ stream: request.stream, fromVersion: 1, toVersion: 1, previousId: null, events: [event] }],
+    };
+  });
+}
+
+/** Runs a catch-up of the board and counts what it asks of the platform. */
+async function caughtUp(
+  requests: readonly CatchUpRequest[],
+  { load, now = Date.now, ...options }: CatchUpOptions & { load?: LoadEvents; now?: () => number } = {},
+) {
+  const spent = { statements: 0, subrequests: 0 };
+  const database = new Proxy(env.SERVING_DB, {
+    get(target, property) {
+      const value = Reflect.get(target, property) as unknown;
+      if (typeof value !== 'function') return value;
+      if (property !== 'batch') return value.bind(target) as unknown;
+      return async (statements: D1PreparedStatement[]) => {
+        spent.statements += statements.length;
+        spent.subrequests += 1;
+        return target.batch(statements);
+      };
+    },
+  });
+  const result = await catchUp(
+    {
+      database,
+      pointers: pointerCache(),
+      revisionOf: system.registry.revisionOf,
+      failTarget: async () => undefined,
+      now,
+      random: Math.random,
+      report: () => undefined,
+      async loadEvents(stream, fromVersion, limit) {
+        spent.subrequests += 1;
+        return load ? load(stream, fromVersion, limit) : { events: [addedTo(stream, 1)], previousId: null, head: 1 };
+      },
+    },
+    tallyBoard.name,
+    requests,
+    options,
+  );
+  const isLeft = ({ stream }: CatchUpRequest) =>
+    result.streams.get(stream)?.standstill?.reason === 'left to the next attempt';
+  return { ...spent, result, left: requests.filter(isLeft).length };
+}
+
+/** How many of these streams are at their only event. */
+async function appliedOf(requests: readonly CatchUpRequest[]): Promise<number> {
+  const count = await env.SERVING_DB.prepare(
+    `SELECT count(*) AS n FROM checkpoint WHERE projection = ?1 AND slot = 'a' AND version = 1
+      AND stream IN (SELECT value FROM json_each(?2))`,
+  )
+    .bind(tallyBoard.name, JSON.stringify(requests.map(({ stream }) => stream)))
+    .first<number>('n');
+  return count ?? 0;
+}
+
+describe('a catch-up of ten times what it takes at once', () => {
+  it('takes 500 streams at a time, and gets all of them there', async () => {
+    const requests = withEvents(10 * STREAMS_AT_ONCE, () => 1);
+    const { statements } = await caughtUp(requests);
+    expect(await appliedOf(requests)).toBe(10 * STREAMS_AT_ONCE);
+    expect(statements).toBeLessThan(20 * 10);
+  });
+
+  it('finds one event that a constraint refuses in fewer statements than an invocation has', async () => {
+    const requests = withEvents(1_000, (index) => (index === 500 ? TOO_MUCH + 1 : 1));
+    const { statements, result } = await caughtUp(requests);
+    expect(statements).toBeLessThan(300);
+    expect(await appliedOf(requests)).toBe(999);
+    expect(result.streams.get(requests[500]?.stream as StreamId)?.refusal).toMatchObject({ version: 1 });
+  });
+
+  it('stops searching where the statements end, with progress, and leaves the rest to the next attempt', async () => {
+    const requests = withEvents(10 * STREAMS_AT_ONCE, (index) => (index % 2 === 0 ? TOO_MUCH + 1 : 1));
+    const { statements, left } = await caughtUp(requests);
+    expect(statements).toBeLessThanOrEqual(MAX_STATEMENTS);
+    expect(left).toBeGreaterThan(0);
+    expect(await appliedOf(requests)).toBeGreaterThan(0);
+  });
+
+  it('sends what was refused before apart from the others, so that it does not fail their batch again', async () => {
+    const requests = withEvents(STREAMS_AT_ONCE, (index) => (index % 100 === 0 ? TOO_MUCH + 1 : 1));
+    const first = await caughtUp(requests);
+    const fresh = withEvents(STREAMS_AT_ONCE, () => 1);
+    const second = await caughtUp([...requests, ...fresh]);
+    expect(await appliedOf(fresh)).toBe(STREAMS_AT_ONCE);
+    expect(second.statements).toBeLessThan(first.statements);
+  });
+
+  it('makes progress with more gaps than an invocation has subrequests, and stays below these', async () => {
+    const requests = gaps(10 * MAX_SUBREQUESTS);
+    const { subrequests, left } = await caughtUp(requests);
+    expect(subrequests).toBeLessThanOrEqual(MAX_SUBREQUESTS);
+    const applied = await appliedOf(requests);
+    expect(applied).toBeGreaterThan(MAX_SUBREQUESTS / 2);
+    expect(applied + left).toBe(requests.length);
+  });
+
+  it('holds no more bytes of events than it may, and takes the rest in further rounds', async () => {
+    const padding = 'x'.repeat(60_000);
+    const requests = gaps(Math.ceil((10 * MAX_LOADED_BYTES) / padding.length));
+    let [held, most] = [0, 0];
+    let { stream: latest } = requests[0] as CatchUpRequest;
+    const known = new Set<StreamId>();
+    const load: LoadEvents = async (stream) => {
+      // A round writes what it holds before the next one reads: then an earlier stream has its row.
+      if (known.size > 0 && (await appliedOf([{ stream: latest, wanted: 1 }])) === 1) held = 0;
+      if (held === 0) latest = stream;
+      known.add(stream);
+      held += padding.length;
+      most = Math.max(most, held);
+      return { events: [addedTo(stream, 1, padding)], previousId: null, head: 1 };
+    };
+    await caughtUp(requests, { load });
+    expect(await appliedOf(requests)).toBe(requests.length);
+    expect(most).toBeLessThan(1.2 * MAX_LOADED_BYTES);
+  });
+
+  it('begins no further streams once its time is over', async () => {
+    let time = Date.now();
+    const requests = gaps(10 * STREAMS_AT_ONCE);
+    const load: LoadEvents = async (stream) => {
+      time += MAX_CATCH_UP_MS / STREAMS_AT_ONCE;
+      return { events: [addedTo(stream, 1)], previousId: null, head: 1 };
+    };
+    const { left } = await caughtUp(requests, { load, now: () => time });
+    const applied = await appliedOf(requests);
+    expect(applied).toBeGreaterThan(0);
+    // One round may take LOADS_TIMEOUT_MS for its logs, and the last one begins within the time.
+    const mostRounds = MAX_CATCH_UP_MS / LOADS_TIMEOUT_MS + 1;
+    expect(applied).toBeLessThanOrEqual((mostRounds * LOADS_TIMEOUT_MS * STREAMS_AT_ONCE) / MAX_CATCH_UP_MS + 12);
+    expect(applied + left).toBe(requests.length);
+  });
+});
+
+describe('an object that does not answer', () => {
+  it('does not hold up what its neighbours in the batch have at hand', async () => {
+    const [hung, well] = [newTally(), newTally()];
+    await add(hung.tallyId, 1);
+    await add(well.tallyId, 1);
+    const [hint] = await sentHints(1, well.stream);
+    const asked = Promise.withResolvers<void>();
+    ports.aggregateStub = (environment, stream) => {
+      const stub = cloudflare.aggregateStub(environment, stream);
+      if (stream !== hung.stream) return stub;
+      return {
+        ...stub,
+        load: () => {
+          asked.resolve();
+          return new Promise(() => undefined);
+        },
+      };
+    };
+    const delivered = deliver([{ stream: hung.stream, fromVersion: 1, toVersion: 1 }, hint]);
+    await asked.promise;
+    // While it is still being waited for.
+    await expect.poll(() => boardOf(well.tallyId)).toMatchObject({ version: 1 });
+    const { explicitAcks, retryMessages } = await delivered;
+    expect(explicitAcks).toEqual(['1']);
+    expect(retryMessages).toHaveLength(1);
+  });
+
+  it('is left to the next attempt, and its neighbours’ logs are read', async () => {
+    const requests = gaps(20);
+    const [hung] = requests as [CatchUpRequest];
+    const load: LoadEvents = async (stream) =>
+      stream === hung.stream
+        ? new Promise(() => undefined)
+        : { events: [addedTo(stream, 1)], previousId: null, head: 1 };
+    const { result } = await caughtUp(requests, { load });
+    expect(await appliedOf(requests)).toBe(19);
+    expect(result.streams.get(hung.stream)?.standstill).toMatchObject({ cause: 'transient' });
+  });
+});

@@ -1,0 +1,146 @@
+import { env } from 'cloudflare:workers';
+import { afterEach, describe, expect, it } from 'vitest';
+
+import type { Hint } from '../../../src/eventsourcing/message.ts';
+import { projectionComplaints } from '../../../src/eventsourcing/read/health.ts';
+import { consumeHints } from '../../../src/eventsourcing/read/projection-worker.ts';
+import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import { serving } from '../../../src/groups.ts';
+import { boardOf, checkpointOf, forgetDeadLetters, refusedOf, tallyOf } from '../../support/boards.ts';
+import { ports } from '../../support/platform.ts';
+import { deliver } from '../../support/queue.ts';
+import { system } from '../../support/system.ts';
+
+const database = env.SERVING_DB;
+
+/** A mistake in a trigger, as a damaged full text index makes one too: an error that is no constraint. */
+const breakRowOf = (tallyId: string) =>
+  database
+    .prepare(
+      `CREATE TRIGGER fails AFTER INSERT ON tally_board_a WHEN new.tally_id = '${tallyId}'
+      BEGIN SELECT json_extract('{', '$'); END`,
+    )
+    .run();
+
+const breakEveryRow = () =>
+  database.prepare(`CREATE TRIGGER fails AFTER INSERT ON tally_board_a BEGIN SELECT json_extract('{', '$'); END`).run();
+
+const mend = () => database.prepare('DROP TRIGGER IF EXISTS fails').run();
+
+/** Some tallies with one addition each. */
+const tallies = (count: number) => Promise.all(Array.from({ length: count }, () => tallyOf(1)));
+
+const hintsOf = (some: readonly { readonly hint: Hint }[]) => some.map(({ hint }) => hint);
+
+/** What /health says of the board. */
+const complaints = async () =>
+  (await projectionComplaints(system.status)).filter((reason) => reason.includes('tally-board'));
+
+async function deadLettersOf(some: readonly { readonly stream: StreamId }[]): Promise<number> {
+  const found = await Promise.all(some.map(({ stream }) => refusedOf(stream)));
+  return found.filter((row) => row !== null).length;
+}
+
+afterEach(async () => {
+  await mend();
+  await database
+    .prepare('ALTER TABLE tally_board_away RENAME TO tally_board_a')
+    .run()
+    .catch(() => undefined);
+  await database.prepare('DELETE FROM projection_fault').run();
+  await forgetDeadLetters();
+});
+
+describe('an SQL error that is no constraint (I17)', () => {
+  it('stops its own stream only, and becomes a dead letter at the third refusal', async () => {
+    const [bad, good] = [await tallyOf(1), await tallyOf(1)];
+    await breakRowOf(bad.tallyId);
+    const first = await deliver([bad.hint, good.hint]);
+    expect(first.explicitAcks).toEqual(['1']);
+    expect(await boardOf(good.tallyId)).toMatchObject({ version: 1 });
+    expect(await refusedOf(bad.stream)).toMatchObject({ tries: 1, is_open: 0, kind: 'malformed JSON: SQLITE_ERROR' });
+    // From here on it comes alone: that its neighbour was applied while it was refused is remembered.
+    await deliver([bad.hint]);
+    expect((await deliver([bad.hint])).explicitAcks).toEqual(['0']);
+    expect(await refusedOf(bad.stream)).toMatchObject({ tries: 3, is_open: 1 });
+    expect(await checkpointOf(bad.stream, 'tally-count')).toBe(1);
+    expect(await complaints()).toEqual([expect.stringContaining('open dead letter')]);
+  });
+
+  it('is held against a stream that met it alone, once others are applied while it lasts', async () => {
+    const [bad, good] = [await tallyOf(1), await tallyOf(1)];
+    await breakRowOf(bad.tallyId);
+    await deliver([bad.hint]);
+    expect(await refusedOf(bad.stream)).toBeNull();
+    expect(await complaints()).toEqual([expect.stringContaining('cannot be written')]);
+    await deliver([good.hint]);
+    expect(await complaints()).toEqual([]);
+    await deliver([bad.hint]);
+    expect(await refusedOf(bad.stream)).toMatchObject({ tries: 1 });
+  });
+
+  it('is no longer held against a stream when the others’ success was long ago', async () => {
+    const [bad, good] = [await tallyOf(1), await tallyOf(1)];
+    await breakRowOf(bad.tallyId);
+    await deliver([bad.hint]);
+    await deliver([good.hint]);
+    ports.clockOffsetMs = 60 * 60_000;
+    await deliver([bad.hint]);
+    expect(await refusedOf(bad.stream)).toBeNull();
+  });
+});
+
+describe('an SQL error that every stream meets', () => {
+  it.each([
+    ['a trigger that always fails', breakEveryRow],
+    ['a missing table', () => database.prepare('ALTER TABLE tally_board_a RENAME TO tally_board_away').run()],
+  ])('makes no dead letter, shows in /health, and heals by itself: %s', async (_what, breakIt) => {
+    const some = await tallies(10);
+    await breakIt();
+    for (let attempts = 1; attempts <= 4; attempts += 1) await deliver(hintsOf(some), { attempts });
+    expect(await deadLettersOf(some)).toBe(0);
+    expect(await complaints()).toEqual([expect.stringContaining('cannot be written')]);
+
+    await mend();
+    await database
+      .prepare('ALTER TABLE tally_board_away RENAME TO tally_board_a')
+      .run()
+      .catch(() => undefined);
+    expect((await deliver(hintsOf(some))).explicitAcks).toHaveLength(10);
+    for (const { tallyId } of some) expect(await boardOf(tallyId)).toMatchObject({ version: 1 });
+    expect(await complaints()).toEqual([]);
+  });
+
+  it('is tried again slowly, and leaves the other projections of the group alone', async () => {
+    const some = await tallies(4);
+    await breakEveryRow();
+    const delays: (number | undefined)[] = [];
+    const messages = some.map(({ hint }) => ({
+      body: { sender: 'relay', hints: [hint] },
+      attempts: 1,
+      ack: () => undefined,
+      retry: (options?: QueueRetryOptions) => delays.push(options?.delaySeconds),
+    }));
+    await consumeHints(system.worker, serving, messages);
+    expect(delays).toEqual([300, 300, 300, 300]);
+    for (const { stream } of some) expect(await checkpointOf(stream, 'tally-count')).toBe(1);
+  });
+
+  it('is not searched through all streams', async () => {
+    const some = await tallies(40);
+    await breakEveryRow();
+    let batches = 0;
+    const counting = new Proxy(database, {
+      get(target, property) {
+        const value = Reflect.get(target, property) as unknown;
+        if (typeof value !== 'function') return value;
+        if (property === 'batch') batches += 1;
+        return value.bind(target) as unknown;
+      },
+    });
+    ports.database = () => counting;
+    await deliver(hintsOf(some));
+    // Two projections: the positions of both, one batch of the sound one, and about log2(40) + 3 of the other.
+    expect(batches).toBeLessThan(16);
+  });
+});

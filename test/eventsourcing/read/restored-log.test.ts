@@ -1,0 +1,124 @@
+import { runDurableObjectAlarm } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { afterEach, describe, expect, it } from 'vitest';
+
+import { requestBuild } from '../../../src/eventsourcing/read/build-requests.ts';
+import { buildOf } from '../../../src/eventsourcing/read/build.ts';
+import { sweepStep } from '../../../src/eventsourcing/read/sweep.ts';
+import { groups, serving } from '../../../src/groups.ts';
+import { boardOf, forgetDeadLetters, refusedOf, tallyOf } from '../../support/boards.ts';
+import { idleRunner, work } from '../../support/builds.ts';
+import { ports } from '../../support/platform.ts';
+import { deliver, deliverEverything, sentHints, takeHints } from '../../support/queue.ts';
+import { add, objectOf, restoreLog, system } from '../../support/system.ts';
+import { tallyBoard } from '../../support/tally.ts';
+
+/** A log that was restored contradicts its read models for ever: every test begins without those of the tests before it. */
+afterEach(async () => {
+  await forgetDeadLetters();
+  for (const table of ['tally_board_a', 'tally_board_b', 'tally_entries_a', 'tally_entries_b', 'checkpoint'])
+    await env.SERVING_DB.prepare(`DELETE FROM ${table}`).run();
+  for (const table of ['archive_event', 'checkpoint', 'dead_letter'])
+    await env.REPORTING_DB.prepare(`DELETE FROM ${table}`).run();
+});
+
+/** A tally at version 5 in every read model, whose log was then set back to version 2. */
+async function restoredTally() {
+  const tally = await tallyOf(1, 2, 3, 4, 5);
+  for (const group of groups) await deliver([tally.hint], { group });
+  takeHints();
+  await restoreLog(tally.stream, 2);
+  return tally;
+}
+
+const isStopped = expect.objectContaining({ cause: 'log-restored', version: 6, is_open: 1 }) as unknown;
+
+/** Every message is lost but those that the delivery check sends. */
+function loseRelayMessages() {
+  const { sendHint } = ports;
+  ports.sendHint = async (environment, group, hint) => {
+    if (!hint.events) await sendHint(environment, group, hint);
+  };
+}
+
+describe('a log that was restored to an earlier time', () => {
+  it('is found by the consumer at the first message about an event that came after the restore', async () => {
+    const { tallyId, stream } = await restoredTally();
+    await add(tallyId, 1000);
+    await deliver(await sentHints(1, stream));
+    expect(await refusedOf(stream)).toEqual(isStopped);
+  });
+
+  it('is found by the delivery check where that message is lost, also at a version that both histories have', async () => {
+    for (const additions of [[1000], [1000, 1001, 1002], [1000, 1001, 1002, 1003]]) {
+      const { tallyId, stream } = await restoredTally();
+      loseRelayMessages();
+      for (const by of additions) await add(tallyId, by);
+      // The first check finds that its message has not arrived; those after it ask how far the read models are.
+      for (let check = 0; check < 3 && !(await refusedOf(stream)); check += 1) {
+        ports.clockOffsetMs += 10 * 60_000;
+        await runDurableObjectAlarm(objectOf(stream));
+        await deliverEverything();
+      }
+      expect(await refusedOf(stream)).toEqual(isStopped);
+      expect(await refusedOf(stream, 'tally-count')).toEqual(isStopped);
+    }
+  });
+
+  it('is found by the sweep where no event came after the restore', async () => {
+    const { stream } = await restoredTally();
+    const { restored } = await sweepStep(system.sweep);
+    expect(restored).toBe(1);
+    await deliverEverything();
+    expect(await refusedOf(stream)).toEqual(isStopped);
+    expect(await sweepStep(system.sweep)).toMatchObject({ restored: 0, behind: 0 });
+  });
+
+  it('stops at once what lies below a dead letter, too', async () => {
+    const { stream } = await restoredTally();
+    await env.SERVING_DB.prepare(
+      `INSERT INTO dead_letter VALUES ('tally-board', ?, 6, 'e', 'poison', 'k', 'e', 3, '2026', '2026', 1)`,
+    )
+      .bind(stream)
+      .run();
+    await sweepStep(system.sweep);
+    await deliverEverything();
+    expect(await refusedOf(stream)).toEqual(isStopped);
+  });
+
+  it('is in the end applied, or visible as a dead letter, whatever happens to messages (I18, I11)', async () => {
+    const { tallyId, stream } = await restoredTally();
+    await add(tallyId, 1000);
+    await sentHints(1, stream);
+    takeHints();
+    for (let day = 0; day < 7; day += 1) {
+      ports.clockOffsetMs += 24 * 60 * 60 * 1000;
+      await runDurableObjectAlarm(objectOf(stream));
+      await deliverEverything();
+      await sweepStep(system.sweep);
+      await deliverEverything();
+    }
+    expect(await refusedOf(stream)).toEqual(isStopped);
+    expect(await boardOf(tallyId)).toMatchObject({ version: 5 });
+  });
+
+  it('is found by a trial build, which compares with the logs and not with the archive alone', async () => {
+    const { stream } = await restoredTally();
+    const builds = { ...system.builds, runner: idleRunner() };
+    const requested = await requestBuild(builds, tallyBoard, { isTrial: true });
+    const id = requested.outcome === 'started' ? requested.id : '';
+    await work(tallyBoard.name, id);
+    const build = await buildOf(system.databaseOf(serving), tallyBoard.name, id);
+    const { isEqual, held, restored } = JSON.parse(build?.comparison ?? '{}') as Record<string, unknown>;
+    expect({ isEqual, held, restored }).toEqual({ isEqual: false, held: 1, restored: 1 });
+    expect(await refusedOf(stream)).toEqual(isStopped);
+  });
+});
+
+it('a message of the lost history that comes late does no harm to a stream that is as its log', async () => {
+  const { stream, hint } = await tallyOf(1, 2, 3);
+  await deliver([hint]);
+  const late = { stream, fromVersion: 2, toVersion: 2, isRecheck: true };
+  expect((await deliver([late])).explicitAcks).toEqual(['0']);
+  expect(await refusedOf(stream)).toBeNull();
+});
