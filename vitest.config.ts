@@ -13,8 +13,8 @@ export default defineConfig({
       remoteBindings: false,
       miniflare: {
         bindings: {
-          CAUSAL_TOKEN_KEY: 'a-key-for-tests',
-          CAUSAL_TOKEN_PREVIOUS_KEY: 'the-key-before-it',
+          CAUSAL_TOKEN_KEY: 'a-key-for-tests-of-32-bytes-or-more',
+          CAUSAL_TOKEN_PREVIOUS_KEY: 'the-key-before-it-of-32-bytes-or-more',
           OPERATIONS_KEY: 'an-operations-key-for-tests',
           BUILD_GRACE_S: '0',
           CORS_ORIGINS: 'https://shop.example https://desk.example',

@@ -10,10 +10,12 @@ export interface Env {
   readonly REPORTING_QUEUE: Queue;
   readonly REPORTING_DB: D1Database;
   readonly REBUILDS: Workflow<RebuildParams>;
-  /** Secret: signs causal tokens. */
+  /** Secret, of at least 32 bytes: encrypts causal tokens. */
   readonly CAUSAL_TOKEN_KEY?: string;
-  /** Secret, only while keys are rotated: tokens signed with it are still accepted. */
+  /** Secret, only while keys are rotated: tokens made with it are still accepted. */
   readonly CAUSAL_TOKEN_PREVIOUS_KEY?: string;
+  /** `1` writes causal tokens as the release before does, for as long as a Worker of it serves. Default: `2`. Both are read. */
+  readonly CAUSAL_TOKEN_FORMAT?: string;
   /** Secret: opens the operations routes, the feed and the history. */
   readonly OPERATIONS_KEY?: string;
   /** `open` lets everybody use the operations routes: only for a local server. */

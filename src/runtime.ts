@@ -30,6 +30,7 @@ import { reportingBus } from './eventsourcing/write/command-log.ts';
 import type { RelayOptions } from './eventsourcing/write/relay.ts';
 import { systemClock } from './clock.ts';
 import { log } from './log.ts';
+import { tokenSettings } from './token-settings.ts';
 
 export interface SendOptions {
   /** How long the queue keeps the message back, in seconds. Default: not at all. */
@@ -89,7 +90,7 @@ export interface Runtime {
   readonly status: ProjectionStatusPorts;
   readonly sweep: SweepPorts;
   readonly aggregateHost: AggregateHost;
-  /** Throws when the deployment has no key. */
+  /** Throws when the deployment has no key for tokens, or one that is too short. */
   tokens(): TokenCodec;
 }
 
@@ -130,10 +131,11 @@ export function createRuntime(
   let bus: CommandBus<CommandHandlers> | undefined;
   let codec: TokenCodec | undefined;
   function tokens(): TokenCodec {
-    if (!env.CAUSAL_TOKEN_KEY)
-      throw new Error('the secret CAUSAL_TOKEN_KEY is not set: `npx wrangler secret put CAUSAL_TOKEN_KEY`');
-    const previous = env.CAUSAL_TOKEN_PREVIOUS_KEY ? [env.CAUSAL_TOKEN_PREVIOUS_KEY] : [];
-    codec ??= tokenCodec([env.CAUSAL_TOKEN_KEY, ...previous]);
+    if (codec) return codec;
+    const settings = tokenSettings(env);
+    if ('error' in settings) throw new Error(settings.error);
+    const { secrets, format } = settings;
+    codec = tokenCodec(secrets, { format, now: clock.now });
     return codec;
   }
 

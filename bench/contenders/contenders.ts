@@ -10,7 +10,7 @@ export const TIDEMARK: Contender = {
   name: 'tidemark',
   configPath: join(ROOT, 'wrangler.toml'),
   bundle: join(HERE, '../dist/tidemark'),
-  bindings: { CAUSAL_TOKEN_KEY: 'a-key-for-benchmarks', OPERATIONS_ACCESS: 'open', BUILD_GRACE_S: '0' },
+  bindings: { CAUSAL_TOKEN_KEY: 'a-key-for-benchmarks-of-32-bytes', OPERATIONS_ACCESS: 'open', BUILD_GRACE_S: '0' },
   migrations: { SERVING_DB: join(ROOT, 'migrations/serving'), REPORTING_DB: join(ROOT, 'migrations/reporting') },
 };
 

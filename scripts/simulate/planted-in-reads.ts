@@ -155,9 +155,9 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I13', 'I14'],
     edits: [
       {
-        file: 'src/http/causal.ts',
-        find: '.every(({ name }) => (reached.get(`${name}/${stream}`) ?? 0) >= (token.streams.get(stream) ?? 0)),',
-        replace: '.every(({ name }) => (reached.get(`${name}/${stream}`) ?? 0) >= 0),',
+        file: 'src/http/token-header.ts',
+        find: '(reached.get(`${name}/${stream}`) ?? 0) >= version',
+        replace: '(reached.get(`${name}/${stream}`) ?? 0) >= 0 * version',
       },
     ],
   },
@@ -166,8 +166,8 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I13', 'I14'],
     edits: [
       {
-        file: 'src/http/causal.ts',
-        find: "if (kept.isPartial) c.res.headers.set(HEADER.causalScope, 'partial');",
+        file: 'src/http/token-header.ts',
+        find: "if (kept.partialAt !== undefined) c.res.headers.set(HEADER.causalScope, 'partial');",
         replace: '',
       },
     ],

@@ -1,28 +1,16 @@
 import { createMiddleware } from 'hono/factory';
 
-import { type CausalReadResult, type FormerReading, causalRead } from '../eventsourcing/read/causal-read.ts';
-import {
-  type CausalToken,
-  type SeenVersion,
-  EMPTY_TOKEN,
-  cutToSize,
-  withBookmark,
-  withVersion,
-  withoutConfirmed,
-  seenVersion,
-} from '../eventsourcing/read/causal-token.ts';
-import type { TokenCodec } from '../eventsourcing/read/token-codec.ts';
-import { liveVersions } from '../eventsourcing/read/confirm.ts';
+import { type FormerReading, causalRead } from '../eventsourcing/read/causal-read.ts';
+import { seenOf, withBookmark, withVersion } from '../eventsourcing/read/causal-token.ts';
 import type { Answers, Queries, SelectQuery } from '../eventsourcing/read/guarded-query.ts';
 import type { Projection, Tables } from '../eventsourcing/read/projection.ts';
+import type { SeenOf } from '../eventsourcing/seen.ts';
 import type { StreamId } from '../eventsourcing/stream.ts';
-import { TimeoutError, withTimeout } from '../eventsourcing/timeout.ts';
-import { log } from '../log.ts';
-import type { Runtime } from '../runtime.ts';
-import type { AppContext, AppEnv } from './app-env.ts';
+import type { AppEnv } from './app-env.ts';
+import { building, readProblem, tokenAhead } from './causal-problems.ts';
 import { HEADER } from './headers.ts';
-import { CONFIRM_TIMEOUT_MS, MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from './limits.ts';
-import { Problem } from './problem.ts';
+import { MAX_TOKEN_STREAMS } from './limits.ts';
+import { attach, takeUp } from './token-header.ts';
 
 export interface CausalOptions {
   /** The projections that the route reads. Reading any other is an error, so that this line tells the truth. Default: none. */
@@ -36,7 +24,7 @@ export interface CausalOptions {
 /** One client's causal past, during one request. What a handler reads or writes through it ends up in the answer's token. */
 export interface CausalSession {
   /** What the client has seen of a stream. */
-  readonly seenVersion: SeenVersion;
+  readonly seen: SeenOf;
   /** Puts a stream's version into the token: it was written, or seen in a read of that one resource. */
   readonly see: (stream: StreamId, version: number) => void;
   /** Refuses where the client has seen more of the stream than its log, read by the handler itself, holds. */
@@ -95,8 +83,7 @@ export function causal(options: CausalOptions = {}) {
   const { reads = [], timeoutMs, maxStreams = MAX_TOKEN_STREAMS } = options;
   return createMiddleware<AppEnv>(async function causalMiddleware(c, next) {
     const { runtime } = c.var;
-    const codec = runtime.tokens();
-    let token = await takeUp(codec, c.req.header(HEADER.causalToken));
+    let token = await takeUp(runtime, c.req.header(HEADER.causalToken));
 
     async function read<InSlot extends Tables, Q extends Queries>(
       projection: Projection<InSlot>,
@@ -113,19 +100,19 @@ export function causal(options: CausalOptions = {}) {
         wait === undefined ? {} : { timeoutMs: wait },
       );
       if (result.outcome === 'building') throw await building(c, projection);
-      if (result.outcome !== 'read') throw toProblem(projection, result);
+      if (result.outcome !== 'read') throw readProblem(projection, result);
       token = withBookmark(token, projection.group.name, result.bookmark);
       if (result.incomplete.length > 0) c.header(HEADER.causalIncomplete, result.incomplete.join(', '));
       return result;
     }
 
     const session: CausalSession = {
-      seenVersion: (stream) => seenVersion(token, stream),
+      seen: (stream) => seenOf(token, stream, runtime.clock.now()),
       see(stream, version) {
         token = withVersion(token, stream, version);
       },
       refuseBeyond(stream, head) {
-        const wanted = token.streams.get(stream) ?? 0;
+        const wanted = token.streams.get(stream)?.version ?? 0;
         if (wanted > head) throw tokenAhead(stream, wanted, head);
       },
       async readOne(projection, stream, query, formerly = []) {
@@ -155,116 +142,10 @@ export function causal(options: CausalOptions = {}) {
     };
     c.set('causal', session);
     await next();
-    await attach(c, codec, token, maxStreams);
+    await attach(c, token, maxStreams);
   });
 }
 
 function asReading<Result>({ projection, query }: FormerQuery<Result>): FormerReading<{ rows: SelectQuery<Result> }> {
   return { projection, queries: (tables) => ({ rows: query(tables) }) };
-}
-
-async function takeUp(codec: TokenCodec, text: string | undefined): Promise<CausalToken> {
-  if (text === undefined) return EMPTY_TOKEN;
-  const token = text.length <= MAX_TOKEN_LENGTH ? await codec.decode(text) : undefined;
-  if (token) return token;
-  const detail = `${HEADER.causalToken} is malformed, cut short, or was not signed here.`;
-  // With a new token, so that a client which keeps sending what it got last is not shut out for good.
-  throw new Problem('invalid-causal-token', detail, {}, { [HEADER.causalToken]: await codec.encode(EMPTY_TOKEN) });
-}
-
-/** The client has seen more of a stream than its log holds, as after a restore to an earlier time. */
-export function tokenAhead(stream: StreamId, wanted: number, head: number): Problem {
-  const detail = `The token has ${stream} at ${wanted}, but it ends at ${head}.`;
-  return new Problem('causal-token-ahead', detail, { stream, wanted, head });
-}
-
-/** Puts the token into the answer; in its size, without what no longer needs to be said, and never forgetting in silence. */
-async function attach(c: AppContext, codec: TokenCodec, token: CausalToken, maxStreams: number): Promise<void> {
-  const shortened = token.streams.size > maxStreams ? await shorten(c.var.runtime, token) : token;
-  let kept = cutToSize(shortened, maxStreams);
-  let encoded = await codec.encode(kept);
-  while (encoded.length > MAX_TOKEN_LENGTH && kept.streams.size > 0) {
-    kept = cutToSize(kept, Math.floor(kept.streams.size * 0.9));
-    encoded = await codec.encode(kept);
-  }
-  c.res.headers.set(HEADER.causalToken, encoded);
-  if (kept.isPartial) c.res.headers.set(HEADER.causalScope, 'partial');
-}
-
-/**
- * Drops the streams that every projection which follows them has reached on its primary. From then on the bookmarks of those
- * databases, taken after that, vouch for them. One statement for each database.
- */
-async function shorten(runtime: Runtime, token: CausalToken): Promise<CausalToken> {
-  const { registry, databaseOf } = runtime;
-  const streams = [...token.streams.keys()];
-  try {
-    const answers = await withTimeout(
-      Promise.all(
-        registry.groups.map(async (group) => {
-          const projections = registry.projectionsOf(group);
-          const session = databaseOf(group).withSession('first-primary');
-          const versions = await liveVersions(session, projections, streams);
-          return { group, versions, bookmark: session.getBookmark() };
-        }),
-      ),
-      CONFIRM_TIMEOUT_MS,
-    );
-    const reached = new Map(
-      answers.flatMap(({ versions }) =>
-        versions.map(({ projection, stream, version }) => [`${projection}/${stream}`, version] as const),
-      ),
-    );
-    const confirmed = streams.filter((stream) =>
-      registry
-        .projectionsFollowing(stream)
-        .every(({ name }) => (reached.get(`${name}/${stream}`) ?? 0) >= (token.streams.get(stream) ?? 0)),
-    );
-    return answers.reduce(
-      (merged, { group, bookmark }) => withBookmark(merged, group.name, bookmark),
-      withoutConfirmed(token, confirmed),
-    );
-  } catch (error) {
-    log('token.not-confirmed', { error: error instanceof TimeoutError ? 'timeout' : String(error) });
-    return token;
-  }
-}
-
-/** Nothing answers yet. Whoever is the first to notice that nothing is being done about it either has it begun. */
-async function building(c: AppContext, { name, group }: Projection): Promise<Problem> {
-  const { runtime } = c.var;
-  const build = await runtime.buildInProgress(name);
-  if (!build) c.executionCtx.waitUntil(runtime.startFirstBuild(name));
-  const { replayed = 0, total = 0 } = build ?? {};
-  const detail = build
-    ? `${name} is being built: ${replayed} of ${total} events.`
-    : `${name} is about to be built, or this deployment has no code for what is live of it.`;
-  log('causal-read.building', { projection: name, group: group.name, correlationId: c.var.correlationId });
-  return new Problem('projection-building', detail, { projection: name, ...(build && { replayed, total }) });
-}
-
-function toProblem(
-  projection: Projection,
-  result: Exclude<CausalReadResult<Queries>, { outcome: 'read' | 'building' }>,
-): Problem {
-  switch (result.outcome) {
-    case 'unavailable':
-      return new Problem('overloaded', `The database of ${projection.name} does not answer at the moment.`);
-    case 'token-ahead':
-      return tokenAhead(result.stream, result.wanted, result.head);
-    case 'dead-letter': {
-      const { stream, wanted, has } = result;
-      const detail = `${projection.name} stopped at an event after version ${has} of ${stream}.`;
-      return new Problem('projection-dead-letter', detail, { projection: projection.name, stream, wanted, has });
-    }
-    case 'behind': {
-      const { stream, wanted, has } = result;
-      if (result.isOverloaded)
-        return new Problem('overloaded', `${stream} takes no more requests at the moment.`, { stream });
-      const detail = `${projection.name} has ${stream} at version ${has}, and the token has seen ${wanted}.`;
-      return new Problem('projection-behind', detail, { projection: projection.name, stream, wanted, has });
-    }
-    default:
-      return result satisfies never;
-  }
 }

@@ -14,7 +14,8 @@ import { log } from '../log.ts';
 import type { Runtime } from '../runtime.ts';
 import type { AppContext } from './app-env.ts';
 import { readBody } from './body.ts';
-import { causal, tokenAhead } from './causal.ts';
+import { causal } from './causal.ts';
+import { tokenAhead } from './causal-problems.ts';
 import { HEADER } from './headers.ts';
 import { parseParams } from './params.ts';
 import { Problem } from './problem.ts';
@@ -101,7 +102,7 @@ async function runCommand<Params extends z.ZodMiniObject, Body extends z.ZodMini
     ...(expected !== undefined && { expectedVersion: expected }),
     ...(idempotency && { idempotency }),
     returnState: preferred.returnsRepresentation,
-    seenVersion: c.var.causal.seenVersion,
+    seen: c.var.causal.seen,
   })) as Executed;
 
   return answer(c, route, result, preferred);

@@ -165,9 +165,9 @@ async function readPast<Params extends z.ZodMiniObject, InSlot extends Tables, R
   const stream = route.stream(params);
   const past = await aggregates.state(stream, asOf);
   const { causal: session } = c.var;
-  const seen = session.seenVersion(stream);
+  const seen = session.seen(stream);
   // The past may well be before what was seen, but the present may not.
-  if (seen !== 'unknown' && seen > (past?.version ?? 0)) {
+  if (seen !== 'unknown' && seen.version > (past?.version ?? 0)) {
     session.refuseBeyond(stream, await aggregates.currentVersion(stream));
   }
   if (!past) throw notFound(route.noun);

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 
 import { projectionComplaints } from '../eventsourcing/read/health.ts';
 import type { Route } from '../http/route.ts';
+import { tokenComplaints } from '../token-settings.ts';
 
 /** Whether something is missing or needs somebody to look: cheap, and open to everybody, so it tells nothing of anybody's data. */
 export const healthRoute: Route = {
@@ -11,7 +12,7 @@ export const healthRoute: Route = {
     id: 'getHealth',
     summary: 'Whether the deployment is complete and its projections are well',
     description:
-      'Always 200. `degraded` with a reason for each thing that somebody has to see to: a missing secret, a database that does not answer within 2 s, open dead letters, a failed build, a projection that is not live or that this Worker has no code for.',
+      'Always 200. `degraded` with a reason for each thing that somebody has to see to: a secret that is missing or too short, a database that does not answer within 2 s, open dead letters, a failed build, a projection that is not live or that this Worker has no code for.',
     tag: 'operations',
     requestHeaders: [],
     answers: {
@@ -25,9 +26,9 @@ export const healthRoute: Route = {
   },
   handlers: [
     async (c) => {
-      const { CAUSAL_TOKEN_KEY, OPERATIONS_KEY, OPERATIONS_ACCESS } = c.env;
+      const { OPERATIONS_KEY, OPERATIONS_ACCESS } = c.env;
       const reasons = [
-        ...(CAUSAL_TOKEN_KEY ? [] : [missing('CAUSAL_TOKEN_KEY')]),
+        ...tokenComplaints(c.env),
         ...(OPERATIONS_KEY || OPERATIONS_ACCESS === 'open' ? [] : [missing('OPERATIONS_KEY')]),
         ...(await projectionComplaints(c.var.runtime.status)),
       ];

@@ -16,7 +16,7 @@ export function placeOrder({ aggregates }: WriteSide, prices: ProductPrices): Co
     const stream = streamId(ORDER, data.orderId);
     const asked = await prices.offersOf(
       data.items.map(({ sku }) => sku),
-      context.seenVersion,
+      context.seen,
     );
     if (asked.outcome === 'token-ahead') return asked;
     const command: PlaceOrder = { type, data: { ...data, offers: asked.offers } };

@@ -1,4 +1,4 @@
-import type { SeenVersion } from '../eventsourcing/read/causal-token.ts';
+import type { SeenOf } from '../eventsourcing/seen.ts';
 import type { StreamId } from '../eventsourcing/stream.ts';
 import type { Money } from '../money.ts';
 
@@ -29,5 +29,5 @@ export interface ProductPrices {
    * The current offers for some SKUs; unknown ones are missing from the answer. No offer is older than what the sender has seen of the
    * product's stream (I15).
    */
-  offersOf(skus: readonly string[], seenVersion: SeenVersion): Promise<Offers>;
+  offersOf(skus: readonly string[], seen: SeenOf): Promise<Offers>;
 }

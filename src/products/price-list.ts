@@ -1,8 +1,8 @@
 import { eachOf } from '../eventsourcing/concurrency.ts';
 import type { Clock } from '../eventsourcing/clock.ts';
+import type { SeenOf } from '../eventsourcing/seen.ts';
 import { type StreamId, streamId } from '../eventsourcing/stream.ts';
 import type { Aggregates } from '../eventsourcing/write/aggregates.ts';
-import type { SeenVersion } from '../eventsourcing/read/causal-token.ts';
 import type { Offer, ProductPrices } from '../orders/product-prices.ts';
 import { normalSku } from '../sku.ts';
 import { PRODUCT, type Product, productIdOf } from './product.ts';
@@ -52,17 +52,15 @@ export function priceList(aggregates: Pick<Aggregates, 'state'>, clock: Pick<Clo
   }
 
   return {
-    async offersOf(skus, seenVersion) {
+    async offersOf(skus, seenOf) {
       const products = await eachOf([...new Set(skus.map(normalSku))], READS_AT_ONCE, async (sku) => {
         const before = kept.get(sku);
-        return before !== undefined && isFresh(before.readAt) && shows(before.known, seenVersion)
-          ? before.known
-          : read(sku);
+        return before !== undefined && isFresh(before.readAt) && shows(before.known, seenOf) ? before.known : read(sku);
       });
       for (const { stream, version } of products) {
-        const seen = seenVersion(stream);
-        if (seen !== 'unknown' && seen > version) {
-          return { outcome: 'token-ahead', stream, seenVersion: seen, head: version };
+        const seen = seenOf(stream);
+        if (seen !== 'unknown' && seen.version > version) {
+          return { outcome: 'token-ahead', stream, seenVersion: seen.version, head: version };
         }
       }
       return { outcome: 'read', offers: products.flatMap(({ offer }) => offer ?? []) };
@@ -71,7 +69,7 @@ export function priceList(aggregates: Pick<Aggregates, 'state'>, clock: Pick<Clo
 }
 
 /** Whether it is no older than what the sender has seen. Who may have seen any version has to be shown the present one. */
-function shows({ stream, version }: Known, seenVersion: SeenVersion): boolean {
-  const seen = seenVersion(stream);
-  return seen !== 'unknown' && version >= seen;
+function shows({ stream, version }: Known, seenOf: SeenOf): boolean {
+  const seen = seenOf(stream);
+  return seen !== 'unknown' && version >= seen.version;
 }

@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
 import type { Env } from '../../src/bindings.ts';
-import { type Headers, json, placeOrder } from '../support/api.ts';
+import { type Headers, json, placeOrder, withToken } from '../support/api.ts';
 import { expectProblem } from '../support/problem.ts';
 import worker from '../worker.ts';
 
@@ -47,6 +47,54 @@ describe('a deployment without the secret CAUSAL_TOKEN_KEY', () => {
       reasons: [expect.stringContaining('CAUSAL_TOKEN_KEY')],
     });
     await expectProblem(ask(without('CAUSAL_TOKEN_KEY'), '/orders'), 500, 'internal');
+  });
+});
+
+describe('a deployment whose CAUSAL_TOKEN_KEY is shorter than 32 bytes', () => {
+  it('answers as if it had none, and its health says what to do', async () => {
+    const short = { CAUSAL_TOKEN_KEY: 'x'.repeat(31) };
+    expect(await json(ask(short, '/health'))).toEqual({
+      status: 'degraded',
+      reasons: [expect.stringMatching(/CAUSAL_TOKEN_KEY has fewer than 32 bytes.*openssl/)],
+    });
+    await expectProblem(ask(short, '/orders'), 500, 'internal');
+  });
+});
+
+describe('CAUSAL_TOKEN_FORMAT', () => {
+  const formatOf = async (configuration: Partial<Env>) => {
+    const token = (await ask(configuration, '/orders?limit=1')).headers.get('X-Causal-Token') ?? '';
+    return Uint8Array.fromBase64(token, { alphabet: 'base64url' })[0];
+  };
+
+  it.each([
+    [undefined, 2],
+    ['', 2],
+    ['2', 2],
+    ['1', 1],
+  ])('of %j has tokens written in format %s', async (format, written) => {
+    expect(await formatOf({ CAUSAL_TOKEN_FORMAT: format } as Partial<Env>)).toBe(written);
+  });
+
+  it('of 1 is a reason in the health: it weakens what tokens protect against', async () => {
+    expect(await json(ask({ CAUSAL_TOKEN_FORMAT: '1' }, '/health'))).toEqual({
+      status: 'degraded',
+      reasons: [expect.stringContaining('CAUSAL_TOKEN_FORMAT')],
+    });
+  });
+
+  it('of 1 lets Workers of both releases serve the same client', async () => {
+    const { orderId, answer } = await placeOrder();
+    const former = await ask({ CAUSAL_TOKEN_FORMAT: '1' }, `/orders/${orderId}`, withToken(answer));
+    expect(former.status).toBe(200);
+    expect((await ask({}, `/orders/${orderId}`, withToken(former))).status).toBe(200);
+  });
+
+  it('of anything else is refused like a missing key', async () => {
+    await expectProblem(ask({ CAUSAL_TOKEN_FORMAT: '3' }, '/orders'), 500, 'internal');
+    expect((await json(ask({ CAUSAL_TOKEN_FORMAT: '3' }, '/health'))).reasons).toEqual([
+      expect.stringContaining('CAUSAL_TOKEN_FORMAT'),
+    ]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
+import { type SeenOf, UNSEEN } from '../../src/eventsourcing/seen.ts';
 import { type StreamId, streamId } from '../../src/eventsourcing/stream.ts';
 import { inMemorySystem } from '../../src/eventsourcing/testing/in-memory-event-store.ts';
 import type { ProductPrices } from '../../src/orders/product-prices.ts';
@@ -8,7 +9,7 @@ import { priceList } from '../../src/products/price-list.ts';
 import { PRODUCT, productIdOf } from '../../src/products/product.ts';
 
 const eur = (amount: number) => ({ amount, currency: 'EUR' });
-const unseen = () => 0;
+const unseen: SeenOf = () => UNSEEN;
 
 /** A shop with some products at 1000 cents, its price list, and how often the write side was read. */
 async function shopWith(...skus: readonly string[]) {
@@ -32,13 +33,13 @@ async function shopWith(...skus: readonly string[]) {
       { type: 'UpdatePrice', data: { productId: productIdOf(sku), newPrice: eur(amount), reason: 'Sale' } },
       memory.context(),
     );
-  const amountsOf = async (some: readonly string[], seen?: (stream: StreamId) => number) =>
+  const amountsOf = async (some: readonly string[], seen?: SeenOf) =>
     (await offersOf(prices, some, seen)).map(({ price }) => price.amount);
   return { ...memory, prices, reads, setPrice, amountsOf };
 }
 
 /** The offers, where nothing speaks against them. */
-async function offersOf(prices: ProductPrices, skus: readonly string[], seen: (stream: StreamId) => number = unseen) {
+async function offersOf(prices: ProductPrices, skus: readonly string[], seen: SeenOf = unseen) {
   const asked = await prices.offersOf(skus, seen);
   return asked.outcome === 'read' ? asked.offers : expect.unreachable(asked.outcome);
 }
@@ -101,7 +102,9 @@ describe('the price list', () => {
   test('offers nothing to somebody who has seen more of a product than its log holds (I15)', async () => {
     const { prices } = await shopWith('A', 'B');
     const product = streamId(PRODUCT, productIdOf('B'));
-    const seenOf = (version: number) => (stream: StreamId) => (stream === product ? version : 0);
+    const seenOf =
+      (version: number): SeenOf =>
+      (stream) => ({ version: stream === product ? version : 0 });
     const ahead = { outcome: 'token-ahead', stream: product, seenVersion: 2, head: 1 };
     expect(await prices.offersOf(['A', 'B'], seenOf(2))).toEqual(ahead);
     expect(await prices.offersOf(['A', 'B'], seenOf(1))).toMatchObject({ outcome: 'read' });
@@ -110,7 +113,11 @@ describe('the price list', () => {
 
   test('does not take a product for unknown that somebody has seen, but its log does not hold', async () => {
     const { prices } = await shopWith();
-    expect(await prices.offersOf(['A'], () => 1)).toMatchObject({ outcome: 'token-ahead', seenVersion: 1, head: 0 });
+    expect(await prices.offersOf(['A'], () => ({ version: 1 }))).toMatchObject({
+      outcome: 'token-ahead',
+      seenVersion: 1,
+      head: 0,
+    });
     expect(await prices.offersOf(['A'], () => 'unknown')).toEqual({ outcome: 'read', offers: [] });
   });
 });
@@ -148,7 +155,7 @@ describe('what was read', () => {
     await amountsOf(['A', 'B']);
     await setPrice('A', 900);
     const product = streamId(PRODUCT, productIdOf('A'));
-    expect(await amountsOf(['A', 'B'], (stream) => (stream === product ? 2 : 1))).toEqual([900, 1000]);
+    expect(await amountsOf(['A', 'B'], (stream) => ({ version: stream === product ? 2 : 1 }))).toEqual([900, 1000]);
     // What they have made it read is there for everybody.
     expect(await amountsOf(['A'])).toEqual([900]);
   });

@@ -1,6 +1,7 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 
+import { UNSEEN } from '../../src/eventsourcing/seen.ts';
 import type { StreamId } from '../../src/eventsourcing/stream.ts';
 import { streamId } from '../../src/eventsourcing/stream.ts';
 import type { ExecuteResult } from '../../src/eventsourcing/write/aggregate.ts';
@@ -22,7 +23,7 @@ export async function add(tallyId: string, by: number, context: Partial<CommandC
     .bus()
     .dispatch(
       { type: 'Add', data: { tallyId, by } },
-      { commandId: id, correlationId: id, causationId: id, actor: 'tester', seenVersion: () => 0, ...context },
+      { commandId: id, correlationId: id, causationId: id, actor: 'tester', seen: () => UNSEEN, ...context },
     )) as ExecuteResult;
 }
 

@@ -1,6 +1,7 @@
 import { QueryBuilder } from 'drizzle-orm/sqlite-core';
 
 import type { Group } from '../group.ts';
+import { type Seen, UNSEEN } from '../seen.ts';
 import type { StreamId } from '../stream.ts';
 import { TimeoutError, sleep, withTimeout } from '../timeout.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
@@ -112,9 +113,9 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
   const { timeoutMs = 5_000 } = options;
   const database = databaseOf(projection.group);
   const deadline = now() + timeoutMs;
-  const wanted = new Map(
+  const wanted = new Map<StreamId, Seen>(
     stream
-      ? [[stream, token.streams.get(stream) ?? 0]]
+      ? [[stream, token.streams.get(stream) ?? UNSEEN]]
       : [...token.streams].filter(([entry]) => follows(projection, entry)),
   );
   const incomplete = new Set<StreamId>();
@@ -204,7 +205,7 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
       continue;
     }
     const behind = [...wanted]
-      .map(([id, version]) => ({ stream: id, wanted: version, seenAt: answer.versions.get(id) ?? 0 }))
+      .map(([id, { version }]) => ({ stream: id, wanted: version, seenAt: answer.versions.get(id) ?? 0 }))
       .filter((entry) => entry.seenAt < entry.wanted && !incomplete.has(entry.stream));
     const [first] = behind;
     if (!first) {
@@ -229,7 +230,7 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
       const brought = await withTimeout(bringUp(behind), deadline - now());
       if (brought === 'building') return { outcome: 'building' };
       for (const { stream: entry, version, head, standstill } of brought.progress.values()) {
-        const entryWanted = wanted.get(entry) ?? 0;
+        const entryWanted = (wanted.get(entry) ?? UNSEEN).version;
         if (head !== undefined && entryWanted > head)
           return { outcome: 'token-ahead', stream: entry, wanted: entryWanted, head };
         if (version >= entryWanted || !standstill) continue;

@@ -1,27 +1,41 @@
+import { type Seen, UNSEEN, seenAt } from '../seen.ts';
 import type { StreamId } from '../stream.ts';
 
 /**
  * What a client did and saw: stream versions, most recently touched last, and for each database the bookmark up to which it has read.
- * To the client it is an opaque, signed string.
+ * To the client it is an opaque string.
  */
 export interface CausalToken {
-  readonly streams: ReadonlyMap<StreamId, number>;
+  readonly streams: ReadonlyMap<StreamId, Seen>;
   readonly bookmarks: ReadonlyMap<string, string>;
-  /** Streams were left out that every projection has reached: the bookmarks vouch for them, in the read models and only there. */
-  readonly isShortened?: true;
-  /** Streams were left out that nothing vouches for: the token says no more about them. */
-  readonly isPartial?: true;
+  /** How often databases had been restored when the token was made, as the operator counts. Absent: 0. */
+  readonly epoch?: number;
+  /** When streams were last left out that every projection had reached, in ms since the epoch: the bookmarks vouch for them, and only in the read models. */
+  readonly shortenedAt?: number;
+  /** When streams were last left out that nothing vouches for, in ms since the epoch: the token says no more about them. */
+  readonly partialAt?: number;
 }
 
 export const EMPTY_TOKEN: CausalToken = { streams: new Map(), bookmarks: new Map() };
 
-/** The token with a stream's version in it, as the most recent entry. A version never goes down. */
-export function withVersion(token: CausalToken, stream: StreamId, version: number): CausalToken {
+/** The token with a stream's version in it, as the most recent entry. A version never goes down. `eventId` is that of its event. */
+export function withVersion(
+  token: CausalToken,
+  stream: StreamId,
+  version: number,
+  eventId?: string | null,
+): CausalToken {
   const streams = new Map(token.streams);
-  const known = streams.get(stream) ?? 0;
+  const known = streams.get(stream);
   streams.delete(stream);
-  streams.set(stream, Math.max(known, version));
+  streams.set(stream, later(known, seenAt(version, eventId)));
   return { ...token, streams };
+}
+
+/** The higher version, with its own fingerprint. Of one version: what is known of its event stays. */
+function later(known: Seen | undefined, seen: Seen): Seen {
+  if (!known || seen.version > known.version) return seen;
+  return seen.version === known.version && known.fingerprint === undefined ? seen : known;
 }
 
 /** The token with a database's bookmark, unless it has a later one. (D1's bookmarks sort as text.) */
@@ -30,30 +44,36 @@ export function withBookmark(token: CausalToken, database: string, bookmark: str
   return { ...token, bookmarks: new Map(token.bookmarks).set(database, bookmark) };
 }
 
-/** What a client has seen of a stream: its version, 0 for none, `unknown` when it may have seen any. */
-export type SeenVersion = (stream: StreamId) => number | 'unknown';
-
 /**
- * The version of a stream that the client has seen, 0 for none; `unknown` when it may have seen any: then only what is authoritative is
- * certain to show it.
+ * What the client has seen of a stream; `unknown` when it may have seen any version: then only what is authoritative is certain to show it. `now` in
+ * ms since the epoch.
  */
-export function seenVersion(token: CausalToken, stream: StreamId): number | 'unknown' {
-  return token.streams.get(stream) ?? (token.isShortened || token.isPartial ? 'unknown' : 0);
+export function seenOf(token: CausalToken, stream: StreamId, now: number): Seen | 'unknown' {
+  return token.streams.get(stream) ?? (isForgetful(token, now) ? 'unknown' : UNSEEN);
 }
 
-/** The token without some streams: they are confirmed everywhere, and the bookmarks vouch for them from now on. */
-export function withoutConfirmed(token: CausalToken, confirmed: readonly StreamId[]): CausalToken {
-  return confirmed.length === 0 ? token : { ...token, streams: without(token, confirmed), isShortened: true };
+/** How long what a token left out may be newer than what an isolate remembers, in ms: far longer than it remembers anything, and than clocks differ. */
+export const FORGETFUL_MS = 60_000;
+
+/** Whether streams were left out so lately that the memory of an isolate may be older. A time in the future is of a clock that goes ahead. */
+function isForgetful({ shortenedAt, partialAt }: CausalToken, now: number): boolean {
+  const leftOutAt = Math.max(shortenedAt ?? Number.NEGATIVE_INFINITY, partialAt ?? Number.NEGATIVE_INFINITY);
+  return now - leftOutAt < FORGETFUL_MS;
 }
 
-/** The token cut to `maxStreams` entries: the oldest go, never the newest. */
-export function cutToSize(token: CausalToken, maxStreams: number): CausalToken {
+/** The token without some streams: they are confirmed everywhere, and the bookmarks vouch for them from `now` on (ms since the epoch). */
+export function withoutConfirmed(token: CausalToken, confirmed: readonly StreamId[], now: number): CausalToken {
+  return confirmed.length === 0 ? token : { ...token, streams: without(token, confirmed), shortenedAt: now };
+}
+
+/** The token cut to `maxStreams` entries: the oldest go, never the newest. `now` in ms since the epoch. */
+export function cutToSize(token: CausalToken, maxStreams: number, now: number): CausalToken {
   const surplus = token.streams.size - maxStreams;
   if (surplus <= 0) return token;
-  return { ...token, streams: without(token, [...token.streams.keys()].slice(0, surplus)), isPartial: true };
+  return { ...token, streams: without(token, [...token.streams.keys()].slice(0, surplus)), partialAt: now };
 }
 
-function without(token: CausalToken, left: readonly StreamId[]): ReadonlyMap<StreamId, number> {
+function without(token: CausalToken, left: readonly StreamId[]): ReadonlyMap<StreamId, Seen> {
   const streams = new Map(token.streams);
   for (const stream of left) streams.delete(stream);
   return streams;

@@ -3,6 +3,7 @@ import type { Group } from '../group.ts';
 import type { Hint } from '../message.ts';
 import type { EventSourcedModule } from '../module.ts';
 import { createRegistry } from '../registry.ts';
+import { UNSEEN } from '../seen.ts';
 import type { StreamId } from '../stream.ts';
 import type { AggregateOptions } from '../write/aggregate.ts';
 import type { Aggregates } from '../write/aggregates.ts';
@@ -131,7 +132,7 @@ export function inMemorySystem<const Modules extends readonly EventSourcedModule
         correlationId: id,
         causationId: id,
         actor: 'anonymous',
-        seenVersion: () => 0,
+        seen: () => UNSEEN,
         ...overrides,
       };
     },

@@ -1,5 +1,5 @@
 import type { IdempotencyMark } from '../event.ts';
-import type { SeenVersion } from '../read/causal-token.ts';
+import type { SeenOf } from '../seen.ts';
 import type { StreamId } from '../stream.ts';
 import type { ExecuteRequest, ExecuteResult } from './aggregate.ts';
 import type { Aggregates } from './aggregates.ts';
@@ -15,7 +15,7 @@ export interface CommandContext {
   readonly idempotency?: IdempotencyMark;
   readonly returnState?: boolean;
   /** What the sender has seen of a stream, from its causal token: what a read for it has to show. */
-  readonly seenVersion: SeenVersion;
+  readonly seen: SeenOf;
 }
 
 /** Carries a command out. */
@@ -93,11 +93,11 @@ export function sendTo<C extends Command>(
 /** A command and its context as the aggregate takes them. */
 export function executeRequest(stream: StreamId, command: Command, context: CommandContext): ExecuteRequest {
   const { commandId, correlationId, causationId, actor, expectedVersion, idempotency, returnState } = context;
-  const seenVersion = context.seenVersion(stream);
+  const seen = context.seen(stream);
   return {
     stream,
     command,
-    ...(typeof seenVersion === 'number' && seenVersion > 0 && { seenVersion }),
+    ...(seen !== 'unknown' && seen.version > 0 && { seenVersion: seen.version }),
     metadata: { commandId, correlationId, causationId, actor },
     ...(expectedVersion !== undefined && { expectedVersion }),
     ...(idempotency && { idempotency }),

@@ -1,5 +1,6 @@
 import { tokenCodec } from '../../../src/eventsourcing/read/token-codec.ts';
 import { parseStreamId } from '../../../src/eventsourcing/stream.ts';
+import { secretOf, workersCodec } from '../../support/tokens.ts';
 
 /*
  * Generated requests name what exists by its number, in brackets: `⟦order:3⟧`. So the same seed makes the same requests in every run,
@@ -25,8 +26,8 @@ export interface Cast {
 
 export function createCast(): Cast {
   const known = new Map<string, string[]>();
-  const stranger = tokenCodec(['a-key-that-is-not-accepted']);
-  const insider = tokenCodec(['a-key-for-tests']);
+  const stranger = tokenCodec([secretOf('a-key-that-is-not-accepted')]);
+  const insider = workersCodec();
 
   function one(kind: string, index: number): string | undefined {
     const all = known.get(kind) ?? [];
@@ -52,7 +53,7 @@ export function createCast(): Cast {
         const stream = parseStreamId(change === 'ahead' ? (one('stream', at) ?? '') : `gone-${at}`);
         return insider.encode({
           ...seen,
-          ...(stream && { streams: new Map([...seen.streams, [stream, 1_000 + at]]) }),
+          ...(stream && { streams: new Map([...seen.streams, [stream, { version: 1_000 + at }]]) }),
         });
       }
     }

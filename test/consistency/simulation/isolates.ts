@@ -3,6 +3,7 @@ import { env as bindings } from 'cloudflare:workers';
 
 import type { Env } from '../../../src/bindings.ts';
 import { type TokenCodec, tokenCodec } from '../../../src/eventsourcing/read/token-codec.ts';
+import { secretOf } from '../../support/tokens.ts';
 import type { Choices } from './choices.ts';
 import type { Isolate } from './session.ts';
 import { type simulatedSystem, withFormerCode } from './simulated-platform.ts';
@@ -10,7 +11,7 @@ import type { World } from './world.ts';
 
 export type System = ReturnType<typeof simulatedSystem>;
 
-const FIRST_KEY = 'key-0';
+const FIRST_KEY = secretOf('key-0');
 
 /** The Workers that serve: each with a memory and a clock of its own, all with the same keys for tokens. */
 export class Isolates {
@@ -60,7 +61,7 @@ export class Isolates {
 
   /** Tokens are signed with this key from now on, and those of the one before are still taken. */
   rotateKey(key: string): void {
-    this.#keys = [key, ...this.#keys.slice(0, 1)];
+    this.#keys = [secretOf(key), ...this.#keys.slice(0, 1)];
     this.restartAll();
   }
 

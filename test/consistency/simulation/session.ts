@@ -3,7 +3,7 @@ import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import type { Env } from '../../../src/bindings.ts';
 import { EMPTY_TOKEN } from '../../../src/eventsourcing/read/causal-token.ts';
 import { type TokenCodec, tokenCodec } from '../../../src/eventsourcing/read/token-codec.ts';
-import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import { secretOf, seenVersions } from '../../support/tokens.ts';
 import type { Operation, Refused, Unknown } from '../history.ts';
 import { type Chance, type DomainRun, canonical } from './domain.ts';
 import type { Recorder } from './recorder.ts';
@@ -156,9 +156,9 @@ export class Session {
     const token = answer.headers.get('X-Causal-Token');
     const decoded = token === null ? undefined : await this.#ports.codec().decode(token);
     const telling = TELLING.flatMap((name) => answer.headers.get(name) ?? []);
-    const { streams, isShortened, isPartial } = decoded ?? { streams: new Map() };
-    if (isShortened) this.#ports.world.count('token shortened');
-    return canonical([answer.status, telling, [...streams], isShortened ?? false, isPartial ?? false, answer.body]);
+    const { streams, shortenedAt, partialAt } = decoded ?? { streams: new Map() };
+    if (shortenedAt !== undefined) this.#ports.world.count('token shortened');
+    return canonical([answer.status, telling, [...streams], shortenedAt ?? 0, partialAt ?? 0, answer.body]);
   }
 
   // Tokens as no client should have them.
@@ -166,7 +166,7 @@ export class Session {
   /** A token that says more of a stream than there is: whoever is shown anything with it is shown less than it says. */
   async tryFutureToken(stream: string, path: string): Promise<void> {
     const { world, codec } = this.#ports;
-    const streams = new Map([[stream as StreamId, FUTURE]]);
+    const streams = seenVersions({ [stream]: FUTURE });
     const forgedToken = await codec().encode({ ...EMPTY_TOKEN, streams });
     await this.send({ method: 'GET', path, headers: {}, forgedToken }, (sent, answer) => {
       if (answer) world.count(`a token of the future: ${String(answer.body['code'])}`);
@@ -179,8 +179,8 @@ export class Session {
   /** A token that somebody else signed. */
   async tryForeignToken(stream: string, path: string): Promise<void> {
     const { world } = this.#ports;
-    const streams = new Map([[stream as StreamId, 1]]);
-    const forgedToken = await tokenCodec(['a key of somebody else']).encode({ ...EMPTY_TOKEN, streams });
+    const streams = seenVersions({ [stream]: 1 });
+    const forgedToken = await tokenCodec([secretOf('a key of somebody else')]).encode({ ...EMPTY_TOKEN, streams });
     await this.send({ method: 'GET', path, headers: {}, forgedToken }, (sent, answer) => {
       if (answer && answer.body['code'] !== 'invalid-causal-token')
         world.verdicts.push(`a forged token was taken (I13): operation ${sent.id}, ${answer.status}`);
@@ -194,7 +194,7 @@ export class Session {
     const codec = this.#ports.codec();
     const token = await codec.decode(this.token.text);
     if (!token) return;
-    const streams = new Map([['retired-1' as StreamId, 3], ...token.streams]);
+    const streams = new Map([...seenVersions({ 'retired-1': 3 }), ...token.streams]);
     const bookmarks = new Map([...token.bookmarks, ['retired', '0001']]);
     this.token = { ...this.token, text: await codec.encode({ ...token, streams, bookmarks }) };
   }

@@ -4,17 +4,24 @@ import { describe, expect, test } from 'vitest';
 import {
   type CausalToken,
   EMPTY_TOKEN,
+  FORGETFUL_MS,
   cutToSize,
   withBookmark,
-  seenVersion,
+  seenOf,
   withVersion,
   withoutConfirmed,
 } from '../../../src/eventsourcing/read/causal-token.ts';
+import { UNSEEN, seenAt } from '../../../src/eventsourcing/seen.ts';
 import { type StreamId, streamId } from '../../../src/eventsourcing/stream.ts';
 
 const a = streamId('seat', 'a');
 const b = streamId('seat', 'b');
 const c = streamId('seat', 'c');
+
+const NOW = Date.parse('2026-11-23T09:00:00.000Z');
+
+/** What a token holds: stream and version, oldest first. */
+const versionsOf = ({ streams }: CausalToken) => [...streams].map(([stream, { version }]) => [stream, version]);
 
 function tokenOf(...streams: readonly [StreamId, number][]): CausalToken {
   return streams.reduce((token, [stream, version]) => withVersion(token, stream, version), EMPTY_TOKEN);
@@ -31,14 +38,14 @@ describe('a version in the token', () => {
         for (const [stream, version] of sightings) {
           token = withVersion(token, stream, version);
           highest.set(stream, Math.max(highest.get(stream) ?? 0, version));
-          expect(new Map(token.streams)).toEqual(highest);
+          expect(new Map(versionsOf(token) as [StreamId, number][])).toEqual(highest);
         }
       }),
     );
   });
 
   test('makes its stream the most recent one, even when it is an old version', () => {
-    expect([...withVersion(tokenOf([a, 5], [b, 1], [c, 1]), a, 2).streams]).toEqual([
+    expect(versionsOf(withVersion(tokenOf([a, 5], [b, 1], [c, 1]), a, 2))).toEqual([
       [b, 1],
       [c, 1],
       [a, 5],
@@ -48,7 +55,7 @@ describe('a version in the token', () => {
   test('leaves the token that it is added to as it was', () => {
     const before = tokenOf([a, 1]);
     withVersion(before, b, 1);
-    expect([...before.streams]).toEqual([[a, 1]]);
+    expect(versionsOf(before)).toEqual([[a, 1]]);
     expect(EMPTY_TOKEN.streams.size).toBe(0);
   });
 });
@@ -81,8 +88,9 @@ describe('a bookmark in the token', () => {
 
   test('goes with a token whose streams are dropped', () => {
     const token = withBookmark(tokenOf([a, 1], [b, 2], [c, 3]), 'serving', early);
-    const dropped = withoutConfirmed(token, [a, c]);
-    expect([...dropped.streams]).toEqual([[b, 2]]);
+    const dropped = withoutConfirmed(token, [a, c], NOW);
+    expect(versionsOf(dropped)).toEqual([[b, 2]]);
+    expect(dropped.shortenedAt).toBe(NOW);
     expect(dropped.bookmarks.get('serving')).toBe(early);
     expect(token.streams.size).toBe(3);
   });
@@ -90,34 +98,65 @@ describe('a bookmark in the token', () => {
 
 describe('cutting a token to size', () => {
   test('drops the oldest entries, never the newest, and says so', () => {
-    const token = cutToSize(tokenOf([a, 1], [b, 2], [c, 3], [a, 1]), 2);
-    expect([...token.streams]).toEqual([
+    const token = cutToSize(tokenOf([a, 1], [b, 2], [c, 3], [a, 1]), 2, NOW);
+    expect(versionsOf(token)).toEqual([
       [c, 3],
       [a, 1],
     ]);
-    expect(token.isPartial).toBe(true);
+    expect(token.partialAt).toBe(NOW);
   });
 
   test('leaves one that fits as it is', () => {
     const fitting = tokenOf([a, 1], [b, 2]);
-    expect(cutToSize(fitting, 2)).toBe(fitting);
-    expect(cutToSize(EMPTY_TOKEN, 0)).toBe(EMPTY_TOKEN);
+    expect(cutToSize(fitting, 2, NOW)).toBe(fitting);
+    expect(cutToSize(EMPTY_TOKEN, 0, NOW)).toBe(EMPTY_TOKEN);
   });
 
   test('keeps the bookmarks', () => {
-    const token = cutToSize(withBookmark(tokenOf([a, 1]), 'serving', 'x'), 0);
+    const token = cutToSize(withBookmark(tokenOf([a, 1]), 'serving', 'x'), 0, NOW);
     expect([token.streams.size, token.bookmarks.get('serving')]).toEqual([0, 'x']);
+  });
+});
+
+describe('the fingerprint of a version', () => {
+  test('is that of the highest version seen, whatever came in between', () => {
+    const token = withVersion(withVersion(withVersion(EMPTY_TOKEN, a, 1, 'one'), a, 3, 'three'), a, 2, 'two');
+    expect(token.streams.get(a)).toEqual(seenAt(3, 'three'));
+  });
+
+  test('is not kept for a higher version whose event is not known', () => {
+    expect(withVersion(withVersion(EMPTY_TOKEN, a, 1, 'one'), a, 2).streams.get(a)).toEqual({ version: 2 });
+  });
+
+  test('is learnt when the same version is seen again, and not forgotten', () => {
+    const learnt = withVersion(withVersion(EMPTY_TOKEN, a, 2), a, 2, 'two');
+    expect(learnt.streams.get(a)).toEqual(seenAt(2, 'two'));
+    expect(withVersion(learnt, a, 2).streams.get(a)).toEqual(seenAt(2, 'two'));
   });
 });
 
 describe('what a token says of a stream that it does not hold', () => {
   test('is that the client has not seen it, while nothing was left out', () => {
-    expect([seenVersion(tokenOf([a, 7]), a), seenVersion(tokenOf([a, 7]), b)]).toEqual([7, 0]);
+    expect(seenOf(tokenOf([a, 7]), a, NOW)).toEqual({ version: 7 });
+    expect(seenOf(tokenOf([a, 7]), b, NOW)).toEqual(UNSEEN);
+    expect(seenOf(withoutConfirmed(tokenOf([a, 7]), [], NOW), b, NOW)).toEqual(UNSEEN);
   });
 
   test('is nothing at all, once streams were left out for whatever reason', () => {
-    expect(seenVersion(withoutConfirmed(tokenOf([a, 7], [b, 1]), [a]), a)).toBe('unknown');
-    expect(seenVersion(cutToSize(tokenOf([a, 7], [b, 1]), 1), a)).toBe('unknown');
-    expect(seenVersion(withoutConfirmed(tokenOf([a, 7]), []), b)).toBe(0);
+    expect(seenOf(withoutConfirmed(tokenOf([a, 7], [b, 1]), [a], NOW), a, NOW)).toBe('unknown');
+    expect(seenOf(cutToSize(tokenOf([a, 7], [b, 1]), 1, NOW), a, NOW)).toBe('unknown');
+  });
+
+  test('is nothing for a minute only: by then, what an isolate remembers is newer than what was left out', () => {
+    for (const leftOut of [
+      withoutConfirmed(tokenOf([a, 7]), [a], NOW),
+      cutToSize(tokenOf([a, 7]), 0, NOW),
+      cutToSize(withoutConfirmed(tokenOf([a, 7], [b, 1]), [b], NOW - FORGETFUL_MS), 0, NOW),
+    ]) {
+      expect(seenOf(leftOut, a, NOW + FORGETFUL_MS - 1)).toBe('unknown');
+      expect(seenOf(leftOut, a, NOW + FORGETFUL_MS)).toEqual(UNSEEN);
+      // The clock of another Worker may be behind.
+      expect(seenOf(leftOut, a, NOW - FORGETFUL_MS)).toBe('unknown');
+    }
   });
 });

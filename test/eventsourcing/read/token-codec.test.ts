@@ -8,9 +8,15 @@ import {
   withVersion,
 } from '../../../src/eventsourcing/read/causal-token.ts';
 import { tokenCodec } from '../../../src/eventsourcing/read/token-codec.ts';
+import { type Seen, seenAt } from '../../../src/eventsourcing/seen.ts';
 import { type StreamId, parseStreamId, streamId } from '../../../src/eventsourcing/stream.ts';
+import { secretOf } from '../../support/tokens.ts';
 
-const codec = tokenCodec(['a-key']);
+const A_KEY = secretOf('a-key');
+const codec = tokenCodec([A_KEY]);
+/** Writes format 1, as the Worker before did. */
+const former = tokenCodec([A_KEY], { format: 1, now: () => NOW });
+const NOW = Date.parse('2026-11-23T09:00:00.000Z');
 
 const uuid = fc.uuid();
 const category = fc.stringMatching(/^[a-z][a-z0-9]{0,15}$/);
@@ -21,16 +27,26 @@ const id = fc.oneof(
 );
 const version = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.maxSafeNat());
 const stream = fc.tuple(category, id).map(([itsCategory, itsId]) => streamId(itsCategory, itsId));
-const token = fc.record({
-  streams: fc.array(fc.tuple(stream, version), { maxLength: 30 }).map((entries) => new Map(entries)),
+const seenVersion = fc.record(
+  { version, fingerprint: fc.integer({ min: 1, max: 0xffffffff }) },
+  { requiredKeys: ['version'] },
+);
+const time = fc.integer({ min: 1, max: 2 ** 43 });
+const anyStreams = fc.array(fc.tuple(stream, seenVersion), { maxLength: 30 }).map((entries) => new Map(entries));
+const contents = {
+  streams: anyStreams,
   bookmarks: fc
     .array(fc.tuple(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' })), { maxLength: 3 })
     .map((entries) => new Map(entries)),
-});
+};
+const token = fc.record(
+  { ...contents, epoch: fc.integer({ min: 1, max: 1000 }), shortenedAt: time, partialAt: time },
+  { requiredKeys: ['streams', 'bookmarks'] },
+);
 
 const seen: CausalToken = withBookmark(
   withVersion(
-    withVersion(EMPTY_TOKEN, streamId('seat', '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a'), 3),
+    withVersion(EMPTY_TOKEN, streamId('seat', '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a'), 3, 'an event'),
     streamId('box', 'left-1'),
     12,
   ),
@@ -59,8 +75,29 @@ describe('an encoded token', () => {
         const decoded = await codec.decode(text);
         expect([...(decoded?.streams ?? [])]).toEqual([...any.streams]);
         expect([...(decoded?.bookmarks ?? [])]).toEqual([...any.bookmarks]);
+        expect(decoded).toEqual(any);
       }),
     );
+  });
+
+  test('says nothing readable, and is another text each time', async () => {
+    const one = await codec.encode(seen);
+    const other = await codec.encode(seen);
+    const idBytes = Uint8Array.fromHex('0198c5a07b1e7c3a9d528f1e2d3c4b5a');
+    for (const hidden of [
+      idBytes,
+      ...['seat', 'left-1', 'evening', '00004e2f'].map((text) => new TextEncoder().encode(text)),
+    ])
+      expect(bytesOf(one).toHex()).not.toContain(hidden.toHex());
+    // Format, key and salt stay: all else differs.
+    expect(other.slice(0, 28)).toBe(one.slice(0, 28));
+    expect(other.slice(28, 44)).not.toBe(one.slice(28, 44));
+  });
+
+  test('is read by another isolate, which has drawn another salt', async () => {
+    const another = tokenCodec([A_KEY]);
+    expect(await another.decode(await codec.encode(seen))).toEqual(seen);
+    expect((await another.encode(seen)).slice(0, 28)).not.toBe((await codec.encode(seen)).slice(0, 28));
   });
 
   test('holds nothing when nothing was seen', async () => {
@@ -68,16 +105,17 @@ describe('an encoded token', () => {
   });
 
   test('of 96 streams with UUIDs, high versions and two bookmarks fits into 4096 characters', async () => {
-    const streams = Array.from({ length: 96 }, (_, index): [StreamId, number] => [
+    const streams = Array.from({ length: 96 }, (_, index): [StreamId, Seen] => [
       streamId(index % 2 ? 'seat' : 'box', crypto.randomUUID()),
-      1_000_000 + index,
+      seenAt(1_000_000 + index, crypto.randomUUID()),
     ]);
     const bookmark = '0000007b-0000b26e-00001538-0c3e87bb37b3db5cc52eedb93cd3b96b';
     const bookmarks = new Map([
       ['serving', bookmark],
       ['counting', bookmark],
     ]);
-    expect((await codec.encode({ streams: new Map(streams), bookmarks })).length).toBeLessThanOrEqual(4096);
+    const full = { streams: new Map(streams), bookmarks, epoch: 9, shortenedAt: NOW, partialAt: NOW };
+    for (const writing of [codec, former]) expect((await writing.encode(full)).length).toBeLessThanOrEqual(4096);
   });
 });
 
@@ -86,8 +124,11 @@ describe('a token that was not made here', () => {
     expect(await codec.decode(text)).toBeUndefined();
   });
 
-  test('is refused when a single bit differs, wherever it is', async () => {
-    const bytes = bytesOf(await codec.encode(seen));
+  test.each([
+    [1, former],
+    [2, codec],
+  ])('is refused when a single bit differs, wherever it is: format %s', async (_, writing) => {
+    const bytes = bytesOf(await writing.encode(seen));
     for (let at = 0; at < bytes.length; at += 1) {
       for (const bit of [1, 128]) {
         const forged = bytes.slice();
@@ -115,8 +156,11 @@ describe('a token that was not made here', () => {
     }
   });
 
-  test('is refused when it is cut short or lengthened by any number of bytes', async () => {
-    const bytes = bytesOf(await codec.encode(seen));
+  test.each([
+    [1, former],
+    [2, codec],
+  ])('is refused when it is cut short or lengthened by any number of bytes: format %s', async (_, writing) => {
+    const bytes = bytesOf(await writing.encode(seen));
     for (let length = 0; length < bytes.length; length += 1)
       expect(await codec.decode(textOf(bytes.slice(0, length)))).toBeUndefined();
     expect(await codec.decode(textOf(new Uint8Array([...bytes, 0])))).toBeUndefined();
@@ -128,7 +172,9 @@ describe('a token that was not made here', () => {
         fc.oneof(
           fc.string(),
           fc.uint8Array().map(textOf),
-          fc.uint8Array().map((bytes) => textOf(Uint8Array.of(1, ...bytes))),
+          fc
+            .tuple(fc.constantFrom(1, 2, 3), fc.uint8Array({ maxLength: 90 }))
+            .map(([format, bytes]) => textOf(Uint8Array.of(format, ...bytes))),
         ),
         async (text) => {
           expect(await codec.decode(text)).toBeUndefined();
@@ -137,54 +183,126 @@ describe('a token that was not made here', () => {
     );
   });
 
-  test('is refused when another key signed it', async () => {
-    expect(await codec.decode(await tokenCodec(['another-key']).encode(seen))).toBeUndefined();
+  test('is refused when it was made with another key', async () => {
+    for (const format of [1, 2] as const) {
+      const foreign = tokenCodec([secretOf('another-key')], { format });
+      expect(await codec.decode(await foreign.encode(seen))).toBeUndefined();
+    }
   });
 });
 
 describe('while keys are rotated', () => {
-  const rotating = tokenCodec(['the-new-key', 'a-key']);
+  const THE_NEW_KEY = secretOf('the-new-key');
+  const rotating = tokenCodec([THE_NEW_KEY, A_KEY]);
 
-  test('tokens of both keys are accepted, and new ones are signed with the first', async () => {
+  test('tokens of both keys are accepted, and new ones are made with the first', async () => {
     expect(await rotating.decode(await codec.encode(seen))).toEqual(seen);
-    const signedAnew = await rotating.encode(seen);
-    expect(await rotating.decode(signedAnew)).toEqual(seen);
-    expect(await codec.decode(signedAnew)).toBeUndefined();
-    expect(await tokenCodec(['the-new-key']).decode(signedAnew)).toEqual(seen);
+    expect(await rotating.decode(await former.encode(seen))).toMatchObject({ bookmarks: seen.bookmarks });
+    const madeAnew = await rotating.encode(seen);
+    expect(await rotating.decode(madeAnew)).toEqual(seen);
+    expect(await codec.decode(madeAnew)).toBeUndefined();
+    expect(await tokenCodec([THE_NEW_KEY]).decode(madeAnew)).toEqual(seen);
   });
 
   test('tokens of the former key are refused once it is gone', async () => {
-    expect(await tokenCodec(['the-new-key']).decode(await codec.encode(seen))).toBeUndefined();
+    expect(await tokenCodec([THE_NEW_KEY]).decode(await codec.encode(seen))).toBeUndefined();
   });
 });
 
-describe('a token that was signed here and yet cannot be read', () => {
-  /** Signs any payload as the codec does: format, key id, flags, payload, the first 16 bytes of the HMAC. */
-  async function signed(payload: readonly number[], flags = 0): Promise<string> {
-    const secret = new TextEncoder().encode('a-key');
-    const key = await crypto.subtle.importKey('raw', secret, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
-    const keyId = new Uint8Array(await crypto.subtle.digest('SHA-256', secret), 0, 4);
-    const whole = Uint8Array.of(1, ...keyId, flags, ...payload);
-    return textOf(Uint8Array.of(...whole, ...new Uint8Array(await crypto.subtle.sign('HMAC', key, whole), 0, 16)));
-  }
+describe('a secret', () => {
+  test.each(['', 'a-key', 'x'.repeat(31), 'é'.repeat(15)])(
+    'that is shorter than 32 bytes makes no tokens: %j',
+    (secret) => {
+      expect(() => tokenCodec([secret])).toThrow('at least 32 bytes');
+    },
+  );
 
-  test('would be read if it were well made', async () => {
-    const oneStream = [1, 1, 0x61, 1, 0, 1, 0x62, 7, 0];
-    expect(await codec.decode(await signed(oneStream))).toEqual({
-      streams: new Map([[parseStreamId('a-b'), 7]]),
-      bookmarks: new Map(),
+  test('of 32 bytes does, and one that only verifies may be shorter', async () => {
+    const rotated = tokenCodec(['é'.repeat(16), 'a short one from before']);
+    expect(await rotated.decode(await rotated.encode(seen))).toEqual(seen);
+  });
+});
+
+describe('a token of format 1', () => {
+  /** Made by the release before format 2. */
+  const FORMER =
+    'AQi4a14BAgRzZWF0A2JveAIAAAGYxaB7Hnw6nVKPHi08S1oDAQZsZWZ0LTEMAQdldmVuaW5nHzAwMDAwMDAxLTAwMDAwMDAyLTAwMDA0ZTJmLTBhMWIyPZalqCU4W72NSpnkCroX';
+
+  test('is read, and has no fingerprints', async () => {
+    expect(await tokenCodec([A_KEY], { now: () => NOW }).decode(FORMER)).toEqual({
+      streams: new Map([
+        [streamId('seat', '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a'), { version: 3 }],
+        [streamId('box', 'left-1'), { version: 12 }],
+      ]),
+      bookmarks: new Map([['evening', '00000001-00000002-00004e2f-0a1b']]),
+      shortenedAt: NOW,
     });
   });
 
-  test('keeps what was said about streams that were left out', async () => {
-    const shortened = { ...EMPTY_TOKEN, isShortened: true } as const;
-    const partial = { ...shortened, isPartial: true } as const;
-    expect(await codec.decode(await codec.encode(shortened))).toEqual(shortened);
-    expect(await codec.decode(await codec.encode(partial))).toEqual(partial);
+  test('is written as it was, where the format is set to 1', async () => {
+    expect(await former.encode({ ...seen, epoch: 3, shortenedAt: 1 })).toBe(FORMER);
+  });
+
+  test('says that streams were left out, and counts that as just done', async () => {
+    expect(await codec.decode(await former.encode({ ...EMPTY_TOKEN, partialAt: 1 }))).toEqual({
+      ...EMPTY_TOKEN,
+      partialAt: expect.any(Number) as number,
+    });
+    const both = { ...EMPTY_TOKEN, shortenedAt: 5, partialAt: 7 };
+    expect(await former.decode(await former.encode(both))).toEqual({ ...both, shortenedAt: NOW, partialAt: NOW });
+  });
+});
+
+describe('a token that was made here and yet cannot be read', () => {
+  const secret = new TextEncoder().encode(A_KEY);
+
+  async function keyId(): Promise<Uint8Array> {
+    return new Uint8Array(await crypto.subtle.digest('SHA-256', secret), 0, 4);
+  }
+
+  /** Signs any payload as format 1 does: format, key id, flags, payload, the first 16 bytes of the HMAC. */
+  async function signed(payload: readonly number[], flags = 0): Promise<string> {
+    const key = await crypto.subtle.importKey('raw', secret, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
+    const whole = Uint8Array.of(1, ...(await keyId()), flags, ...payload);
+    return textOf(Uint8Array.of(...whole, ...new Uint8Array(await crypto.subtle.sign('HMAC', key, whole), 0, 16)));
+  }
+
+  /** Encrypts any payload as format 2 does: format, key id, salt, nonce, the payload after tenant, epoch and times, the tag. */
+  async function encrypted(payload: readonly number[], start: readonly number[] = [0, 0, 0, 0]): Promise<string> {
+    const salt = new Uint8Array(16).fill(7);
+    const info = new TextEncoder().encode('tidemark causal token');
+    const base = await crypto.subtle.importKey('raw', secret, 'HKDF', false, ['deriveKey']);
+    const derivation = { name: 'HKDF', hash: 'SHA-256', salt, info };
+    const key = await crypto.subtle.deriveKey(derivation, base, { name: 'AES-GCM', length: 256 }, false, ['encrypt']);
+    const iv = new Uint8Array(12).fill(9);
+    const head = Uint8Array.of(2, ...(await keyId()), ...salt, ...iv);
+    const algorithm = { name: 'AES-GCM', iv, additionalData: head };
+    const sealed = await crypto.subtle.encrypt(algorithm, key, Uint8Array.of(...start, ...payload));
+    return textOf(Uint8Array.of(...head, ...new Uint8Array(sealed)));
+  }
+
+  test('would be read if it were well made', async () => {
+    const inCategoryA = [1, 1, 0x61];
+    const oneStream = [1, 0, 1, 0x62, 7];
+    expect(await codec.decode(await signed([...inCategoryA, ...oneStream, 0]))).toEqual({
+      streams: new Map([[parseStreamId('a-b'), { version: 7 }]]),
+      bookmarks: new Map(),
+    });
+    expect(await codec.decode(await encrypted([...inCategoryA, ...oneStream, 1, 2, 3, 4, 0], [0, 5, 6, 7]))).toEqual({
+      streams: new Map([[parseStreamId('a-b'), { version: 7, fingerprint: 0x01020304 }]]),
+      bookmarks: new Map(),
+      epoch: 5,
+      shortenedAt: 6,
+      partialAt: 7,
+    });
   });
 
   test('is refused: a flag that this code does not know', async () => {
     expect(await codec.decode(await signed([0, 0, 0], 4))).toBeUndefined();
+  });
+
+  test('is refused: of a tenant', async () => {
+    expect(await codec.decode(await encrypted([0, 0, 0], [1, 0x61, 0, 0, 0]))).toBeUndefined();
   });
 
   test.each<[string, readonly number[]]>([
@@ -192,10 +310,12 @@ describe('a token that was signed here and yet cannot be read', () => {
     ['more categories than bytes', [200, 1]],
     ['a text longer than the rest', [1, 99, 0x61]],
     ['a number without end', [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1]],
-    ['a stream of a category that is not listed', [0, 1, 0, 1, 0x62, 7, 0]],
-    ['a stream id that is none', [1, 1, 0x41, 1, 0, 1, 0x62, 7, 0]],
+    ['a stream of a category that is not listed', [0, 1, 0, 1, 0x62, 7, 0, 0, 0, 0, 0]],
+    ['a stream id that is none', [1, 1, 0x41, 1, 0, 1, 0x62, 7, 0, 0, 0, 0, 0]],
+    ['a fingerprint that is cut', [1, 1, 0x61, 1, 0, 1, 0x62, 7, 1, 2]],
     ['something after its end', [0, 0, 0, 0]],
   ])('is refused: %s', async (_, payload) => {
     expect(await codec.decode(await signed(payload))).toBeUndefined();
+    expect(await codec.decode(await encrypted(payload))).toBeUndefined();
   });
 });

@@ -25,7 +25,7 @@ const context: CommandContext = {
   correlationId: 'co',
   causationId: 'ca',
   actor: 'usher',
-  seenVersion: () => 0,
+  seen: () => ({ version: 0 }),
 };
 
 describe('the command bus', () => {

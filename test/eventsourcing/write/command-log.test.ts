@@ -12,7 +12,7 @@ const context: CommandContext = {
   causationId: 'request-1',
   actor: 'ada',
   idempotency: { key: 'secret-key', fingerprint: 'secret-print' },
-  seenVersion: () => 0,
+  seen: () => ({ version: 0 }),
 };
 const stream = 'seat-1' as StreamId;
 

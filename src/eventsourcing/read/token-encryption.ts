@@ -1,0 +1,133 @@
+import type { CausalToken } from './causal-token.ts';
+import { isEqual, newWriter, toBase64Url, writeBytes, writeNumber, written } from './token-bytes.ts';
+import { readPayload2, writePayload2 } from './token-payload.ts';
+
+/*
+ * Format 2, which says nothing readable but the id of its key:
+ *
+ *   byte 0        2
+ *   bytes 1–4     key id
+ *   bytes 5–20    salt
+ *   bytes 21–32   nonce
+ *   …             payload, encrypted with AES-256-GCM; all before it is authenticated
+ *   last 16       the tag
+ *
+ * The key is HKDF-SHA-256 of the secret and the salt. A salt is drawn once in the life of an isolate and serves 2^20 tokens, each with a
+ * random nonce of 96 bits. Two of n tokens share a nonce with a chance of n²/2^97: of 2^20 tokens, 2^-57. AES-GCM allows 2^-32 for a key (NIST
+ * SP 800-38D). Over all keys: 2^50 tokens, a million each second for 35 years, are 2^30 keys, which makes 2^-27. Two isolates draw one salt
+ * with a chance of s²/2^129: for 2^40 salts, 2^-49. Under one key for all tokens, the 2^-32 would be used up after 2^32 tokens.
+ */
+export const ENCRYPTED = 2;
+
+const SALT_BYTES = 16;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const TOKENS_OF_A_SALT = 2 ** 20;
+
+/** An isolate meets the salts of those isolates that its clients met before. Each takes some hundred bytes. */
+const MAX_KEPT_KEYS = 1_000;
+
+const INFO = new TextEncoder().encode('tidemark causal token');
+
+/** A secret from which keys are derived. */
+export interface BaseKey {
+  readonly id: Uint8Array;
+  readonly key: CryptoKey;
+}
+
+export async function importBaseKey(id: Uint8Array, secret: Uint8Array<ArrayBuffer>): Promise<BaseKey> {
+  return { id, key: await crypto.subtle.importKey('raw', secret, 'HKDF', false, ['deriveKey']) };
+}
+
+/** Encrypts tokens with one secret and decrypts those of several. Derived keys are kept: deriving one costs more than all the rest. */
+export interface TokenEncryption {
+  /** The bytes of a token in format 2. */
+  readonly encrypt: (base: BaseKey, token: CausalToken) => Promise<Uint8Array>;
+  /** The token of bytes in format 2; undefined when they were not made with any of these secrets. */
+  readonly decrypt: (bases: readonly BaseKey[], bytes: Uint8Array<ArrayBuffer>) => Promise<CausalToken | undefined>;
+}
+
+/** What this isolate encrypts with: format, key id and salt as they stand in front of each token. */
+interface Sealing {
+  readonly prefix: Uint8Array;
+  readonly key: CryptoKey;
+  tokensLeft: number;
+}
+
+export function tokenEncryption(): TokenEncryption {
+  let sealing: Sealing | undefined;
+  /** Keys by key id and salt, the one used last at the end. */
+  const kept = new Map<string, CryptoKey>();
+
+  function keep(name: string, key: CryptoKey): void {
+    kept.delete(name);
+    kept.set(name, key);
+    const [oldest] = kept.keys();
+    if (kept.size > MAX_KEPT_KEYS && oldest !== undefined) kept.delete(oldest);
+  }
+
+  async function newSealing(base: BaseKey): Promise<Sealing> {
+    const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES));
+    const writer = newWriter();
+    writeNumber(writer, ENCRYPTED);
+    writeBytes(writer, base.id);
+    writeBytes(writer, salt);
+    const prefix = written(writer);
+    const key = await derive(base, salt);
+    keep(nameOf(prefix), key);
+    return { prefix, key, tokensLeft: TOKENS_OF_A_SALT };
+  }
+
+  return {
+    async encrypt(base, token) {
+      if (!sealing || sealing.tokensLeft === 0) sealing = await newSealing(base);
+      const { prefix, key } = sealing;
+      sealing.tokensLeft -= 1;
+      const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
+      const payload = newWriter();
+      writePayload2(payload, token);
+      const sealed = newWriter();
+      writeBytes(sealed, prefix);
+      writeBytes(sealed, nonce);
+      const algorithm = { name: 'AES-GCM', iv: nonce, additionalData: written(sealed) };
+      writeBytes(sealed, new Uint8Array(await crypto.subtle.encrypt(algorithm, key, written(payload))));
+      return written(sealed);
+    },
+
+    async decrypt(bases, bytes) {
+      for (const base of bases) {
+        const saltAt = 1 + base.id.length;
+        const nonceAt = saltAt + SALT_BYTES;
+        const sealedAt = nonceAt + NONCE_BYTES;
+        if (bytes.length < sealedAt + TAG_BYTES) return undefined;
+        if (!isEqual(base.id, bytes.subarray(1, saltAt))) continue;
+        const name = nameOf(bytes.subarray(0, nonceAt));
+        const key = kept.get(name) ?? (await derive(base, bytes.subarray(saltAt, nonceAt)));
+        const algorithm = {
+          name: 'AES-GCM',
+          iv: bytes.subarray(nonceAt, sealedAt),
+          additionalData: bytes.subarray(0, sealedAt),
+        };
+        let payload: ArrayBuffer;
+        try {
+          payload = await crypto.subtle.decrypt(algorithm, key, bytes.subarray(sealedAt));
+        } catch {
+          continue;
+        }
+        // Only now: forged salts must not drive out those of the clients.
+        keep(name, key);
+        return readPayload2(new Uint8Array(payload));
+      }
+      return undefined;
+    },
+  };
+}
+
+function nameOf(prefix: Uint8Array): string {
+  return toBase64Url(prefix);
+}
+
+function derive(base: BaseKey, salt: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
+  const algorithm = { name: 'HKDF', hash: 'SHA-256', salt, info: INFO };
+  return crypto.subtle.deriveKey(algorithm, base.key, { name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
+}

@@ -1,0 +1,59 @@
+import type { CausalReadResult } from '../eventsourcing/read/causal-read.ts';
+import type { Queries } from '../eventsourcing/read/guarded-query.ts';
+import type { Projection } from '../eventsourcing/read/projection.ts';
+import type { StreamId } from '../eventsourcing/stream.ts';
+import { log } from '../log.ts';
+import type { AppContext } from './app-env.ts';
+import { Problem } from './problem.ts';
+
+/**
+ * The client has seen more of a stream than its log holds, or another event at that version: the log was restored to an earlier time. `head` is the
+ * log's latest version.
+ */
+export function tokenAhead(stream: StreamId, wanted: number, head: number): Problem {
+  const detail =
+    wanted > head
+      ? `The token has ${stream} at ${wanted}, but it ends at ${head}.`
+      : `The token has seen another event as version ${wanted} of ${stream} than the one that is there now.`;
+  return new Problem('causal-token-ahead', detail, { stream, wanted, head });
+}
+
+/** Nothing is live. Starts the first build unless one is already running. */
+export async function building(c: AppContext, { name, group }: Projection): Promise<Problem> {
+  const { runtime } = c.var;
+  const build = await runtime.buildInProgress(name);
+  if (!build) c.executionCtx.waitUntil(runtime.startFirstBuild(name));
+  const { replayed = 0, total = 0 } = build ?? {};
+  const detail = build
+    ? `${name} is being built: ${replayed} of ${total} events.`
+    : `${name} is about to be built, or this deployment has no code for what is live of it.`;
+  log('causal-read.building', { projection: name, group: group.name, correlationId: c.var.correlationId });
+  return new Problem('projection-building', detail, { projection: name, ...(build && { replayed, total }) });
+}
+
+/** What a causal read that brought no answer is to the client. */
+export function readProblem(
+  projection: Projection,
+  result: Exclude<CausalReadResult<Queries>, { outcome: 'read' | 'building' }>,
+): Problem {
+  switch (result.outcome) {
+    case 'unavailable':
+      return new Problem('overloaded', `The database of ${projection.name} does not answer at the moment.`);
+    case 'token-ahead':
+      return tokenAhead(result.stream, result.wanted, result.head);
+    case 'dead-letter': {
+      const { stream, wanted, has } = result;
+      const detail = `${projection.name} stopped at an event after version ${has} of ${stream}.`;
+      return new Problem('projection-dead-letter', detail, { projection: projection.name, stream, wanted, has });
+    }
+    case 'behind': {
+      const { stream, wanted, has } = result;
+      if (result.isOverloaded)
+        return new Problem('overloaded', `${stream} takes no more requests at the moment.`, { stream });
+      const detail = `${projection.name} has ${stream} at version ${has}, and the token has seen ${wanted}.`;
+      return new Problem('projection-behind', detail, { projection: projection.name, stream, wanted, has });
+    }
+    default:
+      return result satisfies never;
+  }
+}

@@ -1,0 +1,48 @@
+import type { Env } from './bindings.ts';
+import { MIN_SECRET_BYTES, type TokenFormat, isStrong } from './eventsourcing/read/token-codec.ts';
+
+/** What a deployment says about its causal tokens. */
+export interface TokenSettings {
+  /** The first makes tokens; all of them are accepted. */
+  readonly secrets: readonly [string, ...string[]];
+  readonly format: TokenFormat;
+}
+
+/** The settings; or, where tokens can be neither made nor read with them, what is wrong and what to do. */
+export function tokenSettings(env: Env): TokenSettings | { readonly error: string } {
+  const { CAUSAL_TOKEN_KEY: key, CAUSAL_TOKEN_PREVIOUS_KEY: previous } = env;
+  const put = '`npx wrangler secret put CAUSAL_TOKEN_KEY`';
+  if (!key) return { error: `the secret CAUSAL_TOKEN_KEY is not set: ${put}` };
+  if (!isStrong(key)) {
+    return {
+      error: `the secret CAUSAL_TOKEN_KEY has fewer than ${MIN_SECRET_BYTES} bytes: \`openssl rand -base64 32\` makes one, ${put} stores it`,
+    };
+  }
+  const format = formatOf(env.CAUSAL_TOKEN_FORMAT);
+  if (!format) return { error: 'the variable CAUSAL_TOKEN_FORMAT has to be 1 or 2, or not set' };
+  return { secrets: previous ? [key, previous] : [key], format };
+}
+
+/** What is wrong with the settings, as sentences for an operator. */
+export function tokenComplaints(env: Env): readonly string[] {
+  const settings = tokenSettings(env);
+  if ('error' in settings) return [settings.error];
+  return settings.format === 1
+    ? [
+        'the variable CAUSAL_TOKEN_FORMAT is 1: causal tokens are readable and hold no fingerprints; once no Worker of the release before serves any more, remove it',
+      ]
+    : [];
+}
+
+/** In wrangler.toml a variable may also be a number. */
+function formatOf(variable: string | number | undefined): TokenFormat | undefined {
+  switch (String(variable ?? '')) {
+    case '1':
+      return 1;
+    case '':
+    case '2':
+      return 2;
+    default:
+      return undefined;
+  }
+}

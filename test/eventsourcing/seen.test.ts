@@ -1,0 +1,42 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import { fingerprintOf, isAnother, seenAt } from '../../src/eventsourcing/seen.ts';
+
+describe('a fingerprint', () => {
+  test('is a whole number of four bytes and never 0, whatever the id is', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.uuid({ version: 7 }), fc.string(), fc.constant('')), (id) => {
+        const fingerprint = fingerprintOf(id);
+        expect(Number.isInteger(fingerprint) && fingerprint >= 1 && fingerprint <= 0xffffffff).toBe(true);
+        expect(fingerprintOf(id)).toBe(fingerprint);
+      }),
+    );
+  });
+
+  test('never changes: tokens hold it', () => {
+    expect([fingerprintOf('a'), fingerprintOf('0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a')]).toEqual([
+      3826002220, 2418547759,
+    ]);
+  });
+
+  test('tells ten thousand ids apart, made one after the other', () => {
+    const ids = Array.from(
+      { length: 10_000 },
+      (_, index) => `0198c5a0-7b1e-7c3a-9d52-${index.toString(16).padStart(12, '0')}`,
+    );
+    // Of 10,000 random numbers of four bytes, 0.01 pairs are equal.
+    expect(new Set(ids.map(fingerprintOf)).size).toBe(10_000);
+  });
+});
+
+describe('another event at the seen version', () => {
+  test('is known by its id', () => {
+    expect([isAnother(seenAt(2, 'this'), 'that'), isAnother(seenAt(2, 'this'), 'this')]).toEqual([true, false]);
+  });
+
+  test('is not assumed where one of the two is not known', () => {
+    expect([isAnother(seenAt(2), 'that'), isAnother(seenAt(2, 'this'), undefined)]).toEqual([false, false]);
+    expect(isAnother(seenAt(2, 'this'), null)).toBe(false);
+  });
+});

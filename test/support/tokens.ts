@@ -1,0 +1,20 @@
+import { env } from 'cloudflare:workers';
+
+import { MIN_SECRET_BYTES, type TokenCodecOptions, tokenCodec } from '../../src/eventsourcing/read/token-codec.ts';
+import type { Seen } from '../../src/eventsourcing/seen.ts';
+import type { StreamId } from '../../src/eventsourcing/stream.ts';
+
+/** A secret that is long enough, made of a name. */
+export function secretOf(name: string): string {
+  return name.padEnd(MIN_SECRET_BYTES, '.');
+}
+
+/** Makes and reads tokens as the Worker under test does. */
+export function workersCodec(options: TokenCodecOptions = {}) {
+  return tokenCodec([env.CAUSAL_TOKEN_KEY ?? ''], options);
+}
+
+/** Versions as a token has them, of events that nobody knows. */
+export function seenVersions(versions: Readonly<Record<string, number>>): ReadonlyMap<StreamId, Seen> {
+  return new Map(Object.entries(versions).map(([stream, version]) => [stream as StreamId, { version }]));
+}
