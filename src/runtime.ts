@@ -179,6 +179,7 @@ export function createRuntime(
       databaseOf: database,
       pointers,
       catchUp: runCatchUp,
+      loadEvents: aggregates.load,
       flights: singleFlight(),
       now: clock.now,
       report: log,

@@ -57,9 +57,20 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I13'],
     edits: [
       {
-        file: `${READ}/causal-read.ts`,
-        find: 'entry.seenAt < entry.wanted && !incomplete.has(entry.stream)',
-        replace: 'entry.seenAt < 0 * entry.wanted && !incomplete.has(entry.stream)',
+        file: `${READ}/standing.ts`,
+        find: 'if (at.version < seen.version) return',
+        replace: 'if (at.version < 0 * seen.version) return',
+      },
+    ],
+  },
+  {
+    name: 'a read model answers from a history that it knows to be lost',
+    breaks: ['I13'],
+    edits: [
+      {
+        file: `${READ}/guarded-query.ts`,
+        find: 'isLost: mark === LOST',
+        replace: "isLost: mark === ''",
       },
     ],
   },
@@ -69,8 +80,8 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/http/causal.ts',
-        find: 'see(stream, version) {\n        token = withVersion(token, stream, version);',
-        replace: 'see(stream, version) {\n        void [stream, version];',
+        find: 'see(stream, version, eventId) {\n        token = withVersion(token, stream, version, eventId);',
+        replace: 'see(stream, version, eventId) {\n        void [stream, version, eventId];',
       },
     ],
   },
@@ -80,8 +91,8 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/http/causal.ts',
-        find: 'if (version > 0) token = withVersion(token, stream, version);',
-        replace: 'void version;',
+        find: 'if (version > 0) token = withVersion(token, stream, version, eventId);',
+        replace: 'void eventId;',
       },
     ],
   },

@@ -4,6 +4,7 @@ import { type FormerReading, causalRead } from '../eventsourcing/read/causal-rea
 import { seenOf, withBookmark, withVersion } from '../eventsourcing/read/causal-token.ts';
 import type { Answers, Queries, SelectQuery } from '../eventsourcing/read/guarded-query.ts';
 import type { Projection, Tables } from '../eventsourcing/read/projection.ts';
+import { NOT_THERE } from '../eventsourcing/read/standing.ts';
 import type { SeenOf } from '../eventsourcing/seen.ts';
 import type { StreamId } from '../eventsourcing/stream.ts';
 import type { AppEnv } from './app-env.ts';
@@ -25,8 +26,8 @@ export interface CausalOptions {
 export interface CausalSession {
   /** What the client has seen of a stream. */
   readonly seen: SeenOf;
-  /** Puts a stream's version into the token: it was written, or seen in a read of that one resource. */
-  readonly see: (stream: StreamId, version: number) => void;
+  /** Puts a stream's version into the token: it was written, or seen in a read of that one resource. `eventId` is that of its event, if known. */
+  readonly see: (stream: StreamId, version: number, eventId?: string) => void;
   /** Refuses where the client has seen more of the stream than its log, read by the handler itself, holds. */
   readonly refuseBeyond: (stream: StreamId, head: number) => void;
   /** The rows about one stream, and the version at which they stand. Waits for that stream alone. */
@@ -108,22 +109,22 @@ export function causal(options: CausalOptions = {}) {
 
     const session: CausalSession = {
       seen: (stream) => seenOf(token, stream, runtime.clock.now()),
-      see(stream, version) {
-        token = withVersion(token, stream, version);
+      see(stream, version, eventId) {
+        token = withVersion(token, stream, version, eventId);
       },
       refuseBeyond(stream, head) {
         const wanted = token.streams.get(stream)?.version ?? 0;
         if (wanted > head) throw tokenAhead(stream, wanted, head);
       },
       async readOne(projection, stream, query, formerly = []) {
-        const { answers, versions } = await read(
+        const { answers, standings } = await read(
           projection,
           stream,
           (tables) => ({ rows: query(tables) }),
           formerly.map(asReading),
         );
-        const version = versions.get(stream) ?? 0;
-        if (version > 0) token = withVersion(token, stream, version);
+        const { version, eventId } = standings.get(stream) ?? NOT_THERE;
+        if (version > 0) token = withVersion(token, stream, version, eventId);
         return { rows: answers.rows, version };
       },
       async readMany(projection, query, formerly = []) {

@@ -44,7 +44,7 @@ export const PROBLEMS = {
     status: 409,
     title: 'Causal token ahead of its stream',
     advice:
-      'The token has seen more than the stream holds, as after a restore to an earlier time. Start over without a token.',
+      'The token has seen more than the stream holds, or another event at that version, as after a restore to an earlier time. Start over without a token.',
   },
   'version-ahead': {
     status: 409,
@@ -93,7 +93,7 @@ export const PROBLEMS = {
     status: 503,
     title: 'Projection stopped at an event',
     advice:
-      'The read model cannot take an event of this stream, and keeps it as a dead letter. An operator finds it at `GET /projections/{name}/dead-letters`, and replays it once the cause is repaired, or skips it.',
+      'The read model cannot take an event of this stream, or its log was restored to an earlier time: a dead letter says which. With `X-Version`, the write side answers. An operator finds it at `GET /projections/{name}/dead-letters`, and replays it once the cause is repaired, or skips it.',
   },
   'rebuild-running': {
     status: 409,

@@ -1,10 +1,12 @@
 import { QueryBuilder } from 'drizzle-orm/sqlite-core';
 
 import type { Group } from '../group.ts';
-import { type Seen, UNSEEN } from '../seen.ts';
+import { OverloadedError } from '../faults.ts';
+import { type Seen, UNSEEN, isAnother } from '../seen.ts';
 import type { StreamId } from '../stream.ts';
 import { TimeoutError, sleep, withTimeout } from '../timeout.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
+import type { LoadEvents } from './catch-up-page.ts';
 import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
 import type { CausalToken } from './causal-token.ts';
 import { isTransient } from './d1-errors.ts';
@@ -20,6 +22,7 @@ import type { Pointer, PointerCache } from './pointer.ts';
 import type { Projection, Tables } from './projection.ts';
 import { follows } from './projection-worker.ts';
 import type { SingleFlight } from './single-flight.ts';
+import { type Standing, type Unmet, unmetOf } from './standing.ts';
 
 /** Makes the selects that causal reads run. */
 export const queryBuilder = new QueryBuilder();
@@ -33,6 +36,8 @@ export interface CausalReadPorts {
     requests: readonly CatchUpRequest[],
     options?: CatchUpOptions,
   ) => Promise<CatchUpResult>;
+  /** Reads a stream's own log, where the client and the projection have seen different events. */
+  readonly loadEvents: LoadEvents;
   readonly flights: SingleFlight;
   readonly now: () => number;
   readonly report: (event: string, details: Record<string, string | number>) => void;
@@ -48,11 +53,11 @@ export type CausalReadResult<Q extends Queries> =
   | {
       readonly outcome: 'read';
       readonly answers: Answers<Q>;
-      /** The version at which the projection has each stream that was asked for. */
-      readonly versions: ReadonlyMap<StreamId, number>;
+      /** Where the projection has each stream that was asked for. */
+      readonly standings: ReadonlyMap<StreamId, Standing>;
       /** The database's bookmark after the read: whoever carries it never reads an older state there. */
       readonly bookmark: string | null;
-      /** Streams of which the token has seen more than this answer holds, since the projection cannot take their next event. */
+      /** Streams of the token that this answer shows too little of, or of a lost history: the projection cannot take their next event. */
       readonly incomplete: readonly StreamId[];
     }
   | {
@@ -63,10 +68,18 @@ export type CausalReadResult<Q extends Queries> =
       readonly isOverloaded: boolean;
     }
   | { readonly outcome: 'dead-letter'; readonly stream: StreamId; readonly wanted: number; readonly has: number }
-  | { readonly outcome: 'token-ahead'; readonly stream: StreamId; readonly wanted: number; readonly head: number }
+  | TokenAhead
   | { readonly outcome: 'building' }
   /** The database could not be reached in time. */
   | { readonly outcome: 'unavailable' };
+
+/** The client has seen more of a stream than its log holds, or another event at that version. */
+interface TokenAhead {
+  readonly outcome: 'token-ahead';
+  readonly stream: StreamId;
+  readonly wanted: number;
+  readonly head: number;
+}
 
 /** One read of one projection. */
 export interface CausalReadRequest<InSlot extends Tables, Q extends Queries> {
@@ -107,7 +120,7 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
   request: CausalReadRequest<InSlot, Q>,
   options: CausalReadOptions = {},
 ): Promise<CausalReadResult<Q>> {
-  const { databaseOf, pointers, catchUp, flights, now, report } = ports;
+  const { databaseOf, pointers, catchUp, loadEvents, flights, now, report } = ports;
   const { projection, token, stream, formerly = [] } = request;
   const readings = [request as FormerReading<Q>, ...formerly];
   const { timeoutMs = 5_000 } = options;
@@ -164,6 +177,20 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
     };
   }
 
+  /**
+   * What the catch-up has to do for a stream. Where the projection has another event than the client, the log decides: either the token is
+   * refused, or the catch-up gets the log's event, and with that finds out that the projection is of a lost history.
+   */
+  async function toRequest({ stream: entry, seen, at, reason }: Unmet): Promise<CatchUpRequest | TokenAhead> {
+    if (reason !== 'another') return { stream: entry, wanted: seen.version, seenAt: at.version };
+    const { events, head } = await loadEvents(entry, seen.version, 1);
+    const [event] = events;
+    if (!event || isAnother(seen, event.id))
+      return { outcome: 'token-ahead', stream: entry, wanted: seen.version, head };
+    const hint = { stream: entry, fromVersion: event.version, toVersion: event.version, events };
+    return { stream: entry, wanted: seen.version, hints: [hint] };
+  }
+
   /** A pause before the next try, longer each time, within the deadline. */
   function pause(round: number): Promise<void> {
     return sleep(Math.min(POLL_MS[Math.min(round, POLL_MS.length - 1)] as number, Math.max(deadline - now(), 0)));
@@ -204,15 +231,20 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
       if (now() >= deadline) return { outcome: 'unavailable' };
       continue;
     }
-    const behind = [...wanted]
-      .map(([id, { version }]) => ({ stream: id, wanted: version, seenAt: answer.versions.get(id) ?? 0 }))
-      .filter((entry) => entry.seenAt < entry.wanted && !incomplete.has(entry.stream));
-    const [first] = behind;
+    const all = unmetOf(wanted, answer.standings);
+    // What a replica says of a lost history may be over, so the primary is asked.
+    if (answer.isPrimary) for (const { stream: entry, reason } of all) if (reason === 'lost') incomplete.add(entry);
+    const unmet = all.filter((entry) => !incomplete.has(entry.stream));
+    const held = stream && incomplete.has(stream) ? all[0] : undefined;
+    if (held) {
+      return { outcome: 'dead-letter', stream: held.stream, wanted: held.seen.version, has: held.at.version };
+    }
+    const [first] = unmet;
     if (!first) {
       return {
         outcome: 'read',
         answers: answer.answers,
-        versions: answer.versions,
+        standings: answer.standings,
         bookmark: session.getBookmark(),
         incomplete: [...incomplete],
       };
@@ -223,17 +255,21 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
     }
 
     if (now() >= deadline) {
-      const { seenAt: has, ...of } = first;
-      return { outcome: 'behind', ...of, has, isOverloaded: false };
+      const { stream: entry, seen, at } = first;
+      return { outcome: 'behind', stream: entry, wanted: seen.version, has: at.version, isOverloaded: false };
     }
     try {
-      const brought = await withTimeout(bringUp(behind), deadline - now());
+      const asked = await withTimeout(Promise.all(unmet.map(toRequest)), deadline - now());
+      const ahead = asked.find((one) => 'outcome' in one);
+      if (ahead) return ahead;
+      const requests = asked.filter((one) => !('outcome' in one));
+      const brought = await withTimeout(bringUp(requests), deadline - now());
       if (brought === 'building') return { outcome: 'building' };
       for (const { stream: entry, version, head, standstill } of brought.progress.values()) {
         const entryWanted = (wanted.get(entry) ?? UNSEEN).version;
         if (head !== undefined && entryWanted > head)
           return { outcome: 'token-ahead', stream: entry, wanted: entryWanted, head };
-        if (version >= entryWanted || !standstill) continue;
+        if (!standstill || (version >= entryWanted && standstill.cause !== 'log-restored')) continue;
         if (standstill.cause === 'overloaded') {
           return { outcome: 'behind', stream: entry, wanted: entryWanted, has: version, isOverloaded: true };
         }
@@ -249,6 +285,10 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
         continue;
       }
     } catch (error) {
+      if (error instanceof OverloadedError) {
+        const { stream: entry, seen, at } = first;
+        return { outcome: 'behind', stream: entry, wanted: seen.version, has: at.version, isOverloaded: true };
+      }
       if (!(error instanceof TimeoutError)) {
         report('causal-read.catch-up-failed', { projection: projection.name, error: String(error) });
         await pause(round);

@@ -1,8 +1,10 @@
 import { Column, SQL, is } from 'drizzle-orm';
 
 import type { StreamId } from '../stream.ts';
+import { STANDS_IN_THE_WAY } from './dead-letter.ts';
 import type { Preparing } from './guarded-batch.ts';
 import type { Pointer } from './pointer.ts';
+import { NOT_THERE, type Standing } from './standing.ts';
 
 /**
  * A drizzle select, made with `queryBuilder`: it is not run by itself but inside a guarded query. One that is ordered needs a limit, since
@@ -25,8 +27,8 @@ export type Answers<Q extends Queries> = {
 export interface GuardedAnswer<Q extends Queries> {
   /** Undefined when the projection has no pointer there. */
   readonly epoch: number | undefined;
-  /** The version of each stream that was asked for; 0 where the projection has not seen it. */
-  readonly versions: ReadonlyMap<StreamId, number>;
+  /** Where the projection has each stream that was asked for. */
+  readonly standings: ReadonlyMap<StreamId, Standing>;
   readonly answers: Answers<Q>;
   /** False only when a replica said that it is one. */
   readonly isPrimary: boolean;
@@ -58,7 +60,7 @@ export async function runGuarded<Q extends Queries>(
   // A row of its own rather than a part of every row, which takes SQLite twice as long to prepare, and has to be carried with each.
   const whole = database
     .prepare(
-      `SELECT NULL AS "guard.epoch", NULL AS "guard.versions", * FROM (${sql})
+      `SELECT NULL AS "guard.epoch", NULL AS "guard.standings", * FROM (${sql})
       UNION ALL
       SELECT ${[...guard.columns, ...Object.keys(only._.selectedFields).map(() => 'NULL')].join(', ')} ${guard.from}`,
     )
@@ -94,10 +96,10 @@ export function toGuardedAnswer<Q extends Queries>(
   queries: Q,
 ): GuardedAnswer<Q> {
   const first = guarded?.results[0];
-  const versions = first ? (JSON.parse(first['guard.versions'] as string) as number[][]).flat() : [];
+  const standings = first ? (JSON.parse(first['guard.standings'] as string) as (string | null)[][]).flat() : [];
   return {
     epoch: first?.['guard.epoch'] as number | undefined,
-    versions: new Map(streams.map((stream, index) => [stream, versions[index] ?? 0])),
+    standings: new Map(streams.map((stream, index) => [stream, toStanding(standings[index])])),
     answers: Object.fromEntries(
       Object.entries(queries).map(([name, query], index) => [name, rest[index]?.results.map(decoderOf(query)) ?? []]),
     ) as unknown as Answers<Q>,
@@ -109,28 +111,43 @@ export function toGuardedAnswer<Q extends Queries>(
 const MAX_ARGUMENTS = 32;
 const MAX_BOUND_STREAMS = 60;
 
+/** Stands between version and event id where an open dead letter says that the log was restored, and where none does. */
+const LOST = '!';
+const SOUND = ':';
+
+/** Reads what a subquery of the guard found. */
+function toStanding(text: string | null | undefined): Standing {
+  const [, version, mark, eventId] = /^([0-9]+)([!:])(.*)$/s.exec(text ?? '') ?? [];
+  return version === undefined
+    ? NOT_THERE
+    : { version: Number(version), eventId: eventId ?? null, isLost: mark === LOST };
+}
+
 /**
- * The projection's epoch, and the versions of the streams' checkpoints as JSON, each by a subquery of its own that reads one row: a join
- * with `json_each` or an `IN` would be billed for two.
+ * The projection's epoch, and the streams' checkpoints as JSON, each by a subquery of its own that reads one row: a join with `json_each` or an `IN`
+ * would be billed for two. Whether a dead letter marks the log as restored is looked up by its primary key: where there is none, no row is read.
  */
 function guardOf(
   pointer: Pointer,
   streams: readonly StreamId[],
 ): { readonly columns: readonly string[]; readonly from: string; readonly params: readonly string[] } {
   const isBound = streams.length <= MAX_BOUND_STREAMS;
-  const versions = streams.map(
+  const standings = streams.map(
     (stream) =>
-      `coalesce((
-        SELECT c.version FROM checkpoint AS c
-        WHERE c.projection = pointer.projection AND c.slot = '${pointer.live.slot}' AND c.stream = ${isBound ? '?' : quoted(stream)}
-      ), 0)`,
+      `(SELECT c.version || CASE WHEN EXISTS (
+          SELECT 1 FROM dead_letter AS d
+          WHERE d.projection = c.projection AND d.stream = c.stream
+            AND d.is_open = 1 AND d.cause = 'log-restored' AND ${STANDS_IN_THE_WAY}
+        ) THEN '${LOST}' ELSE '${SOUND}' END || c.event_id
+        FROM checkpoint AS c
+        WHERE c.projection = pointer.projection AND c.slot = '${pointer.live.slot}' AND c.stream = ${isBound ? '?' : quoted(stream)})`,
   );
   const arrays = Array.from(
-    { length: Math.ceil(versions.length / MAX_ARGUMENTS) },
-    (_, index) => `json_array(${versions.slice(index * MAX_ARGUMENTS, (index + 1) * MAX_ARGUMENTS).join(', ')})`,
+    { length: Math.ceil(standings.length / MAX_ARGUMENTS) },
+    (_, index) => `json_array(${standings.slice(index * MAX_ARGUMENTS, (index + 1) * MAX_ARGUMENTS).join(', ')})`,
   );
   return {
-    columns: ['pointer.epoch AS "guard.epoch"', `json_array(${arrays.join(', ')}) AS "guard.versions"`],
+    columns: ['pointer.epoch AS "guard.epoch"', `json_array(${arrays.join(', ')}) AS "guard.standings"`],
     from: 'FROM projection_pointer AS pointer WHERE pointer.projection = ?',
     params: isBound ? streams : [],
   };

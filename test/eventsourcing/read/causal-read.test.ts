@@ -1,14 +1,15 @@
 import { env } from 'cloudflare:workers';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 
 import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
 import { type CausalToken, EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
 import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import { cloudflare } from '../../../src/runtime.ts';
+import { deliverThrice, forgetDeadLetters, refusedOf } from '../../support/boards.ts';
 import { type DatabaseFaults, faultyDatabase } from '../../support/database.ts';
 import { ports } from '../../support/platform.ts';
 import { deliver, sentHints } from '../../support/queue.ts';
-import { add, newTally, system } from '../../support/system.ts';
+import { add, newTally, restoreLog, system } from '../../support/system.ts';
 import { POISON, allTallies, broken, tallyBoard, tallyById } from '../../support/tally.ts';
 
 function token(...seen: (readonly [StreamId, number])[]): CausalToken {
@@ -240,7 +241,8 @@ describe('a causal read of many streams', () => {
     expect(await readAll(seen, 5_000)).toMatchObject({ outcome: 'read', incomplete: [] });
     const calls = withFaults({});
     const answer = await readAll(seen);
-    expect(answer.outcome === 'read' && [...answer.versions.values()]).toEqual(Array.from({ length: 96 }, () => 1));
+    const standings = answer.outcome === 'read' ? [...answer.standings.values()] : [];
+    expect(standings.map(({ version }) => version)).toEqual(Array.from({ length: 96 }, () => 1));
     expect(calls).toEqual({ batches: 0, queries: 1 });
   });
 
@@ -249,6 +251,98 @@ describe('a causal read of many streams', () => {
     broken.handler = true;
     const answer = await readAll(token([stopped.stream, 2], [healthy.stream, 1]));
     expect(answer).toMatchObject({ outcome: 'read', incomplete: [stopped.stream] });
+  });
+});
+
+/** The id of the event that a stream's log has at a version. */
+async function eventIdOf(stream: StreamId, version: number): Promise<string> {
+  const { events } = await system.aggregates.load(stream, version, 1);
+  return events[0]?.id ?? expect.unreachable(`no version ${version}`);
+}
+
+/** A tally whose version 2 was lost when its log was restored, and is another event now. */
+async function tallyWithTwoHistories(options: { readonly isApplied: boolean }) {
+  const { tallyId, stream } = await tallyAt(1, 2);
+  const lostId = await eventIdOf(stream, 2);
+  if (options.isApplied) await deliver([{ stream, fromVersion: 1, toVersion: 2 }]);
+  await restoreLog(stream, 1);
+  await add(tallyId, 5);
+  const seenLost = withVersion(EMPTY_TOKEN, stream, 2, lostId);
+  const seenNow = withVersion(EMPTY_TOKEN, stream, 2, await eventIdOf(stream, 2));
+  return { tallyId, stream, seenLost, seenNow };
+}
+
+describe('a token that has seen a version of a lost history (I21)', () => {
+  it('is refused by a read model that stands at that version: one resource and many', async () => {
+    const { tallyId, stream, seenLost } = await tallyWithTwoHistories({ isApplied: false });
+    const refused = { outcome: 'token-ahead', stream, wanted: 2, head: 2 };
+    // The first read brings the read model to the version, the second finds it there.
+    for (const _ of [1, 2]) expect(await readOne(tallyId, stream, seenLost)).toEqual(refused);
+    expect(await readAll(seenLost)).toEqual(refused);
+  });
+
+  it('is refused by a read model that is behind that version', async () => {
+    const { stream, seenLost } = await tallyWithTwoHistories({ isApplied: false });
+    expect(await readAll(seenLost)).toMatchObject({ outcome: 'token-ahead', stream });
+  });
+
+  it('is taken by a read model that is beyond that version', async () => {
+    const { tallyId, stream, seenLost } = await tallyWithTwoHistories({ isApplied: false });
+    await add(tallyId, 7);
+    await deliver([{ stream, fromVersion: 1, toVersion: 3 }]);
+    expect(await readOne(tallyId, stream, seenLost)).toMatchObject({
+      outcome: 'read',
+      answers: { rows: [{ version: 3, sum: 13 }] },
+    });
+  });
+
+  it('is taken without a fingerprint, as it always was', async () => {
+    const { tallyId, stream, seenNow } = await tallyWithTwoHistories({ isApplied: false });
+    for (const seen of [token([stream, 2]), seenNow])
+      expect(await readOne(tallyId, stream, seen)).toMatchObject({ outcome: 'read', answers: { rows: [{ sum: 6 }] } });
+  });
+});
+
+describe('a read model that is of a lost history', () => {
+  afterEach(forgetDeadLetters);
+
+  it('does not answer the client of an event that the log has now, and is found out by that', async () => {
+    const { tallyId, stream, seenNow } = await tallyWithTwoHistories({ isApplied: true });
+    expect(await readOne(tallyId, stream, seenNow, 60_000)).toEqual({
+      outcome: 'dead-letter',
+      stream,
+      wanted: 2,
+      has: 2,
+    });
+    expect(await readAll(seenNow, 60_000)).toMatchObject({ outcome: 'read', incomplete: [stream] });
+    await readAll(seenNow, 60_000);
+    expect(await refusedOf(stream)).toMatchObject({ cause: 'log-restored', is_open: 1 });
+  });
+
+  it('answers nobody about that resource once a dead letter is open, whatever they have seen', async () => {
+    const { tallyId, stream, seenLost } = await tallyWithTwoHistories({ isApplied: true });
+    expect(await readOne(tallyId, stream, EMPTY_TOKEN)).toMatchObject({ outcome: 'read' });
+    await deliverThrice({ stream, fromVersion: 3, toVersion: 3 });
+    for (const [seen, wanted] of [
+      [EMPTY_TOKEN, 0],
+      [token([stream, 1]), 1],
+      [seenLost, 2],
+    ] as const)
+      expect(await readOne(tallyId, stream, seen, 60_000)).toEqual({ outcome: 'dead-letter', stream, wanted, has: 2 });
+  });
+
+  it('is named in a list as soon as the token has the stream, whatever version', async () => {
+    const { stream } = await tallyWithTwoHistories({ isApplied: true });
+    await deliverThrice({ stream, fromVersion: 3, toVersion: 3 });
+    expect(await readAll(token([stream, 1]))).toMatchObject({ outcome: 'read', incomplete: [stream] });
+    expect(await readAll(EMPTY_TOKEN)).toMatchObject({ outcome: 'read', incomplete: [] });
+  });
+
+  it('answers again once the dead letter no longer counts', async () => {
+    const { tallyId, stream } = await tallyWithTwoHistories({ isApplied: true });
+    await deliverThrice({ stream, fromVersion: 3, toVersion: 3 });
+    await forgetDeadLetters();
+    expect(await readOne(tallyId, stream, EMPTY_TOKEN)).toMatchObject({ outcome: 'read' });
   });
 });
 
