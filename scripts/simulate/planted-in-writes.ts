@@ -52,8 +52,8 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     edits: [
       {
         file: `${WRITE}/aggregates.ts`,
-        find: 'const isFirst = tries === 1;',
-        replace: 'const isFirst = tries > 0;',
+        find: "mayBeApplied ||= means === 'unknown';",
+        replace: "mayBeApplied = means === 'unknown';",
       },
     ],
   },

@@ -9,9 +9,14 @@ export class OutcomeUnknownError extends Error {
 }
 
 /**
- * Storage is full, or the account's spending limit has switched it off. Nothing was done, and nothing will be until an operator makes room or
- * raises the limit.
+ * The storage takes or gives nothing at the moment, and nothing was done: it is full, or switched off by the account's spending limit. An
+ * operator has to make room or lift the limit, so trying again soon does not help.
  */
 export class StorageUnavailableError extends Error {
   override readonly name = 'StorageUnavailableError';
+}
+
+/** A read got no answer, after all its tries. It changed nothing and may be sent again. */
+export class UnansweredError extends Error {
+  override readonly name = 'UnansweredError';
 }

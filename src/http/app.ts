@@ -4,7 +4,7 @@ import { HonoBase } from 'hono/hono-base';
 import { TrieRouter } from 'hono/router/trie-router';
 
 import type { Env } from '../bindings.ts';
-import { OutcomeUnknownError, OverloadedError } from '../eventsourcing/faults.ts';
+import { OutcomeUnknownError, OverloadedError, UnansweredError } from '../eventsourcing/faults.ts';
 import { TimeoutError } from '../eventsourcing/timeout.ts';
 import { log } from '../log.ts';
 import type { Runtime } from '../runtime.ts';
@@ -124,7 +124,7 @@ function isAllowedOrigin(env: Env, origin: string): boolean {
 function toProblem(error: Error, c: AppContext): Problem {
   if (error instanceof Problem) return error;
   // A command that got no answer is an `OutcomeUnknownError`: what passes by here was a read, of a log or of what a command needs to know.
-  const isUnanswered = error instanceof TimeoutError || ('retryable' in error && error.retryable === true);
+  const isUnanswered = error instanceof UnansweredError || error instanceof TimeoutError;
   if (error instanceof OverloadedError || isUnanswered) return new Problem('overloaded', 'Nothing was done.');
   if (error instanceof OutcomeUnknownError) {
     log('command.outcome-unknown', { correlationId: c.var.correlationId, error: String(error.cause) });

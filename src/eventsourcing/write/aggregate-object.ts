@@ -59,6 +59,7 @@ export function aggregateObject<Env>(hostOf: (env: Env) => AggregateHost) {
       // The only await before the commit. From here on nothing interleaves: load, decide and append are one turn.
       await this.#relay.prepare();
       const result = this.#aggregate.execute(request);
+      // Nothing after the commit may throw: the caller takes an error of this code for a command that was not applied.
       this.#relay.publish();
       return result;
     }

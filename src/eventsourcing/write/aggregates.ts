@@ -1,11 +1,15 @@
-import { OutcomeUnknownError, OverloadedError } from '../faults.ts';
+import { OutcomeUnknownError, OverloadedError, StorageUnavailableError, UnansweredError } from '../faults.ts';
 import type { StreamId } from '../stream.ts';
-import { TimeoutError, withTimeout } from '../timeout.ts';
+import { withTimeout } from '../timeout.ts';
 import type { AggregateState, AsOf, ExecuteAnswer, ExecuteRequest, ExecuteResult, LogPage } from './aggregate.ts';
+import { type Meaning, judge } from './runtime-errors.ts';
 
 /** Every aggregate of the system, wherever it lives. Command handlers, catch-ups and reads of the write side depend on this port. */
 export interface Aggregates {
-  /** Throws `OverloadedError` when nothing was done, `OutcomeUnknownError` when nobody can say. */
+  /**
+   * Throws `OverloadedError` or `StorageUnavailableError` when nothing was done, and `OutcomeUnknownError` when the command may have been
+   * applied.
+   */
   readonly execute: (request: ExecuteRequest) => Promise<ExecuteResult>;
   readonly load: (stream: StreamId, fromVersion: number, limit: number) => Promise<LogPage>;
   /** 0 when the stream does not exist. */
@@ -32,6 +36,9 @@ export interface DurableAggregatesOptions {
   readonly readRetries?: number;
 }
 
+/** A command is sent at most this often. */
+const MAX_TRIES = 2;
+
 /** The aggregates in Durable Objects. */
 export function durableAggregates(stubOf: StubOf, options: DurableAggregatesOptions = {}): Aggregates {
   const { timeoutMs = 15_000, readRetries = 2 } = options;
@@ -41,33 +48,38 @@ export function durableAggregates(stubOf: StubOf, options: DurableAggregatesOpti
       try {
         return await withTimeout(call(stubOf(stream)), timeoutMs);
       } catch (error) {
-        if (isOverloaded(error)) throw new OverloadedError(`${stream} is overloaded`, { cause: error });
-        if (!isRetryable(error) || retries >= readRetries) throw error;
+        const { means, mayTryAgain } = judge(error);
+        if (mayTryAgain && retries < readRetries) continue;
+        // A read does nothing, so there is nothing unknown about it.
+        throw means === 'unknown'
+          ? new UnansweredError(describe(stream, error), { cause: error })
+          : faultOf(means, stream, error);
       }
     }
   }
 
   return {
     async execute(request) {
-      // With a key a second try cannot append twice, so the client is spared a fault that passes (a deploy, a lost connection).
-      const maxTries = request.idempotency ? 2 : 1;
+      const { stream, idempotency } = request;
+      // What a second try that was turned away says of itself it does not say of the first, which may have been applied (I4).
+      let mayBeApplied = false;
       for (let tries = 1; ; tries += 1) {
-        // What a second try that was turned away says of itself it does not say of the first, which may have been applied (I4).
-        const isFirst = tries === 1;
         let answer: ExecuteAnswer;
         try {
-          answer = await withTimeout(stubOf(request.stream).execute(request), timeoutMs);
+          answer = await withTimeout(stubOf(stream).execute(request), timeoutMs);
         } catch (error) {
-          if (isFirst && isOverloaded(error))
-            throw new OverloadedError(`${request.stream} is overloaded`, { cause: error });
-          if (isFirst && isThrownByObject(error)) throw error;
-          if (!isRetryable(error) || tries >= maxTries)
-            throw new OutcomeUnknownError(`no answer from ${request.stream}`, { cause: error });
-          continue;
+          const { means, mayTryAgain } = judge(error);
+          mayBeApplied ||= means === 'unknown';
+          // With a key a second try cannot append twice, so the client is spared a fault that passes (a deploy, a lost connection).
+          const isSafe = idempotency !== undefined || !mayBeApplied;
+          if (mayTryAgain && isSafe && tries < MAX_TRIES) continue;
+          throw mayBeApplied || means === 'unknown'
+            ? new OutcomeUnknownError(describe(stream, error), { cause: error })
+            : faultOf(means, stream, error);
         }
         if (answer.outcome !== 'code-too-old') return answer;
-        const reason = `${request.stream} runs code that does not know ${request.command.type}, or what it has recorded`;
-        throw isFirst ? new OverloadedError(reason) : new OutcomeUnknownError(reason);
+        const reason = `${stream} runs code that does not know ${request.command.type}, or what it has recorded`;
+        throw mayBeApplied ? new OutcomeUnknownError(reason) : new OverloadedError(reason);
       }
     },
     load: (stream, fromVersion, limit) => read(stream, (stub) => stub.load(fromVersion, limit)),
@@ -76,19 +88,21 @@ export function durableAggregates(stubOf: StubOf, options: DurableAggregatesOpti
   };
 }
 
-// The properties that the platform puts on the errors of a stub:
-// https://developers.cloudflare.com/durable-objects/best-practices/error-handling/
-
-function isOverloaded(error: unknown): boolean {
-  return (error as { overloaded?: boolean }).overloaded === true;
+/** What a call that was not carried out fails with. */
+function faultOf(means: Exclude<Meaning, 'unknown'>, stream: StreamId, error: unknown): unknown {
+  switch (means) {
+    case 'nothing-done':
+    case 'passing':
+      return new OverloadedError(describe(stream, error), { cause: error });
+    case 'storage-unavailable':
+      return new StorageUnavailableError(describe(stream, error), { cause: error });
+    case 'refused-for-good':
+      return error;
+    default:
+      return means satisfies never;
+  }
 }
 
-function isRetryable(error: unknown): boolean {
-  return error instanceof TimeoutError || (error as { retryable?: boolean }).retryable === true;
-}
-
-/** The object's own code threw before it committed anything (a bug), as against the platform losing it. */
-function isThrownByObject(error: unknown): boolean {
-  const { remote, retryable } = error as { remote?: boolean; retryable?: boolean };
-  return remote === true && retryable !== true;
+function describe(stream: StreamId, error: unknown): string {
+  return `no answer from ${stream}: ${String(error)}`;
 }

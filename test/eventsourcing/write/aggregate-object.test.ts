@@ -1,6 +1,8 @@
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 
+import { OutcomeUnknownError } from '../../../src/eventsourcing/faults.ts';
+import type { AggregateRpc } from '../../../src/eventsourcing/write/aggregates.ts';
 import { ports, sent } from '../../support/platform.ts';
 import { deliver, deliverEverything, hintsOf, sentHints, takeHints } from '../../support/queue.ts';
 import { add, newTally, objectOf, system } from '../../support/system.ts';
@@ -16,6 +18,23 @@ function tablesOf(stream: Parameters<typeof objectOf>[0]): Promise<unknown[]> {
 
 function alarmOf(stream: Parameters<typeof objectOf>[0]): Promise<number | null> {
   return runInDurableObject(objectOf(stream), (_, state) => state.storage.getAlarm());
+}
+
+/** Has the runtime reset the object right after the next command has committed, before it answers. */
+async function abortAfterCommit(stream: Parameters<typeof objectOf>[0]): Promise<void> {
+  await runInDurableObject(objectOf(stream), (instance, state) => {
+    // Calls from outside reach the methods of the class alone.
+    let prototype = Object.getPrototypeOf(instance) as AggregateRpc;
+    while (!Object.hasOwn(prototype, 'execute')) prototype = Object.getPrototypeOf(prototype) as AggregateRpc;
+    const original = Object.getOwnPropertyDescriptor(prototype, 'execute')?.value as AggregateRpc['execute'];
+    prototype.execute = async function execute(this: AggregateRpc, request) {
+      prototype.execute = original;
+      const answer = await original.call(this, request);
+      await state.storage.sync();
+      state.abort('exceeded its CPU time limit');
+      return answer;
+    };
+  });
 }
 
 describe('the log in its object', () => {
@@ -37,6 +56,23 @@ describe('the log in its object', () => {
       add(tallyId, 3, { expectedVersion: 1 }),
     ]);
     expect(outcomes.map(({ outcome }) => outcome).toSorted()).toEqual(['applied', 'version-mismatch']);
+    expect(await system.aggregates.currentVersion(stream)).toBe(2);
+  });
+
+  it('leaves the outcome unknown when the object is aborted between the commit and the answer (I4)', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    await abortAfterCommit(stream);
+    await expect(add(tallyId, 2)).rejects.toBeInstanceOf(OutcomeUnknownError);
+    expect(await system.aggregates.currentVersion(stream)).toBe(2);
+  });
+
+  it('answers what a keyed command has become, when the object is aborted between the commit and the answer (I4)', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    await abortAfterCommit(stream);
+    const idempotency = { key: 'k', fingerprint: 'f' };
+    expect(await add(tallyId, 2, { idempotency })).toMatchObject({ outcome: 'applied', version: 2, replayed: true });
     expect(await system.aggregates.currentVersion(stream)).toBe(2);
   });
 

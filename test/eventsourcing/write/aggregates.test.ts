@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 
-import { OutcomeUnknownError, OverloadedError } from '../../../src/eventsourcing/faults.ts';
+import {
+  OutcomeUnknownError,
+  OverloadedError,
+  StorageUnavailableError,
+  UnansweredError,
+} from '../../../src/eventsourcing/faults.ts';
 import { streamId } from '../../../src/eventsourcing/stream.ts';
 import type { ExecuteRequest, ExecuteResult } from '../../../src/eventsourcing/write/aggregate.ts';
 import { type AggregateRpc, durableAggregates } from '../../../src/eventsourcing/write/aggregates.ts';
@@ -14,6 +19,15 @@ const applied: ExecuteResult = { outcome: 'applied', version: 1, replayed: false
 const lost = () => Object.assign(new Error('Network connection lost.'), { retryable: true });
 const overloaded = () =>
   Object.assign(new Error('Durable Object is overloaded.'), { overloaded: true, retryable: true });
+// workerd, src/workerd/io/worker.c++, makeTimeoutPromise
+const gateTimedOut = () =>
+  Object.assign(new Error('Durable Object storage operation exceeded timeout which caused object to be reset.'), {
+    overloaded: true,
+    durableObjectReset: true,
+    remote: true,
+  });
+const notFound = () => new Error('Cannot resolve Durable Object due to transient issue on remote node.');
+const overTheLimit = () => new Error("Exceeded the account's spending cap for Durable Objects.");
 const bug = () => Object.assign(new Error('a bug'), { remote: true });
 
 /** Aggregates whose objects answer as scripted, one answer a call, and a count of the calls. */
@@ -66,6 +80,31 @@ describe('a command whose object cannot be reached', () => {
     }
   });
 
+  it('is sent once more, even without a key, when the platform could not find the object', async () => {
+    const { aggregates, calls } = scripted(throws(notFound), () => applied);
+    expect(await aggregates.execute(plain)).toEqual(applied);
+    expect(calls.count).toBe(2);
+    await expect(scripted(throws(notFound)).aggregates.execute(plain)).rejects.toBeInstanceOf(OverloadedError);
+    const turnedAway = scripted(throws(notFound), throws(overloaded));
+    await expect(turnedAway.aggregates.execute(plain)).rejects.toBeInstanceOf(OverloadedError);
+    const lostThen = scripted(throws(notFound), throws(lost));
+    await expect(lostThen.aggregates.execute(plain)).rejects.toBeInstanceOf(OutcomeUnknownError);
+  });
+
+  it('has an unknown outcome when its object was reset under load, and is never tried again at once (I4)', async () => {
+    for (const request of [plain, keyed]) {
+      const { aggregates, calls } = scripted(throws(gateTimedOut));
+      await expect(aggregates.execute(request)).rejects.toBeInstanceOf(OutcomeUnknownError);
+      expect(calls.count).toBe(1);
+    }
+  });
+
+  it('was not applied when the spending limit stops it', async () => {
+    const { aggregates, calls } = scripted(throws(overTheLimit));
+    await expect(aggregates.execute(keyed)).rejects.toBeInstanceOf(StorageUnavailableError);
+    expect(calls.count).toBe(1);
+  });
+
   it('fails as what it is when the object’s own code throws', async () => {
     const { aggregates } = scripted(throws(bug));
     await expect(aggregates.execute(keyed)).rejects.toThrow('a bug');
@@ -93,6 +132,27 @@ describe('a read of an object', () => {
     expect(await aggregates.currentVersion(stream)).toBe(7);
     expect(calls.count).toBe(3);
     await expect(scripted(throws(lost)).aggregates.currentVersion(stream)).rejects.toThrow('connection lost');
+  });
+
+  it('has no unknown outcome: it may be sent again', async () => {
+    for (const error of [lost, gateTimedOut]) {
+      const { aggregates } = scripted(throws(error));
+      await expect(aggregates.state(stream)).rejects.toBeInstanceOf(UnansweredError);
+    }
+    const inTime = scripted(() => new Promise(() => undefined));
+    await expect(inTime.aggregates.state(stream)).rejects.toBeInstanceOf(UnansweredError);
+  });
+
+  it('is not tried again when the spending limit stops it', async () => {
+    const { aggregates, calls } = scripted(throws(overTheLimit));
+    await expect(aggregates.load(stream, 1, 10)).rejects.toBeInstanceOf(StorageUnavailableError);
+    expect(calls.count).toBe(1);
+  });
+
+  it('fails as what it is when the object’s own code throws', async () => {
+    const { aggregates, calls } = scripted(throws(bug));
+    await expect(aggregates.load(stream, 1, 10)).rejects.toThrow('a bug');
+    expect(calls.count).toBe(1);
   });
 
   it('is not tried again when the object is overloaded', async () => {
