@@ -5,6 +5,7 @@ import { UNSEEN } from '../../src/eventsourcing/seen.ts';
 import type { StreamId } from '../../src/eventsourcing/stream.ts';
 import { streamId } from '../../src/eventsourcing/stream.ts';
 import type { ExecuteResult } from '../../src/eventsourcing/write/aggregate.ts';
+import type { Command } from '../../src/eventsourcing/write/decider.ts';
 import type { CommandContext } from '../../src/eventsourcing/write/command-bus.ts';
 import { runtimeOf } from '../worker.ts';
 
@@ -17,14 +18,25 @@ export function newTally(): { tallyId: string; stream: StreamId } {
 }
 
 /** Sends `Add` to a tally through the command bus. */
-export async function add(tallyId: string, by: number, context: Partial<CommandContext> = {}): Promise<ExecuteResult> {
+export function add(tallyId: string, by: number, context: Partial<CommandContext> = {}): Promise<ExecuteResult> {
+  return dispatch({ type: 'Add', data: { tallyId, by } }, context);
+}
+
+/** Sends `ResetTally` through the command bus. */
+export function resetTo0(tallyId: string, context: Partial<CommandContext> = {}): Promise<ExecuteResult> {
+  return dispatch({ type: 'ResetTally', data: { tallyId } }, context);
+}
+
+async function dispatch(command: Command, context: Partial<CommandContext>): Promise<ExecuteResult> {
   const id = crypto.randomUUID();
-  return (await system
-    .bus()
-    .dispatch(
-      { type: 'Add', data: { tallyId, by } },
-      { commandId: id, correlationId: id, causationId: id, actor: 'tester', seen: () => UNSEEN, ...context },
-    )) as ExecuteResult;
+  return (await system.bus().dispatch(command, {
+    commandId: id,
+    correlationId: id,
+    causationId: id,
+    actor: 'tester',
+    seen: () => UNSEEN,
+    ...context,
+  })) as ExecuteResult;
 }
 
 /** The object that holds a stream. */

@@ -22,6 +22,8 @@ type Reset = DomainEvent<'Reset', Record<never, never>>;
 export type TallyEvent = Added | Reset;
 
 export type Add = Command<'Add', { tallyId: string; by: number }>;
+/** Sets a tally back to 0. Where it is 0 already there is nothing to do, and that is no refusal. */
+type ResetTally = Command<'ResetTally', { tallyId: string }>;
 
 interface Tally {
   readonly sum: number;
@@ -44,14 +46,15 @@ export function resetTally(): void {
   Object.assign(broken, sound());
 }
 
-export const tallyType: AggregateType<Tally, Add, TallyEvent> = {
+export const tallyType: AggregateType<Tally, Add | ResetTally, TallyEvent> = {
   category: 'tally',
   stateVersion: 1,
   events: { Added: [], Reset: [] },
   decider: {
     initialState: { sum: 0 },
-    decide(command) {
+    decide(command, { sum }) {
       if (broken.decide) throw new Error('a bad deploy');
+      if (command.type === 'ResetTally') return sum === 0 ? [] : [{ type: 'Reset', data: {} }];
       if (command.data.by === 0) return { code: 'wrong-state', message: 'Nothing to add.' };
       return [{ type: 'Added', data: { by: command.data.by } }];
     },
@@ -207,7 +210,10 @@ export function allTallies({ row: table }: { readonly row: typeof board.a }) {
 
 export const tally: Module = {
   aggregate: tallyType,
-  commands: ({ aggregates }) => ({ Add: sendTo<Add>(aggregates, ({ data }) => streamId('tally', data.tallyId)) }),
+  commands: ({ aggregates }) => ({
+    Add: sendTo<Add>(aggregates, ({ data }) => streamId('tally', data.tallyId)),
+    ResetTally: sendTo<ResetTally>(aggregates, ({ data }) => streamId('tally', data.tallyId)),
+  }),
   projections: [tallyBoard, tallyCount, tallyCount2],
   routes: [],
   problems: {},

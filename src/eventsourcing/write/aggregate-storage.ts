@@ -30,6 +30,7 @@ export interface RememberedCommand {
 /** Everything that one command changes; it is stored whole or not at all (I6). */
 export interface Commit {
   readonly stream: StreamId;
+  /** None where the command decided nothing; the stream then exists already. */
   readonly events: readonly StoredEvent[];
   readonly remember?: RememberedCommand & { readonly key: string; readonly expiresAt: number };
   readonly snapshot?: Snapshot;

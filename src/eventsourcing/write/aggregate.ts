@@ -226,6 +226,21 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     return applied(last.version, false, request.returnState ? (state as JsonObject) : undefined);
   }
 
+  /**
+   * The command has its outcome all the same, so its key is remembered (I3): by the time that it is sent again, it might decide something.
+   * A stream that does not exist remembers nothing, since that would create its storage.
+   */
+  function decidedNothing(request: ExecuteRequest, state: object): ExecuteResult {
+    const { stream, idempotency, returnState } = request;
+    const version = currentHead()?.version ?? 0;
+    const now = clock.now();
+    if (idempotency && version > 0) {
+      const remember = { ...idempotency, version, expiresAt: now + idempotencyRetentionMs };
+      storage.commit({ stream, events: [], remember, now, armAlarm: () => undefined });
+    }
+    return applied(version, false, returnState ? (state as JsonObject) : undefined);
+  }
+
   function snapshotOf(type: AnyAggregateType, last: StoredEvent, state: object): Snapshot | undefined {
     if (last.version - snapshotVersion < snapshotEvery) return undefined;
     if (JSON.stringify(state).length > snapshotMaxLength) return undefined;
@@ -256,8 +271,7 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
       if (!isDecision(decision)) return { outcome: 'code-too-old' };
       if (isRejection<DomainEvent, Rejection>(decision)) return { outcome: 'rejected', rejection: decision, version };
       if (isMismatch) return { outcome: 'version-mismatch', currentVersion: version };
-      if (decision.length === 0)
-        return applied(version, false, request.returnState ? (state as JsonObject) : undefined);
+      if (decision.length === 0) return decidedNothing(request, state);
       return append(request, type, state, record(request, type, decision));
     },
 

@@ -17,7 +17,10 @@ export interface Rejection<Code extends string = string> {
   readonly details?: JsonObject;
 }
 
-/** What a decider answers: the events that happened (none is allowed), or why the command is refused. */
+/**
+ * What a decider answers: the events that happened (none is allowed), or why the command is refused. On a stream that does not exist, refuse
+ * a command that has nothing to do: without an event nothing is stored there, so its idempotency key is not remembered.
+ */
 export type Decision<Event extends DomainEvent, Refusal extends Rejection = Rejection> = readonly Event[] | Refusal;
 
 /**

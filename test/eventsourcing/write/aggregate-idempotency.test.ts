@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 
 import { inMemoryStorage } from '../../../src/eventsourcing/testing/in-memory-storage.ts';
 import type { IdempotencyMark } from '../../../src/eventsourcing/event.ts';
+import { isRejection } from '../../../src/eventsourcing/write/decider.ts';
+import { seatType } from '../seats.ts';
 import { applied, release, replayed, reserve, seatAggregate, turnOver } from './seat-aggregate.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -61,6 +63,56 @@ describe('a command with a key that was applied before', () => {
     expect(run(reserve('Ada'), mark('create'))).toEqual(replayed(1));
     expect(run(release, mark('k'))).toEqual(replayed(2));
     expect(run(release, mark('k', 'another body'))).toEqual({ outcome: 'key-reused' });
+  });
+});
+
+describe('a command with a key that decided nothing', () => {
+  /** As the contract of a decider allows, releasing a free seat changes nothing instead of being refused. */
+  const lenient: typeof seatType = {
+    ...seatType,
+    decider: {
+      ...seatType.decider,
+      decide(command, seat) {
+        const decided = seatType.decider.decide(command, seat);
+        return isRejection(decided) ? [] : decided;
+      },
+    },
+  };
+
+  test('is replayed as such, although it would decide something by now (I3)', () => {
+    const { run, all, armed } = seatAggregate({ type: lenient });
+    run(reserve('Ada'));
+    run(release);
+    expect(run(release, mark('k'))).toEqual(applied(2));
+    run(reserve('Bob'));
+    expect(run(release, { ...mark('k'), returnState: true })).toEqual({
+      ...replayed(2),
+      state: { version: 2, state: { status: 'free', reservations: 1 } },
+    });
+    expect(run(release, mark('k', 'another body'))).toEqual({ outcome: 'key-reused' });
+    expect(all()).toHaveLength(3);
+    expect(armed).toHaveLength(3);
+  });
+
+  test('is known after an eviction too, and for seven days', () => {
+    const first = seatAggregate({ type: lenient });
+    first.run(reserve('Ada'));
+    first.run(release);
+    first.run(release, mark('k'));
+    first.run(reserve('Bob'));
+    const { run, clock } = seatAggregate({ type: lenient, storage: first.storage });
+    clock.advance(7 * DAY_MS - 1);
+    expect(run(release, mark('k'))).toEqual(replayed(2));
+    clock.advance(1);
+    expect(run(release, mark('k'))).toEqual(applied(4));
+  });
+
+  test('stores nothing where the stream does not exist', () => {
+    const storage = inMemoryStorage();
+    const { run } = seatAggregate({ type: lenient, storage });
+    expect(run(release, mark('k'))).toEqual(applied(0));
+    expect(storage.head()).toBeUndefined();
+    expect(storage.remembered('k', 0)).toBeUndefined();
   });
 });
 

@@ -5,7 +5,8 @@ import { OutcomeUnknownError } from '../../../src/eventsourcing/faults.ts';
 import type { AggregateRpc } from '../../../src/eventsourcing/write/aggregates.ts';
 import { ports, sent } from '../../support/platform.ts';
 import { deliver, deliverEverything, hintsOf, sentHints, takeHints } from '../../support/queue.ts';
-import { add, newTally, objectOf, system } from '../../support/system.ts';
+import { settle } from '../../support/settle.ts';
+import { add, newTally, objectOf, resetTo0, system } from '../../support/system.ts';
 import { broken } from '../../support/tally.ts';
 
 const never = () => new Promise<never>(() => undefined);
@@ -224,6 +225,27 @@ describe('publication and delivery', () => {
 describe('idempotency keys in storage', () => {
   const DAY_MS = 24 * 60 * 60 * 1000;
   const keyed = (key: string) => ({ idempotency: { key, fingerprint: 'the same' } });
+
+  it('remember a command that decided nothing, without an alarm for it (I3)', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    await resetTo0(tallyId);
+    await settle(stream);
+    expect(await alarmOf(stream)).toBeNull();
+    expect(await resetTo0(tallyId, keyed('k'))).toMatchObject({ outcome: 'applied', version: 2, replayed: false });
+    expect(await alarmOf(stream)).toBeNull();
+    await add(tallyId, 5);
+    await evictDurableObject(objectOf(stream));
+    expect(await resetTo0(tallyId, keyed('k'))).toMatchObject({ outcome: 'applied', version: 2, replayed: true });
+    expect(await system.aggregates.state(stream)).toEqual({ version: 3, state: { sum: 5 } });
+  });
+
+  it('of a command that decided nothing create no storage where the stream does not exist', async () => {
+    const { tallyId, stream } = newTally();
+    expect(await resetTo0(tallyId, keyed('k'))).toMatchObject({ outcome: 'applied', version: 0 });
+    expect(await tablesOf(stream)).toEqual([]);
+    expect(await alarmOf(stream)).toBeNull();
+  });
 
   it('can be used again after they expired, whether or not their row was swept', async () => {
     const { tallyId } = newTally();
