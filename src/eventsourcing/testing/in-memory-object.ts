@@ -1,6 +1,7 @@
 import { type Aggregate, type AggregateOptions, type AggregatePorts, createAggregate } from '../write/aggregate.ts';
 import type { AggregateRpc } from '../write/aggregates.ts';
-import { type Alarm, type RelayOptions, type RelayPorts, createRelay } from '../write/relay.ts';
+import type { Alarm } from '../write/kept-alarm.ts';
+import { type RelayOptions, type RelayPorts, createRelay } from '../write/relay.ts';
 import { type InMemoryStorage, inMemoryStorage } from './in-memory-storage.ts';
 
 /** An object's one alarm, which goes off only when a test says so. */
@@ -17,7 +18,7 @@ function manualAlarm(): ManualAlarm {
       return dueAt;
     },
     at: async () => dueAt,
-    set(at) {
+    async set(at) {
       dueAt = at;
     },
     clear() {
@@ -91,9 +92,18 @@ export function inMemoryObject(host: InMemoryHost, { storage, alarm }: InMemoryD
       relay.publish();
       return result;
     },
-    load: async (fromVersion, limit) => aggregate.load(fromVersion, limit),
-    currentVersion: async () => aggregate.currentVersion(),
-    state: async (stream, asOf) => aggregate.state(stream, asOf),
+    async load(fromVersion, limit) {
+      relay.rescueAlarm();
+      return aggregate.load(fromVersion, limit);
+    },
+    async currentVersion() {
+      relay.rescueAlarm();
+      return aggregate.currentVersion();
+    },
+    async state(stream, asOf) {
+      relay.rescueAlarm();
+      return aggregate.state(stream, asOf);
+    },
     async fireAlarm() {
       // While its handler runs, the platform says that no alarm is set.
       alarm.clear();

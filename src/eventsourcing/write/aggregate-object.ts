@@ -45,7 +45,7 @@ export function aggregateObject<Env>(hostOf: (env: Env) => AggregateHost) {
           alarm: {
             at: () => ctx.storage.getAlarm(),
             // Not awaited: the write joins the transaction of this turn, and the output gate holds the answer until it is durable.
-            set: (dueAt) => void ctx.storage.setAlarm(dueAt),
+            set: (dueAt) => ctx.storage.setAlarm(dueAt),
             clear: () => void ctx.storage.deleteAlarm(),
           },
           inBackground: (work) => ctx.waitUntil(work),
@@ -65,14 +65,17 @@ export function aggregateObject<Env>(hostOf: (env: Env) => AggregateHost) {
     }
 
     async load(fromVersion: number, limit: number): Promise<LogPage> {
+      this.#relay.rescueAlarm();
       return this.#aggregate.load(fromVersion, limit);
     }
 
     async currentVersion(): Promise<number> {
+      this.#relay.rescueAlarm();
       return this.#aggregate.currentVersion();
     }
 
     async state(stream: StreamId, asOf: AsOf | undefined): Promise<AggregateState | undefined> {
+      this.#relay.rescueAlarm();
       return this.#aggregate.state(stream, asOf);
     }
 

@@ -6,15 +6,7 @@ import type { StreamId } from '../stream.ts';
 import { sleep, withTimeout } from '../timeout.ts';
 import type { AggregateStorage } from './aggregate-storage.ts';
 import type { DeliveryAttempts } from './event-log.ts';
-
-/** The object's one alarm, as the relay sees it. */
-export interface Alarm {
-  /** When it is due, in ms since the epoch; null when it is not set, or is running right now. */
-  at(): Promise<number | null>;
-  /** Synchronous in effect: it is part of the transaction or turn in which it is called. */
-  set(dueAt: number): void;
-  clear(): void;
-}
+import { type Alarm, keptAlarm } from './kept-alarm.ts';
 
 /** How far a projection has brought a stream: the version, and the id of the event there (null at 0). */
 export interface Reached {
@@ -70,7 +62,15 @@ export interface Relay {
   readonly expect: (stream: StreamId, fromVersion: number, toVersion: number) => void;
   /** Sends what is unpublished, coalesced, in the background. */
   readonly publish: () => void;
-  /** The alarm handler. Never throws and runs no domain code: a bad deploy must not eat the alarm's few retries. */
+  /**
+   * Sets the alarm again, in the background, where it is overdue or was refused. For calls that commit nothing: without them, a stream that
+   * gets no more commands would stay unpublished after its alarm was lost (I7).
+   */
+  readonly rescueAlarm: () => void;
+  /**
+   * The alarm handler. Runs no domain code: a bad deploy must not eat the alarm's few retries. Throws only where the platform refuses the next
+   * alarm: then the retry is all that is left.
+   */
   readonly onAlarm: () => Promise<void>;
 }
 
@@ -102,6 +102,10 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     pageSize = 500,
   } = options;
 
+  const reportRefusal = (error: string) => report('relay.alarm-refused', { error });
+  const kept = keptAlarm(alarm, clock, reportRefusal);
+  const { set: setAlarm, armNoLaterThan } = kept;
+
   let stream: StreamId | undefined;
   let version = 0;
   let deliveries: Delivery[] | undefined;
@@ -111,8 +115,6 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
   let sentAt = 0;
   /** Until when a send that is under way is waited for, in ms since the epoch. A bound, since what it awaits may never come back. */
   let sendingUntil = 0;
-  /** When the alarm is due; null: not set; undefined: not known yet. */
-  let alarmAt: number | null | undefined;
   /** How long after a commit delivery is checked, in ms, from when the groups are known. */
   let settlingMs = 0;
 
@@ -132,13 +134,15 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     return deliveries;
   }
 
-  function setAlarm(dueAt: number): void {
-    alarm.set(dueAt);
-    alarmAt = dueAt;
-  }
-
-  function armNoLaterThan(dueAt: number): void {
-    if (alarmAt === null || alarmAt === undefined || alarmAt > dueAt) setAlarm(dueAt);
+  async function rescueAlarm(): Promise<void> {
+    try {
+      await kept.learn();
+      const next = nextDue();
+      if (next !== undefined) armNoLaterThan(next);
+      else if (kept.isOverdue()) setAlarm(clock.now());
+    } catch (error) {
+      reportRefusal(String(error));
+    }
   }
 
   function nextDue(): number | undefined {
@@ -269,7 +273,7 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
 
   /** The synchronous part of the handler: what has to hold even if nothing after it runs. Returns the checks that are due. */
   function rearm(): readonly (() => Promise<void>)[] {
-    alarmAt = null;
+    kept.goesOff();
     const known = recall();
     if (!known) {
       setAlarm(clock.now() + UNKNOWN_CATEGORY_RETRY_MS);
@@ -292,11 +296,7 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
   }
 
   return {
-    async prepare(): Promise<void> {
-      if (alarmAt !== undefined) return;
-      const at = await alarm.at();
-      alarmAt ??= at;
-    },
+    prepare: kept.learn,
 
     expect(itsStream, fromVersion, toVersion): void {
       published ??= fromVersion - 1;
@@ -311,7 +311,11 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     },
 
     publish(): void {
-      inBackground(publishNow());
+      inBackground(publishNow().catch((error) => reportRefusal(String(error))));
+    },
+
+    rescueAlarm(): void {
+      inBackground(rescueAlarm());
     },
 
     async onAlarm(): Promise<void> {
@@ -320,15 +324,17 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
         await Promise.all(due.map((check) => check()));
         const next = nextDue();
         if (next !== undefined) armNoLaterThan(next);
-        else if (deliveries && alarmAt !== null) {
+        else if (deliveries && kept.isSet()) {
           // No check is planned, so no command has committed since: nothing needs this alarm.
-          alarm.clear();
-          alarmAt = null;
+          kept.clear();
         }
       } catch (error) {
         report('relay.alarm-failed', { error: String(error) });
         armNoLaterThan(clock.now() + firstBackoffMs);
       }
+      const refusal = await kept.refusal();
+      const needsAlarm = deliveries === undefined || nextDue() !== undefined;
+      if (refusal !== undefined && needsAlarm) throw new Error(`the next alarm was refused: ${refusal}`);
     },
   };
 }

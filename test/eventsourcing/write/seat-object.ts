@@ -80,6 +80,8 @@ export function seatObject(relayOptions: RelayOptions = {}) {
       sent.map(({ group, hint }) => `${group} ${hint.fromVersion}-${hint.toVersion}${hint.events ? '*' : ''}`),
     /** Sends a command and returns with its answer, as a client would see it: publishing may still be under way. */
     run: (command: SeatCommand) => object.execute(requestOf(command)),
+    /** Reads the log, as a catch-up does. */
+    read: () => object.load(1, 100),
     settled: () => object.settled(),
     /** How long until the alarm is due, in ms; null when it is not set. */
     dueInMs: () => (alarm.dueAt === null ? null : alarm.dueAt - clock.now()),

@@ -1,0 +1,180 @@
+import { describe, expect, test } from 'vitest';
+
+import { evening } from '../seats.ts';
+import { applied, release, reserve, turnOver } from './seat-aggregate.ts';
+import { SETTLED_MS, seatObject } from './seat-object.ts';
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+const LIMIT = "Exceeded the account's spending cap for Durable Objects.";
+
+/** An object with one event, whose message never arrived, and a count of how often its alarm was set. */
+async function unpublished() {
+  const object = seatObject();
+  const { alarm, around, reached } = object;
+  reached.set('evening', new Map([['seat-map', 0]]));
+  const arrives: typeof around.send = async (_group, { toVersion }) => {
+    reached.set('evening', new Map([['seat-map', toVersion]]));
+  };
+  around.send = async () => Promise.reject(new Error('no queue'));
+  const set = alarm.set;
+  const sets: number[] = [];
+  alarm.set = (dueAt) => {
+    sets.push(dueAt);
+    return set(dueAt);
+  };
+  await object.run(reserve('Ada'));
+  await object.settled();
+  around.send = arrives;
+  return {
+    ...object,
+    sets,
+    isDelivered: () => reached.get('evening')?.get('seat-map') === object.storage.head()?.version,
+  };
+}
+
+/** From now on until `lift`, the platform refuses what it refuses at the spending limit of the account. */
+function limit({ alarm, around }: Pick<ReturnType<typeof seatObject>, 'alarm' | 'around'>) {
+  const { set } = alarm;
+  const { send, versionsReached } = around;
+  alarm.set = async () => Promise.reject(new Error(LIMIT));
+  around.send = async () => Promise.reject(new Error(LIMIT));
+  around.versionsReached = async () => Promise.reject(new Error(LIMIT));
+  return {
+    lift() {
+      Object.assign(alarm, { set });
+      Object.assign(around, { send, versionsReached });
+    },
+  };
+}
+
+async function runAlarms({ alarm, nextAlarm, settled }: ReturnType<typeof seatObject>): Promise<void> {
+  for (let alarms = 0; alarm.dueAt !== null; alarms += 1) {
+    expect(alarms).toBeLessThan(20);
+    await nextAlarm();
+    await settled();
+  }
+}
+
+describe('an alarm that is overdue by more than a minute', () => {
+  test('counts as not set for the next command (I7)', async () => {
+    const { clock, alarm, run, evict, dueInMs } = await unpublished();
+    clock.advance((alarm.dueAt ?? 0) - clock.now() + MINUTE_MS + 1);
+    evict();
+    await run(release);
+    expect(dueInMs()).toBe(SETTLED_MS);
+  });
+
+  test('counts as not set in a lifetime that has seen it set, and is set again once, not at every command', async () => {
+    const { clock, alarm, run, dueInMs, sets } = await unpublished();
+    clock.advance((alarm.dueAt ?? 0) - clock.now() + MINUTE_MS + 1);
+    sets.length = 0;
+    await run(turnOver('Bob'));
+    expect(dueInMs()).toBe(0);
+    await run(turnOver('Cyd'));
+    expect(sets).toHaveLength(1);
+  });
+
+  test('is set again by a read, since a stream may never get another command (I7)', async () => {
+    for (const isEvicted of [true, false]) {
+      const object = await unpublished();
+      const { clock, alarm, read, evict, settled, isDelivered } = object;
+      // The platform holds an alarm back for seven days, and then forgets it.
+      clock.advance(8 * DAY_MS);
+      if (isEvicted) evict();
+      await read();
+      await settled();
+      expect(alarm.dueAt).toBe(clock.now());
+      await runAlarms(object);
+      expect(isDelivered()).toBe(true);
+    }
+  });
+});
+
+describe('an alarm that is late by no more than a minute', () => {
+  test('counts as set: commands and reads leave it alone', async () => {
+    const { clock, alarm, run, read, evict, settled, sets } = await unpublished();
+    clock.advance((alarm.dueAt ?? 0) - clock.now() + MINUTE_MS);
+    evict();
+    sets.length = 0;
+    await read();
+    await run(release);
+    await settled();
+    expect(sets).toEqual([]);
+  });
+});
+
+describe('a read of a stream that is delivered, or does not exist', () => {
+  test('sets no alarm', async () => {
+    const object = seatObject();
+    await object.read();
+    await object.settled();
+    expect(object.alarm.dueAt).toBeNull();
+    await object.run(reserve('Ada'));
+    await object.settled();
+    await runAlarms(object);
+    object.evict();
+    await object.read();
+    await object.settled();
+    expect(object.alarm.dueAt).toBeNull();
+  });
+});
+
+describe('at the spending limit of the account', () => {
+  test('a pending alarm is held back, and delivers everything once the limit is lifted', async () => {
+    const object = await unpublished();
+    const { lift } = limit(object);
+    object.clock.advance(6 * DAY_MS);
+    object.evict();
+    lift();
+    await runAlarms(object);
+    expect(object.isDelivered()).toBe(true);
+  });
+
+  test('a handler that may not set the next alarm throws, so that the platform runs it again (I7)', async () => {
+    const object = await unpublished();
+    const { alarm, clock, fireAlarm, reports, isDelivered } = object;
+    clock.advance((alarm.dueAt ?? 0) - clock.now());
+    const { lift } = limit(object);
+    await expect(fireAlarm()).rejects.toThrow(LIMIT);
+    expect(reports).toContain('relay.alarm-refused');
+    lift();
+    await fireAlarm();
+    await runAlarms(object);
+    expect(isDelivered()).toBe(true);
+  });
+
+  test('a handler throws too when the platform refuses by an exception', async () => {
+    const { alarm, clock, fireAlarm } = await unpublished();
+    clock.advance((alarm.dueAt ?? 0) - clock.now());
+    alarm.set = () => {
+      throw new Error(LIMIT);
+    };
+    await expect(fireAlarm()).rejects.toThrow(LIMIT);
+  });
+
+  test('a command whose alarm is refused at once stores nothing (I6)', async () => {
+    const { alarm, run, storage } = seatObject();
+    alarm.set = () => {
+      throw new Error(LIMIT);
+    };
+    await expect(run(reserve('Ada'))).rejects.toThrow(LIMIT);
+    expect(storage.head()).toBeUndefined();
+  });
+
+  test.each(['a read', 'a command'])('an alarm that is refused after the commit is set by %s', async (what) => {
+    const object = seatObject();
+    const { lift } = limit(object);
+    expect(await object.run(reserve('Ada'))).toEqual(applied(1));
+    await object.settled();
+    expect(object.alarm.dueAt).toBeNull();
+    lift();
+    if (what === 'a read') await object.read();
+    else await object.run(release);
+    await object.settled();
+    expect(object.alarm.dueAt).not.toBeNull();
+    await runAlarms(object);
+    expect(object.sent.at(-1)?.hint.toVersion).toBe(object.storage.head()?.version);
+    expect(object.sent.every(({ group }) => group === evening.name)).toBe(true);
+  });
+});
