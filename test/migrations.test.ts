@@ -111,10 +111,18 @@ describe.each([
         ]);
         expect(await pointerOf()).toBeNull();
 
-        const live = { projection: name, epoch: 7, live_revision: 0, live_slot: 'b', moved: '[]' };
+        const live = {
+          projection: name,
+          epoch: 7,
+          live_revision: 0,
+          live_slot: 'b',
+          moved: '[]',
+          change_id: null,
+          former_since: null,
+        };
         await database.batch([
           database.prepare('DELETE FROM projection_pointer'),
-          database.prepare('INSERT INTO projection_pointer VALUES (?, ?, ?, ?, ?)').bind(...Object.values(live)),
+          database.prepare('INSERT INTO projection_pointer VALUES (?, ?, ?, ?, ?, ?, ?)').bind(...Object.values(live)),
           ...changes.map((sql) => database.prepare(sql)),
         ]);
         expect(await pointerOf()).toEqual(live);

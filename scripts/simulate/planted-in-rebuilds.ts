@@ -18,6 +18,13 @@ export const PLANTED_IN_REBUILDS: readonly PlantedBug[] = [
     ],
   },
   {
+    name: 'a change of a pointer that has no answer counts as made',
+    breaks: ['I12', 'I20'],
+    edits: [
+      { file: `${READ}/guarded-change.ts`, find: 'if (fate) return fate;', replace: "return fate ?? 'changed';" },
+    ],
+  },
+  {
     // Neither when it reads nor when it writes: with one of the two, what is left is a race of a few milliseconds.
     name: 'a batch does not name its epoch',
     breaks: ['I20'],

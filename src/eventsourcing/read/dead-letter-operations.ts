@@ -14,8 +14,8 @@ import {
   selectStatement,
   toSelected,
 } from './dead-letter-list.ts';
-import { assertEpoch, classify } from './guarded-batch.ts';
-import { type Pointer, pointerStatement, toPointer } from './pointer.ts';
+import { changePointer } from './guarded-change.ts';
+import { type Pointer, beside, pointerStatement, toPointer } from './pointer.ts';
 import type { Projection } from './projection.ts';
 
 /*
@@ -123,7 +123,8 @@ export type SkipResult =
 
 /**
  * Leaves the events of a group's dead letters out of the projection, for good: every catch-up and every rebuild passes them over. Then
- * brings their streams to their heads. Throws `OutcomeUnknownError` when the database took the decision and gave no answer.
+ * brings their streams to their heads. Throws `OutcomeUnknownError` when the database gave no answer, and its pointer does not tell either
+ * whether the decision was committed.
  */
 export async function skipDeadLetters(
   ports: DeadLetterPorts,
@@ -186,7 +187,7 @@ async function select(
 /**
  * The decision, in one transaction: the dead letters are what was read and their streams stand right before them, the events are noted,
  * the dead letters go, and the epoch is raised, so that a consumer that read before this finds its batch rolled back: it might
- * have applied the event after all (I9). False when somebody else came first.
+ * have applied the event after all (I9). False when another change came first.
  */
 async function leaveOut(
   { database, projection: { name }, now }: DeadLetterPorts,
@@ -196,8 +197,7 @@ async function leaveOut(
 ): Promise<boolean> {
   const chosen = JSON.stringify(letters.map(({ stream, version, eventId }) => [stream, version, eventId]));
   try {
-    await database.batch([
-      assertEpoch(database, name, pointer),
+    const outcome = await changePointer(database, name, pointer, { live: pointer.live, others: beside(pointer) }, [
       database
         .prepare(
           `INSERT INTO guard (checkpoint_as_read)
@@ -235,15 +235,11 @@ async function leaveOut(
           WHERE projection = ?1 AND stream IN (SELECT letter.value ->> 0 FROM json_each(?2) AS letter)`,
         )
         .bind(name, chosen),
-      database.prepare(`UPDATE projection_pointer SET epoch = epoch + 1 WHERE projection = ?1`).bind(name),
     ]);
-    return true;
+    return outcome === 'changed';
   } catch (error) {
-    // Before the commit or after it: nobody can tell.
-    if (isTransient(error)) throw new OutcomeUnknownError('the database gave no answer', { cause: error });
-    const { outcome } = classify(error);
-    if (outcome === 'refused') throw error;
-    return false;
+    if (!isTransient(error)) throw error;
+    throw new OutcomeUnknownError('the database gave no answer', { cause: error });
   }
 }
 

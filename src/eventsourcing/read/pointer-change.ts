@@ -1,76 +1,11 @@
 import { type Build, type BuildError, activeBuilds, endBuild } from './build.ts';
 import { OverloadedError } from '../faults.ts';
 import type { StreamId } from '../stream.ts';
-import { isTransient } from './d1-errors.ts';
 import type { Refusal } from './dead-letter.ts';
-import { assertEpoch, classify } from './guarded-batch.ts';
-import { type Pointer, type Target, UNBUILT, isSameTarget, readPointer } from './pointer.ts';
+import { type ChangeOutcome, changePointer } from './guarded-change.ts';
+import { type Pointer, type Target, UNBUILT, beside, isSameTarget, readPointer } from './pointer.ts';
 import type { Projection } from './projection.ts';
 import type { Slot } from './slot-tables.ts';
-
-/*
- * Every change of a pointer: each one guarded transaction that raises the epoch, so that whoever still works under the pointer as it was
- * finds its batch rolled back (I20).
- */
-
-/** What stood in the way of a change. */
-export type ChangeOutcome =
-  | 'changed'
-  /** Somebody else changed the pointer first. */
-  | 'epoch-changed'
-  /** A checkpoint of what was to become live is behind the live one. */
-  | 'behind';
-
-interface Changed {
-  readonly live: Target;
-  /** What is moved along with it. */
-  readonly others: readonly Target[];
-}
-
-async function change(
-  database: D1Database,
-  projectionName: string,
-  pointer: Pick<Pointer, 'epoch'>,
-  { live, others }: Changed,
-  more: readonly D1PreparedStatement[] = [],
-): Promise<ChangeOutcome> {
-  try {
-    await database.batch([
-      assertEpoch(database, projectionName, pointer),
-      database
-        .prepare(
-          `UPDATE projection_pointer SET epoch = epoch + 1, live_revision = ?2, live_slot = ?3, moved = ?4
-          WHERE projection = ?1`,
-        )
-        .bind(projectionName, live.revision, live.slot, JSON.stringify(others)),
-      ...more,
-    ]);
-    return 'changed';
-  } catch (error) {
-    if (isTransient(error) && (await isDone(database, projectionName, pointer, { live, others }))) return 'changed';
-    const { outcome } = classify(error);
-    if (outcome === 'epoch-changed') return 'epoch-changed';
-    if (outcome === 'lost-race') return 'behind';
-    throw error;
-  }
-}
-
-/** Whether a change of which no answer came was committed all the same. */
-async function isDone(
-  database: D1Database,
-  projectionName: string,
-  { epoch }: Pick<Pointer, 'epoch'>,
-  { live, others }: Changed,
-): Promise<boolean> {
-  const now = await readPointer(database, projectionName);
-  const isSame = now && JSON.stringify([now.live, beside(now)]) === JSON.stringify([live, others]);
-  return isSame === true && now?.epoch === epoch + 1;
-}
-
-/** Everything that is moved beside what is live. */
-function beside({ live, moved }: Pointer): readonly Target[] {
-  return moved.filter((target) => !isSameTarget(target, live));
-}
 
 /**
  * Leaves out the streams that a restored log stops in the live slot, whose checkpoint is `live`: a build has them as their logs are now,
@@ -176,12 +111,12 @@ export async function startBuild(
         at,
       );
     // Whoever came first has raised the epoch.
-    const outcome = await change(database, name, pointer, { live: pointer.live, others: [] }, [insert]);
+    const outcome = await changePointer(database, name, pointer, { live: pointer.live, others: [] }, [insert]);
     if (outcome === 'changed') return { outcome: 'started', target };
   }
 }
 
-/** Notes that a build's slot is empty. Whoever is still at clearing it, as after a timeout, is stopped by the epoch. */
+/** Notes that a build's slot is empty. A clearing that is still under way, as after a timeout, is stopped by the epoch. */
 export async function noteCleared(
   database: D1Database,
   build: Build,
@@ -189,13 +124,16 @@ export async function noteCleared(
   at: string,
 ): Promise<ChangeOutcome> {
   const note = database.prepare(`UPDATE projection_build SET cleared_at = ?2 WHERE id = ?1`).bind(build.id, at);
-  return change(database, build.projection, pointer, { live: pointer.live, others: beside(pointer) }, [note]);
+  return changePointer(database, build.projection, pointer, { live: pointer.live, others: beside(pointer) }, [note]);
 }
 
-/** From now on the build is moved in the same guarded batches as the live slot. */
+/**
+ * From now on the build is moved in the same guarded batches as the live slot. `build` and `pointer` come from one snapshot, in which the
+ * build is active: only its own join, tried before or by another run of the same step, can have listed its target.
+ */
 export async function join(database: D1Database, build: Build, pointer: Pointer): Promise<ChangeOutcome> {
   if (pointer.moved.some((target) => isSameTarget(target, build.target))) return 'changed';
-  return change(database, build.projection, pointer, { live: pointer.live, others: [build.target] });
+  return changePointer(database, build.projection, pointer, { live: pointer.live, others: [build.target] });
 }
 
 /** Streams whose logs were restored to an earlier time, as far as what is live has noticed. */
@@ -218,7 +156,7 @@ export async function swap(database: D1Database, build: Build, pointer: Pointer,
   const restored = await restoredIn(database, build.projection);
   // What was live has a history that its logs have lost: it is no way back, and could not follow.
   const others = isFirst || restored.length > 0 ? [] : [live];
-  return change(database, build.projection, pointer, { live: build.target, others }, [
+  return changePointer(database, build.projection, pointer, { live: build.target, others }, [
     ...(isFirst ? [] : [assertNotBehind(database, build.projection, live, build.target)]),
     endBuild(database, build.projection, build.target, 'swapped', at),
     // What it has made from the log as it is. Where both have the lost history, the dead letter stays.
@@ -263,7 +201,7 @@ export async function rollback(
   if (!revisions.some(({ revision }) => revision === former.revision)) return { outcome: 'no-code', live: former };
   const { live } = pointer;
   const guard = assertNotBehind(database, projectionName, live, former);
-  const outcome = await change(database, projectionName, pointer, { live: former, others: [live] }, [guard]);
+  const outcome = await changePointer(database, projectionName, pointer, { live: former, others: [live] }, [guard]);
   return { outcome, live: former };
 }
 
@@ -273,7 +211,7 @@ export async function release(database: D1Database, projectionName: string): Pro
     const pointer = await readPointer(database, projectionName);
     const former = await formerOf(database, projectionName, pointer);
     if (!pointer || !former) return false;
-    const outcome = await change(database, projectionName, pointer, { live: pointer.live, others: [] });
+    const outcome = await changePointer(database, projectionName, pointer, { live: pointer.live, others: [] });
     if (outcome === 'changed') return true;
   }
   throw new OverloadedError(`somebody else keeps changing the pointer of ${projectionName}`);
@@ -301,7 +239,7 @@ export async function abandon(
 ): Promise<ChangeOutcome> {
   const others = beside(pointer).filter((target) => !isSameTarget(target, build.target));
   const ended = endBuild(database, build.projection, build.target, end.state, end.at, end.error);
-  return change(database, build.projection, pointer, { live: pointer.live, others }, [ended]);
+  return changePointer(database, build.projection, pointer, { live: pointer.live, others }, [ended]);
 }
 
 /**
@@ -318,5 +256,5 @@ export async function failTarget(
 ): Promise<void> {
   const others = beside(pointer).filter((other) => !isSameTarget(other, target));
   const ended = endBuild(database, projectionName, target, 'failed', at, { message, stream, version, kind });
-  await change(database, projectionName, pointer, { live: pointer.live, others }, [ended]);
+  await changePointer(database, projectionName, pointer, { live: pointer.live, others }, [ended]);
 }

@@ -51,6 +51,11 @@ export function isSameTarget(one: Target, other: Target): boolean {
   return one.revision === other.revision && one.slot === other.slot;
 }
 
+/** Everything that is moved beside what is live. */
+export function beside({ live, moved }: Pointer): readonly Target[] {
+  return moved.filter((target) => !isSameTarget(target, live));
+}
+
 /**
  * Pointers as last read, kept for the life of an isolate. They may be stale, and harmlessly so: every batch and every query checks the
  * epoch in its own transaction and has the pointer read again on a mismatch.

@@ -437,12 +437,17 @@ describe('a skip', () => {
     expect(await boardOf(tallyId)).toEqual({ version: 3, sum: 4 });
   });
 
-  it('whose outcome nobody can tell says so', async () => {
+  it('whose outcome the database does not tell says so', async () => {
     await stopped(1, POISON);
     const group = await onlyGroup();
+    let isAway = false;
     withFaults({
       afterBatch(number) {
-        if (number === 2) throw new Error('D1_ERROR: Network connection lost.');
+        isAway = number === 2;
+        if (isAway) throw new Error('D1_ERROR: Network connection lost.');
+      },
+      beforeQuery() {
+        if (isAway) throw new Error('D1_ERROR: Network connection lost.');
       },
     });
     await expect(skipDeadLetters(board(), group, {}, BECAUSE)).rejects.toThrow(OutcomeUnknownError);

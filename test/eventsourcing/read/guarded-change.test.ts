@@ -1,0 +1,101 @@
+import { env } from 'cloudflare:workers';
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import { type Change, changePointer } from '../../../src/eventsourcing/read/guarded-change.ts';
+import { readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import { faultyDatabase } from '../../support/database.ts';
+
+const database = env.SERVING_DB;
+const NAME = 'guarded-change-test';
+const LOST = 'D1_ERROR: Network connection lost.';
+const RELEASED: Change = { live: { revision: 1, slot: 'a' }, others: [] };
+
+const epoch = async () => (await readPointer(database, NAME))?.epoch;
+
+/** A change by a Worker that knows of no change ids. */
+async function changeAsBefore(): Promise<void> {
+  await database.prepare(`UPDATE projection_pointer SET epoch = epoch + 1 WHERE projection = ?`).bind(NAME).run();
+}
+
+/** A change by another Worker, under the pointer as it is now. */
+async function changeElsewhere(): Promise<void> {
+  expect(await changePointer(database, NAME, { epoch: (await epoch()) ?? 0 }, RELEASED)).toBe('changed');
+}
+
+beforeEach(async () => {
+  await database.batch([
+    database.prepare(`DELETE FROM projection_pointer WHERE projection = ?`).bind(NAME),
+    database
+      .prepare(`INSERT INTO projection_pointer (projection, epoch, live_revision, live_slot) VALUES (?, 7, 1, 'a')`)
+      .bind(NAME),
+  ]);
+});
+
+describe('a change of a pointer whose answer is lost', () => {
+  const answerLost = (meanwhile?: () => Promise<void>) =>
+    faultyDatabase(database, {
+      async afterBatch() {
+        await meanwhile?.();
+        throw new Error(LOST);
+      },
+    }).database;
+
+  it('is known to have been made', async () => {
+    expect(await changePointer(answerLost(), NAME, { epoch: 7 }, RELEASED)).toBe('changed');
+    expect(await epoch()).toBe(8);
+  });
+
+  it('is known to have been made, also when a Worker without change ids has changed the pointer since', async () => {
+    expect(await changePointer(answerLost(changeAsBefore), NAME, { epoch: 7 }, RELEASED)).toBe('changed');
+    expect(await epoch()).toBe(9);
+  });
+
+  it('is unknown once another change has written its id', async () => {
+    await expect(changePointer(answerLost(changeElsewhere), NAME, { epoch: 7 }, RELEASED)).rejects.toThrow(LOST);
+  });
+});
+
+describe('a change of a pointer that never reached the database', () => {
+  const requestLost = (meanwhile?: () => Promise<void>) =>
+    faultyDatabase(database, {
+      async beforeBatch() {
+        await meanwhile?.();
+        throw new Error(LOST);
+      },
+    }).database;
+
+  it('is not taken for an equal one by another Worker', async () => {
+    expect(await changePointer(requestLost(changeElsewhere), NAME, { epoch: 7 }, RELEASED)).toBe('epoch-changed');
+  });
+
+  it.each([
+    ['had no id yet', async () => undefined],
+    ['has the id of an earlier change', changeElsewhere],
+  ])('is not taken for one by a Worker without change ids, where the pointer %s', async (_, before) => {
+    await before();
+    const at = { epoch: (await epoch()) ?? 0 };
+    expect(await changePointer(requestLost(changeAsBefore), NAME, at, RELEASED)).toBe('epoch-changed');
+  });
+
+  it('is unknown while the epoch is as it was: it may still arrive', async () => {
+    await expect(changePointer(requestLost(), NAME, { epoch: 7 }, RELEASED)).rejects.toThrow(LOST);
+  });
+
+  it('is unknown when the pointer cannot be read either', async () => {
+    const away = faultyDatabase(database, {
+      beforeBatch() {
+        throw new Error(LOST);
+      },
+      beforeQuery() {
+        throw new Error(LOST);
+      },
+    });
+    await expect(changePointer(away.database, NAME, { epoch: 7 }, RELEASED)).rejects.toThrow(LOST);
+  });
+});
+
+it('two changes under one pointer: the second one changes nothing', async () => {
+  await changeElsewhere();
+  expect(await changePointer(database, NAME, { epoch: 7 }, RELEASED)).toBe('epoch-changed');
+  expect(await epoch()).toBe(8);
+});

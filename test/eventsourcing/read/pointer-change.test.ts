@@ -1,0 +1,207 @@
+import { env } from 'cloudflare:workers';
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import { type Build, activeBuild, activeBuilds, buildOf } from '../../../src/eventsourcing/read/build.ts';
+import { cancelBuild, requestBuild } from '../../../src/eventsourcing/read/build-requests.ts';
+import { skipDeadLetters } from '../../../src/eventsourcing/read/dead-letter-operations.ts';
+import {
+  type BuildRequest,
+  noteCleared,
+  release,
+  startBuild,
+  swap,
+} from '../../../src/eventsourcing/read/pointer-change.ts';
+import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import { deliverThrice, forgetDeadLetters, onlyGroup, tallyOf } from '../../support/boards.ts';
+import { idleRunner, rollBack, stepsHere, work } from '../../support/builds.ts';
+import { faultyDatabase } from '../../support/database.ts';
+import { ports } from '../../support/platform.ts';
+import { system } from '../../support/system.ts';
+import { POISON, broken, tallyBoard } from '../../support/tally.ts';
+
+/*
+ * What each operation makes of a fault that does not tell whether its change was committed.
+ */
+
+const database = env.SERVING_DB;
+const { name } = tallyBoard;
+const LOST = 'D1_ERROR: Network connection lost.';
+const AT = '2026-11-24T09:00:00.000Z';
+
+beforeEach(async () => {
+  const runner = idleRunner();
+  ports.buildRunner = () => runner;
+  for (const { id } of await activeBuilds(database, name)) await cancelBuild(system.builds, tallyBoard, id);
+  await forgetDeadLetters();
+});
+
+async function order(wishes: Parameters<typeof requestBuild>[2] = {}): Promise<string> {
+  const requested = await requestBuild(system.builds, tallyBoard, wishes);
+  if (requested.outcome !== 'started') throw new Error(requested.outcome);
+  return requested.id;
+}
+
+const pointerNow = async () => (await readPointer(database, name)) as Pointer;
+
+/** A build that was just begun, and the pointer that it is under. */
+async function begun(): Promise<{ readonly build: Build; readonly pointer: Pointer }> {
+  const active = await activeBuild(database, name, await order());
+  if (!active) throw new Error('a build was begun');
+  return active;
+}
+
+/** Raises the epoch and leaves the rest of the pointer as it is, as a skip does. */
+async function raiseEpoch(): Promise<void> {
+  await database.prepare(`UPDATE projection_pointer SET epoch = epoch + 1 WHERE projection = ?`).bind(name).run();
+}
+
+/** The n-th batch never arrives, and something happens meanwhile. */
+function requestLost(number: number, meanwhile: () => Promise<unknown>): D1Database {
+  return faultyDatabase(database, {
+    async beforeBatch(batch) {
+      if (batch !== number) return;
+      await meanwhile();
+      throw new Error(LOST);
+    },
+  }).database;
+}
+
+/** The n-th batch is committed, and its answer is lost. */
+function answerLost(number: number): D1Database {
+  return faultyDatabase(database, {
+    afterBatch(batch) {
+      if (batch === number) throw new Error(LOST);
+    },
+  }).database;
+}
+
+/** What builds are asked for through, with the board's database replaced. */
+function buildsOn(replacement: D1Database): typeof system.builds {
+  const { databaseOf } = system.builds;
+  return {
+    ...system.builds,
+    databaseOf: (group) => (group === tallyBoard.group ? replacement : databaseOf(group)),
+  };
+}
+
+describe('the start of a build', () => {
+  const request = (): BuildRequest => ({
+    id: crypto.randomUUID(),
+    acceptsDifferences: false,
+    isTrial: false,
+    total: 0,
+    at: AT,
+  });
+
+  it('that is lost never takes the start of another build for its own', async () => {
+    const other = request();
+    const lost = requestLost(1, () => startBuild(database, tallyBoard, other));
+    expect(await startBuild(lost, tallyBoard, request())).toMatchObject({
+      outcome: 'running',
+      build: { id: other.id },
+    });
+  });
+
+  it('is known to have been made, although its answer was lost', async () => {
+    const mine = request();
+    expect(await startBuild(answerLost(1), tallyBoard, mine)).toMatchObject({ outcome: 'started' });
+    expect(await buildOf(database, name, mine.id)).toMatchObject({ state: 'building' });
+  });
+});
+
+describe('the note that a slot is clear', () => {
+  it('that is lost is not taken for written, when something else raises the epoch', async () => {
+    const { build, pointer } = await begun();
+    expect(await noteCleared(requestLost(1, raiseEpoch), build, pointer, AT)).toBe('epoch-changed');
+    expect(await buildOf(database, name, build.id)).toMatchObject({ clearedAt: null });
+  });
+});
+
+describe('a cancel', () => {
+  // The first batch reads build and pointer.
+  it('that is lost is not taken for done, when something else raises the epoch', async () => {
+    const id = await order();
+    expect(await cancelBuild(buildsOn(requestLost(2, raiseEpoch)), tallyBoard, id)).toBe(true);
+    expect(await buildOf(database, name, id)).toMatchObject({ state: 'cancelled' });
+  });
+
+  it('is known to have been made, although its answer was lost', async () => {
+    const id = await order();
+    expect(await cancelBuild(buildsOn(answerLost(2)), tallyBoard, id)).toBe(true);
+    expect(await buildOf(database, name, id)).toMatchObject({ state: 'cancelled' });
+  });
+});
+
+describe('a rollback', () => {
+  it('that is lost never takes an equal one for its own', async () => {
+    await work(name, await order({ acceptsDifferences: true }));
+    const { live } = await pointerNow();
+    const outcome = await rollBack(
+      requestLost(1, () => rollBack(database, name)),
+      name,
+    );
+    expect(outcome).toMatchObject({ outcome: 'epoch-changed' });
+    expect((await pointerNow()).live).not.toEqual(live);
+  });
+});
+
+describe('a release', () => {
+  it('that is lost, while another one releases the slot, has released nothing', async () => {
+    await work(name, await order({ acceptsDifferences: true }));
+    const lost = requestLost(1, () => release(database, name));
+    expect(await release(lost, name)).toBe(false);
+    expect((await pointerNow()).moved).toHaveLength(1);
+  });
+
+  it('is known to have been made, although its answer was lost', async () => {
+    await work(name, await order({ acceptsDifferences: true }));
+    expect(await release(answerLost(1), name)).toBe(true);
+  });
+});
+
+describe('a swap', () => {
+  it('that is lost never takes one by another run of the same step for its own', async () => {
+    const id = await order({ acceptsDifferences: true });
+    const { steps } = stepsHere(async (step, run) => (step === 'swap' ? { outcome: 'over' } : run()));
+    await work(name, id, steps);
+    const active = await activeBuild(database, name, id);
+    if (!active) throw new Error('it has not been swapped yet');
+    const lost = requestLost(1, () => work(name, id));
+    expect(await swap(lost, active.build, active.pointer, AT)).toBe('epoch-changed');
+    expect(await buildOf(database, name, id)).toMatchObject({ state: 'swapped' });
+    expect((await pointerNow()).moved).toHaveLength(2);
+  });
+});
+
+describe('a skip', () => {
+  const BECAUSE = { actor: 'operator', reason: 'It should never have been written' };
+
+  async function stopped(): Promise<void> {
+    const { hint } = await tallyOf(1, POISON);
+    broken.handler = true;
+    await deliverThrice(hint);
+    broken.handler = false;
+  }
+
+  function deadLettersOn(replacement: D1Database): ReturnType<typeof system.deadLetters> {
+    return { ...system.deadLetters(tallyBoard), database: replacement };
+  }
+
+  // The first batch reads the pointer and the dead letters.
+  it('that is lost never takes an equal one for its own', async () => {
+    await stopped();
+    const group = await onlyGroup();
+    const other = { actor: 'another', reason: 'The same' };
+    const lost = requestLost(2, () => skipDeadLetters(system.deadLetters(tallyBoard), group, {}, other));
+    expect(await skipDeadLetters(deadLettersOn(lost), group, {}, BECAUSE)).toEqual({ outcome: 'not-found' });
+  });
+
+  it('is known to have been made, although its answer was lost', async () => {
+    await stopped();
+    const group = await onlyGroup();
+    expect(await skipDeadLetters(deadLettersOn(answerLost(2)), group, {}, BECAUSE)).toMatchObject({
+      outcome: 'done',
+      skipped: 1,
+    });
+  });
+});
