@@ -12,11 +12,12 @@ import {
   swap,
 } from '../../../src/eventsourcing/read/pointer-change.ts';
 import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
-import { deliverThrice, forgetDeadLetters, onlyGroup, tallyOf } from '../../support/boards.ts';
+import { idOf } from '../../../src/eventsourcing/stream.ts';
+import { checkpointOf, deliverThrice, forgetDeadLetters, onlyGroup, tallyOf } from '../../support/boards.ts';
 import { idleRunner, rollBack, stepsHere, work } from '../../support/builds.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { ports } from '../../support/platform.ts';
-import { system } from '../../support/system.ts';
+import { add, system } from '../../support/system.ts';
 import { POISON, broken, tallyBoard } from '../../support/tally.ts';
 
 /*
@@ -160,15 +161,50 @@ describe('a release', () => {
 });
 
 describe('a swap', () => {
-  it('that is lost never takes one by another run of the same step for its own', async () => {
+  /** A build that has joined and compared, and is about to be swapped; and a stream that it has as live does. */
+  async function aboutToSwap() {
+    const { stream } = await tallyOf(1, 2);
+    await system.catchUp(tallyBoard, [{ stream, wanted: 2 }]);
     const id = await order({ acceptsDifferences: true });
     const { steps } = stepsHere(async (step, run) => (step === 'swap' ? { outcome: 'over' } : run()));
     await work(name, id, steps);
     const active = await activeBuild(database, name, id);
     if (!active) throw new Error('it has not been swapped yet');
-    const lost = requestLost(1, () => work(name, id));
-    expect(await swap(lost, active.build, active.pointer, AT)).toBe('epoch-changed');
-    expect(await buildOf(database, name, id)).toMatchObject({ state: 'swapped' });
+    const { slot } = active.build.target;
+    expect(await checkpointOf(stream, name, slot)).toBe(2);
+    const change = (sql: string) => database.prepare(sql).bind(name, slot, stream).run();
+    return { ...active, stream, change };
+  }
+
+  const CHECKPOINT = 'WHERE projection = ? AND slot = ? AND stream = ?';
+
+  it.each([
+    ['is behind', `UPDATE checkpoint SET version = 1 ${CHECKPOINT}`],
+    ['is missing', `DELETE FROM checkpoint ${CHECKPOINT}`],
+    ['is of another event', `UPDATE checkpoint SET event_id = 'other' ${CHECKPOINT}`],
+  ])('is refused while one checkpoint of the build %s', async (_, sql) => {
+    const { build, pointer, change } = await aboutToSwap();
+    await change(sql);
+    expect(await swap(database, build, pointer, AT)).toBe('behind');
+    expect(await pointerNow()).toEqual(pointer);
+    expect(await buildOf(database, name, build.id)).toMatchObject({ state: 'comparing' });
+  });
+
+  it('is refused while a Worker without code for the build has moved live alone', async () => {
+    const { build, pointer, stream } = await aboutToSwap();
+    await add(idOf(stream), 3);
+    const alone = { pointer: { ...pointer, moved: [pointer.live] } };
+    await system.catchUp(tallyBoard, [{ stream, wanted: 3 }], alone);
+    expect(await checkpointOf(stream, name, pointer.live.slot)).toBe(3);
+    expect(await swap(database, build, pointer, AT)).toBe('behind');
+    expect(await pointerNow()).toEqual(pointer);
+  });
+
+  it('that is lost never takes one by another run of the same step for its own', async () => {
+    const { build, pointer } = await aboutToSwap();
+    const lost = requestLost(1, () => work(name, build.id));
+    expect(await swap(lost, build, pointer, AT)).toBe('epoch-changed');
+    expect(await buildOf(database, name, build.id)).toMatchObject({ state: 'swapped' });
     expect((await pointerNow()).moved).toHaveLength(2);
   });
 });
