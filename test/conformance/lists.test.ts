@@ -2,18 +2,20 @@ import { describe, expect, it } from 'vitest';
 
 import {
   type Headers,
+  asOperator,
   createProduct,
+  eur,
   get,
   json,
   newSku,
   orderStep,
   placeOrder,
+  post,
   request,
   withToken,
 } from '../support/api.ts';
+import { type Item, allPages, pagesOf } from '../support/pages.ts';
 import { expectInvalidFields, expectProblem } from '../support/problem.ts';
-
-type Item = Record<string, unknown>;
 
 /** Products made one after the other, and the token that knows all of them. */
 async function products(count: number, category: string) {
@@ -25,19 +27,6 @@ async function products(count: number, category: string) {
     ids.push(productId);
   }
   return { token, ids };
-}
-
-/** Follows `nextCursor` to the end. */
-async function allPages(path: string, headers: Headers, between: () => Promise<unknown> = async () => undefined) {
-  const pages: Item[][] = [];
-  for (let cursor = ''; ;) {
-    const page = await json(get(`${path}${cursor}`, headers));
-    expect(Object.keys(page)).toEqual(['items', 'nextCursor']);
-    pages.push(page.items);
-    if (page.nextCursor === null) return pages;
-    cursor = `&cursor=${encodeURIComponent(page.nextCursor)}`;
-    await between();
-  }
 }
 
 describe('GET /products', () => {
@@ -102,10 +91,12 @@ describe('a list', () => {
     const path = `/products?category=${category}&limit=2`;
     await get(path, token);
     let more = token;
-    const pages = await allPages(path, token, async () => {
+    const pages: (readonly Item[])[] = [];
+    for await (const page of pagesOf(path, token)) {
+      pages.push(page);
       const { answer } = await createProduct({ category }, more);
       more = withToken(await get(path, withToken(answer)));
-    });
+    }
     const seen = pages.flat().map(({ productId }) => productId);
     expect(new Set(seen).size).toBe(seen.length);
     expect(seen.slice(0, ids.length)).toEqual(ids);
@@ -120,12 +111,54 @@ describe('a list', () => {
       Array.from({ length: 9 }, () => placeOrder({ customerId, items }, { Prefer: 'wait=5' })),
     );
     const path = `/orders?customerId=${customerId}&limit=2`;
-    const insert = () => placeOrder({ customerId, items }, { Prefer: 'wait=5' });
-    const seen = (await allPages(path, {}, insert)).flat();
+    const seen: Item[] = [];
+    for await (const page of pagesOf(path)) {
+      seen.push(...page);
+      await placeOrder({ customerId, items }, { Prefer: 'wait=5' });
+    }
     expect(seen).toHaveLength(burst.length);
     expect(new Set(seen.map(({ orderId }) => orderId))).toEqual(new Set(burst.map(({ orderId }) => orderId)));
     const times = seen.map(({ placedAt }) => placedAt as string);
     expect(times).toEqual(times.toSorted().toReversed());
+  });
+
+  it('never shows a row twice or leaves one out, whichever list it is', async () => {
+    const [customerId, category, word] = [newSku(), newSku(), newSku().replaceAll('-', '')];
+    const { productId, sku } = await createProduct({ category });
+    const stream = `product-${productId}`;
+    const wait = { Prefer: 'wait=5' };
+    for (const price of [1, 2]) await post(`/products/${productId}/price`, { price: eur(price), reason: 'Sale' }, wait);
+    for (let made = 0; made < 2; made += 1) await createProduct({ category }, wait);
+    const order = { customerId, customerName: word, items: [{ sku, quantity: 1 }] };
+    for (let made = 0; made < 3; made += 1) {
+      const { orderId } = await placeOrder(order, wait);
+      await orderStep(orderId, 'cancellation', wait);
+    }
+    const one = (await json(get(`/orders?customerId=${customerId}&limit=1`))).items[0].orderId;
+
+    for (const [path, rows] of [
+      [`/products?category=${category}`, 3],
+      [`/products?sku=${sku}`, 1],
+      [`/products/${productId}/prices`, 3],
+      [`/orders?customerId=${customerId}`, 3],
+      [`/orders?customerId=${customerId}&status=cancelled`, 3],
+      [`/orders/search?q=${word}`, 3],
+      [`/orders/${one}/history`, 2],
+      [`/streams/${stream}/events`, 3],
+      [`/streams/${stream}/events?fromVersion=2`, 2],
+    ] as const) {
+      const pages = await allPages(`${path}${path.includes('?') ? '&' : '?'}limit=1`, asOperator);
+      expect(
+        pages.map((page) => page.length),
+        path,
+      ).toEqual(Array.from({ length: rows }, () => 1));
+    }
+    // All products, and all orders, whatever other tests have made of them.
+    for (const path of ['/products?limit=100', '/orders?limit=100', '/orders?status=cancelled&limit=100']) {
+      const ids = async (query: string) =>
+        (await allPages(query)).flat().map((item) => item['productId'] ?? item['orderId']);
+      expect(await ids(path.replace('100', '3'))).toEqual(await ids(path));
+    }
   });
 
   it('has no next page after one that is exactly full, and 20 items where nobody says how many', async () => {

@@ -18,6 +18,7 @@ import {
   withToken,
 } from '../support/api.ts';
 import { faultyDatabase } from '../support/database.ts';
+import { pagesOf } from '../support/pages.ts';
 import { ports } from '../support/platform.ts';
 import { expectInvalidFields, expectProblem } from '../support/problem.ts';
 import { setDeadLetter } from '../support/projections.ts';
@@ -110,13 +111,10 @@ describe('GET /streams/{stream}/events', () => {
     for (const amount of [1, 2, 3, 4]) await change(amount);
     const seen: number[] = [];
     let appended = 0;
-    for (let cursor: string | null = ''; cursor !== null;) {
-      const more: string = cursor === '' ? '' : `&cursor=${cursor}`;
-      const page = await json(get(`/streams/${stream}/events?limit=2&fromVersion=2${more}`, asOperator));
-      expect(page.items.length).toBeLessThanOrEqual(2);
-      seen.push(...page.items.map(({ version }: { version: number }) => version));
+    for await (const page of pagesOf(`/streams/${stream}/events?limit=2&fromVersion=2`, asOperator)) {
+      expect(page.length).toBeLessThanOrEqual(2);
+      seen.push(...page.map(({ version }) => version as number));
       if (appended < 2) await change((appended += 1));
-      cursor = page.nextCursor;
     }
     expect(seen).toEqual([2, 3, 4, 5, 6, 7]);
   });

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { cloudflare } from '../../src/runtime.ts';
 import { asOperator, createProduct, get, json, placeOrder, post, request, withToken } from '../support/api.ts';
 import { idleRunner, work } from '../support/builds.ts';
+import { pagesOf } from '../support/pages.ts';
 import { ports } from '../support/platform.ts';
 import { expectProblem } from '../support/problem.ts';
 import { deliverEverything } from '../support/queue.ts';
@@ -217,11 +218,8 @@ describe('a search that is paged through while its read model is swapped and rol
     expect(await stateAt(location)).toBe('swapped');
 
     const seen: string[] = [];
-    let cursor: string | null = '';
-    while (cursor !== null) {
-      const page = await json(get(cursor === '' ? query : `${query}&cursor=${cursor}`));
-      seen.push(...page.items.map(({ orderId }: { orderId: string }) => orderId));
-      cursor = page.nextCursor as string | null;
+    for await (const page of pagesOf(query)) {
+      seen.push(...page.map(({ orderId }) => orderId as string));
       expect((await post('/projections/order-search/rollback', {}, asOperator)).status).toBe(200);
     }
     expect(seen).toEqual(placed.map(({ orderId }) => orderId).toReversed());

@@ -15,6 +15,7 @@ import {
   withToken,
 } from '../support/api.ts';
 import { ports } from '../support/platform.ts';
+import { allPages } from '../support/pages.ts';
 import { expectInvalidFields, expectProblem } from '../support/problem.ts';
 
 /** Sets the clock of the system under test, until the test ends. */
@@ -307,14 +308,8 @@ describe('GET /products/{productId}/prices', () => {
     for (const amount of [2, 3, 4, 5]) {
       last = await post(`/products/${productId}/price`, { price: eur(amount), reason: 'Rise' }, withToken(last));
     }
-    const pages: number[][] = [];
-    for (let cursor = ''; ;) {
-      const page = await json(get(`/products/${productId}/prices?limit=2${cursor}`, withToken(last)));
-      pages.push(page.items.map(({ to }: { to: { amount: number } }) => to.amount));
-      if (page.nextCursor === null) break;
-      cursor = `&cursor=${page.nextCursor}`;
-    }
-    expect(pages).toEqual([[1, 2], [3, 4], [5]]);
+    const pages = await allPages(`/products/${productId}/prices?limit=2`, withToken(last));
+    expect(pages.map((page) => page.map(({ to }) => to.amount))).toEqual([[1, 2], [3, 4], [5]]);
     expect((await json(get(`/products/${productId}/prices?limit=5`))).nextCursor).toBeNull();
   });
 

@@ -11,6 +11,7 @@ import {
   post,
   withToken,
 } from '../support/api.ts';
+import { allPages } from '../support/pages.ts';
 import { expectInvalidFields, expectProblem } from '../support/problem.ts';
 
 interface Hit {
@@ -337,16 +338,9 @@ describe('GET /orders/search', () => {
       token = withToken(order.answer);
       await search(word, token);
     }
-    const seen: string[] = [];
-    const sizes: number[] = [];
-    for (let cursor = ''; ;) {
-      const page = await json(get(`/orders/search?q=${word}&limit=3${cursor}`, token));
-      sizes.push(page.items.length);
-      seen.push(...page.items.map(({ orderId }: Hit) => orderId));
-      if (page.nextCursor === null) break;
-      cursor = `&cursor=${page.nextCursor}`;
-    }
-    expect(sizes).toEqual([3, 3, 1]);
+    const pages = await allPages(`/orders/search?q=${word}&limit=3`, token);
+    const seen = pages.flat().map(({ orderId }) => orderId as string);
+    expect(pages.map((page) => page.length)).toEqual([3, 3, 1]);
     expect(seen.toSorted()).toEqual(placed.toSorted());
     // The shorter the name, the more the word is of it.
     expect(seen).toEqual(placed);

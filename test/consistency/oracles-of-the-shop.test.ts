@@ -13,6 +13,7 @@ import {
   returnItems,
   withToken,
 } from '../support/api.ts';
+import { allPages } from '../support/pages.ts';
 import { checkHistory } from './checker.ts';
 import type { History, ListOperation, Operation, SumOperation } from './history.ts';
 import { type ListQuery, type SumQuery, analyticsFigures, dashboardFigures, membershipOf } from './membership.ts';
@@ -49,11 +50,11 @@ async function order(overrides: Record<string, unknown>): Promise<string> {
   return orderId;
 }
 
-/** Every item of a list. */
+/** Every item of a list. Fails when its cursors never get to an end. */
 async function all(path: string, cursorName = 'cursor'): Promise<readonly never[]> {
   const items: never[] = [];
   let cursor: string | null = null;
-  for (;;) {
+  for (let pages = 0; pages < 100; pages += 1) {
     const query: string = cursor === null ? '' : `&${cursorName}=${encodeURIComponent(cursor)}`;
     const page: { items: never[]; nextCursor: string | null } = await json(
       get(`${path}${path.includes('?') ? '&' : '?'}limit=100${query}`, { ...token, ...asOperator }),
@@ -62,6 +63,7 @@ async function all(path: string, cursorName = 'cursor'): Promise<readonly never[
     if (page.nextCursor === null || page.items.length === 0) return items;
     cursor = page.nextCursor;
   }
+  return expect.fail(`${path} has no last page`);
 }
 
 const utcToday = (): string => new Date().toISOString().slice(0, 'YYYY-MM-DD'.length);
@@ -213,16 +215,10 @@ describe('the checker, told of the shop’s lists and sums,', () => {
 
   it('knows which rows belong on which page', async () => {
     const keyOf = ({ placedAt, orderId }: Order) => [placedAt, orderId] as const;
-    const pages: { readonly items: readonly Order[]; readonly nextCursor: string | null }[] = [];
-    let cursor = '';
-    do {
-      const page = await json(get(`/orders?limit=2${cursor}`, token));
-      pages.push(page);
-      cursor = page.nextCursor === null ? '' : `&cursor=${encodeURIComponent(page.nextCursor)}`;
-    } while (cursor !== '');
+    const pages = (await allPages('/orders?limit=2', token)) as readonly (readonly never[])[];
     expect(pages.length).toBeGreaterThan(1);
-    for (const [index, { items, nextCursor }] of pages.entries()) {
-      const ends = [pages[index - 1]?.items.at(-1), nextCursor === null ? undefined : items.at(-1)];
+    for (const [index, items] of pages.entries()) {
+      const ends = [pages[index - 1]?.at(-1), index === pages.length - 1 ? undefined : items.at(-1)];
       const [after, until] = ends.map((end) => (end ? keyOf(end) : null));
       const query: ListQuery = { list: 'orders', after: after ?? null, until: until ?? null };
       const outcome = { kind: 'rows', rows: items.map(rowOf), incomplete: [] } as const;
