@@ -1,5 +1,8 @@
+import { env } from 'cloudflare:workers';
+import { getTableName } from 'drizzle-orm';
 import { beforeAll, describe, expect, it } from 'vitest';
 
+import { orderSearch } from '../../src/orders/order-search.ts';
 import {
   type Headers,
   createProduct,
@@ -13,6 +16,7 @@ import {
 } from '../support/api.ts';
 import { allPages } from '../support/pages.ts';
 import { expectInvalidFields, expectProblem } from '../support/problem.ts';
+import { rowFor } from '../support/rows.ts';
 
 interface Hit {
   readonly orderId: string;
@@ -348,6 +352,13 @@ describe('GET /orders/search', () => {
     expect([full.items.length, full.nextCursor]).toEqual([7, null]);
   });
 
+  it('finds the newest 1,000 matches, and no older one however well it fits', async () => {
+    const word = unique();
+    const filled = await fillSearch(word, { newest: 1_000, older: 5 });
+    const hits = (await allPages(`/orders/search?q=${word}&limit=100`)).flat();
+    expect(hits.map(({ orderId }) => orderId as string)).toEqual(filled.slice(5).toReversed());
+  });
+
   it('refuses a cursor that it never gave out, and one of another search or list', async () => {
     const { nextCursor } = await json(get('/orders/search?q=lovelace&limit=1'));
     expect(nextCursor).toMatch(/^[A-Za-z0-9_-]+$/);
@@ -388,6 +399,41 @@ describe('GET /orders/search', () => {
     expect(await expectInvalidFields(get('/orders/search?q=a&status=placed'))).toEqual(['/status']);
   });
 });
+
+/**
+ * Puts orders of customers with this name into the read model, one a second: first the older ones, whose name is nothing but the word.
+ * Returns their ids, oldest first.
+ */
+async function fillSearch(word: string, { newest, older }: { newest: number; older: number }): Promise<string[]> {
+  const { row: table } = orderSearch.tables('a');
+  const orderIds = Array.from({ length: older + newest }, () => crypto.randomUUID());
+  const orders = orderIds.map((id, index) => {
+    const name = index < older ? word : `${word} and sons`;
+    const placedAt = new Date(Date.UTC(2020, 0, 1) + index * 1_000).toISOString();
+    return rowFor(table, {
+      order_id: id,
+      version: 1,
+      customer_id: 'c',
+      customer_name: name,
+      customer_terms: name,
+      status: 'placed',
+      currency: 'EUR',
+      total: 1,
+      item_count: 1,
+      items: '[]',
+      placed_at: placedAt,
+      updated_at: placedAt,
+    });
+  });
+  const columns = Object.keys(orders[0] ?? {});
+  await env.REPORTING_DB.prepare(
+    `INSERT INTO ${getTableName(table)} (${columns.join(', ')})
+    SELECT ${columns.map((column) => `value ->> '${column}'`).join(', ')} FROM json_each(?) ORDER BY key`,
+  )
+    .bind(JSON.stringify(orders))
+    .run();
+  return orderIds;
+}
 
 /** A word that no other order has. */
 function unique(): string {
