@@ -1,6 +1,7 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 
+import type { StoredEvent } from '../../src/eventsourcing/event.ts';
 import { UNSEEN } from '../../src/eventsourcing/seen.ts';
 import type { StreamId } from '../../src/eventsourcing/stream.ts';
 import { streamId } from '../../src/eventsourcing/stream.ts';
@@ -42,6 +43,24 @@ async function dispatch(command: Command, context: Partial<CommandContext>): Pro
 /** The object that holds a stream. */
 export function objectOf(stream: StreamId): DurableObjectStub {
   return env.AGGREGATES.get(env.AGGREGATES.idFromName(stream));
+}
+
+/** Puts an event after the last one of a log, in the shape in which some release of the code wrote it. */
+export async function appendAsStored(
+  stream: StreamId,
+  { type, schemaVersion, data }: Pick<StoredEvent, 'type' | 'schemaVersion' | 'data'>,
+): Promise<void> {
+  await runInDurableObject(objectOf(stream), (_, { storage }) => {
+    storage.sql.exec(
+      `INSERT INTO event (version, id, type, schema_version, data, metadata, recorded_at)
+      SELECT version + 1, ?, ?, ?, ?, metadata, recorded_at FROM event ORDER BY version DESC LIMIT 1`,
+      crypto.randomUUID(),
+      type,
+      schemaVersion,
+      JSON.stringify(data),
+    );
+  });
+  await evictDurableObject(objectOf(stream));
 }
 
 /** Takes a log back to an earlier version, as a restored object does. */

@@ -9,6 +9,7 @@ import { idOf, streamId } from '../../src/eventsourcing/stream.ts';
 import type { AggregateType } from '../../src/eventsourcing/write/aggregate-type.ts';
 import { sendTo } from '../../src/eventsourcing/write/command-bus.ts';
 import type { Command } from '../../src/eventsourcing/write/decider.ts';
+import type { Upcaster } from '../../src/eventsourcing/write/upcaster.ts';
 import { serving } from '../../src/groups.ts';
 import type { Module } from '../../src/module.ts';
 
@@ -18,7 +19,7 @@ import type { Module } from '../../src/module.ts';
  */
 
 type Added = DomainEvent<'Added', { by: number }>;
-type Reset = DomainEvent<'Reset', Record<never, never>>;
+type Reset = DomainEvent<'Reset', { to: number }>;
 export type TallyEvent = Added | Reset;
 
 export type Add = Command<'Add', { tallyId: string; by: number }>;
@@ -46,21 +47,24 @@ export function resetTally(): void {
   Object.assign(broken, sound());
 }
 
+/** `Reset` was first written without a number. */
+const toZero: Upcaster = (data) => ({ ...data, to: 0 });
+
 export const tallyType: AggregateType<Tally, Add | ResetTally, TallyEvent> = {
   category: 'tally',
   stateVersion: 1,
-  events: { Added: [], Reset: [] },
+  events: { Added: [], Reset: [toZero] },
   decider: {
     initialState: { sum: 0 },
     decide(command, { sum }) {
       if (broken.decide) throw new Error('a bad deploy');
-      if (command.type === 'ResetTally') return sum === 0 ? [] : [{ type: 'Reset', data: {} }];
+      if (command.type === 'ResetTally') return sum === 0 ? [] : [{ type: 'Reset', data: { to: 0 } }];
       if (command.data.by === 0) return { code: 'wrong-state', message: 'Nothing to add.' };
       return [{ type: 'Added', data: { by: command.data.by } }];
     },
     evolve(state, event) {
       if (broken.evolve) throw new Error('a bad deploy');
-      return event.type === 'Added' ? { sum: state.sum + event.data.by } : { sum: 0 };
+      return event.type === 'Added' ? { sum: state.sum + event.data.by } : { sum: event.data.to };
     },
   },
 };
@@ -149,7 +153,7 @@ export const tallyBoard = projectionOf<TallyEvent>()({
       append: ({ stream, version, data }) => ({ entries: [{ tallyId: idOf(stream), version, by: data.by }] }),
       count: ({ data }) => ({ totals: [{ parity: data.by % 2 === 0 ? 'even' : 'odd', additions: 1, sum: data.by }] }),
     },
-    Reset: ignored,
+    Reset: { change: (_row, { data }) => ({ sum: data.to }) },
   },
 });
 
