@@ -37,6 +37,8 @@ export const EXPECTED: readonly string[] = [
   'fault deploy.under-way',
   'fault aggregate.hot',
   'fault build.crash',
+  'fault d1.full',
+  'a full database refused a write',
   'lost race',
   'epoch changed',
   'gap read from the log',

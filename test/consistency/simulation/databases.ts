@@ -1,8 +1,9 @@
 import type { Group } from '../../../src/eventsourcing/group.ts';
+import { WRITES } from './database-troubles.ts';
 import type { World } from './world.ts';
 
 /** A statement as data, so that a replica can be given it later. */
-interface Statement {
+export interface Statement {
   readonly sql: string;
   readonly values: readonly unknown[];
 }
@@ -15,7 +16,6 @@ export interface Pair {
 
 const OVERLOADED = 'D1_ERROR: D1 DB is overloaded. Too many requests queued.';
 const LOST = 'D1_ERROR: Network connection lost.';
-const WRITES = /^\s*(INSERT|UPDATE|DELETE|REPLACE)\b/i;
 const BOOKMARK_DIGITS = 12;
 const IMPOSSIBLE: Statement = { sql: `SELECT json('{')`, values: [] };
 
@@ -107,6 +107,11 @@ export class SimulatedDatabase {
   }
 
   async #onPrimary(statements: readonly Statement[]): Promise<readonly D1Result[]> {
+    const refusal = this.#world.troubles.refusalOf(this.#group, statements);
+    if (refusal) {
+      this.#world.count(refusal.kind);
+      throw new Error(refusal.error);
+    }
     const results = await send(this.#pair.primary, statements);
     if (statements.some(({ sql }) => WRITES.test(sql))) this.#written.push(statements);
     return results.map((result) => withMeta(result, true));

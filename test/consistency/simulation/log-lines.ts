@@ -6,12 +6,13 @@ export function readLogLines(world: World): () => void {
   console.log = (line: unknown) => {
     const parsed =
       typeof line === 'string' && line.startsWith('{') ? (JSON.parse(line) as Record<string, unknown>) : {};
-    const { event, cause, error, projection } = parsed;
+    const { event, cause, error, projection, stream } = parsed;
     if (typeof event === 'string') world.count(`log ${event}${typeof cause === 'string' ? ` ${cause}` : ''}`);
-    // Poison is what a broken handler or a constraint refuses, and here no other projection has any.
+    // Poison is what a broken handler or damaged tables refuse, and here no other projection or stream has any.
     const isRefusal = event === 'projection.refused' || event === 'projection.dead-letter';
-    if (isRefusal && !world.everBroken.has(String(projection)))
-      world.verdicts.push(`refused without a cause (I17): ${String(line)}`);
+    const isExplained =
+      world.everBroken.has(String(projection)) || world.troubles.hasStruck(String(projection), String(stream));
+    if (isRefusal && !isExplained) world.verdicts.push(`refused without a cause (I17): ${String(line)}`);
     if (event === 'internal-error') world.verdicts.push(`an internal error: ${String(error)}`);
   };
   return () => {

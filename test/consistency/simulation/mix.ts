@@ -1,7 +1,7 @@
 import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
 
 /** Everything that can go wrong, by name. A rate is the chance each time that it could happen. */
-export const FAULTS = [
+const FAULTS = [
   'queue.drop',
   'queue.duplicate',
   'queue.reorder',
@@ -38,7 +38,27 @@ export const FAULTS = [
   'build.crash',
 ] as const;
 
-export type Fault = (typeof FAULTS)[number];
+/**
+ * Faults that came later. They are drawn by a chance of their own: a seed without them is the run that it was before, and so is a seed
+ * from which they are cut.
+ */
+const LATER_FAULTS = [
+  /** An object's log is set back to an earlier version, as a point-in-time restore does. */
+  'object.restored',
+  /** A group's database is set back to an earlier moment. */
+  'd1.restored',
+  /** A database takes no more writes, until somebody makes room. */
+  'd1.full',
+  /** An SQL error that is no constraint, at one stream or at a whole projection. */
+  'd1.sql-error',
+] as const;
+
+/** Faults that the system cannot stand yet. They never happen until it can, and their line is taken out here. */
+const NOT_YET: ReadonlySet<Fault> = new Set(['object.restored', 'd1.restored', 'd1.sql-error']);
+
+export const ALL_FAULTS = [...FAULTS, ...LATER_FAULTS] as const;
+
+export type Fault = (typeof ALL_FAULTS)[number];
 
 /** What one seed draws: how much of everything there is in its run (swarm testing, Groce and others 2012). */
 export interface Mix {
@@ -71,6 +91,8 @@ export interface Cuts {
   readonly operations?: number | undefined;
   readonly clients?: number | undefined;
   readonly without?: readonly Fault[] | undefined;
+  /** Faults of `NOT_YET` that happen all the same: to see what they do. */
+  readonly with?: readonly Fault[] | undefined;
   readonly operates?: boolean | undefined;
 }
 
@@ -83,13 +105,15 @@ export function mixOf(seed: number, cuts: Cuts = {}): Mix {
   // A quiet run shows what must hold without faults; most have a few kinds, some nearly all of them.
   const share = [0, 0.15, 0.3, 0.3, 0.5, 0.9][random.below(6)] as number;
   const strength = [0.02, 0.05, 0.1, 0.25][random.below(4)] as number;
-  const rates = Object.fromEntries(
-    FAULTS.flatMap((fault): [Fault, number][] => {
-      const isIn = random.next() < share;
-      const rate = strength * (0.3 + random.next());
-      return isIn && !cuts.without?.includes(fault) ? [[fault, rate]] : [];
-    }),
-  );
+  const later = seededRandom(seed * 40_503 + 7);
+  const drawn = (faults: readonly Fault[], by: SeededRandom) =>
+    faults.flatMap((fault): [Fault, number][] => {
+      const isIn = by.next() < share;
+      const rate = strength * (0.3 + by.next());
+      const isCut = cuts.without?.includes(fault) || (NOT_YET.has(fault) && !cuts.with?.includes(fault));
+      return isIn && !isCut ? [[fault, rate]] : [];
+    });
+  const rates: Mix['rates'] = Object.fromEntries([...drawn(FAULTS, random), ...drawn(LATER_FAULTS, later)]);
   const isHot = rates['aggregate.hot'] !== undefined;
   const drawnHeat = random.next();
   const heat = isHot ? 1 : drawnHeat;

@@ -77,8 +77,8 @@ export class Operator {
 
   /** Leaves out some of what stands still. */
   async decide(settle: (work: Promise<void>) => Promise<void>): Promise<void> {
-    const { broken } = this.#ports.world;
-    const names = [...broken].filter(() => this.#ports.world.chance(0.6));
+    const { world } = this.#ports;
+    const names = world.held.filter((name) => this.projections.includes(name) && world.chance(0.6));
     await settle(
       this.#inTask(async () => {
         for (const name of names) await this.#skip(name);

@@ -18,7 +18,7 @@ export class Peace {
       isolates.restartAll();
       for (const stream of world.objects.streams) await world.objects.crash(stream);
     }
-    if (world.mix.operates && world.broken.size > 0) {
+    if (world.mix.operates && world.held.length > 0) {
       // What is broken still stops its streams for good, and somebody decides about them.
       await this.#settle();
       await operator.decide((work) => this.#whileSettling(work));

@@ -1,11 +1,14 @@
 import { env as bindings } from 'cloudflare:workers';
 
+import { shapeOf } from '../../../src/eventsourcing/read/slot-tables.ts';
+import type { Registry } from '../../../src/eventsourcing/registry.ts';
 import { replaceTimers } from '../../../src/eventsourcing/timeout.ts';
 import { groups, reporting, serving } from '../../../src/groups.ts';
 import { choicesOf } from './choices.ts';
 import { Client } from './clients.ts';
 import type { Counts } from './counters.ts';
 import { setCurrentWorld } from './current.ts';
+import type { ProjectionTables } from './database-troubles.ts';
 import type { Logs, SimulatedDomain } from './domain.ts';
 import { emptyStorage } from './empty-storage.ts';
 import { Isolates, type System } from './isolates.ts';
@@ -78,6 +81,18 @@ function domainOf(seed: number, domains: readonly SimulatedDomain[]): SimulatedD
   return (others[Math.floor(seed / 4) % others.length] ?? domains[0]) as SimulatedDomain;
 }
 
+/** The tables of every projection, of both slots. */
+function tablesOf(registry: Registry): readonly ProjectionTables[] {
+  return groups.flatMap((group) =>
+    registry.projectionsOf(group).map(({ name, follows, tables }) => ({
+      name,
+      group,
+      categories: Object.keys(follows),
+      tables: (['a', 'b'] as const).flatMap((slot) => Object.values(tables(slot)).map((table) => shapeOf(table).name)),
+    })),
+  );
+}
+
 class Run {
   readonly #world: World;
   readonly #isJudged: boolean;
@@ -116,6 +131,7 @@ class Run {
       }),
       steps: new Steps(world, isolates, choices),
       choices,
+      tables: tablesOf(registry),
     };
   }
 

@@ -1,4 +1,4 @@
-import { type Cuts, FAULTS, mixOf } from './mix.ts';
+import { ALL_FAULTS, type Cuts, mixOf } from './mix.ts';
 
 /** Each is a whole run, of a second or so. */
 const MAX_ATTEMPTS = 40;
@@ -23,7 +23,7 @@ export async function shrink(seed: number, from: Cuts, fails: (cuts: Cuts) => Pr
   const { clients } = mixOf(seed, cuts);
   if (mixOf(seed, cuts).operates) await attempt({ operates: false });
   for (let fewer = 1; fewer < clients; fewer += 1) if (await attempt({ clients: fewer })) break;
-  for (const fault of FAULTS) {
+  for (const fault of ALL_FAULTS) {
     if (mixOf(seed, cuts).rates[fault] !== undefined) await attempt({ without: [...(cuts.without ?? []), fault] });
   }
   for (let step = Math.ceil(mixOf(seed, cuts).operations / 2); step >= 1; step = step === 1 ? 0 : Math.ceil(step / 2)) {

@@ -1,5 +1,8 @@
+import { categoryOf } from '../../../src/eventsourcing/stream.ts';
+import { groups } from '../../../src/groups.ts';
 import type { Choices } from './choices.ts';
 import type { Client } from './clients.ts';
+import type { ProjectionTables } from './database-troubles.ts';
 import type { Isolates } from './isolates.ts';
 import type { Operator } from './operator.ts';
 import type { Steps } from './steps.ts';
@@ -13,6 +16,7 @@ export interface RunParts {
   readonly operator: Operator;
   readonly steps: Steps;
   readonly choices: Choices;
+  readonly tables: readonly ProjectionTables[];
 }
 
 /** The first part of a run: clients and operator act, and faults strike. */
@@ -84,5 +88,16 @@ export class Traffic {
       if (!world.broken.delete(name)) world.broken.add(name);
       world.everBroken.add(name);
     }
+    if (world.happens('d1.full')) world.troubles.toggleFull(choices.pick(groups));
+    if (world.happens('d1.sql-error')) this.#damage();
+  }
+
+  /** The tables of one projection refuse the rows of one stream, or of all; or they do so no more. */
+  #damage(): void {
+    const { world, choices, tables } = this.#parts;
+    const of = choices.pick(tables);
+    const its = world.objects.streams.filter((stream) => of.categories.includes(categoryOf(stream)));
+    const stream = its.length > 0 && choices.isSome(0.6) ? choices.pick(its) : undefined;
+    world.troubles.toggleDamage(of, stream, choices.below(2));
   }
 }

@@ -2,6 +2,7 @@ import type { Group } from '../../../src/eventsourcing/group.ts';
 import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
 import { SimulatedBuilds } from './builds.ts';
 import { Counters } from './counters.ts';
+import { DatabaseTroubles } from './database-troubles.ts';
 import { SimulatedDatabase, type Pair } from './databases.ts';
 import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import type { Fault, Mix } from './mix.ts';
@@ -19,6 +20,7 @@ export class World {
   readonly counters = new Counters();
   readonly objects: SimulatedObjects;
   readonly builds: SimulatedBuilds;
+  readonly troubles = new DatabaseTroubles();
   /** How far each place's clock is from the true time, in ms. */
   readonly skews = new Map<string, number>();
   /**
@@ -67,6 +69,11 @@ export class World {
     return [...this.#queues.values()];
   }
 
+  /** Projections that cannot take some event at the moment, whatever is tried. */
+  get held(): readonly string[] {
+    return [...new Set([...this.broken, ...this.troubles.projections])];
+  }
+
   // Chance.
 
   chance(rate: number): boolean {
@@ -113,13 +120,16 @@ export class World {
   heal(): void {
     this.isFaulty = false;
     this.skews.clear();
+    this.troubles.makeRoom();
+    this.troubles.mendProjections();
     this.#doomed.length = 0;
     this.scheduler.release();
   }
 
-  /** Handlers work again. */
+  /** Handlers and tables work again. */
   mend(): void {
     this.broken.clear();
+    this.troubles.mend();
   }
 
   tearAway(): void {
