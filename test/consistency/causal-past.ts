@@ -19,6 +19,8 @@ export interface CausalPast {
   /** What a read model has shown: it holds within that read model. */
   within(readModel: string): ReadonlyMap<string, Seen>;
   figure(name: string): SeenFigure | undefined;
+  /** The token has left streams out for which bookmarks vouch. */
+  readonly isShortened: boolean;
 }
 
 /**
@@ -27,6 +29,7 @@ export interface CausalPast {
  */
 export class CausalPastOfPath implements CausalPast {
   everywhere = new Map<string, Seen>();
+  isShortened = false;
   #within = new Map<string, Map<string, Seen>>();
   #figures = new Map<string, SeenFigure>();
   #journal: (() => void)[] = [];
@@ -69,12 +72,21 @@ export class CausalPastOfPath implements CausalPast {
     this.everywhere = new Map();
   }
 
+  /** The token left streams out that databases have reached: their bookmarks vouch for them. */
+  shorten(): void {
+    const { isShortened } = this;
+    this.#journal.push(() => (this.isShortened = isShortened));
+    this.isShortened = true;
+  }
+
   /** A token that knows nothing. */
   forgetAll(): void {
     this.forgetStreams();
-    const [within, figures] = [this.#within, this.#figures];
-    this.#journal.push(() => ([this.#within, this.#figures] = [within, figures]));
-    [this.#within, this.#figures] = [new Map(), new Map()];
+    const [within, figures, isShortened] = [this.#within, this.#figures, this.isShortened];
+    this.#journal.push(() => {
+      [this.#within, this.#figures, this.isShortened] = [within, figures, isShortened];
+    });
+    [this.#within, this.#figures, this.isShortened] = [new Map(), new Map(), false];
   }
 
   #raise<Value>(map: Map<string, Value>, key: string, value: Value, isHigher: (before: Value) => boolean): void {

@@ -33,9 +33,12 @@ export function checkHistory(history: History, { belongs, adds }: CheckOptions =
   return violations;
 }
 
-/** I1, I16: a version of a stream has one content, in whichever read model it is seen, and by whom. */
-function checkContents({ history }: IndexedHistory, report: Report): void {
-  const first = new Map<string, { readonly content: string; readonly operation: Operation }>();
+/**
+ * I1, I16: a version of a stream has one content, in whichever read model it is seen, and by whom. Where a log was set back, as many events
+ * as have stood at that version have one each.
+ */
+function checkContents({ history, branches }: IndexedHistory, report: Report): void {
+  const shown = new Map<string, { readonly content: string; readonly operation: Operation }[]>();
   // A read model that had to skip an event has contents of its own.
   const excused = new Set(history.skipped.map(({ readModel, stream }) => `${readModel}/${stream}`));
   for (const operation of history.operations) {
@@ -43,12 +46,15 @@ function checkContents({ history }: IndexedHistory, report: Report): void {
       const isExcused = operation.kind !== 'command' && excused.has(`${operation.readModel}/${stream}`);
       if (content === null || version === 0 || isExcused) continue;
       const key = `${stream}@${version}`;
-      const before = first.get(key);
-      if (!before) {
-        first.set(key, { content, operation });
-      } else if (before.content !== content) {
-        const why = `${key} was ${before.content} for ${who(before.operation)}, and ${content} for ${who(operation)}.`;
-        report('one-content', [operation, before.operation], stream, why);
+      const before = shown.get(key) ?? [];
+      if (before.some((each) => each.content === content)) continue;
+      const events = new Set(branches.of(stream).flatMap(({ log }) => log[version - 1]?.id ?? []));
+      const [first] = before;
+      if (!first || before.length < events.size) {
+        shown.set(key, [...before, { content, operation }]);
+      } else {
+        const why = `${key} was ${first.content} for ${who(first.operation)}, and ${content} for ${who(operation)}.`;
+        report('one-content', [operation, first.operation], stream, why);
       }
     }
   }

@@ -1,8 +1,9 @@
+import { has } from './branches.ts';
 import type { FeedAnswer, FeedOperation, IndexedHistory } from './history.ts';
 import { type Report, capital, who } from './violation.ts';
 
-/** The version that a reader of the feed has reached in each stream. */
-export type FeedPosition = ReadonlyMap<string, number>;
+/** The event that a reader of the feed has reached in each stream. */
+export type FeedPosition = ReadonlyMap<string, { readonly version: number; readonly id: string }>;
 
 /** How far each poll's reader had come with its answer, by the poll's id. */
 export type FeedPositions = ReadonlyMap<number, FeedPosition>;
@@ -11,7 +12,9 @@ const START: FeedPosition = new Map();
 
 /**
  * Judges the feed by itself: along the cursors, which each reader carries on, every event comes once and each stream's in order, as they
- * stand in the logs; and whoever has read to the end when all is quiet has read everything. O(events that were shown).
+ * stand in the logs; and whoever has read to the end when all is quiet has read everything. A reader whose cursor was refused, since the
+ * archive was set back, begins anew. Of a log that was set back the feed may have what was lost, but never that and what took its place; and
+ * it ends there where the archive has visibly stopped that stream. O(events that were shown).
  */
 export function checkFeeds(indexed: IndexedHistory, report: Report): FeedPositions {
   const positions = new Map<number, FeedPosition>();
@@ -29,32 +32,55 @@ export function checkFeeds(indexed: IndexedHistory, report: Report): FeedPositio
 }
 
 function follow(
-  { history }: IndexedHistory,
+  { branches }: IndexedHistory,
   poll: FeedOperation,
   { events }: FeedAnswer,
   before: FeedPosition,
   report: Report,
 ): FeedPosition {
   const reached = new Map(before);
-  for (const { id, stream, version } of events) {
+  for (const event of events) {
+    const { id, stream, version } = event;
     const got = `${capital(who(poll))} got ${stream}@${version} from the feed`;
-    const logged = history.log[stream]?.[version - 1];
-    if (logged?.id !== id) report('phantom', [poll], stream, `${got} as event ${id}, which is not in the log there.`);
-    const last = reached.get(stream) ?? 0;
-    if (version <= last)
-      report('feed-order', [poll], stream, `${got}, though its reader had already got version ${last}.`);
-    else if (version > last + 1)
-      report('feed-order', [poll], stream, `${got} right after version ${last}: what lies between was left out.`);
-    reached.set(stream, Math.max(last, version));
+    const logs = branches.between(stream, -Infinity, poll.completedAt ?? Infinity).filter(({ log }) => has(log, event));
+    if (logs.length === 0) {
+      report('phantom', [poll], stream, `${got} as event ${id}, which is not in the log there.`);
+    }
+    const last = reached.get(stream);
+    const lastVersion = last?.version ?? 0;
+    if (version <= lastVersion) {
+      report('feed-order', [poll], stream, `${got}, though its reader had already got version ${lastVersion}.`);
+    } else if (version > lastVersion + 1) {
+      report(
+        'feed-order',
+        [poll],
+        stream,
+        `${got} right after version ${lastVersion}: what lies between was left out.`,
+      );
+    } else if (last && logs.length > 0 && !logs.some(({ log }) => has(log, last))) {
+      const why = `${got} right after an event that was lost before that one was recorded: no log ever had both.`;
+      report('feed-order', [poll], stream, why);
+    }
+    if (version > lastVersion) reached.set(stream, { version, id });
   }
   return reached;
 }
 
-function checkEnd({ history }: IndexedHistory, poll: FeedOperation, reached: FeedPosition, report: Report): void {
-  for (const [stream, events] of Object.entries(history.log)) {
-    const last = reached.get(stream) ?? 0;
-    if (last >= events.length) continue;
-    const why = `${capital(who(poll))} read the feed to its end when all was quiet, and got ${stream} up to version ${last} of ${events.length}.`;
+function checkEnd(
+  { history, branches }: IndexedHistory,
+  poll: FeedOperation,
+  reached: FeedPosition,
+  report: Report,
+): void {
+  const isStopped = (stream: string) =>
+    history.restored?.stopped.some(
+      (stop) => stop.readModel === poll.readModel && stop.stream === stream && stop.until === null,
+    ) ?? false;
+  for (const stream of branches.streams) {
+    const log = branches.of(stream).at(-1)?.log ?? [];
+    const last = reached.get(stream)?.version ?? 0;
+    if (last >= log.length || isStopped(stream)) continue;
+    const why = `${capital(who(poll))} read the feed to its end when all was quiet, and got ${stream} up to version ${last} of ${log.length}.`;
     report('feed-complete', [poll], stream, why);
   }
 }

@@ -6,6 +6,8 @@
  * moment at which it was invoked and the one at which its answer came. Moments are logical: numbers that only grow, shared by all clients.
  */
 
+import { type Branches, branchesOf } from './branches.ts';
+
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
 /** What all operations say, whatever they are. */
@@ -21,6 +23,11 @@ interface Sent {
   readonly tokenFrom: number | null;
   /** Whether the answer said `X-Causal-Scope: partial`: of its token, only what this very operation saw or wrote is sure to be in it. */
   readonly isPartial: boolean;
+  /**
+   * Whether the answer's token leaves out streams for which only bookmarks vouch. No client can tell: whoever can read tokens says so, and
+   * it matters only where something is set back to an earlier time. Absent: no.
+   */
+  readonly isShortened?: boolean;
 }
 
 /** An explicit error: nothing was done, nothing was shown. Never a violation by itself. */
@@ -161,6 +168,8 @@ export interface LoggedEvent {
   readonly recordedAt: string;
   /** The versions of other streams that the command saw and recorded in the event. */
   readonly saw: Readonly<Record<string, number>>;
+  /** What a read of the resource shows right after it; absent: not known. */
+  readonly content?: string | null;
 }
 
 /** An event that an operator had a read model leave out. */
@@ -170,11 +179,49 @@ export interface SkippedEvent {
   readonly version: number;
 }
 
+/** A stream's log was set back to an earlier version, as a point-in-time restore of its object does. */
+export interface RestoredLog {
+  readonly stream: string;
+  readonly at: number;
+  /** When the operator had told all Workers: from then on they refuse tokens from before that leave streams out. */
+  readonly announcedAt: number;
+  /** The version at which it ended then. */
+  readonly to: number;
+  /** What came after that version. Others may stand at these versions now. */
+  readonly lost: readonly LoggedEvent[];
+}
+
+/** The database of some read models was set back to an earlier moment. */
+export interface RestoredDatabase {
+  readonly readModels: readonly string[];
+  readonly at: number;
+  /** As for a log. */
+  readonly announcedAt: number;
+}
+
+/** A read model stopped a stream visibly, since its log was set back. */
+export interface StoppedStream {
+  readonly readModel: string;
+  readonly stream: string;
+  readonly from: number;
+  /** When the operator began to put it right; null: never. */
+  readonly until: number | null;
+}
+
+/** What was set back to an earlier time during the history. */
+export interface Restored {
+  readonly logs: readonly RestoredLog[];
+  readonly databases: readonly RestoredDatabase[];
+  readonly stopped: readonly StoppedStream[];
+}
+
 export interface History {
   readonly operations: readonly Operation[];
   /** Every stream's events in the order of its log, read from the logs once everything was over. */
   readonly log: Readonly<Record<string, readonly LoggedEvent[]>>;
   readonly skipped: readonly SkippedEvent[];
+  /** Absent: nothing was. */
+  readonly restored?: Restored;
 }
 
 /** The history contradicts itself: whoever recorded it made a mistake, and nothing can be judged. */
@@ -189,6 +236,7 @@ export interface IndexedHistory {
   readonly byCorrelationId: ReadonlyMap<string, CommandOperation>;
   /** `<read model>/<stream>@<version>` of what was skipped. */
   readonly skips: ReadonlySet<string>;
+  readonly branches: Branches;
 }
 
 /** Looks a history over before it is judged. */
@@ -230,7 +278,10 @@ export function indexHistory(history: History): IndexedHistory {
     );
   }
   const skips = history.skipped.map(({ readModel, stream, version }) => `${readModel}/${stream}@${version}`);
-  return { history, byId, byCorrelationId, skips: new Set(skips) };
+  for (const { stream, to, lost } of history.restored?.logs ?? []) {
+    demand(lost[0]?.version === to + 1, `${stream} was set back to ${to}, and lost nothing that comes after it`);
+  }
+  return { history, byId, byCorrelationId, skips: new Set(skips), branches: branchesOf(history) };
 }
 
 function demand(condition: boolean, otherwise: string): asserts condition {

@@ -1,5 +1,6 @@
-import type { Acknowledged, CommandOperation, IndexedHistory, LoggedEvent, Refused } from './history.ts';
-import { type Sightings, shownBy } from './sightings.ts';
+import { type Branch, has, stoodTogether } from './branches.ts';
+import type { Acknowledged, CommandOperation, IndexedHistory, LoggedEvent, Operation, Refused } from './history.ts';
+import { type Sightings, isFromObject, shownBy } from './sightings.ts';
 import { type Report, capital, who } from './violation.ts';
 
 /** The events that one attempt appended: they have to stand side by side. */
@@ -9,62 +10,73 @@ export interface Block {
   readonly events: readonly LoggedEvent[];
   readonly first: number;
   readonly last: number;
+  /** The branch of the stream that it was appended to. */
+  readonly branch: Branch;
 }
 
-/** What each attempt appended, by its id. */
-export type Blocks = ReadonlyMap<number, Block>;
+/** What each attempt appended, by its id: more than once only where a restore has lost it in between. */
+export type Blocks = ReadonlyMap<number, readonly Block[]>;
 
-/** Judges the logs by themselves (I1), and finds out who wrote what. O(events). */
-export function checkLogs({ history, byCorrelationId }: IndexedHistory, report: Report): Blocks {
-  const blocks = new Map<number, Block>();
+/** Judges the logs by themselves (I1), what restores have lost of them too, and finds out who wrote what. O(events). */
+export function checkLogs({ branches, byCorrelationId }: IndexedHistory, report: Report): Blocks {
+  const blocks = new Map<number, readonly Block[]>();
   const ids = new Map<string, string>();
-  for (const [stream, events] of Object.entries(history.log)) {
-    for (const [index, event] of events.entries()) {
-      const place = `${stream}@${event.version}`;
-      if (event.version !== index + 1) {
-        report(
-          'log-order',
-          [],
-          stream,
-          `The log of ${stream} has version ${event.version} where ${index + 1} belongs.`,
-        );
-      }
-      const twin = ids.get(event.id);
-      if (twin !== undefined)
-        report('log-order', [], stream, `${place} and ${twin} have the same event id ${event.id}.`);
-      ids.set(event.id, place);
-      const before = events[index - 1];
-      if (before && before.recordedAt > event.recordedAt) {
-        report(
-          'log-order',
-          [],
-          stream,
-          `${place} was recorded at ${event.recordedAt}, before its predecessor (${before.recordedAt}).`,
-        );
-      }
-    }
-    for (const block of blocksOf(stream, events, byCorrelationId, report)) {
-      const { attempt } = block;
-      const other = blocks.get(attempt.id);
-      if (other) {
-        const why = `The command that ${who(attempt)} sent once was applied twice: as ${rangeOf(other)} and as ${rangeOf(block)}.`;
-        report('one-outcome', [attempt], stream, why);
-      } else {
-        blocks.set(attempt.id, block);
+  for (const stream of branches.streams) {
+    for (const branch of branches.of(stream)) {
+      checkBranch(stream, branch, ids, report);
+      for (const block of blocksOf(stream, branch, byCorrelationId, report)) {
+        const { attempt } = block;
+        const others = blocks.get(attempt.id) ?? [];
+        for (const other of others.filter((each) => areTogether(each, block, branches.of(stream)))) {
+          const why = `The command that ${who(attempt)} sent once was applied twice: as ${rangeOf(other)} and as ${rangeOf(block)}.`;
+          report('one-outcome', [attempt], stream, why);
+        }
+        blocks.set(attempt.id, [...others, block]);
       }
     }
   }
   return blocks;
 }
 
+/** What was appended to one branch of a stream: where it stands, and after what. */
+function checkBranch(stream: string, { log, own }: Branch, ids: Map<string, string>, report: Report): void {
+  const start = log.length - own.length;
+  for (const [offset, event] of own.entries()) {
+    const index = start + offset;
+    const place = `${stream}@${event.version}`;
+    if (event.version !== index + 1) {
+      const why = `The log of ${stream} has version ${event.version} where ${index + 1} belongs.`;
+      report('log-order', [], stream, why);
+    }
+    const twin = ids.get(event.id);
+    if (twin !== undefined) report('log-order', [], stream, `${place} and ${twin} have the same event id ${event.id}.`);
+    ids.set(event.id, place);
+    const before = log[index - 1];
+    if (before && before.recordedAt > event.recordedAt) {
+      const why = `${place} was recorded at ${event.recordedAt}, before its predecessor (${before.recordedAt}).`;
+      report('log-order', [], stream, why);
+    }
+  }
+}
+
+/** Whether two blocks ever stood in the logs at the same time. In two streams they did: at the least nothing says otherwise. */
+function areTogether(one: Block, other: Block, branches: readonly Branch[]): boolean {
+  if (one.stream !== other.stream) return true;
+  return stoodTogether(branches, lastOf(one), lastOf(other));
+}
+
+function lastOf({ events }: Block): LoggedEvent {
+  return events.at(-1) as LoggedEvent;
+}
+
 function blocksOf(
   stream: string,
-  events: readonly LoggedEvent[],
+  branch: Branch,
   byCorrelationId: ReadonlyMap<string, CommandOperation>,
   report: Report,
 ): readonly Block[] {
   const runs: LoggedEvent[][] = [];
-  for (const event of events) {
+  for (const event of branch.own) {
     const run = runs.at(-1);
     if (run && run[0]?.correlationId === event.correlationId) run.push(event);
     else runs.push([event]);
@@ -82,37 +94,45 @@ function blocksOf(
       );
       return [];
     }
-    return [{ attempt, stream, events: run, first, last }];
+    return [{ attempt, stream, events: run, first, last, branch }];
   });
 }
 
 /** Judges each command's outcome against the logs. O(operations), with a binary search for some. */
 export function checkOutcomes(indexed: IndexedHistory, blocks: Blocks, sightings: Sightings, report: Report): void {
-  const { log } = indexed.history;
-  const headOf = (stream: string): number => log[stream]?.length ?? 0;
   const attempts = attemptsByKey(indexed);
-
   for (const operation of indexed.history.operations) {
-    for (const { stream, version } of shownBy(operation)) {
-      // A write that was acknowledged and is not there is lost: see below.
-      if (version <= headOf(stream) || operation.outcome.kind === 'acknowledged') continue;
-      const why = `${capital(who(operation))} was shown ${stream} at version ${version}, but its log ends at ${headOf(stream)}: nobody wrote that.`;
-      report('phantom', [operation], stream, why);
-    }
+    checkShown(indexed, operation, report);
     if (operation.kind !== 'command') continue;
-    const block = blocks.get(operation.id);
-    if (block) checkBlock(operation, block, sightings, report);
+    const its = blocks.get(operation.id) ?? [];
+    for (const block of its) checkBlock(operation, block, sightings, report);
     if (operation.outcome.kind === 'acknowledged') {
-      checkAcknowledged(operation, operation.outcome, block ?? blockOfKey(operation, attempts, blocks), headOf, report);
+      const candidates = its.length > 0 ? its : blocksOfKey(operation, attempts, blocks);
+      checkAcknowledged(indexed, operation, operation.outcome, candidates, report);
     }
-    if (operation.outcome.kind === 'refused') checkRefused(operation, operation.outcome, block, sightings, report);
+    if (operation.outcome.kind === 'refused') checkRefused(operation, operation.outcome, its, sightings, report);
   }
-  for (const group of attempts.values()) checkKey(group, blocks, sightings, report);
+  for (const group of attempts.values()) checkKey(indexed, group, blocks, sightings, report);
+}
+
+/** I1: nobody is shown what nobody wrote. An object shows what its log is; a read model may be of a log that was set back since. */
+function checkShown({ branches }: IndexedHistory, operation: Operation, report: Report): void {
+  const { invokedAt, completedAt, outcome } = operation;
+  // A write that was acknowledged and is not there is lost: see below.
+  if (outcome.kind === 'acknowledged') return;
+  const from = isFromObject(operation) ? invokedAt : -Infinity;
+  for (const { stream, version } of shownBy(operation)) {
+    const ends = branches.between(stream, from, completedAt ?? Infinity).map(({ log }) => log.length);
+    const end = Math.max(0, ...ends);
+    if (version <= end) continue;
+    const why = `${capital(who(operation))} was shown ${stream} at version ${version}, but its log ends at ${end}: nobody wrote that.`;
+    report('phantom', [operation], stream, why);
+  }
 }
 
 /** What an attempt wrote, against what it asked for. */
 function checkBlock(operation: CommandOperation, block: Block, sightings: Sightings, report: Report): void {
-  const { stream, first, events } = block;
+  const { stream, first, events, branch } = block;
   if (operation.stream !== null && operation.stream !== stream) {
     const why = `${capital(who(operation))} sent ${operation.command} to ${operation.stream}, but it was written to ${stream}@${first}.`;
     report('phantom', [operation], stream, why);
@@ -130,7 +150,7 @@ function checkBlock(operation: CommandOperation, block: Block, sightings: Sighti
     const why = `${capital(who(operation))} expected ${stream} at version ${expectedVersion}, but ${operation.command} was appended as version ${first}, upon version ${first - 1}.`;
     report('expected-version', [operation], stream, why);
   }
-  const sighting = sightings.reached(stream, first);
+  const sighting = sightings.reached(stream, first, branch);
   if (sighting && sighting.completedAt < operation.invokedAt) {
     const seen = sighting.operation;
     const isWrite = seen.kind === 'command';
@@ -140,43 +160,52 @@ function checkBlock(operation: CommandOperation, block: Block, sightings: Sighti
   }
 }
 
-/** I2: an acknowledged command's events are in the log at the version that was returned. */
+/**
+ * I2: an acknowledged command's events are in the log at the version that was returned, or were there until a restore lost them: then the
+ * command had been sent before that.
+ */
 function checkAcknowledged(
+  { branches }: IndexedHistory,
   operation: CommandOperation,
   { stream, version }: Acknowledged,
-  block: Block | undefined,
-  headOf: (stream: string) => number,
+  candidates: readonly Block[],
   report: Report,
 ): void {
   const told = `${capital(who(operation))} was told that ${operation.command} is ${stream}@${version}`;
-  if (version > headOf(stream)) {
-    report(
-      'lost-write',
-      [operation],
-      stream,
-      `${told}, but the log ends at version ${headOf(stream)}: the write is lost.`,
-    );
+  const all = branches.of(stream);
+  const head = all.at(-1)?.log.length ?? 0;
+  const matching = candidates.filter((block) => block.stream === stream && block.last === version);
+  const [match] = matching;
+  const [block] = candidates;
+  if (match) {
+    const lostAt = Math.max(...matching.map((each) => endOf(each, all)));
+    if (lostAt > operation.invokedAt) return;
+    report('lost-history', [operation], stream, `${told}, which a restore had lost before the command was sent.`);
+  } else if (version > head) {
+    const why = `${told}, but the log ends at version ${head}: the write is lost.`;
+    report('lost-write', [operation], stream, why);
   } else if (operation.appends > 0 && !block) {
-    report(
-      'lost-write',
-      [operation],
-      stream,
-      `${told}, but that version was written by somebody else: the write is lost.`,
-    );
-  } else if (block && (block.stream !== stream || block.last !== version)) {
+    const why = `${told}, but that version was written by somebody else: the write is lost.`;
+    report('lost-write', [operation], stream, why);
+  } else if (block) {
     report('one-outcome', [operation, block.attempt], stream, `${told}, but what it wrote is ${rangeOf(block)}.`);
   }
+}
+
+/** When a restore lost a block; Infinity: it is there. */
+function endOf(block: Block, branches: readonly Branch[]): number {
+  return branches.findLast(({ log }) => has(log, lastOf(block)))?.until ?? Infinity;
 }
 
 /** A refusal says that nothing was done, and knows all that was acknowledged before. */
 function checkRefused(
   operation: CommandOperation,
   { code, currentVersion }: Refused,
-  block: Block | undefined,
+  blocks: readonly Block[],
   sightings: Sightings,
   report: Report,
 ): void {
-  if (block) {
+  for (const block of blocks) {
     const check = code === 'version-mismatch' ? 'expected-version' : 'refused-yet-applied';
     const why = `${capital(who(operation))} was refused with ${code}, but its ${operation.command} is in the log as ${rangeOf(block)}.`;
     report(check, [operation], block.stream, why);
@@ -188,7 +217,7 @@ function checkRefused(
     report('expected-version', [operation], stream, why);
   }
   const says = code === 'not-found' ? 0 : currentVersion;
-  const known = sightings.knownBefore(stream, operation.invokedAt);
+  const known = sightings.knownBefore(stream, operation);
   if (says !== null && known && says < known.version) {
     const why = `${capital(who(operation))} was told that ${stream} is ${says === 0 ? 'not there' : `at version ${says}`}, but ${who(known.operation)} had been shown version ${known.version} before.`;
     report('lost-write', [operation, known.operation], stream, why);
@@ -213,30 +242,44 @@ function keyOf({ scope, key }: { readonly scope: string; readonly key: string })
   return JSON.stringify([scope, key]);
 }
 
-function blockOfKey(
+function blocksOfKey(
   { idempotency }: CommandOperation,
   attempts: ReadonlyMap<string, readonly CommandOperation[]>,
   blocks: Blocks,
-): Block | undefined {
+): readonly Block[] {
   const group = idempotency === null ? [] : (attempts.get(keyOf(idempotency)) ?? []);
-  return group.flatMap(({ id }) => blocks.get(id) ?? [])[0];
+  return group.flatMap(({ id }) => blocks.get(id) ?? []);
 }
 
 /** Refusals because of the stream's own state: the same command upon the same state gets the same answer. */
 const REFUSED_BY_STATE = new Set(['wrong-state', 'version-mismatch', 'sku-taken', 'not-found', 'nothing-to-return']);
 
-/** I3, I4: all attempts under one key together are applied at most once, and everybody is told that outcome. */
-function checkKey(group: readonly CommandOperation[], blocks: Blocks, sightings: Sightings, report: Report): void {
+/**
+ * I3, I4: all attempts under one key together are applied at most once, and everybody is told that outcome. What a restore has lost may be
+ * applied once more: the object has forgotten the key with it.
+ */
+function checkKey(
+  { branches }: IndexedHistory,
+  group: readonly CommandOperation[],
+  blocks: Blocks,
+  sightings: Sightings,
+  report: Report,
+): void {
   const key = `the key ${group[0]?.idempotency?.key}`;
-  const [block, ...more] = group
-    .flatMap(({ id }) => blocks.get(id) ?? [])
-    .toSorted((one, other) => one.first - other.first);
-  for (const another of more) {
-    const why = `${capital(key)} was applied twice: by ${who((block as Block).attempt)} as ${rangeOf(block as Block)}, and by ${who(another.attempt)} as ${rangeOf(another)}.`;
-    report('one-outcome', [another.attempt, (block as Block).attempt], another.stream, why);
+  const all = group.flatMap(({ id }) => blocks.get(id) ?? []).toSorted((one, other) => one.first - other.first);
+  for (const [index, another] of all.entries()) {
+    const together = (each: Block) =>
+      each.attempt !== another.attempt && areTogether(each, another, branches.of(another.stream));
+    const before = all.slice(0, index).find(together);
+    if (!before) continue;
+    const why = `${capital(key)} was applied twice: by ${who(before.attempt)} as ${rangeOf(before)}, and by ${who(another.attempt)} as ${rangeOf(another)}.`;
+    report('one-outcome', [another.attempt, before.attempt], another.stream, why);
   }
-  const acknowledged = group.find(({ outcome }) => outcome.kind === 'acknowledged');
-  const applied = block?.attempt ?? acknowledged;
+  // What a restore has lost says nothing of what came after it.
+  const block = all.find((each) => endOf(each, branches.of(each.stream)) === Infinity);
+  const isForgotten = all.some(({ stream }) => branches.isRestored(stream));
+  const acknowledged = isForgotten ? undefined : group.find(({ outcome }) => outcome.kind === 'acknowledged');
+  const applied = isForgotten ? undefined : (block?.attempt ?? acknowledged);
   for (const attempt of group) {
     const { outcome, fingerprint } = attempt;
     if (outcome.kind === 'acknowledged' && applied && fingerprint !== applied.fingerprint) {
@@ -270,7 +313,7 @@ function refusesWhatWasApplied(
     attempt.fingerprint === block.attempt.fingerprint && attempt.expectedVersion === block.attempt.expectedVersion;
   if (!isSame || attempt === block.attempt) return false;
   const isBefore = (version: number): boolean => {
-    const sighting = sightings.reached(block.stream, version);
+    const sighting = sightings.reached(block.stream, version, block.branch);
     return version === 0 || (sighting !== undefined && sighting.completedAt < attempt.invokedAt);
   };
   if (REFUSED_BY_STATE.has(code)) return isBefore(block.first - 1);

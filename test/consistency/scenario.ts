@@ -10,6 +10,9 @@ import type {
   ReadAnswer,
   ReadOperation,
   Refused,
+  RestoredDatabase,
+  RestoredLog,
+  StoppedStream,
   SkippedEvent,
   SumOperation,
   Unknown,
@@ -18,6 +21,7 @@ import type {
 interface Common {
   readonly token?: number;
   readonly isPartial?: boolean;
+  readonly isShortened?: boolean;
   /** When it was sent and answered. Default: after everything before it. */
   readonly at?: readonly [invokedAt: number, completedAt: number | null];
 }
@@ -30,6 +34,8 @@ export interface WriteOptions extends Common {
   /** Versions to put into the log for it. Default: the next one, if it is acknowledged. */
   readonly logs?: number;
   readonly saw?: Readonly<Record<string, number>>;
+  /** What the resource shows after it. */
+  readonly content?: string;
   /** The stream that is named in the command. Default: the one written to. */
   readonly target?: string | null;
   readonly outcome?: Acknowledged | Refused | Unknown;
@@ -65,6 +71,12 @@ export interface Scenario {
       idOf?: (stream: string, version: number) => string;
     },
   ): number;
+  /** A stream's log is set back to a version: what was written after it is lost. `isAnnounced`: all Workers know of it at once. */
+  restore(stream: string, to: number, options?: { readonly isAnnounced?: boolean }): void;
+  /** The database of a read model is set back. */
+  restoreDatabase(readModel: string): void;
+  /** A read model stops a stream, since its log was set back; until it is put right, where that ever happens. */
+  stop(readModel: string, stream: string): { putRight(): void };
   /** Changes what was recorded, as a bug would have. */
   history(change?: {
     readonly log?: (log: Record<string, LoggedEvent[]>) => void;
@@ -85,13 +97,25 @@ export const unanswered: Unknown = { kind: 'unknown', code: null };
 export function scenario(): Scenario {
   const operations: Operation[] = [];
   const log: Record<string, LoggedEvent[]> = {};
+  const restored = {
+    logs: [] as RestoredLog[],
+    databases: [] as RestoredDatabase[],
+    stopped: [] as { -readonly [Field in keyof StoppedStream]: StoppedStream[Field] }[],
+  };
   let now = 0;
 
-  function sent(client: string, { token, isPartial = false, at }: Common) {
+  /** Of the event that stands at a version at the moment: others may have stood there. */
+  function idOf(stream: string, version: number): string {
+    const logs = restored.logs.filter((each) => each.stream === stream && each.to < version);
+    return `${nameOf(stream, version)}${"'".repeat(logs.length)}`;
+  }
+
+  function sent(client: string, { token, isPartial = false, isShortened, at }: Common) {
     const [invokedAt, completedAt] = at ?? [(now += 1), (now += 1)];
     now = Math.max(now, invokedAt, completedAt ?? 0);
     const tokenFrom = token ?? null;
-    return { id: operations.length + 1, client, invokedAt, completedAt, tokenFrom, isPartial };
+    const shortened = isShortened === undefined ? {} : { isShortened };
+    return { id: operations.length + 1, client, invokedAt, completedAt, tokenFrom, isPartial, ...shortened };
   }
 
   function add(operation: CommandOperation | ReadOperation | ListOperation | SumOperation | FeedOperation): number {
@@ -101,7 +125,16 @@ export function scenario(): Scenario {
 
   return {
     write(client, stream, options = {}) {
-      const { key, fingerprint = 'body', expected = null, appends = 1, saw = {}, target = stream, outcome } = options;
+      const {
+        key,
+        fingerprint = 'body',
+        expected = null,
+        appends = 1,
+        saw = {},
+        content,
+        target = stream,
+        outcome,
+      } = options;
       const common = sent(client, options);
       const correlationId = `attempt-${common.id}`;
       const events = (log[stream] ??= []);
@@ -109,11 +142,12 @@ export function scenario(): Scenario {
       for (let count = 0; count < logs; count += 1) {
         const version = events.length + 1;
         events.push({
-          id: nameOf(stream, version),
+          id: idOf(stream, version),
           version,
           correlationId,
           recordedAt: String(version).padStart(6, '0'),
           saw,
+          ...(content !== undefined && { content }),
         });
       }
       return add({
@@ -154,18 +188,32 @@ export function scenario(): Scenario {
       });
     },
     feed(client, shown, options = {}) {
-      const { after = null, isEnd = false, isLast = false, incomplete = [], idOf = nameOf } = options;
+      const { after = null, isEnd = false, isLast = false, incomplete = [], idOf: named = nameOf } = options;
       const events = shown.flatMap(([stream, from, to]) =>
         Array.from({ length: to - from + 1 }, (_, index) => {
-          return { id: idOf(stream, from + index), stream, version: from + index };
+          return { id: named(stream, from + index), stream, version: from + index };
         }),
       );
       const outcome = { kind: 'events', events, isEnd, incomplete } as const;
       const cursorFrom = after;
       return add({ ...sent(client, options), kind: 'feed', readModel: 'archive', cursorFrom, isLast, outcome });
     },
+    restore(stream, to, { isAnnounced = true } = {}) {
+      const lost = log[stream]?.splice(to) ?? [];
+      const at = (now += 1);
+      restored.logs.push({ stream, at, announcedAt: isAnnounced ? at : Infinity, to, lost });
+    },
+    restoreDatabase(readModel) {
+      const at = (now += 1);
+      restored.databases.push({ readModels: [readModel], at, announcedAt: at });
+    },
+    stop(readModel, stream) {
+      const stopped = { readModel, stream, from: (now += 1), until: null as number | null };
+      restored.stopped.push(stopped);
+      return { putRight: () => void (stopped.until = now += 1) };
+    },
     history({ log: change, skipped = [], append = [] } = {}) {
-      const history = structuredClone({ operations: [...operations, ...append], log, skipped });
+      const history = structuredClone({ operations: [...operations, ...append], log, skipped, restored });
       change?.(history.log);
       return history;
     },

@@ -1,4 +1,4 @@
-import { type CausalPast, CausalPastOfPath, type Seen } from './causal-past.ts';
+import { type CausalPast, CausalPastOfPath, type Seen, type SeenFigure } from './causal-past.ts';
 import {
   type CommandOperation,
   type FeedAnswer,
@@ -15,6 +15,7 @@ import {
 } from './history.ts';
 import type { FeedPositions } from './feed-checks.ts';
 import type { Blocks } from './log-checks.ts';
+import { checkCommandOnRestored, checkReadOfRestored, isSetBack, stillNamed, stillShown } from './restored-checks.ts';
 import { type Sightings, shownBy } from './sightings.ts';
 import { type AddedFigures, checkSum } from './sum-checks.ts';
 import { type Check, type Report, capital, who } from './violation.ts';
@@ -22,9 +23,11 @@ import { type Check, type Report, capital, who } from './violation.ts';
 export interface SessionOptions {
   /**
    * Whether a stream, as it is at that version of its log, belongs into the answer: passes the filter, and lies on the page. Undefined:
-   * cannot be told.
+   * cannot be told. `branch`: which of the logs that the stream has had, from 0; a log that was never set back is the only one.
    */
-  readonly belongs?: ((operation: ListOperation, stream: string, version: number) => boolean | undefined) | undefined;
+  readonly belongs?:
+    | ((operation: ListOperation, stream: string, version: number, branch: number) => boolean | undefined)
+    | undefined;
   readonly adds?: AddedFigures | undefined;
 }
 
@@ -72,6 +75,7 @@ export function checkSessions(judge: Judge): void {
 function extend(past: CausalPastOfPath, operation: Operation): void {
   if (operation.outcome.kind === 'refused' && operation.outcome.code === 'invalid-causal-token') past.forgetAll();
   if (operation.isPartial) past.forgetStreams();
+  if (operation.isShortened) past.shorten();
   switch (operation.kind) {
     case 'command':
       // A refusal that names the version has shown it.
@@ -132,8 +136,16 @@ function checkOperation(judge: Judge, operation: Operation, past: CausalPast): v
 }
 
 /** The version that a read model has to show of a stream: the highest in the token's past that was not skipped there. */
-function owed({ indexed }: Judge, past: CausalPast, readModel: string, stream: string): Seen | undefined {
-  const [one, other] = [past.everywhere.get(stream), past.within(readModel).get(stream)];
+function owed(
+  { indexed }: Judge,
+  past: CausalPast,
+  operation: Operation & { readonly readModel: string },
+  stream: string,
+): Seen | undefined {
+  const { readModel } = operation;
+  const one = stillNamed(indexed, past, stream, operation, readModel);
+  const within = past.within(readModel).get(stream);
+  const other = within && stillShown(indexed, within, stream, operation, readModel);
   const seen = one && other ? (one.version >= other.version ? one : other) : (one ?? other);
   if (!seen) return undefined;
   let { version } = seen;
@@ -141,20 +153,23 @@ function owed({ indexed }: Judge, past: CausalPast, readModel: string, stream: s
   return version === 0 ? undefined : { ...seen, version };
 }
 
-function checkRead(judge: Judge, operation: ReadOperation, { version, source }: ReadAnswer, past: CausalPast): void {
-  const { sightings, report } = judge;
-  const { stream, readModel, atLeast, invokedAt } = operation;
+function checkRead(judge: Judge, operation: ReadOperation, answer: ReadAnswer, past: CausalPast): void {
+  const { version, source } = answer;
+  const { indexed, sightings, report } = judge;
+  const { stream, readModel, atLeast } = operation;
   const read = `${capital(who(operation))} ${version === 0 ? `was told that ${stream} is not there` : `read ${stream} at version ${version}`} (${source === 'read-model' ? readModel : source})`;
-  const seen = source === 'read-model' ? owed(judge, past, readModel, stream) : past.everywhere.get(stream);
+  const named = stillNamed(indexed, past, stream, operation, source === 'read-model' ? readModel : undefined);
+  const seen = source === 'read-model' ? owed(judge, past, operation, stream) : named;
   if (seen && version < seen.version) {
     report(unseen(seen), [operation, seen.by], stream, `${read}, ${byToken(operation, seen)}`);
   }
+  checkReadOfRestored(judge, operation, answer, named);
   if (atLeast !== null && version > 0 && version < atLeast) {
     report('asked-version', [operation], stream, `${read}, but had asked for version ${atLeast} or later.`);
   }
   if (source === 'read-model') return;
   // The object itself answered, so it may not be behind anybody.
-  const known = sightings.knownBefore(stream, invokedAt);
+  const known = sightings.knownBefore(stream, operation);
   if (known && version < known.version) {
     const why = `${read}, but ${who(known.operation)} had been shown version ${known.version} before.`;
     report('lost-write', [operation, known.operation], stream, why);
@@ -183,7 +198,8 @@ function checkList(judge: Judge, operation: ListOperation, { rows, incomplete }:
     const row = `${capital(who(operation))} got ${stream} at version ${version} in a ${what} of ${readModel}`;
     if (shown.has(stream)) report('wrong-row', [operation], stream, `${row}, and a second time.`);
     shown.set(stream, version);
-    if (belongs?.(operation, stream, version) === false) {
+    const branches = branchesWith(judge, operation, stream, version);
+    if (branches.length > 0 && branches.every((branch) => belongs?.(operation, stream, version, branch) === false)) {
       const why = `${row}, which at that version does not match ${JSON.stringify(operation.query)}.`;
       report('wrong-row', [operation], stream, why);
     }
@@ -191,7 +207,7 @@ function checkList(judge: Judge, operation: ListOperation, { rows, incomplete }:
   const streams = new Set([...past.everywhere.keys(), ...past.within(readModel).keys()]);
   for (const stream of streams) {
     if (!operation.categories.includes(categoryOf(stream)) || incomplete.includes(stream)) continue;
-    const seen = owed(judge, past, readModel, stream);
+    const seen = owed(judge, past, operation, stream);
     if (!seen) continue;
     const version = shown.get(stream);
     if (version !== undefined && version < seen.version) {
@@ -205,14 +221,33 @@ function checkList(judge: Judge, operation: ListOperation, { rows, incomplete }:
   }
 }
 
+/** Which of the logs that a stream has had an answer may be of where it shows this version. */
+function branchesWith(
+  { indexed: { branches } }: Judge,
+  { completedAt }: Operation,
+  stream: string,
+  version: number,
+): readonly number[] {
+  const all = branches.of(stream);
+  if (!branches.isRestored(stream)) return [all.length - 1];
+  const isPossible = (branch: number) =>
+    (all[branch]?.from ?? 0) < (completedAt ?? Infinity) && (all[branch]?.log.length ?? 0) >= version;
+  return [...all.keys()].filter(isPossible);
+}
+
 /** Whether a stream belongs into the answer at the version that is owed, and at all later ones that it may have had by then. */
-function mustBeThere({ belongs, sightings }: Judge, operation: ListOperation, stream: string, from: number): boolean {
+function mustBeThere(judge: Judge, operation: ListOperation, stream: string, from: number): boolean {
+  const { belongs, sightings, indexed } = judge;
   if (!belongs) return false;
   const to = Math.max(from, sightings.possibleAt(stream, operation.completedAt ?? Infinity));
-  for (let version = from; version <= to; version += 1) {
-    if (belongs(operation, stream, version) !== true) return false;
+  const branches = branchesWith(judge, operation, stream, from);
+  for (const branch of branches) {
+    const end = branches.length === 1 ? to : Math.min(to, indexed.branches.of(stream)[branch]?.log.length ?? 0);
+    for (let version = from; version <= end; version += 1) {
+      if (belongs(operation, stream, version, branch) !== true) return false;
+    }
   }
-  return true;
+  return branches.length > 0;
 }
 
 /** Whoever gets no more events has got all that its token vouches for. */
@@ -221,8 +256,8 @@ function checkPoll(judge: Judge, operation: FeedOperation, { isEnd, incomplete }
   const { readModel } = operation;
   const reached = judge.feeds.get(operation.id);
   for (const stream of new Set([...past.everywhere.keys(), ...past.within(readModel).keys()])) {
-    const seen = incomplete.includes(stream) ? undefined : owed(judge, past, readModel, stream);
-    const version = reached?.get(stream) ?? 0;
+    const seen = incomplete.includes(stream) ? undefined : owed(judge, past, operation, stream);
+    const version = reached?.get(stream)?.version ?? 0;
     if (!seen || version >= seen.version) continue;
     const why = `${capital(who(operation))} was told that there are no more events, having got ${stream} up to version ${version}, ${byToken(operation, seen)}`;
     judge.report(unseen(seen), [operation, seen.by], stream, why);
@@ -233,32 +268,50 @@ function checkFigures(judge: Judge, operation: SumOperation, answer: SumAnswer, 
   const { report, indexed, sightings, adds } = judge;
   for (const name of answer.growing) {
     const [before, value] = [past.figure(figureOf(operation, name)), BigInt(answer.figures[name] ?? 0)];
-    if (!before || value >= before.value) continue;
+    if (!before || value >= before.value || mayFallBack(indexed, operation, before)) continue;
     const why = `${capital(who(operation))} got ${name} = ${value} from ${operation.readModel}, with the token of operation ${operation.tokenFrom}, in whose past ${who(before.by)} had already got ${before.value}; and no event lowers it.`;
     report('monotonic-reads', [operation, before.by], null, why);
   }
   if (!adds) return;
   checkSum(operation, answer, adds, report, {
-    streams: Object.keys(indexed.history.log),
-    from: (stream) => owed(judge, past, operation.readModel, stream)?.version ?? 0,
-    to: (stream) => sightings.possibleAt(stream, operation.completedAt ?? Infinity),
+    streams: indexed.branches.streams,
+    counted: (stream) => {
+      const low = answer.incomplete.includes(stream) ? 0 : (owed(judge, past, operation, stream)?.version ?? 0);
+      const to = Math.max(low, sightings.possibleAt(stream, operation.completedAt ?? Infinity));
+      const branches = branchesWith(judge, operation, stream, low);
+      return branches.flatMap((branch) => {
+        const end = branches.length === 1 ? to : Math.min(to, indexed.branches.of(stream)[branch]?.log.length ?? 0);
+        return Array.from({ length: end - low + 1 }, (_, index) => ({ version: low + index, branch }));
+      });
+    },
   });
 }
 
+/** Whether a figure that no event lowers may be lower all the same: what it counted is lost, or its database was set back. */
+function mayFallBack(indexed: IndexedHistory, operation: SumOperation, before: SeenFigure): boolean {
+  const { completedAt, categories, readModel } = operation;
+  const isLost = (indexed.history.restored?.logs ?? []).some(
+    ({ stream, at }) => categories.includes(categoryOf(stream)) && at < (completedAt ?? Infinity),
+  );
+  return isLost || isSetBack(indexed, before, operation, readModel);
+}
+
 /** Monotonic writes and writes-follow-reads: what a command wrote comes after all that its token has seen, and was decided upon no less. */
-function checkCommand({ blocks, report }: Judge, operation: CommandOperation, past: CausalPast): void {
-  const block = blocks.get(operation.id);
-  if (!block) return;
-  const { stream, first, events } = block;
-  const seen = past.everywhere.get(stream);
-  if (seen && first <= seen.version) {
-    const why = `${capital(who(operation))} wrote ${stream}@${first}, ${byToken(operation, seen)}`;
-    report(isWritten(seen) ? 'monotonic-writes' : 'writes-follow-reads', [operation, seen.by], stream, why);
-  }
-  for (const [other, version] of events.flatMap(({ saw }) => Object.entries(saw))) {
-    const known = past.everywhere.get(other);
-    if (!known || version >= known.version) continue;
-    const why = `${capital(who(operation))} wrote ${stream}@${first} upon version ${version} of ${other}, ${byToken(operation, known)}`;
-    report('writes-follow-reads', [operation, known.by], other, why);
+function checkCommand(judge: Judge, operation: CommandOperation, past: CausalPast): void {
+  const { indexed, blocks, report } = judge;
+  for (const block of blocks.get(operation.id) ?? []) {
+    const { stream, first, events } = block;
+    const seen = stillNamed(indexed, past, stream, operation, undefined);
+    if (seen && first <= seen.version) {
+      const why = `${capital(who(operation))} wrote ${stream}@${first}, ${byToken(operation, seen)}`;
+      report(isWritten(seen) ? 'monotonic-writes' : 'writes-follow-reads', [operation, seen.by], stream, why);
+    }
+    checkCommandOnRestored(judge, block, seen);
+    for (const [other, version] of events.flatMap(({ saw }) => Object.entries(saw))) {
+      const known = stillNamed(indexed, past, other, operation, undefined);
+      if (!known || version >= known.version) continue;
+      const why = `${capital(who(operation))} wrote ${stream}@${first} upon version ${version} of ${other}, ${byToken(operation, known)}`;
+      report('writes-follow-reads', [operation, known.by], other, why);
+    }
   }
 }

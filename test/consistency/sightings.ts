@@ -1,3 +1,4 @@
+import type { Branch } from './branches.ts';
 import type { IndexedHistory, Operation } from './history.ts';
 
 /** That somebody saw a stream at a version, or later: at the latest when this operation was answered. */
@@ -31,25 +32,41 @@ export function shownBy(operation: Operation): readonly { readonly stream: strin
   }
 }
 
+/** Whether the object itself answered, and not a read model: then it said what its log was while it was asked. */
+export function isFromObject(operation: Operation): boolean {
+  if (operation.kind === 'command') return true;
+  return operation.outcome.kind === 'resource' && operation.outcome.source !== 'read-model';
+}
+
 /** What is known, from all clients together, of when each stream had reached which version. */
 export interface Sightings {
-  /** The earliest sign that a stream had reached a version. */
-  reached(stream: string, version: number): Sighting | undefined;
-  /** The highest version that somebody had seen of a stream before a moment, and who. */
-  knownBefore(stream: string, moment: number): Sighting | undefined;
+  /** The earliest sign that a stream had reached a version: in that branch of it, where it was restored. */
+  reached(stream: string, version: number, branch: Branch | undefined): Sighting | undefined;
+  /**
+   * The highest version that somebody had seen of a stream before an operation was sent, and who. Of a stream that was restored: the highest
+   * that its log still had when the operation was answered.
+   */
+  knownBefore(stream: string, operation: Operation): Sighting | undefined;
   /** The highest version that a stream may have had at a moment: later ones had not even been asked for. */
   possibleAt(stream: string, moment: number): number;
 }
 
 /**
  * Gathers every sighting. Since versions only grow, who saw version 5 also vouches for 4; so `reached` never falls with the version, and
- * each question is one binary search. O(n log n) to gather.
+ * each question is one binary search. O(n log n) to gather. A stream that was restored is another matter: there only what its object said
+ * counts, since a read model may show what is lost, and each question goes through all of it.
  */
-export function gatherSightings({ history, byCorrelationId }: IndexedHistory): Sightings {
+export function gatherSightings({ history, byCorrelationId, branches }: IndexedHistory): Sightings {
   const earliest = new Map<string, (Sighting | undefined)[]>();
+  const ofRestored = new Map<string, Sighting[]>();
   function note(operation: Operation, stream: string, version: number): void {
     const { completedAt } = operation;
     if (completedAt === null || version <= 0) return;
+    if (branches.isRestored(stream)) {
+      if (!isFromObject(operation)) return;
+      ofRestored.set(stream, [...(ofRestored.get(stream) ?? []), { operation, completedAt, version }]);
+      return;
+    }
     let ofStream = earliest.get(stream);
     if (!ofStream) earliest.set(stream, (ofStream = []));
     while (ofStream.length <= version) ofStream.push(undefined);
@@ -68,30 +85,58 @@ export function gatherSightings({ history, byCorrelationId }: IndexedHistory): S
     }
   }
 
-  // The moment from which on a version is possible: when it, or one after it, was first asked for.
+  // The moment from which on a version is possible in each branch: when it, or one after it, was first asked for.
   const askedFor = new Map(
-    Object.entries(history.log).map(([stream, events]) => {
-      const moments = events.map(({ correlationId }) =>
-        correlationId === null ? -Infinity : (byCorrelationId.get(correlationId)?.invokedAt ?? -Infinity),
-      );
-      for (let index = moments.length - 2; index >= 0; index -= 1) {
-        moments[index] = Math.min(moments[index] as number, moments[index + 1] as number);
-      }
-      return [stream, moments];
+    branches.streams.map((stream) => {
+      const ofStream = branches.of(stream).map(({ log, from }) => {
+        const moments = log.map(({ correlationId }) =>
+          correlationId === null ? -Infinity : (byCorrelationId.get(correlationId)?.invokedAt ?? -Infinity),
+        );
+        for (let index = moments.length - 2; index >= 0; index -= 1) {
+          moments[index] = Math.min(moments[index] as number, moments[index + 1] as number);
+        }
+        return { from, moments };
+      });
+      return [stream, ofStream];
     }),
   );
 
+  /** What an answer of the object said, as far as the log still had it when another operation was answered. */
+  function left({ operation, completedAt, version }: Sighting, stream: string, until: number): Sighting {
+    const restores = (history.restored?.logs ?? []).filter(
+      ({ stream: its, at }) => its === stream && at > operation.invokedAt && at < until,
+    );
+    return { operation, completedAt, version: Math.min(version, ...restores.map(({ to }) => to)) };
+  }
+
   return {
-    reached: (stream, version) => earliest.get(stream)?.[version],
-    knownBefore(stream, moment) {
+    reached(stream, version, branch) {
+      if (!branches.isRestored(stream)) return earliest.get(stream)?.[version];
+      if (!branch) return undefined;
+      return (ofRestored.get(stream) ?? [])
+        .filter((sighting) => sighting.version >= version)
+        .filter(({ operation, completedAt }) => operation.invokedAt > branch.from && completedAt < branch.until)
+        .toSorted((one, other) => one.completedAt - other.completedAt)[0];
+    },
+    knownBefore(stream, { invokedAt, completedAt }) {
+      if (branches.isRestored(stream)) {
+        return (ofRestored.get(stream) ?? [])
+          .filter((sighting) => sighting.completedAt < invokedAt)
+          .map((sighting) => left(sighting, stream, completedAt ?? Infinity))
+          .filter(({ version }) => version > 0)
+          .toSorted((one, other) => other.version - one.version)[0];
+      }
       const ofStream = earliest.get(stream) ?? [];
-      const above = firstIndex(ofStream.length, (version) => (ofStream[version] as Sighting).completedAt >= moment);
+      const above = firstIndex(ofStream.length, (version) => (ofStream[version] as Sighting).completedAt >= invokedAt);
       // Whoever vouches for it may have seen a later version still.
       return above === 0 ? undefined : ofStream[above - 1];
     },
     possibleAt(stream, moment) {
-      const moments = askedFor.get(stream) ?? [];
-      return firstIndex(moments.length, (index) => (moments[index] as number) >= moment);
+      const begun = (askedFor.get(stream) ?? []).filter(({ from }) => from < moment);
+      return Math.max(
+        0,
+        ...begun.map(({ moments }) => firstIndex(moments.length, (index) => (moments[index] as number) >= moment)),
+      );
     },
   };
 }

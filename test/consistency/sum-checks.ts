@@ -3,21 +3,23 @@ import { type Report, capital, who } from './violation.ts';
 
 /**
  * What a stream adds to the figures of a sum when it is at that version (0: when there is nothing of it). More than one where that depends
- * on what cannot be told from outside: it is one of them.
+ * on what cannot be told from outside: it is one of them. `branch`: which of the logs that the stream has had, from 0.
  */
 export type AddedFigures = (
   operation: SumOperation,
   stream: string,
   version: number,
+  branch: number,
 ) => readonly Readonly<Record<string, bigint>>[];
 
-/** Between which versions each stream may have been counted. */
+/** At which versions each stream may have been counted. */
 interface Bounds {
   readonly streams: readonly string[];
-  /** At least: what the token vouches for. */
-  readonly from: (stream: string) => number;
-  /** At most: what had been asked for by then. */
-  readonly to: (stream: string) => number;
+  /**
+   * Those from what the token vouches for to what had been asked for by then; of a stream whose log was set back, in each of the logs that it
+   * has had.
+   */
+  readonly counted: (stream: string) => readonly { readonly version: number; readonly branch: number }[];
 }
 
 /**
@@ -27,19 +29,18 @@ interface Bounds {
  */
 export function checkSum(
   operation: SumOperation,
-  { figures, incomplete }: SumAnswer,
+  { figures }: SumAnswer,
   adds: AddedFigures,
   report: Report,
-  { streams, from, to }: Bounds,
+  { streams, counted }: Bounds,
 ): void {
   const least = new Map<string, bigint>();
   const most = new Map<string, bigint>();
   for (const stream of streams) {
     if (!operation.categories.includes(categoryOf(stream))) continue;
-    const low = incomplete.includes(stream) ? 0 : from(stream);
-    const high = Math.max(low, to(stream));
-    const versions = Array.from({ length: high - low + 1 }, (_, index) => low + index);
-    const added = versions.flatMap((version) => adds(operation, stream, version));
+    const added = counted(stream).flatMap(({ version, branch }) => adds(operation, stream, version, branch));
+    // An answer that no log can explain is judged elsewhere.
+    if (added.length === 0) return;
     for (const name of Object.keys(figures)) {
       const values = added.map((figuresAt) => figuresAt[name] ?? 0n);
       least.set(name, (least.get(name) ?? 0n) + values.reduce((one, other) => (other < one ? other : one)));

@@ -38,6 +38,8 @@ export const CHECKS = {
   'feed-complete': 'I18',
   /** I10, I13: a sum is one that streams between what the token has seen and what was written can add up to. */
   'impossible-sum': 'I10, I13',
+  /** I21: who comes from a history that was set back is refused, and is not taken for somebody who knows the present one. */
+  'lost-history': 'I21',
 } as const;
 
 export type Check = keyof typeof CHECKS;
