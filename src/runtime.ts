@@ -1,5 +1,6 @@
 import { type Env, databaseOf, queueOf } from './bindings.ts';
 import type { Clock } from './eventsourcing/clock.ts';
+import { StorageUnavailableError } from './eventsourcing/faults.ts';
 import type { Group } from './eventsourcing/group.ts';
 import type { HintMessage } from './eventsourcing/message.ts';
 import type { EventSourcedModule } from './eventsourcing/module.ts';
@@ -109,7 +110,10 @@ export function createRuntime(
     platform.send(env, group, message, options);
   const pointers = pointerCache();
 
-  function runCatchUp(
+  /** When the database of a group last refused a write for want of storage: /health tells. */
+  const storageRefusedAt = new Map<string, number>();
+
+  async function runCatchUp(
     projection: Projection,
     requests: readonly CatchUpRequest[],
     options: CatchUpOptions = {},
@@ -125,7 +129,15 @@ export function createRuntime(
       random: clock.random,
       report: log,
     };
-    return catchUp(ports, projection.name, requests, options);
+    const { name: group } = projection.group;
+    try {
+      const result = await catchUp(ports, projection.name, requests, options);
+      if (result.applied > 0) storageRefusedAt.delete(group);
+      return result;
+    } catch (error) {
+      if (error instanceof StorageUnavailableError) storageRefusedAt.set(group, clock.now());
+      throw error;
+    }
   }
 
   let bus: CommandBus<CommandHandlers> | undefined;
@@ -222,6 +234,7 @@ export function createRuntime(
       loadEvents: aggregates.load,
       clock,
       samples: new Map(),
+      storageRefusedAt,
       report: log,
     },
     sweep: { registry, databaseOf: database, loadEvents: aggregates.load, send, clock, report: log },

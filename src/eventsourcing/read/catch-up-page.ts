@@ -153,7 +153,7 @@ function upTo(events: readonly StoredEvent[], { pageSize }: PageLimits, end: num
 /**
  * Whether a message about versions that the checkpoint has passed may be of another history than the checkpoint. It is, if it has another
  * event at the checkpoint's version. It may be, if an event below that version was made after the checkpoint's own: ids are ordered by time,
- * as long as no clock goes back. Reading the log decides; a needless read is the price of a clock that went back.
+ * as long as no clock goes back. Reading the log decides. A clock that goes back causes a needless read.
  */
 function isDoubtful(hints: readonly Hint[], { version, eventId }: Position): boolean {
   return hints.some(({ events = [] }) => {

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import { isActive } from './build.ts';
 import type { Group } from '../group.ts';
 import {
@@ -14,6 +15,20 @@ export interface HealthOptions {
   readonly timeoutMs?: number;
 }
 
+/** What health is judged by. */
+export interface HealthPorts extends GroupDatabases {
+  readonly clock: Pick<Clock, 'now'>;
+  /** When this isolate last found that the database of a group (by name) takes no writes, in ms since the epoch. */
+  readonly storageRefusedAt: ReadonlyMap<string, number>;
+}
+
+/** Bytes: https://developers.cloudflare.com/d1/platform/limits/ */
+const MAX_DATABASE_BYTES = 10_000_000_000;
+/** From this share of it on, an operator has to make room. */
+const NEARLY_FULL = 0.9;
+/** For so long, in ms, a refused write counts. As long as it lasts, further writes are refused meanwhile. */
+const REFUSAL_COUNTS_MS = 15 * 60_000;
+
 /** Beyond these, a projection's dead letters are not counted: however bad it is, the question stays cheap. */
 const MAX_COUNTED_DEAD_LETTERS = 1_000;
 
@@ -21,21 +36,39 @@ const MAX_COUNTED_DEAD_LETTERS = 1_000;
  * What is wrong with the projections, as sentences for an operator: what it is and what to do. Costs one cheap statement for each
  * database, whatever the number of streams, and names no stream.
  */
-export async function projectionComplaints(ports: GroupDatabases, options: HealthOptions = {}): Promise<string[]> {
+export async function projectionComplaints(ports: HealthPorts, options: HealthOptions = {}): Promise<string[]> {
   const { timeoutMs = 2_000 } = options;
   const { registry } = ports;
   const asked = await askEveryGroup(ports, timeoutMs, async (database, group) => {
     const statement = conditionStatement(database, registry.projectionsOf(group), MAX_COUNTED_DEAD_LETTERS + 1);
-    return toConditions((await statement.all()).results);
+    const { results, meta } = await statement.all();
+    return { conditions: toConditions(results), bytes: meta.size_after };
   });
   return registry.groups.flatMap((group) => {
-    const conditions = asked.get(group);
-    if (!conditions) return [unreachable(group)];
-    return registry.projectionsOf(group).flatMap((projection) => {
-      const condition = conditions.get(projection.name);
+    const answer = asked.get(group);
+    const refused = isRefusing(ports, group) ? [refusesWrites(group)] : [];
+    if (!answer) return [unreachable(group), ...refused];
+    const size = answer.bytes > NEARLY_FULL * MAX_DATABASE_BYTES ? [nearlyFull(group, answer.bytes)] : [];
+    const complaints = registry.projectionsOf(group).flatMap((projection) => {
+      const condition = answer.conditions.get(projection.name);
       return condition ? complaintsAbout(projection, condition, registry.revisionOf) : [];
     });
+    return [...size, ...refused, ...complaints];
   });
+}
+
+function isRefusing({ clock, storageRefusedAt }: HealthPorts, { name }: Group): boolean {
+  const refusedAt = storageRefusedAt.get(name);
+  return refusedAt !== undefined && clock.now() - refusedAt < REFUSAL_COUNTS_MS;
+}
+
+function refusesWrites({ name }: Group): string {
+  return `the database of the group "${name}" takes no writes: it is full, or the account's spending limit has switched it off. Make room or raise the limit; its projections wait, and no event is lost`;
+}
+
+function nearlyFull({ name }: Group, bytes: number): string {
+  const gigabytes = (bytes / 1_000_000_000).toFixed(1);
+  return `the database of the group "${name}" has ${gigabytes} of ${MAX_DATABASE_BYTES / 1_000_000_000} GB: make room before it takes no more writes`;
 }
 
 function unreachable({ name }: Group): string {

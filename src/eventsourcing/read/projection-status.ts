@@ -1,13 +1,12 @@
-import type { Clock } from '../clock.ts';
 import { isActive } from './build.ts';
 import type { Group } from '../group.ts';
 import { TimeoutError, withTimeout } from '../timeout.ts';
 import type { LoadEvents } from './catch-up-page.ts';
 import { type CategoryLag, type LiveProjection, findOldestUnapplied } from './oldest-unapplied.ts';
+import type { HealthPorts } from './health.ts';
 import type { Target } from './pointer.ts';
 import {
   type BuildProgress,
-  type GroupDatabases,
   type ProjectionCondition,
   askEveryGroup,
   conditionStatement,
@@ -74,9 +73,8 @@ export interface Sample {
   readonly applied: number;
 }
 
-export interface ProjectionStatusPorts extends GroupDatabases {
+export interface ProjectionStatusPorts extends HealthPorts {
   readonly loadEvents: LoadEvents;
-  readonly clock: Pick<Clock, 'now'>;
   /** Kept from look to look, by projection: the rate is what changed in between. */
   readonly samples: Map<string, Sample>;
 }

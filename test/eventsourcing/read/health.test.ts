@@ -2,8 +2,8 @@ import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import type { Group } from '../../../src/eventsourcing/group.ts';
-import { projectionComplaints } from '../../../src/eventsourcing/read/health.ts';
-import type { GroupDatabases } from '../../../src/eventsourcing/read/projection-condition.ts';
+import { type HealthPorts, projectionComplaints } from '../../../src/eventsourcing/read/health.ts';
+import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import {
   bareProjection,
@@ -18,13 +18,15 @@ import {
 const near: Group = { name: 'near', batchWaitMs: 1_000 };
 const far: Group = { name: 'far', batchWaitMs: 10_000 };
 
-function portsOf(overrides: Partial<GroupDatabases> = {}): GroupDatabases {
+function portsOf(overrides: Partial<HealthPorts> = {}): HealthPorts {
   return {
     registry: bareRegistry(
       [near, far],
       [bareProjection('seats', near, ['seat']), bareProjection('guests', far, ['seat'])],
     ),
     databaseOf: (group) => (group === near ? env.SERVING_DB : env.REPORTING_DB),
+    clock: manualClock(),
+    storageRefusedAt: new Map(),
     report: () => undefined,
     ...overrides,
   };
@@ -44,10 +46,47 @@ beforeEach(async () => {
   await setPointer(env.REPORTING_DB, 'guests');
 });
 
+/** A statement of a database that has grown to so many bytes. */
+function sized(statement: D1PreparedStatement, bytes: number): D1PreparedStatement {
+  return new Proxy(statement, {
+    get(target, property) {
+      if (property === 'bind') return (...values: unknown[]) => sized(target.bind(...values), bytes);
+      if (property !== 'all') return Reflect.get(target, property) as unknown;
+      return async () => {
+        const { meta, ...result } = await target.all();
+        return { ...result, meta: { ...meta, size_after: bytes } };
+      };
+    },
+  });
+}
+
 describe('what is wrong with the projections', () => {
   it('is nothing when all are live and move', async () => {
     await setCheckpoints(env.SERVING_DB, 'seats', [{ stream: 'seat-1', version: 1 }]);
     expect(await complaints()).toEqual([]);
+  });
+
+  it('is a database that is nearly full, before it takes no more writes', async () => {
+    const nearlyFull = new Proxy(env.REPORTING_DB, {
+      get: (target, property) =>
+        property === 'prepare'
+          ? (sql: string) => sized(target.prepare(sql), 9_700_000_000)
+          : (Reflect.get(target, property) as unknown),
+    });
+    const ports = portsOf({ databaseOf: (group) => (group === near ? env.SERVING_DB : nearlyFull) });
+    expect(await projectionComplaints(ports)).toEqual([
+      expect.stringContaining('the database of the group "far" has 9.7 of 10 GB'),
+    ]);
+  });
+
+  it('is a database that has refused writes for want of storage, for as long as that is recent', async () => {
+    const clock = manualClock();
+    const ports = portsOf({ clock, storageRefusedAt: new Map([['near', clock.now()]]) });
+    expect(await projectionComplaints(ports)).toEqual([
+      expect.stringContaining('the database of the group "near" takes no writes'),
+    ]);
+    clock.advance(16 * 60_000);
+    expect(await projectionComplaints(ports)).toEqual([]);
   });
 
   it.each([

@@ -55,6 +55,7 @@ function portsOf(overrides: Partial<ProjectionStatusPorts> = {}) {
     },
     clock,
     samples: new Map(),
+    storageRefusedAt: new Map(),
     report: () => undefined,
     ...overrides,
   };

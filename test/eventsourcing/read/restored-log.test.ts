@@ -4,6 +4,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { requestBuild } from '../../../src/eventsourcing/read/build-requests.ts';
 import { buildOf } from '../../../src/eventsourcing/read/build.ts';
+import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
+import { EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
 import { sweepStep } from '../../../src/eventsourcing/read/sweep.ts';
 import { groups, serving } from '../../../src/groups.ts';
 import { boardOf, forgetDeadLetters, refusedOf, tallyOf } from '../../support/boards.ts';
@@ -11,7 +13,7 @@ import { idleRunner, work } from '../../support/builds.ts';
 import { ports } from '../../support/platform.ts';
 import { deliver, deliverEverything, sentHints, takeHints } from '../../support/queue.ts';
 import { add, objectOf, restoreLog, system } from '../../support/system.ts';
-import { tallyBoard } from '../../support/tally.ts';
+import { tallyBoard, tallyById } from '../../support/tally.ts';
 
 /** A log that was restored contradicts its read models for ever: every test begins without those of the tests before it. */
 afterEach(async () => {
@@ -72,6 +74,25 @@ describe('a log that was restored to an earlier time', () => {
     await deliverEverything();
     expect(await refusedOf(stream)).toEqual(isStopped);
     expect(await sweepStep(system.sweep)).toMatchObject({ restored: 0, behind: 0 });
+  });
+
+  it('is never read from, once it was found, with the token of a write that came after it (I13)', async () => {
+    const { tallyId, stream } = await restoredTally();
+    expect(await add(tallyId, 1000)).toMatchObject({ outcome: 'applied', version: 3 });
+    for (let check = 0; check < 4; check += 1) {
+      ports.clockOffsetMs += 10 * 60_000;
+      await runDurableObjectAlarm(objectOf(stream));
+      await deliverEverything();
+    }
+    const request = {
+      projection: tallyBoard,
+      stream,
+      queries: (tables: Parameters<ReturnType<typeof tallyById>>[0]) => ({ rows: tallyById(tallyId)(tables) }),
+    };
+    for (const token of [EMPTY_TOKEN, withVersion(EMPTY_TOKEN, stream, 3)]) {
+      const { outcome } = await causalRead(system.reads, { ...request, token }, { timeoutMs: 1_000 });
+      expect(outcome).toBe('dead-letter');
+    }
   });
 
   it('stops at once what lies below a dead letter, too', async () => {
