@@ -25,6 +25,7 @@ export function tidemark(domain: readonly Module[], platform: Platform) {
   const archive = archiveOf(
     domain.map(({ aggregate }) => aggregate),
     reporting,
+    platform.clock.random,
   );
   const registry = createRegistry(domain, groups, [archive]);
   const runtimes = new WeakMap<Env, Runtime>();

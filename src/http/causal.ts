@@ -47,8 +47,16 @@ export interface CausalSession {
   readSnapshot<InSlot extends Tables, Q extends Queries>(
     projection: Projection<InSlot>,
     queries: (tables: InSlot) => Q,
-    formerly?: readonly FormerReading<Q>[],
+    options?: SnapshotOptions<Q>,
   ): Promise<Answers<Q>>;
+}
+
+/** Options of `readSnapshot`. */
+interface SnapshotOptions<Q extends Queries> {
+  /** How earlier revisions of the projection answer the same. Default: not at all. */
+  readonly formerly?: readonly FormerReading<Q>[];
+  /** Asks no replica, for an answer that must not be older than the primary's. Default: false. */
+  readonly fromPrimary?: boolean;
 }
 
 /** How an earlier revision of a projection answers a query, for as long as it may be live. `former` makes one. */
@@ -91,13 +99,14 @@ export function causal(options: CausalOptions = {}) {
       stream: StreamId | undefined,
       queries: (tables: InSlot) => Q,
       formerly: readonly FormerReading<Q>[],
+      fromPrimary = false,
     ) {
       if (!reads.some(({ name }) => name === projection.name))
         throw new Error(`causal({ reads }) does not name ${projection.name}`);
       const wait = timeoutMs ?? runtime.causalTimeoutMs;
       const result = await causalRead(
         runtime.reads,
-        { projection, token, queries, formerly, ...(stream && { stream }) },
+        { projection, token, queries, formerly, fromPrimary, ...(stream && { stream }) },
         wait === undefined ? {} : { timeoutMs: wait },
       );
       if (result.outcome === 'building') throw await building(c, projection);
@@ -136,8 +145,8 @@ export function causal(options: CausalOptions = {}) {
         );
         return answers.rows;
       },
-      async readSnapshot(projection, queries, formerly = []) {
-        const { answers } = await read(projection, undefined, queries, formerly);
+      async readSnapshot(projection, queries, { formerly = [], fromPrimary = false } = {}) {
+        const { answers } = await read(projection, undefined, queries, formerly, fromPrimary);
         return answers;
       },
     };

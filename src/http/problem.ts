@@ -35,6 +35,12 @@ export const PROBLEMS = {
     title: 'Invalid cursor',
     advice: 'Use `nextCursor` of the page before as it is, or start over without one.',
   },
+  'cursor-lost': {
+    status: 410,
+    title: 'Cursor lost',
+    advice:
+      'The archive was restored to an earlier time, so events that you have may come again, and others may come before them. Read the feed again from the beginning, or from an earlier cursor that you kept and that is still accepted. Drop each event whose `id` you have already: then you miss none and count none twice.',
+  },
   'invalid-causal-token': {
     status: 400,
     title: 'Invalid causal token',

@@ -3,10 +3,10 @@ import * as z from 'zod/mini';
 import type { StoredEvent } from '../eventsourcing/event.ts';
 import { type archiveOf, feedAfter } from '../eventsourcing/read/archive.ts';
 import { idOf } from '../eventsourcing/stream.ts';
-import { fromCursor, invalidCursor, toCursor } from '../http/cursor.ts';
 import { queryRoute } from '../http/query-route.ts';
 import type { Route } from '../http/route.ts';
 import { PAGE_QUERY, Time, Version, described } from '../http/schemas.ts';
+import { cursorLost, feedCursorText, fitsArchive, parseFeedCursor } from './feed-cursor.ts';
 
 // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
 const CloudEvent = z
@@ -39,16 +39,14 @@ const FeedQuery = z.strictObject({
   category: z.optional(z.string().check(z.maxLength(100))),
 });
 
-const FEED = 'feed';
-
-/** The feed: every event of every stream, for whoever polls with the last cursor. */
+/** The feed: every event of every stream. A follower polls with its last cursor. */
 export function feedRoute(archive: ReturnType<typeof archiveOf>): Route {
   return queryRoute({
     path: '/events',
     id: 'getEvents',
     summary: 'Every event, in an order that keeps each stream’s',
     description:
-      'Poll with `nextCursor`, which is never null: no event is ever missed, also while others are being written. A filtered page may be short or empty while the cursor still advances.',
+      'Poll with `nextCursor`, which is never null: no event is ever missed, also while others are being written. A filtered page may be short or empty while the cursor still advances. 410 `cursor-lost` after the archive was restored to an earlier time: read from the beginning again and drop the events whose `id` you have.',
     tag: 'operations',
     query: FeedQuery,
     reads: [archive],
@@ -58,21 +56,22 @@ export function feedRoute(archive: ReturnType<typeof archiveOf>): Route {
       schema: z.strictObject({ items: z.array(CloudEvent), nextCursor: z.string() }),
       example: { items: [], nextCursor: 'WyJmZWVkIiwiIiwiMCJd' },
     },
-    problems: ['invalid-cursor'],
+    problems: ['invalid-cursor', 'cursor-lost'],
     async handle(c, { query: { after, limit, type, category } }) {
-      const [, from] = fromCursor(FEED, after) ?? ['', '0'];
-      const position = Number(from);
-      if (!/^[0-9]+$/.test(from) || !Number.isSafeInteger(position)) throw invalidCursor();
-      const { page, lookedAt } = await c.var.causal.readSnapshot(
-        archive,
-        feedAfter(position, { category, type }, limit),
-      );
+      const cursor = parseFeedCursor(after);
+      const query = feedAfter(cursor.position, { category, type }, limit);
+      const read = async (fromPrimary: boolean) => {
+        const found = await c.var.causal.readSnapshot(archive, query, { fromPrimary });
+        return fitsArchive(cursor, found.covered[0]) ? found : undefined;
+      };
+      // A replica may not have the cursor's event yet. Only the primary can say that it is lost.
+      const found = (await read(false)) ?? (await read(true));
+      if (!found) throw cursorLost();
+      const { page, lookedAt, covered } = found;
       // A full page ends at its last event; any other has looked at everything up to the end of its window.
-      const reached = page.length === limit ? page.at(-1)?.position : lookedAt[0]?.to;
-      return c.json({
-        items: page.map(({ event }) => toCloudEvent(event)),
-        nextCursor: toCursor(FEED, ['', String(reached ?? position)]),
-      });
+      const last = page.length === limit ? page.at(-1) : lookedAt[0];
+      const reached = last?.position ? { position: last.position, proof: last.proof } : { ...cursor, ...covered[0] };
+      return c.json({ items: page.map(({ event }) => toCloudEvent(event)), nextCursor: feedCursorText(reached) });
     },
   });
 }

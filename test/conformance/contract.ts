@@ -5,6 +5,7 @@ export const CODES = [
   'invalid-id',
   'invalid-header',
   'invalid-cursor',
+  'cursor-lost',
   'invalid-causal-token',
   'causal-token-ahead',
   'version-ahead',

@@ -1,6 +1,7 @@
-import { asc, gt, sql } from 'drizzle-orm';
-import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { asc, eq, gt, sql } from 'drizzle-orm';
+import { type AnySQLiteColumn, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
+import type { Clock } from '../clock.ts';
 import type { StoredEvent } from '../event.ts';
 import type { Group } from '../group.ts';
 import { type StreamId, categoryOf } from '../stream.ts';
@@ -15,6 +16,7 @@ const written = sqliteTable('archive_event', {
   stream: text('stream').notNull(),
   version: integer('version').notNull(),
   event: text('event', { mode: 'json' }).$type<StoredEvent>().notNull(),
+  mark: text('mark'),
 });
 
 const archived = sqliteTable('archive_event', {
@@ -22,18 +24,26 @@ const archived = sqliteTable('archive_event', {
   stream: text('stream').notNull(),
   version: integer('version').notNull(),
   event: text('event', { mode: 'json' }).$type<StoredEvent>().notNull(),
+  mark: text('mark'),
 });
 
 /** The archive's name, and its key in the database. */
 const ARCHIVE = 'archive';
 
+/** Values of a mark: 40 bits. */
+const MARKS = 2 ** 40;
+
 /**
- * The archive: every event of every stream, once, as it was stored, in an order that keeps each stream's. It is what the feed and a rebuild
- * read. It is append-only and has one slot: it is repaired by appending, never rebuilt.
+ * The archive: every event of every stream, once, as it was stored, in an order that keeps each stream's. The feed and rebuilds read it. It
+ * is append-only and has one slot: it is repaired by appending, never rebuilt.
+ *
+ * Each entry has a random mark of its own, so that a cursor can tell it from the same event at the same position after a restore (I21).
+ * Nothing folds or compares a mark, so the handler may depend on chance.
  */
 export function archiveOf(
   types: readonly AnyAggregateType[],
   group: Group,
+  random: Clock['random'],
 ): Projection<{ readonly events: typeof archived }> {
   return {
     name: ARCHIVE,
@@ -45,7 +55,12 @@ export function archiveOf(
     appends: { events: { a: written, b: written } },
     counters: {},
     handlers: {},
-    everyEvent: { append: (event) => ({ events: [{ stream: event.stream, version: event.version, event }] }) },
+    everyEvent: {
+      append(event) {
+        const mark = Math.floor(random() * MARKS).toString(36);
+        return { events: [{ stream: event.stream, version: event.version, event, mark }] };
+      },
+    },
     tables: () => ({ events: archived }),
   };
 }
@@ -54,8 +69,9 @@ export function archiveOf(
 const WINDOW = 1_000;
 
 /**
- * A page of the feed: the events after a position that pass the filter, and how far was looked, which is where the next page begins. One
- * transaction writes at a time, so no event ever appears before a position that was already read.
+ * A page of the feed: the events after a position that pass the filter; the last entry that was looked at, after which the next page begins;
+ * and the entry at the position itself, if there is one. One transaction writes at a time, so no event ever appears before a position that
+ * was already read.
  */
 export function feedAfter(
   position: number,
@@ -72,7 +88,7 @@ export function feedAfter(
       .as('looked_at');
     return {
       page: queryBuilder
-        .select({ position: window.position, event: window.event })
+        .select({ position: window.position, proof: proofOf(window), event: window.event })
         .from(window)
         .where(
           sql.join(
@@ -88,9 +104,21 @@ export function feedAfter(
         )
         .orderBy(asc(window.position))
         .limit(take),
-      lookedAt: queryBuilder.select({ to: sql<number | null>`max(${window.position})`.as('to') }).from(window),
+      // Beside `max`, SQLite takes the other columns from the row that has it. Sorting would read every row twice.
+      lookedAt: queryBuilder
+        .select({ position: sql<number | null>`max(${window.position})`.as('position'), proof: proofOf(window) })
+        .from(window),
+      covered: queryBuilder
+        .select({ proof: proofOf(events) })
+        .from(events)
+        .where(eq(events.position, position)),
     };
   };
+}
+
+/** What tells an entry of the archive from every other that has or had its position: its event's id, and its mark. */
+function proofOf({ event, mark }: { readonly event: AnySQLiteColumn; readonly mark: AnySQLiteColumn }) {
+  return sql<string>`(${event} ->> '$.id') || ':' || coalesce(${mark}, '')`.as('proof');
 }
 
 /** A page of what a build replays. */

@@ -90,6 +90,8 @@ export interface CausalReadRequest<InSlot extends Tables, Q extends Queries> {
   readonly queries: (tables: InSlot) => Q;
   /** How revisions before this one answer the same, for as long as one of them is live. */
   readonly formerly?: readonly FormerReading<Q>[];
+  /** Asks no replica, whatever the token's bookmark allows. Default: false. */
+  readonly fromPrimary?: boolean;
 }
 
 /** How an earlier revision of a projection answers, from its own tables. */
@@ -121,7 +123,7 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
   options: CausalReadOptions = {},
 ): Promise<CausalReadResult<Q>> {
   const { databaseOf, pointers, catchUp, loadEvents, flights, now, report } = ports;
-  const { projection, token, stream, formerly = [] } = request;
+  const { projection, token, stream, formerly = [], fromPrimary = false } = request;
   const readings = [request as FormerReading<Q>, ...formerly];
   const { timeoutMs = 5_000 } = options;
   const database = databaseOf(projection.group);
@@ -133,7 +135,8 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
   );
   const incomplete = new Set<StreamId>();
   // Without a bookmark nothing bounds how old a replica may be.
-  let session = database.withSession(token.bookmarks.get(projection.group.name) ?? 'first-primary');
+  const bookmark = token.bookmarks.get(projection.group.name) ?? 'first-primary';
+  let session = database.withSession(fromPrimary ? 'first-primary' : bookmark);
 
   function toPrimary(): void {
     session = database.withSession('first-primary');
