@@ -48,6 +48,11 @@ export class SimulatedBuilds implements BuildRunner {
     if (work.task && !work.task.isDone) this.#world.scheduler.kill(work.task);
   }
 
+  /** Whether something of this projection may be swapped at any time. */
+  isAtWorkOn(projection: string): boolean {
+    return [...this.#work.values()].some((work) => work.projection === projection && !work.isOver);
+  }
+
   get hasWork(): boolean {
     return this.#toStart.length > 0;
   }

@@ -92,6 +92,8 @@ export interface DomainRun {
   readonly generators: readonly Generator[];
   /** The versions of other streams that an event says its command saw. */
   readonly saw: (event: StoredEvent) => Readonly<Record<string, number>>;
+  /** What a read of a stream's resource shows right after the last of these events, as `content` of its rows. */
+  readonly contentOf: (stream: string, events: readonly StoredEvent[]) => string | null;
   /** What belongs into the answers of lists, and what streams add to sums, by the logs. */
   readonly membership: (logs: Logs, skipped: readonly SkippedEvent[]) => CheckOptions;
   /** What is wrong with the read models at rest, in plain words: each has to equal a naive fold of the logs. */
@@ -107,6 +109,8 @@ export interface Databases {
 /** What there is to judge once all is quiet. */
 export interface AtRest {
   readonly logs: Logs;
+  /** The same for the archive, which keeps what a restore of a log has lost. */
+  readonly archived: Logs;
   /** What an operator had read models leave out. */
   readonly skipped: readonly SkippedEvent[];
   /** Asks as a client without a token, and throws where the answer is no 200. */

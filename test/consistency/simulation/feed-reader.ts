@@ -27,6 +27,11 @@ export class FeedReader {
     this.#hasBegun = true;
     this.#isAtEnd = false;
     await this.#session.send({ method: 'GET', path, headers }, (sent, answer): FeedOperation => {
+      // What it says to do: to begin anew. Who follows knows events by their ids.
+      if (answer?.body['code'] === 'cursor-lost') {
+        this.#cursor = undefined;
+        this.#world.count('a reader of the feed began anew');
+      }
       const outcome = outcomeOf(answer, (body) => {
         const items = body['items'] as readonly { id: string; source: string; streamversion: number }[];
         const events = items.map(({ id, source, streamversion: version }) => {

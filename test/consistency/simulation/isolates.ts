@@ -20,6 +20,8 @@ export class Isolates {
   readonly #choices: Choices;
   #all: readonly Isolate[];
   #keys: readonly string[] = [FIRST_KEY];
+  /** How many restores the operator has told the Workers of. */
+  #restores = 0;
 
   constructor(system: System, world: World, choices: Choices) {
     this.#system = system;
@@ -65,6 +67,12 @@ export class Isolates {
     this.restartAll();
   }
 
+  /** Tells all Workers, as an operator does, that something was set back to an earlier time. */
+  announceRestore(): void {
+    this.#restores += 1;
+    this.restartAll();
+  }
+
   async fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
     return (await this.handler.fetch?.(request as never, env, context)) as Response;
   }
@@ -85,7 +93,7 @@ export class Isolates {
   #newIsolate(index: number): Isolate {
     const [CAUSAL_TOKEN_KEY = FIRST_KEY, CAUSAL_TOKEN_PREVIOUS_KEY] = this.#keys;
     const keys = { CAUSAL_TOKEN_KEY, ...(CAUSAL_TOKEN_PREVIOUS_KEY !== undefined && { CAUSAL_TOKEN_PREVIOUS_KEY }) };
-    const env = { ...bindings, ...keys };
+    const env = { ...bindings, ...keys, ...(this.#restores > 0 && { RESTORE_EPOCH: String(this.#restores) }) };
     const isFormer = this.#world.isDeploying && this.#choices.isSome(0.5);
     return { place: `isolate-${index}`, env: isFormer ? withFormerCode(env) : env };
   }

@@ -8,10 +8,15 @@ export function readLogLines(world: World): () => void {
       typeof line === 'string' && line.startsWith('{') ? (JSON.parse(line) as Record<string, unknown>) : {};
     const { event, cause, error, projection, stream } = parsed;
     if (typeof event === 'string') world.count(`log ${event}${typeof cause === 'string' ? ` ${cause}` : ''}`);
-    // Poison is what a broken handler or damaged tables refuse, and here no other projection or stream has any.
+    // Only a log that was set back is another than it was; and poison is only what a broken handler or damaged tables refuse.
     const isRefusal = event === 'projection.refused' || event === 'projection.dead-letter';
-    const isExplained =
-      world.everBroken.has(String(projection)) || world.troubles.hasStruck(String(projection), String(stream));
+    const [name, id] = [String(projection), String(stream)];
+    const isRestored = cause === 'log-restored';
+    const isExplained = isRestored
+      ? world.setBacks.hasLog(id)
+      : world.everBroken.has(name) || world.troubles.hasStruck(name, id);
+    if (event === 'projection.dead-letter' && isRestored && !world.builds.isAtWorkOn(name))
+      world.setBacks.stop(name, id, world.recorder.moment());
     if (isRefusal && !isExplained) world.verdicts.push(`refused without a cause (I17): ${String(line)}`);
     if (event === 'internal-error') world.verdicts.push(`an internal error: ${String(error)}`);
   };

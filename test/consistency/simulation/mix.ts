@@ -53,6 +53,9 @@ const LATER_FAULTS = [
   'd1.sql-error',
 ] as const;
 
+/** Faults that strike this much more seldom than others: each is a disaster. */
+const RARITY: Readonly<Partial<Record<Fault, number>>> = { 'object.restored': 0.1, 'd1.restored': 0.1 };
+
 /** Faults that the system cannot stand yet. They never happen until it can, and their line is taken out here. */
 const NOT_YET: ReadonlySet<Fault> = new Set(['object.restored', 'd1.restored', 'd1.sql-error']);
 
@@ -109,7 +112,7 @@ export function mixOf(seed: number, cuts: Cuts = {}): Mix {
   const drawn = (faults: readonly Fault[], by: SeededRandom) =>
     faults.flatMap((fault): [Fault, number][] => {
       const isIn = by.next() < share;
-      const rate = strength * (0.3 + by.next());
+      const rate = strength * (0.3 + by.next()) * (RARITY[fault] ?? 1);
       const isCut = cuts.without?.includes(fault) || (NOT_YET.has(fault) && !cuts.with?.includes(fault));
       return isIn && !isCut ? [[fault, rate]] : [];
     });

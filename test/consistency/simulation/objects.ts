@@ -14,6 +14,8 @@ export interface SimulatedObject extends AggregateRpc {
   proceed(gate: number): Promise<void>;
   /** Does what the platform does when the alarm is due; `always`: as it does after a failure, though none is set. */
   fireAlarm(always: boolean): Promise<boolean>;
+  /** Sets its storage back: to the events up to a version, and the alarm as it was then. */
+  setBack(to: number, alarmAt: number | null): Promise<void>;
   /** Ends this instance at once, with whatever it is doing. */
   crash(): Promise<void>;
 }
@@ -184,10 +186,26 @@ export class SimulatedObjects {
     if (alarm) await this.#world.scheduler.over(alarm);
   }
 
+  /** Whether it has something under way. */
+  isBusy(stream: StreamId): boolean {
+    return (this.#living.get(stream)?.gates.size ?? 0) > 0 || this.#alarmTasks.has(stream);
+  }
+
+  /** Sets the storage of an object back, and ends its instance. It may not be busy. */
+  async restore(stream: StreamId, to: number, alarmAt: number | null): Promise<void> {
+    await this.stub(stream).setBack(to, alarmAt);
+    await this.crash(stream);
+    this.alarmIs(stream, alarmAt);
+  }
+
+  /** The whole log of a stream. */
+  async log(stream: StreamId): Promise<LogPage['events']> {
+    return (await this.stub(stream).load(1, 100_000)).events;
+  }
+
   /** Puts an object to sleep, as the platform does when nobody needs it. False when it is busy. */
   async evict(stream: StreamId): Promise<boolean> {
-    const actor = this.#living.get(stream);
-    if (!actor || actor.gates.size > 0 || this.#alarmTasks.has(stream)) return false;
+    if (!this.#living.has(stream) || this.isBusy(stream)) return false;
     await evictDurableObject(this.stub(stream) as unknown as DurableObjectStub);
     this.#living.delete(stream);
     return true;
@@ -197,7 +215,7 @@ export class SimulatedObjects {
   async logs(): Promise<Logs> {
     const logs: Record<string, LogPage['events']> = {};
     for (const stream of this.streams) {
-      const { events } = await this.stub(stream).load(1, 100_000);
+      const events = await this.log(stream);
       if (events.length > 0) logs[stream] = events;
     }
     return logs;

@@ -15,10 +15,18 @@ interface OperatorPorts {
 
 type Body = Record<string, unknown>;
 
+/** Those that have cause and kind in common. */
+interface DeadLetters {
+  readonly id: string;
+  readonly cause: 'poison' | 'log-restored';
+}
+
 /** Longer than a build that met trouble may be silent before whoever looks at it has it go on. */
 const SILENCE_MS = 11 * 60_000;
 /** More events than any stream of a run has. */
 const MAX_SKIPS = 40;
+/** More steps than a pass of the sweep over a run's streams takes. */
+const MAX_SWEEPS = 5;
 
 /** Whoever operates the system: rebuilds, rolls back, cancels, replays and sweeps, while the traffic goes on. */
 export class Operator {
@@ -37,6 +45,8 @@ export class Operator {
   readonly #cancelled = new Set<string>();
   /** Projections that left an event out and have not been built anew since. */
   readonly #skippedIn = new Set<string>();
+  /** After how many restores of logs and databases it has swept. */
+  #sweptAfter = 0;
 
   constructor(ports: OperatorPorts) {
     this.#ports = ports;
@@ -94,6 +104,7 @@ export class Operator {
   async putRight(settle: (work: Promise<void>) => Promise<void>): Promise<boolean> {
     let isNeeded = false;
     const work = async () => {
+      isNeeded = await this.#sweepAfterRestores();
       for (const name of this.projections) {
         const build = this.#builds.get(name);
         if (build !== undefined) {
@@ -119,8 +130,21 @@ export class Operator {
     return isNeeded;
   }
 
+  /** A whole pass of the sweep, after something was set back. False: nothing was since the last one. */
+  async #sweepAfterRestores(): Promise<boolean> {
+    const { setBacks } = this.#ports.world;
+    if (setBacks.count === this.#sweptAfter) return false;
+    this.#sweptAfter = setBacks.count;
+    for (let steps = 0; steps < MAX_SWEEPS; steps += 1) {
+      const { body } = await this.#request('POST', '/sweep');
+      if (body['isComplete'] === true) break;
+    }
+    return true;
+  }
+
   async #rebuild(name: string, accept = this.#ports.world.chance(0.7)): Promise<void> {
     const { world } = this.#ports;
+    this.#touch(name);
     const { status, body } = await this.#request('POST', `/projections/${name}/rebuild?accept=${accept}`);
     // One of which it heard no answer may be under way.
     if (body['code'] === 'rebuild-running') this.#builds.set(name, String(body['build']));
@@ -134,11 +158,14 @@ export class Operator {
 
   async #rollBack(name: string): Promise<void> {
     this.#swapped.delete(name);
+    this.#touch(name);
     await this.#post(`/projections/${name}/rollback`, 'rolled back');
   }
 
   async #watch(name: string, build: string): Promise<void> {
     const { status, body } = await this.#request('GET', `/projections/${name}/rebuilds/${build}`);
+    // A database that was set back knows nothing of it.
+    if (status === 404) this.#builds.delete(name);
     if (status !== 200) return;
     const state = String(body['state']);
     this.#states.set(build, state);
@@ -156,12 +183,14 @@ export class Operator {
     // And Workers from before a deployment move what is live alone.
     const { everBroken, mix } = this.#ports.world;
     const isDeploying = mix.rates['deploy.under-way'] !== undefined;
-    const isExplained = (everBroken.has(name) || isDeploying) && !this.#inPeace.has(build);
+    const isSetBack = this.#ports.world.setBacks.count > 0;
+    const isExplained = isSetBack || ((everBroken.has(name) || isDeploying) && !this.#inPeace.has(build));
     if (differences.differing > 0 && !isExplained)
       this.#ports.world.verdicts.push(`${name} was built otherwise than it is (I12): ${JSON.stringify(body)}`);
   }
 
   async #accept(name: string, build: string): Promise<void> {
+    this.#touch(name);
     await this.#post(`/projections/${name}/rebuilds/${build}/accept`, 'build accepted');
   }
 
@@ -180,6 +209,7 @@ export class Operator {
   async #replay(name: string): Promise<boolean> {
     const { world } = this.#ports;
     const groups = await this.#deadLetters(name);
+    this.#touch(name);
     for (const { id } of groups) {
       const { status } = await this.#request('POST', `/projections/${name}/dead-letters/${id}/replay`);
       if (status === 200)
@@ -188,16 +218,28 @@ export class Operator {
     return groups.length > 0;
   }
 
-  /** Replays what is held; what cannot be applied though nothing is broken any more builds upon what was left out, and is left out too. */
+  /**
+   * Replays what is held. What cannot be applied though nothing is broken any more builds upon what was left out, and is left out too. Of a
+   * log that was set back there is nothing to leave out: the projection is built anew.
+   */
   async #settleHeld(name: string): Promise<boolean> {
     if (!(await this.#replay(name))) return false;
-    for (let left = MAX_SKIPS; left > 0 && (await this.#deadLetters(name)).length > 0; left -= 1)
-      await this.#skip(name);
+    for (let left = MAX_SKIPS; left > 0 && (await this.#poison(name)) !== undefined; left -= 1) await this.#skip(name);
+    const isStopped = (await this.#deadLetters(name)).length > 0;
+    if (isStopped && !this.#builds.has(name)) {
+      this.#ports.world.count('built anew after a restore');
+      await this.#rebuild(name, true);
+    }
     return true;
   }
 
+  #touch(name: string): void {
+    const { setBacks, recorder } = this.#ports.world;
+    setBacks.touch(name, recorder.moment());
+  }
+
   async #skip(name: string): Promise<void> {
-    const [group] = await this.#deadLetters(name);
+    const group = await this.#poison(name);
     if (!group) return;
     this.#skippedIn.add(name);
     const reason = { reason: 'Nobody misses it' };
@@ -205,9 +247,13 @@ export class Operator {
     if (status === 200) this.#ports.world.count('dead letters skipped');
   }
 
-  async #deadLetters(name: string): Promise<readonly { readonly id: string }[]> {
+  async #poison(name: string): Promise<DeadLetters | undefined> {
+    return (await this.#deadLetters(name)).find(({ cause }) => cause === 'poison');
+  }
+
+  async #deadLetters(name: string): Promise<readonly DeadLetters[]> {
     const { status, body } = await this.#request('GET', `/projections/${name}/dead-letters`);
-    return status === 200 ? (body['groups'] as readonly { id: string }[]) : [];
+    return status === 200 ? (body['groups'] as readonly DeadLetters[]) : [];
   }
 
   async #post(path: string, deed: string): Promise<void> {

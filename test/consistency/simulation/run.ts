@@ -17,7 +17,7 @@ import { readLogLines } from './log-lines.ts';
 import { type Cuts, mixOf } from './mix.ts';
 import { Operator } from './operator.ts';
 import { Peace } from './peace.ts';
-import { Recorder } from './recorder.ts';
+import { Restorer } from './restorer.ts';
 import { StuckError } from './scheduler.ts';
 import type { ClientPorts } from './session.ts';
 import { aggregateOptions, relayOptions } from './simulated-platform.ts';
@@ -96,7 +96,6 @@ function tablesOf(registry: Registry): readonly ProjectionTables[] {
 class Run {
   readonly #world: World;
   readonly #isJudged: boolean;
-  readonly #recorder = new Recorder();
   readonly #domain;
   readonly #parts: RunParts;
 
@@ -113,7 +112,7 @@ class Run {
       isolates: () => isolates.all,
       codec: () => isolates.codec(),
       domain: this.#domain,
-      recorder: this.#recorder,
+      recorder: world.recorder,
     };
     const { registry } = isolates.runtime;
     this.#parts = {
@@ -132,6 +131,7 @@ class Run {
       steps: new Steps(world, isolates, choices),
       choices,
       tables: tablesOf(registry),
+      restorer: new Restorer(world, isolates, choices),
     };
   }
 
@@ -145,9 +145,9 @@ class Run {
       seed: world.mix.seed,
       verdicts: this.#isJudged ? await this.#verdicts(logs, troubles.length === 0) : [],
       troubles,
-      traceHash: await this.#recorder.traceHash(logs),
+      traceHash: await world.recorder.traceHash(logs),
       counts: world.counters.toCounts(),
-      operations: this.#recorder.operations.length,
+      operations: world.recorder.operations.length,
       steps: this.#parts.steps.taken,
     };
   }
@@ -173,7 +173,8 @@ class Run {
     const { isolates } = this.#parts;
     const found = await judge({
       logs,
-      operations: this.#recorder.operations,
+      operations: this.#world.recorder.operations,
+      setBacks: this.#world.setBacks,
       domain: this.#domain,
       registry: isolates.runtime.registry,
       get: (path) => isolates.get(path),

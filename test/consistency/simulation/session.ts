@@ -113,7 +113,9 @@ export class Session {
         answer,
       );
       if (operation) recorder.operations.push(operation);
-      recorder.trace.push(`${id} ${method} ${path} ${await this.#traced(answer)}`);
+      const { text, isShortened } = await this.#traced(answer);
+      if (operation && isShortened) Object.assign(operation, { isShortened } satisfies Partial<Operation>);
+      recorder.trace.push(`${id} ${method} ${path} ${text}`);
       if (forgedToken === undefined) this.#takeUp(answer, id);
       this.isBusy = false;
     };
@@ -148,17 +150,21 @@ export class Session {
     const token = answer?.headers.get('X-Causal-Token') ?? undefined;
     // A token that was refused comes back empty: with it, whatever it said is forgotten, and the session begins anew.
     if (answer?.body['code'] === 'invalid-causal-token') this.token = undefined;
+    // A client that is told that its past is lost begins anew, sooner or later.
+    else if (answer?.body['code'] === 'causal-token-ahead' && this.#chance.next() < 0.7) this.token = undefined;
     else if (token !== undefined) this.token = { text: token, from: id };
   }
 
-  async #traced(answer: Answer | undefined): Promise<string> {
-    if (!answer) return 'no answer';
+  async #traced(answer: Answer | undefined): Promise<{ readonly text: string; readonly isShortened?: boolean }> {
+    if (!answer) return { text: 'no answer' };
     const token = answer.headers.get('X-Causal-Token');
     const decoded = token === null ? undefined : await this.#ports.codec().decode(token);
     const telling = TELLING.flatMap((name) => answer.headers.get(name) ?? []);
     const { streams, shortenedAt, partialAt } = decoded ?? { streams: new Map() };
-    if (shortenedAt !== undefined) this.#ports.world.count('token shortened');
-    return canonical([answer.status, telling, [...streams], shortenedAt ?? 0, partialAt ?? 0, answer.body]);
+    const isShortened = shortenedAt !== undefined;
+    if (isShortened) this.#ports.world.count('token shortened');
+    const told = [answer.status, telling, [...streams], shortenedAt ?? 0, partialAt ?? 0, answer.body];
+    return { text: canonical(told), ...(isShortened && { isShortened }) };
   }
 
   // Tokens as no client should have them.

@@ -8,7 +8,7 @@ import { type Body, items, utcDay } from './shop-reads.ts';
 
 /** What is wrong with the shop's read models, and with what was decided. */
 export async function judgeShopAtRest(
-  { logs, skipped, get, now }: AtRest,
+  { logs, archived, skipped, get, now }: AtRest,
   { products }: KnownShop,
 ): Promise<readonly string[]> {
   const oracles = oraclesOf(logs as unknown as NaiveLogs, { skipped, held: [] });
@@ -34,7 +34,7 @@ export async function judgeShopAtRest(
         .map(async (q) => oracles.search(q, await all(`/orders/search?limit=100&q=${encodeURIComponent(q)}`))),
     )),
     ...analytics.map(({ groupBy, body }) => oracles.analytics({ groupBy }, body)),
-    oracles.archive(await all('/events?limit=100')),
+    oraclesOf(archived as unknown as NaiveLogs, { skipped, held: [] }).archive(await all('/events?limit=100')),
     oracles.dashboard(utcDay(now), figures),
     oracles.money({ orders: listed, analytics: analytics.map(({ body }) => body), dashboard: figures }),
   ];

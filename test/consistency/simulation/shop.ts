@@ -1,7 +1,9 @@
 import { domain } from '../../../src/domain.ts';
+import { ORDER } from '../../../src/orders/order.ts';
+import { categoryOf } from '../history.ts';
 import { membershipOf } from '../membership.ts';
-import type { Logs as NaiveLogs } from '../naive-folds.ts';
-import type { DomainRun, SimulatedDomain } from './domain.ts';
+import { type Logs as NaiveLogs, foldOrder, foldProduct } from '../naive-folds.ts';
+import { type DomainRun, type SimulatedDomain, canonical } from './domain.ts';
 import { formerShop } from './former-shop.ts';
 import { judgeShopAtRest } from './shop-at-rest.ts';
 import { type KnownShop, shopCommands } from './shop-commands.ts';
@@ -26,6 +28,11 @@ export const shop: SimulatedDomain = {
         return Object.fromEntries(
           lines.map(({ productId, productVersion }) => [`product-${productId}`, productVersion]),
         );
+      },
+
+      contentOf(stream, events) {
+        const fold = categoryOf(stream) === ORDER ? foldOrder : foldProduct;
+        return canonical(fold(events as unknown as NaiveLogs[string]));
       },
 
       membership: (logs, skipped) => membershipOf(logs as unknown as NaiveLogs, { skipped, held: [] }),

@@ -105,6 +105,18 @@ export function simulatedSystem(modules: readonly Module[], formerModules: reado
         return true;
       }
 
+      async setBack(to: number, alarmAt: number | null): Promise<void> {
+        const { storage } = this.ctx;
+        if (to === 0) await storage.deleteAll();
+        const tables = storage.sql
+          .exec<{ name: string }>(`SELECT name FROM sqlite_master WHERE name IN ('event', 'idempotency', 'snapshot')`)
+          .toArray();
+        for (const { name } of tables) storage.sql.exec(`DELETE FROM ${name} WHERE version > ?`, to);
+        if (alarmAt === null) await storage.deleteAlarm();
+        else await storage.setAlarm(alarmAt);
+        await storage.sync();
+      }
+
       async crash(): Promise<void> {
         this.ctx.abort('crash');
       }

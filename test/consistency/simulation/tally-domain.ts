@@ -54,6 +54,10 @@ export const tallies: SimulatedDomain = {
       },
     ],
     saw: () => ({}),
+    contentOf: (stream, events) => {
+      const sum = events.reduce((total, { data }) => total + Number(data['by']), 0);
+      return canonical({ tallyId: stream.slice('tally-'.length), version: events.at(-1)?.version, sum });
+    },
     membership: (logs, skipped) => ({
       // Every tally is in the list as soon as anything of it was applied.
       belongs: ({ readModel }, stream, version) =>

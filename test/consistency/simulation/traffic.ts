@@ -5,6 +5,7 @@ import type { Client } from './clients.ts';
 import type { ProjectionTables } from './database-troubles.ts';
 import type { Isolates } from './isolates.ts';
 import type { Operator } from './operator.ts';
+import type { Restorer } from './restorer.ts';
 import type { Steps } from './steps.ts';
 import type { World } from './world.ts';
 
@@ -17,6 +18,7 @@ export interface RunParts {
   readonly steps: Steps;
   readonly choices: Choices;
   readonly tables: readonly ProjectionTables[];
+  readonly restorer: Restorer;
 }
 
 /** The first part of a run: clients and operator act, and faults strike. */
@@ -71,7 +73,7 @@ export class Traffic {
 
   /** Faults that strike by themselves, and not what somebody does. */
   async #maybeSomethingHappens(): Promise<void> {
-    const { world, isolates, operator, steps, choices } = this.#parts;
+    const { world, isolates, operator, steps, choices, restorer } = this.#parts;
     const { streams } = world.objects;
     if (!choices.isSome(0.3)) return;
     if (streams.length > 0 && world.happens('object.crash')) await world.objects.crash(choices.pick(streams));
@@ -88,6 +90,7 @@ export class Traffic {
       if (!world.broken.delete(name)) world.broken.add(name);
       world.everBroken.add(name);
     }
+    await restorer.restoreLog();
     if (world.happens('d1.full')) world.troubles.toggleFull(choices.pick(groups));
     if (world.happens('d1.sql-error')) this.#damage();
   }

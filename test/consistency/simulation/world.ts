@@ -8,7 +8,10 @@ import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import type { Fault, Mix } from './mix.ts';
 import { SimulatedObjects } from './objects.ts';
 import { SimulatedQueue } from './queues.ts';
+import { Recorder } from './recorder.ts';
 import { type Actor, Scheduler, type Task, currentActor } from './scheduler.ts';
+
+import { SetBacks } from './set-backs.ts';
 
 /** When time begins: far enough from the machine's own that none of its alarms goes off by itself. */
 const START = Date.UTC(2100, 0, 1);
@@ -21,6 +24,8 @@ export class World {
   readonly objects: SimulatedObjects;
   readonly builds: SimulatedBuilds;
   readonly troubles = new DatabaseTroubles();
+  readonly recorder = new Recorder();
+  readonly setBacks = new SetBacks();
   /** How far each place's clock is from the true time, in ms. */
   readonly skews = new Map<string, number>();
   /**

@@ -1,0 +1,58 @@
+import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
+import type { Choices } from './choices.ts';
+import type { Isolates } from './isolates.ts';
+import type { World } from './world.ts';
+
+/** Restores are rare: at most so many in a run. */
+const MAX_LOGS = 2;
+
+/** Sets logs and databases back to an earlier time, as an operator does who restores them, and tells all Workers. */
+export class Restorer {
+  readonly #world: World;
+  readonly #isolates: Isolates;
+  readonly #choices: Choices;
+
+  constructor(world: World, isolates: Isolates, choices: Choices) {
+    this.#world = world;
+    this.#isolates = isolates;
+    this.#choices = choices;
+  }
+
+  /** A point-in-time restore of one object that is not busy. Nothing where there is none. */
+  async restoreLog(): Promise<void> {
+    const { objects, setBacks, recorder } = this.#world;
+    const quiet = objects.streams.filter((stream) => !objects.isBusy(stream));
+    if (setBacks.logs.length === MAX_LOGS || quiet.length === 0) return;
+    if (!this.#world.happens('object.restored')) return;
+    const stream = this.#choices.pick(quiet);
+    const events = await objects.log(stream);
+    const earlier = [
+      0,
+      ...events.flatMap((event, index) => (isEndOfCommand(event, events[index + 1]) ? event.version : [])),
+    ];
+    if (earlier.length < 2) return;
+    // Mostly little is lost. The last version is the present one.
+    const to = this.#choices.isSome(0.5) ? (earlier.at(-2) as number) : this.#choices.pick(earlier.slice(0, -1));
+    await objects.restore(stream, to, this.#alarmThen(to));
+    const at = recorder.moment();
+    setBacks.logs.push({ stream, at, announcedAt: this.#announce(), to, lost: events.slice(to) });
+    this.#world.count(to === 0 ? 'a whole log was lost' : 'the end of a log was lost');
+  }
+
+  /** The alarm as it was then: not set, or due long ago. */
+  #alarmThen(to: number): number | null {
+    const { scheduler } = this.#world;
+    return to > 0 && this.#choices.isSome(0.5) ? scheduler.now - 60_000 : null;
+  }
+
+  /** Tells all Workers, which start anew with it. Returns the moment from which on they all know. */
+  #announce(): number {
+    this.#isolates.announceRestore();
+    return this.#world.recorder.moment();
+  }
+}
+
+/** A restore keeps what was committed together. */
+function isEndOfCommand({ metadata }: StoredEvent, next: StoredEvent | undefined): boolean {
+  return next?.metadata.commandId !== metadata.commandId;
+}
