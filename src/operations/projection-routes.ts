@@ -52,6 +52,10 @@ const ProjectionView = z
       'Somebody has to look: the state is `no-code` or `unreachable`; or nothing is live and no build is under way; or an event that no dead letter holds back has waited for more than a minute and ten times the batch wait of the group, and `rate` is 0 or null.',
     ),
     deadLetters: described(z.nullable(Count), 'Streams that are held by an open dead letter.'),
+    fault: described(
+      z.nullable(z.string()),
+      'The database’s words for an SQL error that every stream meets: the tables have to be repaired.',
+    ),
     build: described(z.nullable(BuildView), 'The build under way.'),
   })
   .check(z.meta({ id: 'Projection' }));
@@ -68,6 +72,7 @@ const EXAMPLE: z.input<typeof ProjectionView> = {
   rate: 12.5,
   stalled: false,
   deadLetters: 0,
+  fault: null,
   build: {
     id: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
     state: 'building',

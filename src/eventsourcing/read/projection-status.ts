@@ -37,6 +37,8 @@ export interface ProjectionStatus {
   readonly stalled: boolean;
   /** Streams that are held by an open dead letter; null when the database does not answer. */
   readonly deadLetters: number | null;
+  /** The database's words for an error that every stream meets; null where there is none, or the database does not answer. */
+  readonly fault: string | null;
   /** The build under way, if there is one. */
   readonly build: BuildProgress | null;
 }
@@ -141,13 +143,13 @@ export async function projectionStatuses(
   async function statusOf(projection: Projection): Promise<ProjectionStatus> {
     const { name, group, mode, revision: codeRevision } = projection;
     const known = { name, group: group.name, mode, codeRevision };
-    const nothing = { revision: null, slot: null, lag: null, rate: null, movableMs: null, build: null };
+    const nothing = { revision: null, slot: null, lag: null, rate: null, movableMs: null, build: null, fault: null };
     const answer = asked.get(group);
     const condition = answer?.conditions.get(name);
     if (!answer || !condition)
       return toStatus({ ...known, ...nothing, state: 'unreachable', deadLetters: null }, group);
 
-    const { live, openDeadLetters: deadLetters, latestBuild } = condition;
+    const { live, openDeadLetters: deadLetters, fault = null, latestBuild } = condition;
     const build = latestBuild && isActive(latestBuild) ? latestBuild : null;
     if (!live) return toStatus({ ...known, ...nothing, state: 'building', deadLetters, build }, group);
 
@@ -156,7 +158,10 @@ export async function projectionStatuses(
     const { events, lagging } = behind(projection, own, leaders);
     const { ms, movableMs } = await ageOf({ name, group, live }, lagging, deadLetters > 0);
     const state = registry.revisionOf(name, live.revision) ? 'live' : 'no-code';
-    return toStatus({ ...known, ...live, state, lag: { events, ms }, movableMs, rate, deadLetters, build }, group);
+    return toStatus(
+      { ...known, ...live, state, lag: { events, ms }, movableMs, rate, deadLetters, fault, build },
+      group,
+    );
   }
 
   // One after the other: each may read logs, a few at a time.

@@ -197,6 +197,7 @@ describe('a database that does not answer', () => {
       rate: null,
       stalled: true,
       deadLetters: null,
+      fault: null,
       build: null,
     });
   });
