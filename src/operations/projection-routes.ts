@@ -137,7 +137,8 @@ export const projectionRoutes: readonly Route[] = [
 
 /** A status as it goes over the wire: with the place where its build can be watched. */
 function toView(status: ProjectionStatus): object {
-  const { name, group, mode, revision, codeRevision, slot, state, lag, rate, stalled, deadLetters, build } = status;
+  const { name, group, mode, revision, codeRevision, slot, state, lag, rate, stalled } = status;
+  const { deadLetters, fault, build } = status;
   return {
     name,
     group,
@@ -150,6 +151,7 @@ function toView(status: ProjectionStatus): object {
     rate,
     stalled,
     deadLetters,
+    fault,
     build: build && { ...build, location: `/projections/${name}/rebuilds/${build.id}` },
   };
 }

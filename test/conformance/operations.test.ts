@@ -194,6 +194,7 @@ describe('GET /projections', () => {
         'build',
         'codeRevision',
         'deadLetters',
+        'fault',
         'group',
         'lag',
         'mode',
