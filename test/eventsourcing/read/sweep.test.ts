@@ -160,6 +160,73 @@ describe('a step of the sweep', () => {
     ]);
   });
 
+  it('reminds of events that no projection has heard of, in a stream that they know', async () => {
+    await all(streams(1, 2));
+    const loadEvents = async (stream: StreamId, version: number) => ({
+      ...(await agreeingLog(stream, version)),
+      head: 4,
+    });
+    expect(await step({ loadEvents })).toMatchObject({ behind: 1, restored: 0 });
+    expect(reminders()).toEqual([
+      ['near', 'seat-0000', 3, 4],
+      ['far', 'seat-0000', 3, 4],
+    ]);
+  });
+
+  it.each([
+    ['ends below them', { events: [], previousId: null, head: 3 }],
+    [
+      'has another event at their version',
+      { events: [storedEvent('seat-0000' as StreamId, 5)], previousId: null, head: 7 },
+    ],
+  ])('has a log compared with its read models that %s', async (_what, page) => {
+    await all(streams(1, 5));
+    expect(await step({ loadEvents: async () => page })).toMatchObject({ restored: 1 });
+    const rechecks = sent.flatMap(({ group, message }) => message.hints.map(({ isRecheck }) => [group, isRecheck]));
+    expect(rechecks).toEqual([
+      ['near', true],
+      ['far', true],
+    ]);
+    expect(reminders().every(([, , from, to]) => (from as number) <= (to as number))).toBe(true);
+  });
+
+  it('says nothing more of a log that a dead letter is about already', async () => {
+    await all(streams(1, 5));
+    for (const [database, name] of [
+      [env.SERVING_DB, 'seats'],
+      [env.REPORTING_DB, 'guests'],
+      [env.REPORTING_DB, 'visits'],
+    ] as const) {
+      await setDeadLetter(database, name, 'seat-0000', 6);
+      await database.prepare(`UPDATE dead_letter SET cause = 'log-restored'`).run();
+    }
+    const page = { events: [], previousId: null, head: 3 };
+    expect(await step({ loadEvents: async () => page })).toMatchObject({ restored: 0, behind: 0 });
+    expect(sent).toEqual([]);
+  });
+
+  it('goes on without a log that does not answer, and counts it', async () => {
+    await all(streams(3));
+    await setCheckpoints(env.REPORTING_DB, 'visits', [{ stream: 'seat-0001', version: 0 }]);
+    const loadEvents = async (stream: StreamId, version: number) =>
+      stream === 'seat-0001' ? Promise.reject(new Error('overloaded')) : agreeingLog(stream, version);
+    expect(await step({ loadEvents })).toMatchObject({ looked: 3, unread: 1, isComplete: true });
+    // Of that one it knows what the other projections know.
+    expect(reminders()).toEqual([['far', 'seat-0001', 1, 1]]);
+  });
+
+  it('asks no more logs once its time is over, however many there are', async () => {
+    await all(streams(500));
+    const clock = manualClock();
+    const loadEvents = async (stream: StreamId, version: number) => {
+      clock.advance(1_000);
+      return agreeingLog(stream, version);
+    };
+    const { looked, unread } = await step({ loadEvents, clock });
+    expect(looked).toBe(500);
+    expect(unread).toBeGreaterThan(480);
+  });
+
   it('leaves out a stream that an open dead letter holds, and only in that projection', async () => {
     await all(streams(2, 5));
     await setCheckpoints(env.REPORTING_DB, 'visits', streams(2, 3));
