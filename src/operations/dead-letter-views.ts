@@ -7,7 +7,14 @@ import { Time, Version, described } from '../http/schemas.ts';
  */
 
 const Cause = z.enum(['poison', 'log-restored']);
-const StandstillCause = z.enum(['poison', 'log-restored', 'unreadable-event', 'overloaded', 'transient']);
+const StandstillCause = z.enum([
+  'poison',
+  'log-restored',
+  'unreadable-event',
+  'overloaded',
+  'transient',
+  'projection-fault',
+]);
 const Count = z.int().check(z.minimum(0));
 const Waiting = described(
   z.nullable(Count),

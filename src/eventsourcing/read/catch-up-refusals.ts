@@ -1,6 +1,6 @@
 import { fail, loggable } from './catch-up-apply.ts';
 import { type Attempt, type Round, isLive, settle } from './catch-up-work.ts';
-import { type Refusal, recordRefusals } from './dead-letter.ts';
+import { type Refusal, keptKind, recordRefusals } from './dead-letter.ts';
 import { isOthersApplied, noteFault } from './projection-fault.ts';
 
 /**
@@ -9,10 +9,13 @@ import { isOthersApplied, noteFault } from './projection-fault.ts';
  */
 export async function explainRefusals(attempt: Attempt): Promise<void> {
   const { ports, work, unexplained, obstacles, fault } = attempt;
+  // After a change of the pointer everything is tried again.
+  if (attempt.over === 'contested') return;
   const now = ports.now();
+  const isEveryStreams = attempt.over?.cause === 'projection-fault';
   const isOwn = ({ stream, kind }: Refusal) =>
-    attempt.over === undefined &&
-    (work.applied > 0 || obstacles.get(stream)?.refused?.kind === kind || isOthersApplied(fault, kind, now));
+    !isEveryStreams &&
+    (work.applied > 0 || obstacles.get(stream)?.refused?.kind === keptKind(kind) || isOthersApplied(fault, kind, now));
   const shared = unexplained.filter((refusal) => !isOwn(refusal));
   const [first] = shared;
   if (!first) return;

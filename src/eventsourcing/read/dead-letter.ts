@@ -149,7 +149,7 @@ export async function recordRefusals(
           version,
           eventId,
           cause,
-          cut(kind, MAX_KIND_LENGTH),
+          keptKind(kind),
           cut(error, MAX_ERROR_LENGTH),
           cause === 'log-restored' ? TRIES_BEFORE_RESTORED : triesBeforeDead,
         ]),
@@ -165,6 +165,11 @@ export async function recordRefusals(
 
 const MAX_KIND_LENGTH = 200;
 const MAX_ERROR_LENGTH = 2_000;
+
+/** A kind as it is kept. */
+export function keptKind(kind: string): string {
+  return cut(kind, MAX_KIND_LENGTH);
+}
 
 function cut(text: string, maxLength: number): string {
   return text.length <= maxLength ? text : `${text.slice(0, maxLength - 1)}…`;
