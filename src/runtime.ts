@@ -192,7 +192,7 @@ export function createRuntime(
       pointers,
       catchUp: runCatchUp,
       loadEvents: aggregates.load,
-      flights: singleFlight(),
+      flights: singleFlight(undefined, clock.now),
       now: clock.now,
       report: log,
     },

@@ -1,4 +1,4 @@
-/** What waiting stands on: has `ring` called after `ms`, unless the function that is returned is called before. */
+/** How all waiting is done: has `ring` called after `ms`, unless the function that is returned is called before. */
 export type SetTimer = (ms: number, ring: () => void) => () => void;
 
 /** The platform's own timers. */
@@ -7,11 +7,14 @@ const setPlatformTimer: SetTimer = (ms, ring) => {
   return () => clearTimeout(timer);
 };
 
-let setTimer = setPlatformTimer;
+let timers = setPlatformTimer;
 
-/** For a simulation, which decides what is too late: all waiting stands on its timers from now on. */
+/** Has `ring` called after `ms`, unless the function that is returned is called before. */
+export const setTimer: SetTimer = (ms, ring) => timers(ms, ring);
+
+/** For a simulation, which decides what is too late: all waiting uses its timers from now on. */
 export function replaceTimers(replacement: SetTimer = setPlatformTimer): void {
-  setTimer = replacement;
+  timers = replacement;
 }
 
 /** `work`, or a rejection with `TimeoutError` after `timeoutMs`. The work itself is not stopped: its outcome is then unknown. */

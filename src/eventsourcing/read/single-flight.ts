@@ -1,8 +1,8 @@
-import { sleep } from '../timeout.ts';
+import { setTimer, sleep } from '../timeout.ts';
 
 /**
- * One piece of work at a time for each key, within this isolate: who comes while it is under way waits for it instead of doing it again,
- * but no longer than `patienceMs`, since the request that leads may be cancelled, and its work with it.
+ * One piece of work at a time for each key, within this isolate: a request that comes while it is under way waits for it instead of doing
+ * it again, but no longer than `patienceMs`, since the request that leads may be cancelled, and its work with it.
  */
 export interface SingleFlight {
   /**
@@ -12,39 +12,70 @@ export interface SingleFlight {
   run(keys: readonly string[], work: (led: readonly string[]) => Promise<void>): Promise<void>;
 }
 
-export function singleFlight(patienceMs = 1_000): SingleFlight {
-  const underWay = new Map<string, Promise<void>>();
+/** A leader's work. After `until`, in ms since the Unix epoch, no request follows it any more. */
+interface Flight {
+  readonly work: Promise<void>;
+  readonly until: number;
+}
 
-  function leave(key: string, flight: Promise<void>): void {
+/** `now` is in ms since the Unix epoch. */
+export function singleFlight(patienceMs = 1_000, now: () => number = Date.now): SingleFlight {
+  /** The oldest first: a key is only added while it is not in here. */
+  const underWay = new Map<string, Flight>();
+
+  function leave(key: string, flight: Flight): void {
     if (underWay.get(key) === flight) underWay.delete(key);
   }
 
-  async function follow(key: string, leader: Promise<void>): Promise<void> {
-    const settled = leader.then(
+  /**
+   * A request that the platform cancels never goes on: its work does not settle, and none of its timers rings. So what such leaders left
+   * is dropped by the next request.
+   */
+  function dropOverdue(): void {
+    for (const [key, { until }] of underWay) {
+      if (until > now()) return;
+      underWay.delete(key);
+    }
+  }
+
+  async function follow(key: string, flight: Flight): Promise<void> {
+    const settled = flight.work.then(
       () => undefined,
       () => undefined,
     );
     await Promise.race([settled, sleep(patienceMs)]);
-    // Whether it ended or has been silent for too long: nobody needs to wait for it any more.
-    leave(key, leader);
+    // Whether it ended or has been silent for too long: no request needs to wait for it any more.
+    leave(key, flight);
+  }
+
+  async function lead(keys: readonly string[], work: (led: readonly string[]) => Promise<void>): Promise<void> {
+    const flight = { work: work(keys), until: now() + patienceMs };
+    for (const key of keys) underWay.set(key, flight);
+    const land = () => {
+      for (const key of keys) leave(key, flight);
+    };
+    // For a leader that is silent and whose request lives: in an isolate with no more requests nothing else would drop it.
+    const cancelTimer = setTimer(patienceMs, () => {
+      dropOverdue();
+      land();
+    });
+    try {
+      await flight.work;
+    } finally {
+      cancelTimer();
+      land();
+    }
   }
 
   return {
     async run(keys, work) {
+      dropOverdue();
       const followed = keys.flatMap((key) => {
-        const leader = underWay.get(key);
-        return leader ? [follow(key, leader)] : [];
+        const flight = underWay.get(key);
+        return flight ? [follow(key, flight)] : [];
       });
       const led = keys.filter((key) => !underWay.has(key));
-      if (led.length > 0) {
-        const flight = work(led);
-        for (const key of led) underWay.set(key, flight);
-        try {
-          await flight;
-        } finally {
-          for (const key of led) leave(key, flight);
-        }
-      }
+      if (led.length > 0) await lead(led, work);
       await Promise.all(followed);
     },
   };

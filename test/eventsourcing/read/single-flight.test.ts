@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { singleFlight } from '../../../src/eventsourcing/read/single-flight.ts';
+import { replaceTimers } from '../../../src/eventsourcing/timeout.ts';
 
 /** Work that a test lets end when it likes, and a list of what was led. */
 function controlled() {
@@ -108,7 +109,7 @@ describe('a leader', () => {
   });
 
   test('that is silent for too long is no longer waited for, by nobody', async () => {
-    const flights = singleFlight(1);
+    const flights = singleFlight(1, () => 0);
     const { work, led, land } = controlled();
     const silent = flights.run(['a'], work);
     await flights.run(['a'], work);
@@ -122,7 +123,7 @@ describe('a leader', () => {
   });
 
   test('that comes back late does not end the flight of its successor', async () => {
-    const flights = singleFlight(1);
+    const flights = singleFlight(1, () => 0);
     const { work, led, land } = controlled();
     const silent = flights.run(['a'], work);
     await flights.run(['a'], work);
@@ -133,5 +134,59 @@ describe('a leader', () => {
     expect(led).toHaveLength(2);
     land(1);
     await Promise.all([successor, follower]);
+  });
+});
+
+describe('leaders whose requests were cancelled', () => {
+  const KEYS = Array.from({ length: 1_000 }, (_, index) => `order-lookup/order-${index}`);
+
+  /** A single flight, and how many keys it holds. */
+  function watched(...args: Parameters<typeof singleFlight>) {
+    const maps: Map<unknown, unknown>[] = [];
+    const Original = globalThis.Map;
+    globalThis.Map = class extends Original<unknown, unknown> {
+      constructor() {
+        super();
+        maps.push(this);
+      }
+    };
+    const flights = singleFlight(...args);
+    globalThis.Map = Original;
+    return { flights, size: () => maps[0]?.size };
+  }
+
+  test('leave nothing behind in the isolate', async () => {
+    const { flights, size } = watched(10);
+    for (const key of KEYS) void flights.run([key], () => new Promise(() => undefined));
+    expect(size()).toBeGreaterThan(0);
+    await expect.poll(size).toBe(0);
+  });
+
+  test('leave nothing behind once another request asks, also when no timer of theirs rings', async () => {
+    const clock = { now: 0 };
+    const { flights, size } = watched(1_000, () => clock.now);
+    replaceTimers(() => () => undefined);
+    for (const key of KEYS) void flights.run([key], () => new Promise(() => undefined));
+    replaceTimers();
+    clock.now = 999;
+    await flights.run(['other'], async () => undefined);
+    expect(size()).toBe(KEYS.length);
+    clock.now = 1_000;
+    await flights.run(['other'], async () => undefined);
+    expect(size()).toBe(0);
+  });
+
+  test('are waited for by no request that comes later', async () => {
+    const clock = { now: 0 };
+    const flights = singleFlight(1_000, () => clock.now);
+    const { work, led, land } = controlled();
+    const cancelled = flights.run(['a'], work);
+    clock.now = 1_000;
+    const next = flights.run(['a'], work);
+    expect(led).toEqual([['a'], ['a']]);
+    land(1);
+    await next;
+    land(0);
+    await cancelled;
   });
 });
