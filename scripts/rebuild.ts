@@ -14,6 +14,7 @@ import {
   cancelBuild,
   runningBuild,
   startBuild,
+  statusOf,
   watchBuild,
 } from './projections/builds.ts';
 import { describeOutcome } from './projections/outcome.ts';
@@ -100,8 +101,9 @@ async function watch(from: Build): Promise<number> {
 }
 
 /** Says what has become of a build, and returns the exit code. */
-function tell(build: Build): number {
-  for (const line of describeOutcome(build, commandLine)) console.log(line);
+async function tell(build: Build): Promise<number> {
+  const { rollback } = await statusOf(api, projection);
+  for (const line of describeOutcome(build, commandLine, rollback)) console.log(line);
   return build.state === 'swapped' ? 0 : 1;
 }
 

@@ -4,7 +4,8 @@
  */
 import { UnexpectedAnswerError, apiClient, requireServer, retrying } from './api-client.ts';
 import { SERVER_HELP, SERVER_OPTIONS, askedOrExit, explain, parseCommandLine, requireUrl } from './command-line.ts';
-import { pathOf } from './projections/builds.ts';
+import { pathOf, statusOf } from './projections/builds.ts';
+import { untilOf } from './projections/outcome.ts';
 
 const HELP = `Usage: npm run rollback -- <projection> [options]
        npm run release -- <projection> [options]
@@ -45,8 +46,9 @@ async function rollBack(): Promise<void> {
   );
   if (answer.status !== 200) throw new UnexpectedAnswerError(answer);
   const { revision, slot } = answer.body;
+  const until = untilOf((await statusOf(api, projection)).rollback);
   console.log(
-    `Revision ${revision} in slot ${slot} of ${projection} is live now. What was live before is kept up to date.`,
+    `Revision ${revision} in slot ${slot} of ${projection} is live now. What was live before is kept up to date${until}.`,
   );
 }
 

@@ -1,5 +1,6 @@
 import { tendBuilds } from './eventsourcing/read/build-requests.ts';
 import { sweepStep } from './eventsourcing/read/sweep.ts';
+import { upkeepStep } from './eventsourcing/read/upkeep.ts';
 import { log } from './log.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -27,6 +28,12 @@ const scheduledJobs: readonly ScheduledJob[] = [
         registry.groups.flatMap((group) => registry.projectionsOf(group)),
       );
       return {};
+    },
+  },
+  {
+    name: 'upkeep',
+    async run({ builds, registry }) {
+      return { ...(await upkeepStep({ ...builds, registry })) };
     },
   },
 ];

@@ -35,6 +35,8 @@ export interface ProjectionStatus {
   readonly name: string;
   readonly lag: { readonly events: number } | null;
   readonly build: { readonly id: string } | null;
+  /** What a rollback would make live, and until when. */
+  readonly rollback: { readonly slot: string; readonly until: string | null } | null;
 }
 
 /** How often a build is looked at, in ms. */

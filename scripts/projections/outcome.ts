@@ -1,19 +1,23 @@
 import { duration } from '../progress.ts';
-import type { Build } from './builds.ts';
+import type { Build, ProjectionStatus } from './builds.ts';
 import { describeDifferences, describeHeld, rowsOf } from './differences.ts';
 
 /** The command line for a projection, with more words after its name. */
 export type CommandLine = (command: 'rebuild' | 'rollback', ...words: readonly string[]) => string;
 
-/** What has become of a build, in lines for a terminal, and what can be done now. */
-export function describeOutcome(build: Build, commandLine: CommandLine): readonly string[] {
-  const { id, projection, state, revision, liveRevision } = build;
+/** What has become of a build, in lines for a terminal, and what can be done now; `rollback` is the way back, after a swap. */
+export function describeOutcome(
+  build: Build,
+  commandLine: CommandLine,
+  rollback: ProjectionStatus['rollback'],
+): readonly string[] {
+  const { id, projection, state, revision } = build;
   switch (state) {
     case 'swapped':
       return [
         `Swapped: revision ${revision} of ${projection} is live, ${effortOf(build)}.`,
         ...comparisonOf(build, 'what was live before'),
-        ...(liveRevision === null ? [] : ['The way back:', `  ${commandLine('rollback')}`]),
+        ...(rollback ? [`The way back${untilOf(rollback)}:`, `  ${commandLine('rollback')}`] : []),
       ];
     case 'awaiting-acceptance':
       return [
@@ -37,6 +41,11 @@ export function describeOutcome(build: Build, commandLine: CommandLine): readonl
         ...(build.error ? [`Its last try, which is tried again, met: ${build.error.message}`] : []),
       ];
   }
+}
+
+/** Until when the former slot is kept up to date, for a sentence about it. */
+export function untilOf(rollback: ProjectionStatus['rollback']): string {
+  return rollback?.until ? ` until ${rollback.until}` : '';
 }
 
 /** The event that a build could not take, if that was it. */

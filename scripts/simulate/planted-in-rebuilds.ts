@@ -18,24 +18,6 @@ export const PLANTED_IN_REBUILDS: readonly PlantedBug[] = [
     ],
   },
   {
-    name: 'a swap that leaves a checkpoint behind',
-    breaks: ['I12', 'I20'],
-    edits: [
-      {
-        file: `${READ}/pointer-change.ts`,
-        find: '...(isFirst ? [] : [assertNotBehind(database, build.projection, live, build.target)]),',
-        replace: '',
-      },
-    ],
-  },
-  {
-    name: 'a change of a pointer that has no answer counts as made',
-    breaks: ['I12', 'I20'],
-    edits: [
-      { file: `${READ}/guarded-change.ts`, find: 'if (fate) return fate;', replace: "return fate ?? 'changed';" },
-    ],
-  },
-  {
     // Neither when it reads nor when it writes: with one of the two, what is left is a race of a few milliseconds.
     name: 'a batch does not name its epoch',
     breaks: ['I20'],

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { type ProjectionStatus, projectionStatuses } from '../eventsourcing/read/projection-status.ts';
 import { requireOperator } from '../http/operations-access.ts';
 import type { Route } from '../http/route.ts';
-import { described } from '../http/schemas.ts';
+import { Time, described } from '../http/schemas.ts';
 import { ProjectionParams, projectionOf } from './projection-param.ts';
 
 const Count = z.int().check(z.minimum(0));
@@ -57,6 +57,19 @@ const ProjectionView = z
       'The database’s words for an SQL error that every stream meets: the tables have to be repaired.',
     ),
     build: described(z.nullable(BuildView), 'The build under way.'),
+    rollback: described(
+      z.nullable(
+        z.strictObject({
+          revision: z.int().check(z.minimum(1)),
+          slot: z.enum(['a', 'b']),
+          until: described(
+            z.nullable(Time),
+            'From then on the slot is released by itself; null where its beginning was not noted.',
+          ),
+        }),
+      ),
+      'What a rollback would make live; null where there is no way back.',
+    ),
   })
   .check(z.meta({ id: 'Projection' }));
 
@@ -80,6 +93,7 @@ const EXAMPLE: z.input<typeof ProjectionView> = {
     total: 10_000,
     location: '/projections/seat-map/rebuilds/0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
   },
+  rollback: null,
 };
 
 export const projectionRoutes: readonly Route[] = [
@@ -138,7 +152,7 @@ export const projectionRoutes: readonly Route[] = [
 /** A status as it goes over the wire: with the place where its build can be watched. */
 function toView(status: ProjectionStatus): object {
   const { name, group, mode, revision, codeRevision, slot, state, lag, rate, stalled } = status;
-  const { deadLetters, fault, build } = status;
+  const { deadLetters, fault, build, rollback } = status;
   return {
     name,
     group,
@@ -153,5 +167,6 @@ function toView(status: ProjectionStatus): object {
     deadLetters,
     fault,
     build: build && { ...build, location: `/projections/${name}/rebuilds/${build.id}` },
+    rollback,
   };
 }

@@ -297,7 +297,7 @@ const routes: readonly Route[] = [
       id: 'rollBackProjection',
       summary: 'Make the slot live again that was so before the last swap',
       description:
-        'As quick and as safe as the swap, as long as that slot is still moved: until the next build begins, or it is released. Asked for twice, it is back where it was, unless `slot` says where it is to be.',
+        'As quick and as safe as the swap, as long as that slot is still moved: until the next build begins, or it is released, which happens by itself seven days after the swap or the last rollback (`rollback.until` of `GET /projections/{name}`). Asked for twice, it is back where it was, unless `slot` says where it is to be.',
       params: ProjectionParams,
       query: RollbackQuery,
       answers: { 200: { description: 'What is live now.', schema: LiveView, example: LIVE_EXAMPLE } },
@@ -308,10 +308,11 @@ const routes: readonly Route[] = [
         await requireOperator(c);
         const { slot } = parseQuery(c, RollbackQuery);
         const projection = projectionOf(c);
-        const { databaseOf, registry } = c.var.runtime;
+        const { databaseOf, registry, clock } = c.var.runtime;
+        const at = new Date(clock.now()).toISOString();
         const revisions = registry.revisionsOf(projection.name);
         for (let tries = 0; tries < ROLLBACK_TRIES; tries += 1) {
-          const done = await rollback(databaseOf(projection.group), projection.name, revisions, slot);
+          const done = await rollback(databaseOf(projection.group), projection.name, revisions, at, slot);
           if (done.outcome === 'no-former') throw noWayBack(projection);
           if (done.outcome === 'changed') return c.json(liveAnswer(projection, done.live));
           if (done.outcome === 'behind') {

@@ -201,6 +201,7 @@ describe('GET /projections', () => {
         'name',
         'rate',
         'revision',
+        'rollback',
         'slot',
         'stalled',
         'state',

@@ -45,5 +45,11 @@ export function work(
 
 /** The way back, as the system under test takes it. */
 export function rollBack(database: D1Database, projection: string, to?: Slot): Promise<RollbackOutcome> {
-  return rollback(database, projection, system.registry.revisionsOf(projection), to);
+  return rollback(
+    database,
+    projection,
+    system.registry.revisionsOf(projection),
+    new Date(system.clock.now()).toISOString(),
+    to,
+  );
 }

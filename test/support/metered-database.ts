@@ -2,18 +2,20 @@
 export interface DatabaseBill {
   statements: number;
   rowsRead: number;
+  rowsWritten: number;
   /** The most that a single statement read. */
   mostRowsRead: number;
 }
 
-/** A database that adds up what D1 says of each statement: of those run by `all`, and of those in a batch. */
+/** A database that adds up what D1 says of each statement: of those run by `all`, `run` or `first`, and of those in a batch. */
 export function meteredDatabase(real: D1Database): { readonly database: D1Database; readonly bill: DatabaseBill } {
-  const bill: DatabaseBill = { statements: 0, rowsRead: 0, mostRowsRead: 0 };
+  const bill: DatabaseBill = { statements: 0, rowsRead: 0, rowsWritten: 0, mostRowsRead: 0 };
   const inners = new WeakMap<D1PreparedStatement, D1PreparedStatement>();
 
   function count({ meta }: D1Result): void {
     bill.statements += 1;
     bill.rowsRead += meta.rows_read;
+    bill.rowsWritten += meta.rows_written;
     bill.mostRowsRead = Math.max(bill.mostRowsRead, meta.rows_read);
   }
 
@@ -21,11 +23,14 @@ export function meteredDatabase(real: D1Database): { readonly database: D1Databa
     const wrapped = new Proxy(inner, {
       get(target, property) {
         if (property === 'bind') return (...values: unknown[]) => statement(target.bind(...values));
-        if (property !== 'all') return Reflect.get(target, property) as unknown;
-        return async () => {
+        if (property !== 'all' && property !== 'run' && property !== 'first')
+          return Reflect.get(target, property) as unknown;
+        return async (column?: string) => {
           const answer = await target.all();
           count(answer);
-          return answer;
+          if (property !== 'first') return answer;
+          const row = answer.results[0] ?? null;
+          return row && column !== undefined ? row[column] : row;
         };
       },
     });

@@ -5,7 +5,8 @@ import type { Slot } from './slot-tables.ts';
 /** Where a build is in its life. The first three are active: one such build for each projection. */
 export type BuildState = 'building' | 'comparing' | 'awaiting-acceptance' | 'swapped' | 'failed' | 'cancelled';
 
-const ACTIVE = `('building', 'comparing', 'awaiting-acceptance')`;
+/** For SQL. */
+export const ACTIVE = `('building', 'comparing', 'awaiting-acceptance')`;
 
 /** What made a build fail; of one that is on its way, what its last try met. */
 export interface BuildError {
@@ -103,10 +104,13 @@ export async function activeBuilds(database: D1Database, projectionName?: string
   return results.map(toBuild);
 }
 
-/** The build that was started last, however it ended. */
+/** The build that is on its way comes first, whatever the clocks said, then the one that was started last. */
+export const LATEST_FIRST = `state IN ${ACTIVE} DESC, started_at DESC, id DESC`;
+
+/** The build that is on its way, or else the one that was started last, however it ended. */
 export async function latestBuild(database: D1Database, projectionName: string): Promise<Build | undefined> {
   const row = await database
-    .prepare(`SELECT * FROM projection_build WHERE projection = ? ORDER BY started_at DESC, id DESC LIMIT 1`)
+    .prepare(`SELECT * FROM projection_build WHERE projection = ? ORDER BY ${LATEST_FIRST} LIMIT 1`)
     .bind(projectionName)
     .first<BuildRow>();
   return row ? toBuild(row) : undefined;
@@ -169,4 +173,26 @@ export function endBuild(
       WHERE projection = ?1 AND revision = ?2 AND slot = ?3 AND state IN ${ACTIVE}`,
     )
     .bind(projectionName, target.revision, target.slot, state, error ? JSON.stringify(error) : null, at);
+}
+
+/** So many builds of each projection are kept: those on their way, and the newest of the others. */
+export const BUILDS_KEPT = 20;
+
+/** Deletes what is beyond `BUILDS_KEPT` of every projection in a database. Returns how many builds that were. */
+export async function forgetOldBuilds(database: D1Database): Promise<number> {
+  const { meta } = await database
+    .prepare(
+      `DELETE FROM projection_build
+      WHERE state NOT IN ${ACTIVE} AND id IN (
+        SELECT id
+        FROM (
+          SELECT id, row_number() OVER (PARTITION BY projection ORDER BY ${LATEST_FIRST}) AS place
+          FROM projection_build
+        )
+        WHERE place > ?1
+      )`,
+    )
+    .bind(BUILDS_KEPT)
+    .run();
+  return meta.changes;
 }

@@ -1,7 +1,8 @@
-import { type Build, type BuildError, activeBuilds, endBuild } from './build.ts';
+import { type Build, type BuildError, activeBuilds, endBuild, latestBuild } from './build.ts';
 import { OverloadedError } from '../faults.ts';
 import type { StreamId } from '../stream.ts';
 import type { Refusal } from './dead-letter.ts';
+import { formerSlot } from './former-slot.ts';
 import { type ChangeOutcome, changePointer } from './guarded-change.ts';
 import { type Pointer, type Target, UNBUILT, beside, isSameTarget, readPointer } from './pointer.ts';
 import type { Projection } from './projection.ts';
@@ -156,7 +157,7 @@ export async function swap(database: D1Database, build: Build, pointer: Pointer,
   const restored = await restoredIn(database, build.projection);
   // What was live has a history that its logs have lost: it is no way back, and could not follow.
   const others = isFirst || restored.length > 0 ? [] : [live];
-  return changePointer(database, build.projection, pointer, { live: build.target, others }, [
+  return changePointer(database, build.projection, pointer, { live: build.target, others, formerSince: at }, [
     ...(isFirst ? [] : [assertNotBehind(database, build.projection, live, build.target)]),
     endBuild(database, build.projection, build.target, 'swapped', at),
     // What it has made from the log as it is. Where both have the lost history, the dead letter stays.
@@ -185,32 +186,37 @@ export type RollbackOutcome =
 
 /**
  * The slot that was live before becomes live again, if it still moves. `to` says which slot is to be live: where it is already, nothing
- * changes, so that whoever got no answer can ask again. `revisions` are those that this Worker has code for.
+ * changes, so that a request without an answer can be sent again. `revisions` are those that this Worker has code for; `at` is RFC 3339.
  */
 export async function rollback(
   database: D1Database,
   projectionName: string,
   revisions: readonly Pick<Projection, 'revision'>[],
+  at: string,
   to?: Slot,
 ): Promise<RollbackOutcome> {
   const pointer = await readPointer(database, projectionName);
   if (pointer && pointer.live.revision !== UNBUILT && pointer.live.slot === to)
     return { outcome: 'changed', live: pointer.live };
-  const former = await formerOf(database, projectionName, pointer);
+  const former = formerSlot(pointer, await latestBuild(database, projectionName));
   if (!pointer || !former) return { outcome: 'no-former' };
-  if (!revisions.some(({ revision }) => revision === former.revision)) return { outcome: 'no-code', live: former };
-  const { live } = pointer;
-  const guard = assertNotBehind(database, projectionName, live, former);
-  const outcome = await changePointer(database, projectionName, pointer, { live: former, others: [live] }, [guard]);
-  return { outcome, live: former };
+  const target: Target = { revision: former.revision, slot: former.slot };
+  if (!revisions.some(({ revision }) => revision === target.revision)) return { outcome: 'no-code', live: target };
+  const change = { live: target, others: [pointer.live], formerSince: at };
+  const guard = assertNotBehind(database, projectionName, pointer.live, target);
+  return { outcome: await changePointer(database, projectionName, pointer, change, [guard]), live: target };
 }
 
-/** Stops moving the slot that was live before; false when there is none. There is no way back to it then. */
-export async function release(database: D1Database, projectionName: string): Promise<boolean> {
+/**
+ * Stops moving the slot that was live before; false when there is none. There is no way back to it then. With `dueAt`, in ms since the
+ * Unix epoch, it releases only a slot whose time is over by then.
+ */
+export async function release(database: D1Database, projectionName: string, dueAt?: number): Promise<boolean> {
   for (let tries = 0; tries < MAX_TRIES; tries += 1) {
     const pointer = await readPointer(database, projectionName);
-    const former = await formerOf(database, projectionName, pointer);
+    const former = formerSlot(pointer, await latestBuild(database, projectionName));
     if (!pointer || !former) return false;
+    if (dueAt !== undefined && (former.until === null || dueAt < Date.parse(former.until))) return false;
     const outcome = await changePointer(database, projectionName, pointer, { live: pointer.live, others: [] });
     if (outcome === 'changed') return true;
   }
@@ -218,17 +224,6 @@ export async function release(database: D1Database, projectionName: string): Pro
 }
 
 const MAX_TRIES = 10;
-
-/** The slot that was live before the last swap, while it is still moved; a build that has joined is none. */
-async function formerOf(
-  database: D1Database,
-  projectionName: string,
-  pointer: Pointer | undefined,
-): Promise<Target | undefined> {
-  if (!pointer || pointer.live.revision === UNBUILT) return undefined;
-  const [running] = await activeBuilds(database, projectionName);
-  return running ? undefined : beside(pointer)[0];
-}
 
 /** Ends a build without a swap. What is live has no part in it. */
 export async function abandon(

@@ -13,6 +13,8 @@ export interface Pointer {
   readonly live: Target;
   /** Everything that every guarded batch moves: the live target first, if there is one. */
   readonly moved: readonly Target[];
+  /** RFC 3339: when the last swap or rollback made a slot the former one, as far as that was noted. */
+  readonly formerSince: string | null;
 }
 
 /** The live revision of a projection that has nothing live yet. */
@@ -23,22 +25,23 @@ interface PointerRow {
   readonly live_revision: number;
   readonly live_slot: Slot;
   readonly moved: string;
+  readonly former_since: string | null;
 }
 
 /** Reads the pointer of a projection. */
 export function pointerStatement(database: D1Database, projection: string): D1PreparedStatement {
   return database
-    .prepare(`SELECT epoch, live_revision, live_slot, moved FROM projection_pointer WHERE projection = ?`)
+    .prepare(`SELECT epoch, live_revision, live_slot, moved, former_since FROM projection_pointer WHERE projection = ?`)
     .bind(projection);
 }
 
 /** Reads the answer of `pointerStatement`; undefined when there is none: the projection was never built. */
 export function toPointer(row: unknown): Pointer | undefined {
   if (!row) return undefined;
-  const { epoch, live_revision: revision, live_slot: slot, moved } = row as PointerRow;
+  const { epoch, live_revision: revision, live_slot: slot, moved, former_since: formerSince } = row as PointerRow;
   const live = { revision, slot };
   const others = JSON.parse(moved) as Target[];
-  return { epoch, live, moved: revision === UNBUILT ? others : [live, ...others] };
+  return { epoch, live, moved: revision === UNBUILT ? others : [live, ...others], formerSince };
 }
 
 /** The pointer of a projection, or undefined when there is none. */

@@ -1,10 +1,10 @@
 import type { Group } from '../group.ts';
 import type { Registry } from '../registry.ts';
 import { withTimeout } from '../timeout.ts';
-import type { Build } from './build.ts';
-import type { Target } from './pointer.ts';
+import { type Build, LATEST_FIRST } from './build.ts';
+import { type FormerSlot, formerSlot } from './former-slot.ts';
+import { type Target, toPointer } from './pointer.ts';
 import type { Projection } from './projection.ts';
-import type { Slot } from './slot-tables.ts';
 
 /** One build of a projection, as far as its progress goes. Counts are events. */
 export type BuildProgress = Pick<Build, 'id' | 'state' | 'replayed' | 'total'>;
@@ -13,6 +13,8 @@ export type BuildProgress = Pick<Build, 'id' | 'state' | 'replayed' | 'total'>;
 export interface ProjectionCondition {
   /** What answers queries; undefined while nothing does: there is no pointer, or its first build is not done. */
   readonly live: Target | undefined;
+  /** What a rollback would make live; undefined where there is no way back. */
+  readonly former: FormerSlot | undefined;
   /** How many of its streams are held by an open dead letter, counted up to the bound that was asked for. */
   readonly openDeadLetters: number;
   /** The database's words for what keeps every stream from being written; undefined when nothing does. */
@@ -23,8 +25,7 @@ export interface ProjectionCondition {
 
 interface ConditionRow {
   readonly projection: string;
-  readonly live_revision: number | null;
-  readonly live_slot: Slot | null;
+  readonly epoch: number | null;
   readonly dead_letters: number;
   readonly fault: string | null;
   readonly build: string | null;
@@ -50,18 +51,23 @@ export function conditionStatement(
     .prepare(
       `SELECT
         wanted.value AS projection,
+        pointer.epoch AS epoch,
         pointer.live_revision AS live_revision,
         pointer.live_slot AS live_slot,
+        pointer.moved AS moved,
+        pointer.former_since AS former_since,
         (
           SELECT count(*)
           FROM (SELECT 1 FROM dead_letter AS d WHERE d.projection = wanted.value AND ${HOLDS_ITS_STREAM} LIMIT ?2)
         ) AS dead_letters,
         (SELECT f.kind FROM projection_fault AS f WHERE f.projection = wanted.value AND f.applied_at IS NULL) AS fault,
         (
-          SELECT json_object('id', b.id, 'state', b.state, 'replayed', b.replayed, 'total', b.total)
+          SELECT json_object(
+            'id', b.id, 'state', b.state, 'replayed', b.replayed, 'total', b.total, 'endedAt', b.ended_at
+          )
           FROM projection_build AS b
           WHERE b.projection = wanted.value
-          ORDER BY b.started_at DESC, b.id DESC
+          ORDER BY ${LATEST_FIRST}
           LIMIT 1
         ) AS build
       FROM json_each(?1) AS wanted
@@ -74,18 +80,24 @@ export function conditionStatement(
 export function toConditions(rows: readonly unknown[]): ReadonlyMap<string, ProjectionCondition> {
   return new Map(
     (rows as readonly ConditionRow[]).map((row) => {
-      const { live_revision: revision, live_slot: slot, build } = row;
+      const latest = row.build === null ? undefined : (JSON.parse(row.build) as BuildProgress & Pick<Build, 'endedAt'>);
+      const pointer = row.epoch === null ? undefined : toPointer(row);
       return [
         row.projection,
         {
-          live: revision !== null && revision > 0 && slot !== null ? { revision, slot } : undefined,
+          live: pointer && pointer.live.revision > 0 ? pointer.live : undefined,
+          former: formerSlot(pointer, latest),
           openDeadLetters: row.dead_letters,
           fault: row.fault ?? undefined,
-          latestBuild: build === null ? undefined : (JSON.parse(build) as BuildProgress),
+          latestBuild: latest && progressOf(latest),
         },
       ];
     }),
   );
+}
+
+function progressOf({ id, state, replayed, total }: BuildProgress): BuildProgress {
+  return { id, state, replayed, total };
 }
 
 /** What looking at the databases of all groups stands on. */

@@ -1,4 +1,5 @@
 import { isActive } from './build.ts';
+import type { FormerSlot } from './former-slot.ts';
 import type { Group } from '../group.ts';
 import { TimeoutError, withTimeout } from '../timeout.ts';
 import type { LoadEvents } from './catch-up-page.ts';
@@ -41,6 +42,8 @@ export interface ProjectionStatus {
   readonly fault: string | null;
   /** The build under way, if there is one. */
   readonly build: BuildProgress | null;
+  /** What a rollback would make live, and until when; null where there is no way back. */
+  readonly rollback: FormerSlot | null;
 }
 
 export type ProjectionState =
@@ -143,13 +146,14 @@ export async function projectionStatuses(
   async function statusOf(projection: Projection): Promise<ProjectionStatus> {
     const { name, group, mode, revision: codeRevision } = projection;
     const known = { name, group: group.name, mode, codeRevision };
-    const nothing = { revision: null, slot: null, lag: null, rate: null, movableMs: null, build: null, fault: null };
+    const unknown = { revision: null, slot: null, lag: null, rate: null, movableMs: null };
+    const nothing = { ...unknown, build: null, fault: null, rollback: null };
     const answer = asked.get(group);
     const condition = answer?.conditions.get(name);
     if (!answer || !condition)
       return toStatus({ ...known, ...nothing, state: 'unreachable', deadLetters: null }, group);
 
-    const { live, openDeadLetters: deadLetters, fault = null, latestBuild } = condition;
+    const { live, former, openDeadLetters: deadLetters, fault = null, latestBuild } = condition;
     const build = latestBuild && isActive(latestBuild) ? latestBuild : null;
     if (!live) return toStatus({ ...known, ...nothing, state: 'building', deadLetters, build }, group);
 
@@ -158,10 +162,9 @@ export async function projectionStatuses(
     const { events, lagging } = behind(projection, own, leaders);
     const { ms, movableMs } = await ageOf({ name, group, live }, lagging, deadLetters > 0);
     const state = registry.revisionOf(name, live.revision) ? 'live' : 'no-code';
-    return toStatus(
-      { ...known, ...live, state, lag: { events, ms }, movableMs, rate, deadLetters, fault, build },
-      group,
-    );
+    const rollback = former ?? null;
+    const at = { lag: { events, ms }, movableMs, rate };
+    return toStatus({ ...known, ...live, state, ...at, deadLetters, fault, build, rollback }, group);
   }
 
   // One after the other: each may read logs, a few at a time.

@@ -50,6 +50,24 @@ export async function clearSlot(
   return 'cleared';
 }
 
+/** Whether a slot has neither a checkpoint nor a row of these revisions. Reads a row of each table at most. */
+export async function isSlotEmpty(
+  database: D1Database,
+  projectionName: string,
+  revisions: readonly Projection[],
+  slot: Slot,
+): Promise<boolean> {
+  const tables = revisions.flatMap((revision) => keyedTables(revision, slot));
+  const found = tables.map(({ shape }) => `OR EXISTS (SELECT 1 FROM "${shape.name}")`);
+  const row = await database
+    .prepare(
+      `SELECT EXISTS (SELECT 1 FROM checkpoint WHERE projection = ?1 AND slot = ?2) ${found.join(' ')} AS is_used`,
+    )
+    .bind(projectionName, slot)
+    .first<{ is_used: number }>();
+  return row?.is_used === 0;
+}
+
 /*
  * Checkpoints go first, since a checkpoint vouches for its rows: the other way round, a crash halfway would leave checkpoints of rows that
  * are gone, and whoever moved the slot on from there would miss their events in silence. What is left without a checkpoint is vouched for

@@ -192,6 +192,7 @@ describe('a database that does not answer', () => {
       revision: null,
       codeRevision: 2,
       slot: null,
+      rollback: null,
       state: 'unreachable',
       lag: null,
       rate: null,

@@ -463,7 +463,7 @@ describe('the way back', () => {
   it('is refused where this Worker has no code for what the former slot holds', async () => {
     await work(name, await order({ acceptsDifferences: true }));
     const now = await live();
-    expect(await rollback(database, name, [{ revision: 2 }])).toMatchObject({
+    expect(await rollback(database, name, [{ revision: 2 }], '2026-11-24T09:00:00.000Z')).toMatchObject({
       outcome: 'no-code',
       live: { revision: 1 },
     });

@@ -1,0 +1,131 @@
+import type { Group } from '../group.ts';
+import type { Registry } from '../registry.ts';
+import { ACTIVE, forgetOldBuilds } from './build.ts';
+import { yieldingPace } from './pace.ts';
+import { release } from './pointer-change.ts';
+import type { Pointer } from './pointer.ts';
+import { clearSlot, isSlotEmpty } from './slot-clearing.ts';
+import type { Slot } from './slot-tables.ts';
+
+/*
+ * What builds, swaps and releases leave behind, and its end. Each run does a bounded part of it, and costs a few rows where there is
+ * nothing to do.
+ */
+
+/** What the upkeep is done with. */
+export interface UpkeepPorts {
+  readonly registry: Pick<Registry, 'groups' | 'projectionsOf' | 'revisionsOf'>;
+  readonly databaseOf: (group: Group) => D1Database;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+  readonly report: (event: string, details: Record<string, string | number>) => void;
+  /** How many batches of one slot a run deletes in each database. Each is at most 2,000 rows of one table. Default: 20. */
+  readonly maxChunks?: number;
+}
+
+/** What one run has done, in all databases. */
+export interface Upkeep {
+  /** Former slots that are no longer moved, since their time was over. */
+  readonly released: number;
+  /** Slots of which rows were deleted. There may be more in them. */
+  readonly cleared: number;
+  /** Ended builds that were deleted. */
+  readonly builds: number;
+}
+
+/** One run of the upkeep. A projection or a database that fails is reported, and does not hold up the others. */
+export async function upkeepStep(ports: UpkeepPorts): Promise<Upkeep> {
+  const { registry, databaseOf, report } = ports;
+  let [released, cleared, builds] = [0, 0, 0];
+  for (const group of registry.groups) {
+    const database = databaseOf(group);
+    const attempt = async (what: string, work: () => Promise<number>): Promise<number> => {
+      try {
+        return await work();
+      } catch (error) {
+        report('upkeep.failed', { group: group.name, what, error: String(error) });
+        return 0;
+      }
+    };
+    released += await attempt('release', () => releaseOverdue(ports, database));
+    cleared += await attempt('clear', () => clearUnusedSlot(ports, database, group, attempt));
+    builds += await attempt('builds', () => forgetOldBuilds(database));
+  }
+  return { released, cleared, builds };
+}
+
+/** Releases the former slots whose time is over. Returns how many slots that were. */
+async function releaseOverdue({ now, report }: UpkeepPorts, database: D1Database): Promise<number> {
+  const { results } = await database
+    .prepare(`SELECT projection FROM projection_pointer WHERE moved <> '[]'`)
+    .all<{ projection: string }>();
+  let released = 0;
+  for (const { projection } of results) {
+    if (!(await release(database, projection, now()))) continue;
+    report('projection.former-released', { projection });
+    released += 1;
+  }
+  return released;
+}
+
+interface UnusedSlot extends Pick<Pointer, 'epoch'> {
+  readonly projection: string;
+  readonly slot: Slot;
+}
+
+/**
+ * Slots that no pointer lists and no build under way is making: released, cancelled, failed. All of it from one snapshot, in which the
+ * epoch is one without such a build; a build that begins later raises it, and nothing more is deleted then.
+ */
+async function unusedSlots(database: D1Database): Promise<readonly UnusedSlot[]> {
+  const { results } = await database
+    .prepare(
+      `SELECT pointer.projection, pointer.epoch, slot.value AS slot
+      FROM projection_pointer AS pointer
+      CROSS JOIN json_each('["a","b"]') AS slot
+      WHERE (pointer.live_revision = 0 OR pointer.live_slot <> slot.value)
+        AND slot.value NOT IN (SELECT target.value ->> 'slot' FROM json_each(pointer.moved) AS target)
+        AND NOT EXISTS (
+          SELECT 1 FROM projection_build AS build
+          WHERE build.projection = pointer.projection AND build.state IN ${ACTIVE}
+        )`,
+    )
+    .all<UnusedSlot>();
+  return results;
+}
+
+/** Deletes rows and checkpoints of the first unused slot that has any, up to a bound. Returns how many slots that were. */
+async function clearUnusedSlot(
+  { registry, now, maxChunks = 20 }: UpkeepPorts,
+  database: D1Database,
+  group: Group,
+  attempt: (what: string, work: () => Promise<number>) => Promise<number>,
+): Promise<number> {
+  const yielding = yieldingPace(now);
+  const rest = () => yielding.rest(async () => void (await database.prepare('SELECT 1').first()));
+  const options = { pace: { take: yielding.take, rest }, maxChunks };
+
+  async function clear({ projection, slot, epoch }: UnusedSlot): Promise<number> {
+    const revisions = registry.revisionsOf(projection);
+    if (await isSlotEmpty(database, projection, revisions, slot)) return 0;
+    for (const revision of revisions) {
+      const outcome = await clearSlot(database, revision, slot, { epoch }, options);
+      if (outcome !== 'cleared') break;
+    }
+    return 1;
+  }
+
+  // What only appends has one slot.
+  const clearable = new Set(
+    registry
+      .projectionsOf(group)
+      .filter(({ everyEvent }) => !everyEvent)
+      .map(({ name }) => name),
+  );
+  for (const unused of await unusedSlots(database)) {
+    if (!clearable.has(unused.projection)) continue;
+    const done = await attempt(`clear ${unused.projection}`, () => clear(unused));
+    if (done > 0) return done;
+  }
+  return 0;
+}
