@@ -1,4 +1,5 @@
 import type { Group } from '../../../src/eventsourcing/group.ts';
+import { type DatabaseCopy, copyDatabase, putBack } from './database-copy.ts';
 import { WRITES } from './database-troubles.ts';
 import type { World } from './world.ts';
 
@@ -50,6 +51,22 @@ export class SimulatedDatabase {
         throw new Error('nothing in production calls dump');
       },
     } as unknown as D1Database;
+  }
+
+  /** All of its tables, as they are now. */
+  copy(): Promise<DatabaseCopy> {
+    return copyDatabase(this.#pair.primary);
+  }
+
+  /**
+   * Sets it back to how it was, and the replica with it. Bookmarks go on rising, so one from the lost future is satisfied by what there is
+   * now: nothing about it says that what it stood for is gone.
+   */
+  async restore(copy: DatabaseCopy): Promise<void> {
+    await putBack(this.#pair.primary, copy);
+    await putBack(this.#pair.replica, copy);
+    this.#written.push([]);
+    this.#replicated = this.#written.length;
   }
 
   #session(from: string): D1DatabaseSession {

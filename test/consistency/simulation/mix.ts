@@ -54,7 +54,7 @@ const LATER_FAULTS = [
 ] as const;
 
 /** Faults that strike this much more seldom than others: each is a disaster. */
-const RARITY: Readonly<Partial<Record<Fault, number>>> = { 'object.restored': 0.1, 'd1.restored': 0.1 };
+const RARITY: Readonly<Partial<Record<Fault, number>>> = { 'object.restored': 0.2, 'd1.restored': 0.4 };
 
 /** Faults that the system cannot stand yet. They never happen until it can, and their line is taken out here. */
 const NOT_YET: ReadonlySet<Fault> = new Set(['object.restored', 'd1.restored', 'd1.sql-error']);

@@ -1,5 +1,10 @@
 import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
+import type { Group } from '../../../src/eventsourcing/group.ts';
+import { groups } from '../../../src/groups.ts';
+import type { SkippedEvent } from '../history.ts';
 import type { Choices } from './choices.ts';
+import type { DatabaseCopy } from './database-copy.ts';
+import type { ProjectionTables } from './database-troubles.ts';
 import type { Isolates } from './isolates.ts';
 import type { World } from './world.ts';
 
@@ -11,8 +16,12 @@ export class Restorer {
   readonly #world: World;
   readonly #isolates: Isolates;
   readonly #choices: Choices;
+  readonly #projections: readonly ProjectionTables[];
+  /** What a database held some time ago. */
+  #copy: { readonly group: Group; readonly copy: DatabaseCopy } | undefined;
 
-  constructor(world: World, isolates: Isolates, choices: Choices) {
+  constructor(world: World, isolates: Isolates, choices: Choices, projections: readonly ProjectionTables[]) {
+    this.#projections = projections;
     this.#world = world;
     this.#isolates = isolates;
     this.#choices = choices;
@@ -39,6 +48,26 @@ export class Restorer {
     this.#world.count(to === 0 ? 'a whole log was lost' : 'the end of a log was lost');
   }
 
+  /** A restore of one group's database to a moment before. Of the other one nothing is lost, so every log is known there. */
+  async restoreDatabase(): Promise<void> {
+    const { setBacks, recorder, mix } = this.#world;
+    if (mix.rates['d1.restored'] === undefined || setBacks.databases.length > 0) return;
+    if (this.#choices.isSome(this.#copy ? 0.02 : 0.1)) {
+      const group = this.#choices.pick(groups);
+      this.#copy = { group, copy: await this.#world.database(group).copy() };
+    }
+    if (!this.#copy || !this.#world.happens('d1.restored')) return;
+    const { group, copy } = this.#copy;
+    const database = this.#world.database(group);
+    setBacks.skipped.push(...skippedIn(await database.copy()));
+    await database.restore(copy);
+    const at = recorder.moment();
+    const readModels = this.#projections.filter((projection) => projection.group === group).map(({ name }) => name);
+    for (const readModel of readModels) setBacks.touch(readModel, at);
+    setBacks.databases.push({ readModels, at, announcedAt: this.#announce() });
+    this.#world.count(`the database of ${group.name} was set back`);
+  }
+
   /** The alarm as it was then: not set, or due long ago. */
   #alarmThen(to: number): number | null {
     const { scheduler } = this.#world;
@@ -50,6 +79,14 @@ export class Restorer {
     this.#isolates.announceRestore();
     return this.#world.recorder.moment();
   }
+}
+
+/** What an operator had had read models leave out. */
+function skippedIn({ tables }: DatabaseCopy): readonly SkippedEvent[] {
+  const rows = tables.find(({ name }) => name === 'skipped_event')?.rows ?? [];
+  return rows.map(({ projection, stream, version }) => {
+    return { readModel: String(projection), stream: String(stream), version: Number(version) };
+  });
 }
 
 /** A restore keeps what was committed together. */

@@ -115,6 +115,7 @@ class Run {
       recorder: world.recorder,
     };
     const { registry } = isolates.runtime;
+    const tables = tablesOf(registry);
     this.#parts = {
       world,
       isolates,
@@ -130,8 +131,8 @@ class Run {
       }),
       steps: new Steps(world, isolates, choices),
       choices,
-      tables: tablesOf(registry),
-      restorer: new Restorer(world, isolates, choices),
+      tables,
+      restorer: new Restorer(world, isolates, choices, tables),
     };
   }
 

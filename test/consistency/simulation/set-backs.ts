@@ -1,5 +1,4 @@
 import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
-import type { Group } from '../../../src/eventsourcing/group.ts';
 import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import type { RestoredDatabase, RestoredLog, SkippedEvent, StoppedStream } from '../history.ts';
 
@@ -10,7 +9,7 @@ export type LogSetBack = Mutable<Omit<RestoredLog, 'stream' | 'lost'>> & {
 };
 
 /** A database that was set back. */
-export type DatabaseSetBack = Mutable<RestoredDatabase> & { readonly group: Group };
+export type DatabaseSetBack = Mutable<RestoredDatabase>;
 
 type Mutable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
 

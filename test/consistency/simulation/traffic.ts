@@ -91,6 +91,7 @@ export class Traffic {
       world.everBroken.add(name);
     }
     await restorer.restoreLog();
+    await restorer.restoreDatabase();
     if (world.happens('d1.full')) world.troubles.toggleFull(choices.pick(groups));
     if (world.happens('d1.sql-error')) this.#damage();
   }
