@@ -75,6 +75,17 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     ],
   },
   {
+    name: 'a version is taken for the event that the client has seen',
+    breaks: ['I21'],
+    edits: [
+      {
+        file: 'src/eventsourcing/seen.ts',
+        find: 'fingerprintOf(eventId) !== fingerprint',
+        replace: 'fingerprintOf(eventId) === 0',
+      },
+    ],
+  },
+  {
     name: 'what was written is not put into the token',
     breaks: ['I13'],
     edits: [

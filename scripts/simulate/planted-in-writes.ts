@@ -97,13 +97,8 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/products/price-list.ts',
-        find: "return seen !== 'unknown' && version >= seen.version;",
-        replace: "return seen !== 'unknown' && version >= 0 * seen.version;",
-      },
-      {
-        file: 'src/products/price-list.ts',
-        find: "if (seen !== 'unknown' && seen.version > version) {",
-        replace: "if (seen !== 'unknown' && seen.version * 0 > version) {",
+        find: "if (seen === 'unknown' || version < seen.version) return false;",
+        replace: "if (seen === 'unknown' || version < 0 * seen.version) return false;",
       },
     ],
   },

@@ -5,7 +5,7 @@ import { seenOf, withBookmark, withVersion } from '../eventsourcing/read/causal-
 import type { Answers, Queries, SelectQuery } from '../eventsourcing/read/guarded-query.ts';
 import type { Projection, Tables } from '../eventsourcing/read/projection.ts';
 import { NOT_THERE } from '../eventsourcing/read/standing.ts';
-import type { SeenOf } from '../eventsourcing/seen.ts';
+import { type SeenOf, isAnother } from '../eventsourcing/seen.ts';
 import type { StreamId } from '../eventsourcing/stream.ts';
 import type { AppEnv } from './app-env.ts';
 import { building, readProblem, tokenAhead } from './causal-problems.ts';
@@ -28,8 +28,15 @@ export interface CausalSession {
   readonly seen: SeenOf;
   /** Puts a stream's version into the token: it was written, or seen in a read of that one resource. `eventId` is that of its event, if known. */
   readonly see: (stream: StreamId, version: number, eventId?: string) => void;
-  /** Refuses where the client has seen more of the stream than its log, read by the handler itself, holds. */
-  readonly refuseBeyond: (stream: StreamId, head: number) => void;
+  /**
+   * Refuses where the client has seen more of the stream than its log holds, or another event. The handler has read the log itself: `eventIds` are
+   * those that it knows, by version.
+   */
+  readonly refuseLost: (
+    stream: StreamId,
+    head: number,
+    eventIds: ReadonlyMap<number, string | undefined>,
+  ) => Promise<void>;
   /** The rows about one stream, and the version at which they stand. Waits for that stream alone. */
   readOne<InSlot extends Tables, Result>(
     projection: Projection<InSlot>,
@@ -121,9 +128,14 @@ export function causal(options: CausalOptions = {}) {
       see(stream, version, eventId) {
         token = withVersion(token, stream, version, eventId);
       },
-      refuseBeyond(stream, head) {
-        const wanted = token.streams.get(stream)?.version ?? 0;
-        if (wanted > head) throw tokenAhead(stream, wanted, head);
+      async refuseLost(stream, head, eventIds) {
+        const seen = token.streams.get(stream);
+        if (!seen) return;
+        if (seen.version > head) throw tokenAhead(stream, seen.version, head);
+        if (seen.fingerprint === undefined) return;
+        const eventId =
+          eventIds.get(seen.version) ?? (await runtime.aggregates.load(stream, seen.version, 1)).events[0]?.id;
+        if (isAnother(seen, eventId)) throw tokenAhead(stream, seen.version, head);
       },
       async readOne(projection, stream, query, formerly = []) {
         const { answers, standings } = await read(

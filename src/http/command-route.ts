@@ -5,6 +5,8 @@ import type { IdempotencyMark } from '../eventsourcing/event.ts';
 import { isApplied } from '../eventsourcing/read/catch-up.ts';
 import { isTransient } from '../eventsourcing/read/d1-errors.ts';
 import type { Projection } from '../eventsourcing/read/projection.ts';
+import { shows } from '../eventsourcing/read/shows.ts';
+import { type Seen, seenAt } from '../eventsourcing/seen.ts';
 import { type StreamId, idOf } from '../eventsourcing/stream.ts';
 import { sleep, withTimeout } from '../eventsourcing/timeout.ts';
 import type { AggregateState } from '../eventsourcing/write/aggregate.ts';
@@ -116,13 +118,13 @@ async function answer<Params extends z.ZodMiniObject, Body extends z.ZodMiniType
 ): Promise<Response> {
   switch (result.outcome) {
     case 'rejected': {
-      if (result.version > 0) c.var.causal.see(result.stream, result.version);
+      if (result.version > 0) c.var.causal.see(result.stream, result.version, result.eventId);
       const { code, message, details } = result.rejection;
       throw new Problem(code, message, details);
     }
     case 'version-mismatch': {
       const { currentVersion } = result;
-      if (currentVersion > 0) c.var.causal.see(result.stream, currentVersion);
+      if (currentVersion > 0) c.var.causal.see(result.stream, currentVersion, result.eventId);
       throw new Problem('version-mismatch', `The current version is ${currentVersion}.`, { currentVersion });
     }
     case 'token-ahead':
@@ -135,11 +137,11 @@ async function answer<Params extends z.ZodMiniObject, Body extends z.ZodMiniType
       return result satisfies never;
   }
 
-  const { stream, version, replayed, state } = result;
+  const { stream, version, eventId, replayed, state } = result;
   const id = idOf(stream);
-  c.var.causal.see(stream, version);
+  c.var.causal.see(stream, version, eventId);
   const honoured = [
-    ...(await bringProjectionsUp(c.var.runtime, stream, version, preferred.wait)),
+    ...(await bringProjectionsUp(c.var.runtime, stream, seenAt(version, eventId), preferred.wait)),
     ...(state ? ['return=representation'] : []),
   ];
   if (honoured.length > 0) c.header(HEADER.preferenceApplied, honoured.join(', '));
@@ -158,7 +160,7 @@ async function answer<Params extends z.ZodMiniObject, Body extends z.ZodMiniType
 async function bringProjectionsUp(
   runtime: Runtime,
   stream: StreamId,
-  version: number,
+  written: Seen,
   waitS: number | undefined,
 ): Promise<readonly string[]> {
   const projections = runtime.registry
@@ -169,7 +171,7 @@ async function bringProjectionsUp(
     const timeoutMs = (waitS ?? MAX_WAIT_S) * 1000;
     // What is not asked for is tried once: the queue sees to the rest.
     const giveUpAt = runtime.clock.now() + (waitS === undefined ? 0 : timeoutMs);
-    const work = Promise.all(projections.map((projection) => reaches(runtime, projection, stream, version, giveUpAt)));
+    const work = Promise.all(projections.map((projection) => reaches(runtime, projection, stream, written, giveUpAt)));
     const reached = await withTimeout(work, timeoutMs);
     return waitS !== undefined && reached.every(Boolean) ? [`wait=${waitS}`] : [];
   } catch (error) {
@@ -181,18 +183,22 @@ async function bringProjectionsUp(
 /** A pause after a fault of the database or the log, in ms. */
 const REACH_AGAIN_MS = 100;
 
-/** Whether a projection has brought the stream to the version by `giveUpAt` (ms since the epoch). Faults that pass are tried again. */
+/**
+ * Whether a projection shows what was written by `giveUpAt` (ms since the epoch). One that was there already may be of a log that has been
+ * restored since, so its event is compared. Faults that pass are tried again.
+ */
 async function reaches(
   runtime: Runtime,
   projection: Projection,
   stream: StreamId,
-  version: number,
+  written: Seen,
   giveUpAt: number,
 ): Promise<boolean> {
   for (;;) {
     try {
-      const result = await runtime.catchUp(projection, [{ stream, wanted: version }]);
-      if (isApplied(result, stream, version)) return true;
+      const result = await runtime.catchUp(projection, [{ stream, wanted: written.version }]);
+      if (isApplied(result, stream, written.version))
+        return result.applied > 0 || (await shows(runtime.reads, projection, stream, written));
       if (result.streams.get(stream)?.standstill?.cause !== 'transient') return false;
     } catch (error) {
       log('command.projection-failed', { stream, projection: projection.name, error: String(error) });

@@ -83,9 +83,12 @@ export async function readLog(c: AppContext, stream: StreamId, noun: string) {
   const fromVersion = Number(fromCursor(stream, cursor)?.[1] ?? first);
   if (!Number.isSafeInteger(fromVersion) || fromVersion < 1) throw invalidCursor();
   const page = await c.var.runtime.aggregates.load(stream, fromVersion, limit);
-  c.var.causal.refuseBeyond(stream, page.head);
+  const eventIds = new Map<number, string | undefined>(page.events.map(({ version, id }) => [version, id]));
+  if (page.previousId !== null) eventIds.set(fromVersion - 1, page.previousId);
+  const headId = page.headId ?? eventIds.get(page.head);
+  await c.var.causal.refuseLost(stream, page.head, eventIds.set(page.head, headId));
   if (page.head === 0) throw new Problem('not-found', `There is no such ${noun}.`);
-  c.var.causal.see(stream, page.head);
+  c.var.causal.see(stream, page.head, headId);
   const next = fromVersion + page.events.length;
   return { page, nextCursor: next <= page.head ? toCursor(stream, ['version', String(next)]) : null };
 }

@@ -120,14 +120,14 @@ async function readResource<Params extends z.ZodMiniObject, InSlot extends Table
   if (wanted !== undefined && version < wanted) {
     const current = await c.var.runtime.aggregates.state(stream);
     if (!current) throw notFound(route.noun);
-    c.var.causal.refuseBeyond(stream, current.version);
+    await c.var.causal.refuseLost(stream, current.version, new Map([[current.version, current.eventId]]));
     if (current.version < wanted) throw versionAhead(current.version);
     if (preferences(c).respondsAsync) {
       c.header(HEADER.retryAfter, String(RETRY_AFTER_S));
       c.header(HEADER.preferenceApplied, 'respond-async');
       return c.json({ wanted, has: version }, 202);
     }
-    c.var.causal.see(stream, current.version);
+    c.var.causal.see(stream, current.version, current.eventId);
     return answer(c, current.version, route.represent(params, current), 'write-store');
   }
   if (row === undefined) throw notFound(route.noun);
@@ -165,13 +165,14 @@ async function readPast<Params extends z.ZodMiniObject, InSlot extends Tables, R
   const stream = route.stream(params);
   const past = await aggregates.state(stream, asOf);
   const { causal: session } = c.var;
+  const { version: pastVersion = 0, eventId } = past ?? {};
   const seen = session.seen(stream);
   // The past may well be before what was seen, but the present may not.
-  if (seen !== 'unknown' && seen.version > (past?.version ?? 0)) {
-    session.refuseBeyond(stream, await aggregates.currentVersion(stream));
-  }
+  const isBefore = seen !== 'unknown' && seen.version > pastVersion;
+  const head = isBefore ? await aggregates.currentVersion(stream) : pastVersion;
+  await session.refuseLost(stream, head, new Map([[pastVersion, eventId]]));
   if (!past) throw notFound(route.noun);
-  session.see(stream, past.version);
+  session.see(stream, pastVersion, eventId);
   if ('version' in asOf && past.version < asOf.version) throw versionAhead(past.version);
   return answer(c, past.version, route.represent(params, past), 'write-store');
 }

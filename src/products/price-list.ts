@@ -1,6 +1,6 @@
 import { eachOf } from '../eventsourcing/concurrency.ts';
 import type { Clock } from '../eventsourcing/clock.ts';
-import type { SeenOf } from '../eventsourcing/seen.ts';
+import { type SeenOf, isAnother } from '../eventsourcing/seen.ts';
 import { type StreamId, streamId } from '../eventsourcing/stream.ts';
 import type { Aggregates } from '../eventsourcing/write/aggregates.ts';
 import type { Offer, ProductPrices } from '../orders/product-prices.ts';
@@ -17,14 +17,16 @@ const READS_AT_ONCE = 6;
 interface Known {
   readonly stream: StreamId;
   readonly version: number;
+  /** Ids of the stream's events by version: that at `version`, and those looked up for clients who have seen an earlier one. */
+  readonly eventIds: Map<number, string | undefined>;
   readonly offer?: Offer;
 }
 
 /**
  * What products cost, from the write side's own state: authoritative, unlike a read model. A few reads run side by side; what was read
- * less than a second ago is used again, unless the sender has seen a newer version.
+ * less than a second ago is used again, unless the sender has seen a newer version, or another event.
  */
-export function priceList(aggregates: Pick<Aggregates, 'state'>, clock: Pick<Clock, 'now'>): ProductPrices {
+export function priceList(aggregates: Pick<Aggregates, 'state' | 'load'>, clock: Pick<Clock, 'now'>): ProductPrices {
   const kept = new Map<string, { readonly known: Known; readonly readAt: number }>();
 
   async function read(sku: string): Promise<Known> {
@@ -34,10 +36,16 @@ export function priceList(aggregates: Pick<Aggregates, 'state'>, clock: Pick<Clo
     const readAt = clock.now();
     const current = await aggregates.state(stream);
     const product = current?.state as Product | undefined;
-    if (!current || product?.status !== 'listed') return { stream, version: current?.version ?? 0 };
+    const eventIds = new Map(current && [[current.version, current.eventId]]);
+    if (!current || product?.status !== 'listed') return { stream, version: current?.version ?? 0, eventIds };
     const { version } = current;
     const { name, category, price } = product;
-    const known = { stream, version, offer: { sku, productId, productVersion: version, name, category, price } };
+    const known = {
+      stream,
+      version,
+      eventIds,
+      offer: { sku, productId, productVersion: version, name, category, price },
+    };
     if (kept.size >= MAX_KEPT) kept.clear();
     // A slow read may come in after a newer one.
     const isOvertaken = (kept.get(sku)?.known.version ?? 0) > version;
@@ -51,25 +59,36 @@ export function priceList(aggregates: Pick<Aggregates, 'state'>, clock: Pick<Clo
     return ageMs >= 0 && ageMs < FRESH_MS;
   }
 
+  /** Whether it is no older than what the sender has seen, and of the same history. One who may have seen any version is shown the present one. */
+  async function shows({ stream, version, eventIds }: Known, seenOf: SeenOf): Promise<boolean> {
+    const seen = seenOf(stream);
+    if (seen === 'unknown' || version < seen.version) return false;
+    if (seen.fingerprint === undefined) return true;
+    if (!eventIds.get(seen.version)) {
+      const { events } = await aggregates.load(stream, seen.version, 1);
+      eventIds.set(seen.version, events[0]?.id);
+    }
+    return !isAnother(seen, eventIds.get(seen.version));
+  }
+
+  /** What is known of a product, as far as the sender may see it; read anew where what was kept does not do. */
+  async function lookUp(sku: string, seenOf: SeenOf): Promise<Known & { readonly isLost: boolean }> {
+    const before = kept.get(sku);
+    if (before && isFresh(before.readAt) && (await shows(before.known, seenOf)))
+      return { ...before.known, isLost: false };
+    const known = await read(sku);
+    return { ...known, isLost: seenOf(known.stream) !== 'unknown' && !(await shows(known, seenOf)) };
+  }
+
   return {
     async offersOf(skus, seenOf) {
-      const products = await eachOf([...new Set(skus.map(normalSku))], READS_AT_ONCE, async (sku) => {
-        const before = kept.get(sku);
-        return before !== undefined && isFresh(before.readAt) && shows(before.known, seenOf) ? before.known : read(sku);
-      });
-      for (const { stream, version } of products) {
+      const products = await eachOf([...new Set(skus.map(normalSku))], READS_AT_ONCE, (sku) => lookUp(sku, seenOf));
+      for (const { stream, version, isLost } of products) {
         const seen = seenOf(stream);
-        if (seen !== 'unknown' && seen.version > version) {
+        if (isLost && seen !== 'unknown')
           return { outcome: 'token-ahead', stream, seenVersion: seen.version, head: version };
-        }
       }
       return { outcome: 'read', offers: products.flatMap(({ offer }) => offer ?? []) };
     },
   };
-}
-
-/** Whether it is no older than what the sender has seen. Who may have seen any version has to be shown the present one. */
-function shows({ stream, version }: Known, seenOf: SeenOf): boolean {
-  const seen = seenOf(stream);
-  return seen !== 'unknown' && version >= seen.version;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { type SeenOf, UNSEEN } from '../../src/eventsourcing/seen.ts';
+import { type SeenOf, UNSEEN, seenAt } from '../../src/eventsourcing/seen.ts';
 import { type StreamId, streamId } from '../../src/eventsourcing/stream.ts';
 import { inMemorySystem } from '../../src/eventsourcing/testing/in-memory-event-store.ts';
 import type { ProductPrices } from '../../src/orders/product-prices.ts';
@@ -10,6 +10,7 @@ import { PRODUCT, productIdOf } from '../../src/products/product.ts';
 
 const eur = (amount: number) => ({ amount, currency: 'EUR' });
 const unseen: SeenOf = () => UNSEEN;
+const noLog = () => expect.unreachable('the log was read');
 
 /** A shop with some products at 1000 cents, its price list, and how often the write side was read. */
 async function shopWith(...skus: readonly string[]) {
@@ -19,11 +20,17 @@ async function shopWith(...skus: readonly string[]) {
     await memory.bus.dispatch({ type: 'CreateProduct', data }, memory.context());
   }
   const reads: StreamId[] = [];
+  /** Versions whose events were looked up by themselves. */
+  const looks: number[] = [];
   const prices = priceList(
     {
       state(stream, asOf) {
         reads.push(stream);
         return memory.aggregates.state(stream, asOf);
+      },
+      load(stream, fromVersion, limit) {
+        looks.push(fromVersion);
+        return memory.aggregates.load(stream, fromVersion, limit);
       },
     },
     memory.clock,
@@ -35,7 +42,7 @@ async function shopWith(...skus: readonly string[]) {
     );
   const amountsOf = async (some: readonly string[], seen?: SeenOf) =>
     (await offersOf(prices, some, seen)).map(({ price }) => price.amount);
-  return { ...memory, prices, reads, setPrice, amountsOf };
+  return { ...memory, prices, reads, looks, setPrice, amountsOf };
 }
 
 /** The offers, where nothing speaks against them. */
@@ -92,7 +99,7 @@ describe('the price list', () => {
         return undefined;
       };
       const skus = Array.from({ length: count }, (_, index) => `SKU-${index}`);
-      await priceList({ state }, clock).offersOf(skus, unseen);
+      await priceList({ state, load: noLog }, clock).offersOf(skus, unseen);
       return most;
     };
     expect(await mostAtOnce(3)).toBe(3);
@@ -109,6 +116,30 @@ describe('the price list', () => {
     expect(await prices.offersOf(['A', 'B'], seenOf(2))).toEqual(ahead);
     expect(await prices.offersOf(['A', 'B'], seenOf(1))).toMatchObject({ outcome: 'read' });
     expect(await prices.offersOf(['A'], seenOf(2))).toMatchObject({ outcome: 'read' });
+  });
+
+  test('offers nothing to somebody who has seen another event at that version than its log has (I21)', async () => {
+    const { prices, events, setPrice, looks } = await shopWith('A');
+    await setPrice('A', 900);
+    const [first, second] = events;
+    const seen =
+      (version: number, eventId = ''): SeenOf =>
+      () =>
+        seenAt(version, eventId);
+    const read = { outcome: 'read' };
+    // Whether or not what was read is kept.
+    for (const _ of [1, 2]) {
+      const ahead = { outcome: 'token-ahead', seenVersion: 2, head: 2 };
+      expect(await prices.offersOf(['A'], seen(2, 'lost'))).toMatchObject(ahead);
+      expect(await prices.offersOf(['A'], seen(2, second?.id))).toMatchObject(read);
+      expect(await prices.offersOf(['A'], seen(1, 'lost'))).toMatchObject({ ...ahead, seenVersion: 1 });
+      expect(await prices.offersOf(['A'], seen(1, first?.id))).toMatchObject(read);
+      expect(await prices.offersOf(['A'], () => ({ version: 1 }))).toMatchObject(read);
+    }
+    // What a client has seen of a former version is looked up once, and kept with the price: a popular product is not asked for each order.
+    looks.length = 0;
+    for (const _ of [1, 2, 3]) await prices.offersOf(['A'], seen(1, first?.id));
+    expect(looks).toEqual([]);
   });
 
   test('does not take a product for unknown that somebody has seen, but its log does not hold', async () => {
@@ -144,7 +175,7 @@ describe('what was read', () => {
       clock.advance(600);
       return read;
     };
-    const prices = priceList({ state }, clock);
+    const prices = priceList({ state, load: noLog }, clock);
     await prices.offersOf(['A'], unseen);
     clock.advance(500);
     expect(await offersOf(prices, ['A'])).toMatchObject([{ price: eur(2) }]);
@@ -182,7 +213,7 @@ describe('what was read', () => {
         state: { status: 'listed', sku: skuOf.get(stream), name: 'Many', category: 'c', price: eur(1) },
       };
     };
-    const prices = priceList({ state }, clock);
+    const prices = priceList({ state, load: noLog }, clock);
     await prices.offersOf(skus.slice(0, 1_000), unseen);
     await prices.offersOf(skus.slice(1_000), unseen);
     reads.length = 0;

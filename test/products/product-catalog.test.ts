@@ -133,6 +133,7 @@ describe('product-catalog', () => {
           const current = await memory.aggregates.state(streamId(PRODUCT, productId));
           expect(current).toEqual({
             version,
+            eventId: expect.any(String) as string,
             state: { status: 'listed', ...rest, price: { amount: priceAmount, currency: priceCurrency } },
           });
         }

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { DomainEvent, EventMetadata, IdempotencyMark, RecordedEvent, StoredEvent } from '../event.ts';
 import type { JsonObject } from '../json.ts';
+import { isAnother } from '../seen.ts';
 import type { StreamId } from '../stream.ts';
 import type { AggregateStorage, Head, Snapshot } from './aggregate-storage.ts';
 import type { AnyAggregateType } from './aggregate-type.ts';
@@ -15,6 +16,8 @@ export interface ExecuteRequest {
   readonly expectedVersion?: number;
   /** The version of the stream that the sender has seen: a log that ends before it was restored to an earlier time. */
   readonly seenVersion?: number;
+  /** The fingerprint of the event at `seenVersion`, if known: a log that has another event there was restored, and has grown again. */
+  readonly seenFingerprint?: number;
   readonly idempotency?: IdempotencyMark;
   readonly metadata: Omit<EventMetadata, 'idempotency'>;
   /** Whether the answer shall carry the state after the command. */
@@ -27,16 +30,28 @@ export type ExecuteResult =
       readonly outcome: 'applied';
       /** The stream's version right after the command. */
       readonly version: number;
+      /** The id of the event at `version`. */
+      readonly eventId?: string;
       /** The idempotency key had been applied before; this is that outcome. */
       readonly replayed: boolean;
       /** Only with `returnState`: the state right after the command. */
       readonly state?: AggregateState;
     }
-  | { readonly outcome: 'rejected'; readonly rejection: Rejection; readonly version: number }
-  | { readonly outcome: 'version-mismatch'; readonly currentVersion: number }
+  | {
+      readonly outcome: 'rejected';
+      readonly rejection: Rejection;
+      /** 0 when the stream does not exist. */
+      readonly version: number;
+      readonly eventId?: string;
+    }
+  | { readonly outcome: 'version-mismatch'; readonly currentVersion: number; readonly eventId?: string }
   | { readonly outcome: 'key-reused' }
-  /** The sender has seen more than this log holds. */
+  /** The sender has seen more than this log holds, or another event at that version. */
   | { readonly outcome: 'token-ahead'; readonly seenVersion: number; readonly head: number };
+
+/*
+ * Event ids are absent where the stream does not exist, and in answers of objects that run the code from before fingerprints.
+ */
 
 /**
  * What an object answers. While a deployment is under way its code may be older than the Worker's: then it may not know the command, or an
@@ -47,6 +62,8 @@ export type ExecuteAnswer = ExecuteResult | { readonly outcome: 'code-too-old' }
 /** A folded state and the version it stands at. */
 export interface AggregateState {
   readonly version: number;
+  /** The id of the event at `version`. */
+  readonly eventId?: string;
   readonly state: JsonObject;
 }
 
@@ -57,6 +74,8 @@ export interface LogPage {
   readonly previousId: string | null;
   /** The stream's current version; 0 when it does not exist. */
   readonly head: number;
+  /** The id of the event at `head`. */
+  readonly headId?: string;
 }
 
 /** A moment in a stream's past: a version, or a time (RFC 3339 UTC). */
@@ -98,7 +117,7 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
   const { snapshotEvery = 100, snapshotMaxLength = 512 * 1024, idempotencyRetentionMs = 7 * DAY_MS } = options;
 
   let head: Head | undefined | 'unread' = 'unread';
-  let folded: { version: number; state: object } | undefined;
+  let folded: Folded | undefined;
   let snapshotVersion = 0;
 
   function currentHead(): Head | undefined {
@@ -106,37 +125,33 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     return head;
   }
 
-  function fold(
-    type: AnyAggregateType,
-    from: { version: number; state: object },
-    upTo: number | ((event: StoredEvent) => boolean),
-  ) {
+  function fold(type: AnyAggregateType, from: Folded, upTo: number | ((event: StoredEvent) => boolean)): Folded {
     const isWanted = typeof upTo === 'number' ? (event: StoredEvent) => event.version <= upTo : upTo;
-    let { version, state } = from;
+    let { version, state, eventId } = from;
     for (;;) {
       const page = storage.read(version + 1, READ_ALL);
       for (const stored of page) {
-        if (!isWanted(stored)) return { version, state };
+        if (!isWanted(stored)) return { version, state, eventId };
         state = type.decider.evolve(state, upcast(type.events, stored));
-        version = stored.version;
+        ({ version, id: eventId } = stored);
       }
-      if (page.length === 0) return { version, state };
+      if (page.length === 0) return { version, state, eventId };
     }
   }
 
   /** The state at the head: kept in memory, else from a snapshot of this code's shape and this very log, and the tail after it. */
-  function currentState(type: AnyAggregateType): { version: number; state: object } {
+  function currentState(type: AnyAggregateType): Folded {
     if (folded) return folded;
     const snapshot = storage.snapshot();
     const usable = snapshot !== undefined && isUsable(snapshot, type);
     if (usable) snapshotVersion = snapshot.version;
-    const start = usable ? snapshot : { version: 0, state: type.decider.initialState as object };
+    const start: Folded = usable ? snapshot : initial(type);
     folded = fold(type, start, Number.POSITIVE_INFINITY);
     return folded;
   }
 
   /** Undefined when the log holds what this code cannot read. */
-  function readableState(type: AnyAggregateType): { version: number; state: object } | undefined {
+  function readableState(type: AnyAggregateType): Folded | undefined {
     try {
       return currentState(type);
     } catch (error) {
@@ -151,8 +166,22 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
 
   function stateAt(type: AnyAggregateType, asOf: AsOf): AggregateState | undefined {
     const upTo = 'version' in asOf ? asOf.version : (event: StoredEvent) => event.recordedAt <= asOf.time;
-    const { version, state } = fold(type, { version: 0, state: type.decider.initialState as object }, upTo);
-    return version === 0 ? undefined : { version, state: state as JsonObject };
+    const past = fold(type, initial(type), upTo);
+    return past.version === 0 ? undefined : toState(past);
+  }
+
+  /** The id of the event at a version; undefined where there is none. */
+  function eventIdAt(version: number): string | undefined {
+    const current = currentHead();
+    if (version === current?.version) return current.eventId;
+    return version > 0 ? storage.read(version, 1)[0]?.id : undefined;
+  }
+
+  /** Whether the sender has seen what this log does not hold: it was restored to an earlier time. */
+  function hasSeenAnother({ seenVersion = 0, seenFingerprint }: ExecuteRequest, version: number): boolean {
+    if (seenVersion > version) return true;
+    if (seenFingerprint === undefined) return false;
+    return isAnother({ version: seenVersion, fingerprint: seenFingerprint }, eventIdAt(seenVersion));
   }
 
   /** What this key did before. A create's key is in the first event itself, so that it lives as long as what was created. */
@@ -221,9 +250,9 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     });
     // Memory follows storage, never the other way round: a commit that threw has changed nothing here.
     head = { stream: request.stream, version: last.version, eventId: last.id, recordedAt: last.recordedAt };
-    folded = { version: last.version, state };
+    folded = { version: last.version, state, eventId: last.id };
     if (snapshot) snapshotVersion = snapshot.version;
-    return applied(last.version, false, request.returnState ? (state as JsonObject) : undefined);
+    return applied(last.version, last.id, false, request.returnState ? (state as JsonObject) : undefined);
   }
 
   /**
@@ -238,7 +267,7 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
       const remember = { ...idempotency, version, expiresAt: now + idempotencyRetentionMs };
       storage.commit({ stream, events: [], remember, now, armAlarm: () => undefined });
     }
-    return applied(version, false, returnState ? (state as JsonObject) : undefined);
+    return applied(version, currentHead()?.eventId, false, returnState ? (state as JsonObject) : undefined);
   }
 
   function snapshotOf(type: AnyAggregateType, last: StoredEvent, state: object): Snapshot | undefined {
@@ -250,15 +279,17 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
   return {
     execute(request): ExecuteAnswer {
       const type = typeOf(request.stream);
-      const { seenVersion = 0 } = request;
       const version = currentHead()?.version ?? 0;
-      if (seenVersion > version) return { outcome: 'token-ahead', seenVersion, head: version };
+      const eventId = currentHead()?.eventId;
+      const at = eventId === undefined ? {} : { eventId };
+      if (hasSeenAnother(request, version))
+        return { outcome: 'token-ahead', seenVersion: request.seenVersion ?? 0, head: version };
       if (request.idempotency) {
         const before = appliedBefore(request.idempotency);
         if (before && before.fingerprint !== request.idempotency.fingerprint) return { outcome: 'key-reused' };
         if (before) {
           const state = request.returnState ? stateAt(type, { version: before.version })?.state : undefined;
-          return applied(before.version, true, state);
+          return applied(before.version, eventIdAt(before.version), true, state);
         }
       }
       const current = readableState(type);
@@ -266,19 +297,25 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
       const { state } = current;
       const isMismatch = request.expectedVersion !== undefined && request.expectedVersion !== version;
       // On a stream that does not exist the domain's own refusal says more than a version mismatch would.
-      if (isMismatch && version > 0) return { outcome: 'version-mismatch', currentVersion: version };
+      if (isMismatch && version > 0) return { outcome: 'version-mismatch', currentVersion: version, ...at };
       const decision: Decision<DomainEvent> = type.decider.decide(request.command, state);
       if (!isDecision(decision)) return { outcome: 'code-too-old' };
-      if (isRejection<DomainEvent, Rejection>(decision)) return { outcome: 'rejected', rejection: decision, version };
-      if (isMismatch) return { outcome: 'version-mismatch', currentVersion: version };
+      if (isRejection<DomainEvent, Rejection>(decision))
+        return { outcome: 'rejected', rejection: decision, version, ...at };
+      if (isMismatch) return { outcome: 'version-mismatch', currentVersion: version, ...at };
       if (decision.length === 0) return decidedNothing(request, state);
       return append(request, type, state, record(request, type, decision));
     },
 
     load(fromVersion, limit): LogPage {
-      const current = currentHead()?.version ?? 0;
+      const current = currentHead();
       const previous = fromVersion > 1 ? storage.read(fromVersion - 1, 1)[0] : undefined;
-      return { events: storage.read(fromVersion, limit), previousId: previous?.id ?? null, head: current };
+      return {
+        events: storage.read(fromVersion, limit),
+        previousId: previous?.id ?? null,
+        head: current?.version ?? 0,
+        ...(current && { headId: current.eventId }),
+      };
     },
 
     currentVersion: () => currentHead()?.version ?? 0,
@@ -287,12 +324,33 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
       if (!currentHead()) return undefined;
       const type = typeOf(stream);
       if (asOf) return stateAt(type, asOf);
-      const { version, state } = currentState(type);
-      return { version, state: state as JsonObject };
+      return toState(currentState(type));
     },
   };
 }
 
-function applied(version: number, replayed: boolean, state: JsonObject | undefined): ExecuteResult {
-  return { outcome: 'applied', version, replayed, ...(state && { state: { version, state } }) };
+/** A state, and the last event in it. */
+interface Folded {
+  readonly version: number;
+  readonly state: object;
+  /** Undefined at version 0. */
+  readonly eventId: string | undefined;
+}
+
+function initial(type: AnyAggregateType): Folded {
+  return { version: 0, state: type.decider.initialState as object, eventId: undefined };
+}
+
+function toState({ version, state, eventId }: Folded): AggregateState {
+  return { version, state: state as JsonObject, ...(eventId !== undefined && { eventId }) };
+}
+
+function applied(
+  version: number,
+  eventId: string | undefined,
+  replayed: boolean,
+  state: JsonObject | undefined,
+): ExecuteResult {
+  const at = { version, ...(eventId !== undefined && { eventId }) };
+  return { outcome: 'applied', ...at, replayed, ...(state && { state: { ...at, state } }) };
 }

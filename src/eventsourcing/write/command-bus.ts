@@ -98,6 +98,7 @@ export function executeRequest(stream: StreamId, command: Command, context: Comm
     stream,
     command,
     ...(seen !== 'unknown' && seen.version > 0 && { seenVersion: seen.version }),
+    ...(seen !== 'unknown' && seen.fingerprint !== undefined && { seenFingerprint: seen.fingerprint }),
     metadata: { commandId, correlationId, causationId, actor },
     ...(expectedVersion !== undefined && { expectedVersion }),
     ...(idempotency && { idempotency }),

@@ -189,7 +189,10 @@ describe('the state as it was', () => {
       version: 1,
       state: { status: 'reserved', guest: 'Ada' },
     });
-    expect(aggregate.state(seat12, { version: 2 })).toEqual({ version: 2, state: { status: 'free', reservations: 1 } });
+    expect(aggregate.state(seat12, { version: 2 })).toMatchObject({
+      version: 2,
+      state: { status: 'free', reservations: 1 },
+    });
     expect(aggregate.state(seat12, { version: 3 })).toMatchObject({ version: 3, state: { guest: 'Bob' } });
   });
 

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
+import { fingerprintOf } from '../../../src/eventsourcing/seen.ts';
 import { inMemoryStorage } from '../../../src/eventsourcing/testing/in-memory-storage.ts';
 import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
 import type { AggregateStorage } from '../../../src/eventsourcing/write/aggregate-storage.ts';
@@ -64,6 +65,7 @@ describe('executing commands', () => {
       outcome: 'rejected',
       rejection: { code: 'seat-taken', message: 'Ada sits there.', details: { guest: 'Ada' } },
       version: 1,
+      eventId: all()[0]?.id,
     });
     expect(all()).toHaveLength(1);
     expect(armed).toHaveLength(1);
@@ -75,6 +77,7 @@ describe('executing commands', () => {
       ...applied(1),
       state: {
         version: 1,
+        eventId: expect.any(String) as string,
         state: { status: 'reserved', reservations: 1, guest: 'Ada', isVip: false, since: '2026-01-01T00:00:00.000Z' },
       },
     });
@@ -86,7 +89,11 @@ describe('executing commands', () => {
     const storage = inMemoryStorage();
     const ports = { storage, clock: manualClock(), typeOf: () => idle, armAlarm: () => void armed.push(1) };
     const idempotency = { key: 'k', fingerprint: 'f' };
-    expect(createAggregate(ports).execute(requestOf(release, { idempotency }))).toEqual(applied(0));
+    expect(createAggregate(ports).execute(requestOf(release, { idempotency }))).toEqual({
+      outcome: 'applied',
+      version: 0,
+      replayed: false,
+    });
     expect(storage.head()).toBeUndefined();
     expect(armed).toEqual([]);
   });
@@ -109,6 +116,7 @@ describe('an expected version', () => {
       expect(run(reserve('Bob'), { expectedVersion, idempotency })).toEqual({
         outcome: 'version-mismatch',
         currentVersion: 2,
+        eventId: all()[1]?.id,
       });
       expect(all()).toHaveLength(2);
       expect(armed).toHaveLength(2);
@@ -119,7 +127,10 @@ describe('an expected version', () => {
   test('is checked before the domain is asked', () => {
     const { run } = seatAggregate();
     run(reserve('Ada'));
-    expect(run(reserve('Bob'), { expectedVersion: 7 })).toEqual({ outcome: 'version-mismatch', currentVersion: 1 });
+    expect(run(reserve('Bob'), { expectedVersion: 7 })).toMatchObject({
+      outcome: 'version-mismatch',
+      currentVersion: 1,
+    });
   });
 
   test('of a stream that does not exist gives way to what the domain says of that, and else appends nothing', () => {
@@ -222,6 +233,63 @@ describe('a commit that throws', () => {
   });
 });
 
+describe('a sender who has seen a version (I21)', () => {
+  /** Ada sits there, has left, and Bob sits there. */
+  function threeEvents() {
+    const seats = seatAggregate();
+    for (const command of [reserve('Ada'), release, reserve('Bob')]) seats.run(command);
+    return seats;
+  }
+
+  test('is told that the log has another event there, and nothing is done: at the head, before it, beyond it', () => {
+    for (const [seenVersion, lostId] of [
+      [3, 'lost'],
+      [2, 'lost'],
+      [4, 'any'],
+    ] as const) {
+      const { run, all, armed } = threeEvents();
+      const seen = { seenVersion, seenFingerprint: fingerprintOf(lostId) };
+      const ahead = { outcome: 'token-ahead', seenVersion, head: 3 };
+      expect(run(release, seen)).toEqual(ahead);
+      // Not even a retry is answered from memory, nor a refusal: the sender decided by what is lost.
+      expect(run(reserve('Cleo'), { ...seen, idempotency: { key: 'k', fingerprint: 'f' } })).toEqual(ahead);
+      expect([all().length, armed.length]).toEqual([3, 3]);
+    }
+  });
+
+  test('of this very log may go on, at the head and before it', () => {
+    for (const seenVersion of [1, 2, 3]) {
+      const { run, all } = threeEvents();
+      const seenFingerprint = fingerprintOf(all()[seenVersion - 1]?.id ?? '');
+      expect(run(release, { seenVersion, seenFingerprint })).toEqual(applied(4));
+    }
+  });
+
+  test('without a fingerprint is compared by the version alone', () => {
+    const { run } = threeEvents();
+    expect(run(release, { seenVersion: 4 })).toMatchObject({ outcome: 'token-ahead' });
+    expect(run(release, { seenVersion: 3 })).toEqual(applied(4));
+  });
+});
+
+test('every answer names the event at the version that it tells', () => {
+  const { run, all, aggregate } = seatAggregate();
+  const idempotency = { key: 'k', fingerprint: 'f' };
+  const first = run(reserve('Ada'), { idempotency });
+  run(release);
+  const [one, two] = all();
+  expect(first).toMatchObject({ version: 1, eventId: one?.id });
+  expect(run(reserve('Ada'), { idempotency, returnState: true })).toMatchObject({
+    replayed: true,
+    eventId: one?.id,
+    state: { version: 1, eventId: one?.id },
+  });
+  expect(run(release)).toMatchObject({ outcome: 'rejected', version: 2, eventId: two?.id });
+  expect(run(release, { expectedVersion: 1 })).toMatchObject({ outcome: 'version-mismatch', eventId: two?.id });
+  expect(aggregate.state(seat12)).toMatchObject({ version: 2, eventId: two?.id });
+  expect(aggregate.state(seat12, { version: 1 })).toMatchObject({ version: 1, eventId: one?.id });
+});
+
 describe('reading the log', () => {
   test('pages through it, and ties each page to the event before it', () => {
     const { run, aggregate, all } = seatAggregate();
@@ -233,8 +301,8 @@ describe('reading the log', () => {
       previousId: all()[1]?.id,
       head: 4,
     });
-    expect(aggregate.load(5, 2)).toEqual({ events: [], previousId: all()[3]?.id, head: 4 });
-    expect(aggregate.load(9, 2)).toEqual({ events: [], previousId: null, head: 4 });
+    expect(aggregate.load(5, 2)).toEqual({ events: [], previousId: all()[3]?.id, head: 4, headId: all()[3]?.id });
+    expect(aggregate.load(9, 2)).toEqual({ events: [], previousId: null, head: 4, headId: all()[3]?.id });
   });
 
   test('of what does not exist gives nothing, and stores nothing', () => {

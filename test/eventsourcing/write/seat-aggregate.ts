@@ -1,3 +1,5 @@
+import { expect } from 'vitest';
+
 import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
 import { streamId } from '../../../src/eventsourcing/stream.ts';
 import { inMemoryStorage } from '../../../src/eventsourcing/testing/in-memory-storage.ts';
@@ -53,7 +55,11 @@ export function seatAggregate(
 }
 
 /** How a command ends that was carried out just now. */
-export const applied = (version: number) => ({ outcome: 'applied', version, replayed: false });
+export const applied = (version: number) => ({ outcome: 'applied', version, eventId: anyId(), replayed: false });
 
 /** How a command ends whose key was applied before. */
-export const replayed = (version: number) => ({ outcome: 'applied', version, replayed: true });
+export const replayed = (version: number) => ({ outcome: 'applied', version, eventId: anyId(), replayed: true });
+
+function anyId(): string {
+  return expect.any(String) as string;
+}

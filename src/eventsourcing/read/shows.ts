@@ -1,0 +1,22 @@
+import type { Seen } from '../seen.ts';
+import type { StreamId } from '../stream.ts';
+import type { CausalReadPorts } from './causal-read.ts';
+import { runGuarded } from './guarded-query.ts';
+import type { Projection } from './projection.ts';
+import { unmetOf } from './standing.ts';
+
+/** Whether a projection, on its primary, shows at least what was seen of a stream, and not a lost history of it. One statement. */
+export async function shows(
+  { databaseOf, pointers }: Pick<CausalReadPorts, 'databaseOf' | 'pointers'>,
+  projection: Projection,
+  stream: StreamId,
+  seen: Seen,
+): Promise<boolean> {
+  const database = databaseOf(projection.group);
+  const pointer = await pointers.get(database, projection.name);
+  if (!pointer) return false;
+  const { epoch, standings } = await runGuarded(database, projection.name, pointer, [stream], {});
+  if (epoch === pointer.epoch) return unmetOf(new Map([[stream, seen]]), standings).length === 0;
+  pointers.drop(projection.name);
+  return false;
+}
