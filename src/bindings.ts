@@ -16,6 +16,8 @@ export interface Env {
   readonly CAUSAL_TOKEN_PREVIOUS_KEY?: string;
   /** `1` writes causal tokens as the release before does, for as long as a Worker of it serves. Default: `2`. Both are read. */
   readonly CAUSAL_TOKEN_FORMAT?: string;
+  /** Raised by one after a database was restored: tokens of before that are no longer taken at their bookmarks. Default: 0. */
+  readonly RESTORE_EPOCH?: string;
   /** Secret: opens the operations routes, the feed and the history. */
   readonly OPERATIONS_KEY?: string;
   /** `open` lets everybody use the operations routes: only for a local server. */

@@ -93,6 +93,8 @@ export interface Runtime {
   readonly aggregateHost: AggregateHost;
   /** Throws when the deployment has no key for tokens, or one that is too short. */
   tokens(): TokenCodec;
+  /** How often databases were restored, as the operator counts. */
+  readonly restoreEpoch: number;
 }
 
 /** Puts the system together for an environment. Runs no code of the domain. */
@@ -141,13 +143,11 @@ export function createRuntime(
   }
 
   let bus: CommandBus<CommandHandlers> | undefined;
+  const settings = tokenSettings(env);
   let codec: TokenCodec | undefined;
   function tokens(): TokenCodec {
-    if (codec) return codec;
-    const settings = tokenSettings(env);
     if ('error' in settings) throw new Error(settings.error);
-    const { secrets, format } = settings;
-    codec = tokenCodec(secrets, { format, now: clock.now });
+    codec ??= tokenCodec(settings.secrets, { format: settings.format, now: clock.now });
     return codec;
   }
 
@@ -194,6 +194,7 @@ export function createRuntime(
       loadEvents: aggregates.load,
       flights: singleFlight(undefined, clock.now),
       now: clock.now,
+      random: clock.random,
       report: log,
     },
     causalTimeoutMs: platform.causalTimeoutMs,
@@ -239,6 +240,7 @@ export function createRuntime(
     },
     sweep: { registry, databaseOf: database, loadEvents: aggregates.load, send, clock, report: log },
     tokens,
+    restoreEpoch: 'error' in settings ? 0 : settings.restoreEpoch,
     aggregateHost: {
       clock,
       typeOf: registry.typeOf,

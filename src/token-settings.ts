@@ -6,6 +6,8 @@ export interface TokenSettings {
   /** The first makes tokens; all of them are accepted. */
   readonly secrets: readonly [string, ...string[]];
   readonly format: TokenFormat;
+  /** How often databases were restored, as the operator counts. */
+  readonly restoreEpoch: number;
 }
 
 /** The settings; or, where tokens can be neither made nor read with them, what is wrong and what to do. */
@@ -20,7 +22,10 @@ export function tokenSettings(env: Env): TokenSettings | { readonly error: strin
   }
   const format = formatOf(env.CAUSAL_TOKEN_FORMAT);
   if (!format) return { error: 'the variable CAUSAL_TOKEN_FORMAT has to be 1 or 2, or not set' };
-  return { secrets: previous ? [key, previous] : [key], format };
+  const restoreEpoch = Number(env.RESTORE_EPOCH ?? 0);
+  if (!Number.isSafeInteger(restoreEpoch) || restoreEpoch < 0)
+    return { error: 'the variable RESTORE_EPOCH has to be a whole number from 0, or not set' };
+  return { secrets: previous ? [key, previous] : [key], format, restoreEpoch };
 }
 
 /** What is wrong with the settings, as sentences for an operator. */

@@ -178,8 +178,8 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/http/token-header.ts',
-        find: '(reached.get(`${name}/${stream}`) ?? 0) >= version',
-        replace: '(reached.get(`${name}/${stream}`) ?? 0) >= 0 * version',
+        find: 'live.isHeld || live.version < seen.version) return false;',
+        replace: 'live.isHeld || live.version < 0 * seen.version) return false;',
       },
     ],
   },

@@ -16,20 +16,20 @@ const ETAG = '"[1-9][0-9]*"';
 export const HEADER_DOCS: Readonly<Record<string, HeaderDoc>> = {
   [HEADER.causalToken]: {
     description:
-      'What the client did and saw: opaque. Send the latest one with every request, and never read an older state than that.',
+      'What the client did and saw: opaque and encrypted. Send the latest one with every request, and never read an older state than that. 409 `causal-token-ahead` means that what it saw was lost by a restore: start over without it.',
     schema: { type: 'string', maxLength: MAX_TOKEN_LENGTH },
-    example: 'AZ8xQ2kBBW9yZGVyAQAAGJzFoHseezqdUo8eLTxLWgEA',
+    example: 'Arlfhe9Gp0hkN2kBBW9yZGVyAQAAGJzFoHseezqdUo8eLTxLWgEA3kq0vX1mZ8sT',
     isAlwaysThere: true,
   },
   [HEADER.causalScope]: {
     description:
-      '`partial`: the token could not be kept within its size, so it says no more about the streams touched longest ago.',
+      '`partial`: within the last 24 hours the token could not be kept within its size, so it says no more about the streams touched longest ago.',
     schema: { enum: ['partial'] },
     example: 'partial',
   },
   [HEADER.causalIncomplete]: {
     description:
-      'Streams of which the token has seen more than this answer holds, because the read model is stopped at one of their events.',
+      'Streams of the token of which this answer holds too little, or what was lost, because the read model is stopped at one of their events or their log was restored.',
     schema: { type: 'string' },
     example: 'order-0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
   },
@@ -88,7 +88,8 @@ export const HEADER_DOCS: Readonly<Record<string, HeaderDoc>> = {
     isAlwaysThere: true,
   },
   [HEADER.ifMatch]: {
-    description: 'The version expected, as ETag brought it, or `*`.',
+    description:
+      'The version expected, as ETag brought it, or `*`. Send the token of the same answer with it: after a restore, a version alone may stand for another change.',
     schema: { type: 'string', pattern: `^(\\*|${ETAG})$` },
     example: '"2"',
   },

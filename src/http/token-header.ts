@@ -2,10 +2,14 @@ import {
   type CausalToken,
   EMPTY_TOKEN,
   cutToSize,
+  inEpoch,
   withBookmark,
   withoutConfirmed,
+  withoutEndedMarks,
 } from '../eventsourcing/read/causal-token.ts';
-import { liveVersions } from '../eventsourcing/read/confirm.ts';
+import { type LiveVersion, liveVersions } from '../eventsourcing/read/confirm.ts';
+import { unknownProjections } from '../eventsourcing/read/unknown-projections.ts';
+import { type Seen, isAnother } from '../eventsourcing/seen.ts';
 import { TimeoutError, withTimeout } from '../eventsourcing/timeout.ts';
 import { log } from '../log.ts';
 import type { Runtime } from '../runtime.ts';
@@ -16,13 +20,21 @@ import { Problem } from './problem.ts';
 
 /** The token of a request; an empty one where it has none. Throws a problem where it cannot be taken. */
 export async function takeUp(runtime: Runtime, text: string | undefined): Promise<CausalToken> {
+  const { restoreEpoch, clock } = runtime;
   const codec = runtime.tokens();
-  if (text === undefined) return EMPTY_TOKEN;
+  const empty = { ...EMPTY_TOKEN, epoch: restoreEpoch };
+  if (text === undefined) return empty;
   const token = text.length <= MAX_TOKEN_LENGTH ? await codec.decode(text) : undefined;
-  if (token) return token;
+  if (token) {
+    const taken = inEpoch(withoutEndedMarks(token, clock.now()), restoreEpoch);
+    if (taken) return taken;
+    const detail =
+      'The token is of before a database was restored, and has left out what it had seen there. Start over without a token.';
+    throw new Problem('causal-token-ahead', detail, {}, { [HEADER.causalToken]: text });
+  }
   const detail = `${HEADER.causalToken} is malformed, cut short, or was not made here.`;
   // With a new token, so that a client which keeps sending what it got last is not shut out for good.
-  throw new Problem('invalid-causal-token', detail, {}, { [HEADER.causalToken]: await codec.encode(EMPTY_TOKEN) });
+  throw new Problem('invalid-causal-token', detail, {}, { [HEADER.causalToken]: await codec.encode(empty) });
 }
 
 /** Puts the token into the answer; in its size, without what no longer needs to be said, and never forgetting in silence. */
@@ -43,7 +55,8 @@ export async function attach(c: AppContext, token: CausalToken, maxStreams: numb
 
 /**
  * Drops the streams that every projection which follows them has reached on its primary. From then on the bookmarks of those
- * databases, taken after that, vouch for them. One statement for each database.
+ * databases, taken after that, vouch for them. Two statements for each database. None is dropped while a database has a projection that this
+ * Worker does not know: a newer Worker may have to wait for the stream there.
  */
 async function shorten(runtime: Runtime, token: CausalToken): Promise<CausalToken> {
   const { registry, databaseOf, clock } = runtime;
@@ -54,22 +67,21 @@ async function shorten(runtime: Runtime, token: CausalToken): Promise<CausalToke
         registry.groups.map(async (group) => {
           const projections = registry.projectionsOf(group);
           const session = databaseOf(group).withSession('first-primary');
-          const versions = await liveVersions(session, projections, streams);
+          const [versions, unknown] = await Promise.all([
+            liveVersions(session, projections, streams),
+            unknownProjections(session, projections),
+          ]);
+          if (unknown.length > 0) throw new Error(`this Worker has no code for ${unknown.join(', ')}`);
           return { group, versions, bookmark: session.getBookmark() };
         }),
       ),
       CONFIRM_TIMEOUT_MS,
     );
     const reached = new Map(
-      answers.flatMap(({ versions }) =>
-        // What a dead letter holds may be of a log that has been restored since.
-        versions.flatMap(({ projection, stream, version, isHeld }) =>
-          isHeld ? [] : [[`${projection}/${stream}`, version] as const],
-        ),
-      ),
+      answers.flatMap(({ versions }) => versions.map((live) => [`${live.projection}/${live.stream}`, live] as const)),
     );
-    const confirmed = [...token.streams].flatMap(([stream, { version }]) =>
-      registry.projectionsFollowing(stream).every(({ name }) => (reached.get(`${name}/${stream}`) ?? 0) >= version)
+    const confirmed = [...token.streams].flatMap(([stream, seen]) =>
+      registry.projectionsFollowing(stream).every(({ name }) => confirms(reached.get(`${name}/${stream}`), seen))
         ? [stream]
         : [],
     );
@@ -81,4 +93,10 @@ async function shorten(runtime: Runtime, token: CausalToken): Promise<CausalToke
     log('token.not-confirmed', { error: error instanceof TimeoutError ? 'timeout' : String(error) });
     return token;
   }
+}
+
+/** Whether a projection has reached what was seen. What a dead letter holds may be of a log that has been restored since. */
+function confirms(live: LiveVersion | undefined, seen: Seen): boolean {
+  if (!live || live.isHeld || live.version < seen.version) return false;
+  return live.version > seen.version || !isAnother(seen, live.eventId);
 }

@@ -3,8 +3,10 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
 import type { Env } from '../../src/bindings.ts';
+import { type CausalToken, EMPTY_TOKEN } from '../../src/eventsourcing/read/causal-token.ts';
 import { type Headers, json, placeOrder, withToken } from '../support/api.ts';
 import { expectProblem } from '../support/problem.ts';
+import { workersCodec } from '../support/tokens.ts';
 import worker from '../worker.ts';
 
 /** Asks a deployment of the same Worker with another configuration. */
@@ -14,6 +16,11 @@ async function ask(configuration: Partial<Env>, path: string, headers: Headers =
   >[0];
   const answer = await worker.fetch?.(request, { ...env, ...configuration }, createExecutionContext());
   return answer as Response;
+}
+
+async function decoded(answer: Response): Promise<CausalToken> {
+  const token = await workersCodec().decode(answer.headers.get('X-Causal-Token') ?? '');
+  return token ?? expect.unreachable('no valid token');
 }
 
 const without = (name: keyof Env) => ({ [name]: undefined }) as Partial<Env>;
@@ -58,6 +65,48 @@ describe('a deployment whose CAUSAL_TOKEN_KEY is shorter than 32 bytes', () => {
       reasons: [expect.stringMatching(/CAUSAL_TOKEN_KEY has fewer than 32 bytes.*openssl/)],
     });
     await expectProblem(ask(short, '/orders'), 500, 'internal');
+  });
+});
+
+describe('RESTORE_EPOCH', () => {
+  const raised = { RESTORE_EPOCH: '1' };
+
+  it('refuses a token of before that has left anything out, as often as it is sent, and reads nothing older', async () => {
+    for (const leftOut of [{ shortenedAt: Date.now() }, { partialAt: Date.now() }]) {
+      const token = await workersCodec().encode({ ...EMPTY_TOKEN, ...leftOut });
+      for (const path of ['/orders', '/products', '/dashboard', `/orders/${crypto.randomUUID()}`]) {
+        const answer = await ask(raised, path, { 'X-Causal-Token': token });
+        expect(answer.headers.get('X-Causal-Token')).toBe(token);
+        const problem = await expectProblem(answer, 409, 'causal-token-ahead');
+        expect(problem.detail).toContain('restored');
+      }
+    }
+  });
+
+  it('takes any other token of before, without its bookmarks, and answers one of the new epoch', async () => {
+    const { orderId, stream, answer } = await placeOrder();
+    const lost = { ...(await decoded(answer)), bookmarks: new Map([['serving', 'of a future that is lost']]) };
+    const read = await ask(raised, `/orders/${orderId}`, { 'X-Causal-Token': await workersCodec().encode(lost) });
+    expect(read.status).toBe(200);
+    const token = await decoded(read);
+    expect(token).toMatchObject({ epoch: 1 });
+    expect([...token.streams.keys()]).toContain(stream);
+    expect(token.bookmarks.get('serving')).not.toBe('of a future that is lost');
+    // That one may be shortened again.
+    const shortened = await workersCodec().encode({ ...token, shortenedAt: Date.now() });
+    expect((await ask(raised, '/orders', { 'X-Causal-Token': shortened })).status).toBe(200);
+  });
+
+  it('counts tokens of format 1 as of before', async () => {
+    const former = await workersCodec({ format: 1 }).encode({ ...EMPTY_TOKEN, epoch: 1, shortenedAt: Date.now() });
+    await expectProblem(ask(raised, '/orders', { 'X-Causal-Token': former }), 409, 'causal-token-ahead');
+  });
+
+  it.each(['-1', '1.5', 'one'])('of %j is refused like a missing key', async (epoch) => {
+    await expectProblem(ask({ RESTORE_EPOCH: epoch }, '/orders'), 500, 'internal');
+    expect((await json(ask({ RESTORE_EPOCH: epoch }, '/health'))).reasons).toEqual([
+      expect.stringContaining('RESTORE_EPOCH'),
+    ]);
   });
 });
 

@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
+import { PARTIAL_MS } from '../../src/eventsourcing/read/causal-token.ts';
 import type { StreamId } from '../../src/eventsourcing/stream.ts';
 import { MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from '../../src/http/limits.ts';
 import { cloudflare } from '../../src/runtime.ts';
@@ -46,6 +47,35 @@ describe('a token that grows', () => {
     expect(streams).not.toContain(oldest);
     expect(answer.headers.get('X-Causal-Scope')).toBe('partial');
     expect(answer.headers.get('X-Causal-Token')?.length).toBeLessThanOrEqual(MAX_TOKEN_LENGTH);
+  });
+
+  it('drops nothing while a database has a projection that this Worker does not know: a newer Worker has to wait there', async () => {
+    const { header } = await fullToken();
+    await deliverEverything();
+    const pointer = (sql: string) => env.SERVING_DB.prepare(sql).run();
+    await pointer(
+      `INSERT INTO projection_pointer (projection, epoch, live_revision, live_slot) VALUES ('of-tomorrow', 1, 1, 'a')`,
+    );
+    const { answer } = await createProduct({}, header);
+    expect(answer.headers.get('X-Causal-Scope')).toBe('partial');
+    expect((await decode(answer)).shortenedAt).toBeUndefined();
+    await pointer(`DELETE FROM projection_pointer WHERE projection = 'of-tomorrow'`);
+    const { answer: later } = await createProduct({}, header);
+    expect(await decode(later)).toMatchObject({ shortenedAt: expect.any(Number) as number });
+    expect(later.headers.has('X-Causal-Scope')).toBe(false);
+  });
+
+  it('keeps a stream that a dead letter holds: its read model may be of a lost history', async () => {
+    const { header, oldest } = await fullToken();
+    await deliverEverything();
+    await env.SERVING_DB.prepare(
+      `INSERT INTO dead_letter (projection, stream, version, event_id, cause, kind, error, tries, first_at, last_at, is_open)
+      VALUES ('product-catalog', ?, 2, '', 'log-restored', 'log-restored', '', 3, '', '', 1)`,
+    )
+      .bind(oldest ?? '')
+      .run();
+    const { answer, stream } = await createProduct({}, header);
+    expect([...(await decode(answer)).streams.keys()]).toEqual([oldest, stream]);
   });
 
   it('waits for the confirmation no longer than half a second', async () => {
@@ -113,11 +143,14 @@ describe('a token that has been shortened', () => {
     expect((await json(get(`/orders/${order.orderId}`, withToken(order.answer)))).total).toEqual(eur(400));
   });
 
-  it('says on every later answer that it is partial', async () => {
+  it('says on every later answer that it is partial, for a day', async () => {
     const { header } = await fullToken();
     const { answer } = await createProduct({}, header);
     const later = await get('/products?limit=1', withToken(answer));
     expect(later.headers.get('X-Causal-Scope')).toBe('partial');
+    ports.clockOffsetMs = PARTIAL_MS;
+    const nextDay = await get('/products?limit=1', withToken(later));
+    expect(nextDay.headers.has('X-Causal-Scope')).toBe(false);
   });
 
   it('is refused by a command on a stream that it has seen more of than its log holds', async () => {

@@ -2,27 +2,21 @@ import { QueryBuilder } from 'drizzle-orm/sqlite-core';
 
 import type { Group } from '../group.ts';
 import { OverloadedError } from '../faults.ts';
-import { type Seen, UNSEEN, isAnother } from '../seen.ts';
+import { type Seen, UNSEEN } from '../seen.ts';
 import type { StreamId } from '../stream.ts';
 import { TimeoutError, sleep, withTimeout } from '../timeout.ts';
+import { type Looked, type TokenAhead, bringUp, toRequest } from './bring-up.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
 import type { LoadEvents } from './catch-up-page.ts';
-import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
+import type { CatchUpRequest } from './stream-progress.ts';
 import type { CausalToken } from './causal-token.ts';
 import { isTransient } from './d1-errors.ts';
-import {
-  type Answers,
-  type GuardedAnswer,
-  type Queries,
-  guardedStatements,
-  runGuarded,
-  toGuardedAnswer,
-} from './guarded-query.ts';
+import { type Answers, type Queries, runGuarded } from './guarded-query.ts';
 import type { Pointer, PointerCache } from './pointer.ts';
 import type { Projection, Tables } from './projection.ts';
 import { follows } from './projection-worker.ts';
 import type { SingleFlight } from './single-flight.ts';
-import { type Standing, type Unmet, unmetOf } from './standing.ts';
+import { type Standing, unmetOf } from './standing.ts';
 
 /** Makes the selects that causal reads run. */
 export const queryBuilder = new QueryBuilder();
@@ -40,6 +34,8 @@ export interface CausalReadPorts {
   readonly loadEvents: LoadEvents;
   readonly flights: SingleFlight;
   readonly now: () => number;
+  /** A number in [0, 1), for jitter. */
+  readonly random: () => number;
   readonly report: (event: string, details: Record<string, string | number>) => void;
 }
 
@@ -73,14 +69,6 @@ export type CausalReadResult<Q extends Queries> =
   /** The database could not be reached in time. */
   | { readonly outcome: 'unavailable' };
 
-/** The client has seen more of a stream than its log holds, or another event at that version. */
-interface TokenAhead {
-  readonly outcome: 'token-ahead';
-  readonly stream: StreamId;
-  readonly wanted: number;
-  readonly head: number;
-}
-
 /** One read of one projection. */
 export interface CausalReadRequest<InSlot extends Tables, Q extends Queries> {
   readonly projection: Projection<InSlot>;
@@ -100,15 +88,6 @@ export interface FormerReading<Q extends Queries> {
   readonly queries: (tables: never) => Q;
 }
 
-/** An answer, and whether it is of the epoch that was asked for. */
-type Looked<Q extends Queries> = GuardedAnswer<Q> & { readonly isThisEpoch: boolean };
-
-/** Where streams stand after they were brought up, and what was read in the same batch, if this request was the one that sent it. */
-interface Brought<Q extends Queries> {
-  readonly progress: ReadonlyMap<StreamId, StreamProgress>;
-  readonly read?: { readonly answer: Looked<Q>; readonly session: D1DatabaseSession };
-}
-
 /** Pauses between tries when the catch-up itself could not do its work. */
 const POLL_MS = [50, 100, 200, 400];
 
@@ -122,7 +101,7 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
   request: CausalReadRequest<InSlot, Q>,
   options: CausalReadOptions = {},
 ): Promise<CausalReadResult<Q>> {
-  const { databaseOf, pointers, catchUp, loadEvents, flights, now, report } = ports;
+  const { databaseOf, pointers, loadEvents, now, random, report } = ports;
   const { projection, token, stream, formerly = [], fromPrimary = false } = request;
   const readings = [request as FormerReading<Q>, ...formerly];
   const { timeoutMs = 5_000 } = options;
@@ -136,10 +115,13 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
   const incomplete = new Set<StreamId>();
   // Without a bookmark nothing bounds how old a replica may be.
   const bookmark = token.bookmarks.get(projection.group.name) ?? 'first-primary';
-  let session = database.withSession(fromPrimary ? 'first-primary' : bookmark);
+  const startAt = fromPrimary ? 'first-primary' : bookmark;
+  let isAtPrimary = startAt === 'first-primary';
+  let session: D1DatabaseSession | undefined;
 
   function toPrimary(): void {
     session = database.withSession('first-primary');
+    isAtPrimary = true;
   }
 
   /** The queries for what is live under a pointer; undefined where there is no code for it. */
@@ -148,69 +130,30 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
     return reading && pointer && reading.queries(reading.projection.tables(pointer.live.slot) as never);
   }
 
-  /** Has the catch-up done for what is behind, unless another request of this isolate is at it, and reads along. */
-  async function bringUp(behind: readonly CatchUpRequest[]): Promise<Brought<Q> | 'building'> {
-    let result: CatchUpResult | undefined;
-    const byKey = new Map(behind.map((entry) => [`${projection.name}/${entry.stream}`, entry]));
-    const writing = database.withSession('first-primary');
-    const streams = [...wanted.keys()];
-    const readAlong = {
-      session: writing,
-      statements(pointer: Pointer) {
-        const selects = selectsUnder(pointer);
-        return selects ? guardedStatements(writing, projection.name, pointer, streams, selects) : [];
-      },
-    };
-    await flights.run([...byKey.keys()], async (led) => {
-      result = await catchUp(
-        projection,
-        led.map((key) => byKey.get(key) as CatchUpRequest),
-        { readAlong },
-      );
-    });
-    if (result?.outcome === 'building') return 'building';
-    const progress = result?.streams ?? new Map<StreamId, StreamProgress>();
-    const { along } = result ?? {};
-    const selects = along && selectsUnder(along.pointer);
-    if (!selects) return { progress };
-    const answer = toGuardedAnswer(along.results as readonly D1Result<Record<string, unknown>>[], streams, selects);
-    return {
-      progress,
-      read: { answer: { ...answer, isThisEpoch: answer.epoch === along.pointer.epoch }, session: writing },
-    };
+  /** A pause before the next try, longer each time, within the deadline. Of random length: all readers of a database that is overloaded must not come back at once. */
+  function pause(round: number): Promise<void> {
+    const longestMs = POLL_MS[Math.min(round, POLL_MS.length - 1)] as number;
+    return sleep(Math.min(longestMs * (0.5 + random() / 2), Math.max(deadline - now(), 0)));
   }
 
   /**
-   * What the catch-up has to do for a stream. Where the projection has another event than the client, the log decides: either the token is
-   * refused, or the catch-up gets the log's event, and with that finds out that the projection is of a lost history.
+   * One look: the pointer as far as known, and the query under it. A replica, a bookmark or a session that fails, however it does, is left for the
+   * primary. Undefined when that could not be reached either.
    */
-  async function toRequest({ stream: entry, seen, at, reason }: Unmet): Promise<CatchUpRequest | TokenAhead> {
-    if (reason !== 'another') return { stream: entry, wanted: seen.version, seenAt: at.version };
-    const { events, head } = await loadEvents(entry, seen.version, 1);
-    const [event] = events;
-    if (!event || isAnother(seen, event.id))
-      return { outcome: 'token-ahead', stream: entry, wanted: seen.version, head };
-    const hint = { stream: entry, fromVersion: event.version, toVersion: event.version, events };
-    return { stream: entry, wanted: seen.version, hints: [hint] };
-  }
-
-  /** A pause before the next try, longer each time, within the deadline. */
-  function pause(round: number): Promise<void> {
-    return sleep(Math.min(POLL_MS[Math.min(round, POLL_MS.length - 1)] as number, Math.max(deadline - now(), 0)));
-  }
-
-  /** One look: the pointer as far as known, and the query under it. Undefined when the database could not be reached. */
   async function look(): Promise<Looked<Q> | 'building' | undefined> {
     try {
       const pointer = await pointers.get(database, projection.name);
       const selects = selectsUnder(pointer);
       if (!pointer || !selects) return 'building';
+      session ??= database.withSession(startAt);
       const answer = await runGuarded(session, projection.name, pointer, [...wanted.keys()], selects);
       return { ...answer, isThisEpoch: answer.epoch === pointer.epoch };
     } catch (error) {
-      if (!isTransient(error)) throw error;
+      if (isAtPrimary && !isTransient(error)) throw error;
       report('causal-read.failed', { projection: projection.name, error: String(error) });
-      return undefined;
+      if (isAtPrimary) return undefined;
+      toPrimary();
+      return look();
     }
   }
 
@@ -248,7 +191,7 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
         outcome: 'read',
         answers: answer.answers,
         standings: answer.standings,
-        bookmark: session.getBookmark(),
+        bookmark: session?.getBookmark() ?? null,
         incomplete: [...incomplete],
       };
     }
@@ -262,11 +205,14 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
       return { outcome: 'behind', stream: entry, wanted: seen.version, has: at.version, isOverloaded: false };
     }
     try {
-      const asked = await withTimeout(Promise.all(unmet.map(toRequest)), deadline - now());
+      const asked = await withTimeout(Promise.all(unmet.map((one) => toRequest(loadEvents, one))), deadline - now());
       const ahead = asked.find((one) => 'outcome' in one);
       if (ahead) return ahead;
       const requests = asked.filter((one) => !('outcome' in one));
-      const brought = await withTimeout(bringUp(requests), deadline - now());
+      const brought = await withTimeout(
+        bringUp(ports, { projection, database, streams: [...wanted.keys()], selectsUnder }, requests),
+        deadline - now(),
+      );
       if (brought === 'building') return { outcome: 'building' };
       for (const { stream: entry, version, head, standstill } of brought.progress.values()) {
         const entryWanted = (wanted.get(entry) ?? UNSEEN).version;
@@ -285,6 +231,7 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
       }
       if (brought.read) {
         ({ answer: readAlready, session } = brought.read);
+        isAtPrimary = true;
         continue;
       }
     } catch (error) {

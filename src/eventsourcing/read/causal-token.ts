@@ -78,3 +78,36 @@ function without(token: CausalToken, left: readonly StreamId[]): ReadonlyMap<Str
   for (const stream of left) streams.delete(stream);
   return streams;
 }
+
+/**
+ * The token in the present epoch; undefined when it says too little to be taken over. A restored database has lost what came after the time that it was set
+ * back to. So bookmarks of an earlier epoch vouch for nothing: they are dropped, and the databases are read from their primaries. What was left out
+ * because of them is lost without a trace.
+ */
+export function inEpoch(token: CausalToken, epoch: number): CausalToken | undefined {
+  // A later epoch is that of a Worker whose configuration is newer than this one's.
+  if ((token.epoch ?? 0) >= epoch) return token;
+  const isComplete = token.shortenedAt === undefined && token.partialAt === undefined;
+  return isComplete ? { ...token, bookmarks: new Map(), epoch } : undefined;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** How long a token says that bookmarks vouch for streams, in ms: no database is restored to a time before that (Time Travel keeps 30 days). */
+export const SHORTENED_MS = 30 * DAY_MS;
+
+/** How long a token says that it had to forget, in ms. */
+export const PARTIAL_MS = DAY_MS;
+
+/**
+ * The token without marks that no longer matter at `now` (ms since the epoch). The clocks of two Workers may differ: a mark goes that much sooner or later,
+ * and one of the future stays.
+ */
+export function withoutEndedMarks(token: CausalToken, now: number): CausalToken {
+  const { shortenedAt, partialAt, ...rest } = token;
+  return {
+    ...rest,
+    ...(shortenedAt !== undefined && now - shortenedAt < SHORTENED_MS && { shortenedAt }),
+    ...(partialAt !== undefined && now - partialAt < PARTIAL_MS && { partialAt }),
+  };
+}

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
 import { type CausalToken, EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
 import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import { replaceTimers } from '../../../src/eventsourcing/timeout.ts';
 import { cloudflare } from '../../../src/runtime.ts';
 import { deliverThrice, forgetDeadLetters, refusedOf } from '../../support/boards.ts';
 import { type DatabaseFaults, faultyDatabase } from '../../support/database.ts';
@@ -146,6 +147,105 @@ describe('a causal read of one stream', () => {
     });
     expect(answeredByReplica).toBe(1);
     expect(loads).toBe(0);
+  });
+
+  it('takes no rows of a replica that is behind for those of the primary', async () => {
+    const { tallyId, stream, seen } = await tallyAt(1, 2);
+    await deliver([{ stream, fromVersion: 1, toVersion: 2 }]);
+    // The replica has the tally at its first version, in rows and checkpoint alike.
+    ports.database = () =>
+      replicated(env.SERVING_DB, (sql) =>
+        sql
+          .replaceAll(
+            'FROM checkpoint AS c',
+            `FROM (SELECT projection, slot, stream, 1 AS version, 'x' AS event_id FROM checkpoint) AS c`,
+          )
+          .replaceAll(
+            'from "tally_board_a"',
+            'from (SELECT tally_id, 1 AS version, 1 AS sum FROM tally_board_a) AS "tally_board_a"',
+          ),
+      );
+    const bookmarked = { ...EMPTY_TOKEN, bookmarks: ANY_BOOKMARK };
+    // Who has seen nothing of it is shown what the replica has; who has seen version 2 is not.
+    expect(await readOne(tallyId, stream, bookmarked)).toMatchObject({
+      outcome: 'read',
+      answers: { rows: [{ version: 1, sum: 1 }] },
+    });
+    const current = { outcome: 'read', answers: { rows: [{ tallyId, version: 2, sum: 3 }] } };
+    expect(await readOne(tallyId, stream, { ...seen, bookmarks: ANY_BOOKMARK })).toMatchObject(current);
+    const all = await readAll({ ...seen, bookmarks: ANY_BOOKMARK });
+    expect(all.outcome === 'read' && all.answers.rows).toContainEqual({ tallyId, version: 2, sum: 3 });
+  });
+
+  it.each([
+    ['is overloaded', new Error('D1_ERROR: D1 DB is overloaded.')],
+    ['does not know the bookmark', new Error('D1_ERROR: bookmark is ahead: SQLITE_ERROR')],
+    ['makes no sense', new TypeError('no such thing')],
+  ])('leaves a replica for the primary at once that %s', async (_, error) => {
+    const { tallyId, stream, seen } = await tallyAt(1);
+    await deliver([{ stream, fromVersion: 1, toVersion: 1 }]);
+    let failures = 0;
+    const failing = () => {
+      failures += 1;
+      throw error;
+    };
+    for (const replica of [
+      replicated(env.SERVING_DB, failing),
+      // Not even a session can be had at that bookmark.
+      sessionsThrough(env.SERVING_DB, failing),
+    ]) {
+      ports.database = () => replica;
+      // In no time: there is no pause before the primary is asked.
+      expect(await readOne(tallyId, stream, { ...seen, bookmarks: ANY_BOOKMARK }, 0)).toMatchObject({
+        outcome: 'read',
+        answers: { rows: [{ version: 1 }] },
+      });
+    }
+    expect(failures).toBe(2);
+  });
+
+  it('throws what the primary says of a query that makes no sense', async () => {
+    const { stream, seen } = await tallyAt(1);
+    const query = {
+      toSQL: () => ({ sql: 'SELECT 1 FROM nowhere', params: [] }),
+      _: tallyById('x')(tallyBoard.tables('a'))._,
+    };
+    const reading = causalRead(system.reads, {
+      projection: tallyBoard,
+      token: { ...seen, bookmarks: ANY_BOOKMARK },
+      stream,
+      queries: () => ({ rows: query }),
+    });
+    await expect(reading).rejects.toThrow('no such table');
+  });
+
+  it('pauses for a random time before it asks an overloaded database again', async () => {
+    const { tallyId, stream, seen } = await tallyAt(1);
+    withFaults({
+      beforeQuery() {
+        throw new Error('D1_ERROR: D1 DB is overloaded.');
+      },
+    });
+    const pauses = async (chance: number) => {
+      const waited: number[] = [];
+      let now = 0;
+      replaceTimers((ms, ring) => {
+        waited.push(ms);
+        now += ms;
+        queueMicrotask(ring);
+        return () => undefined;
+      });
+      const reads = { ...system.reads, now: () => now, random: () => chance };
+      await causalRead(
+        reads,
+        { projection: tallyBoard, token: seen, stream, queries: one(tallyById(tallyId)) },
+        { timeoutMs: 700 },
+      );
+      replaceTimers();
+      return waited;
+    };
+    expect(await pauses(0)).toEqual([25, 50, 100, 200, 200, 125]);
+    expect(await pauses(0.5)).toEqual([37.5, 75, 150, 300, 137.5]);
   });
 
   it('answers "behind" within its time when the database refuses every batch', async () => {
@@ -376,26 +476,41 @@ describe('epochs and builds', () => {
 
 let answeredByReplica = 0;
 
-/** A database whose sessions with a bookmark are answered by a replica that has seen nothing of any stream. */
-function staleReplica(real: D1Database): D1Database {
+const ANY_BOOKMARK = new Map([['serving', '00000000-00000000-00000000-00000000000000000000000000000000']]);
+
+/** A database whose sessions with a bookmark are made by `session`. */
+function sessionsThrough(real: D1Database, session: () => unknown): D1Database {
   return new Proxy(real, {
     get(target, property) {
       if (property !== 'withSession') {
         const value = Reflect.get(target, property) as unknown;
         return typeof value === 'function' ? (value.bind(target) as unknown) : value;
       }
-      return (from: string) => (from === 'first-primary' ? target.withSession(from) : replicaSession(target));
+      return (from: string) => (from === 'first-primary' ? target.withSession(from) : session());
     },
   });
 }
 
-function replicaSession(real: D1Database): Pick<D1DatabaseSession, 'prepare' | 'getBookmark'> {
+/** A database whose sessions with a bookmark are answered by a replica that sees each statement as `seesIt` makes it. */
+function replicated(real: D1Database, seesIt: (sql: string) => string): D1Database {
+  return sessionsThrough(real, () => replicaSession(real, seesIt));
+}
+
+/** A database whose sessions with a bookmark are answered by a replica that has seen nothing of any stream. */
+function staleReplica(real: D1Database): D1Database {
+  return replicated(real, (sql) =>
+    sql.replaceAll('FROM checkpoint AS c', 'FROM (SELECT * FROM checkpoint WHERE false) AS c'),
+  );
+}
+
+function replicaSession(
+  real: D1Database,
+  seesIt: (sql: string) => string,
+): Pick<D1DatabaseSession, 'prepare' | 'getBookmark'> {
   return {
     prepare(sql) {
       answeredByReplica += 1;
-      const statement = real.prepare(
-        sql.replaceAll('FROM checkpoint AS c', 'FROM (SELECT * FROM checkpoint WHERE false) AS c'),
-      );
+      const statement = real.prepare(seesIt(sql));
       return new Proxy(statement, {
         get: (target, property) =>
           property === 'bind'

@@ -5,11 +5,15 @@ import {
   type CausalToken,
   EMPTY_TOKEN,
   FORGETFUL_MS,
+  PARTIAL_MS,
+  SHORTENED_MS,
   cutToSize,
+  inEpoch,
   withBookmark,
   seenOf,
   withVersion,
   withoutConfirmed,
+  withoutEndedMarks,
 } from '../../../src/eventsourcing/read/causal-token.ts';
 import { UNSEEN, seenAt } from '../../../src/eventsourcing/seen.ts';
 import { type StreamId, streamId } from '../../../src/eventsourcing/stream.ts';
@@ -158,5 +162,52 @@ describe('what a token says of a stream that it does not hold', () => {
       // The clock of another Worker may be behind.
       expect(seenOf(leftOut, a, NOW - FORGETFUL_MS)).toBe('unknown');
     }
+  });
+});
+
+describe('the mark that streams were left out', () => {
+  const shortened = withoutConfirmed(tokenOf([a, 7]), [a], NOW);
+  const partial = cutToSize(tokenOf([a, 7]), 0, NOW);
+
+  test('ends once no database can be restored to before that, and a day after a cut', () => {
+    expect(withoutEndedMarks(shortened, NOW + SHORTENED_MS - 1)).toEqual(shortened);
+    expect(withoutEndedMarks(shortened, NOW + SHORTENED_MS)).toEqual(EMPTY_TOKEN);
+    expect(withoutEndedMarks(partial, NOW + PARTIAL_MS - 1)).toEqual(partial);
+    expect(withoutEndedMarks(partial, NOW + PARTIAL_MS)).toEqual(EMPTY_TOKEN);
+  });
+
+  test('ends each by itself, and leaves the rest of the token', () => {
+    const both = { ...withBookmark(tokenOf([b, 1]), 'serving', 'x'), epoch: 2, shortenedAt: NOW, partialAt: NOW };
+    const { partialAt: _, ...rest } = both;
+    expect(withoutEndedMarks(both, NOW + PARTIAL_MS)).toEqual(rest);
+  });
+
+  test('stays where the clock that set it goes ahead', () => {
+    expect(withoutEndedMarks({ ...shortened, partialAt: NOW }, NOW - PARTIAL_MS)).toEqual({
+      ...shortened,
+      partialAt: NOW,
+    });
+  });
+});
+
+describe('a token of before a database was restored', () => {
+  const full = withBookmark(tokenOf([a, 7]), 'serving', 'x');
+
+  test('keeps its versions and loses its bookmarks, once', () => {
+    const taken = inEpoch(full, 1);
+    expect(taken).toEqual({ ...tokenOf([a, 7]), epoch: 1 });
+    const later = withBookmark(taken ?? EMPTY_TOKEN, 'serving', 'y');
+    expect(inEpoch(later, 1)).toBe(later);
+    expect(inEpoch(later, 2)?.bookmarks.size).toBe(0);
+  });
+
+  test('is not taken when it has left anything out: what vouched for that is lost', () => {
+    expect(inEpoch(withoutConfirmed(full, [a], NOW), 1)).toBeUndefined();
+    expect(inEpoch(cutToSize(full, 0, NOW), 1)).toBeUndefined();
+  });
+
+  test('is taken as it is by a Worker that has not heard of the restore yet', () => {
+    const later = { ...withoutConfirmed(full, [a], NOW), epoch: 3 };
+    expect(inEpoch(later, 2)).toBe(later);
   });
 });
