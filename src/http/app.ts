@@ -4,12 +4,18 @@ import { HonoBase } from 'hono/hono-base';
 import { TrieRouter } from 'hono/router/trie-router';
 
 import type { Env } from '../bindings.ts';
-import { OutcomeUnknownError, OverloadedError, UnansweredError } from '../eventsourcing/faults.ts';
+import {
+  OutcomeUnknownError,
+  OverloadedError,
+  StorageUnavailableError,
+  UnansweredError,
+} from '../eventsourcing/faults.ts';
 import { TimeoutError } from '../eventsourcing/timeout.ts';
 import { log } from '../log.ts';
 import type { Runtime } from '../runtime.ts';
 import type { AppContext, AppEnv } from './app-env.ts';
 import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, HEADER } from './headers.ts';
+import { STORAGE_RETRY_AFTER_S } from './limits.ts';
 import { methodsByPath } from './methods.ts';
 import { refuseQuery } from './params.ts';
 import { Problem, type ProblemTypes, problemResponse } from './problem.ts';
@@ -126,6 +132,11 @@ function toProblem(error: Error, c: AppContext): Problem {
   // A command that got no answer is an `OutcomeUnknownError`: what passes by here was a read, of a log or of what a command needs to know.
   const isUnanswered = error instanceof UnansweredError || error instanceof TimeoutError;
   if (error instanceof OverloadedError || isUnanswered) return new Problem('overloaded', 'Nothing was done.');
+  if (error instanceof StorageUnavailableError) {
+    log('storage.unavailable', { correlationId: c.var.correlationId, error: error.message });
+    const retryAfter = { [HEADER.retryAfter]: String(STORAGE_RETRY_AFTER_S) };
+    return new Problem('storage-unavailable', 'The storage is full or switched off. Nothing was done.', {}, retryAfter);
+  }
   if (error instanceof OutcomeUnknownError) {
     log('command.outcome-unknown', { correlationId: c.var.correlationId, error: String(error.cause) });
     return new Problem('outcome-unknown', 'The command may or may not have been applied.');

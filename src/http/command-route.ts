@@ -254,6 +254,7 @@ function operationOf<Params extends z.ZodMiniObject, Body extends z.ZodMiniType>
       'causal-token-ahead',
       'outcome-unknown',
       'overloaded',
+      'storage-unavailable',
       ...(route.params ? ['invalid-id'] : []),
       ...(route.creates ? [] : ['version-mismatch']),
       ...route.refusals,

@@ -75,7 +75,14 @@ export function historyRoute<Params extends z.ZodMiniObject>(route: HistoryRoute
 }
 
 /** What a route that answers with `readLog` may answer beside it. */
-export const LOG_PROBLEMS = ['invalid-cursor', 'invalid-causal-token', 'causal-token-ahead', 'not-found', 'overloaded'];
+export const LOG_PROBLEMS = [
+  'invalid-cursor',
+  'invalid-causal-token',
+  'causal-token-ahead',
+  'not-found',
+  'overloaded',
+  'storage-unavailable',
+];
 
 /** One page of a stream's log, as the query string asks for it. The cursor is the version that the next page begins with. */
 export async function readLog(c: AppContext, stream: StreamId, noun: string) {

@@ -113,6 +113,12 @@ export const PROBLEMS = {
       'The command may or may not have been applied. Send it again with the same Idempotency-Key and body to find out. An operation on a projection has no such key: look first how the projection is, and have a rollback name its `slot`.',
   },
   overloaded: { status: 503, title: 'Overloaded', advice: 'Nothing was done. Try again after `Retry-After` seconds.' },
+  'storage-unavailable': {
+    status: 503,
+    title: 'Storage unavailable',
+    advice:
+      'Nothing was done, and nothing is lost: the storage is full, or the spending limit of the account is reached. Try again after `Retry-After` seconds, with the same Idempotency-Key. It works again once an operator has made room or lifted the limit.',
+  },
   internal: {
     status: 500,
     title: 'Internal error',

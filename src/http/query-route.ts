@@ -15,6 +15,7 @@ export const READ_PROBLEMS = [
   'projection-behind',
   'projection-building',
   'overloaded',
+  'storage-unavailable',
 ] as const;
 
 /** A route that answers from read models in a form of its own, where neither one resource nor a plain list is what is asked for. */

@@ -95,6 +95,7 @@ export function resourceRoute<Params extends z.ZodMiniObject, InSlot extends Tab
         'projection-building',
         'projection-dead-letter',
         'overloaded',
+        'storage-unavailable',
       ],
     },
     handlers: [causal({ reads: [route.reads] }), async (c) => readResource(c, route)],

@@ -77,7 +77,7 @@ export const deadLetterRoutes: readonly Route[] = [
       requestHeaders: [],
       isOperations: true,
       answers: { 200: { description: 'The largest groups first.', schema: List, example: LIST_EXAMPLE } },
-      problems: ['not-found', 'overloaded'],
+      problems: ['not-found', 'overloaded', 'storage-unavailable'],
     },
     handlers: [
       async (c) => {
@@ -107,7 +107,7 @@ export const deadLetterRoutes: readonly Route[] = [
           example: REPLAYED_EXAMPLE,
         },
       },
-      problems: ['not-found', 'invalid-field', 'projection-building', 'overloaded'],
+      problems: ['not-found', 'invalid-field', 'projection-building', 'overloaded', 'storage-unavailable'],
     },
     handlers: [
       async (c) => {
@@ -151,6 +151,7 @@ export const deadLetterRoutes: readonly Route[] = [
         'wrong-state',
         'projection-building',
         'overloaded',
+        'storage-unavailable',
         'outcome-unknown',
       ],
     },

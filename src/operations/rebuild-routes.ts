@@ -165,7 +165,7 @@ async function reread(c: AppContext, projection: Projection, id: string): Promis
 }
 
 const COMMON = { tag: 'operations', requestHeaders: [], isOperations: true } satisfies Partial<Operation>;
-const NOT_THERE = ['invalid-id', 'invalid-field', 'not-found', 'overloaded'] as const;
+const NOT_THERE = ['invalid-id', 'invalid-field', 'not-found', 'overloaded', 'storage-unavailable'] as const;
 
 function buildAnswer(description: string) {
   return { description, schema: BuildView, example: BUILD_EXAMPLE };

@@ -29,6 +29,7 @@ export const CODES = [
   'rebuild-running',
   'outcome-unknown',
   'overloaded',
+  'storage-unavailable',
   'internal',
 ] as const;
 

@@ -1,6 +1,8 @@
+import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
+import type { StreamId } from '../../src/eventsourcing/stream.ts';
 import type { AggregateRpc } from '../../src/eventsourcing/write/aggregates.ts';
 import { cloudflare } from '../../src/runtime.ts';
 import {
@@ -20,6 +22,7 @@ import {
 import { faultyDatabase } from '../support/database.ts';
 import { ports } from '../support/platform.ts';
 import { expectProblem } from '../support/problem.ts';
+import { objectOf } from '../support/system.ts';
 
 /** Replaces what the objects of a category answer; the rest works as ever. */
 function objectsFail(category: string, methods: Partial<AggregateRpc>): void {
@@ -80,6 +83,79 @@ describe('503 overloaded', () => {
     await expectRetryLater(get(`/streams/${stream}/events`, asOperator), 'overloaded');
   });
 });
+
+describe('503 storage-unavailable', () => {
+  const LIMIT = "Exceeded the account's spending cap for Durable Objects.";
+  const limited = () => Promise.reject(new Error(LIMIT));
+
+  async function expectUnavailable(answer: Promise<Response>) {
+    const received = await answer;
+    expect(received.headers.get('Retry-After')).toBe('60');
+    return expectProblem(received, 503, 'storage-unavailable');
+  }
+
+  it('is the answer while the spending limit of the account stops the objects; afterwards all goes on (I4)', async () => {
+    const { orderId, stream, items, answer } = await placeOrder();
+    const key = { 'Idempotency-Key': crypto.randomUUID() };
+    ports.aggregateStub = () => ({ execute: limited, load: limited, currentVersion: limited, state: limited });
+    await expectUnavailable(orderStep(orderId, 'shipment', key));
+    await expectUnavailable(post('/orders', { customerId: 'c', customerName: 'n', items }, key));
+    await expectUnavailable(get(`/orders/${orderId}`, { 'X-Version': '1' }));
+    await expectUnavailable(get(`/orders/${orderId}/history`, asOperator));
+    await expectUnavailable(get(`/streams/${stream}/events`, asOperator));
+    objectsWork();
+    expect(await eventsOf(stream)).toHaveLength(1);
+    const shipped = await orderStep(orderId, 'shipment', key);
+    expect([shipped.status, shipped.headers.get('Idempotency-Replayed')]).toEqual([200, null]);
+    expect((await get(`/orders/${orderId}`, withToken(answer))).status).toBe(200);
+  });
+
+  it.each([
+    ['the spending limit stops its SQL', LIMIT],
+    ['SQLite says that it is full', 'database or disk is full: SQLITE_FULL'],
+  ])('is the answer of an object in which %s: nothing was done', async (_what, words) => {
+    const { orderId, stream } = await placeOrder();
+    const key = { 'Idempotency-Key': crypto.randomUUID() };
+    const undo = await withSql(stream as StreamId, (exec) => (statement, ...bindings) => {
+      if (statement.startsWith('INSERT INTO idempotency')) throw new Error(words);
+      return exec(statement, ...bindings);
+    });
+    // The event was written already, and is rolled back.
+    await orderStep(orderId, 'shipment');
+    await expectUnavailable(orderStep(orderId, 'delivery', key));
+    expect(await eventsOf(stream)).toHaveLength(2);
+    await undo();
+    const delivered = await orderStep(orderId, 'delivery', key);
+    expect([delivered.status, delivered.headers.get('X-Version')]).toEqual([200, '3']);
+  });
+
+  it('is the answer of an object that has come near 10 GB: it takes no command, refuses and replays as ever, and is read', async () => {
+    const { orderId, stream } = await placeOrder();
+    const key = { 'Idempotency-Key': crypto.randomUUID() };
+    await orderStep(orderId, 'shipment', key);
+    await runInDurableObject(objectOf(stream as StreamId), (_, { storage }) => {
+      Object.defineProperty(storage.sql, 'databaseSize', { value: 9_900_000_001 });
+    });
+    await expectUnavailable(orderStep(orderId, 'delivery'));
+    await expectProblem(orderStep(orderId, 'cancellation'), 409, 'wrong-state');
+    expect((await orderStep(orderId, 'shipment', key)).headers.get('Idempotency-Replayed')).toBe('true');
+    expect(await json(get(`/orders/${orderId}`, { 'X-Version': '2' }))).toMatchObject({ status: 'shipped' });
+    expect(await eventsOf(stream)).toHaveLength(2);
+  });
+});
+
+/** Replaces how an object runs SQL, until the function that is returned is called. */
+async function withSql(stream: StreamId, replace: (exec: Exec) => Exec): Promise<() => Promise<void>> {
+  await runInDurableObject(objectOf(stream), (_, { storage: { sql } }) => {
+    Object.defineProperty(sql, 'exec', { value: replace(sql.exec.bind(sql)), configurable: true });
+  });
+  return () =>
+    runInDurableObject(objectOf(stream), (_, { storage: { sql } }) => {
+      delete (sql as { exec?: unknown }).exec;
+    });
+}
+
+type Exec = (statement: string, ...bindings: unknown[]) => SqlStorageCursor<Record<string, SqlStorageValue>>;
 
 describe('503 outcome-unknown', () => {
   it('is the answer of a command that nobody can tell of, and a retry with its key finds out', async () => {

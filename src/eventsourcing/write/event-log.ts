@@ -60,29 +60,45 @@ export interface DeliveryAttempts {
   setAttempt(group: string, attempt: number): void;
 }
 
+/**
+ * A log of this size in bytes takes no more commands. An object holds 10 GB
+ * (developers.cloudflare.com/durable-objects/platform/limits). A statement that meets that end resets the object, and with it every answer
+ * that is on its way, so none may. What is left is for what the relay and the platform write.
+ */
+const MAX_BYTES = 9_900_000_000;
+
 /** The log in the SQLite storage of a Durable Object. Tables are made with the first append, not before. */
 export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage & DeliveryAttempts {
   const { sql } = storage;
-  const tables = new Set(
-    sql
-      .exec<{ name: string }>(`SELECT name FROM sqlite_master WHERE type = 'table'`)
-      .toArray()
-      .map(({ name }) => name),
-  );
-  /** Before, the stream's id had a table of its own, and the events no column for it. */
-  const isOfFormerLayout = tables.has('stream');
+  let known: Set<string> | undefined;
   let oldestExpiry: number | undefined;
   let stream: StreamId | undefined;
 
-  /** Makes those that are not there yet. Remembering them is for whoever knows that the transaction has held. */
+  /** Asked for at the first use: a constructor that throws resets the object, and then the caller cannot tell that nothing was done. */
+  function tables(): Set<string> {
+    known ??= new Set(
+      sql
+        .exec<{ name: string }>(`SELECT name FROM sqlite_master WHERE type = 'table'`)
+        .toArray()
+        .map(({ name }) => name),
+    );
+    return known;
+  }
+
+  /** Before, the stream's id had a table of its own, and the events no column for it. */
+  function isOfFormerLayout(): boolean {
+    return tables().has('stream');
+  }
+
+  /** Makes those that are not there yet. The caller remembers them after the transaction commits. */
   function make(names: readonly TableName[]): void {
-    for (const name of names) if (!tables.has(name)) sql.exec(TABLES[name]);
+    for (const name of names) if (!tables().has(name)) sql.exec(TABLES[name]);
   }
 
   function streamOf(): StreamId {
     stream ??= sql
       .exec<{ stream: StreamId }>(
-        isOfFormerLayout ? `SELECT id AS stream FROM stream` : `SELECT stream FROM event WHERE version = 1`,
+        isOfFormerLayout() ? `SELECT id AS stream FROM stream` : `SELECT stream FROM event WHERE version = 1`,
       )
       .one().stream;
     return stream;
@@ -112,13 +128,13 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
 
   return {
     head(): Head | undefined {
-      if (!tables.has('event')) return undefined;
+      if (!tables().has('event')) return undefined;
       const row = sql.exec<EventRow>(`SELECT * FROM event ORDER BY version DESC LIMIT 1`).toArray()[0];
       return row && { stream: streamOf(), version: row.version, eventId: row.id, recordedAt: row.recorded_at };
     },
 
     read(fromVersion, limit): readonly StoredEvent[] {
-      if (!tables.has('event')) return [];
+      if (!tables().has('event')) return [];
       const itsStream = streamOf();
       const events: StoredEvent[] = [];
       let bytes = 0;
@@ -135,7 +151,7 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
     },
 
     snapshot(): Snapshot | undefined {
-      if (!tables.has('snapshot')) return undefined;
+      if (!tables().has('snapshot')) return undefined;
       const row = sql
         .exec<{ state_version: number; version: number; event_id: string; state: string }>(`SELECT * FROM snapshot`)
         .toArray()[0];
@@ -150,7 +166,7 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
     },
 
     remembered(key, now): RememberedCommand | undefined {
-      if (!tables.has('idempotency')) return undefined;
+      if (!tables().has('idempotency')) return undefined;
       return sql
         .exec<{ fingerprint: string; version: number }>(
           `SELECT fingerprint, version FROM idempotency WHERE key = ? AND expires_at > ?`,
@@ -161,6 +177,8 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
     },
 
     commit(commit: Commit): void {
+      // In the words of SQLite, which the caller knows (runtime-errors.ts).
+      if (sql.databaseSize > MAX_BYTES) throw new Error('database or disk is full: SQLITE_FULL');
       const needed: readonly TableName[] = [
         'event',
         ...(commit.remember ? (['idempotency'] as const) : []),
@@ -178,7 +196,7 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
             JSON.stringify(event.metadata),
             event.recordedAt,
           ];
-          if (isOfFormerLayout) sql.exec(`INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)`, ...values);
+          if (isOfFormerLayout()) sql.exec(`INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)`, ...values);
           else {
             const itsStream = event.version === 1 ? event.stream : null;
             sql.exec(`INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, ...values, itsStream);
@@ -209,22 +227,22 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
         }
         commit.armAlarm();
       });
-      for (const name of needed) tables.add(name);
+      for (const name of needed) tables().add(name);
     },
 
     attempts(): ReadonlyMap<string, number> {
-      if (!tables.has('delivery')) return new Map();
+      if (!tables().has('delivery')) return new Map();
       const rows = sql.exec<{ grp: string; attempt: number }>(`SELECT grp, attempt FROM delivery`).toArray();
       return new Map(rows.map((row) => [row.grp, row.attempt]));
     },
 
     setAttempt(group, attempt): void {
       if (attempt === 0) {
-        if (tables.has('delivery')) sql.exec(`DELETE FROM delivery WHERE grp = ?`, group);
+        if (tables().has('delivery')) sql.exec(`DELETE FROM delivery WHERE grp = ?`, group);
         return;
       }
       make(['delivery']);
-      tables.add('delivery');
+      tables().add('delivery');
       sql.exec(`INSERT OR REPLACE INTO delivery (grp, attempt) VALUES (?, ?)`, group, attempt);
     },
   };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { OutcomeUnknownError, OverloadedError } from '../../../src/eventsourcing/faults.ts';
+import { OutcomeUnknownError, OverloadedError, StorageUnavailableError } from '../../../src/eventsourcing/faults.ts';
 import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
 import { type CommandContext, type Executed, createCommandBus } from '../../../src/eventsourcing/write/command-bus.ts';
 import { reportingBus } from '../../../src/eventsourcing/write/command-log.ts';
@@ -77,7 +77,8 @@ describe('a command', () => {
   });
 
   it.each([
-    [new OverloadedError('full'), 'overloaded'],
+    [new OverloadedError('busy'), 'overloaded'],
+    [new StorageUnavailableError('full'), 'storage-unavailable'],
     [new OutcomeUnknownError('gone'), 'outcome-unknown'],
     [new Error('Ada Lovelace is no number'), 'failed'],
   ])('that threw %s is a line too, and still throws', async (error, outcome) => {

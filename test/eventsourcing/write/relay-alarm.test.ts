@@ -136,7 +136,12 @@ describe('at the spending limit of the account', () => {
     const { alarm, clock, fireAlarm, reports, isDelivered } = object;
     clock.advance((alarm.dueAt ?? 0) - clock.now());
     const { lift } = limit(object);
+    const { head } = object.storage;
+    object.storage.head = () => {
+      throw new Error(LIMIT);
+    };
     await expect(fireAlarm()).rejects.toThrow(LIMIT);
+    object.storage.head = head;
     expect(reports).toContain('relay.alarm-refused');
     lift();
     await fireAlarm();
