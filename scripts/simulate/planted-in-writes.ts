@@ -30,8 +30,9 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     edits: [
       {
         file: `${WRITE}/aggregate.ts`,
-        find: 'if (request.idempotency) {',
-        replace: 'if (Math.abs(0) > 1 && request.idempotency) {',
+        find: 'const before = request.idempotency && appliedBefore(request.idempotency);',
+        replace:
+          'const before = Math.abs(0) > 1 ? request.idempotency && appliedBefore(request.idempotency) : undefined;',
       },
     ],
   },

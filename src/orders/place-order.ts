@@ -1,6 +1,6 @@
 import type { WriteSide } from '../eventsourcing/module.ts';
 import { streamId } from '../eventsourcing/stream.ts';
-import { type CommandHandler, type Executed, executeRequest } from '../eventsourcing/write/command-bus.ts';
+import { type CommandHandler, type Executed, executeRequest, replayOf } from '../eventsourcing/write/command-bus.ts';
 import { ORDER, type PlaceOrder } from './order.ts';
 import type { ProductPrices } from './product-prices.ts';
 
@@ -10,10 +10,15 @@ export interface RequestOrder {
   readonly data: Omit<PlaceOrder['data'], 'offers'>;
 }
 
-/** Reads what the products cost, and hands the order on with that. Whether it may be placed is for the decider to say. */
+/**
+ * Reads what the products cost, and hands the order on with that. Whether it may be placed is for the decider to say. An order that was
+ * placed before with the same key is answered without a look at its products (I3).
+ */
 export function placeOrder({ aggregates }: WriteSide, prices: ProductPrices): CommandHandler<RequestOrder, Executed> {
   return async ({ type, data }, context) => {
     const stream = streamId(ORDER, data.orderId);
+    const before = await replayOf(aggregates, stream, context);
+    if (before) return before;
     const asked = await prices.offersOf(
       data.items.map(({ sku }) => sku),
       context.seen,

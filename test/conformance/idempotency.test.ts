@@ -14,9 +14,11 @@ import {
   request,
   withToken,
 } from '../support/api.ts';
+import type { StreamId } from '../../src/eventsourcing/stream.ts';
 import { cloudflare } from '../../src/runtime.ts';
 import { ports } from '../support/platform.ts';
 import { expectProblem } from '../support/problem.ts';
+import { restoreLog } from '../support/system.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -122,6 +124,49 @@ describe('a command that is sent again with its key', () => {
     ports.clockOffsetMs += 60_000;
     await expectProblem(post('/orders', body), 422, 'unknown-sku');
     await expectReplay(await post('/orders', body, headers), first);
+  });
+
+  it('reads no product: it answers although every product is away', async () => {
+    const { body } = await orderBody();
+    const headers = { ...withKey(), Prefer: 'return=representation' };
+    const first = await post('/orders', body, headers);
+    ports.clockOffsetMs += 60_000;
+    ports.aggregateStub = (env, stream) => {
+      if (stream.startsWith('product-')) throw Object.assign(new Error('overloaded'), { overloaded: true });
+      return cloudflare.aggregateStub(env, stream);
+    };
+    await expectProblem(post('/orders', body, withKey()), 503, 'overloaded');
+    await expectReplay(await post('/orders', body, headers), first);
+    await expectProblem(post('/orders', { ...body, customerId: 'c-2' }, headers), 422, 'key-reused');
+  });
+
+  it('reads no product: it answers although the token has seen more of one than its log holds', async () => {
+    const { body, product } = await orderBody();
+    const key = withKey();
+    const first = await post('/orders', body, key);
+    const changed = await post(`/products/${product.productId}/price`, priceBody(1));
+    await restoreLog(`product-${product.productId}` as StreamId, 1);
+    ports.clockOffsetMs += 60_000;
+    await expectProblem(post('/orders', body, withToken(changed, withKey())), 409, 'causal-token-ahead');
+    await expectReplay(await post('/orders', body, withToken(changed, key)), first);
+  });
+
+  it('is found by an object with the code of a former Worker as well', async () => {
+    const { body } = await orderBody();
+    const key = withKey();
+    const first = await post('/orders', body, key);
+    ports.aggregateStub = (env, stream) => {
+      const stub = cloudflare.aggregateStub(env, stream);
+      const unknown = new TypeError('The RPC receiver does not implement "replay".');
+      return {
+        execute: (command) => stub.execute(command),
+        replay: () => Promise.reject(Object.assign(unknown, { remote: true })),
+        load: (fromVersion, limit) => stub.load(fromVersion, limit),
+        currentVersion: () => stub.currentVersion(),
+        state: (id, asOf) => stub.state(id, asOf),
+      };
+    };
+    await expectReplay(await post('/orders', body, key), first);
   });
 });
 

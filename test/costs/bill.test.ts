@@ -108,6 +108,23 @@ describe('the bill of a shipment, alone', () => {
   });
 });
 
+describe('the bill of an order', () => {
+  it('has one request more to the object with a key: it is asked for the key before the products; a replay asks for it alone', async () => {
+    const { sku } = await settledProduct();
+    const body = { customerId: 'c', customerName: 'n', items: [{ sku, quantity: 1 }] };
+    const key = { 'Idempotency-Key': crypto.randomUUID() };
+    const requests = async (headers = {}) => {
+      // What was read of the product is too old to be used again.
+      ports.clockOffsetMs += 2_000;
+      return (await billOf(undefined, () => post('/orders', body, headers))).objectRequests;
+    };
+    const [PRODUCT, ORDER, KEY] = [1, 1, 1];
+    expect(await requests()).toBe(PRODUCT + ORDER);
+    expect(await requests(key)).toBe(PRODUCT + ORDER + KEY);
+    expect(await requests(key)).toBe(KEY);
+  });
+});
+
 describe('the bill of a query', () => {
   it('is its request and the rows that it reads', async () => {
     const { productId } = await settledProduct();

@@ -113,6 +113,7 @@ export function inMemorySystem<const Modules extends readonly EventSourcedModule
         throw new Error(`the decider of ${request.stream} has no case for ${request.command.type}`);
       return structuredClone(result);
     },
+    replay: async (request) => structuredClone(await objectOf(request.stream).replay(structuredClone(request))),
     load: (stream, fromVersion, limit) => objectOf(stream).load(fromVersion, limit),
     currentVersion: (stream) => objectOf(stream).currentVersion(),
     state: async (stream, asOf) => structuredClone(await objectOf(stream).state(stream, asOf)),

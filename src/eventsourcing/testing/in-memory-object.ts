@@ -47,7 +47,7 @@ export interface InMemoryHost
 }
 
 /** An aggregate's object as it is while it lives: a new one on the same disk is what an eviction leaves. */
-export interface InMemoryObject extends AggregateRpc {
+export interface InMemoryObject extends Required<AggregateRpc> {
   readonly aggregate: Aggregate;
   /** Does at once what the platform does when the alarm is due. */
   fireAlarm(): Promise<void>;
@@ -91,6 +91,10 @@ export function inMemoryObject(host: InMemoryHost, { storage, alarm }: InMemoryD
       const result = aggregate.execute(request);
       relay.publish();
       return result;
+    },
+    async replay(request) {
+      relay.rescueAlarm();
+      return aggregate.replay(request);
     },
     async load(fromVersion, limit) {
       relay.rescueAlarm();

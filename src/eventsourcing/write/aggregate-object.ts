@@ -9,7 +9,9 @@ import {
   type AsOf,
   type ExecuteAnswer,
   type ExecuteRequest,
+  type ExecuteResult,
   type LogPage,
+  type ReplayRequest,
   createAggregate,
 } from './aggregate.ts';
 import type { AnyAggregateType } from './aggregate-type.ts';
@@ -62,6 +64,11 @@ export function aggregateObject<Env>(hostOf: (env: Env) => AggregateHost) {
       // Nothing after the commit may throw: the caller takes an error of this code for a command that was not applied.
       this.#relay.publish();
       return result;
+    }
+
+    async replay(request: ReplayRequest): Promise<ExecuteResult | undefined> {
+      this.#relay.rescueAlarm();
+      return this.#aggregate.replay(request);
     }
 
     async load(fromVersion: number, limit: number): Promise<LogPage> {

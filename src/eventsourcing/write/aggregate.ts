@@ -24,6 +24,9 @@ export interface ExecuteRequest {
   readonly returnState?: boolean;
 }
 
+/** Asks what a key has done, without the command. Plain data, since it travels over RPC. */
+export type ReplayRequest = Omit<ExecuteRequest, 'command' | 'metadata' | 'expectedVersion'>;
+
 /** What became of a command. Refusals are values: custom errors do not survive RPC. */
 export type ExecuteResult =
   | {
@@ -103,6 +106,8 @@ export interface AggregatePorts {
 /** One aggregate: its log, folded. Every operation runs to its end without an `await`. */
 export interface Aggregate {
   execute(request: ExecuteRequest): ExecuteAnswer;
+  /** What `execute` would answer without a look at the command; undefined: it would carry the command out. */
+  replay(request: ReplayRequest): ExecuteResult | undefined;
   load(fromVersion: number, limit: number): LogPage;
   currentVersion(): number;
   /** The state now, or as it was; undefined when there was nothing (yet). */
@@ -178,7 +183,7 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
   }
 
   /** Whether the sender has seen what this log does not hold: it was restored to an earlier time. */
-  function hasSeenAnother({ seenVersion = 0, seenFingerprint }: ExecuteRequest, version: number): boolean {
+  function hasSeenAnother({ seenVersion = 0, seenFingerprint }: ReplayRequest, version: number): boolean {
     if (seenVersion > version) return true;
     if (seenFingerprint === undefined) return false;
     return isAnother({ version: seenVersion, fingerprint: seenFingerprint }, eventIdAt(seenVersion));
@@ -276,22 +281,26 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     return { stateVersion: type.stateVersion, version: last.version, eventId: last.id, state: state as JsonObject };
   }
 
+  /** What is settled before the command is looked at: by what its sender has seen, and by what its key has done. */
+  function replay(request: ReplayRequest): ExecuteResult | undefined {
+    const version = currentHead()?.version ?? 0;
+    if (hasSeenAnother(request, version))
+      return { outcome: 'token-ahead', seenVersion: request.seenVersion ?? 0, head: version };
+    const before = request.idempotency && appliedBefore(request.idempotency);
+    if (!before) return undefined;
+    if (before.fingerprint !== request.idempotency?.fingerprint) return { outcome: 'key-reused' };
+    const state = request.returnState ? stateAt(typeOf(request.stream), { version: before.version })?.state : undefined;
+    return applied(before.version, eventIdAt(before.version), true, state);
+  }
+
   return {
     execute(request): ExecuteAnswer {
+      const settled = replay(request);
+      if (settled) return settled;
       const type = typeOf(request.stream);
       const version = currentHead()?.version ?? 0;
       const eventId = currentHead()?.eventId;
       const at = eventId === undefined ? {} : { eventId };
-      if (hasSeenAnother(request, version))
-        return { outcome: 'token-ahead', seenVersion: request.seenVersion ?? 0, head: version };
-      if (request.idempotency) {
-        const before = appliedBefore(request.idempotency);
-        if (before && before.fingerprint !== request.idempotency.fingerprint) return { outcome: 'key-reused' };
-        if (before) {
-          const state = request.returnState ? stateAt(type, { version: before.version })?.state : undefined;
-          return applied(before.version, eventIdAt(before.version), true, state);
-        }
-      }
       const current = readableState(type);
       if (!current) return { outcome: 'code-too-old' };
       const { state } = current;
@@ -306,6 +315,8 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
       if (decision.length === 0) return decidedNothing(request, state);
       return append(request, type, state, record(request, type, decision));
     },
+
+    replay,
 
     load(fromVersion, limit): LogPage {
       const current = currentHead();

@@ -1,8 +1,16 @@
 import { OutcomeUnknownError, OverloadedError, StorageUnavailableError, UnansweredError } from '../faults.ts';
 import type { StreamId } from '../stream.ts';
 import { withTimeout } from '../timeout.ts';
-import type { AggregateState, AsOf, ExecuteAnswer, ExecuteRequest, ExecuteResult, LogPage } from './aggregate.ts';
-import { type Meaning, judge } from './runtime-errors.ts';
+import type {
+  AggregateState,
+  AsOf,
+  ExecuteAnswer,
+  ExecuteRequest,
+  ExecuteResult,
+  LogPage,
+  ReplayRequest,
+} from './aggregate.ts';
+import { type Meaning, isUnknownMethod, judge } from './runtime-errors.ts';
 
 /** Every aggregate of the system, wherever it lives. Command handlers, catch-ups and reads of the write side depend on this port. */
 export interface Aggregates {
@@ -11,6 +19,8 @@ export interface Aggregates {
    * applied.
    */
   readonly execute: (request: ExecuteRequest) => Promise<ExecuteResult>;
+  /** What a key has done; undefined when it has done nothing that is remembered. It reads and changes nothing. */
+  readonly replay: (request: ReplayRequest) => Promise<ExecuteResult | undefined>;
   readonly load: (stream: StreamId, fromVersion: number, limit: number) => Promise<LogPage>;
   /** 0 when the stream does not exist. */
   readonly currentVersion: (stream: StreamId) => Promise<number>;
@@ -21,6 +31,8 @@ export interface Aggregates {
 /** The remote methods of an aggregate's object. Plain data in and out. */
 export interface AggregateRpc {
   execute(request: ExecuteRequest): Promise<ExecuteAnswer>;
+  /** Optional: an object that runs the code of a former Worker does not have it. */
+  replay?(request: ReplayRequest): Promise<ExecuteResult | undefined>;
   load(fromVersion: number, limit: number): Promise<LogPage>;
   currentVersion(): Promise<number>;
   state(stream: StreamId, asOf: AsOf | undefined): Promise<AggregateState | undefined>;
@@ -80,6 +92,15 @@ export function durableAggregates(stubOf: StubOf, options: DurableAggregatesOpti
         if (answer.outcome !== 'code-too-old') return answer;
         const reason = `${stream} runs code that does not know ${request.command.type}, or what it has recorded`;
         throw mayBeApplied ? new OutcomeUnknownError(reason) : new OverloadedError(reason);
+      }
+    },
+    async replay(request) {
+      try {
+        return await read(request.stream, async (stub) => stub.replay?.(request));
+      } catch (error) {
+        // While a deployment is under way, the object may run the code of the former Worker: `execute` then finds the key.
+        if (isUnknownMethod(error)) return undefined;
+        throw error;
       }
     },
     load: (stream, fromVersion, limit) => read(stream, (stub) => stub.load(fromVersion, limit)),

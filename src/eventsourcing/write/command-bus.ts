@@ -1,7 +1,7 @@
 import type { IdempotencyMark } from '../event.ts';
 import type { SeenOf } from '../seen.ts';
 import type { StreamId } from '../stream.ts';
-import type { ExecuteRequest, ExecuteResult } from './aggregate.ts';
+import type { ExecuteRequest, ExecuteResult, ReplayRequest } from './aggregate.ts';
 import type { Aggregates } from './aggregates.ts';
 import type { Command } from './decider.ts';
 
@@ -90,18 +90,38 @@ export function sendTo<C extends Command>(
   };
 }
 
-/** A command and its context as the aggregate takes them. */
-export function executeRequest(stream: StreamId, command: Command, context: CommandContext): ExecuteRequest {
-  const { commandId, correlationId, causationId, actor, expectedVersion, idempotency, returnState } = context;
-  const seen = context.seen(stream);
+/**
+ * What became of a command whose key was applied before; undefined: it has to be carried out. A handler that reads other aggregates asks
+ * this first, so that a replay depends on none of them. It is one more request to the object, for commands with a key.
+ */
+export async function replayOf(
+  aggregates: Pick<Aggregates, 'replay'>,
+  stream: StreamId,
+  context: CommandContext,
+): Promise<Executed | undefined> {
+  if (!context.idempotency) return undefined;
+  const settled = await aggregates.replay(replayRequest(stream, context));
+  return settled && { ...settled, stream };
+}
+
+function replayRequest(stream: StreamId, { seen: seenOf, idempotency, returnState }: CommandContext): ReplayRequest {
+  const seen = seenOf(stream);
   return {
     stream,
-    command,
     ...(seen !== 'unknown' && seen.version > 0 && { seenVersion: seen.version }),
     ...(seen !== 'unknown' && seen.fingerprint !== undefined && { seenFingerprint: seen.fingerprint }),
-    metadata: { commandId, correlationId, causationId, actor },
-    ...(expectedVersion !== undefined && { expectedVersion }),
     ...(idempotency && { idempotency }),
     ...(returnState && { returnState }),
+  };
+}
+
+/** A command and its context as the aggregate takes them. */
+export function executeRequest(stream: StreamId, command: Command, context: CommandContext): ExecuteRequest {
+  const { commandId, correlationId, causationId, actor, expectedVersion } = context;
+  return {
+    ...replayRequest(stream, context),
+    command,
+    metadata: { commandId, correlationId, causationId, actor },
+    ...(expectedVersion !== undefined && { expectedVersion }),
   };
 }

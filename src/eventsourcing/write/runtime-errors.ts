@@ -202,3 +202,8 @@ export function judge(error: unknown): Judgement {
   };
   return RUNTIME_ERRORS.find(({ is }) => is(seen, error)) as Row;
 }
+
+/** Whether the object's code has no such method (api/worker-rpc.c++: `The RPC receiver does not implement "replay".`). */
+export function isUnknownMethod(error: unknown): boolean {
+  return error instanceof TypeError && error.message.includes('does not implement');
+}

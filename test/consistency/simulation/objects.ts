@@ -61,6 +61,7 @@ export class SimulatedObjects {
           this.#executing.set(stream, (this.#executing.get(stream) ?? 1) - 1);
         }
       },
+      replay: (request) => call('replay', async (stub) => stub.replay?.(request)),
       load: (from, limit) => {
         this.#world.noteLoad();
         return call('load', (stub) => stub.load(from, limit));

@@ -4,7 +4,7 @@ import { inMemoryStorage } from '../../../src/eventsourcing/testing/in-memory-st
 import type { IdempotencyMark } from '../../../src/eventsourcing/event.ts';
 import { isRejection } from '../../../src/eventsourcing/write/decider.ts';
 import { seatType } from '../seats.ts';
-import { applied, release, replayed, reserve, seatAggregate, turnOver } from './seat-aggregate.ts';
+import { applied, release, replayed, reserve, seat12, seatAggregate, turnOver } from './seat-aggregate.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -203,5 +203,37 @@ describe('a command that was not applied', () => {
     run(reserve('Ada'));
     expect(run(release, { ...mark('k'), expectedVersion: 9 })).toMatchObject({ outcome: 'version-mismatch' });
     expect(run(release, mark('k'))).toEqual(applied(2));
+  });
+});
+
+describe('what a key has done', () => {
+  const ask = (key: string, fingerprint?: string) => ({ stream: seat12, ...mark(key, fingerprint) });
+
+  test('is told without the command, and changes nothing', () => {
+    const { run, aggregate, all } = seatAggregate();
+    run(reserve('Ada'), mark('create'));
+    run(release, mark('k'));
+    expect(aggregate.replay(ask('create'))).toEqual(replayed(1));
+    expect(aggregate.replay(ask('k'))).toEqual(replayed(2));
+    expect(aggregate.replay({ ...ask('create'), returnState: true })).toMatchObject({
+      state: { version: 1, state: { status: 'reserved', guest: 'Ada' } },
+    });
+    expect(aggregate.replay(ask('k', 'another body'))).toEqual({ outcome: 'key-reused' });
+    expect(all()).toHaveLength(2);
+  });
+
+  test('is undefined for a key that is not remembered, and for a stream that does not exist', () => {
+    const storage = inMemoryStorage();
+    const { run, aggregate } = seatAggregate({ storage });
+    expect(aggregate.replay(ask('k'))).toBeUndefined();
+    expect(storage.head()).toBeUndefined();
+    run(reserve('Ada'));
+    expect(aggregate.replay(ask('k'))).toBeUndefined();
+  });
+
+  test('is not told to a sender that has seen more than the log holds', () => {
+    const { run, aggregate } = seatAggregate();
+    run(reserve('Ada'), mark('create'));
+    expect(aggregate.replay({ ...ask('create'), seenVersion: 2 })).toMatchObject({ outcome: 'token-ahead', head: 1 });
   });
 });

@@ -37,7 +37,13 @@ function scripted(...answers: (() => unknown)[]) {
     calls.count += 1;
     return answers[Math.min(calls.count, answers.length) - 1]?.();
   };
-  const stub = { execute: answer, load: answer, currentVersion: answer, state: answer } as unknown as AggregateRpc;
+  const stub = {
+    execute: answer,
+    replay: answer,
+    load: answer,
+    currentVersion: answer,
+    state: answer,
+  } as unknown as AggregateRpc;
   return { aggregates: durableAggregates(() => stub, { timeoutMs: 50 }), calls };
 }
 
@@ -159,5 +165,27 @@ describe('a read of an object', () => {
     const { aggregates, calls } = scripted(throws(overloaded));
     await expect(aggregates.load(stream, 1, 10)).rejects.toBeInstanceOf(OverloadedError);
     expect(calls.count).toBe(1);
+  });
+});
+
+describe('what a key has done', () => {
+  const asked = { stream, idempotency: { key: 'k', fingerprint: 'f' } };
+
+  it('is not known of an object with the code of a former Worker, which does not have the method', async () => {
+    const unknownMethod = () =>
+      Object.assign(new TypeError('The RPC receiver does not implement "replay".'), { remote: true });
+    expect(await scripted(throws(unknownMethod)).aggregates.replay(asked)).toBeUndefined();
+  });
+
+  it('is asked again after a fault that passes', async () => {
+    const { aggregates, calls } = scripted(throws(lost), () => applied);
+    expect(await aggregates.replay(asked)).toEqual(applied);
+    expect(calls.count).toBe(2);
+  });
+
+  it('is not taken for unknown when the object does not answer', async () => {
+    await expect(scripted(throws(lost)).aggregates.replay(asked)).rejects.toBeInstanceOf(UnansweredError);
+    await expect(scripted(throws(overloaded)).aggregates.replay(asked)).rejects.toBeInstanceOf(OverloadedError);
+    await expect(scripted(throws(bug)).aggregates.replay(asked)).rejects.toThrow('a bug');
   });
 });
