@@ -251,10 +251,11 @@ export function createRuntime(
           .projectionsFollowing(stream)
           .filter((projection) => projection.group === group && (names?.includes(projection.name) ?? true));
         const versions = await liveVersions(database(group), projections, [stream]);
-        // What a dead letter holds counts as delivered: another message would bring it no further.
+        // What a dead letter holds counts as delivered: another message would bring it no further. Nor would it a projection whose first
+        // build has failed: the next one takes the event from the archive, whose delivery is checked by itself.
         return new Map(
-          versions.flatMap(({ projection, version, eventId, isHeld }) =>
-            isHeld ? [] : [[projection, { version, eventId }]],
+          versions.flatMap(({ projection, version, eventId, isHeld, awaitsBuild }) =>
+            isHeld || awaitsBuild ? [] : [[projection, { version, eventId }]],
           ),
         );
       },

@@ -1,4 +1,5 @@
 import type { StreamId } from '../stream.ts';
+import { ACTIVE } from './build.ts';
 import { STANDS_IN_THE_WAY } from './dead-letter.ts';
 import type { Projection } from './projection.ts';
 
@@ -11,6 +12,8 @@ export interface LiveVersion {
   readonly eventId: string | null;
   /** A dead letter stands in its way: only an operator brings it further. */
   readonly isHeld: boolean;
+  /** Nothing is live, its last build has ended, and none is under way: only an operator has it built. */
+  readonly awaitsBuild: boolean;
 }
 
 /**
@@ -25,7 +28,12 @@ export async function liveVersions(
   const { results } = await database
     .prepare(
       `SELECT projection.value AS projection, stream.value AS stream, coalesce(c.version, 0) AS version,
-        c.event_id AS eventId, d.version IS NOT NULL AS is_held
+        c.event_id AS eventId, d.version IS NOT NULL AS is_held,
+        -- In this sequence: of a projection that is live, no build is looked at.
+        coalesce(pointer.live_revision, 0) = 0
+          AND EXISTS (SELECT 1 FROM projection_build AS b WHERE b.projection = projection.value)
+          AND NOT EXISTS (SELECT 1 FROM projection_build AS b WHERE b.projection = projection.value AND b.state IN ${ACTIVE})
+          AS awaits_build
       FROM json_each(?1) AS projection
       CROSS JOIN json_each(?2) AS stream
       LEFT JOIN projection_pointer AS pointer ON pointer.projection = projection.value
@@ -35,6 +43,10 @@ export async function liveVersions(
         ON d.projection = projection.value AND d.stream = stream.value AND d.is_open = 1 AND ${STANDS_IN_THE_WAY}`,
     )
     .bind(JSON.stringify(projections.map(({ name }) => name)), JSON.stringify(streams))
-    .all<Omit<LiveVersion, 'isHeld'> & { is_held: number }>();
-  return results.map(({ is_held: isHeld, ...version }) => ({ ...version, isHeld: isHeld === 1 }));
+    .all<Omit<LiveVersion, 'isHeld' | 'awaitsBuild'> & { is_held: number; awaits_build: number }>();
+  return results.map(({ is_held: isHeld, awaits_build: awaitsBuild, ...version }) => ({
+    ...version,
+    isHeld: isHeld === 1,
+    awaitsBuild: awaitsBuild === 1,
+  }));
 }
