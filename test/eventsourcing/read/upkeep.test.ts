@@ -3,13 +3,14 @@ import { beforeEach, describe, expect, it } from 'vitest';
 
 import { BUILDS_KEPT, activeBuilds, buildOf } from '../../../src/eventsourcing/read/build.ts';
 import { cancelBuild, requestBuild } from '../../../src/eventsourcing/read/build-requests.ts';
+import { skipDeadLetters } from '../../../src/eventsourcing/read/dead-letter-operations.ts';
 import { WAY_BACK_MS } from '../../../src/eventsourcing/read/former-slot.ts';
 import { release } from '../../../src/eventsourcing/read/pointer-change.ts';
 import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
 import { projectionStatuses } from '../../../src/eventsourcing/read/projection-status.ts';
 import type { Slot } from '../../../src/eventsourcing/read/slot-tables.ts';
 import { type UpkeepPorts, upkeepStep } from '../../../src/eventsourcing/read/upkeep.ts';
-import { forgetDeadLetters, tallyOf } from '../../support/boards.ts';
+import { deliverThrice, forgetDeadLetters, onlyGroup, tallyOf } from '../../support/boards.ts';
 import { idleRunner, rollBack, stepsHere, work } from '../../support/builds.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { meteredDatabase } from '../../support/metered-database.ts';
@@ -267,6 +268,17 @@ describe('builds that have ended', () => {
     expect(await buildOf(database, name, ids[0] ?? '')).toBeUndefined();
     expect(await upkeep()).toMatchObject({ builds: 0 });
   });
+});
+
+it('a skip is one row, however many builds honour it', async () => {
+  const { hint } = await tallyOf(1, POISON);
+  broken.handler = true;
+  await deliverThrice(hint);
+  const decision = { actor: 'operator', reason: 'It should never have been written' };
+  await skipDeadLetters(system.deadLetters(tallyBoard), await onlyGroup(), {}, decision);
+  for (let builds = 0; builds < 2; builds += 1) await work(name, await order());
+  await upkeep();
+  expect(await database.prepare('SELECT count(*) AS n FROM skipped_event').first('n')).toBe(1);
 });
 
 it('an upkeep in one group goes on while the database of another is away', async () => {
