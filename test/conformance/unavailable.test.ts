@@ -20,7 +20,7 @@ import {
   withToken,
 } from '../support/api.ts';
 import { faultyDatabase } from '../support/database.ts';
-import { ports } from '../support/platform.ts';
+import { ports, resetPorts } from '../support/platform.ts';
 import { expectProblem } from '../support/problem.ts';
 import { objectOf } from '../support/system.ts';
 
@@ -94,6 +94,32 @@ describe('503 storage-unavailable', () => {
     expect(received.headers.get('Retry-After')).toBe('60');
     return expectProblem(received, 503, 'storage-unavailable');
   }
+
+  it('is the answer of a read that needs a write which a full database refuses; other reads go on', async () => {
+    const { orderId, answer } = await placeOrder();
+    const { database } = faultyDatabase(env.SERVING_DB, {
+      beforeBatch(number) {
+        // The first batch of a catch-up reads, and the second writes.
+        if (number === 2) throw new Error('D1_ERROR: database or disk is full: SQLITE_FULL');
+      },
+    });
+    ports.database = (_env, { name }) => (name === 'serving' ? database : env.REPORTING_DB);
+    await expectUnavailable(get(`/orders/${orderId}`, withToken(answer)));
+    expect((await get('/orders')).status).toBe(200);
+    resetPorts();
+    expect((await get(`/orders/${orderId}`, withToken(answer))).status).toBe(200);
+  });
+
+  it('is the answer of every read while the spending limit stops the database', async () => {
+    const { orderId } = await placeOrder({}, { Prefer: 'wait=5' });
+    const stopped = () => {
+      throw new Error("D1_ERROR: Exceeded the account's spending cap for D1.");
+    };
+    const { database } = faultyDatabase(env.SERVING_DB, { beforeBatch: stopped, beforeQuery: stopped });
+    ports.database = (_env, { name }) => (name === 'serving' ? database : env.REPORTING_DB);
+    await expectUnavailable(get(`/orders/${orderId}`));
+    await expectUnavailable(get('/orders'));
+  });
 
   it('is the answer while the spending limit of the account stops the objects; afterwards all goes on (I4)', async () => {
     const { orderId, stream, items, answer } = await placeOrder();

@@ -1,5 +1,5 @@
 import type { StoredEvent } from '../event.ts';
-import { OverloadedError } from '../faults.ts';
+import { OverloadedError, StorageUnavailableError } from '../faults.ts';
 import type { Hint } from '../message.ts';
 import type { StreamId } from '../stream.ts';
 import type { LogPage } from '../write/aggregate.ts';
@@ -107,6 +107,8 @@ export async function takeFromLog(
   try {
     page = await load(lowest.version + 1, Math.min(limits.pageSize, limits.readSize ?? limits.pageSize));
   } catch (error) {
+    // The limit that switched this object off holds for all of them.
+    if (error instanceof StorageUnavailableError) throw error;
     const cause = error instanceof OverloadedError ? 'overloaded' : 'transient';
     return {
       kind: 'settled',

@@ -1,7 +1,7 @@
 import { QueryBuilder } from 'drizzle-orm/sqlite-core';
 
 import type { Group } from '../group.ts';
-import { OverloadedError } from '../faults.ts';
+import { OverloadedError, StorageUnavailableError } from '../faults.ts';
 import { type Seen, UNSEEN } from '../seen.ts';
 import type { StreamId } from '../stream.ts';
 import { TimeoutError, sleep, withTimeout } from '../timeout.ts';
@@ -10,7 +10,7 @@ import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
 import type { LoadEvents } from './catch-up-page.ts';
 import type { CatchUpRequest } from './stream-progress.ts';
 import type { CausalToken } from './causal-token.ts';
-import { isTransient } from './d1-errors.ts';
+import { kindOfD1Error } from './d1-errors.ts';
 import { type Answers, type Queries, runGuarded } from './guarded-query.ts';
 import type { Pointer, PointerCache } from './pointer.ts';
 import type { Projection, Tables } from './projection.ts';
@@ -149,7 +149,9 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
       const answer = await runGuarded(session, projection.name, pointer, [...wanted.keys()], selects);
       return { ...answer, isThisEpoch: answer.epoch === pointer.epoch };
     } catch (error) {
-      if (isAtPrimary && !isTransient(error)) throw error;
+      const kind = kindOfD1Error(error);
+      if (isAtPrimary && kind === 'storage') throw new StorageUnavailableError(String(error), { cause: error });
+      if (isAtPrimary && kind !== 'transient') throw error;
       report('causal-read.failed', { projection: projection.name, error: String(error) });
       if (isAtPrimary) return undefined;
       toPrimary();
@@ -219,8 +221,9 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
         if (head !== undefined && entryWanted > head)
           return { outcome: 'token-ahead', stream: entry, wanted: entryWanted, head };
         if (!standstill || (version >= entryWanted && standstill.cause !== 'log-restored')) continue;
-        if (standstill.cause === 'overloaded') {
-          return { outcome: 'behind', stream: entry, wanted: entryWanted, has: version, isOverloaded: true };
+        if (standstill.cause === 'overloaded' || standstill.cause === 'projection-fault') {
+          const isOverloaded = standstill.cause === 'overloaded';
+          return { outcome: 'behind', stream: entry, wanted: entryWanted, has: version, isOverloaded };
         }
         if (standstill.cause === 'poison' || standstill.cause === 'log-restored') {
           if (stream) return { outcome: 'dead-letter', stream: entry, wanted: entryWanted, has: version };
@@ -235,6 +238,8 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
         continue;
       }
     } catch (error) {
+      // It lasts until an operator makes room: there is nothing to wait for.
+      if (error instanceof StorageUnavailableError) throw error;
       if (error instanceof OverloadedError) {
         const { stream: entry, seen, at } = first;
         return { outcome: 'behind', stream: entry, wanted: seen.version, has: at.version, isOverloaded: true };
