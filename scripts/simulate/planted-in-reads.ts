@@ -119,6 +119,11 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     ],
   },
   {
+    name: 'a feed cursor is only a position',
+    breaks: ['I21'],
+    edits: [{ file: 'src/operations/feed-cursor.ts', find: 'covered.proof === proof', replace: "proof !== 'none'" }],
+  },
+  {
     name: 'the archive leaves an event out',
     breaks: ['I11'],
     edits: [

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 
 import { reporting } from '../../src/groups.ts';
 import { orderSearch } from '../../src/orders/order-search.ts';
-import { createProduct, get, orderStep, placeOrder, returnItems } from '../support/api.ts';
+import { type Headers, asOperator, createProduct, get, orderStep, placeOrder, returnItems } from '../support/api.ts';
+import { endOfFeed } from '../support/feed.ts';
 import { ports } from '../support/platform.ts';
 import { deliver, sentHints, takeHints } from '../support/queue.ts';
 import { rowFor } from '../support/rows.ts';
@@ -89,15 +90,15 @@ async function costOf(stream: string): Promise<Record<Name, number>> {
 }
 
 /** Rows read to answer a query, by every statement of it. */
-async function rowsRead(path: string): Promise<number> {
+async function rowsRead(path: string, headers: Headers = {}): Promise<number> {
   let read = 0;
   const database = counting((_bound, meta) => {
     read += meta.rows_read;
   });
-  await get(path);
+  await get(path, headers);
   const real = ports.database;
   ports.database = () => database;
-  const answer = await get(path);
+  const answer = await get(path, headers);
   ports.database = real;
   expect(answer.status).toBe(200);
   return read;
@@ -244,6 +245,31 @@ describe('reads', () => {
     ]);
     const read = await rowsRead('/dashboard');
     expect(read).toBeLessThanOrEqual(100);
+  });
+
+  it('of the feed read each event that is looked at twice, the pointer, and the event that the cursor ends at', async () => {
+    await env.REPORTING_DB.prepare(
+      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+      INSERT INTO archive_event (stream, version, event)
+      SELECT
+        'tally-' || i, 1,
+        json_object('id', 'e' || i, 'stream', 'tally-' || i, 'version', 1, 'type', 'Added', 'metadata', json('{}'))
+      FROM n`,
+    ).run();
+    const pageAfter = async (query: string) => {
+      const path = `/events?category=nothing&${query}`;
+      return ((await (await get(path, asOperator)).json()) as { nextCursor: string }).nextCursor;
+    };
+    // Counted where there is none, too.
+    const CURSOR = 1;
+    const after = `after=${await pageAfter('')}`;
+    const twenty = POINTER + CURSOR + 2 * 20;
+    expect(await rowsRead('/events?limit=20', asOperator)).toBeLessThanOrEqual(twenty);
+    expect(await rowsRead(`/events?limit=20&${after}`, asOperator)).toBeLessThanOrEqual(twenty);
+    const filtered = await rowsRead(`/events?type=Nothing&${after}`, asOperator);
+    expect(filtered).toBeLessThanOrEqual(POINTER + CURSOR + 2 * 1_000);
+    const end = `after=${await endOfFeed()}`;
+    expect(await rowsRead(`/events?${end}`, asOperator)).toBeLessThanOrEqual(POINTER + CURSOR);
   });
 
   it('of a year of analytics read its sums by day, and no order', async () => {

@@ -7,6 +7,7 @@ import type { Hint } from '../../../src/eventsourcing/message.ts';
 import { type StreamId, streamId } from '../../../src/eventsourcing/stream.ts';
 import { reporting } from '../../../src/groups.ts';
 import { asOperator, get, json, orderAfter } from '../../support/api.ts';
+import { rememberArchive } from '../../support/archive.ts';
 import { deliver, hintsOf } from '../../support/queue.ts';
 import { add, newTally, system } from '../../support/system.ts';
 
@@ -105,6 +106,25 @@ describe('the archive', () => {
     expect([await version(), (await archived(stream)).length]).toEqual([2, 2]);
     await toReporting(hints);
     expect([await version(), (await archived(stream)).length]).toEqual([3, 3]);
+  });
+
+  it('gives every entry a mark of its own, also to the same event after a restore', async () => {
+    const restore = await rememberArchive();
+    const { stream, hints } = await streamOf(3);
+    const marks = async () =>
+      (
+        await env.REPORTING_DB.prepare('SELECT mark FROM archive_event WHERE stream = ?')
+          .bind(stream)
+          .all<{ mark: string | null }>()
+      ).results.map(({ mark }) => mark);
+    await toReporting(hints);
+    const before = await marks();
+    await restore();
+    await toReporting(hints);
+    const all = [...before, ...(await marks())];
+    expect(all).toHaveLength(6);
+    expect(new Set(all).size).toBe(6);
+    for (const mark of all) expect(mark).toMatch(/^[0-9a-z]{1,8}$/);
   });
 });
 
