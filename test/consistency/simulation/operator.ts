@@ -11,6 +11,8 @@ interface OperatorPorts {
   readonly isolates: () => readonly Isolate[];
   /** Names of those that can be rebuilt. */
   readonly projections: readonly string[];
+  /** Names of those that only append, and that nothing is ever left out of. */
+  readonly archives: readonly string[];
 }
 
 type Body = Record<string, unknown>;
@@ -105,6 +107,11 @@ export class Operator {
     let isNeeded = false;
     const work = async () => {
       isNeeded = await this.#sweepAfterRestores();
+      for (const name of this.#ports.archives) {
+        if ((await this.#poison(name)) === undefined) continue;
+        isNeeded = true;
+        await this.#replay(name);
+      }
       for (const name of this.projections) {
         const build = this.#builds.get(name);
         if (build !== undefined) {

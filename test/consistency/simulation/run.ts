@@ -115,6 +115,9 @@ class Run {
       recorder: world.recorder,
     };
     const { registry } = isolates.runtime;
+    const projections = groups.flatMap((group) => registry.projectionsOf(group));
+    const namesOf = (isArchive: boolean) =>
+      projections.filter(({ everyEvent }) => (everyEvent !== undefined) === isArchive).map(({ name }) => name);
     const tables = tablesOf(registry);
     this.#parts = {
       world,
@@ -124,10 +127,8 @@ class Run {
         world,
         fetch: ports.fetch,
         isolates: ports.isolates,
-        projections: groups
-          .flatMap((group) => registry.projectionsOf(group))
-          .filter(({ everyEvent }) => !everyEvent)
-          .map(({ name }) => name),
+        projections: namesOf(false),
+        archives: namesOf(true),
       }),
       steps: new Steps(world, isolates, choices),
       choices,

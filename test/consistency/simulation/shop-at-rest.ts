@@ -13,6 +13,8 @@ export async function judgeShopAtRest(
 ): Promise<readonly string[]> {
   const oracles = oraclesOf(logs as unknown as NaiveLogs, { skipped, held: [] });
   const all = async (path: string) => items((await get(path)) as Body);
+  // A restore may have lost a whole log.
+  const known = products.filter(({ productId }) => `product-${productId}` in logs);
   const listed = await all('/orders?limit=100');
   const figures = await get('/dashboard');
   const analytics = await Promise.all(
@@ -23,7 +25,7 @@ export async function judgeShopAtRest(
     oracles.orders(listed),
     oracles.products(await all('/products?limit=100')),
     ...(await Promise.all(
-      products.map(async ({ productId }) =>
+      known.map(async ({ productId }) =>
         oracles.prices(productId, await all(`/products/${productId}/prices?limit=100`)),
       ),
     )),
