@@ -59,6 +59,29 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     ],
   },
   {
+    name: 'an object that was reset after its commit did nothing',
+    breaks: ['I4'],
+    edits: [
+      {
+        file: `${WRITE}/runtime-errors.ts`,
+        find: "is: ({ overloaded, durableObjectReset }) => overloaded && durableObjectReset,\n    means: 'unknown',",
+        replace:
+          "is: ({ overloaded, durableObjectReset }) => overloaded && durableObjectReset,\n    means: 'nothing-done',",
+      },
+    ],
+  },
+  {
+    name: 'a keyed command that decided nothing is forgotten',
+    breaks: ['I3'],
+    edits: [
+      {
+        file: `${WRITE}/aggregate.ts`,
+        find: 'if (idempotency && version > 0) {',
+        replace: 'if (idempotency && version < 0) {',
+      },
+    ],
+  },
+  {
     name: 'an expected version is ignored',
     breaks: ['I5'],
     edits: [
@@ -170,8 +193,8 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
       },
       {
         file: `${WRITE}/event-log.ts`,
-        find: 'oldestExpiry = Math.min(oldestExpiry ?? expiresAt, expiresAt);\n        }',
-        replace: 'oldestExpiry = Math.min(oldestExpiry ?? expiresAt, expiresAt);\n        });',
+        find: 'oldestExpiry = Math.min(oldestExpiry, expiresAt);\n        }',
+        replace: 'oldestExpiry = Math.min(oldestExpiry, expiresAt);\n        });',
       },
     ],
   },

@@ -71,6 +71,7 @@ const MAX_BYTES = 9_900_000_000;
 export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage & DeliveryAttempts {
   const { sql } = storage;
   let known: Set<string> | undefined;
+  /** Of the remembered keys, in ms since the epoch; undefined: not known. */
   let oldestExpiry: number | undefined;
   let stream: StreamId | undefined;
 
@@ -117,6 +118,10 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
     };
   }
 
+  /**
+   * Each commit with a key sweeps what has expired. So an object that is idle keeps, at most, the rows of the seven days before its last
+   * command with a key: nothing has to wake it to forget them.
+   */
   function forgetExpired(now: number): void {
     oldestExpiry ??=
       sql.exec<{ oldest: number | null }>(`SELECT min(expires_at) AS oldest FROM idempotency`).one().oldest ??
@@ -213,7 +218,7 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
             version,
             expiresAt,
           );
-          oldestExpiry = Math.min(oldestExpiry ?? expiresAt, expiresAt);
+          if (oldestExpiry !== undefined) oldestExpiry = Math.min(oldestExpiry, expiresAt);
         }
         if (commit.snapshot) {
           const { stateVersion, version, eventId, state } = commit.snapshot;

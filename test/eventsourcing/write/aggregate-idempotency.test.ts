@@ -85,7 +85,7 @@ describe('a command with a key that decided nothing', () => {
     run(release);
     expect(run(release, mark('k'))).toEqual(applied(2));
     run(reserve('Bob'));
-    expect(run(release, { ...mark('k'), returnState: true })).toEqual({
+    expect(run(release, { ...mark('k'), returnState: true })).toMatchObject({
       ...replayed(2),
       state: { version: 2, state: { status: 'free', reservations: 1 } },
     });
@@ -110,7 +110,7 @@ describe('a command with a key that decided nothing', () => {
   test('stores nothing where the stream does not exist', () => {
     const storage = inMemoryStorage();
     const { run } = seatAggregate({ type: lenient, storage });
-    expect(run(release, mark('k'))).toEqual(applied(0));
+    expect(run(release, mark('k'))).toEqual({ outcome: 'applied', version: 0, replayed: false });
     expect(storage.head()).toBeUndefined();
     expect(storage.remembered('k', 0)).toBeUndefined();
   });

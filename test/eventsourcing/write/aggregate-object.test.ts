@@ -237,7 +237,7 @@ describe('idempotency keys in storage', () => {
     await add(tallyId, 5);
     await evictDurableObject(objectOf(stream));
     expect(await resetTo0(tallyId, keyed('k'))).toMatchObject({ outcome: 'applied', version: 2, replayed: true });
-    expect(await system.aggregates.state(stream)).toEqual({ version: 3, state: { sum: 5 } });
+    expect(await system.aggregates.state(stream)).toMatchObject({ version: 3, state: { sum: 5 } });
   });
 
   it('of a command that decided nothing create no storage where the stream does not exist', async () => {
@@ -245,6 +245,30 @@ describe('idempotency keys in storage', () => {
     expect(await resetTo0(tallyId, keyed('k'))).toMatchObject({ outcome: 'applied', version: 0 });
     expect(await tablesOf(stream)).toEqual([]);
     expect(await alarmOf(stream)).toBeNull();
+  });
+
+  it('of an idle object are at most those of seven days: its next command with a key sweeps them', async () => {
+    const { tallyId, stream } = newTally();
+    const keys = () =>
+      runInDurableObject(objectOf(stream), (_, { storage: { sql } }) =>
+        sql
+          .exec(`SELECT key FROM idempotency ORDER BY key`)
+          .toArray()
+          .map(({ key }) => key),
+      );
+    await add(tallyId, 1);
+    for (const key of ['a', 'b', 'c']) await add(tallyId, 1, keyed(key));
+    ports.clockOffsetMs = 6 * DAY_MS;
+    await add(tallyId, 1, keyed('d'));
+    expect(await keys()).toEqual(['a', 'b', 'c', 'd']);
+    await evictDurableObject(objectOf(stream));
+    ports.clockOffsetMs = 8 * DAY_MS;
+    await add(tallyId, 1, keyed('e'));
+    expect(await keys()).toEqual(['d', 'e']);
+    ports.clockOffsetMs = 14 * DAY_MS;
+    await resetTo0(tallyId);
+    await resetTo0(tallyId, keyed('f'));
+    expect(await keys()).toEqual(['e', 'f']);
   });
 
   it('can be used again after they expired, whether or not their row was swept', async () => {
