@@ -213,6 +213,13 @@ const SOUND: readonly Case[] = [
     clients.write('c1', 'order-1', { key: 'k' });
     clients.write('c1', 'order-1', { key: 'k', outcome: refused('overloaded') });
   }),
+  sound('a command that had nothing to do, and its replay after other commands', (clients) => {
+    clients.write('c1', 'order-1');
+    const outcome = { kind: 'acknowledged', stream: 'order-1', version: 1 } as const;
+    clients.write('c1', 'order-1', { key: 'k', mayDoNothing: true, outcome });
+    clients.write('c2', 'order-1');
+    clients.write('c1', 'order-1', { key: 'k', mayDoNothing: true, outcome });
+  }),
   sound('the same key in two scopes', (clients) => {
     clients.write('c1', 'order-1', { key: 'k' });
     const history = clients.history();
@@ -615,6 +622,30 @@ const BAD: readonly BadCase[] = [
       clients.write('c1', 'order-1', { key: 'k' });
       clients.write('c2', 'order-1');
       clients.write('c1', 'order-1', { key: 'k', outcome: { kind: 'acknowledged', stream: 'order-1', version: 2 } });
+    },
+  ),
+  bad(
+    'one-outcome',
+    'a command that had nothing to do is forgotten, and does nothing again',
+    'The key k did nothing, and client c1 in operation 2 was told order-1@1, but client c1 in operation 4 was told order-1@2.',
+    (clients) => {
+      const outcome = (version: number) => ({ kind: 'acknowledged', stream: 'order-1', version }) as const;
+      clients.write('c1', 'order-1');
+      clients.write('c1', 'order-1', { key: 'k', mayDoNothing: true, outcome: outcome(1) });
+      clients.write('c2', 'order-1');
+      clients.write('c1', 'order-1', { key: 'k', mayDoNothing: true, outcome: outcome(2) });
+    },
+  ),
+  bad(
+    'one-outcome',
+    'a command that had nothing to do is forgotten, and does something',
+    'Client c1 in operation 2 was told that Write is order-1@1, but what it wrote is order-1@3.',
+    (clients) => {
+      const outcome = { kind: 'acknowledged', stream: 'order-1', version: 1 } as const;
+      clients.write('c1', 'order-1');
+      clients.write('c1', 'order-1', { key: 'k', mayDoNothing: true, outcome });
+      clients.write('c2', 'order-1');
+      clients.write('c1', 'order-1', { key: 'k', mayDoNothing: true });
     },
   ),
   bad(

@@ -57,6 +57,8 @@ export interface CommandOperation extends Sent {
   readonly stream: string | null;
   /** How many events it appends when it is applied. */
   readonly appends: number;
+  /** It may find nothing to do: then it appends nothing, and is acknowledged with the version that it met. */
+  readonly mayDoNothing?: boolean;
   /** `scope` is the caller and the route with its ids. A key after its retention is another key: give it another scope. */
   readonly idempotency: { readonly scope: string; readonly key: string } | null;
   /** Of the body as it was sent. */

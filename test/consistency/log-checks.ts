@@ -184,7 +184,7 @@ function checkAcknowledged(
   } else if (version > head) {
     const why = `${told}, but the log ends at version ${head}: the write is lost.`;
     report('lost-write', [operation], stream, why);
-  } else if (operation.appends > 0 && !block) {
+  } else if (operation.appends > 0 && !operation.mayDoNothing && !block) {
     const why = `${told}, but that version was written by somebody else: the write is lost.`;
     report('lost-write', [operation], stream, why);
   } else if (block) {
@@ -275,6 +275,7 @@ function checkKey(
     const why = `${capital(key)} was applied twice: by ${who(before.attempt)} as ${rangeOf(before)}, and by ${who(another.attempt)} as ${rangeOf(another)}.`;
     report('one-outcome', [another.attempt, before.attempt], another.stream, why);
   }
+  if (all.length === 0) checkNothingDone(branches, group, key, report);
   // What a restore has lost says nothing of what came after it.
   const block = all.find((each) => endOf(each, branches.of(each.stream)) === Infinity);
   const isForgotten = all.some(({ stream }) => branches.isRestored(stream));
@@ -295,6 +296,25 @@ function checkKey(
       const why = `${capital(who(attempt))} was refused with ${outcome.code}, although the same command under ${key} (${who(block.attempt)}) is applied as ${rangeOf(block)}.`;
       report('one-outcome', [attempt, block.attempt], block.stream, why);
     }
+  }
+}
+
+/** I3: where no attempt under a key appended anything, each of them was told the version that the first one met. */
+function checkNothingDone(
+  branches: IndexedHistory['branches'],
+  group: readonly CommandOperation[],
+  key: string,
+  report: Report,
+): void {
+  const told = group.flatMap((attempt) => {
+    const { outcome } = attempt;
+    return outcome.kind === 'acknowledged' && !branches.isRestored(outcome.stream) ? [{ attempt, ...outcome }] : [];
+  });
+  const [first, ...others] = told;
+  for (const other of others) {
+    if (!first || other.version === first.version) continue;
+    const why = `${capital(key)} did nothing, and ${who(first.attempt)} was told ${first.stream}@${first.version}, but ${who(other.attempt)} was told ${other.stream}@${other.version}.`;
+    report('one-outcome', [other.attempt, first.attempt], other.stream, why);
   }
 }
 

@@ -31,6 +31,7 @@ export interface WriteOptions extends Common {
   readonly fingerprint?: string;
   readonly expected?: number;
   readonly appends?: number;
+  readonly mayDoNothing?: boolean;
   /** Versions to put into the log for it. Default: the next one, if it is acknowledged. */
   readonly logs?: number;
   readonly saw?: Readonly<Record<string, number>>;
@@ -157,6 +158,7 @@ export function scenario(): Scenario {
         correlationId,
         stream: target,
         appends,
+        ...(options.mayDoNothing && { mayDoNothing: true }),
         idempotency: key === undefined ? null : { scope: 'Write', key },
         fingerprint,
         expectedVersion: expected,

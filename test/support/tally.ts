@@ -23,6 +23,8 @@ type Reset = DomainEvent<'Reset', { to: number }>;
 export type TallyEvent = Added | Reset;
 
 export type Add = Command<'Add', { tallyId: string; by: number }>;
+/** Adds what a tally lacks of a number. Where it lacks nothing there is nothing to do, and that is no refusal. */
+export type RaiseTo = Command<'RaiseTo', { tallyId: string; to: number }>;
 /** Sets a tally back to 0. Where it is 0 already there is nothing to do, and that is no refusal. */
 type ResetTally = Command<'ResetTally', { tallyId: string }>;
 
@@ -50,7 +52,7 @@ export function resetTally(): void {
 /** `Reset` was first written without a number. */
 const toZero: Upcaster = (data) => ({ ...data, to: 0 });
 
-export const tallyType: AggregateType<Tally, Add | ResetTally, TallyEvent> = {
+export const tallyType: AggregateType<Tally, Add | RaiseTo | ResetTally, TallyEvent> = {
   category: 'tally',
   stateVersion: 1,
   events: { Added: [], Reset: [toZero] },
@@ -59,6 +61,8 @@ export const tallyType: AggregateType<Tally, Add | ResetTally, TallyEvent> = {
     decide(command, { sum }) {
       if (broken.decide) throw new Error('a bad deploy');
       if (command.type === 'ResetTally') return sum === 0 ? [] : [{ type: 'Reset', data: { to: 0 } }];
+      if (command.type === 'RaiseTo')
+        return sum >= command.data.to ? [] : [{ type: 'Added', data: { by: command.data.to - sum } }];
       if (command.data.by === 0) return { code: 'wrong-state', message: 'Nothing to add.' };
       return [{ type: 'Added', data: { by: command.data.by } }];
     },
@@ -216,6 +220,7 @@ export const tally: Module = {
   aggregate: tallyType,
   commands: ({ aggregates }) => ({
     Add: sendTo<Add>(aggregates, ({ data }) => streamId('tally', data.tallyId)),
+    RaiseTo: sendTo<RaiseTo>(aggregates, ({ data }) => streamId('tally', data.tallyId)),
     ResetTally: sendTo<ResetTally>(aggregates, ({ data }) => streamId('tally', data.tallyId)),
   }),
   projections: [tallyBoard, tallyCount, tallyCount2],

@@ -177,6 +177,7 @@ export class Client {
         command: intent.command,
         stream: intent.stream,
         appends: 1,
+        ...(intent.mayDoNothing && { mayDoNothing: true }),
         idempotency: key === null ? null : { scope: intent.scope, key },
         fingerprint: body,
         expectedVersion,

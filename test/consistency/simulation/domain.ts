@@ -25,6 +25,8 @@ export interface CommandIntent {
   readonly scope: string;
   /** The stream that the answer speaks of. */
   readonly streamOf: (body: Record<string, unknown>) => string;
+  /** It may find nothing to do, and is acknowledged all the same. */
+  readonly mayDoNothing?: boolean;
   /** It was applied: there is something new to know. */
   readonly learn?: (body: Record<string, unknown>) => unknown;
 }

@@ -51,6 +51,10 @@ const LATER_FAULTS = [
   'd1.full',
   /** An SQL error that is no constraint, at one stream or at a whole projection. */
   'd1.sql-error',
+  /** An object did what it was asked for, and is reset under load before it answers. */
+  'object.reset-after-commit',
+  /** The spending limit of the account stops a call to an object. */
+  'object.over-the-limit',
 ] as const;
 
 /** Faults that strike this much more seldom than others: each is a disaster. */

@@ -23,6 +23,14 @@ export interface SimulatedObject extends AggregateRpc {
 /** So many commands for one object make it a hot one. */
 const MANY_AT_ONCE = 3;
 
+/** What the runtime says when an object's output gate has timed out. */
+const resetUnderLoad = () =>
+  Object.assign(new Error('Durable Object storage operation exceeded timeout which caused object to be reset.'), {
+    overloaded: true,
+    durableObjectReset: true,
+    remote: true,
+  });
+
 /** All objects of a run: who lives, whose alarm is due when, and what is done to them. */
 export class SimulatedObjects {
   readonly #world: World;
@@ -83,9 +91,12 @@ export class SimulatedObjects {
       Object.assign(new Error(message), { retryable: method !== 'execute' || world.chance(0.7) });
     const call = async () => {
       if (world.happens('object.overloaded')) throw Object.assign(new Error('overloaded'), { overloaded: true });
+      if (world.happens('object.over-the-limit'))
+        throw new Error("Exceeded the account's spending cap for Durable Objects.");
       if (world.happens('rpc.request-lost')) throw lost('Network connection lost.');
       const result = await work(this.stub(stream));
       if (world.happens('rpc.answer-lost')) throw lost('Network connection lost.');
+      if (world.happens('object.reset-after-commit')) throw resetUnderLoad();
       return result;
     };
     const result = await world.scheduler.call(`object.${method}`, call);

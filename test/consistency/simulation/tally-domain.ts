@@ -35,6 +35,19 @@ export const tallies: SimulatedDomain = {
         },
       },
       {
+        name: 'RaiseTo',
+        make(chance) {
+          const tallyId = chance.hot(IDS);
+          const path = `/tallies/${tallyId}/levels`;
+          const stream = `tally-${tallyId}`;
+          const body = { to: 1 + chance.below(12) };
+          const scope = `POST ${path}`;
+          const command = { kind: 'command', command: 'RaiseTo', path, scope, stream, body } as const;
+          // Where the tally is there already, there is nothing to do.
+          return { ...command, mayDoNothing: true, streamOf: () => stream };
+        },
+      },
+      {
         name: 'getTally',
         make(chance) {
           const tallyId = chance.hot(IDS);

@@ -5,7 +5,7 @@ import { commandRoute } from '../../../src/http/command-route.ts';
 import { listRoute } from '../../../src/http/list-route.ts';
 import { resourceRoute } from '../../../src/http/resource-route.ts';
 import { Uuid } from '../../../src/http/schemas.ts';
-import { type Add, allTallies, tallyBoard, tallyById } from '../../support/tally.ts';
+import { type Add, type RaiseTo, allTallies, tallyBoard, tallyById } from '../../support/tally.ts';
 
 const Params = z.strictObject({ tallyId: Uuid });
 const View = z.strictObject({ tallyId: Uuid, version: z.int(), sum: z.int() }).meta({ id: 'Tally' });
@@ -28,6 +28,22 @@ export const routes = [
     represent: (tallyId, { version, state }) => ({ tallyId, version, ...state }),
     representation: View,
     refusals: ['wrong-state'],
+  }),
+  commandRoute({
+    path: '/tallies/:tallyId/levels',
+    id: 'raiseTo',
+    summary: 'Raise a tally to a number',
+    tag: 'tallies',
+    params: Params,
+    body: z.strictObject({ to: z.int() }),
+    bodyExample: { to: 3 },
+    toCommand: ({ params, body }): RaiseTo => ({ type: 'RaiseTo', data: { ...params, ...body } }),
+    idName: 'tallyId',
+    answer: z.strictObject({ tallyId: Uuid, version: z.int() }),
+    answerExample: { tallyId: example.tallyId, version: 1 },
+    represent: (tallyId, { version, state }) => ({ tallyId, version, ...state }),
+    representation: View,
+    refusals: [],
   }),
   resourceRoute({
     path: '/tallies/:tallyId',
