@@ -110,7 +110,13 @@ export function checkOutcomes(indexed: IndexedHistory, blocks: Blocks, sightings
       const candidates = its.length > 0 ? its : blocksOfKey(operation, attempts, blocks);
       checkAcknowledged(indexed, operation, operation.outcome, candidates, report);
     }
-    if (operation.outcome.kind === 'refused') checkRefused(operation, operation.outcome, its, sightings, report);
+    if (operation.outcome.kind === 'refused') {
+      // What a restore had lost before the refusal came was not done, as that says.
+      const there = its.filter(
+        (block) => endOf(block, indexed.branches.of(block.stream)) > (operation.completedAt ?? 0),
+      );
+      checkRefused(operation, operation.outcome, there, sightings, report);
+    }
   }
   for (const group of attempts.values()) checkKey(indexed, group, blocks, sightings, report);
 }

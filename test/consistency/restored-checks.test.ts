@@ -54,6 +54,14 @@ const SOUND: readonly Case[] = [
       log: (log) => log['order-1']?.push({ id: 'x', version: 2, correlationId: 'attempt-2', recordedAt: '9', saw: {} }),
     });
   }),
+  told('an attempt that was applied, lost, and refused when the server tried again', (clients) => {
+    const token = clients.write('c1', 'order-1');
+    clients.write('c1', 'order-1', { token, outcome: refused('causal-token-ahead'), logs: 1, at: [3, 9] });
+    const history = clients.history();
+    const [kept, lost] = history.log['order-1'] ?? [];
+    const restore = { stream: 'order-1', at: 5, announcedAt: 5, to: 1, lost: [lost] };
+    return { ...history, log: { 'order-1': [kept] }, restored: { ...history.restored, logs: [restore] } } as History;
+  }),
   told('who has seen what was lost, and is refused everywhere', (clients) => {
     clients.write('c1', 'order-1');
     const token = clients.write('c1', 'order-1');
@@ -249,6 +257,16 @@ const BAD: readonly BadCase[] = [
       clients.write('c1', 'order-1');
       clients.write('c1', 'order-1');
       clients.write('c1', 'order-1', { outcome: { kind: 'acknowledged', stream: 'order-1', version: 3 } });
+      clients.restore('order-1', 1);
+    },
+  ),
+  bad(
+    'refused-yet-applied',
+    'a command is refused, and yet in the log until a restore loses it',
+    'Client c1 in operation 2 was refused with wrong-state, but its Write is in the log as order-1@2.',
+    (clients) => {
+      clients.write('c1', 'order-1');
+      clients.write('c1', 'order-1', { outcome: refused('wrong-state'), logs: 1 });
       clients.restore('order-1', 1);
     },
   ),
