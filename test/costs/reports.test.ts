@@ -258,7 +258,8 @@ describe('reads', () => {
     ).run();
     const pageAfter = async (query: string) => {
       const path = `/events?category=nothing&${query}`;
-      return ((await (await get(path, asOperator)).json()) as { nextCursor: string }).nextCursor;
+      const { nextCursor } = await (await get(path, asOperator)).json<{ nextCursor: string }>();
+      return nextCursor;
     };
     // Counted where there is none, too.
     const CURSOR = 1;
