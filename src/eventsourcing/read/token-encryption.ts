@@ -22,10 +22,6 @@ export const ENCRYPTED = 2;
 const SALT_BYTES = 16;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-const TOKENS_OF_A_SALT = 2 ** 20;
-
-/** An isolate meets the salts of those isolates that its clients met before. Each takes some hundred bytes. */
-const MAX_KEPT_KEYS = 1_000;
 
 const INFO = new TextEncoder().encode('tidemark causal token');
 
@@ -47,6 +43,13 @@ export interface TokenEncryption {
   readonly decrypt: (bases: readonly BaseKey[], bytes: Uint8Array<ArrayBuffer>) => Promise<CausalToken | undefined>;
 }
 
+export interface TokenEncryptionOptions {
+  /** How many tokens are made with one salt. Default: 2^20. */
+  readonly tokensOfASalt?: number;
+  /** How many derived keys are kept: an isolate meets the salts of the isolates that its clients met before. Each takes some hundred bytes. Default: 1000. */
+  readonly maxKeptKeys?: number;
+}
+
 /** What this isolate encrypts with: format, key id and salt as they stand in front of each token. */
 interface Sealing {
   readonly prefix: Uint8Array;
@@ -54,7 +57,8 @@ interface Sealing {
   tokensLeft: number;
 }
 
-export function tokenEncryption(): TokenEncryption {
+export function tokenEncryption(options: TokenEncryptionOptions = {}): TokenEncryption {
+  const { tokensOfASalt = 2 ** 20, maxKeptKeys = 1_000 } = options;
   let sealing: Sealing | undefined;
   /** Keys by key id and salt, the one used last at the end. */
   const kept = new Map<string, CryptoKey>();
@@ -63,7 +67,7 @@ export function tokenEncryption(): TokenEncryption {
     kept.delete(name);
     kept.set(name, key);
     const [oldest] = kept.keys();
-    if (kept.size > MAX_KEPT_KEYS && oldest !== undefined) kept.delete(oldest);
+    if (kept.size > maxKeptKeys && oldest !== undefined) kept.delete(oldest);
   }
 
   async function newSealing(base: BaseKey): Promise<Sealing> {
@@ -75,7 +79,7 @@ export function tokenEncryption(): TokenEncryption {
     const prefix = written(writer);
     const key = await derive(base, salt);
     keep(nameOf(prefix), key);
-    return { prefix, key, tokensLeft: TOKENS_OF_A_SALT };
+    return { prefix, key, tokensLeft: tokensOfASalt };
   }
 
   return {

@@ -1,0 +1,76 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+
+import { type CausalToken, EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
+import {
+  type TokenEncryptionOptions,
+  importBaseKey,
+  tokenEncryption,
+} from '../../../src/eventsourcing/read/token-encryption.ts';
+import { streamId } from '../../../src/eventsourcing/stream.ts';
+
+const seen: CausalToken = withVersion(EMPTY_TOKEN, streamId('seat', '12'), 3, 'an event');
+const SECRET = new Uint8Array(32).fill(5);
+const base = () => importBaseKey(Uint8Array.of(1, 2, 3, 4), SECRET);
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** Encrypts and decrypts with one secret, as one isolate does. */
+async function isolate(options: TokenEncryptionOptions = {}) {
+  const encryption = tokenEncryption(options);
+  const key = await base();
+  return {
+    encrypt: async () => new Uint8Array(await encryption.encrypt(key, seen)),
+    decrypt: (bytes: Uint8Array<ArrayBuffer>) => encryption.decrypt([key], bytes),
+  };
+}
+
+const saltOf = (bytes: Uint8Array) => bytes.slice(5, 21).toHex();
+const nonceOf = (bytes: Uint8Array) => bytes.slice(21, 33).toHex();
+
+describe('a salt', () => {
+  test('serves so many tokens, each with a nonce of its own, and then another one is drawn', async () => {
+    const { encrypt, decrypt } = await isolate({ tokensOfASalt: 3 });
+    const tokens: Uint8Array<ArrayBuffer>[] = [];
+    while (tokens.length < 7) tokens.push(await encrypt());
+    const salts = tokens.map(saltOf);
+    expect(salts.map((salt) => salts.indexOf(salt))).toEqual([0, 0, 0, 3, 3, 3, 6]);
+    expect(new Set(tokens.map(nonceOf)).size).toBe(7);
+    for (const token of tokens) expect(await decrypt(token)).toEqual(seen);
+  });
+});
+
+describe('a derived key', () => {
+  test('is derived once for each salt that is met, and kept for those used last', async () => {
+    const others = await Promise.all([isolate(), isolate(), isolate()]);
+    const [one, two, three] = (await Promise.all(others.map(({ encrypt }) => encrypt()))) as [
+      Uint8Array<ArrayBuffer>,
+      Uint8Array<ArrayBuffer>,
+      Uint8Array<ArrayBuffer>,
+    ];
+    const { decrypt } = await isolate({ maxKeptKeys: 2 });
+    const derive = vi.spyOn(crypto.subtle, 'deriveKey');
+    for (const token of [one, two, one, two, one]) expect(await decrypt(token)).toEqual(seen);
+    expect(derive).toHaveBeenCalledTimes(2);
+    // The third drives out the second, which was used longest ago.
+    for (const token of [three, one]) await decrypt(token);
+    expect(derive).toHaveBeenCalledTimes(3);
+    await decrypt(two);
+    expect(derive).toHaveBeenCalledTimes(4);
+  });
+
+  test('is not kept for a token that was forged: made-up salts drive nothing out', async () => {
+    const token = await (await isolate()).encrypt();
+    const { decrypt } = await isolate({ maxKeptKeys: 1 });
+    await decrypt(token);
+    for (let salt = 0; salt < 5; salt += 1) {
+      const forged = token.slice();
+      forged[5] = (token[5] ?? 0) ^ (salt + 1);
+      expect(await decrypt(forged)).toBeUndefined();
+    }
+    const derive = vi.spyOn(crypto.subtle, 'deriveKey');
+    expect(await decrypt(token)).toEqual(seen);
+    expect(derive).not.toHaveBeenCalled();
+  });
+});
