@@ -1,3 +1,4 @@
+import { PLANTED_IN_DISASTERS } from './planted-in-disasters.ts';
 import { PLANTED_IN_READS } from './planted-in-reads.ts';
 import { PLANTED_IN_REBUILDS } from './planted-in-rebuilds.ts';
 import { PLANTED_IN_WRITES } from './planted-in-writes.ts';
@@ -19,4 +20,9 @@ export interface Edit {
 }
 
 /** Every one has to be caught: a simulation that misses one proves nothing about it. */
-export const PLANTED: readonly PlantedBug[] = [...PLANTED_IN_WRITES, ...PLANTED_IN_READS, ...PLANTED_IN_REBUILDS];
+export const PLANTED: readonly PlantedBug[] = [
+  ...PLANTED_IN_WRITES,
+  ...PLANTED_IN_READS,
+  ...PLANTED_IN_REBUILDS,
+  ...PLANTED_IN_DISASTERS,
+];

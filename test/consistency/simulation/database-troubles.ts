@@ -33,7 +33,7 @@ export const WRITES = /^\s*(INSERT|UPDATE|DELETE|REPLACE)\b/i;
 export class DatabaseTroubles {
   readonly #full = new Set<Group>();
   readonly #damaged = new Map<string, Trouble>();
-  /** `<projection>/<stream>` of streams that were refused by themselves at any time. */
+  /** `<projection>/<stream>` of streams that were refused by themselves at any time; `<projection>` where every stream was. */
   readonly #struck = new Set<string>();
 
   /** A full database has room again; any other is full now. */
@@ -68,6 +68,11 @@ export class DatabaseTroubles {
     return [...this.#damaged.keys()];
   }
 
+  /** Whether the tables of this projection ever refused every stream. */
+  hasStruckAll(projection: string): boolean {
+    return this.#struck.has(projection);
+  }
+
   /** Whether this stream, and no other, was ever refused by the tables of this projection. */
   hasStruck(projection: string, stream: string): boolean {
     return this.#struck.has(`${projection}/${stream}`);
@@ -82,9 +87,8 @@ export class DatabaseTroubles {
     if (writes.length > 0 && this.#full.has(group)) return { kind: 'a full database refused a write', error: FULL };
     for (const { of, stream, error } of this.#damaged.values()) {
       if (of.group !== group || !writes.some((write) => isHit(write, of.tables, stream))) continue;
-      if (stream === undefined) return { kind: 'an SQL error at every stream', error };
-      this.#struck.add(`${of.name}/${stream}`);
-      return { kind: 'an SQL error at one stream', error };
+      this.#struck.add(stream === undefined ? of.name : `${of.name}/${stream}`);
+      return { kind: `an SQL error at ${stream === undefined ? 'every' : 'one'} stream`, error };
     }
     return undefined;
   }
@@ -92,5 +96,8 @@ export class DatabaseTroubles {
 
 function isHit({ sql, values }: Statement, tables: readonly string[], stream: StreamId | undefined): boolean {
   if (!tables.some((table) => sql.includes(`"${table}"`))) return false;
-  return stream === undefined || values.some((value) => typeof value === 'string' && value.includes(idOf(stream)));
+  if (stream === undefined) return true;
+  // Rows are arrays, whose first column says of which stream they are. Elsewhere in them other streams may be named.
+  const starts = [idOf(stream), stream].map((key) => `["${key}"`);
+  return values.some((value) => typeof value === 'string' && starts.some((start) => value.includes(start)));
 }

@@ -14,7 +14,10 @@ export function readLogLines(world: World): () => void {
     const isRestored = cause === 'log-restored';
     const isExplained = isRestored
       ? world.setBacks.hasLog(id)
-      : world.everBroken.has(name) || world.troubles.hasStruck(name, id);
+      : world.everBroken.has(name) ||
+        world.troubles.hasStruck(name, id) ||
+        // A first suspicion may fall on one stream of a projection that is damaged for all. A dead letter may not come of it.
+        (event === 'projection.refused' && world.troubles.hasStruckAll(name));
     if (event === 'projection.dead-letter' && isRestored && !world.builds.isAtWorkOn(name))
       world.setBacks.stop(name, id, world.recorder.moment());
     if (isRefusal && !isExplained) world.verdicts.push(`refused without a cause (I17): ${String(line)}`);

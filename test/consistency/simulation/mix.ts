@@ -60,9 +60,6 @@ const LATER_FAULTS = [
 /** Faults that strike this much more seldom than others: each is a disaster. */
 const RARITY: Readonly<Partial<Record<Fault, number>>> = { 'object.restored': 0.2, 'd1.restored': 0.4 };
 
-/** Faults that the system cannot stand yet. They never happen until it can, and their line is taken out here. */
-const NOT_YET: ReadonlySet<Fault> = new Set(['object.restored', 'd1.restored', 'd1.sql-error']);
-
 export const ALL_FAULTS = [...FAULTS, ...LATER_FAULTS] as const;
 
 export type Fault = (typeof ALL_FAULTS)[number];
@@ -98,8 +95,6 @@ export interface Cuts {
   readonly operations?: number | undefined;
   readonly clients?: number | undefined;
   readonly without?: readonly Fault[] | undefined;
-  /** Faults of `NOT_YET` that happen all the same: to see what they do. */
-  readonly with?: readonly Fault[] | undefined;
   readonly operates?: boolean | undefined;
 }
 
@@ -117,8 +112,7 @@ export function mixOf(seed: number, cuts: Cuts = {}): Mix {
     faults.flatMap((fault): [Fault, number][] => {
       const isIn = by.next() < share;
       const rate = strength * (0.3 + by.next()) * (RARITY[fault] ?? 1);
-      const isCut = cuts.without?.includes(fault) || (NOT_YET.has(fault) && !cuts.with?.includes(fault));
-      return isIn && !isCut ? [[fault, rate]] : [];
+      return isIn && !cuts.without?.includes(fault) ? [[fault, rate]] : [];
     });
   const rates: Mix['rates'] = Object.fromEntries([...drawn(FAULTS, random), ...drawn(LATER_FAULTS, later)]);
   const isHot = rates['aggregate.hot'] !== undefined;

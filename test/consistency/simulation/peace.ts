@@ -1,6 +1,9 @@
 import { StuckError, turn } from './scheduler.ts';
 import type { RunParts } from './traffic.ts';
 
+/** Enough for every message and every delivery check that is still to come, several times. */
+const MAX_STEPS_WHILE_HELD = 1_000;
+
 /** The second part of a run: nothing goes wrong any more, and all that is still to be done is done. */
 export class Peace {
   readonly #parts: RunParts;
@@ -19,8 +22,9 @@ export class Peace {
       for (const stream of world.objects.streams) await world.objects.crash(stream);
     }
     if (world.mix.operates && world.held.length > 0) {
-      // What is broken still stops its streams for good, and somebody decides about them.
-      await this.#settle();
+      // What is broken still stops its streams for good, and somebody decides about them. Where tables refuse the only stream that moves,
+      // the projection is taken to be at fault: then it is tried again for ever, and is no dead letter.
+      await this.#settle(MAX_STEPS_WHILE_HELD);
       await operator.decide((work) => this.#whileSettling(work));
     }
     world.mend();
@@ -47,9 +51,9 @@ export class Peace {
       });
   }
 
-  async #settle(): Promise<void> {
+  async #settle(atMost = Infinity): Promise<void> {
     const { steps } = this.#parts;
-    while (await steps.settleOne()) steps.count();
+    for (let left = atMost; left > 0 && (await steps.settleOne()); left -= 1) steps.count();
   }
 
   async #whileSettling(work: Promise<void>): Promise<void> {
