@@ -141,8 +141,9 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
    * primary. Undefined when that could not be reached either.
    */
   async function look(): Promise<Looked<Q> | 'building' | undefined> {
+    let pointer: Pointer | undefined;
     try {
-      const pointer = await pointers.get(database, projection.name);
+      pointer = await pointers.get(database, projection.name);
       const selects = selectsUnder(pointer);
       if (!pointer || !selects) return 'building';
       session ??= database.withSession(startAt);
@@ -151,7 +152,13 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
     } catch (error) {
       const kind = kindOfD1Error(error);
       if (isAtPrimary && kind === 'storage') throw new StorageUnavailableError(String(error), { cause: error });
-      if (isAtPrimary && kind !== 'transient') throw error;
+      if (isAtPrimary && kind !== 'transient') {
+        // What this isolate remembers may be a slot that is live no more, and whose tables are damaged or gone.
+        pointers.drop(projection.name);
+        const fresh = await pointers.get(database, projection.name).catch(() => pointer);
+        if (fresh?.epoch === pointer?.epoch) throw error;
+        return look();
+      }
       report('causal-read.failed', { projection: projection.name, error: String(error) });
       if (isAtPrimary) return undefined;
       toPrimary();

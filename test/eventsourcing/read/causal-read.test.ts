@@ -459,6 +459,18 @@ describe('epochs and builds', () => {
     });
   });
 
+  it('reads what is live now, where the tables of the slot that it remembers are damaged', async () => {
+    const { tallyId, stream } = await tallyAt(1);
+    expect(await readOne(tallyId, stream, EMPTY_TOKEN)).toMatchObject({ outcome: 'read' });
+    const run = (...statements: string[]) => env.SERVING_DB.batch(statements.map((sql) => env.SERVING_DB.prepare(sql)));
+    const live = (slot: string) =>
+      `UPDATE projection_pointer SET epoch = epoch + 1, live_slot = '${slot}' WHERE projection = 'tally-board'`;
+    await run(live('b'), 'ALTER TABLE tally_board_a RENAME TO tally_board_damaged');
+    const read = await readOne(tallyId, stream, EMPTY_TOKEN);
+    await run(live('a'), 'ALTER TABLE tally_board_damaged RENAME TO tally_board_a');
+    expect(read).toMatchObject({ outcome: 'read', answers: { rows: [] } });
+  });
+
   it('answers "building" for a projection without a pointer, and for one whose live revision it has no code for', async () => {
     const { tallyId, stream, seen } = await tallyAt(1);
     const setRevision = (revision: number) =>
