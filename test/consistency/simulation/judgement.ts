@@ -5,10 +5,10 @@ import type { Registry } from '../../../src/eventsourcing/registry.ts';
 import { type StreamId, categoryOf } from '../../../src/eventsourcing/stream.ts';
 import { groups } from '../../../src/groups.ts';
 import { checkHistory } from '../checker.ts';
-import type { LoggedEvent, Operation, SkippedEvent } from '../history.ts';
+import type { LoggedEvent, Operation } from '../history.ts';
 import { explain } from '../violation.ts';
 import { type Databases, type DomainRun, type Logs, canonical } from './domain.ts';
-import type { SetBacks } from './set-backs.ts';
+import type { SetBacks, SkipOfEvent } from './set-backs.ts';
 
 /** What is left of a run once all is quiet. */
 export interface Remains {
@@ -38,7 +38,8 @@ export async function judge(remains: Remains): Promise<readonly string[]> {
       ...unapplied(remains, checkpoints, archive.stopped),
       ...archive.found,
     );
-    found.push(...(await domain.judgeAtRest({ logs, archived: archive.archived, skipped, get, databases, now })));
+    const left = skipsIn(logs, skipped);
+    found.push(...(await domain.judgeAtRest({ logs, archived: archive.archived, skipped: left, get, databases, now })));
   } catch (error) {
     found.push(`unjudgeable: ${String((error as Error).stack)}`);
   }
@@ -48,23 +49,29 @@ export async function judge(remains: Remains): Promise<readonly string[]> {
 const databases: Databases = { serving: bindings.SERVING_DB, reporting: bindings.REPORTING_DB };
 
 /** What an operator had read models leave out. */
-async function skippedEvents(): Promise<readonly SkippedEvent[]> {
+async function skippedEvents(): Promise<readonly SkipOfEvent[]> {
   const answers = await Promise.all(
     [bindings.SERVING_DB, bindings.REPORTING_DB].map((database) =>
       database
         .prepare(
-          `SELECT projection AS readModel, stream, version FROM skipped_event ORDER BY projection, stream, version`,
+          `SELECT projection AS readModel, stream, version, event_id AS eventId FROM skipped_event
+          ORDER BY projection, stream, version`,
         )
-        .all<{ readModel: string; stream: string; version: number }>(),
+        .all<{ readModel: string; stream: string; version: number; eventId: string }>(),
     ),
   );
   return answers.flatMap(({ results }) => results);
 }
 
+/** Those whose event stands in these logs. */
+function skipsIn(logs: Logs, skipped: readonly SkipOfEvent[]): readonly SkipOfEvent[] {
+  return skipped.filter(({ stream, version, eventId }) => logs[stream]?.[version - 1]?.id === eventId);
+}
+
 /** The history as the checker wants it, where every stream has as many logs as it has had. */
 function judgeHistory(
   { logs, operations, domain, setBacks }: Remains,
-  skipped: readonly SkippedEvent[],
+  skipped: readonly SkipOfEvent[],
   stopped: readonly string[],
 ): readonly string[] {
   const branches = branchesOfStored(logs, setBacks);
@@ -92,12 +99,10 @@ function judgeHistory(
   };
   // One for each log that some stream has had. A stream that has had fewer is in all of them as it is.
   const most = Math.max(1, ...[...branches.values()].map(({ length }) => length));
-  const memberships = Array.from({ length: most }, (_, branch) =>
-    domain.membership(
-      { ...logs, ...mapValues(branches, (all) => all[Math.min(branch, all.length - 1)] ?? []) },
-      skipped,
-    ),
-  );
+  const memberships = Array.from({ length: most }, (_, branch) => {
+    const ofBranch = mapValues(branches, (all) => all[Math.min(branch, all.length - 1)] ?? []);
+    return domain.membership({ ...logs, ...ofBranch }, skipsIn({ ...logs, ...ofBranch }, skipped));
+  });
   const violations = checkHistory(
     { operations, log, skipped, restored },
     {

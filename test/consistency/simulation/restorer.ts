@@ -1,11 +1,11 @@
 import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
 import type { Group } from '../../../src/eventsourcing/group.ts';
 import { groups } from '../../../src/groups.ts';
-import type { SkippedEvent } from '../history.ts';
 import type { Choices } from './choices.ts';
 import type { DatabaseCopy } from './database-copy.ts';
 import type { ProjectionTables } from './database-troubles.ts';
 import type { Isolates } from './isolates.ts';
+import type { SkipOfEvent } from './set-backs.ts';
 import type { World } from './world.ts';
 
 /** Restores are rare: at most so many in a run. */
@@ -82,11 +82,14 @@ export class Restorer {
 }
 
 /** What an operator had had read models leave out. */
-function skippedIn({ tables }: DatabaseCopy): readonly SkippedEvent[] {
+function skippedIn({ tables }: DatabaseCopy): readonly SkipOfEvent[] {
   const rows = tables.find(({ name }) => name === 'skipped_event')?.rows ?? [];
-  return rows.map(({ projection, stream, version }) => {
-    return { readModel: String(projection), stream: String(stream), version: Number(version) };
-  });
+  return rows.map(({ projection, stream, version, event_id: eventId }) => ({
+    readModel: String(projection),
+    stream: String(stream),
+    version: Number(version),
+    eventId: String(eventId),
+  }));
 }
 
 /** A restore keeps what was committed together. */

@@ -2,6 +2,11 @@ import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
 import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import type { RestoredDatabase, RestoredLog, SkippedEvent, StoppedStream } from '../history.ts';
 
+/** An event that was left out. After a restore another one may stand at its version, which is not. */
+export interface SkipOfEvent extends SkippedEvent {
+  readonly eventId: string;
+}
+
 /** A log that was set back, with what it lost. */
 export type LogSetBack = Mutable<Omit<RestoredLog, 'stream' | 'lost'>> & {
   readonly stream: StreamId;
@@ -19,7 +24,7 @@ export class SetBacks {
   readonly databases: DatabaseSetBack[] = [];
   readonly stopped: Mutable<StoppedStream>[] = [];
   /** Events that were left out before the database that knew of it was set back. */
-  readonly skipped: SkippedEvent[] = [];
+  readonly skipped: SkipOfEvent[] = [];
 
   get count(): number {
     return this.logs.length + this.databases.length;
