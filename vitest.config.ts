@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 
 /** What test/conformance/fuzz.test.ts sends: how many requests, of which seed, and of these perhaps only one. */
 const { FUZZ_REQUESTS, FUZZ_SEED = String(Date.now() % 1_000_000), FUZZ_PATH = '' } = process.env;
+/** The commit whose stored data `test/upgrade/write-release.ts` writes, instead of the tests (docs/upgrading.md). */
+const { UPGRADE_COMMIT } = process.env;
 
 export default defineConfig({
   plugins: [
@@ -18,6 +20,7 @@ export default defineConfig({
           OPERATIONS_KEY: 'an-operations-key-for-tests',
           BUILD_GRACE_S: '0',
           CORS_ORIGINS: 'https://shop.example https://desk.example',
+          ...(UPGRADE_COMMIT !== undefined && { UPGRADE_COMMIT }),
           FUZZ: { requests: Number(FUZZ_REQUESTS ?? 660), seed: Number(FUZZ_SEED), path: FUZZ_PATH },
           TEST_MIGRATIONS_SERVING: await readD1Migrations('migrations/serving'),
           TEST_MIGRATIONS_REPORTING: await readD1Migrations('migrations/reporting'),
@@ -26,7 +29,7 @@ export default defineConfig({
     })),
   ],
   test: {
-    include: ['test/**/*.test.ts'],
+    include: [UPGRADE_COMMIT === undefined ? 'test/**/*.test.ts' : 'test/upgrade/write-release.ts'],
     setupFiles: ['./test/setup.ts'],
     // Every file gets a workerd of its own, and so storage, queues and alarms of its own; tests in one file share them.
     isolate: true,

@@ -10,6 +10,8 @@ declare global {
     interface Env extends WorkerEnv {
       readonly TEST_MIGRATIONS_SERVING: D1Migration[];
       readonly TEST_MIGRATIONS_REPORTING: D1Migration[];
+      /** Only where a release is written for the upgrade test: its commit. */
+      readonly UPGRADE_COMMIT?: string;
       /** Not in the simulation: what `fuzz.test.ts` sends. */
       readonly FUZZ: { readonly requests: number; readonly seed: number; readonly path: string };
       /** Only in the simulation: what D1 would serve reads from. */

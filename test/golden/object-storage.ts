@@ -5,12 +5,12 @@ import type { StreamId } from '../../src/eventsourcing/stream.ts';
 import { sqliteEventLog } from '../../src/eventsourcing/write/event-log.ts';
 import { objectOf, system } from '../support/system.ts';
 
-type Value = string | number | null;
+export type Row = Readonly<Record<string, string | number | null>>;
 
 /** All that an object has stored: its tables as that release of the code made them, and their rows. */
 export interface ObjectStorage {
   readonly stream: StreamId;
-  readonly tables: Readonly<Record<string, { readonly sql: string; readonly rows: readonly Record<string, Value>[] }>>;
+  readonly tables: Readonly<Record<string, { readonly sql: string; readonly rows: readonly Row[] }>>;
 }
 
 /** Puts into a stream's object, which has nothing yet, what an earlier release stored; the object then starts cold. */
@@ -41,15 +41,24 @@ export async function dump(stream: StreamId): Promise<ObjectStorage> {
     eventId: events[version - 1]?.id ?? '',
     state: (kept?.state ?? null) as JsonObject,
   };
-  return runInDurableObject(objectOf(stream), (_object, { storage }) => {
+  await runInDurableObject(objectOf(stream), (_object, { storage }) => {
     sqliteEventLog(storage).commit({ stream, events: [], snapshot, now: 0, armAlarm: () => undefined });
-    const declared = storage.sql.exec<{ name: string; sql: string }>(
+  });
+  const { tables } = await storageOf(stream);
+  // Which group lagged at that moment is not part of it.
+  const { delivery: _, ...lasting } = tables;
+  return { stream, tables: lasting };
+}
+
+/** What a stream's object stores. */
+export function storageOf(stream: StreamId): Promise<ObjectStorage> {
+  return runInDurableObject(objectOf(stream), (_object, { storage: { sql } }) => {
+    const declared = sql.exec<{ name: string; sql: string }>(
       `SELECT name, sql FROM sqlite_master WHERE type = 'table'`,
     );
     const own = declared.toArray().filter(({ name }) => !name.startsWith('_cf'));
     const tables = own.map(({ name, sql: declaration }) => {
-      const rows = storage.sql.exec<Record<string, Value>>(`SELECT * FROM ${name}`).toArray();
-      return [name, { sql: declaration, rows: name === 'delivery' ? [] : rows }] as const;
+      return [name, { sql: declaration, rows: sql.exec<Row>(`SELECT * FROM ${name}`).toArray() }] as const;
     });
     return { stream, tables: Object.fromEntries(tables) };
   });

@@ -21,6 +21,10 @@ export interface ServerOptions {
   readonly folder: string;
   /** More options for `npm start`. */
   readonly args?: readonly string[];
+  /** Where its code is. Default: this repository. */
+  readonly root?: string;
+  /** Takes it for started although its health gives reasons. */
+  readonly mayBeDegraded?: boolean;
 }
 
 export interface RunningServer {
@@ -32,14 +36,15 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-export async function startServer({ port, folder, args = [] }: ServerOptions): Promise<RunningServer> {
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { port, folder, args = [], root = ROOT, mayBeDegraded = false } = options;
   const startedAt = performance.now();
   const url = `http://localhost:${port}`;
   const logFile = join(folder, 'server.log');
   const log = openSync(logFile, 'a');
   // A process group of its own: npm, its shell, the script, wrangler and both workerds can be killed at once.
   const child = spawn('npm', ['start', '--', '--port', String(port), '--persist-to', join(folder, 'state'), ...args], {
-    cwd: ROOT,
+    cwd: root,
     detached: true,
     stdio: ['ignore', log, log],
   });
@@ -56,7 +61,7 @@ export async function startServer({ port, folder, args = [] }: ServerOptions): P
     await until(`the server at ${url} answers`, START_TIMEOUT_MS, async () => {
       if (child.exitCode !== null || child.signalCode !== null)
         throw new Error(`npm start ended: ${child.exitCode ?? child.signalCode}`);
-      return isHealthy(url);
+      return isHealthy(url, mayBeDegraded);
     });
   } catch (error) {
     await end('SIGKILL');
@@ -87,10 +92,11 @@ function signalGroup({ pid }: ChildProcess, signal: Signal | 0): boolean {
   }
 }
 
-async function isHealthy(url: string): Promise<boolean> {
+async function isHealthy(url: string, mayBeDegraded: boolean): Promise<boolean> {
   try {
     const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(5_000) });
-    return ((await response.json()) as { status?: string }).status === 'ok';
+    const { status } = (await response.json()) as { status?: string };
+    return status === 'ok' || (mayBeDegraded && status === 'degraded');
   } catch {
     return false;
   }
