@@ -180,6 +180,12 @@ function checkAcknowledged(
   const told = `${capital(who(operation))} was told that ${operation.command} is ${stream}@${version}`;
   const all = branches.of(stream);
   const head = all.at(-1)?.log.length ?? 0;
+  // What appended nothing is at a version that the log had while the command was under way. Where the key has done something, it did so in
+  // another branch.
+  const mayAppendNothing = operation.appends === 0 || operation.mayDoNothing;
+  const isAlone = candidates.length === 0 || branches.isRestored(stream);
+  const answered = branches.between(stream, operation.invokedAt, operation.completedAt ?? Infinity);
+  if (mayAppendNothing && isAlone && answered.some(({ log }) => version <= log.length)) return;
   const matching = candidates.filter((block) => block.stream === stream && block.last === version);
   const [match] = matching;
   const [block] = candidates;
@@ -190,7 +196,7 @@ function checkAcknowledged(
   } else if (version > head) {
     const why = `${told}, but the log ends at version ${head}: the write is lost.`;
     report('lost-write', [operation], stream, why);
-  } else if (operation.appends > 0 && !operation.mayDoNothing && !block) {
+  } else if (!mayAppendNothing && !block) {
     const why = `${told}, but that version was written by somebody else: the write is lost.`;
     report('lost-write', [operation], stream, why);
   } else if (block) {

@@ -33,6 +33,12 @@ const SOUND: readonly Case[] = [
     clients.write('c2', 'order-1');
     clients.read('c2', 'order-1', 2, { source: 'log' });
   }),
+  told('a command of which nothing needed to be appended, upon what a restore has lost', (clients) => {
+    clients.write('c1', 'order-1');
+    const outcome = { kind: 'acknowledged', stream: 'order-1', version: 1 } as const;
+    clients.write('c2', 'order-1', { appends: 0, outcome });
+    clients.restore('order-1', 0);
+  }),
   told('a whole stream that a restore has lost', (clients) => {
     const token = clients.write('c1', 'order-1');
     clients.restore('order-1', 0);
@@ -247,6 +253,17 @@ const BAD: readonly BadCase[] = [
       clients.restore('order-1', 0);
       clients.stop('lookup', 'order-1');
       clients.read('c2', 'order-1', 1);
+    },
+  ),
+  bad(
+    'lost-write',
+    'a command that appends nothing is told a version that was lost before it was sent',
+    'Client c2 in operation 2 was told that Write is order-1@1, but the log ends at version 0: the write is lost.',
+    (clients) => {
+      clients.write('c1', 'order-1');
+      clients.restore('order-1', 0);
+      const outcome = { kind: 'acknowledged', stream: 'order-1', version: 1 } as const;
+      clients.write('c2', 'order-1', { appends: 0, outcome });
     },
   ),
   bad(
