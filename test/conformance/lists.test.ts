@@ -1,5 +1,8 @@
+import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
+import { orderLookup } from '../../src/orders/order-lookup.ts';
+import { productCatalog } from '../../src/products/product-catalog.ts';
 import {
   type Headers,
   asOperator,
@@ -16,6 +19,7 @@ import {
 } from '../support/api.ts';
 import { type Item, allPages, pagesOf } from '../support/pages.ts';
 import { expectInvalidFields, expectProblem } from '../support/problem.ts';
+import { insertRows } from '../support/rows.ts';
 
 /** Products made one after the other, and the token that knows all of them. */
 async function products(count: number, category: string) {
@@ -158,6 +162,30 @@ describe('a list', () => {
       const ids = async (query: string) =>
         (await allPages(query)).flat().map((item) => item['productId'] ?? item['orderId']);
       expect(await ids(path.replace('100', '3'))).toEqual(await ids(path));
+    }
+  });
+
+  it('goes by id among rows of one millisecond, and pages through them as through any others', async () => {
+    const at = '2020-01-01T00:00:00.000Z';
+    const [customerId, category] = [newSku(), newSku()];
+    const ids = Array.from({ length: 5 }, () => crypto.randomUUID());
+    const order = { status: 'placed', currency: 'EUR', items: '[]', placed_at: at, updated_at: at };
+    await insertRows(
+      env.SERVING_DB,
+      orderLookup.tables('a').row,
+      ids.map((id) => ({ ...order, order_id: id, version: 1, customer_id: customerId })),
+    );
+    const product = { name: 'Chart', price_amount: 1, price_currency: 'EUR', created_at: at, updated_at: at };
+    await insertRows(
+      env.SERVING_DB,
+      productCatalog.tables('a').row,
+      ids.map((id) => ({ ...product, product_id: id, version: 1, sku: id, category })),
+    );
+    for (const limit of [1, 2, 5]) {
+      const ordersSeen = (await allPages(`/orders?customerId=${customerId}&limit=${limit}`)).flat();
+      expect(ordersSeen.map(({ orderId }) => orderId)).toEqual(ids.toSorted().toReversed());
+      const productsSeen = (await allPages(`/products?category=${category}&limit=${limit}`)).flat();
+      expect(productsSeen.map(({ productId }) => productId)).toEqual(ids.toSorted());
     }
   });
 

@@ -232,7 +232,8 @@ describe('GET /dashboard', () => {
     const skus = Array.from({ length: 12 }, (_, index) => `Z${String.fromCharCode('L'.charCodeAt(0) - index)}`);
     const placed: string[] = [];
     for (const [index, sku] of skus.entries()) {
-      await createProduct({ sku, name: `Product ${sku}` });
+      // The names go the other way, so that it can only be the SKUs that are in order.
+      await createProduct({ sku, name: `Product ${String(index).padStart(2, '0')}` });
       itIs(`2030-06-01T12:00:${String(index).padStart(2, '0')}Z`);
       placed.push(await order({ customerName: `Customer ${index}`, items: [{ sku, quantity: index === 5 ? 9 : 7 }] }));
     }

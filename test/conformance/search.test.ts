@@ -1,5 +1,4 @@
 import { env } from 'cloudflare:workers';
-import { getTableName } from 'drizzle-orm';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 import { orderSearch } from '../../src/orders/order-search.ts';
@@ -16,7 +15,7 @@ import {
 } from '../support/api.ts';
 import { allPages } from '../support/pages.ts';
 import { expectInvalidFields, expectProblem } from '../support/problem.ts';
-import { rowFor } from '../support/rows.ts';
+import { insertRows } from '../support/rows.ts';
 
 interface Hit {
   readonly orderId: string;
@@ -410,7 +409,7 @@ async function fillSearch(word: string, { newest, older }: { newest: number; old
   const orders = orderIds.map((id, index) => {
     const name = index < older ? word : `${word} and sons`;
     const placedAt = new Date(Date.UTC(2020, 0, 1) + index * 1_000).toISOString();
-    return rowFor(table, {
+    return {
       order_id: id,
       version: 1,
       customer_id: 'c',
@@ -423,15 +422,9 @@ async function fillSearch(word: string, { newest, older }: { newest: number; old
       items: '[]',
       placed_at: placedAt,
       updated_at: placedAt,
-    });
+    };
   });
-  const columns = Object.keys(orders[0] ?? {});
-  await env.REPORTING_DB.prepare(
-    `INSERT INTO ${getTableName(table)} (${columns.join(', ')})
-    SELECT ${columns.map((column) => `value ->> '${column}'`).join(', ')} FROM json_each(?) ORDER BY key`,
-  )
-    .bind(JSON.stringify(orders))
-    .run();
+  await insertRows(env.REPORTING_DB, table, orders);
   return orderIds;
 }
 

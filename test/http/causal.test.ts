@@ -28,6 +28,21 @@ async function fullToken() {
 }
 
 describe('a token that grows', () => {
+  it('drops nothing up to 96 streams, which clients may rely on', async () => {
+    expect(MAX_TOKEN_STREAMS).toBe(96);
+    const { header } = await fullToken();
+    const decoded = await codec.decode(header['X-Causal-Token']);
+    const [oldest = ''] = [...(decoded?.streams.keys() ?? [])];
+    const again = await post(
+      `/products/${oldest.slice('product-'.length)}/price`,
+      { price: eur(1), reason: 'r' },
+      header,
+    );
+    const token = await decode(again);
+    expect([token.streams.size, again.headers.has('X-Causal-Scope')]).toEqual([96, false]);
+    expect(token.shortenedAt).toBeUndefined();
+  });
+
   it('drops the streams that every projection has reached, and says nothing, since nothing is lost', async () => {
     const { header } = await fullToken();
     await deliverEverything();

@@ -149,6 +149,20 @@ describe('a causal read of one stream', () => {
     expect(loads).toBe(0);
   });
 
+  it('takes an answer that does not say who gave it for one of the primary, as databases without replicas give it', async () => {
+    const { tallyId, stream, seen } = await tallyAt(1);
+    await deliver(await sentHints(1, stream));
+    let loads = 0;
+    ports.aggregateStub = (bindings, of) => {
+      loads += 1;
+      return cloudflare.aggregateStub(bindings, of);
+    };
+    ports.database = () => staleReplica(env.SERVING_DB, {});
+    expect(await readOne(tallyId, stream, { ...seen, bookmarks: ANY_BOOKMARK })).toMatchObject({ outcome: 'read' });
+    // Nobody else is asked before the stream is brought up.
+    expect(loads).toBe(1);
+  });
+
   it('takes no rows of a replica that is behind for those of the primary', async () => {
     const { tallyId, stream, seen } = await tallyAt(1, 2);
     await deliver([{ stream, fromVersion: 1, toVersion: 2 }]);
@@ -504,20 +518,27 @@ function sessionsThrough(real: D1Database, session: () => unknown): D1Database {
 }
 
 /** A database whose sessions with a bookmark are answered by a replica that sees each statement as `seesIt` makes it. */
-function replicated(real: D1Database, seesIt: (sql: string) => string): D1Database {
-  return sessionsThrough(real, () => replicaSession(real, seesIt));
+function replicated(real: D1Database, seesIt: (sql: string) => string, says: SaysWho = BY_REPLICA): D1Database {
+  return sessionsThrough(real, () => replicaSession(real, seesIt, says));
 }
 
 /** A database whose sessions with a bookmark are answered by a replica that has seen nothing of any stream. */
-function staleReplica(real: D1Database): D1Database {
-  return replicated(real, (sql) =>
-    sql.replaceAll('FROM checkpoint AS c', 'FROM (SELECT * FROM checkpoint WHERE false) AS c'),
-  );
+function staleReplica(real: D1Database, says?: SaysWho): D1Database {
+  const seesNothing = (sql: string) =>
+    sql.replaceAll('FROM checkpoint AS c', 'FROM (SELECT * FROM checkpoint WHERE false) AS c');
+  return replicated(real, seesNothing, says);
 }
+
+/** What an answer says of who gave it. */
+interface SaysWho {
+  readonly served_by_primary?: boolean;
+}
+const BY_REPLICA: SaysWho = { served_by_primary: false };
 
 function replicaSession(
   real: D1Database,
   seesIt: (sql: string) => string,
+  says: SaysWho,
 ): Pick<D1DatabaseSession, 'prepare' | 'getBookmark'> {
   return {
     prepare(sql) {
@@ -529,7 +550,7 @@ function replicaSession(
             ? (...values: unknown[]) => ({
                 all: async () => {
                   const answer = await target.bind(...values).all();
-                  return { ...answer, meta: { ...answer.meta, served_by_primary: false } };
+                  return { ...answer, meta: { ...answer.meta, served_by_primary: undefined, ...says } };
                 },
               })
             : (Reflect.get(target, property) as unknown),

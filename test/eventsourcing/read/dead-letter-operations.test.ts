@@ -320,6 +320,32 @@ describe('a replay', () => {
 });
 
 describe('a skip', () => {
+  it('leaves out the event that was skipped, and not another one that a restored log has at its version', async () => {
+    const { tallyId, stream } = await tallyOf(1, 2, 4);
+    await env.SERVING_DB.prepare(
+      `INSERT INTO skipped_event (projection, stream, version, event_id, reason, actor, skipped_at)
+      VALUES ('tally-board', ?, 2, 'of-the-lost-history', '', 'operator', '2026-01-01T00:00:00.000Z')`,
+    )
+      .bind(stream)
+      .run();
+    await system.catchUp(tallyBoard, [{ stream, wanted: 'head' }]);
+    expect(await boardOf(tallyId)).toEqual({ version: 3, sum: 7 });
+    expect(await entriesOf(tallyId)).toEqual([1, 2, 3]);
+  });
+
+  it('is listed, the latest first', async () => {
+    const skippedAt = (day: number) => `2026-01-0${day}T00:00:00.000Z`;
+    for (const day of [2, 3, 1])
+      await env.SERVING_DB.prepare(
+        `INSERT INTO skipped_event (projection, stream, version, event_id, reason, actor, skipped_at)
+        VALUES ('tally-board', ?, 1, 'e', '', 'operator', ?)`,
+      )
+        .bind(newTally().stream, skippedAt(day))
+        .run();
+    const { skipped } = await listDeadLetters(board(), 'tally-board');
+    expect(skipped.map((one) => one.skippedAt)).toEqual([3, 2, 1].map(skippedAt));
+  });
+
   it('passes the event over without a trace in the tables, and applies what comes behind it', async () => {
     const before = await countedIn();
     const { tallyId, stream } = await stopped(1, POISON, 3);

@@ -5,6 +5,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Hint } from '../../../src/eventsourcing/message.ts';
 import { EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
 import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
+import { recordRefusals } from '../../../src/eventsourcing/read/dead-letter.ts';
+import { readPointer } from '../../../src/eventsourcing/read/pointer.ts';
 import { liveVersions } from '../../../src/eventsourcing/read/confirm.ts';
 import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import { reporting, serving } from '../../../src/groups.ts';
@@ -119,6 +121,29 @@ describe('an event that the live slot refuses (I17)', () => {
     broken.handler = true;
     await deliver(hints);
     expect(await refusedOf(stream)).toMatchObject({ version: 3, tries: 1, is_open: 0 });
+  });
+
+  it('is counted for its version alone', async () => {
+    const { stream } = await tallyOf(1, 2, 3);
+    await system.catchUp(tallyBoard, [{ stream, wanted: 'head' }]);
+    const pointer = await readPointer(env.SERVING_DB, 'tally-board');
+    if (!pointer) throw new Error('the board is live');
+    const refuse = (version: number) =>
+      recordRefusals(
+        env.SERVING_DB,
+        'tally-board',
+        pointer,
+        [{ stream, version, eventId: 'e', cause: 'poison', kind: 'k', error: 'e' }],
+        { at: new Date().toISOString() },
+      );
+    for (let times = 0; times < 2; times += 1) await refuse(4);
+    expect(await refusedOf(stream)).toMatchObject({ version: 4, tries: 2, is_open: 0 });
+    // The log was restored meanwhile, and the checkpoint with it.
+    await env.SERVING_DB.prepare(`UPDATE checkpoint SET version = 1 WHERE projection = 'tally-board' AND stream = ?`)
+      .bind(stream)
+      .run();
+    expect((await refuse(2)).get(stream)).toBe(false);
+    expect(await refusedOf(stream)).toMatchObject({ version: 2, tries: 1, is_open: 0 });
   });
 
   it('is counted once by a catch-up, also if that loses a race before', async () => {

@@ -89,6 +89,24 @@ describe('a group that lags', () => {
     expect(reports).toEqual(['relay.reminded']);
   });
 
+  test('gets it from where the projection is that lags most', async () => {
+    const { run, settled, reached, nextAlarm, ranges } = seatObject();
+    reached.set(
+      'evening',
+      new Map([
+        ['seat-map', 1],
+        ['queue', 0],
+        ['guests', 5],
+      ]),
+    );
+    await run(turnOver('Ada'));
+    await run(turnOver('Bob'));
+    await settled();
+    const before = ranges().length;
+    await nextAlarm();
+    expect(ranges().slice(before)).toEqual(['evening 1-5']);
+  });
+
   test('is asked again at a whole millisecond, since an alarm knows no other and would go off before the check is due', async () => {
     const { nextAlarm, alarm } = await lagging(0, 0.123_456_789);
     for (let asked = 0; asked < 5; asked += 1) {

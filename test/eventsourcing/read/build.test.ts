@@ -1,0 +1,16 @@
+import { env } from 'cloudflare:workers';
+import { expect, it } from 'vitest';
+
+import { latestBuild } from '../../../src/eventsourcing/read/build.ts';
+import { setBuild } from '../../support/projections.ts';
+
+it('the latest build is the one on its way, or else the one that began last, in whichever order they were noted', async () => {
+  const [name, database] = ['of-builds', env.SERVING_DB];
+  const at = (day: number) => ({ startedAt: `2026-01-0${day}T00:00:00.000Z` });
+  await setBuild(database, name, 'failed', at(2));
+  const last = await setBuild(database, name, 'swapped', at(4));
+  await setBuild(database, name, 'cancelled', at(1));
+  expect((await latestBuild(database, name))?.id).toBe(last);
+  const active = await setBuild(database, name, 'building', at(3));
+  expect((await latestBuild(database, name))?.id).toBe(active);
+});
