@@ -16,13 +16,16 @@ export interface Acknowledged {
   readonly answered: Answered;
 }
 
-/** Products to order, and their SKUs. */
+/** Products to order, and their SKUs. Each is in the list when it resolves: clients look it up there, and have no token of it. */
 export async function createProducts(api: Api, prefix: string, count: number): Promise<readonly string[]> {
   const skus = Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
+  let token: string | undefined;
   for (const sku of skus) {
     const price = { amount: 500, currency: 'EUR' };
-    expectOk(await api.post('/products', { name: `Signal flag ${sku}`, price, category: 'flags', sku }));
+    const body = { name: `Signal flag ${sku}`, price, category: 'flags', sku };
+    token = expectOk(await api.post('/products', body, { token })).token;
   }
+  expectOk(await api.get('/products', { token }));
   return skus;
 }
 
