@@ -75,6 +75,8 @@ export const EXPECTED: readonly string[] = [
   'build equals live',
   'rolled back',
   'build turned away by its guards',
+  'former slot released',
+  'unused slot cleared',
   'build begun again after a cancel',
   'swept',
   'dead letters replayed',

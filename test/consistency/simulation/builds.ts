@@ -45,7 +45,8 @@ export class SimulatedBuilds implements BuildRunner {
     const work = this.#work.get(build);
     if (!work) return;
     work.isOver = true;
-    if (work.task && !work.task.isDone) this.#world.scheduler.kill(work.task);
+    // What is asked to stop stops at once, or at the end of its step: till then it still writes.
+    if (work.task && !work.task.isDone && this.#world.chance(0.5)) this.#world.scheduler.kill(work.task);
   }
 
   /** Whether something of this projection may be swapped at any time. */
@@ -80,7 +81,8 @@ export class SimulatedBuilds implements BuildRunner {
     });
   }
 
-  #steps({ results }: Work): BuildSteps {
+  #steps(work: Work): BuildSteps {
+    const { results } = work;
     const { scheduler } = this.#world;
     const sleep = (ms: number) => new Promise<void>((resolve) => void scheduler.setTimer(ms, resolve));
     return {
@@ -88,6 +90,7 @@ export class SimulatedBuilds implements BuildRunner {
         const before = results.get(name);
         if (before !== undefined) return JSON.parse(before) as Result;
         for (let tries = 1; ; tries += 1) {
+          if (work.isOver) throw new Error('the build was stopped');
           try {
             const result = await run(tries >= STEP_TRIES);
             await scheduler.call(`step: ${name}`, async () => undefined);

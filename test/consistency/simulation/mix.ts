@@ -64,6 +64,9 @@ export const ALL_FAULTS = [...FAULTS, ...LATER_FAULTS] as const;
 
 export type Fault = (typeof ALL_FAULTS)[number];
 
+/** So many more operations there are in a run whose operator takes time. */
+const OPERATIONS_MEANWHILE = 40;
+
 /** What one seed draws: how much of everything there is in its run (swarm testing, Groce and others 2012). */
 export interface Mix {
   readonly seed: number;
@@ -88,6 +91,8 @@ export interface Mix {
   readonly coalesceMs: number;
   /** Operations on projections: rebuilds, rollbacks, replays, sweeps. */
   readonly operates: boolean;
+  /** The operator takes time for one rebuild and the way back from it, and the traffic goes on until that is done. */
+  readonly maintains: boolean;
 }
 
 /** What of a mix may be taken away, to make a failing run smaller. */
@@ -126,18 +131,24 @@ export function mixOf(seed: number, cuts: Cuts = {}): Mix {
     alarms: random.next() * 0.3,
     operator: 0.02 + random.next() * 0.12,
   };
+  const snapshotEvery = 1 + random.below(6);
+  const coalesceMs = [0, 20, 200][random.below(3)] as number;
+  const operates = random.next() < 0.6 && (cuts.operates ?? true);
+  const maintains = operates && seededRandom(seed * 7_919 + 11).next() < 0.25;
+  const all = operations + (maintains ? OPERATIONS_MEANWHILE : 0);
   return {
     seed,
     clients: Math.min(clients, cuts.clients ?? clients),
-    operations: Math.min(operations, cuts.operations ?? operations),
+    operations: Math.min(all, cuts.operations ?? all),
     isolates,
     rates,
     heat,
     weight: (intent) => weightOf(weightSeed, intent),
     pace,
-    snapshotEvery: 1 + random.below(6),
-    coalesceMs: [0, 20, 200][random.below(3)] as number,
-    operates: random.next() < 0.6 && (cuts.operates ?? true),
+    snapshotEvery,
+    coalesceMs,
+    operates,
+    maintains,
   };
 }
 

@@ -13,6 +13,8 @@ interface OperatorPorts {
   readonly projections: readonly string[];
   /** Names of those that only append, and that nothing is ever left out of. */
   readonly archives: readonly string[];
+  /** Does once what the clock asks for to end what builds leave behind. */
+  readonly upkeep: () => Promise<void>;
 }
 
 type Body = Record<string, unknown>;
@@ -27,12 +29,23 @@ interface DeadLetters {
 const SILENCE_MS = 11 * 60_000;
 /** More events than any stream of a run has. */
 const MAX_SKIPS = 40;
+/** Within this time it looks at a build again. */
+const GLANCE_MS = 2_000;
+/** Of the builds that it takes time for it cancels so many at most. */
+const MAX_CANCELS = 3;
+/** It looks so often at the build that it takes time for. */
+const MAX_GLANCES = 200;
+/** Longer than a former slot is kept. */
+const WAY_BACK_IS_OVER_MS = 8 * 24 * 3_600_000;
 /** More steps than a pass of the sweep over a run's streams takes. */
 const MAX_SWEEPS = 5;
 
 /** Whoever operates the system: rebuilds, rolls back, cancels, replays and sweeps, while the traffic goes on. */
 export class Operator {
   isBusy = false;
+  /** It has begun what it takes time for, and has not ended it. */
+  isMaintaining = false;
+  #hasMaintained = false;
   readonly projections: readonly string[];
   readonly #ports: OperatorPorts;
   /** What each build was last seen to be at. */
@@ -59,12 +72,14 @@ export class Operator {
   async act(): Promise<void> {
     const { world } = this.#ports;
     const name = this.projections[world.between(0, this.projections.length - 1)] ?? '';
+    if (world.mix.maintains && !this.#hasMaintained) return this.#inTask(() => this.#maintain(name));
     const build = this.#builds.get(name);
     const deeds: (() => Promise<unknown>)[] = [
       () => this.#rebuild(name),
       () => this.#rebuild(name),
       () => this.#rollBack([...this.#swapped].at(-1) ?? name),
       () => this.#post('/sweep', 'swept'),
+      () => this.#ports.upkeep(),
       () => this.#replay(this.#heldOne() ?? name),
       () => this.#replay(this.#heldOne() ?? name),
       () => this.#skip(this.#heldOne() ?? name),
@@ -79,6 +94,40 @@ export class Operator {
     ];
     const deed = deeds[world.between(0, deeds.length - 1)];
     if (deed) await this.#inTask(deed);
+  }
+
+  /** Rebuilds a projection, waits for the swap, and goes back while there still is traffic. Some builds it stops on the way, and begins anew. */
+  async #maintain(name: string): Promise<void> {
+    const { world } = this.#ports;
+    this.#hasMaintained = true;
+    this.isMaintaining = true;
+    let cancels = world.between(0, MAX_CANCELS);
+    for (let glances = 0; glances < MAX_GLANCES && !this.#swapped.has(name); glances += 1) {
+      const build = this.#builds.get(name);
+      if (build === undefined) await this.#rebuild(name, true);
+      else if (cancels > 0 && world.chance(0.5)) {
+        cancels -= 1;
+        await this.#cancel(name, build);
+      } else await this.#watch(name, build);
+      await this.#wait(world.between(0, GLANCE_MS));
+    }
+    if (this.#swapped.has(name)) await this.#rollBack(name);
+    this.isMaintaining = false;
+  }
+
+  /** Nobody comes for days, and what the clock asks for is done: former slots are released, and emptied. */
+  async letDaysPass(settle: (work: Promise<void>) => Promise<void>): Promise<void> {
+    await settle(
+      this.#inTask(async () => {
+        await this.#wait(WAY_BACK_IS_OVER_MS);
+        for (let runs = 0; runs < this.projections.length; runs += 1) await this.#ports.upkeep();
+      }),
+    );
+    while (this.isBusy) await settle(new Promise((resolve) => setTimeout(resolve, 0)));
+  }
+
+  async #wait(ms: number): Promise<void> {
+    await new Promise<void>((ring) => void this.#ports.world.scheduler.setTimer(ms, ring));
   }
 
   /** One that was broken, and so may have dead letters. */
@@ -121,7 +170,7 @@ export class Operator {
           if (state === 'awaiting-acceptance') await this.#accept(name, build);
           if (state === 'building' || state === 'comparing') {
             // Whoever watches a build that has long been silent has it go on.
-            await new Promise<void>((ring) => void this.#ports.world.scheduler.setTimer(SILENCE_MS, ring));
+            await this.#wait(SILENCE_MS);
             await this.#watch(name, build);
           }
         }

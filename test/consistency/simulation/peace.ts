@@ -7,6 +7,7 @@ const MAX_STEPS_WHILE_HELD = 1_000;
 /** The second part of a run: nothing goes wrong any more, and all that is still to be done is done. */
 export class Peace {
   readonly #parts: RunParts;
+  #haveDaysPassed = false;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
@@ -35,7 +36,10 @@ export class Peace {
     const { world, operator } = this.#parts;
     for (let rounds = 0; rounds < 8; rounds += 1) {
       await this.#settle();
-      if (!(await operator.putRight((work) => this.#whileSettling(work)))) return;
+      if (await operator.putRight((work) => this.#whileSettling(work))) continue;
+      if (!world.mix.maintains || this.#haveDaysPassed) return;
+      this.#haveDaysPassed = true;
+      await operator.letDaysPass((work) => this.#whileSettling(work));
     }
     world.count('put right more often than expected');
     throw new StuckError('there is always something left for the operator to put right');

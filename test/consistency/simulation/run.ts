@@ -1,6 +1,7 @@
 import { env as bindings } from 'cloudflare:workers';
 
 import { shapeOf } from '../../../src/eventsourcing/read/slot-tables.ts';
+import { upkeepStep } from '../../../src/eventsourcing/read/upkeep.ts';
 import type { Registry } from '../../../src/eventsourcing/registry.ts';
 import { replaceTimers } from '../../../src/eventsourcing/timeout.ts';
 import { groups, reporting, serving } from '../../../src/groups.ts';
@@ -129,6 +130,12 @@ class Run {
         isolates: ports.isolates,
         projections: namesOf(false),
         archives: namesOf(true),
+        upkeep: async () => {
+          const { builds } = isolates.runtime;
+          const { released, cleared } = await upkeepStep({ ...builds, registry: isolates.runtime.registry });
+          if (released > 0) world.count('former slot released');
+          if (cleared > 0) world.count('unused slot cleared');
+        },
       }),
       steps: new Steps(world, isolates, choices),
       choices,

@@ -7,7 +7,8 @@ import type { Isolates } from './isolates.ts';
 import type { Operator } from './operator.ts';
 import type { Restorer } from './restorer.ts';
 import type { Steps } from './steps.ts';
-import type { World } from './world.ts';
+import type { Gate } from './scheduler.ts';
+import { type World, isBuild } from './world.ts';
 
 /** What a run is made of. */
 export interface RunParts {
@@ -21,17 +22,24 @@ export interface RunParts {
   readonly restorer: Restorer;
 }
 
+/** So many steps at most the traffic waits for what the operator takes time for. */
+const PATIENCE = 2_000;
+/** How often a build stands aside meanwhile, so that much happens between its reads and its writes. */
+const STANDS_ASIDE = 0.8;
+
 /** The first part of a run: clients and operator act, and faults strike. */
 export class Traffic {
   readonly #parts: RunParts;
   #started = 0;
+  #waited = 0;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
   }
 
   get isOver(): boolean {
-    const { world, clients } = this.#parts;
+    const { world, clients, operator } = this.#parts;
+    if (operator.isMaintaining && this.#waited < PATIENCE) return false;
     return this.#started >= world.mix.operations && clients.every(({ isBusy, owes }) => !isBusy && !owes);
   }
 
@@ -42,7 +50,7 @@ export class Traffic {
     steps.count();
     world.tearAway();
     await this.#maybeSomethingHappens();
-    const ready = world.scheduler.ready();
+    const ready = this.#ready();
     const idle = clients.filter(({ isBusy, owes }) => !isBusy && (owes || this.#started < operations));
     const due = world.objects.due(world.scheduler.now);
     const queues = world.queues.filter(({ isReady }) => isReady);
@@ -63,6 +71,14 @@ export class Traffic {
       await act();
       return;
     }
+  }
+
+  #ready(): readonly Gate[] {
+    const { world, operator, choices } = this.#parts;
+    const ready = world.scheduler.ready();
+    if (!operator.isMaintaining) return ready;
+    this.#waited += 1;
+    return choices.isSome(STANDS_ASIDE) ? ready.filter(({ actor }) => !isBuild(actor)) : ready;
   }
 
   async #act(idle: readonly Client[]): Promise<void> {

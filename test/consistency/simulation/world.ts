@@ -152,13 +152,10 @@ export class World {
   /** What a database said when it refused a batch. */
   noteRefusal(error: string): void {
     const isGuard = error.includes('checkpoint_as_read') || error.includes('epoch_as_read');
-    if (isGuard && this.#isOfBuild()) this.count('build turned away by its guards');
+    const actor = currentActor();
+    if (isGuard && actor && isBuild(actor)) this.count('build turned away by its guards');
     else if (error.includes('checkpoint_as_read')) this.count('lost race');
     else if (isGuard) this.count('epoch changed');
-  }
-
-  #isOfBuild(): boolean {
-    return currentActor()?.name.startsWith('build of') ?? false;
   }
 
   /** A database was called; by a reader it is written to only when it catches up. */
@@ -208,6 +205,11 @@ export class World {
     const chance = () => hex(this.#ids.below(0x1000), 3);
     return `${time.slice(0, 8)}-${time.slice(8)}-7${chance()}-8${chance()}-${chance()}${chance()}${hex(this.#counted, 6)}`;
   }
+}
+
+/** Whether it is the work of a build that acts. */
+export function isBuild({ name }: Actor): boolean {
+  return name.startsWith('build of');
 }
 
 function hex(number: number, digits: number): string {
