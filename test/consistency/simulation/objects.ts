@@ -38,6 +38,7 @@ export class SimulatedObjects {
   readonly #prefix: string;
   readonly #streams = new Set<StreamId>();
   readonly #living = new Map<StreamId, Actor>();
+  readonly #delivered = new Map<StreamId, number>();
   readonly #alarms = new Map<StreamId, number>();
   readonly #alarmTasks = new Map<StreamId, Task>();
   /** How many commands each has before it. */
@@ -128,6 +129,16 @@ export class SimulatedObjects {
   alarmIs(stream: StreamId, dueAt: number | null): void {
     if (dueAt === null) this.#alarms.delete(stream);
     else this.#alarms.set(stream, dueAt);
+  }
+
+  /** Its alarm is not set any more, so every event of its log was delivered. */
+  isDelivered(stream: StreamId, head: number): void {
+    this.#delivered.set(stream, Math.max(head, this.#delivered.get(stream) ?? 0));
+  }
+
+  /** Whether a log was once delivered at least as far as this version. */
+  wasDelivered(stream: StreamId, version: number): boolean {
+    return (this.#delivered.get(stream) ?? 0) >= version;
   }
 
   alarmTask(stream: StreamId): Actor {

@@ -1,6 +1,7 @@
 import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
 import type { Group } from '../../../src/eventsourcing/group.ts';
 import { groups } from '../../../src/groups.ts';
+import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import type { Choices } from './choices.ts';
 import type { DatabaseCopy } from './database-copy.ts';
 import type { ProjectionTables } from './database-troubles.ts';
@@ -42,7 +43,7 @@ export class Restorer {
     if (earlier.length < 2) return;
     // Mostly little is lost. The last version is the present one.
     const to = this.#choices.isSome(0.5) ? (earlier.at(-2) as number) : this.#choices.pick(earlier.slice(0, -1));
-    await objects.restore(stream, to, this.#alarmThen(to));
+    await objects.restore(stream, to, this.#alarmThen(stream, to));
     const at = recorder.moment();
     setBacks.logs.push({ stream, at, announcedAt: this.#announce(), to, lost: events.slice(to) });
     this.#world.count(to === 0 ? 'a whole log was lost' : 'the end of a log was lost');
@@ -68,10 +69,11 @@ export class Restorer {
     this.#world.count(`the database of ${group.name} was set back`);
   }
 
-  /** The alarm as it was then: not set, or due long ago. */
-  #alarmThen(to: number): number | null {
-    const { scheduler } = this.#world;
-    return to > 0 && this.#choices.isSome(0.5) ? scheduler.now - 60_000 : null;
+  /** The alarm as it was then: due long ago, or not set, if all of that log had been delivered by then. */
+  #alarmThen(stream: StreamId, to: number): number | null {
+    if (to === 0) return null;
+    const { scheduler, objects } = this.#world;
+    return this.#choices.isSome(0.5) || !objects.wasDelivered(stream, to) ? scheduler.now - 60_000 : null;
   }
 
   /** Tells all Workers, which start anew with it. Returns the moment from which on they all know. */

@@ -122,7 +122,14 @@ export function simulatedSystem(modules: readonly Module[], formerModules: reado
       }
 
       async #tellAlarm(): Promise<void> {
-        currentWorld().objects.alarmIs(this.#stream, await this.ctx.storage.getAlarm());
+        const { sql } = this.ctx.storage;
+        const dueAt = await this.ctx.storage.getAlarm();
+        const hasLog = sql.exec(`SELECT 1 FROM sqlite_master WHERE name = 'event'`).toArray().length > 0;
+        const head = hasLog
+          ? sql.exec<{ head: number }>(`SELECT coalesce(max(version), 0) AS head FROM event`).one().head
+          : 0;
+        currentWorld().objects.alarmIs(this.#stream, dueAt);
+        if (dueAt === null) currentWorld().objects.isDelivered(this.#stream, head);
       }
     },
   };
