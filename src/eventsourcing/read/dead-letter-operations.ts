@@ -256,13 +256,16 @@ async function bringToHead(
   forgetPointer();
   const stillDead: StillDead[] = [];
   const stopped: (Omit<Unfinished, 'isReminded'> & { readonly isPassed: boolean })[] = [];
+  const lost: DeadLetter[] = [];
   let [finished, applied, tried] = [0, 0, 0];
 
   function note(letter: DeadLetter, { version, standstill, refusal }: StreamProgress): void {
     const { stream } = letter;
     applied += Math.max(version - startOf(letter), 0);
-    if (!standstill) finished += 1;
-    else if (standstill.isDeadLetter) {
+    if (!standstill) {
+      finished += 1;
+      if (version < letter.version) lost.push(letter);
+    } else if (standstill.isDeadLetter) {
       const { cause, reason: error } = standstill;
       stillDead.push({ stream, version: refusal?.version ?? version + 1, cause, error });
     } else stopped.push({ stream, version, cause: standstill.cause, isPassed: version >= letter.version });
@@ -302,6 +305,7 @@ async function bringToHead(
       break;
     }
   }
+  const freed = await forgetLost(ports, lost);
   const reminded = await remind(
     ports,
     stopped.filter(({ isPassed }) => isPassed),
@@ -312,12 +316,36 @@ async function bringToHead(
     applied,
     stillDead,
     unfinished: [
+      ...freed,
       ...reminded,
       ...held.map(({ stream, version, cause }) => ({ stream, version, cause, isReminded: false })),
     ],
     isBuilding: false,
     untried: letters.slice(tried),
   };
+}
+
+/**
+ * Drops dead letters whose event is gone: the log was restored to an earlier time, fits the checkpoint again, and ends before it. What has been
+ * written since the log was read was acknowledged while the dead letter held it, so such streams are reminded.
+ */
+async function forgetLost(ports: DeadLetterPorts, lost: readonly DeadLetter[]): Promise<readonly Unfinished[]> {
+  if (lost.length === 0) return [];
+  const { database, projection, loadEvents } = ports;
+  await database
+    .prepare(
+      `DELETE FROM dead_letter
+      WHERE projection = ?1 AND (stream, version, event_id) IN (
+        SELECT letter.value ->> 0, letter.value ->> 1, letter.value ->> 2 FROM json_each(?2) AS letter
+      )`,
+    )
+    .bind(projection.name, JSON.stringify(lost.map(({ stream, version, eventId }) => [stream, version, eventId])))
+    .run();
+  const grown = await eachOf(lost, CONNECTIONS_AT_ONCE, async ({ stream, version }) => {
+    const page = await loadEvents(stream, version, 1).catch(() => undefined);
+    return page && page.head < version ? [] : [{ stream, version: version - 1, cause: 'transient' as const }];
+  });
+  return remind(ports, grown.flat());
 }
 
 /** Has the projection's own queue go on with streams. The delivery check does not: it took them for delivered. */

@@ -26,7 +26,7 @@ import {
 } from '../../support/boards.ts';
 import { ports } from '../../support/platform.ts';
 import { deliver, hintsOf, takeHints } from '../../support/queue.ts';
-import { add, newTally, system } from '../../support/system.ts';
+import { add, newTally, restoreLog, system } from '../../support/system.ts';
 import { POISON, TOO_MUCH, broken, tallyBoard, tallyCount } from '../../support/tally.ts';
 
 afterEach(async () => {
@@ -316,6 +316,34 @@ describe('a replay', () => {
     await set(`event_id = '${eventId}'`);
     expect(await replayDeadLetters(board(), group, {})).toMatchObject({ finished: 1, applied: 1 });
     expect(await boardOf(tallyId)).toEqual({ version: 3, sum: 6 });
+  });
+
+  it('drops a dead letter whose event the log has lost in a restore, and the stream goes on', async () => {
+    const { tallyId, stream } = await stopped(1, POISON);
+    await restoreLog(stream, 1);
+    takeHints();
+    expect(await replayDeadLetters(board(), await onlyGroup(), {})).toMatchObject({ finished: 1, unfinished: [] });
+    expect(await deadLetterGroups()).toEqual([]);
+    expect(hintsOf(stream)).toEqual([]);
+    broken.handler = false;
+    await add(tallyId, 5);
+    await deliver([{ stream, fromVersion: 2, toVersion: 2 }]);
+    expect(await boardOf(tallyId)).toEqual({ version: 2, sum: 6 });
+  });
+
+  it('reminds a stream that grew while its dead letter was dropped: its message was acknowledged', async () => {
+    const { tallyId, stream } = await stopped(1, POISON);
+    await restoreLog(stream, 1);
+    const operations = board();
+    const catchUp: typeof operations.catchUp = async (requests, options) => {
+      const result = await operations.catchUp(requests, options);
+      await add(tallyId, 5);
+      return result;
+    };
+    takeHints();
+    const result = await replayDeadLetters({ ...operations, catchUp }, await onlyGroup(), {});
+    expect(result).toMatchObject({ unfinished: [{ stream, version: 1, isReminded: true }] });
+    expect(hintsOf(stream)).toContainEqual(expect.objectContaining({ fromVersion: 2, toVersion: 2 }));
   });
 });
 
