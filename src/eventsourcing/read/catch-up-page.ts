@@ -74,19 +74,23 @@ export interface PageLimits {
   readonly isBuild?: boolean;
 }
 
-/** The next page of a stream from what is at hand: its hints or its archived events. `needs-log`: only the log can tell. */
+/**
+ * The next page of a stream from what is at hand: its hints or its archived events. `needs-log`: only the log can tell. It is asked first
+ * where it may have been restored: what is at hand may be of the history that it lost.
+ */
 export function takeFromHand(place: Place, limits: PageLimits): Taken | 'needs-log' {
   const { request, positions } = place;
   const { stream, wanted, isRecheck = false, hints = [], archived = [] } = request;
   const [lead] = positions;
   const lowest = lowestOf(positions);
   const progress: StreamProgress = { stream, version: lead.position.version };
-  const isReached = wanted !== 'head' && !isRecheck && lowest.version >= wanted;
-  if (isReached && !isDoubtful(hints, lead.position)) return { kind: 'settled', progress, failures: [] };
+  const isToCompare = isRecheck || isDoubtful(hints, lead.position);
+  if (wanted !== 'head' && lowest.version >= wanted && !isToCompare) return { kind: 'settled', progress, failures: [] };
 
   const { end, held, isRestored } = endOf(place, limits);
   if (lowest.version >= end && !isRecheck)
     return { kind: 'settled', progress: { ...progress, ...(held && { standstill: held }) }, failures: [] };
+  if (isToCompare) return 'needs-log';
   const events = eventsFromArchive(isRestored ? [] : archived, lowest) ?? eventsFromHints(hints, lowest);
   if (!events) return 'needs-log';
   return { kind: 'page', page: { place, events: upTo(events, limits, end), end, ...(held && { held }) } };

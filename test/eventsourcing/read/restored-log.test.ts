@@ -7,6 +7,7 @@ import { buildOf } from '../../../src/eventsourcing/read/build.ts';
 import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
 import { EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
 import { sweepStep } from '../../../src/eventsourcing/read/sweep.ts';
+import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import { groups, serving } from '../../../src/groups.ts';
 import { boardOf, forgetDeadLetters, refusedOf, tallyOf } from '../../support/boards.ts';
 import { idleRunner, work } from '../../support/builds.ts';
@@ -49,6 +50,29 @@ describe('a log that was restored to an earlier time', () => {
     await add(tallyId, 1000);
     await deliver(await sentHints(1, stream));
     expect(await refusedOf(stream)).toEqual(isStopped);
+  });
+
+  it.each<[string, (tallyId: string, stream: StreamId) => Promise<unknown>]>([
+    ['a recheck', async (_, stream) => ({ stream, fromVersion: 2, toVersion: 2, isRecheck: true })],
+    [
+      'an event that came after the restore',
+      async (tallyId, stream) => {
+        await add(tallyId, 1000);
+        const [hint] = await sentHints(1, stream);
+        return hint;
+      },
+    ],
+  ])('is found by the consumer at %s, though a lost event comes in the same batch', async (_, doubtOf) => {
+    const tally = await tallyOf(1, 2, 3, 4, 5);
+    await deliver([tally.hint]);
+    takeHints();
+    await add(tally.tallyId, 6);
+    const lost = await sentHints(1, tally.stream);
+    takeHints();
+    await restoreLog(tally.stream, 2);
+    await deliver([...lost, await doubtOf(tally.tallyId, tally.stream)]);
+    expect(await refusedOf(tally.stream)).toEqual(isStopped);
+    expect(await boardOf(tally.tallyId)).toMatchObject({ version: 5 });
   });
 
   it('is found by the delivery check where that message is lost, also at a version that both histories have', async () => {
