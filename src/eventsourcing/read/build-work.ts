@@ -4,7 +4,7 @@ import { REPLAYED_AT_ONCE, type ReplayPage, replayPage } from './archive.ts';
 import { type BuildError, activeBuild, noteProgress } from './build.ts';
 import { type Side, nextGap, streamsIn } from './build-gap.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
-import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
+import { type CatchUpRequest, type StreamProgress, isUncompared } from './stream-progress.ts';
 import { type ComparisonProgress, compareSlots } from './comparison.ts';
 import { countHeld } from './dead-letter.ts';
 import { type Pace, yieldingPace } from './pace.ts';
@@ -317,7 +317,7 @@ function restoredOf(result: CatchUpResult): number {
   const standstills = [...result.streams.values()].flatMap(({ stream, standstill }) =>
     standstill ? [{ stream, ...standstill }] : [],
   );
-  const unread = standstills.find(({ cause }) => cause === 'transient' || cause === 'overloaded');
+  const unread = standstills.find(isUncompared);
   if (unread) throw new Error(`the log of ${unread.stream} could not be compared: ${unread.reason}`);
   return standstills.filter(({ cause }) => cause === 'log-restored').length;
 }

@@ -84,13 +84,12 @@ export function takeFromHand(place: Place, limits: PageLimits): Taken | 'needs-l
   const [lead] = positions;
   const lowest = lowestOf(positions);
   const progress: StreamProgress = { stream, version: lead.position.version };
-  const isToCompare = isRecheck || isDoubtful(hints, lead.position);
-  if (wanted !== 'head' && lowest.version >= wanted && !isToCompare) return { kind: 'settled', progress, failures: [] };
+  if (isRecheck || isDoubtful(hints, lead.position)) return 'needs-log';
+  if (wanted !== 'head' && lowest.version >= wanted) return { kind: 'settled', progress, failures: [] };
 
   const { end, held, isRestored } = endOf(place, limits);
-  if (lowest.version >= end && !isRecheck)
+  if (lowest.version >= end)
     return { kind: 'settled', progress: { ...progress, ...(held && { standstill: held }) }, failures: [] };
-  if (isToCompare) return 'needs-log';
   const events = eventsFromArchive(isRestored ? [] : archived, lowest) ?? eventsFromHints(hints, lowest);
   if (!events) return 'needs-log';
   return { kind: 'page', page: { place, events: upTo(events, limits, end), end, ...(held && { held }) } };

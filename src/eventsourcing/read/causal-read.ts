@@ -8,7 +8,7 @@ import { TimeoutError, sleep, withTimeout } from '../timeout.ts';
 import { type Looked, type TokenAhead, bringUp, toRequest } from './bring-up.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
 import type { LoadEvents } from './catch-up-page.ts';
-import type { CatchUpRequest } from './stream-progress.ts';
+import { type CatchUpRequest, isUncompared } from './stream-progress.ts';
 import type { CausalToken } from './causal-token.ts';
 import { kindOfD1Error } from './d1-errors.ts';
 import { type Answers, type Queries, runGuarded } from './guarded-query.ts';
@@ -218,6 +218,7 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
       const ahead = asked.find((one) => 'outcome' in one);
       if (ahead) return ahead;
       const requests = asked.filter((one) => !('outcome' in one));
+      const rechecked = new Set(requests.filter((one) => 'isRecheck' in one).map((one) => one.stream));
       const brought = await withTimeout(
         bringUp(ports, { projection, database, streams: [...wanted.keys()], selectsUnder }, requests),
         deadline - now(),
@@ -227,7 +228,9 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
         const entryWanted = (wanted.get(entry) ?? UNSEEN).version;
         if (head !== undefined && entryWanted > head)
           return { outcome: 'token-ahead', stream: entry, wanted: entryWanted, head };
-        if (!standstill || (version >= entryWanted && standstill.cause !== 'log-restored')) continue;
+        if (!standstill) continue;
+        const isInDoubt = standstill.cause === 'log-restored' || (rechecked.has(entry) && isUncompared(standstill));
+        if (version >= entryWanted && !isInDoubt) continue;
         if (standstill.cause === 'overloaded' || standstill.cause === 'projection-fault') {
           const isOverloaded = standstill.cause === 'overloaded';
           return { outcome: 'behind', stream: entry, wanted: entryWanted, has: version, isOverloaded };

@@ -6,7 +6,7 @@ import { withTimeout } from '../timeout.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
 import { type Budget, newBudget } from './catch-up-limits.ts';
 import type { Projection } from './projection.ts';
-import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
+import { type CatchUpRequest, type StreamProgress, isUncompared } from './stream-progress.ts';
 
 /** What the projection worker needs from outside. */
 export interface ProjectionWorkerPorts {
@@ -142,8 +142,8 @@ async function reachAfter(
 function doneUpTo({ version, standstill }: StreamProgress): number {
   // A dead letter waits for an operator, and what comes behind it too: no message will bring it further.
   if (standstill?.isDeadLetter) return Number.POSITIVE_INFINITY;
-  // Before that, a version of a log that is gone is no version of this one.
-  return standstill?.cause === 'log-restored' ? 0 : version;
+  // Before that, a version of a log that is gone is no version of this one; and of one that was to be compared, and was not, nobody knows.
+  return standstill && (standstill.cause === 'log-restored' || isUncompared(standstill)) ? 0 : version;
 }
 
 function distinct(ids: readonly string[]): string {

@@ -50,3 +50,8 @@ export interface StreamProgress {
   readonly head?: number;
   readonly standstill?: Standstill;
 }
+
+/** Whether the stream may stand still because its log was not read: then nobody has compared its events with that. */
+export function isUncompared({ cause }: Standstill): boolean {
+  return cause === 'overloaded' || cause === 'transient' || cause === 'projection-fault';
+}

@@ -433,6 +433,20 @@ describe('a read model that is of a lost history', () => {
     expect(await refusedOf(stream)).toMatchObject({ cause: 'log-restored', is_open: 1 });
   });
 
+  it('pauses between its tries while the log cannot be compared', async () => {
+    const { tallyId, stream, seenNow } = await tallyWithTwoHistories({ isApplied: true });
+    let loads = 0;
+    ports.aggregateStub = (environment, id) => {
+      const stub = cloudflare.aggregateStub(environment, id);
+      // The reader itself gets to the log, the catch-up that it has done does not.
+      const load: typeof stub.load = (...asked) =>
+        (loads += 1) % 2 === 1 ? stub.load(...asked) : Promise.reject(new Error('gone'));
+      return { ...stub, load };
+    };
+    expect(await readOne(tallyId, stream, seenNow, 500)).toMatchObject({ outcome: 'behind', stream });
+    expect(loads).toBeLessThan(20);
+  });
+
   it('answers nobody about that resource once a dead letter is open, whatever they have seen', async () => {
     const { tallyId, stream, seenLost } = await tallyWithTwoHistories({ isApplied: true });
     expect(await readOne(tallyId, stream, EMPTY_TOKEN)).toMatchObject({ outcome: 'read' });
