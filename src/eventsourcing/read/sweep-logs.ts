@@ -23,17 +23,21 @@ interface LogOf {
 }
 
 /**
- * Asks the log of each stream for its end, and for the event at the highest version that any projection has of it. A log that does not
- * answer in time is missing in the result.
+ * Asks the log of each stream for its end, and for the event at the highest version that any projection has of it, until its time is over:
+ * `asked` are those that it got to, the first of them at least. A log that does not answer in time is missing in `logs`.
  */
 export async function readLogs(
   { loadEvents, clock, report }: LogPorts,
   streams: readonly StreamId[],
   all: readonly Positions[],
-): Promise<ReadonlyMap<StreamId, LogOf>> {
+): Promise<{ readonly asked: readonly StreamId[]; readonly logs: ReadonlyMap<StreamId, LogOf> }> {
   const until = clock.now() + LOADS_TIMEOUT_MS;
+  let asked = 0;
+  let isOver = false;
   const logs = await eachOf(streams, CONNECTIONS_AT_ONCE, async (stream): Promise<[StreamId, LogOf][]> => {
-    if (clock.now() >= until) return [];
+    isOver ||= asked > 0 && clock.now() >= until;
+    if (isOver) return [];
+    asked += 1;
     const at = Math.max(0, ...believed(stream, all).map(({ reached: { version } }) => version));
     try {
       const { events, head } = await withTimeout(loadEvents(stream, Math.max(at, 1), 1), LOAD_TIMEOUT_MS);
@@ -43,7 +47,7 @@ export async function readLogs(
       return [];
     }
   });
-  return new Map(logs.flat());
+  return { asked: streams.slice(0, asked), logs: new Map(logs.flat()) };
 }
 
 /** The names of those projections that have another event of a stream than its log has. */

@@ -17,7 +17,7 @@ export interface SweepPorts extends GroupDatabases {
 }
 
 export interface SweepOptions {
-  /** How many streams one step looks at. */
+  /** How many streams one step looks at. Fewer where their logs are slow. */
   readonly streamsAtOnce?: number;
   /** How much of reminders one message holds, in bytes of JSON. Small, since whoever gets it reads a log for each. */
   readonly maxMessageBytes?: number;
@@ -53,7 +53,8 @@ export interface SweepStep {
  * another event than the log, the reminder has the consumer compare the two, which opens a dead letter of cause `log-restored`.
  *
  * A projection that has no row for a stream is at version 0. What an open dead letter holds is not reminded. A stream that no projection at
- * all has heard of is not found here: its object's own delivery check finds it.
+ * all has heard of is not found here: its object's own delivery check finds it. Where the time for the logs is over before the page is, the
+ * step ends at the last stream that was asked, and the next one goes on behind it.
  *
  * The cursor is kept in the first group's database. It moves on only when every group was asked and reminded: with a database or a queue
  * away, the others are still seen to, and the step after it looks at the same streams again. Two steps at once do no harm: they remind
@@ -88,8 +89,8 @@ export async function sweepStep(ports: SweepPorts, options: SweepOptions = {}): 
   );
   const all = [...asked.values()].flat();
   const known = new Set(all.flatMap(({ live, other }) => [...live.keys(), ...other.keys()]));
-  const page = [...known].toSorted().slice(0, streamsAtOnce);
-  const logs = await readLogs(ports, page, all);
+  const next = [...known].toSorted().slice(0, streamsAtOnce);
+  const { asked: page, logs } = await readLogs(ports, next, all);
   const restored = contradictingStreams(logs, all);
   const heads = new Map(page.map((stream) => [stream, logs.get(stream)?.head ?? headOf(stream, all)]));
 
@@ -116,12 +117,12 @@ export async function sweepStep(ports: SweepPorts, options: SweepOptions = {}): 
     }
   }
 
-  // A page that is not full holds everything after the cursor that there is.
-  const isLast = page.length < streamsAtOnce;
+  // Fewer streams than were asked for are all that there are after the cursor.
+  const isLast = next.length < streamsAtOnce && page.length === next.length;
   if (unreachable.length === 0) {
-    const next = isLast ? '' : (page.at(-1) ?? '');
+    const end = isLast ? '' : (page.at(-1) ?? '');
     try {
-      await withTimeout(moveCursor(databaseOf(first), cursor, next, new Date(clock.now()).toISOString()), timeoutMs);
+      await withTimeout(moveCursor(databaseOf(first), cursor, end, new Date(clock.now()).toISOString()), timeoutMs);
     } catch (error) {
       report('sweep.cursor-not-moved', { group: first.name, error: String(error) });
       unreachable.push(first.name);
