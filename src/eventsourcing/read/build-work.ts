@@ -1,10 +1,11 @@
 import type { Group } from '../group.ts';
-import type { StreamId } from '../stream.ts';
 import { REPLAYED_AT_ONCE, type ReplayPage, replayPage } from './archive.ts';
 import { type BuildError, activeBuild, noteProgress } from './build.ts';
 import { type Side, nextGap, streamsIn } from './build-gap.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
-import { type CatchUpRequest, type StreamProgress, isUncompared } from './stream-progress.ts';
+import type { Budget } from './catch-up-limits.ts';
+import { STEP_PAGES, beginStep, doneOf } from './build-step.ts';
+import { type CatchUpRequest, isUncompared } from './stream-progress.ts';
 import { type ComparisonProgress, compareSlots } from './comparison.ts';
 import { countHeld } from './dead-letter.ts';
 import { type Pace, yieldingPace } from './pace.ts';
@@ -73,14 +74,8 @@ export const NEW_PASS: Pass = { after: '', found: 0, isDone: false };
 /** What a comparison led to, or how far it is. */
 export type Verdict = 'swap' | 'wait' | ComparisonProgress;
 
-/** A step is a checkpoint of its own: not so short that there are thousands, not so long that a crash costs much. */
-const STEP_MS = 15_000;
-/** An invocation may send a database 1,000 statements; a page takes about 15. */
-const STEP_PAGES = 40;
 /** Characters of rows: a page is to be one batch, since each has to be waited for; its size is a matter of the pace. */
 const LENGTH_AT_ONCE = 3_000_000;
-/** How often a swap is tried while what is live moves on without the build. */
-const SWAP_TRIES = 50;
 
 /** The parts of a build's work, each of which may be done again, and by two at the same time. */
 export function buildWork(ports: RebuildPorts, name: string, id: string) {
@@ -116,15 +111,17 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
   async function bringUp(
     { projection, build, pointer, hasJoined }: Current,
     requests: readonly CatchUpRequest[],
-  ): Promise<ReadonlyMap<StreamId, StreamProgress> | undefined> {
+    budget: Budget,
+  ): Promise<CatchUpResult | undefined> {
     const result = await catchUp(projection, requests, {
       pointer,
+      budget,
       maxBatchLength: LENGTH_AT_ONCE,
       ...(!hasJoined && { build: build.target }),
     });
     if (result.outcome === 'superseded') return undefined;
     for (const { stream, version, standstill, refusal } of result.streams.values()) {
-      if (!standstill || standstill.isDeadLetter) continue;
+      if (!standstill || standstill.isDeadLetter || standstill.isLeft) continue;
       // Of what is live it is counted, and the build waits for what comes of that.
       if (hasJoined && refusal) continue;
       if (refusal) {
@@ -135,24 +132,29 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
       if (standstill.cause === 'unreadable-event') throw new BuildFailed({ message, stream, version: version + 1 });
       throw new Error(message);
     }
-    return result.streams;
+    return result;
   }
 
   async function closeGap(from: Pass, side: Side): Promise<Pass> {
-    const until = now() + STEP_MS;
+    const step = beginStep(now, pagesAStep);
     let { after, found } = from;
-    for (let pages = 0; pages < pagesAStep && (pages === 0 || now() < until); pages += 1) {
+    while (step.beginPage()) {
       const active = await current();
       const { projection, pointer, build } = active;
       const gap = { databaseOf, archive, projection, pointer, build: build.target };
       const { last, requests } = await nextGap(gap, side, after);
       if (requests.length > 0) {
-        const brought = await bringUp(active, requests);
+        const brought = await bringUp(active, requests, step.budget);
         if (!brought) continue;
         // Of a stream of which only its log knows how far it goes, one that did not move was not behind.
         found += requests.filter(
-          ({ stream, wanted, reached }) => wanted !== 'head' || (brought.get(stream)?.version ?? 0) > reached,
+          ({ stream, wanted, reached }) => wanted !== 'head' || (brought.streams.get(stream)?.version ?? 0) > reached,
         ).length;
+        const done = doneOf(requests, brought);
+        if (done < requests.length) {
+          step.assertFurther(done > 0 || brought.applied > 0);
+          return { after: requests[done - 1]?.stream ?? after, found, isDone: false };
+        }
       }
       await pace.rest();
       if (last === undefined) return { after, found, isDone: true };
@@ -174,15 +176,22 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
      * both stop at a dead letter. A replay of the archive alone would not notice. Only in a trial.
      */
     async compareWithLogs(from: Pass): Promise<Pass> {
-      const until = now() + STEP_MS;
+      const step = beginStep(now, pagesAStep);
       let { after, found } = from;
-      for (let pages = 0; pages < pagesAStep && (pages === 0 || now() < until); pages += 1) {
+      while (step.beginPage()) {
         const { projection, pointer, build } = await current();
         // Comparing is what a trial is for. Any other build is spared a read of every log.
         if (!build.isTrial || pointer.live.revision === UNBUILT) return { after, found, isDone: true };
         const { last, streams } = await streamsIn(database, name, pointer.live, after);
         const requests = streams.map((stream) => ({ stream, wanted: 'head' as const, isRecheck: true }));
-        for (const one of [projection, archive]) found += restoredOf(await catchUp(one, requests));
+        const { budget } = step;
+        const results = [await catchUp(projection, requests, { budget }), await catchUp(archive, requests, { budget })];
+        for (const result of results) found += restoredOf(result);
+        const done = Math.min(...results.map((result) => doneOf(requests, result)));
+        if (done < requests.length) {
+          step.assertFurther(done > 0 || results.some(({ applied }) => applied > 0));
+          return { after: streams[done - 1] ?? after, found, isDone: false };
+        }
         await pace.rest();
         if (last === undefined) return { after, found, isDone: true };
         after = last;
@@ -208,9 +217,9 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
     },
 
     async replay(from: Replayed): Promise<Replayed> {
-      const until = now() + STEP_MS;
+      const step = beginStep(now, pagesAStep);
       let { position, replayed } = from;
-      for (let pages = 0; pages < pagesAStep && (pages === 0 || now() < until); pages += 1) {
+      while (step.beginPage()) {
         const active = await current();
         const page = await replayPage(archiveDatabase, archive, active.projection, position, {
           maxEvents: pace.take(REPLAYED_AT_ONCE),
@@ -218,7 +227,15 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
         if (!page)
           throw new BuildFailed({ message: 'the archive is not live, so nobody knows what there is to build from' });
         if (page.last === undefined) return { position, replayed, isDone: true };
-        if (page.events.length > 0 && !(await bringUp(active, toRequests(page)))) continue;
+        if (page.events.length > 0) {
+          const requests = toRequests(page);
+          const brought = await bringUp(active, requests, step.budget);
+          if (!brought) continue;
+          if (doneOf(requests, brought) < requests.length) {
+            step.assertFurther(brought.applied > 0);
+            return { position, replayed, isDone: false };
+          }
+        }
         position = page.last;
         replayed += page.events.length;
         await restAfter({ replayed });
@@ -270,25 +287,22 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
       return !build.isTrial && (comparison.isEqual || mayDiffer) ? 'swap' : wait();
     },
 
-    async swap(): Promise<void> {
-      for (let tries = 0; tries < SWAP_TRIES; tries += 1) {
+    /** `behind`: what is live has moved on without the build, so the gap has to be closed first. */
+    async swap(): Promise<'swapped' | 'behind'> {
+      for (;;) {
         const active = await current();
         const restored = await restoredIn(database, name);
         const outcome = await swapPointer(database, active.build, active.pointer, at());
-        if (outcome === 'changed') {
-          report('build.swapped', { projection: name, build: id, ...active.build.target });
-          // Their messages were acknowledged while they were held, so nobody else would take them up.
-          await catchUp(
-            active.projection,
-            restored.map((stream) => ({ stream, wanted: 'head' as const })),
-          );
-          return;
-        }
-        if (outcome === 'behind') for (let pass = NEW_PASS; !pass.isDone;) pass = await closeGap(pass, 'build');
+        if (outcome === 'behind') return outcome;
+        if (outcome !== 'changed') continue;
+        report('build.swapped', { projection: name, build: id, ...active.build.target });
+        // Their messages were acknowledged while they were held, so nobody else would take them up.
+        await catchUp(
+          active.projection,
+          restored.map((stream) => ({ stream, wanted: 'head' as const })),
+        );
+        return 'swapped';
       }
-      throw new BuildFailed({
-        message: 'what is live keeps moving without it: is there a Worker that has no code for it?',
-      });
     },
 
     /** Writes down what a try met that will be tried again. Never throws: it may well be the database that is away. */
@@ -317,7 +331,7 @@ function restoredOf(result: CatchUpResult): number {
   const standstills = [...result.streams.values()].flatMap(({ stream, standstill }) =>
     standstill ? [{ stream, ...standstill }] : [],
   );
-  const unread = standstills.find(isUncompared);
+  const unread = standstills.find((standstill) => isUncompared(standstill) && !standstill.isLeft);
   if (unread) throw new Error(`the log of ${unread.stream} could not be compared: ${unread.reason}`);
   return standstills.filter(({ cause }) => cause === 'log-restored').length;
 }

@@ -32,7 +32,7 @@ export const LOAD_TIMEOUT_MS = 3_000;
 /** How long the logs of one round may take together, in ms. */
 export const LOADS_TIMEOUT_MS = 10_000;
 
-/** After so long, in ms, no further streams are begun. A consumer may run for 15 minutes, and others wait for its streams. */
+/** After so long, in ms, no further streams are begun, nor further pages of those that are. A consumer may run for 15 minutes, and others wait for its streams. */
 export const MAX_CATCH_UP_MS = 120_000;
 
 /** What is left of an invocation's statements and subrequests. Catch-ups of one invocation share one. */

@@ -110,10 +110,15 @@ export function settle(
   progress.set(stream, { ...progress.get(stream), stream, version, ...more });
 }
 
-/** Notes that a stream stays where it is. */
-export function leave(work: Pick<CatchUpWork, 'progress'>, stream: StreamId, standstill: Standstill): void {
-  settle(work, stream, work.progress.get(stream)?.version ?? 0, { standstill });
+/** Notes that a stream stays where it is, for no fault of an event. */
+export function leave({ progress }: Pick<CatchUpWork, 'progress'>, stream: StreamId, standstill: Standstill): void {
+  const { refusal: _, ...at } = progress.get(stream) ?? { stream, version: 0 };
+  progress.set(stream, { ...at, standstill });
 }
 
-/** The invocation has no statements or subrequests left. */
-export const LEFT_TO_NEXT_ATTEMPT: Standstill = { cause: 'transient', reason: 'left to the next attempt' };
+/** There is no time left, or the invocation has no statements or subrequests left. */
+export const LEFT_TO_NEXT_ATTEMPT: Standstill = {
+  cause: 'transient',
+  reason: 'left to the next attempt',
+  isLeft: true,
+};

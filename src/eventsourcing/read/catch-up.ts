@@ -90,7 +90,7 @@ export async function catchUp(
       continue;
     }
     work.pending = some;
-    outcome = await runRounds(ports, projectionName, work, options);
+    outcome = await runRounds(ports, projectionName, work, options, until);
     if (outcome === 'superseded' || (outcome === 'building' && work.pending.length > 0)) break;
   }
   return concluded(ports, projectionName, work, outcome);
@@ -100,12 +100,13 @@ function hasEvents({ hints = [], archived }: CatchUpRequest): boolean {
   return archived !== undefined || hints.some(({ events }) => events !== undefined);
 }
 
-/** Round after round, until all that is pending is where it is wanted or stands still. */
+/** Round after round, until all that is pending is where it is wanted or stands still. After `until` no other round is begun. */
 async function runRounds(
   ports: CatchUpPorts,
   projectionName: string,
   work: CatchUpWork,
   options: CatchUpOptions,
+  until: number,
 ): Promise<CatchUpResult['outcome']> {
   const { database, pointers, random } = ports;
   const { pageSize = 500, maxEvents = MAX_LOADED_EVENTS, maxLostRaces = 8, maxBatchLength = 400_000 } = options;
@@ -114,8 +115,8 @@ async function runRounds(
   let known = options.pointer;
   let isUnbuilt = false;
 
-  for (let lostRaces = 0; work.pending.length > 0;) {
-    if (!affordsBatch(work.budget)) {
+  for (let rounds = 0, lostRaces = 0; work.pending.length > 0; rounds += 1) {
+    if (!affordsBatch(work.budget) || (rounds > 0 && ports.now() >= until)) {
       for (const { stream } of work.pending) leave(work, stream, LEFT_TO_NEXT_ATTEMPT);
       break;
     }

@@ -1,3 +1,4 @@
+import { OverloadedError } from '../faults.ts';
 import type { BuildError } from './build.ts';
 import type { Side } from './build-gap.ts';
 import { BuildFailed, BuildOver, NEW_PASS, type RebuildPorts, type Replayed, buildWork } from './build-work.ts';
@@ -21,6 +22,8 @@ const PASSES_BEFORE_JOIN = 3;
 const PASSES_OVER_LIVE = 2;
 /** After it nothing falls behind again, unless somebody moves what is live alone. */
 const PASSES_AFTER_JOIN = 50;
+/** How often a swap is tried while what is live moves on without the build. */
+const SWAP_TRIES = 50;
 
 /**
  * Makes a second copy of a projection beside the live one, and swaps the two (decision 9):
@@ -77,6 +80,16 @@ export async function runBuild(ports: RebuildPorts, name: string, id: string, st
     }
   }
 
+  async function swap(): Promise<void> {
+    for (let tries = 1; tries <= SWAP_TRIES; tries += 1) {
+      if ((await run(`swap, try ${tries}`, () => work.swap())) === 'swapped') return;
+      await closeGap(`what live had at try ${tries} of the swap`, 1);
+    }
+    throw new BuildFailed({
+      message: 'what is live keeps moving without it: is there a Worker that has no code for it?',
+    });
+  }
+
   async function compareWithLogs(): Promise<void> {
     let pass = NEW_PASS;
     for (let part = 1; !pass.isDone; part += 1) {
@@ -109,7 +122,7 @@ export async function runBuild(ports: RebuildPorts, name: string, id: string, st
       const from = verdict;
       verdict = await run(`compare, part ${part}`, () => work.compare(from));
     }
-    if (verdict === 'swap') await run('swap', () => work.swap());
+    if (verdict === 'swap') await swap();
   } catch (error) {
     if (error instanceof BuildOver) return;
     if (!(error instanceof BuildFailed)) throw error;
@@ -127,9 +140,16 @@ async function settled<Result>(act: () => Promise<Result>): Promise<StepOutcome<
   }
 }
 
-/** Makes a build that waits for consent the live one. False when it is none that waits, or not any more. */
+/**
+ * Makes a build that waits for consent the live one. False when it is none that waits, or not any more. Throws `OverloadedError` when what
+ * is live has moved on without it, further than one request can make up for.
+ */
 export async function acceptBuild(ports: RebuildPorts, name: string, id: string): Promise<boolean> {
   const work = buildWork(ports, name, id);
-  const outcome = await settled(() => work.swap());
+  const outcome = await settled(async () => {
+    if ((await work.swap()) === 'swapped') return;
+    await work.closeGap(NEW_PASS, 'build');
+    if ((await work.swap()) === 'behind') throw new OverloadedError(`${name} keeps moving without the build`);
+  });
   return outcome.outcome === 'done';
 }

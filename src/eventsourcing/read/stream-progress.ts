@@ -36,6 +36,8 @@ export interface Standstill {
   readonly reason: string;
   /** It waits for an operator: there is nothing to try again. */
   readonly isDeadLetter?: true;
+  /** It was not tried to the end: the limits of catch-up-limits.ts were reached. */
+  readonly isLeft?: true;
 }
 
 /** Where a stream stands in the leading target: the live one, if there is any. */

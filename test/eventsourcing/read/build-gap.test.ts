@@ -1,6 +1,15 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
+import {
+  MAX_CATCH_UP_MS,
+  MAX_STATEMENTS,
+  affordsBatch,
+  newBudget,
+} from '../../../src/eventsourcing/read/catch-up-limits.ts';
+import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
+import { cloudflare } from '../../../src/runtime.ts';
 import { activeBuilds, buildOf } from '../../../src/eventsourcing/read/build.ts';
 import { cancelBuild, requestBuild } from '../../../src/eventsourcing/read/build-requests.ts';
 import { streamId } from '../../../src/eventsourcing/stream.ts';
@@ -24,8 +33,8 @@ beforeEach(async () => {
   for (const { id } of await activeBuilds(database, name)) await cancelBuild(system.builds, tallyBoard, id);
 });
 
-async function order(): Promise<string> {
-  const requested = await requestBuild(system.builds, tallyBoard);
+async function order(wishes: Parameters<typeof requestBuild>[2] = {}): Promise<string> {
+  const requested = await requestBuild(system.builds, tallyBoard, wishes);
   if (requested.outcome !== 'started') throw new Error(requested.outcome);
   return requested.id;
 }
@@ -74,6 +83,82 @@ describe('a build', () => {
     expect(seen).toBe(2);
     expect(state).toBe('swapped');
     expect(await boardOf(tally.tallyId, slot)).toEqual({ version: 2, sum: 3 });
+  });
+});
+
+/** Adds to a tally, and moves what is live and nothing beside it, as a Worker does that has no code for the build. */
+async function moveLiveAlone({ tallyId, stream }: Tally): Promise<void> {
+  await add(tallyId, 100);
+  const pointer = (await readPointer(database, name)) as Pointer;
+  const alone = { ...pointer, moved: [pointer.live] };
+  await system.catchUp(tallyBoard, [{ stream, wanted: 'head' }], { pointer: alone });
+}
+
+describe('a swap whose build is behind', () => {
+  it('is tried again once the gap is closed', async () => {
+    const tally = await tallyOf(1);
+    await system.catchUp(tallyBoard, [{ stream: tally.stream, wanted: 1 }]);
+    const { slot, state } = await workWith(tally, { 'swap, try 1': () => moveLiveAlone(tally) }, 'none');
+    expect(state).toBe('swapped');
+    expect(await boardOf(tally.tallyId, slot)).toEqual({ version: 2, sum: 101 });
+  });
+
+  it('is tried again when an operator has accepted it, too', async () => {
+    const tally = await tallyOf(1);
+    await system.catchUp(tallyBoard, [{ stream: tally.stream, wanted: 1 }]);
+    const id = await order({ isTrial: true });
+    await work(name, id);
+    await moveLiveAlone(tally);
+    expect(await acceptBuild(system.builds, name, id)).toBe(true);
+    const { state, target } = (await buildOf(database, name, id)) ?? {};
+    expect(state).toBe('swapped');
+    expect(await boardOf(tally.tallyId, target?.slot)).toEqual({ version: 2, sum: 101 });
+  });
+});
+
+describe('a step of a build', () => {
+  it('leaves to the next one what it does not get to of a stream far behind', async () => {
+    const tally = await tallyOf(1, 2, 3, 4, 5);
+    await system.catchUp(tallyBoard, [{ stream: tally.stream, wanted: 5 }]);
+    ports.aggregateStub = (environment, stream) => {
+      const stub = cloudflare.aggregateStub(environment, stream);
+      const load: typeof stub.load = (...asked) => {
+        ports.clockOffsetMs += (2 * MAX_CATCH_UP_MS) / 3;
+        return stub.load(...asked);
+      };
+      return { ...stub, load };
+    };
+    const id = await order();
+    const { steps, taken } = stepsHere();
+    await work(name, id, steps, {
+      catchUp: (projection, requests, options) => system.catchUp(projection, requests, { ...options, pageSize: 1 }),
+    });
+    const { state, error, target } = (await buildOf(database, name, id)) ?? {};
+    expect({ state, error }).toEqual({ state: 'swapped', error: null });
+    expect(await boardOf(tally.tallyId, target?.slot)).toEqual({ version: 5, sum: 15 });
+    expect(taken.filter((step) => step.startsWith('what the archive lacks: pass 1,')).length).toBeGreaterThan(1);
+  });
+
+  it('ends where its invocation may send no more, whatever it is at', async () => {
+    const tallies = await Promise.all(Array.from({ length: 120 }, () => tallyOf(1)));
+    const requests = tallies.map(({ stream }) => ({ stream, wanted: 1 }));
+    for (const projection of [tallyBoard, archive()]) await system.catchUp(projection, requests);
+    const id = await order();
+    const { steps, taken } = stepsHere();
+    const much = 0.6 * MAX_STATEMENTS;
+    const spent: number[] = [];
+    await work(name, id, steps, {
+      catchUp: (projection, some, options = {}) => {
+        const { budget = newBudget() } = options;
+        // As if it had to search for what the tables refuse.
+        if (!projection.everyEvent && affordsBatch(budget)) budget.statements -= much;
+        spent.push(budget.statements);
+        return system.catchUp(projection, some, { ...options, budget });
+      },
+    });
+    expect(await buildOf(database, name, id)).toMatchObject({ state: 'swapped', error: null });
+    expect(Math.min(...spent)).toBeGreaterThan(-much);
+    expect(taken.filter((step) => step.startsWith('replay the archive, part')).length).toBeGreaterThan(1);
   });
 });
 

@@ -186,6 +186,28 @@ describe('a catch-up of ten times what it takes at once', () => {
   });
 });
 
+/** The log of a stream without an end, whose pages hold one event each. */
+const endless: LoadEvents = async (stream, fromVersion) => ({
+  events: [{ ...addedTo(stream, 1), id: `event-${fromVersion}`, version: fromVersion }],
+  previousId: fromVersion > 1 ? `event-${fromVersion - 1}` : null,
+  head: 1_000_000,
+});
+
+it('leaves the rest of one stream far behind to the next attempt once its time is over, with progress', async () => {
+  const begun = Date.now();
+  let time = begun;
+  const [request] = gaps(1) as [CatchUpRequest];
+  const readMs = 2_900;
+  const load: LoadEvents = async (...asked) => {
+    time += readMs;
+    return endless(...asked);
+  };
+  const { result, left } = await caughtUp([{ ...request, wanted: 'head' }], { load, now: () => time });
+  expect(left).toBe(1);
+  expect(time - begun).toBeLessThan(MAX_CATCH_UP_MS + readMs);
+  expect(result.streams.get(request.stream)).toMatchObject({ version: (time - begun) / readMs });
+});
+
 describe('an object that does not answer', () => {
   it('does not hold up what its neighbours in the batch have at hand', async () => {
     const [hung, well] = [newTally(), newTally()];
