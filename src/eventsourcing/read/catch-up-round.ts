@@ -161,7 +161,8 @@ async function blameTablesRead(round: Round, work: CatchUpWork, error: unknown):
   for (const other of others) {
     try {
       await readPlaces({ ...round, lead: other, others: [] }, work);
-    } catch {
+    } catch (cause) {
+      if (classify(cause).outcome !== 'refused') throw cause;
       const [first] = work.pending;
       const refusal = { stream: first?.stream as StreamId, version: 0, eventId: '', cause: 'poison', kind } as const;
       await ports.failTarget(projectionName, pointer, other.target, { ...refusal, error: result.reason });

@@ -19,6 +19,7 @@ import {
   type ReadAlong,
   leave,
 } from './catch-up-work.ts';
+import { asStorageFault } from './d1-errors.ts';
 import { type Pointer, type Target, UNBUILT } from './pointer.ts';
 import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
 
@@ -69,13 +70,28 @@ export interface CatchUpOptions {
  * An event that the live slot refuses again and again becomes a dead letter; a target beside it that refuses one is taken out of the
  * pointer. What exceeds the limits of catch-up-limits.ts stands still as `transient`: the next attempt takes it.
  *
- * Throws on a transient fault of the database, and `StorageUnavailableError` when it takes no writes. What was applied stays applied.
+ * Throws on a transient fault of the database, and `StorageUnavailableError` when it takes no writes, or no statements at all. What was
+ * applied stays applied.
  */
 export async function catchUp(
   ports: CatchUpPorts,
   projectionName: string,
   requests: readonly CatchUpRequest[],
   options: CatchUpOptions = {},
+): Promise<CatchUpResult> {
+  try {
+    return await takeAll(ports, projectionName, requests, options);
+  } catch (error) {
+    throw asStorageFault(error);
+  }
+}
+
+/** Takes all streams, some at a time. */
+async function takeAll(
+  ports: CatchUpPorts,
+  projectionName: string,
+  requests: readonly CatchUpRequest[],
+  options: CatchUpOptions,
 ): Promise<CatchUpResult> {
   const { streamsAtOnce = STREAMS_AT_ONCE, budget = newBudget() } = options;
   const work: CatchUpWork = { pending: [], progress: new Map(), budget, applied: 0, traces: [] };

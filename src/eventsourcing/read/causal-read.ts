@@ -10,7 +10,7 @@ import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
 import type { LoadEvents } from './catch-up-page.ts';
 import { type CatchUpRequest, isUncompared } from './stream-progress.ts';
 import type { CausalToken } from './causal-token.ts';
-import { kindOfD1Error } from './d1-errors.ts';
+import { asStorageFault, kindOfD1Error } from './d1-errors.ts';
 import { type Answers, type Queries, runGuarded } from './guarded-query.ts';
 import type { Pointer, PointerCache } from './pointer.ts';
 import type { Projection, Tables } from './projection.ts';
@@ -151,7 +151,7 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
       return { ...answer, isThisEpoch: answer.epoch === pointer.epoch };
     } catch (error) {
       const kind = kindOfD1Error(error);
-      if (isAtPrimary && kind === 'storage') throw new StorageUnavailableError(String(error), { cause: error });
+      if (isAtPrimary && kind === 'storage') throw asStorageFault(error);
       if (isAtPrimary && kind !== 'transient') {
         // What this isolate remembers may be a slot that is live no more, and whose tables are damaged or gone.
         pointers.drop(projection.name);

@@ -57,3 +57,9 @@ export function isTransient(error: unknown): boolean {
   const kind = kindOfD1Error(error);
   return kind === 'transient' || kind === 'storage';
 }
+
+/** The error; a `StorageUnavailableError` where the database refused for want of storage. Then it has answered, and did nothing. */
+export function asStorageFault(error: unknown): unknown {
+  if (error instanceof StorageUnavailableError || kindOfD1Error(error) !== 'storage') return error;
+  return new StorageUnavailableError(String(error), { cause: error });
+}

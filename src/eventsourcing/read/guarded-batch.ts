@@ -1,4 +1,3 @@
-import { StorageUnavailableError } from '../faults.ts';
 import type { StreamId } from '../stream.ts';
 import { type Budget, MAX_PARAMETER_BYTES, spendBatch } from './catch-up-limits.ts';
 import type { Position } from './checkpoint.ts';
@@ -90,14 +89,13 @@ export async function sendGuardedBatch(
   }
 }
 
-/** What an error of a guarded batch says. Throws it again if it passes, and `StorageUnavailableError` if there is no storage. */
+/** What an error of a guarded batch says. Throws it again if it passes, or lasts until somebody makes room. */
 export function classify(error: unknown): BatchOutcome {
   const reason = String(error);
   if (reason.includes('epoch_as_read')) return { outcome: 'epoch-changed' };
   if (reason.includes('checkpoint_as_read')) return { outcome: 'lost-race' };
   const kind = kindOfD1Error(error);
-  if (kind === 'storage') throw new StorageUnavailableError(reason, { cause: error });
-  if (kind === 'transient') throw error;
+  if (kind === 'transient' || kind === 'storage') throw error;
   return { outcome: 'refused', reason, kind };
 }
 

@@ -1,7 +1,12 @@
 import { expect, it } from 'vitest';
 
 import { StorageUnavailableError } from '../../../src/eventsourcing/faults.ts';
-import { type D1ErrorKind, isTransient, kindOfD1Error } from '../../../src/eventsourcing/read/d1-errors.ts';
+import {
+  type D1ErrorKind,
+  asStorageFault,
+  isTransient,
+  kindOfD1Error,
+} from '../../../src/eventsourcing/read/d1-errors.ts';
 import { TimeoutError } from '../../../src/eventsourcing/timeout.ts';
 
 const said = (words: string) => new Error(`D1_ERROR: ${words}`);
@@ -36,4 +41,5 @@ it.each<[D1ErrorKind, unknown]>([
 ])('says %s of %s', (kind, error) => {
   expect(kindOfD1Error(error)).toBe(kind);
   expect(isTransient(error)).toBe(kind === 'transient' || kind === 'storage');
+  expect(asStorageFault(error) instanceof StorageUnavailableError).toBe(kind === 'storage');
 });

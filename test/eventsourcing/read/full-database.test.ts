@@ -1,11 +1,23 @@
+import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { projectionComplaints } from '../../../src/eventsourcing/read/health.ts';
 import { consumeHints } from '../../../src/eventsourcing/read/projection-worker.ts';
 import { serving } from '../../../src/groups.ts';
-import { boardOf, refusedOf, tallyOf, withFaults, withoutFaults } from '../../support/boards.ts';
-import { system } from '../../support/system.ts';
-import { tallyBoard } from '../../support/tally.ts';
+import {
+  type TestTally,
+  boardOf,
+  forgetDeadLetters,
+  moveSlotB,
+  refusedOf,
+  tallyOf,
+  withFaults,
+  withoutFaults,
+} from '../../support/boards.ts';
+import { add, system } from '../../support/system.ts';
+import { POISON, broken, resetTally, tallyBoard } from '../../support/tally.ts';
+
+const SPENDING_LIMIT = "Exceeded the account's spending cap for D1.";
 
 afterEach(withoutFaults);
 
@@ -36,7 +48,7 @@ async function consume(hint: unknown): Promise<'acknowledged' | number | undefin
 }
 
 describe('a database that is full, or switched off by the spending limit', () => {
-  it.each(['database or disk is full: SQLITE_FULL', "Exceeded the account's spending cap for D1."])(
+  it.each(['database or disk is full: SQLITE_FULL', SPENDING_LIMIT])(
     'loses nothing, makes no dead letter, is tried again slowly, and shows in /health: %s',
     async (words) => {
       const { tallyId, stream, hint } = await tallyOf(1);
@@ -52,4 +64,93 @@ describe('a database that is full, or switched off by the spending limit', () =>
       expect(await complaints()).toEqual([]);
     },
   );
+});
+
+/** One of these is in everything that a catch-up writes. Reads are answered. */
+const WRITTEN = ['checkpoint', 'dead_letter', 'projection_fault', 'projection_pointer'];
+const REFUSES = `BEGIN SELECT RAISE(ABORT, 'database or disk is full: SQLITE_FULL'); END`;
+
+async function setFull(isFull: boolean): Promise<void> {
+  await env.SERVING_DB.batch(
+    WRITTEN.flatMap((table) =>
+      ['INSERT', 'UPDATE'].map((verb) =>
+        env.SERVING_DB.prepare(
+          isFull
+            ? `CREATE TRIGGER full_${verb}_${table} BEFORE ${verb} ON ${table} ${REFUSES}`
+            : `DROP TRIGGER IF EXISTS full_${verb}_${table}`,
+        ),
+      ),
+    ),
+  );
+}
+
+async function renameTable(from: string, to: string): Promise<void> {
+  await env.SERVING_DB.prepare(`ALTER TABLE ${from} RENAME TO ${to}`).run();
+}
+
+describe('a catch-up that a full database refuses is tried again slowly, and shows in /health', () => {
+  interface Met {
+    readonly before: (tally: TestTally) => Promise<unknown>;
+    readonly after?: () => Promise<unknown>;
+  }
+
+  const poisoned = async ({ tallyId }: TestTally) => {
+    broken.handler = true;
+    await add(tallyId, POISON);
+  };
+
+  it.each<[string, Met]>([
+    ['the rows of an event', { before: ({ tallyId }) => add(tallyId, 1) }],
+    ['the count of a refusal', { before: poisoned }],
+    [
+      'the fault of the projection',
+      {
+        before: () => renameTable('tally_board_a', 'tally_board_away'),
+        after: () => renameTable('tally_board_away', 'tally_board_a'),
+      },
+    ],
+    [
+      'the end of a slot beside the live one',
+      {
+        async before() {
+          await moveSlotB(true);
+          await renameTable('tally_board_b', 'tally_board_away');
+        },
+        after: () => renameTable('tally_board_away', 'tally_board_b'),
+      },
+    ],
+  ])('at %s', async (_, { before, after }) => {
+    const tally = await tallyOf(1);
+    expect(await consume(tally.hint)).toBe('acknowledged');
+    try {
+      await before(tally);
+      await setFull(true);
+      expect(await consume({ stream: tally.stream, fromVersion: 2, toVersion: 2 })).toBe(300);
+      expect(await complaints()).toHaveLength(1);
+      expect(await refusedOf(tally.stream)).toBeNull();
+    } finally {
+      await setFull(false);
+      await after?.();
+      resetTally();
+      await env.SERVING_DB.prepare('DELETE FROM projection_fault').run();
+      await forgetDeadLetters();
+    }
+    // What it has met is forgotten once something is applied.
+    const { hint } = await tallyOf(1);
+    expect(await consume(hint)).toBe('acknowledged');
+    expect(await complaints()).toEqual([]);
+  });
+
+  it('at the pointer, where an isolate that knows nothing yet meets the spending limit', async () => {
+    const { hint } = await tallyOf(1);
+    system.reads.pointers.drop(tallyBoard.name);
+    const refuse = () => {
+      throw new Error(`D1_ERROR: ${SPENDING_LIMIT}`);
+    };
+    withFaults({ beforeBatch: refuse, beforeQuery: refuse });
+    expect(await consume(hint)).toBe(300);
+    withoutFaults();
+    expect(await complaints()).toHaveLength(1);
+    expect(await consume(hint)).toBe('acknowledged');
+  });
 });
