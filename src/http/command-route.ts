@@ -2,7 +2,6 @@ import { v5 as nameBasedUuid } from 'uuid';
 import * as z from 'zod/mini';
 
 import type { IdempotencyMark } from '../eventsourcing/event.ts';
-import { StorageUnavailableError } from '../eventsourcing/faults.ts';
 import { isApplied } from '../eventsourcing/read/catch-up.ts';
 import { isTransient } from '../eventsourcing/read/d1-errors.ts';
 import type { Projection } from '../eventsourcing/read/projection.ts';
@@ -203,7 +202,7 @@ async function reaches(
       if (result.streams.get(stream)?.standstill?.cause !== 'transient') return false;
     } catch (error) {
       log('command.projection-failed', { stream, projection: projection.name, error: String(error) });
-      if (error instanceof StorageUnavailableError || !isTransient(error)) return false;
+      if (!isTransient(error)) return false;
     }
     if (runtime.clock.now() + REACH_AGAIN_MS >= giveUpAt) return false;
     await sleep(REACH_AGAIN_MS);

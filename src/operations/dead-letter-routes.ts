@@ -2,7 +2,7 @@ import type { Context } from 'hono';
 import * as z from 'zod/mini';
 
 import { OverloadedError } from '../eventsourcing/faults.ts';
-import { isTransient } from '../eventsourcing/read/d1-errors.ts';
+import { asStorageFault, isTransient } from '../eventsourcing/read/d1-errors.ts';
 import {
   type DeadLetterGroup,
   type Selection,
@@ -83,7 +83,7 @@ export const deadLetterRoutes: readonly Route[] = [
       async (c) => {
         await requireOperator(c);
         const projection = projectionOf(c);
-        const list = await orOverloaded(listDeadLetters(c.var.runtime.deadLetters(projection), projection.name));
+        const list = await orUnavailable(listDeadLetters(c.var.runtime.deadLetters(projection), projection.name));
         return c.json({ projection: projection.name, ...list });
       },
     ],
@@ -114,9 +114,9 @@ export const deadLetterRoutes: readonly Route[] = [
         await requireOperator(c);
         const { ports, id, isDryRun, selection } = asked(c);
         const group = await groupOf(ports, id);
-        if (isDryRun) return c.json(toPreview(ports, await orOverloaded(previewDeadLetters(ports, group, selection))));
+        if (isDryRun) return c.json(toPreview(ports, await orUnavailable(previewDeadLetters(ports, group, selection))));
         const triedBefore = selection.triedBefore ?? nowOf(ports);
-        const result = await orOverloaded(toTheEnd(c, replayDeadLetters(ports, group, selection)));
+        const result = await orUnavailable(toTheEnd(c, replayDeadLetters(ports, group, selection)));
         const { outcome: _, finished, ...brought } = doneOr(ports, result);
         return c.json({ dryRun: false, replayed: finished, ...brought, triedBefore });
       },
@@ -163,12 +163,12 @@ export const deadLetterRoutes: readonly Route[] = [
         const group = await groupOf(ports, id);
         if (group.cause === 'log-restored') throw nothingToSkip(group);
         if (isDryRun) {
-          const result = await orOverloaded(previewDeadLetters(ports, group, selection, { isSkip: true }));
+          const result = await orUnavailable(previewDeadLetters(ports, group, selection, { isSkip: true }));
           return c.json(toPreview(ports, result));
         }
         const triedBefore = selection.triedBefore ?? nowOf(ports);
         const decision = { actor: 'operator', reason };
-        const result = await orOverloaded(toTheEnd(c, skipDeadLetters(ports, group, selection, decision)));
+        const result = await orUnavailable(toTheEnd(c, skipDeadLetters(ports, group, selection, decision)));
         if (result.outcome === 'nothing-to-skip') throw nothingToSkip(group);
         const { outcome: _, finished: _finished, ...brought } = doneOr(ports, result);
         return c.json({ dryRun: false, ...brought, triedBefore });
@@ -190,7 +190,7 @@ function asked(c: AppContext): {
 }
 
 async function groupOf({ database, projection }: DeadLetterPorts, id: string): Promise<DeadLetterGroup> {
-  const group = await orOverloaded(deadLetterGroup(database, projection.name, id));
+  const group = await orUnavailable(deadLetterGroup(database, projection.name, id));
   if (!group) throw noSuchDeadLetter();
   return group;
 }
@@ -211,14 +211,14 @@ function toTheEnd<Value>(c: Context, work: Promise<Value>): Promise<Value> {
   return work;
 }
 
-/** The database is away for the moment: nothing was done. */
-async function orOverloaded<Value>(work: Promise<Value>): Promise<Value> {
+/** The database is away for the moment, or there is no storage: nothing was done. */
+async function orUnavailable<Value>(work: Promise<Value>): Promise<Value> {
   try {
     return await work;
   } catch (error) {
     if (String(error).includes('D1_ERROR') && isTransient(error))
       throw new OverloadedError('the database does not answer', { cause: error });
-    throw error;
+    throw asStorageFault(error);
   }
 }
 

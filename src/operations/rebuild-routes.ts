@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import { OutcomeUnknownError, OverloadedError } from '../eventsourcing/faults.ts';
 import { type Build, buildOf, isActive } from '../eventsourcing/read/build.ts';
 import { cancelBuild, requestBuild, tendBuild } from '../eventsourcing/read/build-requests.ts';
-import { isTransient } from '../eventsourcing/read/d1-errors.ts';
+import { asStorageFault, isTransient } from '../eventsourcing/read/d1-errors.ts';
 import type { Target } from '../eventsourcing/read/pointer.ts';
 import { release, rollback } from '../eventsourcing/read/pointer-change.ts';
 import type { Projection } from '../eventsourcing/read/projection.ts';
@@ -363,7 +363,8 @@ function withHonestFaults(route: Route): Route {
     try {
       return await handler(c, next);
     } catch (error) {
-      if (error instanceof Problem || error instanceof OverloadedError || !isTransient(error)) throw error;
+      if (error instanceof Problem || error instanceof OverloadedError) throw error;
+      if (!isTransient(error)) throw asStorageFault(error);
       if (isRead) throw new OverloadedError('the database does not answer', { cause: error });
       throw new OutcomeUnknownError('the database gave no answer', { cause: error });
     }

@@ -218,4 +218,25 @@ describe('what is not there, or not allowed', () => {
     });
     await expectProblem(operate(`${id}/skip`, { reason: 'x' }), 503, 'outcome-unknown');
   });
+
+  it('are 503 storage-unavailable where the database is full or switched off, and nothing was done', async () => {
+    const { first, id } = await stopped();
+    const refuse = () => {
+      throw new Error('D1_ERROR: database or disk is full: SQLITE_FULL');
+    };
+    broken.handler = false;
+    // What comes first only reads.
+    withFaults({ beforeBatch: (number) => (number > 2 ? refuse() : undefined) });
+    await expectProblem(operate(`${id}/replay`), 503, 'storage-unavailable');
+    withFaults({ beforeBatch: (number) => (number > 1 ? refuse() : undefined) });
+    await expectProblem(operate(`${id}/skip`, { reason: 'x' }), 503, 'storage-unavailable');
+    withFaults({ beforeBatch: refuse, beforeQuery: refuse });
+    for (const path of ['replay', 'replay?dryRun=true', 'skip', 'skip?dryRun=true'])
+      await expectProblem(operate(`${id}/${path}`, { reason: 'x' }), 503, 'storage-unavailable');
+    await expectProblem(get(LIST, asOperator), 503, 'storage-unavailable');
+    withoutFaults();
+    expect((await list()).skipped).toEqual([]);
+    expect(await json(operate(`${id}/replay`))).toMatchObject({ replayed: 1 });
+    expect(await boardOf(first.tallyId)).toMatchObject({ version: 3 });
+  });
 });

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { cloudflare } from '../../src/runtime.ts';
 import { asOperator, createProduct, get, json, placeOrder, post, request, withToken } from '../support/api.ts';
 import { idleRunner, work } from '../support/builds.ts';
+import { faultyDatabase } from '../support/database.ts';
 import { pagesOf } from '../support/pages.ts';
 import { ports } from '../support/platform.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -201,6 +202,39 @@ describe('POST /projections/{name}/rollback', () => {
     await expectProblem(post('/projections/dashboard/release', {}, asOperator), 409, 'wrong-state');
   });
 });
+
+describe('a full database', () => {
+  it('makes every change of a pointer 503 storage-unavailable, and nothing is done', async () => {
+    const swapped = await idleBuild('dashboard');
+    await work('dashboard', swapped.id);
+    const waiting = await idleBuild('order-lookup', '?dryRun=true');
+    await work('order-lookup', waiting.id);
+    const running = await idleBuild('order-search');
+    const { database } = faultyDatabase(env.SERVING_DB, { beforeBatch: full });
+    const reporting = faultyDatabase(env.REPORTING_DB, { beforeBatch: full }).database;
+    ports.database = (_env, { name }) => (name === 'serving' ? database : reporting);
+    const asked = [
+      rebuild('product-catalog'),
+      cancel(running.location),
+      post(`${waiting.location}/accept`, {}, asOperator),
+      post('/projections/dashboard/rollback', {}, asOperator),
+      post('/projections/dashboard/release', {}, asOperator),
+    ];
+    for (const answer of await Promise.all(asked)) {
+      expect(answer.headers.get('Retry-After')).toBe('60');
+      await expectProblem(answer, 503, 'storage-unavailable');
+    }
+    ports.database = cloudflare.database;
+    expect(await stateAt(waiting.location)).toBe('awaiting-acceptance');
+    expect(await stateAt(running.location)).toBe('building');
+    for (const { location } of [waiting, running]) await cancel(location);
+    expect((await post('/projections/dashboard/release', {}, asOperator)).status).toBe(204);
+  });
+});
+
+function full(): never {
+  throw new Error('D1_ERROR: database or disk is full: SQLITE_FULL');
+}
 
 describe('a search that is paged through while its read model is swapped and rolled back', () => {
   it('shows every order once, although the slots know them by other numbers', async () => {

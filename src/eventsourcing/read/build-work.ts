@@ -297,10 +297,15 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
         if (outcome !== 'changed') continue;
         report('build.swapped', { projection: name, build: id, ...active.build.target });
         // Their messages were acknowledged while they were held, so nobody else would take them up.
-        await catchUp(
-          active.projection,
-          restored.map((stream) => ({ stream, wanted: 'head' as const })),
-        );
+        // The swap stands, whatever becomes of this: the sweep finds what is left.
+        try {
+          await catchUp(
+            active.projection,
+            restored.map((stream) => ({ stream, wanted: 'head' as const })),
+          );
+        } catch (error) {
+          report('build.restored-behind', { projection: name, build: id, error: String(error) });
+        }
         return 'swapped';
       }
     },

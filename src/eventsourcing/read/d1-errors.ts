@@ -49,13 +49,9 @@ export function kindOfD1Error(error: unknown): D1ErrorKind {
   return MISTAKES.some((mistake) => error instanceof mistake) ? 'other' : 'transient';
 }
 
-/**
- * Whether trying again may help by itself: what D1 says of itself passes, and a full database is made room in. A statement or data that is
- * wrong, or a mistake of the code, stays.
- */
+/** Whether trying again soon may help. The database gave no answer that tells: it may have committed all the same. */
 export function isTransient(error: unknown): boolean {
-  const kind = kindOfD1Error(error);
-  return kind === 'transient' || kind === 'storage';
+  return kindOfD1Error(error) === 'transient';
 }
 
 /** The error; a `StorageUnavailableError` where the database refused for want of storage. Then it has answered, and did nothing. */

@@ -1,4 +1,4 @@
-import { OutcomeUnknownError, OverloadedError } from '../faults.ts';
+import { OutcomeUnknownError, OverloadedError, StorageUnavailableError } from '../faults.ts';
 import { type Hint, type HintMessage, packMessages } from '../message.ts';
 import type { StreamId } from '../stream.ts';
 import { sleep } from '../timeout.ts';
@@ -91,7 +91,7 @@ export type OperationResult =
 
 /**
  * Tries the dead letters of a group again, and what waits behind them, in order. What is refused then stays a dead letter, or becomes one
- * at once.
+ * at once. Throws `StorageUnavailableError` where the database refuses all of it.
  */
 export async function replayDeadLetters(
   ports: DeadLetterPorts,
@@ -102,11 +102,14 @@ export async function replayDeadLetters(
   const { pointer, letters, remaining } = await select(ports, group, selection, pace.streams);
   if (letters.length === 0) return { outcome: 'not-found' };
   if (!isLive(ports, pointer)) return { outcome: 'building' };
-  const { isBuilding, untried, ...brought } = await bringToHead(ports, letters, ({ version }) => version - 1, pace);
+  const brought = await bringToHead(ports, letters, ({ version }) => version - 1, pace);
+  const { isBuilding, untried, fault, ...done } = brought;
   if (isBuilding) return { outcome: 'building' };
+  const isNothingDone = done.finished === 0 && done.applied === 0 && done.stillDead.length === 0;
+  if (isNothingDone && fault instanceof StorageUnavailableError) throw fault;
   const { projection, report } = ports;
-  report('dead-letters.replayed', { projection: projection.name, group: group.id, ...figures(brought) });
-  return { outcome: 'done', ...brought, remaining: remaining + untried.length };
+  report('dead-letters.replayed', { projection: projection.name, group: group.id, ...figures(done) });
+  return { outcome: 'done', ...done, remaining: remaining + untried.length };
 }
 
 /** Who leaves an event out, and why. */
@@ -124,7 +127,7 @@ export type SkipResult =
 /**
  * Leaves the events of a group's dead letters out of the projection, for good: every catch-up and every rebuild passes them over. Then
  * brings their streams to their heads. Throws `OutcomeUnknownError` when the database gave no answer, and its pointer does not tell either
- * whether the decision was committed.
+ * whether the decision was committed; `StorageUnavailableError` when it refused the decision.
  */
 export async function skipDeadLetters(
   ports: DeadLetterPorts,
@@ -143,7 +146,12 @@ export async function skipDeadLetters(
       await sleep(ports.random() * 10 * 2 ** lostRaces);
       continue;
     }
-    const { isBuilding: _, untried, ...brought } = await bringToHead(ports, letters, ({ version }) => version, pace);
+    const {
+      isBuilding: _,
+      fault: __,
+      untried,
+      ...brought
+    } = await bringToHead(ports, letters, ({ version }) => version, pace);
     // Nothing holds these any more, but nobody knows that there is something to do either.
     const left = await remind(
       ports,
@@ -250,7 +258,14 @@ async function bringToHead(
   /** Where each of them stands: the events after that are what is applied. */
   startOf: (letter: DeadLetter) => number,
   { streamsAtOnce = 10, budgetMs = 20_000 }: Pace,
-): Promise<Omit<Brought, 'remaining'> & { readonly isBuilding: boolean; readonly untried: readonly DeadLetter[] }> {
+): Promise<
+  Omit<Brought, 'remaining'> & {
+    readonly isBuilding: boolean;
+    readonly untried: readonly DeadLetter[];
+    /** What ended it before its time. */
+    readonly fault?: unknown;
+  }
+> {
   const { projection, catchUp, forgetPointer, now, report } = ports;
   const deadline = now() + budgetMs;
   forgetPointer();
@@ -258,6 +273,7 @@ async function bringToHead(
   const stopped: (Omit<Unfinished, 'isReminded'> & { readonly isPassed: boolean })[] = [];
   const lost: DeadLetter[] = [];
   let [finished, applied, tried] = [0, 0, 0];
+  let fault: unknown;
 
   function note(letter: DeadLetter, { version, standstill, refusal }: StreamProgress): void {
     const { stream } = letter;
@@ -292,6 +308,7 @@ async function bringToHead(
         if (progress) note(letter, progress);
       }
     } catch (error) {
+      fault = error;
       // Where they stand nobody knows. What holds them still, the consumer of a reminder sees and leaves alone.
       report('dead-letters.interrupted', { projection: projection.name, error: String(error) });
       stopped.push(
@@ -322,6 +339,7 @@ async function bringToHead(
     ],
     isBuilding: false,
     untried: letters.slice(tried),
+    fault,
   };
 }
 

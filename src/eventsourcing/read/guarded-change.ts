@@ -1,4 +1,4 @@
-import { isTransient } from './d1-errors.ts';
+import { asStorageFault, isTransient } from './d1-errors.ts';
 import { assertEpoch, classify } from './guarded-batch.ts';
 import type { Pointer, Target } from './pointer.ts';
 
@@ -24,7 +24,8 @@ export interface Change {
  * `more` joins the transaction.
  *
  * Each change writes an id of its own. After a fault that tells nothing, that id says whether this change was committed; an equal pointer
- * would not, since another Worker may have made an equal change. Throws where the database does not tell either.
+ * would not, since another Worker may have made an equal change. Throws where the database does not tell either, and
+ * `StorageUnavailableError` where it has refused the change for want of storage.
  */
 export async function changePointer(
   database: D1Database,
@@ -51,10 +52,13 @@ export async function changePointer(
     return 'changed';
   } catch (error) {
     if (isTransient(error)) {
-      const fate = await fateOf(database, projectionName, pointer, changeId);
+      // A pointer that cannot be read tells nothing, whatever the reason.
+      const fate = await fateOf(database, projectionName, pointer, changeId).catch(() => undefined);
       if (fate) return fate;
       throw error;
     }
+    const fault = asStorageFault(error);
+    if (fault !== error) throw fault;
     const { outcome } = classify(error);
     if (outcome === 'epoch-changed') return 'epoch-changed';
     if (outcome === 'lost-race') return 'behind';

@@ -40,6 +40,6 @@ it.each<[D1ErrorKind, unknown]>([
   ['other', new TypeError('value.toISOString is not a function')],
 ])('says %s of %s', (kind, error) => {
   expect(kindOfD1Error(error)).toBe(kind);
-  expect(isTransient(error)).toBe(kind === 'transient' || kind === 'storage');
+  expect(isTransient(error)).toBe(kind === 'transient');
   expect(asStorageFault(error) instanceof StorageUnavailableError).toBe(kind === 'storage');
 });

@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
+import { StorageUnavailableError } from '../../../src/eventsourcing/faults.ts';
 import { type Change, changePointer } from '../../../src/eventsourcing/read/guarded-change.ts';
 import { readPointer } from '../../../src/eventsourcing/read/pointer.ts';
 import { faultyDatabase } from '../../support/database.ts';
@@ -91,6 +92,34 @@ describe('a change of a pointer that never reached the database', () => {
       },
     });
     await expect(changePointer(away.database, NAME, { epoch: 7 }, RELEASED)).rejects.toThrow(LOST);
+  });
+});
+
+describe('a change of a pointer and the storage', () => {
+  const FULL = 'D1_ERROR: database or disk is full: SQLITE_FULL';
+
+  it('is known not to have been made where the database refuses it', async () => {
+    const full = faultyDatabase(database, {
+      beforeBatch() {
+        throw new Error(FULL);
+      },
+    });
+    await expect(changePointer(full.database, NAME, { epoch: 7 }, RELEASED)).rejects.toThrow(StorageUnavailableError);
+    expect(full.calls.queries).toBe(0);
+    expect(await epoch()).toBe(7);
+  });
+
+  it('is unknown where the answer is lost and then the pointer must not be read', async () => {
+    const switchedOff = faultyDatabase(database, {
+      afterBatch() {
+        throw new Error(LOST);
+      },
+      beforeQuery() {
+        throw new Error("D1_ERROR: Exceeded the account's spending cap for D1.");
+      },
+    });
+    await expect(changePointer(switchedOff.database, NAME, { epoch: 7 }, RELEASED)).rejects.toThrow(LOST);
+    expect(await epoch()).toBe(8);
   });
 });
 
