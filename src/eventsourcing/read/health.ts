@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { isActive } from './build.ts';
 import type { Group } from '../group.ts';
+import { kindOfD1Error } from './d1-errors.ts';
 import {
   type GroupDatabases,
   type ProjectionCondition,
@@ -39,13 +40,14 @@ const MAX_COUNTED_DEAD_LETTERS = 1_000;
 export async function projectionComplaints(ports: HealthPorts, options: HealthOptions = {}): Promise<string[]> {
   const { timeoutMs = 2_000 } = options;
   const { registry } = ports;
-  const asked = await askEveryGroup(ports, timeoutMs, async (database, group) => {
+  const { answers, faults } = await askEveryGroup(ports, timeoutMs, async (database, group) => {
     const statement = conditionStatement(database, registry.projectionsOf(group), MAX_COUNTED_DEAD_LETTERS + 1);
     const { results, meta } = await statement.all();
     return { conditions: toConditions(results), bytes: meta.size_after };
   });
   return registry.groups.flatMap((group) => {
-    const answer = asked.get(group);
+    const answer = answers.get(group);
+    if (!answer && kindOfD1Error(faults.get(group)) === 'storage') return [refusesAll(group)];
     const refused = isRefusing(ports, group) ? [refusesWrites(group)] : [];
     if (!answer) return [unreachable(group), ...refused];
     const size = answer.bytes > NEARLY_FULL * MAX_DATABASE_BYTES ? [nearlyFull(group, answer.bytes)] : [];
@@ -64,6 +66,10 @@ function isRefusing({ clock, storageRefusedAt }: HealthPorts, { name }: Group): 
 
 function refusesWrites({ name }: Group): string {
   return `the database of the group "${name}" takes no writes: it is full, or the account's spending limit has switched it off. Make room or raise the limit; its projections wait, and no event is lost`;
+}
+
+function refusesAll({ name }: Group): string {
+  return `the database of the group "${name}" takes neither reads nor writes: the account's spending limit has switched it off. Raise the limit; its read models answer 503 and its projections wait, and no event is lost`;
 }
 
 function nearlyFull({ name }: Group, bytes: number): string {

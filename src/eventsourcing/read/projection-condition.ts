@@ -107,24 +107,33 @@ export interface GroupDatabases {
   readonly report: (event: string, details: Record<string, string | number>) => void;
 }
 
+/** What the databases of all groups have answered. */
+interface Asked<Answer> {
+  readonly answers: ReadonlyMap<Group, Answer>;
+  /** What those without an answer have thrown. */
+  readonly faults: ReadonlyMap<Group, unknown>;
+}
+
 /**
- * Asks every group's database the same, side by side. One that fails or does not answer within `timeoutMs` is reported and missing in the
- * result: whoever asks goes on with the others.
+ * Asks every group's database the same, side by side. One that fails or does not answer within `timeoutMs` is reported and among `faults`:
+ * whoever asks goes on with the others.
  */
 export async function askEveryGroup<Answer>(
   { registry, databaseOf, report }: GroupDatabases,
   timeoutMs: number,
   ask: (database: D1Database, group: Group) => Promise<Answer>,
-): Promise<ReadonlyMap<Group, Answer>> {
-  const answers = await Promise.all(
-    registry.groups.map(async (group): Promise<readonly (readonly [Group, Answer])[]> => {
+): Promise<Asked<Answer>> {
+  const answers = new Map<Group, Answer>();
+  const faults = new Map<Group, unknown>();
+  await Promise.all(
+    registry.groups.map(async (group) => {
       try {
-        return [[group, await withTimeout(ask(databaseOf(group), group), timeoutMs)]];
+        answers.set(group, await withTimeout(ask(databaseOf(group), group), timeoutMs));
       } catch (error) {
         report('database.unreachable', { group: group.name, error: String(error) });
-        return [];
+        faults.set(group, error);
       }
     }),
   );
-  return new Map(answers.flat());
+  return { answers, faults };
 }

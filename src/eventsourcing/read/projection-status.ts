@@ -118,7 +118,7 @@ export async function projectionStatuses(
     .flatMap((group) => registry.projectionsOf(group))
     .filter(({ name }) => only === undefined || name === only);
   const categories = new Set(wanted.flatMap(({ follows }) => Object.keys(follows)));
-  const asked = await askEveryGroup(ports, timeoutMs, (database, group) =>
+  const { answers: asked } = await askEveryGroup(ports, timeoutMs, (database, group) =>
     askGroup(database, registry.projectionsOf(group), categories),
   );
   const now = clock.now();

@@ -84,7 +84,7 @@ export async function sweepStep(ports: SweepPorts, options: SweepOptions = {}): 
     return { ...nothing, unreachable: [first.name] };
   }
 
-  const asked = await askEveryGroup(ports, timeoutMs, (database, group) =>
+  const { answers: asked } = await askEveryGroup(ports, timeoutMs, (database, group) =>
     readPositions(ports, database, group, cursor, streamsAtOnce),
   );
   const all = [...asked.values()].flat();

@@ -102,6 +102,22 @@ describe('what is wrong with the projections', () => {
     ]);
   });
 
+  it('is a database that the spending limit has switched off altogether, and not one to apply migrations to', async () => {
+    const beforeQuery = () => Promise.reject(new Error("D1_ERROR: Exceeded the account's spending cap for D1."));
+    const { database } = faultyDatabase(env.REPORTING_DB, { beforeQuery });
+    const clock = manualClock();
+    const ports = portsOf({
+      clock,
+      databaseOf: (group) => (group === near ? env.SERVING_DB : database),
+      storageRefusedAt: new Map([['far', clock.now()]]),
+    });
+    expect(await projectionComplaints(ports)).toEqual([
+      expect.stringMatching(
+        /^the database of the group "far" takes neither reads nor writes: the account's spending limit/,
+      ),
+    ]);
+  });
+
   it('is how many open dead letters which projection has, and never of which streams', async () => {
     await setDeadLetter(env.SERVING_DB, 'seats', 'seat-secret-1', 1);
     expect(await complaints()).toEqual([
