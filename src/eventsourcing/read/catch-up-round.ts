@@ -16,9 +16,9 @@ import {
   leave,
 } from './catch-up-work.ts';
 import { type Position, START, positionsStatement, toPositions } from './checkpoint.ts';
-import { classify } from './guarded-batch.ts';
+import { type RefusedBatch, classify } from './guarded-batch.ts';
 import { NO_OBSTACLES, obstaclesStatement, toObstacles } from './dead-letter.ts';
-import { pointerStatement, toPointer } from './pointer.ts';
+import { pointerStatement, readPointer, toPointer } from './pointer.ts';
 import { faultStatement, toFault } from './projection-fault.ts';
 import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
 
@@ -154,26 +154,45 @@ async function readPlaces({ ports, projectionName, lead, others }: Round, { pend
 
 /** The tables of some target could not even be read: a missing table or column, say. Throws again what is no fault of theirs. */
 async function blameTablesRead(round: Round, work: CatchUpWork, error: unknown): Promise<RoundOutcome> {
-  const { ports, projectionName, pointer, others } = round;
-  const result = classify(error);
-  if (result.outcome !== 'refused') throw error;
-  const kind = kindOf(result.reason);
-  for (const other of others) {
-    try {
-      await readPlaces({ ...round, lead: other, others: [] }, work);
-    } catch (cause) {
-      if (classify(cause).outcome !== 'refused') throw cause;
-      const [first] = work.pending;
-      const refusal = { stream: first?.stream as StreamId, version: 0, eventId: '', cause: 'poison', kind } as const;
-      await ports.failTarget(projectionName, pointer, other.target, { ...refusal, error: result.reason });
-      ports.pointers.drop(projectionName);
-      return 'contested';
-    }
+  const { ports, projectionName, pointer, others, isBuild } = round;
+  const { reason } = refusalIn(error);
+  // What this isolate remembers may be a slot that is moved no more, and whose tables are damaged or gone.
+  const current = await readPointer(ports.database, projectionName);
+  if (current?.epoch !== pointer.epoch) {
+    ports.pointers.drop(projectionName);
+    return isBuild ? 'superseded' : 'contested';
   }
-  for (const { stream } of work.pending) leave(work, stream, { cause: 'projection-fault', reason: result.reason });
-  await reportFault(round, kind, work.pending.length);
+  for (const other of others) {
+    const refused = await probe({ ...round, lead: other, others: [] }, work);
+    if (!refused) continue;
+    const [first] = work.pending;
+    const at = { stream: first?.stream as StreamId, version: 0, eventId: '', cause: 'poison' } as const;
+    const refusal = { ...at, kind: kindOf(refused.reason), error: refused.reason };
+    await ports.failTarget(projectionName, pointer, other.target, refusal);
+    ports.pointers.drop(projectionName);
+    return 'contested';
+  }
+  for (const { stream } of work.pending) leave(work, stream, { cause: 'projection-fault', reason });
+  await reportFault(round, kindOf(reason), work.pending.length);
   work.pending = [];
   return 'undisturbed';
+}
+
+/** Whether the tables of the leading target refuse to be read by themselves. Throws what passes, which says nothing about them. */
+async function probe(round: Round, work: CatchUpWork): Promise<RefusedBatch | undefined> {
+  try {
+    await readPlaces(round, work);
+    return undefined;
+  } catch (error) {
+    return refusalIn(error);
+  }
+}
+
+/** The refusal that an error of a read tells of; throws any other. */
+function refusalIn(error: unknown): RefusedBatch {
+  const result = classify(error);
+  if (result.outcome !== 'refused') throw error;
+  return result;
 }
 
 /**

@@ -6,10 +6,21 @@ import { projectionComplaints } from '../../../src/eventsourcing/read/health.ts'
 import { consumeHints } from '../../../src/eventsourcing/read/projection-worker.ts';
 import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import { serving } from '../../../src/groups.ts';
-import { boardOf, checkpointOf, forgetDeadLetters, refusedOf, tallyOf } from '../../support/boards.ts';
+import { readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import {
+  boardOf,
+  checkpointOf,
+  forgetDeadLetters,
+  moveSlotB,
+  refusedOf,
+  tallyOf,
+  withFaults,
+  withoutFaults,
+} from '../../support/boards.ts';
 import { ports } from '../../support/platform.ts';
 import { deliver } from '../../support/queue.ts';
 import { system } from '../../support/system.ts';
+import { tallyBoard } from '../../support/tally.ts';
 
 const database = env.SERVING_DB;
 
@@ -30,7 +41,29 @@ const mend = () => database.prepare('DROP TRIGGER IF EXISTS fails').run();
 /** Some tallies with one addition each. */
 const tallies = (count: number) => Promise.all(Array.from({ length: count }, () => tallyOf(1)));
 
+const tableAway = () => database.prepare('ALTER TABLE tally_board_a RENAME TO tally_board_away').run();
+
+const tableBack = () =>
+  database
+    .prepare('ALTER TABLE tally_board_away RENAME TO tally_board_a')
+    .run()
+    .catch(() => undefined);
+
 const hintsOf = (some: readonly { readonly hint: Hint }[]) => some.map(({ hint }) => hint);
+
+/** Has the board consume messages of one hint each; says after how many seconds each is tried again, or that it is done with. */
+async function consume(hints: readonly Hint[]): Promise<readonly (number | 'done' | undefined)[]> {
+  const ends: (number | 'done' | undefined)[] = [];
+  const messages = hints.map((hint, index) => ({
+    body: { sender: 'relay', hints: [hint] },
+    attempts: 1,
+    ack: () => (ends[index] = 'done'),
+    retry: (options?: QueueRetryOptions) => (ends[index] = options?.delaySeconds),
+  }));
+  const projectionsOf = () => [tallyBoard];
+  await consumeHints({ ...system.worker, projectionsOf }, serving, messages);
+  return ends;
+}
 
 /** What /health says of the board. */
 const complaints = async () =>
@@ -43,10 +76,7 @@ async function deadLettersOf(some: readonly { readonly stream: StreamId }[]): Pr
 
 afterEach(async () => {
   await mend();
-  await database
-    .prepare('ALTER TABLE tally_board_away RENAME TO tally_board_a')
-    .run()
-    .catch(() => undefined);
+  await tableBack();
   await database.prepare('DELETE FROM projection_fault').run();
   await forgetDeadLetters();
 });
@@ -93,7 +123,7 @@ describe('an SQL error that is no constraint (I17)', () => {
 describe('an SQL error that every stream meets', () => {
   it.each([
     ['a trigger that always fails', breakEveryRow],
-    ['a missing table', () => database.prepare('ALTER TABLE tally_board_a RENAME TO tally_board_away').run()],
+    ['a missing table', tableAway],
   ])('makes no dead letter, shows in /health, and heals by itself: %s', async (_what, breakIt) => {
     const some = await tallies(10);
     await breakIt();
@@ -102,10 +132,7 @@ describe('an SQL error that every stream meets', () => {
     expect(await complaints()).toEqual([expect.stringContaining('cannot be written')]);
 
     await mend();
-    await database
-      .prepare('ALTER TABLE tally_board_away RENAME TO tally_board_a')
-      .run()
-      .catch(() => undefined);
+    await tableBack();
     expect((await deliver(hintsOf(some))).explicitAcks).toHaveLength(10);
     for (const { tallyId } of some) expect(await boardOf(tallyId)).toMatchObject({ version: 1 });
     expect(await complaints()).toEqual([]);
@@ -114,15 +141,8 @@ describe('an SQL error that every stream meets', () => {
   it('is tried again slowly, and leaves the other projections of the group alone', async () => {
     const some = await tallies(4);
     await breakEveryRow();
-    const delays: (number | undefined)[] = [];
-    const messages = some.map(({ hint }) => ({
-      body: { sender: 'relay', hints: [hint] },
-      attempts: 1,
-      ack: () => undefined,
-      retry: (options?: QueueRetryOptions) => delays.push(options?.delaySeconds),
-    }));
-    await consumeHints(system.worker, serving, messages);
-    expect(delays).toEqual([300, 300, 300, 300]);
+    expect(await consume(hintsOf(some))).toEqual([300, 300, 300, 300]);
+    await deliver(hintsOf(some));
     for (const { stream } of some) expect(await checkpointOf(stream, 'tally-count')).toBe(1);
   });
 
@@ -142,5 +162,40 @@ describe('an SQL error that every stream meets', () => {
     await deliver(hintsOf(some));
     // Two projections: the positions of both, one batch of the sound one, and about log2(40) + 3 of the other.
     expect(batches).toBeLessThan(16);
+  });
+});
+
+describe('tables that cannot even be read', () => {
+  it('are no fault of a projection that has left them: what an isolate remembers of them is dropped', async () => {
+    const [first, second] = [await tallyOf(1), await tallyOf(1)];
+    // The isolate remembers slot a. Then the operator builds slot b, and has it swapped in.
+    await deliver([first.hint]);
+    const goTo = (slot: string) =>
+      database
+        .prepare(`UPDATE projection_pointer SET live_slot = ?, epoch = epoch + 1 WHERE projection = 'tally-board'`)
+        .bind(slot)
+        .run();
+    await goTo('b');
+    await tableAway();
+    try {
+      expect(await consume([second.hint])).toEqual(['done']);
+      expect(await boardOf(second.tallyId, 'b')).toMatchObject({ version: 1 });
+      expect(await complaints()).toEqual([]);
+    } finally {
+      await goTo('a');
+    }
+  });
+
+  it('fail no build that is well while the connection to it is lost', async () => {
+    const { hint } = await tallyOf(1);
+    await moveSlotB(true);
+    await tableAway();
+    const failOnce = (number: number) => {
+      if (number === 2) throw new Error('D1_ERROR: Network connection lost.');
+    };
+    withFaults({ beforeBatch: failOnce });
+    expect(await consume([hint])).toEqual([2]);
+    withoutFaults();
+    expect((await readPointer(database, 'tally-board'))?.moved).toHaveLength(2);
   });
 });
