@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 
 import type { IdempotencyMark } from '../eventsourcing/event.ts';
 import { isApplied } from '../eventsourcing/read/catch-up.ts';
+import { type Budget, newBudget } from '../eventsourcing/read/catch-up-limits.ts';
 import { isTransient } from '../eventsourcing/read/d1-errors.ts';
 import type { Projection } from '../eventsourcing/read/projection.ts';
 import { shows } from '../eventsourcing/read/shows.ts';
@@ -171,7 +172,10 @@ async function bringProjectionsUp(
     const timeoutMs = (waitS ?? MAX_WAIT_S) * 1000;
     // What is not asked for is tried once: the queue sees to the rest.
     const giveUpAt = runtime.clock.now() + (waitS === undefined ? 0 : timeoutMs);
-    const work = Promise.all(projections.map((projection) => reaches(runtime, projection, stream, written, giveUpAt)));
+    const budget = newBudget();
+    const work = Promise.all(
+      projections.map((projection) => reaches(runtime, projection, stream, written, giveUpAt, budget)),
+    );
     const reached = await withTimeout(work, timeoutMs);
     return waitS !== undefined && reached.every(Boolean) ? [`wait=${waitS}`] : [];
   } catch (error) {
@@ -193,10 +197,11 @@ async function reaches(
   stream: StreamId,
   written: Seen,
   giveUpAt: number,
+  budget: Budget,
 ): Promise<boolean> {
   for (;;) {
     try {
-      const result = await runtime.catchUp(projection, [{ stream, wanted: written.version }]);
+      const result = await runtime.catchUp(projection, [{ stream, wanted: written.version }], { budget });
       if (isApplied(result, stream, written.version))
         return result.applied > 0 || (await shows(runtime.reads, projection, stream, written));
       if (result.streams.get(stream)?.standstill?.cause !== 'transient') return false;

@@ -1,6 +1,7 @@
 import { isAnother } from '../seen.ts';
 import type { StreamId } from '../stream.ts';
 import type { CatchUpResult } from './catch-up.ts';
+import type { Budget } from './catch-up-limits.ts';
 import type { LoadEvents } from './catch-up-page.ts';
 import type { CausalReadPorts } from './causal-read.ts';
 import { type GuardedAnswer, type Queries, guardedStatements, toGuardedAnswer } from './guarded-query.ts';
@@ -55,6 +56,7 @@ export async function bringUp<Q extends Queries>(
   { catchUp, flights }: Pick<CausalReadPorts, 'catchUp' | 'flights'>,
   { projection, database, streams, selectsUnder }: Reading<Q>,
   behind: readonly CatchUpRequest[],
+  budget: Budget,
 ): Promise<Brought<Q> | 'building'> {
   let result: CatchUpResult | undefined;
   const byKey = new Map(behind.map((entry) => [`${projection.name}/${entry.stream}`, entry]));
@@ -70,7 +72,7 @@ export async function bringUp<Q extends Queries>(
     result = await catchUp(
       projection,
       led.map((key) => byKey.get(key) as CatchUpRequest),
-      { readAlong },
+      { readAlong, budget },
     );
   });
   if (result?.outcome === 'building') return 'building';

@@ -1,5 +1,6 @@
 import { fail, loggable } from './catch-up-apply.ts';
-import { type Attempt, type Round, isLive, settle } from './catch-up-work.ts';
+import { spendBatch } from './catch-up-limits.ts';
+import { type Attempt, type CatchUpWork, type Round, isLive, settle } from './catch-up-work.ts';
 import { type Refusal, keptKind, recordRefusals } from './dead-letter.ts';
 import { isOthersApplied, noteFault } from './projection-fault.ts';
 
@@ -23,14 +24,21 @@ export async function explainRefusals(attempt: Attempt): Promise<void> {
     const { refusal: _, ...at } = work.progress.get(stream) ?? { stream, version: version - 1 };
     work.progress.set(stream, { ...at, standstill: { cause: 'projection-fault', reason: error } });
   }
-  await reportFault(attempt, first.kind, shared.length);
+  await reportFault(attempt, work, first.kind, shared.length);
 }
 
 /** Says that the projection's tables refuse every stream, and notes it where the projection is live. */
-export async function reportFault(round: Round, kind: string, streams: number): Promise<void> {
+export async function reportFault(
+  round: Round,
+  { budget }: Pick<CatchUpWork, 'budget'>,
+  kind: string,
+  streams: number,
+): Promise<void> {
   const { ports, projectionName } = round;
   ports.report('projection.fault', { projection: projectionName, kind, streams });
-  if (isLive(round)) await noteFault(ports.database, projectionName, kind, new Date(ports.now()).toISOString());
+  if (!isLive(round)) return;
+  spendBatch(budget, 1);
+  await noteFault(ports.database, projectionName, kind, new Date(ports.now()).toISOString());
 }
 
 /**
@@ -57,6 +65,7 @@ export async function blame(attempt: Attempt, refusals: readonly Refusal[]): Pro
 /** Counts refusals by the live slot, and says of those that have become dead letters that they are. Returns those that were overtaken. */
 async function count(attempt: Attempt, refusals: readonly Refusal[]): Promise<readonly Refusal[]> {
   const { ports, projectionName, pointer, work, limits } = attempt;
+  spendBatch(work.budget, 1);
   const counted = await recordRefusals(ports.database, projectionName, pointer, refusals, {
     at: new Date(ports.now()).toISOString(),
     ...(limits.retriesDeadLetters && { triesBeforeDead: 1 }),

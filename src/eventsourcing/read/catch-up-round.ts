@@ -173,7 +173,7 @@ async function blameTablesRead(round: Round, work: CatchUpWork, error: unknown):
     return 'contested';
   }
   for (const { stream } of work.pending) leave(work, stream, { cause: 'projection-fault', reason });
-  await reportFault(round, kindOf(reason), work.pending.length);
+  await reportFault(round, work, kindOf(reason), work.pending.length);
   work.pending = [];
   return 'undisturbed';
 }

@@ -47,7 +47,7 @@ export interface CatchUpOptions {
   readonly maxEvents?: number;
   /** How many streams are looked at, folded and written together. */
   readonly streamsAtOnce?: number;
-  /** What the invocation may still send; shared by all its catch-ups. Default: an invocation of its own. */
+  /** What the invocation may still send. Whoever runs several catch-ups in one invocation shares it among them. Default: all that one may. */
   readonly budget?: Budget;
   /** How often in a row a batch may lose against other writers before the streams are left to them. */
   readonly maxLostRaces?: number;

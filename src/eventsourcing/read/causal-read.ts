@@ -7,6 +7,7 @@ import type { StreamId } from '../stream.ts';
 import { TimeoutError, sleep, withTimeout } from '../timeout.ts';
 import { type Looked, type TokenAhead, bringUp, toRequest } from './bring-up.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
+import { newBudget } from './catch-up-limits.ts';
 import type { LoadEvents } from './catch-up-page.ts';
 import { type CatchUpRequest, isUncompared } from './stream-progress.ts';
 import type { CausalToken } from './causal-token.ts';
@@ -113,6 +114,7 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
       : [...token.streams].filter(([entry]) => follows(projection, entry)),
   );
   const incomplete = new Set<StreamId>();
+  const budget = newBudget();
   // Without a bookmark nothing bounds how old a replica may be.
   const bookmark = token.bookmarks.get(projection.group.name) ?? 'first-primary';
   const startAt = fromPrimary ? 'first-primary' : bookmark;
@@ -220,7 +222,7 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
       const requests = asked.filter((one) => !('outcome' in one));
       const rechecked = new Set(requests.filter((one) => 'isRecheck' in one).map((one) => one.stream));
       const brought = await withTimeout(
-        bringUp(ports, { projection, database, streams: [...wanted.keys()], selectsUnder }, requests),
+        bringUp(ports, { projection, database, streams: [...wanted.keys()], selectsUnder }, requests, budget),
         deadline - now(),
       );
       if (brought === 'building') return { outcome: 'building' };

@@ -5,6 +5,7 @@ import { sleep } from '../timeout.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
 import { type CatchUpOptions, type CatchUpResult } from './catch-up.ts';
 import type { CatchUpRequest, StandstillCause, StreamProgress } from './stream-progress.ts';
+import { affordsBatch, newBudget } from './catch-up-limits.ts';
 import type { LoadEvents } from './catch-up-page.ts';
 import { isTransient } from './d1-errors.ts';
 import {
@@ -268,10 +269,12 @@ async function bringToHead(
 > {
   const { projection, catchUp, forgetPointer, now, report } = ports;
   const deadline = now() + budgetMs;
+  const budget = newBudget();
   forgetPointer();
   const stillDead: StillDead[] = [];
   const stopped: (Omit<Unfinished, 'isReminded'> & { readonly isPassed: boolean })[] = [];
   const lost: DeadLetter[] = [];
+  const untried: DeadLetter[] = [];
   let [finished, applied, tried] = [0, 0, 0];
   let fault: unknown;
 
@@ -284,15 +287,16 @@ async function bringToHead(
     } else if (standstill.isDeadLetter) {
       const { cause, reason: error } = standstill;
       stillDead.push({ stream, version: refusal?.version ?? version + 1, cause, error });
-    } else stopped.push({ stream, version, cause: standstill.cause, isPassed: version >= letter.version });
+    } else if (standstill.isLeft && version < letter.version) untried.push(letter);
+    else stopped.push({ stream, version, cause: standstill.cause, isPassed: version >= letter.version });
   }
 
-  while (tried < letters.length && (tried === 0 || now() < deadline)) {
+  while (tried < letters.length && (tried === 0 || (now() < deadline && affordsBatch(budget)))) {
     const some = letters.slice(tried, tried + streamsAtOnce);
     tried += some.length;
     try {
       const requests = some.map(({ stream }) => ({ stream, wanted: 'head' as const }));
-      const result = await catchUp(requests, { retriesDeadLetters: true });
+      const result = await catchUp(requests, { retriesDeadLetters: true, budget });
       if (result.outcome !== 'done') {
         return {
           finished,
@@ -300,7 +304,7 @@ async function bringToHead(
           stillDead,
           unfinished: [],
           isBuilding: true,
-          untried: letters.slice(tried - some.length),
+          untried: [...untried, ...letters.slice(tried - some.length)],
         };
       }
       for (const letter of some) {
@@ -338,7 +342,7 @@ async function bringToHead(
       ...held.map(({ stream, version, cause }) => ({ stream, version, cause, isReminded: false })),
     ],
     isBuilding: false,
-    untried: letters.slice(tried),
+    untried: [...untried, ...letters.slice(tried)],
     fault,
   };
 }

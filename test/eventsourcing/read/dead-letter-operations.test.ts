@@ -58,6 +58,22 @@ async function plant(count: number, kind = 'planted'): Promise<void> {
     .run();
 }
 
+/** Counts the statements of batches, also of those that are refused. */
+function countingDatabase() {
+  const sent = { statements: 0 };
+  const database = new Proxy(env.SERVING_DB, {
+    get(target, property) {
+      const value = Reflect.get(target, property) as unknown;
+      if (typeof value !== 'function') return value;
+      return (...asked: unknown[]) => {
+        if (property === 'batch') sent.statements += (asked[0] as unknown[]).length;
+        return Reflect.apply(value, target, asked) as unknown;
+      };
+    },
+  });
+  return { database, sent };
+}
+
 describe('the list of dead letters', () => {
   it('puts together what one bug has done, and says what waits behind it', async () => {
     const [one, two] = [await stopped(1, POISON, 3, 4), await stopped(2, POISON)];
@@ -208,6 +224,29 @@ describe('a replay', () => {
     const pace = { streamsAtOnce: 1, budgetMs: 0 };
     const result = await replayDeadLetters(board(), await onlyGroup(), {}, pace);
     expect(result).toMatchObject({ finished: 1, remaining: 1 });
+  });
+
+  it('ends where its request may send no more statements, and says what remains', async () => {
+    const tallies = await Promise.all(Array.from({ length: 100 }, () => tallyOf(TOO_MUCH + 1)));
+    for (let at = 0; at < tallies.length; at += 10)
+      await deliverThrice(...tallies.slice(at, at + 10).map(({ hint }) => hint));
+    const group = await onlyGroup();
+    ports.clockOffsetMs = 60_000;
+    const triedBefore = new Date(Date.now() + ports.clockOffsetMs).toISOString();
+    const seen: StreamId[] = [];
+    let calls = 0;
+    for (let remaining = tallies.length; remaining > 0; calls += 1) {
+      const { database, sent } = countingDatabase();
+      ports.database = () => database;
+      const result = await replayDeadLetters(board(), group, { triedBefore });
+      expect(sent.statements).toBeLessThan(1_000);
+      if (result.outcome !== 'done') throw new Error(result.outcome);
+      expect(result.remaining).toBeLessThan(remaining);
+      ({ remaining } = result);
+      seen.push(...result.stillDead.map(({ stream }) => stream));
+    }
+    expect(calls).toBeGreaterThan(1);
+    expect(seen.toSorted()).toEqual(tallies.map(({ stream }) => stream).toSorted());
   });
 
   it('moves every slot that the pointer lists', async () => {
