@@ -3,14 +3,13 @@ import { beforeEach, describe, expect, it } from 'vitest';
 
 import { BUILDS_KEPT, activeBuilds, buildOf } from '../../../src/eventsourcing/read/build.ts';
 import { cancelBuild, requestBuild } from '../../../src/eventsourcing/read/build-requests.ts';
-import { skipDeadLetters } from '../../../src/eventsourcing/read/dead-letter-operations.ts';
 import { WAY_BACK_MS } from '../../../src/eventsourcing/read/former-slot.ts';
 import { release } from '../../../src/eventsourcing/read/pointer-change.ts';
 import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
 import { projectionStatuses } from '../../../src/eventsourcing/read/projection-status.ts';
 import type { Slot } from '../../../src/eventsourcing/read/slot-tables.ts';
 import { type UpkeepPorts, upkeepStep } from '../../../src/eventsourcing/read/upkeep.ts';
-import { deliverThrice, forgetDeadLetters, onlyGroup, tallyOf } from '../../support/boards.ts';
+import { forgetDeadLetters, tallyOf } from '../../support/boards.ts';
 import { idleRunner, rollBack, stepsHere, work } from '../../support/builds.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { meteredDatabase } from '../../support/metered-database.ts';
@@ -27,8 +26,14 @@ beforeEach(async () => {
   ports.buildRunner = () => runner;
   for (const { id } of await activeBuilds(database, name)) await cancelBuild(system.builds, tallyBoard, id);
   await forgetDeadLetters();
-  while ((await upkeep()).cleared > 0);
+  await clearAll();
 });
+
+/** Runs the upkeep until it finds nothing to clear, and returns how often it did. A test has a few rows: it never takes many runs. */
+async function clearAll(more: Partial<UpkeepPorts> = {}): Promise<number> {
+  for (let runs = 0; runs < 100; runs += 1) if ((await upkeep(more)).cleared === 0) return runs;
+  throw new Error('the upkeep finds something to clear for ever');
+}
 
 function upkeep(more: Partial<UpkeepPorts> = {}) {
   return upkeepStep({ ...system.builds, registry: system.registry, ...more });
@@ -173,7 +178,7 @@ describe('a slot that nothing uses any more', () => {
     const [unused, live] = [await otherSlot(), (await pointerNow()).live.slot];
     expect(await countIn(unused)).toBeGreaterThan(0);
     const before = await countIn(live);
-    while ((await upkeep()).cleared > 0);
+    await clearAll();
     expect(await countIn(unused)).toBe(0);
     expect(await countIn(live)).toBe(before);
   });
@@ -188,9 +193,7 @@ describe('a slot that nothing uses any more', () => {
     const after = await countIn(unused);
     expect(after).toBeLessThan(before);
     expect(after).toBeGreaterThan(0);
-    let runs = 0;
-    while ((await upkeep({ maxChunks: 1 })).cleared > 0) runs += 1;
-    expect(runs).toBeGreaterThan(1);
+    expect(await clearAll({ maxChunks: 1 })).toBeGreaterThan(1);
     expect(await countIn(unused)).toBe(0);
   });
 
@@ -268,17 +271,6 @@ describe('builds that have ended', () => {
     expect(await buildOf(database, name, ids[0] ?? '')).toBeUndefined();
     expect(await upkeep()).toMatchObject({ builds: 0 });
   });
-});
-
-it('a skip is one row, however many builds honour it', async () => {
-  const { hint } = await tallyOf(1, POISON);
-  broken.handler = true;
-  await deliverThrice(hint);
-  const decision = { actor: 'operator', reason: 'It should never have been written' };
-  await skipDeadLetters(system.deadLetters(tallyBoard), await onlyGroup(), {}, decision);
-  for (let builds = 0; builds < 2; builds += 1) await work(name, await order());
-  await upkeep();
-  expect(await database.prepare('SELECT count(*) AS n FROM skipped_event').first('n')).toBe(1);
 });
 
 it('an upkeep in one group goes on while the database of another is away', async () => {
