@@ -1,11 +1,11 @@
 import { affordsBatch } from './catch-up-limits.ts';
 import type { Revision } from './catch-up-page.ts';
 import { type Look, type Step, cutPage, foldPage, restOfPage } from './catch-up-step.ts';
-import { type Attempt, LEFT_TO_NEXT_ATTEMPT, isLive, leave, settle } from './catch-up-work.ts';
+import { type Attempt, LEFT_TO_NEXT_ATTEMPT, faultOf, isLive, leave, settle } from './catch-up-work.ts';
 import { type Refusal, forgetRefusals } from './dead-letter.ts';
-import { type BatchOutcome, type RefusedBatch, type TargetMoves, sendGuardedBatch } from './guarded-batch.ts';
+import { type BatchOutcome, type RefusedBatch, type TargetMoves, sendGuardedBatch, writesOf } from './guarded-batch.ts';
 import type { Target } from './pointer.ts';
-import { closeFault } from './projection-fault.ts';
+import { noteApplied } from './projection-fault.ts';
 
 /*
  * "Apply these steps; if they are refused, halve." A batch that the tables refuse has a culprit among its streams, and then among the events
@@ -14,8 +14,8 @@ import { closeFault } from './projection-fault.ts';
 
 const MAX_TRACES = 20;
 
-/** So many streams that meet an error which nothing explains, while none can be applied, are taken for all. */
-const STREAMS_TO_BE_SURE = 3;
+/** So many streams that meet an error which nothing explains are taken for all. Tables that are not as the code has them need only one. */
+const STREAMS_TO_BE_SURE = { other: 3, schema: 1 };
 
 /** What pages of several streams make: notes where they stand, and applies their steps in as few guarded batches as fit. */
 export async function applyLooks(attempt: Attempt, looks: readonly Look[]): Promise<void> {
@@ -46,9 +46,18 @@ async function applyAll(attempt: Attempt, steps: readonly Step[]): Promise<boole
       for (const { page } of steps) leave(work, page.place.request.stream, attempt.over);
     return false;
   }
+  // What does the same kind of write as what has failed for every stream would fail too. Anything else goes on.
+  const sound = steps.filter((step) => {
+    const fault = faultOf(attempt, writesIn(attempt, step));
+    if (fault) leave(work, step.page.place.request.stream, { cause: 'projection-fault', reason: fault.refusal.error });
+    return !fault;
+  });
+  if (sound.length < steps.length) {
+    await applyAll(attempt, sound);
+    return false;
+  }
   const sent = await send(attempt, steps, [lead, ...others]);
   if (sent.outcome !== 'refused') return sent.outcome === 'applied';
-  if (sent.kind === 'schema') return blameTables(attempt, steps, sent);
   if (more.length === 0) return applyPiecemeal(attempt, only, sent);
   const middle = Math.ceil(steps.length / 2);
   const isFirstHalfApplied = await applyAll(attempt, steps.slice(0, middle));
@@ -84,42 +93,26 @@ async function findTarget(attempt: Attempt, step: Step, refused: RefusedBatch): 
       return false;
     }
     settle(work, stream, version - 1, { standstill: { cause: 'poison', reason }, refusal });
-    if (sent.kind === 'other') {
-      unexplained.push(refusal);
-      if (work.applied === 0 && unexplained.length >= STREAMS_TO_BE_SURE)
-        attempt.over = { cause: 'projection-fault', reason };
-    }
+    if (sent.kind !== 'data')
+      unexplained.push({
+        refusal,
+        writes: writesIn(attempt, step),
+        streamsToBeSure: STREAMS_TO_BE_SURE[sent.kind],
+      });
     return false;
   }
   return true;
 }
 
-/** The tables of some target are not as its code has them. If those of the leading one are, the others are at fault. */
-async function blameTables(attempt: Attempt, steps: readonly Step[], refused: RefusedBatch): Promise<boolean> {
-  const { work, lead, others } = attempt;
-  const moved = [lead, ...others].filter((revision) => steps.some(({ moves }) => moves.has(revision)));
-  const led = moved.length === 1 || !moved.includes(lead) ? undefined : await send(attempt, steps, [lead]);
-  const isLeadAtFault = led ? led.outcome === 'refused' && led.kind === 'schema' : moved.includes(lead);
-  if (isLeadAtFault) {
-    attempt.over = { cause: 'projection-fault', reason: refused.reason };
-    for (const { page } of steps) leave(work, page.place.request.stream, attempt.over);
-    attempt.unexplained.push(...steps.slice(0, 1).map((step) => refusalOf(step, refused.reason)));
-    return false;
+/** The kinds of write that a step makes in the leading target. */
+function writesIn({ lead }: Attempt, { moves }: Step): readonly string[] {
+  const move = moves.get(lead);
+  try {
+    return move ? writesOf(lead.projection, move.changes) : [];
+  } catch {
+    // A value that its column cannot encode: it is not even sent.
+    return [];
   }
-  for (const revision of moved.filter((one) => one !== lead)) {
-    const sent = await send(attempt, steps, [revision]);
-    const [first] = steps;
-    if (first && sent.outcome === 'refused' && sent.kind === 'schema')
-      await fail(attempt, revision.target, refusalOf(first, sent.reason));
-  }
-  return false;
-}
-
-function refusalOf({ page: { place, events } }: Step, error: string): Refusal {
-  const [event] = events;
-  const { stream } = place.request;
-  const at = { stream, version: event?.version ?? 0, eventId: event?.id ?? '' };
-  return { ...at, cause: 'poison', kind: kindOf(error), error };
 }
 
 /** Sends what steps do in some of the targets. */
@@ -137,12 +130,12 @@ async function send(attempt: Attempt, steps: readonly Step[], targets: readonly 
     return isLed && refused && refused.version <= after.version ? [place.request.stream] : [];
   });
   const isFaultOpen = fault !== undefined && fault.appliedAt === null;
-  const appliedAt = new Date(ports.now()).toISOString();
+  const writes = isLed ? [...new Set(steps.flatMap((step) => writesIn(attempt, step)))] : [];
   const noting =
     isLed && isLive(attempt)
       ? [
           ...(overtaken.length > 0 ? [forgetRefusals(database, projectionName, overtaken)] : []),
-          ...(isFaultOpen ? [closeFault(database, projectionName, appliedAt)] : []),
+          ...(isFaultOpen ? [noteApplied(database, projectionName, writes, new Date(ports.now()).toISOString())] : []),
         ]
       : [];
   const reading = readAlong?.statements(pointer) ?? [];
@@ -167,7 +160,7 @@ async function send(attempt: Attempt, steps: readonly Step[], targets: readonly 
       }));
       work.traces.push(...traces.slice(0, MAX_TRACES - work.traces.length));
     }
-    if (fault && noting.length > 0 && isFaultOpen) attempt.fault = { ...fault, appliedAt };
+    for (const write of writes) work.writes.add(write);
     if (result.more.length > noting.length) work.along = { pointer, results: result.more.slice(noting.length) };
   }
   return result;

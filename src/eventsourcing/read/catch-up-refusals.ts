@@ -1,44 +1,59 @@
 import { fail, loggable } from './catch-up-apply.ts';
 import { spendBatch } from './catch-up-limits.ts';
-import { type Attempt, type CatchUpWork, type Round, isLive, settle } from './catch-up-work.ts';
+import {
+  type Attempt,
+  type CatchUpWork,
+  type Round,
+  type Unexplained,
+  faultOf,
+  isLive,
+  settle,
+  unprovenOf,
+} from './catch-up-work.ts';
 import { type Refusal, keptKind, recordRefusals } from './dead-letter.ts';
 import { isOthersApplied, noteFault } from './projection-fault.ts';
 
 /**
- * Decides whether errors that may be one stream's or every stream's were the streams' own. They were if another event of the projection was
- * applied meanwhile, or the stream alone was refused before. Otherwise the fault is the projection's: it is noted, and no event is blamed.
+ * Decides whether errors that may be one stream's or every stream's were the streams' own. They were if the same kinds of write were applied
+ * for others meanwhile, or the stream alone was refused before. Otherwise the fault is the projection's: it is noted, and no event is blamed.
  */
 export async function explainRefusals(attempt: Attempt): Promise<void> {
   const { ports, work, unexplained, obstacles, fault } = attempt;
   // After a change of the pointer everything is tried again.
   if (attempt.over === 'contested') return;
   const now = ports.now();
-  const isEveryStreams = attempt.over?.cause === 'projection-fault';
-  const isOwn = ({ stream, kind }: Refusal) =>
-    !isEveryStreams &&
-    (work.applied > 0 || obstacles.get(stream)?.refused?.kind === keptKind(kind) || isOthersApplied(fault, kind, now));
-  const shared = unexplained.filter((refusal) => !isOwn(refusal));
+  function isOwn(one: Unexplained): boolean {
+    const { stream, kind } = one.refusal;
+    const unproven = unprovenOf(work, one);
+    if (unproven.length === 0) return true;
+    if (faultOf(attempt, one.writes)) return false;
+    return obstacles.get(stream)?.refused?.kind === keptKind(kind) || isOthersApplied(fault, kind, unproven, now);
+  }
+  const shared = unexplained.filter((one) => !isOwn(one));
   const [first] = shared;
   if (!first) return;
-  for (const { stream, version, error } of shared) {
+  for (const {
+    refusal: { stream, version, error },
+  } of shared) {
     const { refusal: _, ...at } = work.progress.get(stream) ?? { stream, version: version - 1 };
     work.progress.set(stream, { ...at, standstill: { cause: 'projection-fault', reason: error } });
   }
-  await reportFault(attempt, work, first.kind, shared.length);
+  const writes = new Set(shared.flatMap((one) => unprovenOf(work, one)));
+  await reportFault(attempt, work, { kind: first.refusal.kind, writes: [...writes] }, shared.length);
 }
 
-/** Says that the projection's tables refuse every stream, and notes it where the projection is live. */
+/** Says that the projection's tables refuse some kinds of write of every stream, and notes it where the projection is live. */
 export async function reportFault(
   round: Round,
   { budget }: Pick<CatchUpWork, 'budget'>,
-  kind: string,
+  { kind, writes }: { readonly kind: string; readonly writes: readonly string[] },
   streams: number,
 ): Promise<void> {
-  const { ports, projectionName } = round;
+  const { ports, projectionName, pointer } = round;
   ports.report('projection.fault', { projection: projectionName, kind, streams });
   if (!isLive(round)) return;
   spendBatch(budget, 1);
-  await noteFault(ports.database, projectionName, kind, new Date(ports.now()).toISOString());
+  await noteFault(ports.database, projectionName, pointer, kind, writes, new Date(ports.now()).toISOString());
 }
 
 /**

@@ -16,7 +16,7 @@ import {
   leave,
 } from './catch-up-work.ts';
 import { type Position, START, positionsStatement, toPositions } from './checkpoint.ts';
-import { type RefusedBatch, classify } from './guarded-batch.ts';
+import { CHECKPOINT_WRITE, type RefusedBatch, classify } from './guarded-batch.ts';
 import { NO_OBSTACLES, obstaclesStatement, toObstacles } from './dead-letter.ts';
 import { pointerStatement, readPointer, toPointer } from './pointer.ts';
 import { faultStatement, toFault } from './projection-fault.ts';
@@ -173,7 +173,7 @@ async function blameTablesRead(round: Round, work: CatchUpWork, error: unknown):
     return 'contested';
   }
   for (const { stream } of work.pending) leave(work, stream, { cause: 'projection-fault', reason });
-  await reportFault(round, work, kindOf(reason), work.pending.length);
+  await reportFault(round, work, { kind: kindOf(reason), writes: [CHECKPOINT_WRITE] }, work.pending.length);
   work.pending = [];
   return 'undisturbed';
 }

@@ -46,6 +46,8 @@ export interface CatchUpWork {
   readonly budget: Budget;
   /** How many moves were applied: one for each stream and target. */
   applied: number;
+  /** Which kinds of write were applied in leading targets: see `writesOf`. */
+  readonly writes: Set<string>;
   readonly traces: Trace[];
   /** Of the last batch that was applied. */
   along?: Along;
@@ -87,12 +89,38 @@ export interface Attempt extends Round {
   readonly work: CatchUpWork;
   readonly obstacles: ReadonlyMap<StreamId, Obstacles>;
   /** The projection's fault, if it ever had one. */
-  fault: ProjectionFault | undefined;
+  readonly fault: ProjectionFault | undefined;
   outcome: RoundOutcome;
   /** Nothing more is sent in this round: the pointer has changed, or what is left stands still for this reason. */
   over: 'contested' | Standstill | undefined;
   /** Refusals by errors that may be one stream's or every stream's. */
-  readonly unexplained: Refusal[];
+  readonly unexplained: Unexplained[];
+}
+
+/** A refusal by an error that may be one stream's or every stream's. */
+export interface Unexplained {
+  readonly refusal: Refusal;
+  /** The kinds of write that met it. */
+  readonly writes: readonly string[];
+  /** So many streams that meet it with kinds of write that fail for all are taken for all. */
+  readonly streamsToBeSure: number;
+}
+
+/** The kinds of write that met an error and were not applied for any stream meanwhile. None: the error is the stream's own. */
+export function unprovenOf(
+  { writes: applied }: Pick<CatchUpWork, 'writes'>,
+  { writes }: Unexplained,
+): readonly string[] {
+  return writes.filter((write) => !applied.has(write));
+}
+
+/** What fails for every stream, as far as this round knows, and must fail for these kinds of write too. */
+export function faultOf({ work, unexplained }: Attempt, writes: readonly string[]): Unexplained | undefined {
+  const alike = unexplained.filter((one) => {
+    const unproven = unprovenOf(work, one);
+    return unproven.length > 0 && unproven.every((write) => writes.includes(write));
+  });
+  return alike.find(({ streamsToBeSure }) => alike.length >= streamsToBeSure);
 }
 
 /** Whether the leading target answers queries. */

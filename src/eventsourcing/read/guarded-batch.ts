@@ -163,9 +163,7 @@ function rowStatements(
       created.push(after);
       continue;
     }
-    const columns = table.columns.filter(
-      (column) => column.toDriver(before[column.property]) !== column.toDriver(after[column.property]),
-    );
+    const columns = changedColumns(table, before, after);
     const id = columns.map(({ name }) => name).join();
     const alike = changed.get(id) ?? { columns, rows: [] };
     alike.rows.push(after);
@@ -176,6 +174,36 @@ function rowStatements(
     ...[...changed.values()]
       .filter(({ columns }) => columns.length > 0)
       .flatMap(({ columns, rows }) => updateRows(database, table, key, columns, rows)),
+  ];
+}
+
+function changedColumns({ columns }: TableShape, before: Row, after: Row): readonly ColumnShape[] {
+  return columns.filter(
+    (column) => column.toDriver(before[column.property]) !== column.toDriver(after[column.property]),
+  );
+}
+
+/** Every move moves a checkpoint. */
+export const CHECKPOINT_WRITE = 'checkpoint';
+
+/**
+ * What kinds of write some changes make, whatever the slot and the stream: creating the row, changing each of its columns, appending to
+ * each table, counting in each. Triggers and indexes fire by just these. An error that one stream meets and another with the same kinds
+ * of write does not is about the stream's own data.
+ */
+export function writesOf({ row, appends, counters }: Projection, changes: StreamChanges): readonly string[] {
+  const { before, after, appended, counted } = changes;
+  const changed = row && before && after ? changedColumns(shapeOf(row.tables.a), before, after) : [];
+  return [
+    CHECKPOINT_WRITE,
+    ...(row && !before && after ? ['create'] : []),
+    ...changed.map(({ name }) => `change ${name}`),
+    ...Object.keys(appends)
+      .filter((name) => (appended[name] ?? []).length > 0)
+      .map((name) => `append ${name}`),
+    ...Object.entries(counters)
+      .filter(([name, { key }]) => sumIncrements(key, counted[name] ?? []).length > 0)
+      .map(([name]) => `count ${name}`),
   ];
 }
 

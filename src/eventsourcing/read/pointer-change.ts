@@ -6,6 +6,7 @@ import { formerSlot } from './former-slot.ts';
 import { type ChangeOutcome, changePointer } from './guarded-change.ts';
 import { type Pointer, type Target, UNBUILT, beside, isSameTarget, readPointer } from './pointer.ts';
 import type { Projection } from './projection.ts';
+import { forgetFault } from './projection-fault.ts';
 import type { Slot } from './slot-tables.ts';
 
 /**
@@ -160,6 +161,7 @@ export async function swap(database: D1Database, build: Build, pointer: Pointer,
   return changePointer(database, build.projection, pointer, { live: build.target, others, formerSince: at }, [
     ...(isFirst ? [] : [assertNotBehind(database, build.projection, live, build.target)]),
     endBuild(database, build.projection, build.target, 'swapped', at),
+    forgetFault(database, build.projection),
     // What it has made from the log as it is. Where both have the lost history, the dead letter stays.
     database
       .prepare(
@@ -203,8 +205,11 @@ export async function rollback(
   const target: Target = { revision: former.revision, slot: former.slot };
   if (!revisions.some(({ revision }) => revision === target.revision)) return { outcome: 'no-code', live: target };
   const change = { live: target, others: [pointer.live], formerSince: at };
-  const guard = assertNotBehind(database, projectionName, pointer.live, target);
-  return { outcome: await changePointer(database, projectionName, pointer, change, [guard]), live: target };
+  const outcome = await changePointer(database, projectionName, pointer, change, [
+    assertNotBehind(database, projectionName, pointer.live, target),
+    forgetFault(database, projectionName),
+  ]);
+  return { outcome, live: target };
 }
 
 /**

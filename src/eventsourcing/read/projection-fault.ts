@@ -1,64 +1,95 @@
 import type { Preparing } from './guarded-batch.ts';
+import type { Pointer } from './pointer.ts';
 
 /*
  * An SQL error that is no constraint may be one stream's (a trigger that fails at one row) or every stream's (a table that is missing, an
  * index that is damaged). One stream's becomes a dead letter. Every stream's belongs to the projection: one row here, a reason in /health,
  * slow retries, and no dead letter.
  *
- * What tells the two apart is whether any other stream can be applied meanwhile. So a fault is open until a batch of the projection is
- * applied again. If a stream meets the same error after that, the error is the stream's own.
+ * What tells the two apart is whether the same kinds of write can be applied for others meanwhile. A trigger on inserts leaves every
+ * update alone: that updates are applied says nothing. So a fault is open until each kind of write that met it has been applied again, or
+ * another slot is live. If a stream meets the same error after that, the error is the stream's own.
  */
 
 /** What keeps a projection from being written. */
 export interface ProjectionFault {
   /** The database's own words for the error, without any data. */
   readonly kind: string;
-  /** RFC 3339. */
-  readonly lastAt: string;
-  /** When a batch of the projection was applied after the fault was met last, RFC 3339; null: none was, and the fault is open. */
+  /** The kinds of write that met it (see `writesOf`): whether each has been applied since. */
+  readonly writes: Readonly<Record<string, boolean>>;
+  /** When the last of them was applied, RFC 3339; null: some was not, and the fault is open. */
   readonly appliedAt: string | null;
 }
 
 /** How long it counts, in ms, that others could be applied while a stream met the error. */
 const EVIDENCE_MS = 15 * 60_000;
 
-/** Whether a stream that meets an error of this kind is alone with it, as far as the fault's row tells. */
-export function isOthersApplied(fault: ProjectionFault | undefined, kind: string, now: number): boolean {
+/** Whether a stream that meets an error of this kind with these writes is alone with it, as far as the fault's row tells. */
+export function isOthersApplied(
+  fault: ProjectionFault | undefined,
+  kind: string,
+  writes: readonly string[],
+  now: number,
+): boolean {
   if (!fault || fault.appliedAt === null || fault.kind !== kind) return false;
-  return now - Date.parse(fault.appliedAt) < EVIDENCE_MS;
+  return writes.every((write) => fault.writes[write]) && now - Date.parse(fault.appliedAt) < EVIDENCE_MS;
 }
 
 /** Reads the fault of a projection: no row where it never had one. */
 export function faultStatement(database: D1Database, projectionName: string): D1PreparedStatement {
   return database
-    .prepare(`SELECT kind, last_at, applied_at FROM projection_fault WHERE projection = ?1`)
+    .prepare(`SELECT kind, writes, applied_at FROM projection_fault WHERE projection = ?1`)
     .bind(projectionName);
 }
 
 /** Reads the answer of `faultStatement`. */
 export function toFault(row: unknown): ProjectionFault | undefined {
   if (!row) return undefined;
-  const { kind, last_at: lastAt, applied_at: appliedAt } = row as Record<string, string>;
-  return { kind: kind as string, lastAt: lastAt as string, appliedAt: appliedAt ?? null };
+  const { kind, writes, applied_at: appliedAt } = row as Record<'kind', string> & Record<string, string | null>;
+  return { kind, writes: JSON.parse(writes ?? '{}') as ProjectionFault['writes'], appliedAt: appliedAt ?? null };
 }
 
-/** Notes that streams met an error which no other stream is known to be free of. */
-export async function noteFault(database: D1Database, projectionName: string, kind: string, at: string): Promise<void> {
+/** Notes that streams met an error with some kinds of write, which no other stream is known to be free of. Only under the pointer as it was read. */
+export async function noteFault(
+  database: D1Database,
+  projectionName: string,
+  { epoch }: Pointer,
+  kind: string,
+  writes: readonly string[],
+  at: string,
+): Promise<void> {
   await database
     .prepare(
-      `INSERT INTO projection_fault (projection, kind, first_at, last_at, applied_at)
-      VALUES (?1, ?2, ?3, ?3, NULL)
+      `INSERT INTO projection_fault (projection, kind, first_at, last_at, applied_at, writes)
+      SELECT projection, ?2, ?3, ?3, NULL, ?4 FROM projection_pointer WHERE projection = ?1 AND epoch = ?5
       ON CONFLICT (projection) DO UPDATE SET
         first_at = CASE WHEN kind = excluded.kind AND applied_at IS NULL THEN first_at ELSE excluded.first_at END,
+        -- One error may hide another: what was open before stays so until it is applied.
+        writes = CASE WHEN applied_at IS NULL THEN json_patch(coalesce(writes, '{}'), excluded.writes) ELSE excluded.writes END,
         kind = excluded.kind, last_at = excluded.last_at, applied_at = NULL`,
     )
-    .bind(projectionName, kind, at)
+    .bind(projectionName, kind, at, JSON.stringify(Object.fromEntries(writes.map((write) => [write, false]))), epoch)
     .run();
 }
 
-/** Notes that a batch of the projection was applied: for that very batch. */
-export function closeFault(database: Preparing, projectionName: string, at: string): D1PreparedStatement {
+/** Notes what kinds of write were applied, which closes the fault with the last that had met it: for the very batch that applies them. */
+export function noteApplied(
+  database: Preparing,
+  projectionName: string,
+  writes: readonly string[],
+  at: string,
+): D1PreparedStatement {
   return database
-    .prepare(`UPDATE projection_fault SET applied_at = ?2 WHERE projection = ?1 AND applied_at IS NULL`)
-    .bind(projectionName, at);
+    .prepare(
+      `UPDATE projection_fault SET
+        writes = json_patch(writes, ?2),
+        applied_at = CASE WHEN NOT EXISTS (SELECT 1 FROM json_each(json_patch(writes, ?2)) AS write WHERE NOT write.value) THEN ?3 END
+      WHERE projection = ?1 AND applied_at IS NULL`,
+    )
+    .bind(projectionName, JSON.stringify(Object.fromEntries(writes.map((write) => [write, true]))), at);
+}
+
+/** Forgets the fault: for the change of the pointer that leaves the tables which have it. */
+export function forgetFault(database: D1Database, projectionName: string): D1PreparedStatement {
+  return database.prepare(`DELETE FROM projection_fault WHERE projection = ?1`).bind(projectionName);
 }

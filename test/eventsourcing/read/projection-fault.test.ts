@@ -6,7 +6,9 @@ import { projectionComplaints } from '../../../src/eventsourcing/read/health.ts'
 import { consumeHints } from '../../../src/eventsourcing/read/projection-worker.ts';
 import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import { serving } from '../../../src/groups.ts';
-import { readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import type { Build } from '../../../src/eventsourcing/read/build.ts';
+import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import { rollback, swap } from '../../../src/eventsourcing/read/pointer-change.ts';
 import {
   boardOf,
   checkpointOf,
@@ -19,7 +21,7 @@ import {
 } from '../../support/boards.ts';
 import { ports } from '../../support/platform.ts';
 import { deliver } from '../../support/queue.ts';
-import { system } from '../../support/system.ts';
+import { add, system } from '../../support/system.ts';
 import { tallyBoard } from '../../support/tally.ts';
 
 const database = env.SERVING_DB;
@@ -162,6 +164,78 @@ describe('an SQL error that every stream meets', () => {
     await deliver(hintsOf(some));
     // Two projections: the positions of both, one batch of the sound one, and about log2(40) + 3 of the other.
     expect(batches).toBeLessThan(16);
+  });
+});
+
+describe('an SQL error that only one kind of write meets', () => {
+  /** A sound tally, and what to deliver after another addition: its row is changed, not created. */
+  async function changing() {
+    const old = await tallyOf(1);
+    await deliver([old.hint]);
+    let version = 1;
+    return async (): Promise<Hint> => {
+      await add(old.tallyId, 5);
+      version += 1;
+      return { stream: old.stream, fromVersion: version, toVersion: version };
+    };
+  }
+
+  it.each([1, 2, 10])(
+    'makes no dead letter of %i streams that others leave behind with another kind',
+    async (count) => {
+      const change = await changing();
+      const some = await tallies(count);
+      await breakEveryRow();
+      for (let attempts = 1; attempts <= 4; attempts += 1) {
+        const hints = [await change(), ...hintsOf(some)];
+        const { explicitAcks } = await deliver(attempts % 2 ? hints : hints.toReversed(), { attempts });
+        expect(explicitAcks).toHaveLength(1);
+      }
+      expect(await deadLettersOf(some)).toBe(0);
+      expect(await complaints()).toEqual([expect.stringContaining('cannot be written')]);
+    },
+  );
+
+  it.each([
+    ['a trigger that always fails', `SELECT json_extract('{', '$');`],
+    ['a missing table', 'INSERT INTO gone VALUES (1);'],
+  ])('stays in /health until that kind is applied again: %s', async (_what, body) => {
+    const change = await changing();
+    const [first, second] = [await tallyOf(1), await tallyOf(2)];
+    await database.prepare(`CREATE TRIGGER fails AFTER INSERT ON tally_board_a BEGIN ${body} END`).run();
+    expect(await consume([first.hint])).toEqual([300]);
+    expect(await consume([await change()])).toEqual(['done']);
+    expect(await complaints()).toEqual([expect.stringContaining('cannot be written')]);
+    expect(await consume([first.hint, await change(), second.hint])).toEqual([300, 'done', 300]);
+    await mend();
+    expect(await consume([await change()])).toEqual(['done']);
+    expect(await complaints()).toEqual([expect.stringContaining('cannot be written')]);
+    expect(await consume([second.hint])).toEqual(['done']);
+    expect(await complaints()).toEqual([]);
+  });
+
+  it('is over when another slot is live, whatever that slot has applied', async () => {
+    await database.prepare(`DELETE FROM checkpoint WHERE projection = 'tally-board'`).run();
+    await moveSlotB(true);
+    const fault = database.prepare(
+      `INSERT INTO projection_fault VALUES ('tally-board', 'an error', '', '', NULL, '{"create":false}')`,
+    );
+    const at = new Date().toISOString();
+    await fault.run();
+    const pointer = (await readPointer(database, 'tally-board')) as Pointer;
+    const build = { id: 'any', projection: 'tally-board', target: { revision: 1, slot: 'b' } } as Build;
+    expect(await swap(database, build, pointer, at)).toBe('changed');
+    expect(await complaints()).toEqual([]);
+    await fault.run();
+    expect(await rollback(database, 'tally-board', [tallyBoard], at, 'a')).toMatchObject({ outcome: 'changed' });
+    expect(await complaints()).toEqual([]);
+  });
+
+  it('is over with any batch where an earlier release has noted it without its kinds', async () => {
+    await database.prepare(`INSERT INTO projection_fault VALUES ('tally-board', 'an error', '', '', NULL, NULL)`).run();
+    expect(await complaints()).toHaveLength(1);
+    await deliver(hintsOf(await tallies(1)));
+    expect(await complaints()).toEqual([]);
   });
 });
 
