@@ -54,7 +54,7 @@ const ProjectionView = z
     deadLetters: described(z.nullable(Count), 'Streams that are held by an open dead letter.'),
     fault: described(
       z.nullable(z.string()),
-      'The database’s words for an SQL error that every stream meets: the tables have to be repaired.',
+      'The database’s words for an SQL error that every stream meets, without what they quote: the tables have to be repaired.',
     ),
     build: described(z.nullable(BuildView), 'The build under way.'),
     rollback: described(

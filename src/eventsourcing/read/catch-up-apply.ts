@@ -4,6 +4,7 @@ import { type Look, type Step, cutPage, foldPage, restOfPage } from './catch-up-
 import { type Attempt, LEFT_TO_NEXT_ATTEMPT, faultOf, isLive, leave, settle } from './catch-up-work.ts';
 import { type Refusal, forgetRefusals } from './dead-letter.ts';
 import { type BatchOutcome, type RefusedBatch, type TargetMoves, sendGuardedBatch, writesOf } from './guarded-batch.ts';
+import { kindOf } from './d1-errors.ts';
 import type { Target } from './pointer.ts';
 import { noteApplied } from './projection-fault.ts';
 
@@ -49,7 +50,7 @@ async function applyAll(attempt: Attempt, steps: readonly Step[]): Promise<boole
   // What does the same kind of write as what has failed for every stream would fail too. Anything else goes on.
   const sound = steps.filter((step) => {
     const fault = faultOf(attempt, writesIn(attempt, step));
-    if (fault) leave(work, step.page.place.request.stream, { cause: 'projection-fault', reason: fault.refusal.error });
+    if (fault) leave(work, step.page.place.request.stream, { cause: 'projection-fault', reason: fault.refusal.kind });
     return !fault;
   });
   if (sound.length < steps.length) {
@@ -180,11 +181,6 @@ export async function fail(attempt: Attempt, target: Target, refusal: Refusal): 
 /** What of a refusal may be logged: not its error, which may quote what the event holds. */
 export function loggable({ stream, version, cause, kind }: Refusal): Record<string, string | number> {
   return { stream, version, cause, kind };
-}
-
-/** What refusals for one reason have in common: D1's own words for it. */
-export function kindOf(reason: string): string {
-  return reason.replace(/^(Error: )?(D1_ERROR: )?/, '');
 }
 
 function chunksOf(steps: readonly Step[], maxLength: number): readonly (readonly Step[])[] {

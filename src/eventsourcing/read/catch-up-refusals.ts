@@ -10,7 +10,7 @@ import {
   settle,
   unprovenOf,
 } from './catch-up-work.ts';
-import { type Refusal, keptKind, recordRefusals } from './dead-letter.ts';
+import { type Refusal, recordRefusals } from './dead-letter.ts';
 import { isOthersApplied, noteFault } from './projection-fault.ts';
 
 /**
@@ -27,16 +27,16 @@ export async function explainRefusals(attempt: Attempt): Promise<void> {
     const unproven = unprovenOf(work, one);
     if (unproven.length === 0) return true;
     if (faultOf(attempt, one.writes)) return false;
-    return obstacles.get(stream)?.refused?.kind === keptKind(kind) || isOthersApplied(fault, kind, unproven, now);
+    return obstacles.get(stream)?.refused?.kind === kind || isOthersApplied(fault, kind, unproven, now);
   }
   const shared = unexplained.filter((one) => !isOwn(one));
   const [first] = shared;
   if (!first) return;
   for (const {
-    refusal: { stream, version, error },
+    refusal: { stream, version, kind },
   } of shared) {
     const { refusal: _, ...at } = work.progress.get(stream) ?? { stream, version: version - 1 };
-    work.progress.set(stream, { ...at, standstill: { cause: 'projection-fault', reason: error } });
+    work.progress.set(stream, { ...at, standstill: { cause: 'projection-fault', reason: kind } });
   }
   const writes = new Set(shared.flatMap((one) => unprovenOf(work, one)));
   await reportFault(attempt, work, { kind: first.refusal.kind, writes: [...writes] }, shared.length);

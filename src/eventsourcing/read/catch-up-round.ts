@@ -2,7 +2,7 @@ import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
 import type { StreamId } from '../stream.ts';
 import { withTimeout } from '../timeout.ts';
 import type { LogPage } from '../write/aggregate.ts';
-import { applyLooks, kindOf } from './catch-up-apply.ts';
+import { applyLooks } from './catch-up-apply.ts';
 import { LOADS_TIMEOUT_MS, LOAD_TIMEOUT_MS, MAX_LOADED_BYTES, spendBatch } from './catch-up-limits.ts';
 import { type Place, type Revision, type Taken, takeFromHand, takeFromLog } from './catch-up-page.ts';
 import { blame, explainRefusals, reportFault } from './catch-up-refusals.ts';
@@ -16,6 +16,7 @@ import {
   leave,
 } from './catch-up-work.ts';
 import { type Position, START, positionsStatement, toPositions } from './checkpoint.ts';
+import { kindOf } from './d1-errors.ts';
 import { CHECKPOINT_WRITE, type RefusedBatch, classify } from './guarded-batch.ts';
 import { NO_OBSTACLES, obstaclesStatement, toObstacles } from './dead-letter.ts';
 import { pointerStatement, readPointer, toPointer } from './pointer.ts';
@@ -155,7 +156,7 @@ async function readPlaces({ ports, projectionName, lead, others }: Round, { pend
 /** The tables of some target could not even be read: a missing table or column, say. Throws again what is no fault of theirs. */
 async function blameTablesRead(round: Round, work: CatchUpWork, error: unknown): Promise<RoundOutcome> {
   const { ports, projectionName, pointer, others, isBuild } = round;
-  const { reason } = refusalIn(error);
+  const kind = kindOf(refusalIn(error).reason);
   // What this isolate remembers may be a slot that is moved no more, and whose tables are damaged or gone.
   const current = await readPointer(ports.database, projectionName);
   if (current?.epoch !== pointer.epoch) {
@@ -172,8 +173,8 @@ async function blameTablesRead(round: Round, work: CatchUpWork, error: unknown):
     ports.pointers.drop(projectionName);
     return 'contested';
   }
-  for (const { stream } of work.pending) leave(work, stream, { cause: 'projection-fault', reason });
-  await reportFault(round, work, { kind: kindOf(reason), writes: [CHECKPOINT_WRITE] }, work.pending.length);
+  for (const { stream } of work.pending) leave(work, stream, { cause: 'projection-fault', reason: kind });
+  await reportFault(round, work, { kind, writes: [CHECKPOINT_WRITE] }, work.pending.length);
   work.pending = [];
   return 'undisturbed';
 }

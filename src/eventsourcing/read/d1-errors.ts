@@ -1,4 +1,5 @@
 import { StorageUnavailableError } from '../faults.ts';
+import { keptKind } from './dead-letter.ts';
 
 /**
  * What an error of D1 says about what was sent. D1 puts SQLite's own words into its messages, with SQLite's name for the kind of error at
@@ -47,6 +48,15 @@ export function kindOfD1Error(error: unknown): D1ErrorKind {
   const row = KINDS.find(({ says }) => says.test(text));
   if (row) return row.kind;
   return MISTAKES.some((mistake) => error instanceof mistake) ? 'other' : 'transient';
+}
+
+/**
+ * What errors for one reason have in common: D1's own words, cut to 200 characters. SQLite may quote values that it has read. So whatever
+ * is between quotation marks is left out, from the first to the last, since a value may hold such marks itself.
+ */
+export function kindOf(reason: string): string {
+  const words = reason.replace(/^(Error: )?(D1_ERROR: )?/, '');
+  return keptKind(words.replace(/["'`].*["'`]|["'`].*/s, '…'));
 }
 
 /** Whether trying again soon may help. The database gave no answer that tells: it may have committed all the same. */

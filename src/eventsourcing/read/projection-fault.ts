@@ -13,7 +13,7 @@ import type { Pointer } from './pointer.ts';
 
 /** What keeps a projection from being written. */
 export interface ProjectionFault {
-  /** The database's own words for the error, without any data. */
+  /** The database's words for the error as `kindOf` has them: without what they quote, and cut. /health shows them to everybody. */
   readonly kind: string;
   /** The kinds of write that met it (see `writesOf`): whether each has been applied since. */
   readonly writes: Readonly<Record<string, boolean>>;

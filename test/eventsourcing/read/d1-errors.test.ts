@@ -5,6 +5,7 @@ import {
   type D1ErrorKind,
   asStorageFault,
   isTransient,
+  kindOf,
   kindOfD1Error,
 } from '../../../src/eventsourcing/read/d1-errors.ts';
 import { TimeoutError } from '../../../src/eventsourcing/timeout.ts';
@@ -42,4 +43,18 @@ it.each<[D1ErrorKind, unknown]>([
   expect(kindOfD1Error(error)).toBe(kind);
   expect(isTransient(error)).toBe(kind === 'transient');
   expect(asStorageFault(error) instanceof StorageUnavailableError).toBe(kind === 'storage');
+});
+
+it.each([
+  ['no such table: seats: SQLITE_ERROR', 'no such table: seats: SQLITE_ERROR'],
+  [`bad JSON path: 'Ada Lovelace': SQLITE_ERROR`, 'bad JSON path: …: SQLITE_ERROR'],
+  [`JSON path error near 'Miles O'Brien': SQLITE_ERROR`, 'JSON path error near …: SQLITE_ERROR'],
+  ['fts5: syntax error near "Ada "the first" Lovelace": SQLITE_ERROR', 'fts5: syntax error near …: SQLITE_ERROR'],
+  [`unterminated string: 'Ada\nLovelace`, 'unterminated string: …'],
+])('what errors have in common is without what the database quotes: %s', (words, kind) => {
+  expect(kindOf(String(said(words)))).toBe(kind);
+});
+
+it('what errors have in common is short', () => {
+  expect(kindOf(String(said('no such table: '.padEnd(5_000, 'x'))))).toHaveLength(200);
 });

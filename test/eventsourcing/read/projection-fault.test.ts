@@ -140,6 +140,19 @@ describe('an SQL error that every stream meets', () => {
     expect(await complaints()).toEqual([]);
   });
 
+  it('shows nobody what the error quotes', async () => {
+    const some = await tallies(3);
+    await database
+      .prepare(
+        `CREATE TRIGGER fails AFTER INSERT ON tally_board_a BEGIN SELECT json_extract('{}', new.tally_id || ' isn''t'); END`,
+      )
+      .run();
+    await consume(hintsOf(some));
+    const [complaint = ''] = await complaints();
+    expect(complaint).toMatch(/bad JSON path: …: SQLITE_ERROR/);
+    for (const { tallyId } of some) expect(complaint).not.toContain(tallyId);
+  });
+
   it('is tried again slowly, and leaves the other projections of the group alone', async () => {
     const some = await tallies(4);
     await breakEveryRow();
