@@ -1,4 +1,5 @@
 import type { Group } from '../../src/eventsourcing/group.ts';
+import type { DeadLetterCause } from '../../src/eventsourcing/read/dead-letter.ts';
 import type { Projection } from '../../src/eventsourcing/read/projection.ts';
 import type { Slot } from '../../src/eventsourcing/read/slot-tables.ts';
 import type { Registry } from '../../src/eventsourcing/registry.ts';
@@ -69,14 +70,15 @@ export async function setDeadLetter(
   stream: string,
   version: number,
   isOpen = true,
+  cause: DeadLetterCause = 'poison',
 ) {
   await database
     .prepare(
       `INSERT OR REPLACE INTO dead_letter
         (projection, stream, version, event_id, cause, kind, error, tries, first_at, last_at, is_open)
-      VALUES (?1, ?2, ?3, 'id-' || ?2, 'poison', 'Error', 'Ada Lovelace is no number', 3, '', '', ?4)`,
+      VALUES (?1, ?2, ?3, 'id-' || ?2, ?5, 'Error', 'Ada Lovelace is no number', 3, '', '', ?4)`,
     )
-    .bind(projection, stream, version, isOpen ? 1 : 0)
+    .bind(projection, stream, version, isOpen ? 1 : 0, cause)
     .run();
 }
 

@@ -82,8 +82,8 @@ function unreachable({ name }: Group): string {
 }
 
 function complaintsAbout(
-  { name }: Projection,
-  { live, openDeadLetters, fault, latestBuild }: ProjectionCondition,
+  { name, everyEvent }: Projection,
+  { live, openDeadLetters, restoredLogs, fault, latestBuild }: ProjectionCondition,
   revisionOf: GroupDatabases['registry']['revisionOf'],
 ): string[] {
   const complaints: string[] = [];
@@ -105,14 +105,27 @@ function complaintsAbout(
   }
   if (fault !== undefined) {
     complaints.push(
-      `the projection ${name} cannot be written, whatever the stream: ${fault}. Repair its tables, then run the sweep; no event is lost`,
+      `the projection ${name} cannot be written since ${fault.since}, whatever the stream: ${fault.kind}. Repair its tables, then run the sweep; no event is lost`,
     );
   }
-  if (openDeadLetters > 0) {
-    const many = openDeadLetters > MAX_COUNTED_DEAD_LETTERS ? `more than ${MAX_COUNTED_DEAD_LETTERS}` : openDeadLetters;
+  const isBounded = openDeadLetters > MAX_COUNTED_DEAD_LETTERS;
+  const refused = openDeadLetters - restoredLogs;
+  if (refused > 0) {
+    complaints.push(`${deadLetters(name, refused, isBounded)}: deploy a repaired handler, then replay or skip`);
+  }
+  if (restoredLogs > 0) {
+    const todo = everyEvent
+      ? 'remove the lost events by hand, or leave it so: docs/operations.md, "Object restored"'
+      : 'build the projection anew, or restore its database to the same time and replay';
     complaints.push(
-      `the projection ${name} has ${many} open dead ${openDeadLetters === 1 ? 'letter' : 'letters'}: deploy a repaired handler, then replay or skip`,
+      `${deadLetters(name, restoredLogs, isBounded)} because logs were restored to an earlier time: ${todo}`,
     );
   }
   return complaints;
+}
+
+/** `isBounded`: no more than the most were counted, of all causes together. */
+function deadLetters(name: string, count: number, isBounded: boolean): string {
+  const least = count > MAX_COUNTED_DEAD_LETTERS ? `more than ${MAX_COUNTED_DEAD_LETTERS}` : `at least ${count}`;
+  return `the projection ${name} has ${isBounded ? least : count} open dead ${count === 1 ? 'letter' : 'letters'}`;
 }

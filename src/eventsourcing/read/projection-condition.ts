@@ -17,8 +17,10 @@ export interface ProjectionCondition {
   readonly former: FormerSlot | undefined;
   /** How many of its streams are held by an open dead letter, counted up to the bound that was asked for. */
   readonly openDeadLetters: number;
-  /** The database's words for what keeps every stream from being written; undefined when nothing does. */
-  readonly fault: string | undefined;
+  /** How many of these because the stream's log was restored to an earlier time. */
+  readonly restoredLogs: number;
+  /** What keeps every stream from being written, in the database's words, and since when (RFC 3339); undefined when nothing does. */
+  readonly fault: { readonly kind: string; readonly since: string } | undefined;
   /** The build that was started last, whatever became of it. */
   readonly latestBuild: BuildProgress | undefined;
 }
@@ -26,7 +28,7 @@ export interface ProjectionCondition {
 interface ConditionRow {
   readonly projection: string;
   readonly epoch: number | null;
-  readonly dead_letters: number;
+  readonly dead_letters: string;
   readonly fault: string | null;
   readonly build: string | null;
 }
@@ -57,10 +59,14 @@ export function conditionStatement(
         pointer.moved AS moved,
         pointer.former_since AS former_since,
         (
-          SELECT count(*)
-          FROM (SELECT 1 FROM dead_letter AS d WHERE d.projection = wanted.value AND ${HOLDS_ITS_STREAM} LIMIT ?2)
+          SELECT json_array(count(*), count(*) FILTER (WHERE cause = 'log-restored'))
+          FROM (SELECT d.cause FROM dead_letter AS d WHERE d.projection = wanted.value AND ${HOLDS_ITS_STREAM} LIMIT ?2)
         ) AS dead_letters,
-        (SELECT f.kind FROM projection_fault AS f WHERE f.projection = wanted.value AND f.applied_at IS NULL) AS fault,
+        (
+          SELECT json_object('kind', f.kind, 'since', f.first_at)
+          FROM projection_fault AS f
+          WHERE f.projection = wanted.value AND f.applied_at IS NULL
+        ) AS fault,
         (
           SELECT json_object(
             'id', b.id, 'state', b.state, 'replayed', b.replayed, 'total', b.total, 'endedAt', b.ended_at
@@ -81,14 +87,16 @@ export function toConditions(rows: readonly unknown[]): ReadonlyMap<string, Proj
   return new Map(
     (rows as readonly ConditionRow[]).map((row) => {
       const latest = row.build === null ? undefined : (JSON.parse(row.build) as BuildProgress & Pick<Build, 'endedAt'>);
+      const [openDeadLetters, restoredLogs] = JSON.parse(row.dead_letters) as [number, number];
       const pointer = row.epoch === null ? undefined : toPointer(row);
       return [
         row.projection,
         {
           live: pointer && pointer.live.revision > 0 ? pointer.live : undefined,
           former: formerSlot(pointer, latest),
-          openDeadLetters: row.dead_letters,
-          fault: row.fault ?? undefined,
+          openDeadLetters,
+          restoredLogs,
+          fault: row.fault === null ? undefined : (JSON.parse(row.fault) as ProjectionCondition['fault']),
           latestBuild: latest && progressOf(latest),
         },
       ];

@@ -153,7 +153,8 @@ export async function projectionStatuses(
     if (!answer || !condition)
       return toStatus({ ...known, ...nothing, state: 'unreachable', deadLetters: null }, group);
 
-    const { live, former, openDeadLetters: deadLetters, fault = null, latestBuild } = condition;
+    const { live, former, openDeadLetters: deadLetters, latestBuild } = condition;
+    const fault = condition.fault?.kind ?? null;
     const build = latestBuild && isActive(latestBuild) ? latestBuild : null;
     if (!live) return toStatus({ ...known, ...nothing, state: 'building', deadLetters, build }, group);
 

@@ -37,7 +37,7 @@ const complaints = () => projectionComplaints(portsOf());
 beforeEach(async () => {
   for (const database of [env.SERVING_DB, env.REPORTING_DB]) {
     await database.batch(
-      ['checkpoint', 'dead_letter', 'projection_pointer', 'projection_build'].map((table) =>
+      ['checkpoint', 'dead_letter', 'projection_pointer', 'projection_build', 'projection_fault'].map((table) =>
         database.prepare(`DELETE FROM ${table}`),
       ),
     );
@@ -131,6 +131,46 @@ describe('what is wrong with the projections', () => {
     expect(complaint).toContain('seats has 2 open dead letters');
     expect(complaint).not.toMatch(/secret|Ada/);
     expect(others).toEqual([]);
+  });
+
+  it('is a log that was restored, with other advice than for a handler that failed', async () => {
+    await setDeadLetter(env.SERVING_DB, 'seats', 'seat-1', 1, true, 'log-restored');
+    const restored = expect.stringMatching(
+      /seats has 1 open dead letter because logs were restored to an earlier time: build the projection anew/,
+    ) as unknown;
+    expect(await complaints()).toEqual([restored]);
+    await setDeadLetter(env.SERVING_DB, 'seats', 'seat-2', 1);
+    await setDeadLetter(env.SERVING_DB, 'seats', 'seat-3', 1);
+    expect(await complaints()).toEqual([
+      'the projection seats has 2 open dead letters: deploy a repaired handler, then replay or skip',
+      restored,
+    ]);
+  });
+
+  it('is a restored log that the archive contradicts, which nobody can build anew', async () => {
+    await setDeadLetter(env.REPORTING_DB, 'archive', 'seat-1', 1, true, 'log-restored');
+    await setPointer(env.REPORTING_DB, 'archive');
+    const seats = bareProjection('seats', near, ['seat']);
+    const archive = { ...bareProjection('archive', far, ['seat']), everyEvent: { append: () => ({}) } };
+    const [complaint, ...others] = await projectionComplaints(
+      portsOf({ registry: bareRegistry([near, far], [seats, archive]) }),
+    );
+    expect(complaint).toMatch(/archive has 1 open dead letter because .*by hand/);
+    expect(others).toEqual([]);
+  });
+
+  it('is what keeps every stream from being written, and since when', async () => {
+    const fault = env.SERVING_DB.prepare(
+      `INSERT INTO projection_fault VALUES ('seats', 'no such table: main.gone', '2026-01-01T00:00:00.000Z', '2026-01-02T00:00:00.000Z', NULL, NULL)`,
+    );
+    await fault.run();
+    expect(await complaints()).toEqual([
+      expect.stringContaining(
+        'seats cannot be written since 2026-01-01T00:00:00.000Z, whatever the stream: no such table: main.gone. Repair',
+      ),
+    ]);
+    await env.SERVING_DB.prepare(`UPDATE projection_fault SET applied_at = '2026-01-03T00:00:00.000Z'`).run();
+    expect(await complaints()).toEqual([]);
   });
 
   it('is a build that failed, unless a later one did not', async () => {
