@@ -54,3 +54,18 @@ export function faultyDatabase(real: D1Database, faults: DatabaseFaults = {}) {
 
 const INNER = Symbol('the statement itself');
 type Unwrappable = { [INNER]: D1PreparedStatement };
+
+/** The database, with a list of how long the texts are that are bound, in bytes. Local SQLite takes longer ones than D1. */
+export function measuredDatabase(database: D1Database) {
+  const lengths: number[] = [];
+  const measured = {
+    prepare: (statement: string) => ({
+      bind(...parameters: unknown[]) {
+        lengths.push(...parameters.map((parameter) => new TextEncoder().encode(String(parameter)).length));
+        return database.prepare(statement).bind(...parameters);
+      },
+    }),
+    batch: (statements: D1PreparedStatement[]) => database.batch(statements),
+  } as unknown as D1Database;
+  return { measured, lengths };
+}

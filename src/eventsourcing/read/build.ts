@@ -1,4 +1,5 @@
 import type { StreamId } from '../stream.ts';
+import { keptError } from './dead-letter.ts';
 import { type Pointer, type Target, pointerStatement, toPointer } from './pointer.ts';
 import type { Slot } from './slot-tables.ts';
 
@@ -154,7 +155,7 @@ export async function noteProgress(
         error = ?6, updated_at = ?5
       WHERE id = ?1 AND state IN ${ACTIVE}`,
     )
-    .bind(id, state ?? null, replayed ?? null, comparison ?? null, at, trouble ? JSON.stringify(trouble) : null)
+    .bind(id, state ?? null, replayed ?? null, comparison ?? null, at, trouble ? kept(trouble) : null)
     .run();
 }
 
@@ -172,7 +173,11 @@ export function endBuild(
       `UPDATE projection_build SET state = ?4, error = ?5, updated_at = ?6, ended_at = ?6
       WHERE projection = ?1 AND revision = ?2 AND slot = ?3 AND state IN ${ACTIVE}`,
     )
-    .bind(projectionName, target.revision, target.slot, state, error ? JSON.stringify(error) : null, at);
+    .bind(projectionName, target.revision, target.slot, state, error ? kept(error) : null, at);
+}
+
+function kept(error: BuildError): string {
+  return JSON.stringify({ ...error, message: keptError(error.message) });
 }
 
 /** So many builds of each projection are kept: those on their way, and the newest of the others. */

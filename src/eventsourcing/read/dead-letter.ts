@@ -1,4 +1,5 @@
 import { type StreamId } from '../stream.ts';
+import { boundLists } from './bound-lists.ts';
 import type { Preparing } from './guarded-batch.ts';
 import type { Pointer } from './pointer.ts';
 
@@ -123,44 +124,39 @@ export async function recordRefusals(
   options: { readonly at: string; readonly triesBeforeDead?: number },
 ): Promise<ReadonlyMap<StreamId, boolean>> {
   const { at, triesBeforeDead = TRIES_BEFORE_DEAD } = options;
-  const { results } = await database
-    .prepare(
-      `INSERT INTO dead_letter
-        (projection, stream, version, event_id, cause, kind, error, tries, first_at, last_at, is_open)
-      SELECT ?2, refusal.value ->> 0, refusal.value ->> 1, refusal.value ->> 2, refusal.value ->> 3, refusal.value ->> 4,
-        refusal.value ->> 5, 1, ?4, ?4, refusal.value ->> 6 <= 1
-      FROM json_each(?1) AS refusal
-      JOIN projection_pointer AS pointer ON pointer.projection = ?2 AND pointer.epoch = ?3
-      LEFT JOIN checkpoint AS c
-        ON c.projection = ?2 AND c.slot = pointer.live_slot AND c.stream = refusal.value ->> 0
-      WHERE coalesce(c.version, 0) = (refusal.value ->> 1) - 1
-      ON CONFLICT (projection, stream) DO UPDATE SET
-        tries = CASE WHEN version = excluded.version THEN tries + 1 ELSE 1 END,
-        first_at = CASE WHEN version = excluded.version THEN first_at ELSE excluded.first_at END,
-        is_open = CASE WHEN version = excluded.version THEN max(is_open, excluded.is_open, tries + 1 >= ?5) ELSE excluded.is_open END,
-        version = excluded.version, event_id = excluded.event_id, cause = excluded.cause, kind = excluded.kind,
-        error = excluded.error, last_at = excluded.last_at
-      RETURNING stream, is_open`,
-    )
-    .bind(
-      JSON.stringify(
-        refusals.map(({ stream, version, eventId, cause, kind, error }) => [
-          stream,
-          version,
-          eventId,
-          cause,
-          keptKind(kind),
-          cut(error, MAX_ERROR_LENGTH),
-          cause === 'log-restored' ? TRIES_BEFORE_RESTORED : triesBeforeDead,
-        ]),
-      ),
-      projectionName,
-      pointer.epoch,
-      at,
-      triesBeforeDead,
-    )
-    .all<{ stream: StreamId; is_open: number }>();
-  return new Map(results.map(({ stream, is_open: isOpen }) => [stream, isOpen === 1]));
+  const statement = database.prepare(
+    `INSERT INTO dead_letter
+      (projection, stream, version, event_id, cause, kind, error, tries, first_at, last_at, is_open)
+    SELECT ?2, refusal.value ->> 0, refusal.value ->> 1, refusal.value ->> 2, refusal.value ->> 3, refusal.value ->> 4,
+      refusal.value ->> 5, 1, ?4, ?4, refusal.value ->> 6 <= 1
+    FROM json_each(?1) AS refusal
+    JOIN projection_pointer AS pointer ON pointer.projection = ?2 AND pointer.epoch = ?3
+    LEFT JOIN checkpoint AS c
+      ON c.projection = ?2 AND c.slot = pointer.live_slot AND c.stream = refusal.value ->> 0
+    WHERE coalesce(c.version, 0) = (refusal.value ->> 1) - 1
+    ON CONFLICT (projection, stream) DO UPDATE SET
+      tries = CASE WHEN version = excluded.version THEN tries + 1 ELSE 1 END,
+      first_at = CASE WHEN version = excluded.version THEN first_at ELSE excluded.first_at END,
+      is_open = CASE WHEN version = excluded.version THEN max(is_open, excluded.is_open, tries + 1 >= ?5) ELSE excluded.is_open END,
+      version = excluded.version, event_id = excluded.event_id, cause = excluded.cause, kind = excluded.kind,
+      error = excluded.error, last_at = excluded.last_at
+    RETURNING stream, is_open`,
+  );
+  const values = refusals.map(({ stream, version, eventId, cause, kind, error }) => [
+    stream,
+    version,
+    eventId,
+    cause,
+    keptKind(kind),
+    keptError(error),
+    cause === 'log-restored' ? TRIES_BEFORE_RESTORED : triesBeforeDead,
+  ]);
+  const counted = await database.batch<{ stream: StreamId; is_open: number }>(
+    boundLists(values).map((list) => statement.bind(list, projectionName, pointer.epoch, at, triesBeforeDead)),
+  );
+  return new Map(
+    counted.flatMap(({ results }) => results.map(({ stream, is_open: isOpen }) => [stream, isOpen === 1] as const)),
+  );
 }
 
 const MAX_KIND_LENGTH = 200;
@@ -169,6 +165,11 @@ const MAX_ERROR_LENGTH = 2_000;
 /** A kind as it is kept. */
 export function keptKind(kind: string): string {
   return cut(kind, MAX_KIND_LENGTH);
+}
+
+/** An error as it is kept. */
+export function keptError(error: string): string {
+  return cut(error, MAX_ERROR_LENGTH);
 }
 
 function cut(text: string, maxLength: number): string {

@@ -1,14 +1,12 @@
 import type { StreamId } from '../stream.ts';
-import { type Budget, MAX_PARAMETER_BYTES, spendBatch } from './catch-up-limits.ts';
+import { boundLists } from './bound-lists.ts';
+import { type Budget, spendBatch } from './catch-up-limits.ts';
 import type { Position } from './checkpoint.ts';
 import { type D1ErrorKind, kindOfD1Error } from './d1-errors.ts';
 import { type StreamChanges, sumIncrements } from './fold.ts';
 import type { Pointer, Target } from './pointer.ts';
 import type { Projection } from './projection.ts';
 import { type ColumnShape, type Row, type TableShape, columnOf, shapeOf } from './slot-tables.ts';
-
-/** Characters, each of which may take three bytes of UTF-8; with room for the brackets and commas of the list. */
-const MAX_PARAMETER_LENGTH = Math.floor((0.9 * MAX_PARAMETER_BYTES) / 3);
 
 /** A database, or a session of one. */
 export type Preparing = Pick<D1Database, 'prepare'>;
@@ -277,16 +275,6 @@ function statementsFor(
   rows: readonly Row[],
   columns: readonly ColumnShape[],
 ): readonly D1PreparedStatement[] {
-  const parameters: string[][] = [];
-  let length = Number.POSITIVE_INFINITY;
-  for (const row of rows) {
-    const values = JSON.stringify(columns.map((column) => column.toDriver(row[column.property])));
-    length += values.length;
-    if (length > MAX_PARAMETER_LENGTH) {
-      parameters.push([]);
-      ({ length } = values);
-    }
-    parameters.at(-1)?.push(values);
-  }
-  return parameters.map((some) => database.prepare(statement).bind(`[${some.join(',')}]`));
+  const values = rows.map((row) => columns.map((column) => column.toDriver(row[column.property])));
+  return boundLists(values).map((list) => database.prepare(statement).bind(list));
 }

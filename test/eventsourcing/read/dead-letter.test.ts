@@ -5,8 +5,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Hint } from '../../../src/eventsourcing/message.ts';
 import { EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
 import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
+import { MAX_PARAMETER_BYTES, STREAMS_AT_ONCE } from '../../../src/eventsourcing/read/catch-up-limits.ts';
 import { recordRefusals } from '../../../src/eventsourcing/read/dead-letter.ts';
-import { readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import { failTarget } from '../../../src/eventsourcing/read/pointer-change.ts';
+import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
 import { liveVersions } from '../../../src/eventsourcing/read/confirm.ts';
 import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import { reporting, serving } from '../../../src/groups.ts';
@@ -23,6 +25,7 @@ import {
   withFaults,
   withoutFaults,
 } from '../../support/boards.ts';
+import { measuredDatabase } from '../../support/database.ts';
 import { ports } from '../../support/platform.ts';
 import { deliver, hintsOf, sentHints, takeHints } from '../../support/queue.ts';
 import { add, newTally, objectOf, system } from '../../support/system.ts';
@@ -173,6 +176,33 @@ describe('an event that the live slot refuses (I17)', () => {
     expect(await acks(hint)).toBe(1);
     expect(await boardOf(tallyId)).toEqual({ version: 3, sum: 4 + POISON });
     expect(await refusedOf(stream)).toBeNull();
+  });
+});
+
+describe('what is bound of refusals fits into a parameter of D1', () => {
+  /** The longest error that is kept, of characters that have three bytes in UTF-8. */
+  const refusalOf = (stream: StreamId, error = '潮'.repeat(2_000)) =>
+    ({ stream, version: 1, eventId: 'e', cause: 'poison', kind: 'Error at Added', error }) as const;
+  const AT = { at: '2026-01-01T00:00:00.000Z' };
+
+  it('when every stream of a batch is refused: each is counted, and is a dead letter after three', async () => {
+    const streams = Array.from({ length: STREAMS_AT_ONCE }, () => newTally().stream);
+    const pointer = (await readPointer(env.SERVING_DB, 'tally-board')) as Pointer;
+    const { measured, lengths } = measuredDatabase(env.SERVING_DB);
+    const refusals = streams.map((stream) => refusalOf(stream));
+    for (const isDead of [false, false, true]) {
+      const counted = await recordRefusals(measured, 'tally-board', pointer, refusals, AT);
+      expect([...counted]).toEqual(streams.map((stream) => [stream, isDead]));
+    }
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(MAX_PARAMETER_BYTES);
+  });
+
+  it('when a slot beside the live one fails, whatever its error has to say', async () => {
+    const pointer = (await readPointer(env.SERVING_DB, 'tally-board')) as Pointer;
+    const { measured, lengths } = measuredDatabase(env.SERVING_DB);
+    const refusal = refusalOf(newTally().stream, '潮'.repeat(MAX_PARAMETER_BYTES));
+    await failTarget(measured, 'tally-board', pointer, { revision: 1, slot: 'b' }, refusal, AT.at);
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(MAX_PARAMETER_BYTES);
   });
 });
 

@@ -5,27 +5,13 @@ import { MAX_PARAMETER_BYTES } from '../../../src/eventsourcing/read/catch-up-li
 import { START } from '../../../src/eventsourcing/read/checkpoint.ts';
 import { type Move, sendGuardedBatch } from '../../../src/eventsourcing/read/guarded-batch.ts';
 import { type Pointer, pointerCache } from '../../../src/eventsourcing/read/pointer.ts';
+import { measuredDatabase } from '../../support/database.ts';
 import { newTally } from '../../support/system.ts';
 import { tallyBoard } from '../../support/tally.ts';
 
 /** Rows of 0.6 MB each, of characters that have three bytes in UTF-8. */
 const LONG = '潮'.repeat(200_000);
 const ROWS = Math.ceil((10 * MAX_PARAMETER_BYTES) / (3 * LONG.length));
-
-/** The database, with a list of how long the texts are that are bound, in bytes. Local SQLite takes longer ones than D1. */
-function measuredDatabase(database: D1Database) {
-  const lengths: number[] = [];
-  const measured = {
-    prepare: (statement: string) => ({
-      bind(...parameters: unknown[]) {
-        lengths.push(...parameters.map((parameter) => new TextEncoder().encode(String(parameter)).length));
-        return database.prepare(statement).bind(...parameters);
-      },
-    }),
-    batch: (statements: D1PreparedStatement[]) => database.batch(statements),
-  } as unknown as D1Database;
-  return { measured, lengths };
-}
 
 it('writes ten times the bytes that one bound parameter may have, all in one batch', async () => {
   const moves = Array.from({ length: ROWS }, (): Move => {
