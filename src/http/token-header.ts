@@ -26,8 +26,9 @@ export async function takeUp(runtime: Runtime, text: string | undefined): Promis
   if (text === undefined) return empty;
   const token = text.length <= MAX_TOKEN_LENGTH ? await codec.decode(text) : undefined;
   if (token) {
-    const taken = inEpoch(withoutEndedMarks(token, clock.now()), restoreEpoch);
-    if (taken) return taken;
+    // In this sequence: before its epoch was judged, a mark must not end.
+    const taken = inEpoch(token, restoreEpoch);
+    if (taken) return withoutEndedMarks(taken, clock.now());
     const detail =
       'The token is of before a database was restored, and has left out what it had seen there. Start over without a token.';
     throw new Problem('causal-token-ahead', detail, {}, { [HEADER.causalToken]: text });

@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 
+import { EMPTY_TOKEN, cutToSize, withVersion, withoutConfirmed } from '../../src/eventsourcing/read/causal-token.ts';
 import type { StreamId } from '../../src/eventsourcing/stream.ts';
+import { takeUp } from '../../src/http/token-header.ts';
+import type { Runtime } from '../../src/runtime.ts';
 import {
   asOperator,
   createProduct,
@@ -17,6 +20,7 @@ import {
 import { deliverThrice, forgetDeadLetters } from '../support/boards.ts';
 import { expectProblem } from '../support/problem.ts';
 import { restoreLog } from '../support/system.ts';
+import { workersCodec } from '../support/tokens.ts';
 
 afterEach(forgetDeadLetters);
 
@@ -122,5 +126,28 @@ describe('a product whose log was restored, once a dead letter says so', () => {
     const { list, answer, stream } = await stoppedProduct();
     expect((await get(list, withToken(answer))).headers.get('X-Causal-Incomplete')).toBe(stream);
     expect((await get(list)).headers.get('X-Causal-Incomplete')).toBeNull();
+  });
+});
+
+describe('a token that left a stream out on day 10, before a restore on day 12', () => {
+  const DAY_MS = 24 * 60 * 60 * 1000;
+  const stream = 'product-1' as StreamId;
+  const seen = withVersion(EMPTY_TOKEN, stream, 5);
+
+  const takenUp = async (token: typeof seen, day: number, restoreEpoch: number) => {
+    const codec = workersCodec();
+    const runtime = { restoreEpoch, clock: { now: () => day * DAY_MS }, tokens: () => codec } as unknown as Runtime;
+    return takeUp(runtime, await codec.encode(token));
+  };
+
+  it.each([
+    ['had every read model reach it', withoutConfirmed(seen, [stream], 10 * DAY_MS)],
+    ['had to forget it', cutToSize(seen, 0, 10 * DAY_MS)],
+  ])('is refused for good where it %s (I21)', async (_, token) => {
+    for (const day of [12, 41, 400])
+      await expect(takenUp(token, day, 1)).rejects.toMatchObject({ code: 'causal-token-ahead' });
+    // Without the restore it is complete again, once no database can be set back to before that.
+    expect(await takenUp(token, 41, 0)).toMatchObject({ streams: new Map() });
+    expect((await takenUp(token, 41, 0)).shortenedAt).toBeUndefined();
   });
 });
