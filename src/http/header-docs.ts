@@ -18,7 +18,8 @@ export const HEADER_DOCS: Readonly<Record<string, HeaderDoc>> = {
     description:
       'What the client did and saw: opaque and encrypted. Send the latest one with every request, and never read an older state than that. 409 `causal-token-ahead` means that what it saw was lost by a restore: start over without it.',
     schema: { type: 'string', maxLength: MAX_TOKEN_LENGTH },
-    example: 'Arlfhe9Gp0hkN2kBBW9yZGVyAQAAGJzFoHseezqdUo8eLTxLWgEA3kq0vX1mZ8sT',
+    example:
+      'AmCm36CJa64Bu_-dDh3RNpNhJF13-XkpjAJJjjH1yPbom3s5DapCZTS0MzXbjL2xatqNGxQs4FWOPyIipyMNiqDoIuf1IcFgmXk8StpbWANSLp-mIA',
     isAlwaysThere: true,
   },
   [HEADER.causalScope]: {

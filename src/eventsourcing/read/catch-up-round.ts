@@ -197,8 +197,8 @@ function refusalIn(error: unknown): RefusedBatch {
 }
 
 /**
- * Reads a page of each stream's log, a few side by side. A log that takes too long is left to the next attempt, and so is what the
- * invocation can no longer ask for. `deferred` are streams for which there was no room in memory: the next round takes them.
+ * Reads a page of each stream's log, a few side by side. A log that takes too long is left to the next attempt. The same holds once the
+ * budget is spent. `deferred` are streams for which there was no room in memory: the next round takes them.
  */
 async function loadAll(
   attempt: Attempt,

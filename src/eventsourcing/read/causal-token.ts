@@ -10,7 +10,7 @@ export interface CausalToken {
   readonly bookmarks: ReadonlyMap<string, string>;
   /** How often databases had been restored when the token was made, as the operator counts. Absent: 0. */
   readonly epoch?: number;
-  /** When streams were last left out that every projection had reached, in ms since the epoch: the bookmarks vouch for them, and only in the read models. */
+  /** Time of the last shortening, in ms since the epoch. The bookmarks cover the dropped streams, in read models only. */
   readonly shortenedAt?: number;
   /** When streams were last left out that nothing vouches for, in ms since the epoch: the token says no more about them. */
   readonly partialAt?: number;

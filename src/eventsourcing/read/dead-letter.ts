@@ -34,8 +34,8 @@ export interface Obstacles {
 export const NO_OBSTACLES: Obstacles = { skipped: new Map() };
 
 /**
- * A dead letter that counts: about the event right after the live checkpoint. One that lies below was overtaken by code that can take the
- * event; one beyond is about a log that what is live now was not made from. Needs the aliases `d` (dead_letter), `pointer` (projection_pointer) and `c` (the live checkpoint, left joined).
+ * A dead letter that counts: about the event right after the live checkpoint. Below the checkpoint: already applied. Beyond it: from
+ * another history. Needs the aliases `d` (dead_letter), `pointer` (projection_pointer) and `c` (the live checkpoint, left joined).
  */
 export const STANDS_IN_THE_WAY = 'd.version = coalesce(c.version, 0) + 1';
 

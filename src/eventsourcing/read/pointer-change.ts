@@ -10,8 +10,8 @@ import { forgetFault } from './projection-fault.ts';
 import type { Slot } from './slot-tables.ts';
 
 /**
- * Leaves out the streams that a restored log stops in the live slot, whose checkpoint is `live`: a build has them as their logs are now,
- * which may well be less.
+ * Leaves out the streams that a restored log stops in the live slot, whose checkpoint is `live`. A build takes these streams from the
+ * restored log, which may be shorter.
  */
 export const BUT_FOR_RESTORED_LOGS = `NOT EXISTS (
   SELECT 1 FROM dead_letter AS d

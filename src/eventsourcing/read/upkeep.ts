@@ -74,8 +74,8 @@ interface UnusedSlot extends Pick<Pointer, 'epoch'> {
 }
 
 /**
- * Slots that no pointer lists and no build under way is making: released, cancelled, failed. All of it from one snapshot, in which the
- * epoch is one without such a build; a build that begins later raises it, and nothing more is deleted then.
+ * Slots that no pointer lists and no build under way is making: released, cancelled, failed. One snapshot: no build is active at this
+ * epoch. A build that begins later raises the epoch, and nothing more is deleted then.
  */
 async function unusedSlots(database: D1Database): Promise<readonly UnusedSlot[]> {
   const { results } = await database
