@@ -1,12 +1,22 @@
 /*
  * How much one catch-up, and one invocation that runs several, may ask of the platform. A batch of a queue may name far more streams than
- * that: what does not fit is left to the message's next attempt, and what was applied until then stays applied.
+ * that: what does not fit is left to the message's next attempt, and what was applied until then stays applied. What a caller may choose
+ * otherwise is a default here. catch-up-bounds.test.ts asks for ten times what fits.
  *
  * Limits of the platform: https://developers.cloudflare.com/d1/platform/limits/, https://developers.cloudflare.com/workers/platform/limits/
  */
 
 /** Streams that are looked at, folded and written together. */
 export const STREAMS_AT_ONCE = 500;
+
+/** Events of one stream that are read and applied at a time; each page commits. */
+export const EVENTS_OF_A_PAGE = 500;
+
+/** Characters of rows that are sent at once: nobody else gets into the database meanwhile. */
+export const MAX_BATCH_LENGTH = 400_000;
+
+/** Batches in a row that may lose against other writers before the streams are left to them. */
+export const MAX_LOST_RACES = 8;
 
 /** Statements that one invocation sends to databases. D1 allows 1,000; the rest is for what comes beside the catch-up. */
 export const MAX_STATEMENTS = 900;

@@ -2,8 +2,11 @@ import type { StreamId } from '../stream.ts';
 import { sleep } from '../timeout.ts';
 import {
   type Budget,
+  EVENTS_OF_A_PAGE,
+  MAX_BATCH_LENGTH,
   MAX_CATCH_UP_MS,
   MAX_LOADED_EVENTS,
+  MAX_LOST_RACES,
   STREAMS_AT_ONCE,
   affordsBatch,
   newBudget,
@@ -49,8 +52,6 @@ export interface CatchUpOptions {
   readonly streamsAtOnce?: number;
   /** What the invocation may still send. Whoever runs several catch-ups in one invocation shares it among them. Default: all that one may. */
   readonly budget?: Budget;
-  /** How often in a row a batch may lose against other writers before the streams are left to them. */
-  readonly maxLostRaces?: number;
   /** What is sent at once is split when its rows come to this many characters: nobody else gets into the database meanwhile. */
   readonly maxBatchLength?: number;
   /** Takes up dead letters again. What is refused then is a dead letter at once: nobody else would try it again. */
@@ -125,7 +126,7 @@ async function runRounds(
   until: number,
 ): Promise<CatchUpResult['outcome']> {
   const { database, pointers, random } = ports;
-  const { pageSize = 500, maxEvents = MAX_LOADED_EVENTS, maxLostRaces = 8, maxBatchLength = 400_000 } = options;
+  const { pageSize = EVENTS_OF_A_PAGE, maxEvents = MAX_LOADED_EVENTS, maxBatchLength = MAX_BATCH_LENGTH } = options;
   const { retriesDeadLetters = false, build, readAlong } = options;
   const limits = { pageSize, maxEvents, maxBatchLength, retriesDeadLetters };
   let known = options.pointer;
@@ -149,7 +150,7 @@ async function runRounds(
     const outcome = await runRound(round, work);
     if (outcome === 'superseded') return 'superseded';
     lostRaces = outcome === 'contested' ? lostRaces + 1 : 0;
-    if (lostRaces > maxLostRaces) {
+    if (lostRaces > MAX_LOST_RACES) {
       for (const { stream } of work.pending) leave(work, stream, OTHERS_WON);
       break;
     }

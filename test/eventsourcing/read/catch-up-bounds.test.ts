@@ -4,9 +4,13 @@ import { describe, expect, it } from 'vitest';
 import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
 import { type CatchUpOptions, catchUp } from '../../../src/eventsourcing/read/catch-up.ts';
 import {
+  EVENTS_OF_A_PAGE,
   LOADS_TIMEOUT_MS,
+  MAX_BATCH_LENGTH,
   MAX_CATCH_UP_MS,
   MAX_LOADED_BYTES,
+  MAX_LOADED_EVENTS,
+  MAX_LOST_RACES,
   MAX_STATEMENTS,
   MAX_SUBREQUESTS,
   STREAMS_AT_ONCE,
@@ -14,7 +18,7 @@ import {
 import type { LoadEvents } from '../../../src/eventsourcing/read/catch-up-page.ts';
 import { pointerCache } from '../../../src/eventsourcing/read/pointer.ts';
 import type { CatchUpRequest } from '../../../src/eventsourcing/read/stream-progress.ts';
-import { type StreamId, streamId } from '../../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import { cloudflare } from '../../../src/runtime.ts';
 import { boardOf } from '../../support/boards.ts';
 import { ports } from '../../support/platform.ts';
@@ -37,14 +41,26 @@ function addedTo(stream: StreamId, by: number, padding = ''): StoredEvent {
   };
 }
 
+/** A page of the log of a stream without an end. */
+function logOf(stream: StreamId, fromVersion: number, limit: number) {
+  const events = Array.from({ length: limit }, (_, index): StoredEvent => {
+    const version = fromVersion + index;
+    return { ...addedTo(stream, 1), id: `event-${version}`, version };
+  });
+  return { events, previousId: fromVersion > 1 ? `event-${fromVersion - 1}` : null, head: 1_000_000 };
+}
+
 /** So many streams, each named without its event: its log has to be read. */
-function gaps(count: number): readonly CatchUpRequest[] {
-  return Array.from({ length: count }, () => ({ stream: streamId('tally', crypto.randomUUID()), wanted: 1 }));
+function gaps(count: number, prefix = ''): readonly CatchUpRequest[] {
+  return Array.from({ length: count }, () => ({
+    stream: `tally-${prefix}${crypto.randomUUID()}` as StreamId,
+    wanted: 1,
+  }));
 }
 
 /** So many streams, each with its only event at hand. */
-function withEvents(count: number, by: (index: number) => number): readonly CatchUpRequest[] {
-  return gaps(count).map((request, index) => {
+function withEvents(count: number, by: (index: number) => number, prefix = ''): readonly CatchUpRequest[] {
+  return gaps(count, prefix).map((request, index) => {
     const event = addedTo(request.stream, by(index));
     return {
       ...request,
@@ -58,7 +74,12 @@ async function caughtUp(
   requests: readonly CatchUpRequest[],
   { load, now = Date.now, ...options }: CatchUpOptions & { load?: LoadEvents; now?: () => number } = {},
 ) {
-  const spent = { statements: 0, subrequests: 0 };
+  const spent = { statements: 0, subrequests: 0, mostStreams: 0 };
+  const seen = () =>
+    env.SERVING_DB.prepare('SELECT count(*) AS n FROM checkpoint')
+      .first<number>('n')
+      .then((count) => count ?? 0);
+  let before = await seen();
   const database = new Proxy(env.SERVING_DB, {
     get(target, property) {
       const value = Reflect.get(target, property) as unknown;
@@ -67,7 +88,11 @@ async function caughtUp(
       return async (statements: D1PreparedStatement[]) => {
         spent.statements += statements.length;
         spent.subrequests += 1;
-        return target.batch(statements);
+        const answers = await target.batch(statements);
+        const after = await seen();
+        spent.mostStreams = Math.max(spent.mostStreams, after - before);
+        before = after;
+        return answers;
       };
     },
   });
@@ -108,8 +133,9 @@ async function appliedOf(requests: readonly CatchUpRequest[]): Promise<number> {
 describe('a catch-up of ten times what it takes at once', () => {
   it('takes 500 streams at a time, and gets all of them there', async () => {
     const requests = withEvents(10 * STREAMS_AT_ONCE, () => 1);
-    const { statements } = await caughtUp(requests);
+    const { statements, mostStreams } = await caughtUp(requests);
     expect(await appliedOf(requests)).toBe(10 * STREAMS_AT_ONCE);
+    expect(mostStreams).toBe(STREAMS_AT_ONCE);
     expect(statements).toBeLessThan(20 * 10);
   });
 
@@ -149,6 +175,49 @@ describe('a catch-up of ten times what it takes at once', () => {
     expect(applied + left).toBe(requests.length);
   });
 
+  it('sends no more characters of rows at once than it may, and all of them', async () => {
+    const idLength = 10_000;
+    const requests = withEvents(Math.ceil((10 * MAX_BATCH_LENGTH) / idLength), () => 1, 'x'.repeat(idLength));
+    const { mostStreams } = await caughtUp(requests);
+    expect(mostStreams).toBeLessThanOrEqual(MAX_BATCH_LENGTH / idLength);
+    expect(await appliedOf(requests)).toBe(requests.length);
+  });
+
+  it.each([
+    ['of one stream in a page', 1, EVENTS_OF_A_PAGE],
+    ['of all streams at a time', 20, MAX_LOADED_EVENTS],
+  ])('reads no more events %s than it may, and all of them', async (_, streams, most) => {
+    const wanted = (10 * most) / streams;
+    const requests = gaps(streams).map((request) => ({ ...request, wanted }));
+    const limits: number[] = [];
+    const load: LoadEvents = async (stream, fromVersion, limit) => {
+      limits.push(limit);
+      return logOf(stream, fromVersion, limit);
+    };
+    const { result } = await caughtUp(requests, { load });
+    expect(Math.max(...limits)).toBe(most / streams);
+    expect(requests.map(({ stream }) => result.streams.get(stream)?.version)).toEqual(requests.map(() => wanted));
+  });
+
+  it('leaves a stream to other writers that win more often than it may lose', async () => {
+    const [request] = gaps(1) as [CatchUpRequest];
+    let loads = 0;
+    const load: LoadEvents = async (stream) => {
+      loads += 1;
+      // Another writer, which is always a little quicker, and goes back to be so again.
+      await env.SERVING_DB.prepare(
+        `INSERT INTO checkpoint (projection, slot, stream, version, event_id) VALUES (?1, 'a', ?2, 1, ?3)
+        ON CONFLICT DO UPDATE SET version = version + 1, event_id = excluded.event_id`,
+      )
+        .bind(tallyBoard.name, stream, `event-${loads}`)
+        .run();
+      return logOf(stream, loads, 1);
+    };
+    const { result } = await caughtUp([{ ...request, wanted: 10 * MAX_LOST_RACES }], { load });
+    expect(loads).toBe(MAX_LOST_RACES + 1);
+    expect(result.streams.get(request.stream)?.standstill).toMatchObject({ reason: 'other writers kept winning' });
+  });
+
   it('holds no more bytes of events than it may, and takes the rest in further rounds', async () => {
     const padding = 'x'.repeat(60_000);
     const requests = gaps(Math.ceil((10 * MAX_LOADED_BYTES) / padding.length));
@@ -186,13 +255,6 @@ describe('a catch-up of ten times what it takes at once', () => {
   });
 });
 
-/** The log of a stream without an end, whose pages hold one event each. */
-const endless: LoadEvents = async (stream, fromVersion) => ({
-  events: [{ ...addedTo(stream, 1), id: `event-${fromVersion}`, version: fromVersion }],
-  previousId: fromVersion > 1 ? `event-${fromVersion - 1}` : null,
-  head: 1_000_000,
-});
-
 it('leaves the rest of one stream far behind to the next attempt once its time is over, with progress', async () => {
   const begun = Date.now();
   let time = begun;
@@ -200,7 +262,7 @@ it('leaves the rest of one stream far behind to the next attempt once its time i
   const readMs = 2_900;
   const load: LoadEvents = async (...asked) => {
     time += readMs;
-    return endless(...asked);
+    return logOf(asked[0], asked[1], 1);
   };
   const { result, left } = await caughtUp([{ ...request, wanted: 'head' }], { load, now: () => time });
   expect(left).toBe(1);
