@@ -1,12 +1,12 @@
 import { affordsBatch } from './catch-up-limits.ts';
 import type { Revision } from './catch-up-page.ts';
 import { type Look, type Step, cutPage, foldPage, restOfPage } from './catch-up-step.ts';
-import { type Attempt, LEFT_TO_NEXT_ATTEMPT, faultOf, isLive, leave, settle } from './catch-up-work.ts';
+import { type Attempt, LEFT_TO_NEXT_ATTEMPT, type Round, faultOf, isLive, leave, settle } from './catch-up-work.ts';
 import { type Refusal, forgetRefusals } from './dead-letter.ts';
 import { type BatchOutcome, type RefusedBatch, type TargetMoves, sendGuardedBatch, writesOf } from './guarded-batch.ts';
-import { kindOf } from './d1-errors.ts';
+import { isInternalError, kindOf } from './d1-errors.ts';
 import type { Target } from './pointer.ts';
-import { noteApplied } from './projection-fault.ts';
+import { type ProjectionFault, hasLasted, noteApplied, noteFault } from './projection-fault.ts';
 
 /*
  * "Apply these steps; if they are refused, halve." A batch that the tables refuse has a culprit among its streams, and then among the events
@@ -15,8 +15,8 @@ import { noteApplied } from './projection-fault.ts';
 
 const MAX_TRACES = 20;
 
-/** So many streams that meet an error which nothing explains are taken for all. Tables that are not as the code has them need only one. */
-const STREAMS_TO_BE_SURE = { other: 3, schema: 1 };
+/** So many streams that meet an error which nothing explains are taken for all. Where the error can hardly be one stream's, one is enough. */
+const STREAMS_TO_BE_SURE = { other: 3, schema: 1, internal: 1 };
 
 /** What pages of several streams make: notes where they stand, and applies their steps in as few guarded batches as fit. */
 export async function applyLooks(attempt: Attempt, looks: readonly Look[]): Promise<void> {
@@ -141,7 +141,9 @@ async function send(attempt: Attempt, steps: readonly Step[], targets: readonly 
       : [];
   const reading = readAlong?.statements(pointer) ?? [];
   const sendWith = (more: readonly D1PreparedStatement[]) =>
-    sendGuardedBatch(database, projectionName, pointer, parts, more, work.budget);
+    sendGuardedBatch(database, projectionName, pointer, parts, more, work.budget).catch((error: unknown) =>
+      outlast(attempt, fault, writes, error),
+    );
   let result = await sendWith([...noting, ...reading]);
   // What is wrong with a query must not be held against an event.
   if (result.outcome === 'refused' && reading.length > 0) result = await sendWith(noting);
@@ -165,6 +167,29 @@ async function send(attempt: Attempt, steps: readonly Step[], targets: readonly 
     if (result.more.length > noting.length) work.along = { pointer, results: result.more.slice(noting.length) };
   }
   return result;
+}
+
+/**
+ * An internal error of D1 that has lasted is a refusal: then it is searched for, and tried again slowly. Before that it is noted as a
+ * suspicion, and thrown again as what passes. Throws any other error.
+ */
+export async function outlast(
+  round: Round,
+  fault: ProjectionFault | undefined,
+  writes: readonly string[],
+  error: unknown,
+): Promise<RefusedBatch> {
+  const { ports, projectionName, pointer } = round;
+  if (!isInternalError(error)) throw error;
+  const reason = String(error);
+  const now = ports.now();
+  if (hasLasted(fault, now)) return { outcome: 'refused', reason, kind: 'internal' };
+  if (isLive(round)) {
+    const at = new Date(now).toISOString();
+    // If the database is away, it does not take the note either, and its first answer tells more.
+    await noteFault(ports.database, projectionName, pointer, kindOf(reason), writes, at).catch(() => undefined);
+  }
+  throw error;
 }
 
 /** Takes a target that cannot take an event out of what is moved: what is live goes on without it. */

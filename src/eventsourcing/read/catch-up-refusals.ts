@@ -10,6 +10,7 @@ import {
   settle,
   unprovenOf,
 } from './catch-up-work.ts';
+import { INTERNAL_ERROR } from './d1-errors.ts';
 import { type Refusal, recordRefusals } from './dead-letter.ts';
 import { isOthersApplied, noteFault } from './projection-fault.ts';
 
@@ -25,6 +26,8 @@ export async function explainRefusals(attempt: Attempt): Promise<void> {
   function isOwn(one: Unexplained): boolean {
     const { stream, kind } = one.refusal;
     const unproven = unprovenOf(work, one);
+    // It says nothing of an event, and may still pass.
+    if (kind === INTERNAL_ERROR) return false;
     if (unproven.length === 0) return true;
     if (faultOf(attempt, one.writes)) return false;
     return obstacles.get(stream)?.refused?.kind === kind || isOthersApplied(fault, kind, unproven, now);

@@ -2,7 +2,7 @@ import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
 import type { StreamId } from '../stream.ts';
 import { withTimeout } from '../timeout.ts';
 import type { LogPage } from '../write/aggregate.ts';
-import { applyLooks } from './catch-up-apply.ts';
+import { applyLooks, outlast } from './catch-up-apply.ts';
 import { LOADS_TIMEOUT_MS, LOAD_TIMEOUT_MS, MAX_LOADED_BYTES, spendBatch } from './catch-up-limits.ts';
 import { type Place, type Revision, type Taken, takeFromHand, takeFromLog } from './catch-up-page.ts';
 import { blame, explainRefusals, reportFault } from './catch-up-refusals.ts';
@@ -16,7 +16,7 @@ import {
   leave,
 } from './catch-up-work.ts';
 import { type Position, START, positionsStatement, toPositions } from './checkpoint.ts';
-import { kindOf } from './d1-errors.ts';
+import { isInternalError, kindOf } from './d1-errors.ts';
 import { CHECKPOINT_WRITE, type RefusedBatch, classify } from './guarded-batch.ts';
 import { NO_OBSTACLES, obstaclesStatement, toObstacles } from './dead-letter.ts';
 import { pointerStatement, readPointer, toPointer } from './pointer.ts';
@@ -156,7 +156,7 @@ async function readPlaces({ ports, projectionName, lead, others }: Round, { pend
 /** The tables of some target could not even be read: a missing table or column, say. Throws again what is no fault of theirs. */
 async function blameTablesRead(round: Round, work: CatchUpWork, error: unknown): Promise<RoundOutcome> {
   const { ports, projectionName, pointer, others, isBuild } = round;
-  const kind = kindOf(refusalIn(error).reason);
+  const kind = kindOf((await refusalIn(round, error)).reason);
   // What this isolate remembers may be a slot that is moved no more, and whose tables are damaged or gone.
   const current = await readPointer(ports.database, projectionName);
   if (current?.epoch !== pointer.epoch) {
@@ -185,12 +185,17 @@ async function probe(round: Round, work: CatchUpWork): Promise<RefusedBatch | un
     await readPlaces(round, work);
     return undefined;
   } catch (error) {
-    return refusalIn(error);
+    return refusalIn(round, error);
   }
 }
 
 /** The refusal that an error of a read tells of; throws any other. */
-function refusalIn(error: unknown): RefusedBatch {
+async function refusalIn(round: Round, error: unknown): Promise<RefusedBatch> {
+  const { ports, projectionName } = round;
+  if (isInternalError(error)) {
+    const fault = toFault(await faultStatement(ports.database, projectionName).first());
+    return outlast(round, fault, [CHECKPOINT_WRITE], error);
+  }
   const result = classify(error);
   if (result.outcome !== 'refused') throw error;
   return result;

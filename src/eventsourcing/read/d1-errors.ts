@@ -38,6 +38,16 @@ const KINDS: readonly Row[] = [
   { kind: 'other', says: /SQLITE_[A-Z]+/ },
 ];
 
+/**
+ * What D1 says where it does not say what went wrong: "D1_ERROR: internal error; reference = 0a1b". It passes, as a rule. It is also the
+ * answer where the structure of an index is damaged, and then it lasts.
+ */
+export const INTERNAL_ERROR = 'internal error';
+
+export function isInternalError(error: unknown): boolean {
+  return String(error).includes(`${INTERNAL_ERROR}; reference`);
+}
+
 /** Errors of the code itself: they would only happen again. */
 const MISTAKES = [TypeError, RangeError, ReferenceError, SyntaxError];
 
@@ -56,7 +66,7 @@ export function kindOfD1Error(error: unknown): D1ErrorKind {
  */
 export function kindOf(reason: string): string {
   const words = reason.replace(/^(Error: )?(D1_ERROR: )?/, '');
-  return keptKind(words.replace(/["'`].*["'`]|["'`].*/s, '…'));
+  return keptKind(words.replace(/; reference = .*/s, '').replace(/["'`].*["'`]|["'`].*/s, '…'));
 }
 
 /** Whether trying again soon may help. The database gave no answer that tells: it may have committed all the same. */

@@ -45,8 +45,11 @@ export type BatchOutcome =
 export interface RefusedBatch {
   readonly outcome: 'refused';
   readonly reason: string;
-  /** `data`: what was written; `schema`: the tables are not as the code has them; `other`: one of the two. */
-  readonly kind: Exclude<D1ErrorKind, 'transient' | 'storage'>;
+  /**
+   * `data`: what was written; `schema`: the tables are not as the code has them; `other`: one of the two; `internal`: D1 does not say, and
+   * has not said for long.
+   */
+  readonly kind: Exclude<D1ErrorKind, 'transient' | 'storage'> | 'internal';
 }
 
 /**

@@ -5,6 +5,7 @@ import { type Build, LATEST_FIRST } from './build.ts';
 import { type FormerSlot, formerSlot } from './former-slot.ts';
 import { type Target, toPointer } from './pointer.ts';
 import type { Projection } from './projection.ts';
+import { IS_FAULT } from './projection-fault.ts';
 
 /** One build of a projection, as far as its progress goes. Counts are events. */
 export type BuildProgress = Pick<Build, 'id' | 'state' | 'replayed' | 'total'>;
@@ -65,7 +66,7 @@ export function conditionStatement(
         (
           SELECT json_object('kind', f.kind, 'since', f.first_at)
           FROM projection_fault AS f
-          WHERE f.projection = wanted.value AND f.applied_at IS NULL
+          WHERE f.projection = wanted.value AND ${IS_FAULT}
         ) AS fault,
         (
           SELECT json_object(

@@ -1,3 +1,4 @@
+import { INTERNAL_ERROR } from './d1-errors.ts';
 import type { Preparing } from './guarded-batch.ts';
 import type { Pointer } from './pointer.ts';
 
@@ -17,6 +18,8 @@ export interface ProjectionFault {
   readonly kind: string;
   /** The kinds of write that met it (see `writesOf`): whether each has been applied since. */
   readonly writes: Readonly<Record<string, boolean>>;
+  /** When the error was met first, RFC 3339. */
+  readonly firstAt: string;
   /** When the last of them was applied, RFC 3339; null: some was not, and the fault is open. */
   readonly appliedAt: string | null;
 }
@@ -35,18 +38,40 @@ export function isOthersApplied(
   return writes.every((write) => fault.writes[write]) && now - Date.parse(fault.appliedAt) < EVIDENCE_MS;
 }
 
+/** So long, in ms, an internal error of D1 counts as one that passes. */
+const INTERNAL_ERROR_PASSES_MS = 10 * 60_000;
+
+/**
+ * Whether an internal error of D1 has lasted too long for one that passes: for ten minutes nobody could make the writes that met it. Until
+ * then the fault's row is a mere suspicion.
+ */
+export function hasLasted(fault: ProjectionFault | undefined, now: number): boolean {
+  if (fault?.kind !== INTERNAL_ERROR || fault.appliedAt !== null) return false;
+  return now - Date.parse(fault.firstAt) >= INTERNAL_ERROR_PASSES_MS;
+}
+
+/** That a row `f` of projection_fault is an open fault, and no mere suspicion. */
+export const IS_FAULT = `f.applied_at IS NULL AND (
+  f.kind <> '${INTERNAL_ERROR}' OR unixepoch(f.last_at) - unixepoch(f.first_at) >= ${INTERNAL_ERROR_PASSES_MS / 1_000}
+)`;
+
 /** Reads the fault of a projection: no row where it never had one. */
 export function faultStatement(database: D1Database, projectionName: string): D1PreparedStatement {
   return database
-    .prepare(`SELECT kind, writes, applied_at FROM projection_fault WHERE projection = ?1`)
+    .prepare(`SELECT kind, writes, first_at, applied_at FROM projection_fault WHERE projection = ?1`)
     .bind(projectionName);
 }
 
 /** Reads the answer of `faultStatement`. */
 export function toFault(row: unknown): ProjectionFault | undefined {
   if (!row) return undefined;
-  const { kind, writes, applied_at: appliedAt } = row as Record<'kind', string> & Record<string, string | null>;
-  return { kind, writes: JSON.parse(writes ?? '{}') as ProjectionFault['writes'], appliedAt: appliedAt ?? null };
+  const {
+    kind,
+    writes,
+    first_at: firstAt,
+    applied_at: appliedAt,
+  } = row as Record<'kind' | 'first_at', string> & Record<'writes' | 'applied_at', string | null>;
+  return { kind, writes: JSON.parse(writes ?? '{}') as ProjectionFault['writes'], firstAt, appliedAt };
 }
 
 /** Notes that streams met an error with some kinds of write, which no other stream is known to be free of. Only under the pointer as it was read. */
@@ -66,7 +91,8 @@ export async function noteFault(
         first_at = CASE WHEN kind = excluded.kind AND applied_at IS NULL THEN first_at ELSE excluded.first_at END,
         -- One error may hide another: what was open before stays so until it is applied.
         writes = CASE WHEN applied_at IS NULL THEN json_patch(coalesce(writes, '{}'), excluded.writes) ELSE excluded.writes END,
-        kind = excluded.kind, last_at = excluded.last_at, applied_at = NULL`,
+        kind = excluded.kind, last_at = excluded.last_at, applied_at = NULL
+      WHERE applied_at IS NOT NULL OR kind = excluded.kind OR excluded.kind <> '${INTERNAL_ERROR}'`,
     )
     .bind(projectionName, kind, at, JSON.stringify(Object.fromEntries(writes.map((write) => [write, false]))), epoch)
     .run();

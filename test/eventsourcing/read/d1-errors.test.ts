@@ -19,6 +19,7 @@ it.each<[D1ErrorKind, unknown]>([
   ['transient', said('Network connection lost.')],
   ['transient', said('Internal error while starting up D1 DB storage caused object to be reset.')],
   ['transient', said('D1 DB storage operation exceeded timeout which caused object to be reset.')],
+  ['transient', said('internal error; reference = 0a1b2c3d')],
   ['transient', said('database is locked: SQLITE_BUSY')],
   ['transient', said('database table is locked: SQLITE_LOCKED')],
   ['transient', said('disk I/O error: SQLITE_IOERR')],
@@ -47,6 +48,7 @@ it.each<[D1ErrorKind, unknown]>([
 
 it.each([
   ['no such table: seats: SQLITE_ERROR', 'no such table: seats: SQLITE_ERROR'],
+  ['internal error; reference = 0a1b2c3d', 'internal error'],
   [`bad JSON path: 'Ada Lovelace': SQLITE_ERROR`, 'bad JSON path: …: SQLITE_ERROR'],
   [`JSON path error near 'Miles O'Brien': SQLITE_ERROR`, 'JSON path error near …: SQLITE_ERROR'],
   ['fts5: syntax error near "Ada "the first" Lovelace": SQLITE_ERROR', 'fts5: syntax error near …: SQLITE_ERROR'],

@@ -252,6 +252,73 @@ describe('an SQL error that only one kind of write meets', () => {
   });
 });
 
+describe('an internal error of D1', () => {
+  /** As where the structure of a full text index is damaged: the positions can be read, and nothing be written. */
+  const breakWrites = () =>
+    withFaults({
+      beforeBatch(number) {
+        if (number % 2 === 0) throw new Error(`D1_ERROR: internal error; reference = ${number}`);
+      },
+    });
+  const afterMinutes = (minutes: number) => {
+    ports.clockOffsetMs = minutes * 60_000;
+  };
+
+  it('is tried again fast for ten minutes, then slowly and with a reason in /health, and makes no dead letter', async () => {
+    const { hint, stream } = await tallyOf(1);
+    breakWrites();
+    for (const minutes of [0, 5, 9]) {
+      afterMinutes(minutes);
+      expect(await consume([hint])).toEqual([2]);
+      expect(await complaints()).toEqual([]);
+    }
+    for (const minutes of [10, 15, 20, 25]) {
+      afterMinutes(minutes);
+      expect(await consume([hint])).toEqual([300]);
+      expect(await complaints()).toEqual([expect.stringContaining('whatever the stream: internal error. Repair')]);
+    }
+    expect(await refusedOf(stream)).toBeNull();
+    withoutFaults();
+    expect(await consume([hint])).toEqual(['done']);
+    expect(await complaints()).toEqual([]);
+  });
+
+  it('counts anew once the same kind of write was applied', async () => {
+    const { hint } = await tallyOf(1);
+    breakWrites();
+    expect(await consume([hint])).toEqual([2]);
+    afterMinutes(5);
+    withoutFaults();
+    await deliver(hintsOf(await tallies(1)));
+    afterMinutes(11);
+    breakWrites();
+    expect(await consume([hint])).toEqual([2]);
+    expect(await complaints()).toEqual([]);
+  });
+
+  it('hides no fault that has words', async () => {
+    const [first, second] = [await tallyOf(1), await tallyOf(1)];
+    await breakEveryRow();
+    await consume([first.hint]);
+    breakWrites();
+    expect(await consume([second.hint])).toEqual([2]);
+    expect(await complaints()).toEqual([expect.stringContaining('malformed JSON')]);
+  });
+
+  it('is waited out in the same way where tables cannot even be read', async () => {
+    const { hint } = await tallyOf(1);
+    withFaults({
+      beforeBatch() {
+        throw new Error('D1_ERROR: internal error; reference = any');
+      },
+    });
+    expect(await consume([hint])).toEqual([2]);
+    afterMinutes(10);
+    expect(await consume([hint])).toEqual([300]);
+    expect(await complaints()).toEqual([expect.stringContaining('internal error')]);
+  });
+});
+
 describe('tables that cannot even be read', () => {
   it('are no fault of a projection that has left them: what an isolate remembers of them is dropped', async () => {
     const [first, second] = [await tallyOf(1), await tallyOf(1)];
