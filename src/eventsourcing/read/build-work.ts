@@ -124,6 +124,8 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
       if (!standstill || standstill.isDeadLetter || standstill.isLeft) continue;
       // Of what is live it is counted, and the build waits for what comes of that.
       if (hasJoined && refusal) continue;
+      // Live tables that refuse every stream are what it is to take the place of.
+      if (hasJoined && pointer.live.revision !== UNBUILT && standstill.cause === 'projection-fault') continue;
       if (refusal) {
         const { kind } = refusal;
         throw new BuildFailed({ message: standstill.reason, stream, version: refusal.version, kind });

@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { MAX_CATCH_UP_MS, MAX_STATEMENTS } from '../../../src/eventsourcing/read/catch-up-limits.ts';
 import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
@@ -154,6 +154,35 @@ describe('a step of a build', () => {
     expect(left.every((statements) => statements !== undefined && statements < MAX_STATEMENTS)).toBe(true);
     // There is always another page, which says that it is the last.
     expect(taken.filter((step) => step.startsWith('replay the archive, part')).length).toBeGreaterThan(1);
+  });
+});
+
+describe('a build beside tables that refuse every stream', () => {
+  const mend = () => database.prepare('DROP TRIGGER IF EXISTS fails').run();
+  afterEach(async () => {
+    await mend();
+    await database.prepare('DELETE FROM projection_fault').run();
+  });
+
+  it('waits to be accepted, and then answers in their place', async () => {
+    const tally = await tallyOf(1, 2);
+    const wanted = { stream: tally.stream, wanted: 2 };
+    await system.catchUp(archive(), [wanted]);
+    const live = (await readPointer(database, name))?.live.slot;
+    await database
+      .prepare(`CREATE TRIGGER fails AFTER INSERT ON tally_board_${live} BEGIN SELECT json_extract('{', '$'); END`)
+      .run();
+    const { streams } = await system.catchUp(tallyBoard, [wanted]);
+    expect(streams.get(tally.stream)?.standstill?.cause).toBe('projection-fault');
+
+    const { slot, state } = await workWith(tally, {}, 'join');
+    expect(state).toBe('awaiting-acceptance');
+    const [build] = await activeBuilds(database, name);
+    expect(await acceptBuild(system.builds, name, build?.id ?? '')).toBe(true);
+    expect(await boardOf(tally.tallyId, slot)).toEqual({ version: 2, sum: 3 });
+    const after = await system.catchUp(tallyBoard, [wanted]);
+    expect(after.streams.get(tally.stream)).toMatchObject({ version: 2 });
+    expect(await database.prepare('SELECT * FROM projection_fault').first()).toBeNull();
   });
 });
 
