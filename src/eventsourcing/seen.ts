@@ -9,6 +9,8 @@ export interface Seen {
    * where it is not known: in tokens of format 1, and from objects of the Worker before fingerprints.
    */
   readonly fingerprint?: number;
+  /** The client may have seen more than this version. Default: false. */
+  readonly isLeast?: boolean;
 }
 
 /** What a client has seen of any stream; `unknown` when it may have seen any version. */

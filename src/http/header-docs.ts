@@ -1,5 +1,5 @@
 import { HEADER } from './headers.ts';
-import { MAX_TOKEN_LENGTH } from './limits.ts';
+import { MAX_TOKENS, MAX_TOKEN_LENGTH } from './limits.ts';
 
 /** What the OpenAPI document says of a header. */
 export interface HeaderDoc {
@@ -15,9 +15,8 @@ const ETAG = '"[1-9][0-9]*"';
 /** Every header of the contract. */
 export const HEADER_DOCS: Readonly<Record<string, HeaderDoc>> = {
   [HEADER.causalToken]: {
-    description:
-      'What the client did and saw: opaque and encrypted. Send the latest one with every request, and never read an older state than that. 409 `causal-token-ahead` means that what it saw was lost by a restore: start over without it.',
-    schema: { type: 'string', maxLength: MAX_TOKEN_LENGTH },
+    description: `What the client did and saw: opaque and encrypted. Send the latest one with every request, and never read an older state than that. After requests side by side send the tokens of all their answers, separated by commas, up to ${MAX_TOKENS}: the next answer has one token for all of them. 409 \`causal-token-ahead\` means that what it saw was lost by a restore: start over without it.`,
+    schema: { type: 'string', maxLength: MAX_TOKENS * (MAX_TOKEN_LENGTH + ', '.length) },
     example:
       'AmCm36CJa64Bu_-dDh3RNpNhJF13-XkpjAJJjjH1yPbom3s5DapCZTS0MzXbjL2xatqNGxQs4FWOPyIipyMNiqDoIuf1IcFgmXk8StpbWANSLp-mIA',
     isAlwaysThere: true,
@@ -90,8 +89,8 @@ export const HEADER_DOCS: Readonly<Record<string, HeaderDoc>> = {
   },
   [HEADER.ifMatch]: {
     description:
-      'The version expected, as ETag brought it, or `*`. Send the token of the same answer with it: after a restore, a version alone may stand for another change.',
-    schema: { type: 'string', pattern: `^(\\*|${ETAG})$` },
+      'The version expected, as ETag brought it, or `*`. A weak tag, as compression makes it, counts as the version that it names. Send the token of the same answer with it: after a restore, a version alone may stand for another change.',
+    schema: { type: 'string', pattern: `^(\\*|(W/)?${ETAG})$` },
     example: '"2"',
   },
   [HEADER.ifNoneMatch]: {

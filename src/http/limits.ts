@@ -10,6 +10,9 @@ export const MAX_FAULTS = 100;
 /** The largest causal token, in characters of the header. */
 export const MAX_TOKEN_LENGTH = 4 * 1024;
 
+/** How many causal tokens a request may bring. */
+export const MAX_TOKENS = 8;
+
 /** When a causal token holds more streams, those that every projection has reached are dropped from it. */
 export const MAX_TOKEN_STREAMS = 96;
 

@@ -44,7 +44,8 @@ export const PROBLEMS = {
   'invalid-causal-token': {
     status: 400,
     title: 'Invalid causal token',
-    advice: 'Send the token of an earlier answer as it is, or none: the next answer brings a new one.',
+    advice:
+      'Send the tokens of earlier answers as they are, up to eight, or none. The token of this answer covers those that were valid: go on with it.',
   },
   'causal-token-ahead': {
     status: 409,

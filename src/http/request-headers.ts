@@ -15,17 +15,17 @@ export function wantedVersion(c: Context): number | undefined {
   return version;
 }
 
-/** The version that a command expects, from `If-Match` (one strong tag, or `*` for any) or `X-Version`; undefined: any. */
+/**
+ * The version that a command expects, from `If-Match` (one tag, or `*` for any) or `X-Version`; undefined: any. A weak tag is the version that it
+ * names: whoever compresses an answer on its way, as Cloudflare does, weakens its tag (RFC 9110 section 8.8.1), and the version is the same.
+ */
 export function expectedVersion(c: Context): number | undefined {
   const version = wantedVersion(c);
   const tag = c.req.header(HEADER.ifMatch)?.trim();
   if (tag === undefined || tag === '*') return version;
-  const match = /^"([1-9][0-9]{0,15})"$/.exec(tag);
+  const match = /^(?:W\/)?"([1-9][0-9]{0,15})"$/.exec(tag);
   if (!match)
-    throw new Problem(
-      'invalid-header',
-      `${HEADER.ifMatch} has to be one strong tag as ${HEADER.etag} brought it, or *.`,
-    );
+    throw new Problem('invalid-header', `${HEADER.ifMatch} has to be one tag as ${HEADER.etag} brought it, or *.`);
   const tagged = Number(match[1]);
   if (version !== undefined && version !== tagged) {
     throw new Problem(

@@ -8,6 +8,7 @@ import {
   withoutEndedMarks,
 } from '../eventsourcing/read/causal-token.ts';
 import { type LiveVersion, liveVersions } from '../eventsourcing/read/confirm.ts';
+import { mergeTokens } from '../eventsourcing/read/token-merge.ts';
 import { unknownProjections } from '../eventsourcing/read/unknown-projections.ts';
 import { type Seen, isAnother } from '../eventsourcing/seen.ts';
 import { TimeoutError, withTimeout } from '../eventsourcing/timeout.ts';
@@ -15,32 +16,75 @@ import { log } from '../log.ts';
 import type { Runtime } from '../runtime.ts';
 import type { AppContext } from './app-env.ts';
 import { HEADER } from './headers.ts';
-import { CONFIRM_TIMEOUT_MS, MAX_TOKEN_LENGTH } from './limits.ts';
+import { CONFIRM_TIMEOUT_MS, MAX_TOKENS, MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from './limits.ts';
 import { Problem } from './problem.ts';
 
-/** The token of a request; an empty one where it has none. Throws a problem where it cannot be taken. */
+/**
+ * What the tokens of a request say together; an empty token where it has none. `text` is the header: several tokens are separated by commas, or were
+ * sent in as many headers. Throws a problem where one of them cannot be taken, with a token that covers the others.
+ */
 export async function takeUp(runtime: Runtime, text: string | undefined): Promise<CausalToken> {
-  const { restoreEpoch, clock } = runtime;
-  const codec = runtime.tokens();
-  const empty = { ...EMPTY_TOKEN, epoch: restoreEpoch };
-  if (text === undefined) return empty;
-  const token = text.length <= MAX_TOKEN_LENGTH ? await codec.decode(text) : undefined;
-  if (token) {
-    // In this sequence: before its epoch was judged, a mark must not end.
-    const taken = inEpoch(token, restoreEpoch);
-    if (taken) return withoutEndedMarks(taken, clock.now());
-    const detail =
-      'The token is of before a database was restored, and has left out what it had seen there. Start over without a token.';
-    throw new Problem('causal-token-ahead', detail, {}, { [HEADER.causalToken]: text });
+  const texts = (text ?? '').split(',').flatMap((one) => one.trim() || []);
+  if (text !== undefined && texts.length === 0) texts.push('');
+  const outcomes = await Promise.all(texts.slice(0, MAX_TOKENS).map((one) => takeUpOne(runtime, one)));
+  const taken = outcomes.flatMap((outcome) => (outcome.outcome === 'taken' ? outcome.token : []));
+  const merged = mergeTokens([{ ...EMPTY_TOKEN, epoch: runtime.restoreEpoch }, ...taken]);
+  if (merged.outcome === 'conflict') {
+    const { stream, version } = merged;
+    const detail = `Two of the tokens have seen different events as version ${version} of ${stream}, as before and after a restore.`;
+    throw new Problem(
+      'causal-token-ahead',
+      detail,
+      { stream, wanted: version },
+      { [HEADER.causalToken]: texts[0] ?? '' },
+    );
   }
-  const detail = `${HEADER.causalToken} is malformed, cut short, or was not made here.`;
-  // With a new token, so that a client which keeps sending what it got last is not shut out for good.
-  throw new Problem('invalid-causal-token', detail, {}, { [HEADER.causalToken]: await codec.encode(empty) });
+  const refused = outcomes.find(({ outcome }) => outcome !== 'taken');
+  if (!refused && texts.length <= MAX_TOKENS) return merged.token;
+  // With a token, so that a client which keeps sending what it got last is not shut out for good.
+  const headers = headersOf(await fit(runtime, merged.token, MAX_TOKEN_STREAMS));
+  if (!refused) {
+    const detail = `${HEADER.causalToken} may have ${MAX_TOKENS} tokens. The token of this answer covers the first ${MAX_TOKENS}: send it with the others.`;
+    throw new Problem('invalid-causal-token', detail, {}, headers);
+  }
+  const index = outcomes.indexOf(refused);
+  if (refused.outcome === 'lost') {
+    const detail =
+      'The token is of before a database was restored, and has left out what it had seen there. Start over without it.';
+    throw new Problem('causal-token-ahead', detail, {}, { [HEADER.causalToken]: texts[index] ?? '' });
+  }
+  const which = texts.length > 1 ? `Token ${index + 1} of ${HEADER.causalToken}` : HEADER.causalToken;
+  throw new Problem('invalid-causal-token', `${which} is malformed, cut short, or was not made here.`, {}, headers);
+}
+
+type TakenUp =
+  | { readonly outcome: 'taken'; readonly token: CausalToken }
+  | { readonly outcome: 'invalid' }
+  /** It says too little of what it saw before a restore. */
+  | { readonly outcome: 'lost' };
+
+async function takeUpOne(runtime: Runtime, text: string): Promise<TakenUp> {
+  const { restoreEpoch, clock } = runtime;
+  const token = text.length <= MAX_TOKEN_LENGTH ? await runtime.tokens().decode(text) : undefined;
+  if (!token) return { outcome: 'invalid' };
+  // In this sequence: before its epoch was judged, a mark must not end.
+  const taken = inEpoch(token, restoreEpoch);
+  return taken ? { outcome: 'taken', token: withoutEndedMarks(taken, clock.now()) } : { outcome: 'lost' };
 }
 
 /** Puts the token into the answer; in its size, without what no longer needs to be said, and never forgetting in silence. */
 export async function attach(c: AppContext, token: CausalToken, maxStreams: number): Promise<void> {
-  const { runtime } = c.var;
+  const headers = headersOf(await fit(c.var.runtime, token, maxStreams));
+  for (const [name, value] of Object.entries(headers)) c.res.headers.set(name, value);
+}
+
+interface FittingToken {
+  readonly token: CausalToken;
+  readonly encoded: string;
+}
+
+/** The token in its size: without the streams that are confirmed, and if that is not enough, without the oldest. */
+async function fit(runtime: Runtime, token: CausalToken, maxStreams: number): Promise<FittingToken> {
   const codec = runtime.tokens();
   const now = runtime.clock.now();
   const shortened = token.streams.size > maxStreams ? await shorten(runtime, token) : token;
@@ -50,8 +94,11 @@ export async function attach(c: AppContext, token: CausalToken, maxStreams: numb
     kept = cutToSize(kept, Math.floor(kept.streams.size * 0.9), now);
     encoded = await codec.encode(kept);
   }
-  c.res.headers.set(HEADER.causalToken, encoded);
-  if (kept.partialAt !== undefined) c.res.headers.set(HEADER.causalScope, 'partial');
+  return { token: kept, encoded };
+}
+
+function headersOf({ token, encoded }: FittingToken): Record<string, string> {
+  return { [HEADER.causalToken]: encoded, ...(token.partialAt !== undefined && { [HEADER.causalScope]: 'partial' }) };
 }
 
 /**

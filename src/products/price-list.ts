@@ -1,6 +1,6 @@
 import { eachOf } from '../eventsourcing/concurrency.ts';
 import type { Clock } from '../eventsourcing/clock.ts';
-import { type SeenOf, isAnother } from '../eventsourcing/seen.ts';
+import { type Seen, type SeenOf, isAnother } from '../eventsourcing/seen.ts';
 import { type StreamId, streamId } from '../eventsourcing/stream.ts';
 import type { Aggregates } from '../eventsourcing/write/aggregates.ts';
 import type { Offer, ProductPrices } from '../orders/product-prices.ts';
@@ -71,11 +71,15 @@ export function priceList(aggregates: Pick<Aggregates, 'state' | 'load'>, clock:
     return !isAnother(seen, eventIds.get(seen.version));
   }
 
+  function mayHaveSeenMore(seen: Seen | 'unknown'): boolean {
+    return seen === 'unknown' || seen.isLeast === true;
+  }
+
   /** What is known of a product, as far as the sender may see it; read anew where what was kept does not do. */
   async function lookUp(sku: string, seenOf: SeenOf): Promise<Known & { readonly isLost: boolean }> {
     const before = kept.get(sku);
-    if (before && isFresh(before.readAt) && (await shows(before.known, seenOf)))
-      return { ...before.known, isLost: false };
+    const mayBeUsed = before && isFresh(before.readAt) && !mayHaveSeenMore(seenOf(before.known.stream));
+    if (mayBeUsed && (await shows(before.known, seenOf))) return { ...before.known, isLost: false };
     const known = await read(sku);
     return { ...known, isLost: seenOf(known.stream) !== 'unknown' && !(await shows(known, seenOf)) };
   }

@@ -25,6 +25,8 @@ async function productAtVersion2() {
 describe('an expected version', () => {
   it.each<Record<string, string>>([
     { 'If-Match': '"2"' },
+    { 'If-Match': 'W/"2"' },
+    { 'If-Match': 'W/"2"', 'X-Version': '2' },
     { 'If-Match': '*' },
     { 'X-Version': '2' },
     { 'If-Match': '"2"', 'X-Version': '2' },
@@ -38,6 +40,7 @@ describe('an expected version', () => {
 
   it.each<Record<string, string>>([
     { 'If-Match': '"1"' },
+    { 'If-Match': 'W/"1"' },
     { 'If-Match': '"3"' },
     { 'X-Version': '1' },
     { 'X-Version': '9007199254740991' },
@@ -50,7 +53,10 @@ describe('an expected version', () => {
   });
 
   it.each<Record<string, string>>([
-    { 'If-Match': 'W/"2"' },
+    { 'If-Match': 'w/"2"' },
+    { 'If-Match': 'W/2' },
+    { 'If-Match': 'W/"1", W/"2"' },
+    { 'If-Match': 'W/"1"', 'X-Version': '2' },
     { 'If-Match': '"1", "2"' },
     { 'If-Match': '"2", *' },
     { 'If-Match': '2' },

@@ -45,11 +45,13 @@ export function withBookmark(token: CausalToken, database: string, bookmark: str
 }
 
 /**
- * What the client has seen of a stream; `unknown` when it may have seen any version: then only what is authoritative is certain to show it. `now` in
- * ms since the epoch.
+ * What the client has seen of a stream; `unknown` when it may have seen any version: then only what is authoritative is certain to show it. What one
+ * token left out may be newer than what another one, merged with it, still says of the stream: then it is the least. `now` in ms since the epoch.
  */
 export function seenOf(token: CausalToken, stream: StreamId, now: number): Seen | 'unknown' {
-  return token.streams.get(stream) ?? (isForgetful(token, now) ? 'unknown' : UNSEEN);
+  const seen = token.streams.get(stream);
+  if (!isForgetful(token, now)) return seen ?? UNSEEN;
+  return seen ? { ...seen, isLeast: true } : 'unknown';
 }
 
 /** How long what a token left out may be newer than what an isolate remembers, in ms: far longer than it remembers anything, and than clocks differ. */

@@ -12,7 +12,7 @@ export const goodHeader: Readonly<Record<string, fc.Arbitrary<string>>> = {
   Authorization: fc.constant(asOperator['Authorization'] ?? ''),
   'X-Causal-Token': number.map((index) => place('token', index)),
   'X-Version': from('1', '2', '3', '40', '9007199254740991'),
-  'If-Match': from('"1"', '"2"', '"3"', '*', ' "1" '),
+  'If-Match': from('"1"', '"2"', 'W/"3"', '*', ' "1" '),
   'If-None-Match': from('"1"', 'W/"2"', '"1", "2"', '*'),
   'Idempotency-Key': fc.oneof(
     number.map((index) => `key-${index}`),
@@ -58,7 +58,7 @@ const BAD: Readonly<Record<string, fc.Arbitrary<string>>> = {
   'X-Version': fc.oneof(edgeNumber, from('', ' ', '0', '-1', '1 ', '"1"', '１', '1, 2', 'latest', '9'.repeat(400))),
   'If-Match': fc.oneof(
     edgeNumber.map((value) => `"${value}"`),
-    from('', 'W/"1"', '"1", "2"', '"0"', '1', '"', '""', `"${'1'.repeat(400)}"`),
+    from('', 'w/"1"', '"1", "2"', '"0"', '1', '"', '""', `"${'1'.repeat(400)}"`),
   ),
   'If-None-Match': from('', ',,,', 'W/', '"', '"x"', `${'"1",'.repeat(500)}"2"`),
   'Idempotency-Key': from('', ' ', 'a b', 'é', 'k'.repeat(256), 'k'.repeat(8000), '\t', '🌊'),

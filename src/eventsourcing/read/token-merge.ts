@@ -1,0 +1,71 @@
+import type { Seen } from '../seen.ts';
+import type { StreamId } from '../stream.ts';
+import { type CausalToken, EMPTY_TOKEN, withBookmark } from './causal-token.ts';
+
+/** What several tokens come to. */
+export type MergedTokens =
+  | { readonly outcome: 'merged'; readonly token: CausalToken }
+  /** Two of them have seen different events as the same version of a stream: its log was restored to an earlier time in between. */
+  | { readonly outcome: 'conflict'; readonly stream: StreamId; readonly version: number };
+
+/**
+ * One token that says what all of them say. Of each stream it has the highest version, of each database the latest bookmark.
+ *
+ * The order of its streams decides which of them go first when it is cut to its size. It takes turns among the tokens, each from its newest entry
+ * on, so that the newest entry of each token is among the last.
+ */
+export function mergeTokens(tokens: readonly CausalToken[]): MergedTokens {
+  const seen = new Map<StreamId, Seen>();
+  for (const { streams } of tokens) {
+    for (const [stream, one] of streams) {
+      const other = seen.get(stream);
+      if (isConflict(one, other)) return { outcome: 'conflict', stream, version: one.version };
+      if (isMore(one, other)) seen.set(stream, one);
+    }
+  }
+  const newestFirst = new Set(interleaved(tokens.map(({ streams }) => [...streams.keys()].toReversed())));
+  const streams = new Map([...newestFirst].toReversed().map((stream) => [stream, seen.get(stream) as Seen]));
+  const bookmarks = tokens
+    .flatMap((token) => [...token.bookmarks])
+    .reduce((merged, [database, bookmark]) => withBookmark(merged, database, bookmark), EMPTY_TOKEN).bookmarks;
+  return {
+    outcome: 'merged',
+    token: {
+      streams,
+      bookmarks,
+      ...latest('epoch', tokens),
+      ...latest('shortenedAt', tokens),
+      ...latest('partialAt', tokens),
+    },
+  };
+}
+
+function isConflict(one: Seen, other: Seen | undefined): boolean {
+  return (
+    other?.version === one.version &&
+    one.fingerprint !== undefined &&
+    other.fingerprint !== undefined &&
+    one.fingerprint !== other.fingerprint
+  );
+}
+
+/** Of one version, the sighting with a fingerprint says more. */
+function isMore(one: Seen, other: Seen | undefined): boolean {
+  if (!other || one.version > other.version) return true;
+  return one.version === other.version && other.fingerprint === undefined;
+}
+
+/** The first of each list, then the second of each, and so on. */
+function interleaved<Item>(lists: readonly (readonly Item[])[]): readonly Item[] {
+  const longest = Math.max(0, ...lists.map(({ length }) => length));
+  return Array.from({ length: longest }, (_, index) => lists.flatMap((list) => list.slice(index, index + 1))).flat();
+}
+
+/** The latest of a mark that some of the tokens have. */
+function latest<Mark extends 'epoch' | 'shortenedAt' | 'partialAt'>(
+  mark: Mark,
+  tokens: readonly CausalToken[],
+): Partial<Record<Mark, number>> {
+  const marks = tokens.flatMap((token) => token[mark] ?? []);
+  return (marks.length > 0 ? { [mark]: Math.max(...marks) } : {}) as Partial<Record<Mark, number>>;
+}

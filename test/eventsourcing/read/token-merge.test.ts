@@ -1,0 +1,130 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import { type CausalToken, EMPTY_TOKEN, cutToSize, seenOf } from '../../../src/eventsourcing/read/causal-token.ts';
+import { type MergedTokens, mergeTokens } from '../../../src/eventsourcing/read/token-merge.ts';
+import type { Seen } from '../../../src/eventsourcing/seen.ts';
+import { type StreamId, streamId } from '../../../src/eventsourcing/stream.ts';
+
+const NOW = Date.parse('2026-11-23T09:00:00.000Z');
+
+const seat = (id: string) => streamId('seat', id);
+
+function tokenOf(versions: Readonly<Record<string, number | Seen>>, more: Partial<CausalToken> = {}): CausalToken {
+  const streams = Object.entries(versions).map(
+    ([id, seen]) => [seat(id), typeof seen === 'number' ? { version: seen } : seen] as const,
+  );
+  return { ...EMPTY_TOKEN, streams: new Map(streams), ...more };
+}
+
+function merged(...tokens: readonly CausalToken[]): CausalToken {
+  const result: MergedTokens = mergeTokens(tokens);
+  if (result.outcome !== 'merged') throw new Error(`${result.stream} has two fingerprints`);
+  return result.token;
+}
+
+const idsOf = ({ streams }: CausalToken) => [...streams.keys()].map((stream) => stream.slice('seat-'.length));
+
+/** Tokens as clients hold them, without fingerprints that contradict each other. */
+const anyToken = fc
+  .uniqueArray(fc.tuple(fc.stringMatching(/^[a-h]$/), fc.integer({ min: 1, max: 9 })), { selector: ([id]) => id })
+  .map((entries) => tokenOf(Object.fromEntries(entries)));
+
+describe('tokens that are merged', () => {
+  test('say of each stream the highest version that one of them has, and nothing else', () => {
+    fc.assert(
+      fc.property(fc.array(anyToken, { maxLength: 8 }), (tokens) => {
+        const highest = new Map<StreamId, number>();
+        for (const { streams } of tokens)
+          for (const [stream, { version }] of streams) highest.set(stream, Math.max(version, highest.get(stream) ?? 0));
+        expect(new Map([...merged(...tokens).streams].map(([stream, { version }]) => [stream, version]))).toEqual(
+          highest,
+        );
+      }),
+    );
+  });
+
+  test('keep the newest entry of each of them, however small the result is cut', () => {
+    fc.assert(
+      fc.property(fc.array(anyToken, { minLength: 1, maxLength: 8 }), (tokens) => {
+        const newest = new Set(tokens.flatMap((token) => idsOf(token).at(-1) ?? []));
+        const kept = idsOf(cutToSize(merged(...tokens), newest.size, NOW));
+        expect(new Set(kept)).toEqual(newest);
+      }),
+    );
+  });
+
+  test('take turns from their newest entries on, so that no token is cut before another', () => {
+    const token = merged(tokenOf({ a1: 1, a2: 1, a3: 1 }), tokenOf({ b1: 1, b2: 1, b3: 1 }));
+    expect(idsOf(token)).toEqual(['b1', 'a1', 'b2', 'a2', 'b3', 'a3']);
+  });
+
+  test('stay as they are when there is one', () => {
+    const token = tokenOf({ a: 3, b: { version: 2, fingerprint: 7 } }, { epoch: 2, shortenedAt: 5, partialAt: 6 });
+    expect(merged(token)).toEqual(token);
+    expect(idsOf(merged(token))).toEqual(idsOf(token));
+  });
+
+  test('have the latest bookmark of each database', () => {
+    const one = {
+      ...EMPTY_TOKEN,
+      bookmarks: new Map([
+        ['serving', '0009'],
+        ['reporting', '0001'],
+      ]),
+    };
+    const other = {
+      ...EMPTY_TOKEN,
+      bookmarks: new Map([
+        ['serving', '0004'],
+        ['reporting', '0002'],
+      ]),
+    };
+    expect(Object.fromEntries(merged(one, other).bookmarks)).toEqual({ serving: '0009', reporting: '0002' });
+  });
+
+  test('have left out what one of them has left out, at the latest of the times', () => {
+    const token = merged(tokenOf({}, { shortenedAt: 5, partialAt: 9 }), tokenOf({}, { shortenedAt: 7, epoch: 1 }));
+    expect(token).toMatchObject({ shortenedAt: 7, partialAt: 9, epoch: 1 });
+  });
+});
+
+describe('two sightings of one version', () => {
+  test('with the same fingerprint, or one without any, are one', () => {
+    const known = { version: 2, fingerprint: 7 };
+    expect(merged(tokenOf({ a: 2 }), tokenOf({ a: known })).streams.get(seat('a'))).toEqual(known);
+    expect(merged(tokenOf({ a: known }), tokenOf({ a: 2 })).streams.get(seat('a'))).toEqual(known);
+    expect(merged(tokenOf({ a: known }), tokenOf({ a: known })).streams.get(seat('a'))).toEqual(known);
+  });
+
+  test('with two fingerprints are a conflict, which names the stream', () => {
+    const tokens = [tokenOf({ a: { version: 2, fingerprint: 7 } }), tokenOf({ a: { version: 2, fingerprint: 8 } })];
+    expect(mergeTokens(tokens)).toEqual({ outcome: 'conflict', stream: seat('a'), version: 2 });
+  });
+
+  test('of different versions are no conflict: nobody can tell', () => {
+    const token = merged(
+      tokenOf({ a: { version: 2, fingerprint: 7 } }),
+      tokenOf({ a: { version: 3, fingerprint: 8 } }),
+    );
+    expect(token.streams.get(seat('a'))).toEqual({ version: 3, fingerprint: 8 });
+  });
+
+  test('of which two conflict are found behind a third one that has no fingerprint', () => {
+    const tokens = [{ version: 2, fingerprint: 7 }, 2, { version: 2, fingerprint: 8 }].map((a) => tokenOf({ a }));
+    expect(mergeTokens(tokens).outcome).toBe('conflict');
+  });
+
+  test('that lie below a version which a third one has seen are not asked about', () => {
+    const tokens = [{ version: 2, fingerprint: 7 }, 3, { version: 2, fingerprint: 8 }].map((a) => tokenOf({ a }));
+    expect(merged(...tokens).streams.get(seat('a'))).toEqual({ version: 3 });
+  });
+});
+
+describe('a stream that one token names, and that another one may have left out', () => {
+  test('may have been seen at a later version, as long as what was left out is newer than what isolates remember', () => {
+    const token = merged(tokenOf({ a: 3 }), tokenOf({ b: 1 }, { shortenedAt: NOW }));
+    expect(seenOf(token, seat('a'), NOW)).toEqual({ version: 3, isLeast: true });
+    expect(seenOf(token, seat('c'), NOW)).toBe('unknown');
+  });
+});

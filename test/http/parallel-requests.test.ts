@@ -1,0 +1,140 @@
+import { describe, expect, it } from 'vitest';
+
+import type { StreamId } from '../../src/eventsourcing/stream.ts';
+import { MAX_TOKENS, MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from '../../src/http/limits.ts';
+import { createProduct, eur, get, json, orderStep, placeOrder, post } from '../support/api.ts';
+import { seenVersions, workersCodec } from '../support/tokens.ts';
+
+const codec = workersCodec();
+
+const tokenOf = (answer: Response) => answer.headers.get('X-Causal-Token') ?? '';
+
+/** The tokens of several answers, as one header. */
+const withTokens = (...tokens: readonly string[]) => ({ 'X-Causal-Token': tokens.join(', ') });
+
+async function decode(text: string) {
+  const token = await codec.decode(text);
+  if (!token) throw new Error('the answer has no valid token');
+  return token;
+}
+
+describe('a client that sends commands side by side', () => {
+  it('finds all that they wrote in a list, with the tokens of all answers, thirty times out of thirty', async () => {
+    const { sku } = await createProduct();
+    for (let round = 1; round <= 30; round += 1) {
+      const customerId = `parallel-${round}`;
+      const placed = await Promise.all(
+        Array.from({ length: 8 }, () => placeOrder({ customerId, items: [{ sku, quantity: 1 }] })),
+      );
+      const tokens = placed.map(({ answer }) => tokenOf(answer));
+      const { items } = await json(get(`/orders?customerId=${customerId}`, withTokens(...tokens)));
+      expect(new Set(items.map(({ orderId }: { orderId: string }) => orderId)), `round ${round}`).toEqual(
+        new Set(placed.map(({ orderId }) => orderId)),
+      );
+    }
+  });
+
+  it('goes on with one token: that of an answer to all of them', async () => {
+    const [one, other] = await Promise.all([createProduct(), createProduct()]);
+    const list = await get('/products?limit=1', withTokens(tokenOf(one.answer), tokenOf(other.answer)));
+    const { streams } = await decode(tokenOf(list));
+    expect([...streams.keys()]).toEqual(expect.arrayContaining([one.stream, other.stream]));
+  });
+
+  it('may have its commands ordered after all of them', async () => {
+    const [one, other] = await Promise.all([createProduct({ price: eur(100) }), createProduct({ price: eur(100) })]);
+    const items = [one, other].map(({ sku }) => ({ sku, quantity: 1 }));
+    // Puts the old prices into the isolate's short memory.
+    await placeOrder({ items });
+    const answers = await Promise.all(
+      [one, other].map(({ productId }) => post(`/products/${productId}/price`, { price: eur(200), reason: 'Rise' })),
+    );
+    const order = await placeOrder({ items }, withTokens(...answers.map(tokenOf)));
+    expect((await json(get(`/orders/${order.orderId}`, withTokens(tokenOf(order.answer))))).total).toEqual(eur(400));
+  });
+});
+
+describe('a request with several tokens', () => {
+  it('says that it left something out where together they hold more than a token may, and keeps the newest of each', async () => {
+    // Streams that no read model has, so that none of them is confirmed.
+    const full = Array.from({ length: 2 }, () =>
+      Array.from({ length: MAX_TOKEN_STREAMS }, () => `product-${crypto.randomUUID()}`),
+    );
+    const tokens = await Promise.all(
+      full.map((names) =>
+        codec.encode({
+          streams: seenVersions(Object.fromEntries(names.map((name) => [name, 1]))),
+          bookmarks: new Map(),
+        }),
+      ),
+    );
+    // A list of orders waits for no product.
+    const answer = await get('/orders?limit=1', withTokens(...tokens));
+    const { streams } = await decode(tokenOf(answer));
+    const kept = [...streams.keys()];
+    expect(answer.headers.get('X-Causal-Scope')).toBe('partial');
+    expect(tokenOf(answer).length).toBeLessThanOrEqual(MAX_TOKEN_LENGTH);
+    expect(new Set(kept.slice(-2))).toEqual(new Set(full.map((names) => names.at(-1))));
+    const [one, other] = full.map((names) => kept.filter((stream) => names.includes(stream)).length);
+    expect(one).toBe(other);
+  });
+
+  it('is refused where one is invalid, and the token of that answer covers the others', async () => {
+    const [one, other] = await Promise.all([createProduct(), createProduct()]);
+    const refused = await get('/products', withTokens(tokenOf(one.answer), 'forged', tokenOf(other.answer)));
+    expect(await json(refused.clone())).toMatchObject({
+      status: 400,
+      code: 'invalid-causal-token',
+      detail: expect.stringContaining('Token 2 of X-Causal-Token') as string,
+    });
+    const { streams } = await decode(tokenOf(refused));
+    expect(new Set(streams.keys())).toEqual(new Set([one.stream, other.stream]));
+  });
+
+  it('is refused where there are more than eight, and goes on with the token of that answer and the others', async () => {
+    expect(MAX_TOKENS).toBe(8);
+    const created = await Promise.all(Array.from({ length: 9 }, () => createProduct()));
+    const tokens = created.map(({ answer }) => tokenOf(answer));
+    const refused = await get('/products?limit=100', withTokens(...tokens));
+    expect(await json(refused.clone())).toMatchObject({ status: 400, code: 'invalid-causal-token' });
+    const rest = await get('/products?limit=100', withTokens(tokenOf(refused), ...tokens.slice(8)));
+    const { streams } = await decode(tokenOf(rest));
+    expect(streams.size).toBe(9);
+  });
+
+  it('is refused where two saw different events as one version, as before and after a restore', async () => {
+    const { productId, stream } = await createProduct();
+    const tokens = await Promise.all(
+      [7, 8].map((fingerprint) =>
+        codec.encode({
+          streams: new Map([[stream as StreamId, { version: 1, fingerprint }]]),
+          bookmarks: new Map(),
+        }),
+      ),
+    );
+    const answer = await get(`/products/${productId}`, withTokens(...tokens));
+    expect(await json(answer)).toMatchObject({ status: 409, code: 'causal-token-ahead', stream, wanted: 1 });
+  });
+
+  it('may leave empty places between the commas', async () => {
+    const { answer, stream } = await createProduct();
+    const list = await get('/products?limit=1', { 'X-Causal-Token': `, ${tokenOf(answer)},,` });
+    expect([...(await decode(tokenOf(list))).streams.keys()]).toContain(stream);
+  });
+
+  it('may repeat the header instead', async () => {
+    const [one, other] = await Promise.all([createProduct(), createProduct()]);
+    const headers = new Headers();
+    for (const { answer } of [one, other]) headers.append('X-Causal-Token', tokenOf(answer));
+    const list = await get('/products?limit=1', Object.fromEntries(headers));
+    expect((await decode(tokenOf(list))).streams.size).toBe(2);
+  });
+});
+
+describe('a client that keeps the newest of two tokens alone', () => {
+  it('may miss what the other answer wrote, which is why it sends both', async () => {
+    const [one, other] = await Promise.all([placeOrder(), placeOrder()]);
+    await orderStep(one.orderId, 'shipment');
+    expect([...(await decode(tokenOf(other.answer))).streams.keys()]).not.toContain(one.stream);
+  });
+});
