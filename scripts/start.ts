@@ -4,7 +4,7 @@
  *     npm start -- --port 8799 --persist-to /tmp/tidemark
  *
  * Brings the local databases up to date, without a question, then runs `wrangler dev`. The key that signs causal
- * tokens is a fixed one and the operations routes are open: right for a laptop, and only there.
+ * tokens is a fixed one and the operations routes are open: right for a laptop, and only there. It answers to the names of this machine; `LOCAL_HOSTS` in the environment adds others, separated by spaces.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -86,6 +86,8 @@ const local = {
   OPERATIONS_ACCESS: 'open',
   // There is no other Worker that a build would have to wait for.
   BUILD_GRACE_S: '0',
+  // Also of a container or another machine, say.
+  LOCAL_HOSTS: process.env['LOCAL_HOSTS'] ?? '',
 };
 await wrangler([
   'dev',

@@ -22,9 +22,11 @@ export interface Env {
   readonly OPERATIONS_KEY?: string;
   /** `open` lets everybody use the operations routes: only for a local server. */
   readonly OPERATIONS_ACCESS?: string;
+  /** Names that a local server answers to beside those of this machine, separated by spaces. Default: none. */
+  readonly LOCAL_HOSTS?: string;
   /** How long a build of a new revision waits for Workers without its code to end, in seconds. Default: 1200. */
   readonly BUILD_GRACE_S?: string;
-  /** Origins that browsers may call from, separated by spaces; `*` for all. Default: none. */
+  /** Origins whose pages may call from a browser, and change state, separated by spaces; `*` for all. Default: none. */
   readonly CORS_ORIGINS?: string;
 }
 

@@ -14,6 +14,7 @@ import { TimeoutError } from '../eventsourcing/timeout.ts';
 import { log } from '../log.ts';
 import type { Runtime } from '../runtime.ts';
 import type { AppContext, AppEnv } from './app-env.ts';
+import { isAllowedOrigin, refuseCrossSite } from './cross-site.ts';
 import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, HEADER } from './headers.ts';
 import { STORAGE_RETRY_AFTER_S } from './limits.ts';
 import { methodsByPath } from './methods.ts';
@@ -52,6 +53,7 @@ export function createApp(
     c.res.headers.set(HEADER.correlationId, correlationId);
     if (traceId !== undefined && traceparent !== undefined) c.res.headers.set(HEADER.traceparent, traceparent);
     c.res.headers.set(HEADER.cacheControl, 'private, no-store');
+    c.res.headers.set(HEADER.contentTypeOptions, 'nosniff');
   });
   app.use(async function options(c, next) {
     if (c.req.method === 'OPTIONS') {
@@ -69,11 +71,12 @@ export function createApp(
     maxAge: 86_400,
   });
   app.use(async function fromAnotherOrigin(c, next) {
-    if (c.req.header('Origin') !== undefined || c.req.method === 'OPTIONS') return crossOrigin(c, next);
+    if (c.req.header(HEADER.origin) !== undefined || c.req.method === 'OPTIONS') return crossOrigin(c, next);
     // Only browsers send an origin, and Hono copies the answer twice to put in what it says to them.
     await next();
-    c.res.headers.append('Vary', 'Origin');
+    c.res.headers.append(HEADER.vary, 'Origin');
   });
+  app.use(refuseCrossSite);
   for (const { method, path, operation, handlers } of routes) {
     // Right before the handler: a refusal has all that the middleware puts into an answer.
     const checked = operation.query ? handlers : [...handlers.slice(0, -1), refuseQuery, ...handlers.slice(-1)];
@@ -120,11 +123,6 @@ function instanceOf(c: Context): string {
   const encoded = pathname.replaceAll(/%(?![0-9A-Fa-f]{2})|[^\w\-.~!$&'()*+,;=:@/%]/g, encodeURIComponent);
   // A path that begins with two slashes would be read as a host.
   return encoded.replace(/^\/\//, '/.//');
-}
-
-function isAllowedOrigin(env: Env, origin: string): boolean {
-  const allowed = (env.CORS_ORIGINS ?? '').split(' ');
-  return allowed.includes('*') || allowed.includes(origin);
 }
 
 function toProblem(error: Error, c: AppContext): Problem {

@@ -83,11 +83,39 @@ function parseJson(bytes: Uint8Array): unknown {
   } catch {
     throw new Problem('malformed-body', 'The body is not UTF-8.');
   }
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch (error) {
     throw new Problem('malformed-body', `The body is not JSON: ${(error as Error).message}`);
   }
+  const doubled = doubledKey(text);
+  if (doubled !== undefined) throw new Problem('malformed-body', `The key ${JSON.stringify(doubled)} is there twice.`);
+  return value;
+}
+
+// A whole string, or one of what gives JSON its structure.
+const JSON_TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;
+
+/**
+ * A key that an object has twice, undefined where none is. `text` is JSON that parses. Readers of JSON differ in which of the two counts (RFC 8259, section
+ * 4), so whoever looks at a body on its way may see another one than is acted on.
+ */
+function doubledKey(text: string): string | undefined {
+  const open: Set<string>[] = [];
+  let last = '';
+  for (const [token] of text.matchAll(JSON_TOKEN)) {
+    if (token === '{' || token === '[') open.push(new Set());
+    else if (token === '}' || token === ']') open.pop();
+    else if (token === ':') {
+      const key = JSON.parse(last) as string;
+      const keys = open.at(-1);
+      if (keys?.has(key)) return key;
+      keys?.add(key);
+    }
+    last = token;
+  }
+  return undefined;
 }
 
 function isDeeperThan(value: unknown, levels: number): boolean {

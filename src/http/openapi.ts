@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 
+import { isSafe } from './cross-site.ts';
 import { HEADER_DOCS, type HeaderDoc } from './header-docs.ts';
 import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, HEADER } from './headers.ts';
 import type { ProblemTypes } from './problem.ts';
@@ -15,7 +16,7 @@ export function openApiDocument(routes: readonly Route[], problems: ProblemTypes
   const paths: Record<string, Document> = {};
   for (const { method, path, operation } of routes) {
     const template = path.replaceAll(/:([A-Za-z]+)/g, '{$1}');
-    (paths[template] ??= {})[method.toLowerCase()] = toOperation(template, operation, problems, schemas);
+    (paths[template] ??= {})[method.toLowerCase()] = toOperation(method, template, operation, problems, schemas);
   }
   return {
     openapi: '3.1.0',
@@ -92,11 +93,18 @@ function problemSchema(types: ProblemTypes): Document {
   };
 }
 
-function toOperation(template: string, operation: Operation, types: ProblemTypes, schemas: Document): Document {
+function toOperation(
+  method: string,
+  template: string,
+  operation: Operation,
+  types: ProblemTypes,
+  schemas: Document,
+): Document {
   const { id, summary, description, tag, params, query, body, requestHeaders, answers, isOperations } = operation;
   const problems = [
     ...operation.problems,
     ...(isOperations ? ['unauthorized'] : []),
+    ...(isSafe(method) ? [] : ['cross-site']),
     // Every route refuses at least a query parameter that it does not have.
     'invalid-field',
     'internal',
@@ -192,7 +200,8 @@ function toProblems(
           ...(status === 401 ? [HEADER.wwwAuthenticate] : []),
           ...(status === 503 ? [HEADER.retryAfter] : []),
           ...(same.includes('rebuild-running') ? [HEADER.location] : []),
-          ...commonHeaders,
+          // Refused before its token was looked at.
+          ...(status === 403 ? COMMON_ANSWER_HEADERS : commonHeaders),
         ]),
         content: {
           'application/problem+json': {

@@ -17,8 +17,8 @@ export function parseParams<Schema extends z.ZodMiniObject>(c: Context, schema: 
 }
 
 /**
- * The query string by its schema. A parameter that does not exist is refused too, and one that is there twice: a misspelt or doubled
- * filter must not return what nobody asked for.
+ * The query string by its schema. A parameter that does not exist is refused too, and one that is empty, or there twice: a misspelt, forgotten or
+ * doubled filter must not return what nobody asked for.
  */
 export function parseQuery<Schema extends z.ZodMiniObject>(c: Context, schema: Schema): z.output<Schema> {
   // Most requests have none, and parsing an address takes longer than all that a route checks.
@@ -27,6 +27,8 @@ export function parseQuery<Schema extends z.ZodMiniObject>(c: Context, schema: S
   const twice = [...byName].flatMap(([name, same]) => (same.length > 1 ? name : []));
   if (twice.length > 0)
     throw invalidFields(twice.map((name) => ({ path: [name], detail: 'It is there more than once.' })));
+  const empty = parameters.filter(([, value]) => value === '');
+  if (empty.length > 0) throw invalidFields(empty.map(([name]) => ({ path: [name], detail: 'Must not be empty.' })));
   return parseFields(schema, Object.fromEntries(parameters));
 }
 

@@ -65,6 +65,12 @@ export const PROBLEMS = {
   },
   'method-not-allowed': { status: 405, title: 'Method not allowed', advice: 'Use one of the methods in `Allow`.' },
   unauthorized: { status: 401, title: 'Unauthorized', advice: 'Send `Authorization: Bearer <OPERATIONS_KEY>`.' },
+  'cross-site': {
+    status: 403,
+    title: 'Cross-site request',
+    advice:
+      'A page of another site may not change anything here. Send the request from a page of this site, or from a program. Or have the operator name the origin in `CORS_ORIGINS`, and a further name of a local server in `LOCAL_HOSTS`.',
+  },
   'wrong-state': {
     status: 409,
     title: 'Wrong state',

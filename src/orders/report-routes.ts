@@ -39,11 +39,18 @@ const SearchQuery = z.strictObject({
 
 const Day = z.iso.date();
 
-const AnalyticsQuery = z.strictObject({
-  groupBy: z.enum(GROUPINGS),
-  from: described(z.optional(Day), 'The first UTC day of placement.'),
-  to: described(z.optional(Day), 'The UTC day of placement to stop before.'),
-});
+const AnalyticsQuery = z
+  .strictObject({
+    groupBy: z.enum(GROUPINGS),
+    from: described(z.optional(Day), 'The first UTC day of placement.'),
+    to: described(z.optional(Day), 'The UTC day of placement to stop before.'),
+  })
+  .check(
+    z.refine(({ from, to }) => from === undefined || to === undefined || from <= to, {
+      path: ['from'],
+      error: 'Must not be after `to`.',
+    }),
+  );
 
 const Figures = z.strictObject({
   key: described(z.nullable(z.string()), 'The day, region, segment or category; null where an order has none.'),
@@ -142,6 +149,7 @@ export const reportRoutes: readonly Route[] = [
     async handle(c, { query: { groupBy, from, to } }) {
       const rows = await c.var.causal.readMany(orderAnalytics, ordersBy(groupBy, from, to));
       const groups = rows.map(({ key, ...figures }) => ({ key: key === '' ? null : key, ...figures }));
+      c.header('Vary', 'Accept', { append: true });
       if (!asksFor(c.req.header('Accept'), 'text/csv', 'application/json'))
         return c.json({ groupBy, from: from ?? null, to: to ?? null, groups });
       return c.body(toCsv(['key', 'currency', 'orders', 'items', 'total', 'cancelled'], groups), 200, {

@@ -86,6 +86,34 @@ describe('a body', () => {
     }),
   );
 
+  it('with a key that is there twice is 400 and names it', async () => {
+    await nobodyTakes(async (path, body) => {
+      const [key = 'x', value = 1] = Object.entries(body)[0] ?? [];
+      const rest = JSON.stringify({ ...body, [key]: value }).slice(1);
+      const text = `{${JSON.stringify(key)}:${JSON.stringify(value)},${rest === '}' ? `"${key}":1}` : rest}`;
+      const problem = await expectProblem(request('POST', path, JSON_TYPE, text), 400, 'malformed-body');
+      expect(problem.detail).toContain(`"${key}"`);
+    });
+  });
+
+  it.each([
+    ['of an inner object', '{"price":{"amount":1,"amount":2}}', 'amount'],
+    ['of an object in a list', '{"items":[{"sku":"A"},{"sku":"B","sku":"C"}]}', 'sku'],
+    ['that is written in two ways', String.raw`{"name":"a","n\u0061me":"b"}`, 'name'],
+    ['with a quote in it', String.raw`{"a\"":1,"a\"":2}`, 'a"'],
+    ['behind a string full of structure', String.raw`{"a":"{\"b\":1,\\","b":[],"b":{}}`, 'b'],
+    ['that is empty', '{"":1,"":2}', ''],
+    ['that is __proto__', '{"__proto__":1,"__proto__":2}', '__proto__'],
+  ])('with a key twice %s is 400', async (_, text, key) => {
+    const problem = await expectProblem(request('POST', '/orders', JSON_TYPE, text), 400, 'malformed-body');
+    expect(problem.detail).toBe(`The key ${JSON.stringify(key)} is there twice.`);
+  });
+
+  it('may have one key in several objects', async () => {
+    const text = '{"a":{"b":1},"c":[{"b":1},{"b":1}],"b":{"a":1}}';
+    await expectProblem(request('POST', '/orders', JSON_TYPE, text), 400, 'invalid-field');
+  });
+
   it('that is sent as it is may say so', async () => {
     const headers = { ...JSON_TYPE, 'Content-Encoding': 'identity' };
     expect((await request('POST', '/products', headers, JSON.stringify(product()))).status).toBe(201);

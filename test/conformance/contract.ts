@@ -5,6 +5,7 @@ export const CODES = [
   'invalid-id',
   'invalid-header',
   'invalid-cursor',
+  'cross-site',
   'cursor-lost',
   'invalid-causal-token',
   'causal-token-ahead',

@@ -10,10 +10,13 @@ import { workersCodec } from '../support/tokens.ts';
 import worker from '../worker.ts';
 
 /** Asks a deployment of the same Worker with another configuration. */
-async function ask(configuration: Partial<Env>, path: string, headers: Headers = {}): Promise<Response> {
-  const request = new Request(`https://tidemark.test${path}`, { headers }) as Parameters<
-    NonNullable<typeof worker.fetch>
-  >[0];
+async function ask(
+  configuration: Partial<Env>,
+  path: string,
+  headers: Headers = {},
+  origin = 'https://tidemark.test',
+): Promise<Response> {
+  const request = new Request(`${origin}${path}`, { headers }) as Parameters<NonNullable<typeof worker.fetch>>[0];
   const answer = await worker.fetch?.(request, { ...env, ...configuration }, createExecutionContext());
   return answer as Response;
 }
@@ -22,6 +25,8 @@ async function decoded(answer: Response): Promise<CausalToken> {
   const token = await workersCodec().decode(answer.headers.get('X-Causal-Token') ?? '');
   return token ?? expect.unreachable('no valid token');
 }
+
+const LOCAL = 'http://localhost:8787';
 
 const without = (name: keyof Env) => ({ [name]: undefined }) as Partial<Env>;
 
@@ -42,8 +47,30 @@ describe('a deployment without the secret OPERATIONS_KEY', () => {
   it('that is local is open to everybody', async () => {
     const { orderId } = await placeOrder();
     const local = { ...without('OPERATIONS_KEY'), OPERATIONS_ACCESS: 'open' };
-    expect((await ask(local, `/orders/${orderId}/history`)).status).toBe(200);
-    expect(await json(ask(local, '/health'))).toEqual({ status: 'ok', reasons: [] });
+    expect((await ask(local, `/orders/${orderId}/history`, {}, LOCAL)).status).toBe(200);
+    expect(await json(ask(local, '/health', {}, LOCAL))).toEqual({ status: 'ok', reasons: [] });
+  });
+
+  it.each(['localhost:8787', 'LOCALHOST', 'shop.localhost:8787', '127.0.0.1:8787', '[::1]:8787'])(
+    'that is local answers as %s',
+    async (host) => {
+      expect((await ask({ OPERATIONS_ACCESS: 'open' }, '/health', { Host: host }, LOCAL)).status).toBe(200);
+    },
+  );
+
+  it.each(['evil.example', 'localhost.evil.example', 'evil-localhost', '10.0.0.7:8787', '127.0.0.1.evil.example'])(
+    'that is local does not answer as %s, which a page may have resolved to this machine',
+    async (host) => {
+      const local = { OPERATIONS_ACCESS: 'open' };
+      await expectProblem(ask(local, '/health', { Host: host }, LOCAL), 403, 'cross-site');
+      await expectProblem(ask(local, '/health', {}, `http://${host}`), 403, 'cross-site');
+    },
+  );
+
+  it('that is local answers as the hosts that LOCAL_HOSTS names', async () => {
+    const local = { OPERATIONS_ACCESS: 'open', LOCAL_HOSTS: 'dev.example 10.0.0.7' };
+    expect((await ask(local, '/health', { Host: '10.0.0.7:8787' }, LOCAL)).status).toBe(200);
+    await expectProblem(ask(local, '/health', { Host: '10.0.0.8' }, LOCAL), 403, 'cross-site');
   });
 });
 

@@ -1,37 +1,13 @@
 import { describe, expect, it } from 'vitest';
 
-import {
-  type Headers,
-  asOperator,
-  createProduct,
-  eur,
-  get,
-  json,
-  orderStep,
-  placeOrder,
-  post,
-  request,
-} from '../support/api.ts';
+import { type Headers, asOperator, eur, get, json, orderStep, placeOrder, post, request } from '../support/api.ts';
 import { expectInvalidFields, expectProblem } from '../support/problem.ts';
+import { everyRoute } from '../support/routes.ts';
 
 const TRACE_ID = '4bf92f3577b34da6a3ce929d0e0e4736';
 const TRACEPARENT = `00-${TRACE_ID}-00f067aa0ba902b7-01`;
 
 const correlationOf = (answer: Response) => answer.headers.get('X-Correlation-Id');
-
-/** Every route with ids that exist, as `METHOD path`. */
-async function everyRoute(): Promise<readonly string[]> {
-  const [{ productId }, { orderId, stream }] = [await createProduct(), await placeOrder({}, { Prefer: 'wait=5' })];
-  await get(`/products/${productId}`, { 'X-Version': '1' });
-  const ids: Record<string, string> = { productId, orderId, stream, code: 'not-found' };
-  const { paths } = await json(get('/openapi.json'));
-  return Object.entries<object>(paths).flatMap(([template, item]) =>
-    Object.keys(item).map(
-      (method) =>
-        `${method.toUpperCase()} ${template.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? name)}`,
-    ),
-  );
-}
 
 /** Answers of every kind: good ones, problems of routes, and of no route. */
 async function answersOfEveryKind(headers: Headers = {}): Promise<readonly Response[]> {
@@ -181,6 +157,21 @@ describe('a query parameter that a route does not have', () => {
   it('leaves a bad token the first thing to be refused, and a refusal has a token', async () => {
     await expectProblem(get('/dashboard?x=1', { 'X-Causal-Token': 'x' }), 400, 'invalid-causal-token');
     expect((await get('/dashboard?x=1')).headers.get('X-Causal-Token')).toMatch(/./);
+  });
+});
+
+describe('a query parameter without a value', () => {
+  it.each([
+    '/events?type=',
+    '/events?after=',
+    '/orders?customerId=',
+    '/orders?status=&limit=3',
+    '/orders?cursor=',
+    '/orders/search?q=',
+    '/products?category',
+    '/analytics/orders?groupBy=day&from=',
+  ])('is refused, and does not count as none: %s', async (path) => {
+    await expectInvalidFields(get(path, asOperator));
   });
 });
 

@@ -364,7 +364,7 @@ describe('GET /orders/search', () => {
     const ofOrders = (await json(get('/orders?limit=1', { 'X-Causal-Token': '' }))).nextCursor ?? 'x';
     const minus = btoa(JSON.stringify(['search:lovelace', '', '-1']));
     const word = btoa(JSON.stringify(['search:lovelace', '', 'one'])).replace(/=+$/, '');
-    for (const cursor of ['', 'abc', `${nextCursor}A`, nextCursor.slice(0, -4), ofOrders, minus, word]) {
+    for (const cursor of ['abc', `${nextCursor}A`, nextCursor.slice(0, -4), ofOrders, minus, word]) {
       await expectProblem(get(`/orders/search?q=lovelace&cursor=${cursor}`), 400, 'invalid-cursor');
     }
     await expectProblem(get(`/orders/search?q=ada&cursor=${nextCursor}`), 400, 'invalid-cursor');

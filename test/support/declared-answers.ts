@@ -26,7 +26,7 @@ export interface Exchange {
 
 const HOST = 'https://openapi.test';
 // What an answer may carry undeclared: CORS is about the transport, and these are about the body.
-const TRANSPORT = /^(access-control-.*|vary|content-type|content-length|allow)$/;
+const TRANSPORT = /^(access-control-.*|vary|x-content-type-options|content-type|content-length|allow)$/;
 const METHODS_WITHOUT_BODY = ['HEAD', 'OPTIONS'];
 
 /** Letters, digits and what else needs no code mean the same when they have one (RFC 3986, section 6.2.2.2). */
