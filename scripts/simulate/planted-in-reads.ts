@@ -194,7 +194,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/http/token-header.ts',
-        find: "if (kept.partialAt !== undefined) c.res.headers.set(HEADER.causalScope, 'partial');",
+        find: ", ...(token.partialAt !== undefined && { [HEADER.causalScope]: 'partial' })",
         replace: '',
       },
     ],

@@ -79,7 +79,7 @@ export function integerParameter(min: number, max: number, initial: number) {
 /** The query parameters that every list has. */
 export const PAGE_QUERY = {
   limit: integerParameter(1, MAX_LIMIT, DEFAULT_LIMIT),
-  cursor: described(z.optional(z.string()), '`nextCursor` of the page before.'),
+  cursor: described(z.optional(z.string().check(z.minLength(1))), '`nextCursor` of the page before.'),
 };
 
 /** One page of a list. */

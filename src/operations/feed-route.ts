@@ -31,12 +31,12 @@ const CloudEvent = z
 
 const FeedQuery = z.strictObject({
   after: described(
-    z.optional(z.string().check(z.maxLength(1024))),
+    z.optional(z.string().check(z.minLength(1), z.maxLength(1024))),
     'The `nextCursor` of the page before; absent: from the beginning.',
   ),
   limit: PAGE_QUERY.limit,
-  type: z.optional(z.string().check(z.maxLength(100))),
-  category: z.optional(z.string().check(z.maxLength(100))),
+  type: z.optional(z.string().check(z.minLength(1), z.maxLength(100))),
+  category: z.optional(z.string().check(z.minLength(1), z.maxLength(100))),
 });
 
 /** The feed: every event of every stream. A follower polls with its last cursor. */

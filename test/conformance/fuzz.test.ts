@@ -128,7 +128,10 @@ async function demandSound(wanted: WantedRequest, wire: WireRequest, headers: re
   expect(answer.status, 'no fault of the server').toBeLessThan(500);
   if (wanted.breakages.length === 0 && FOR_BROKEN_REQUESTS.has(answer.status)) {
     const { code, detail } = await json(answer.clone());
-    if (code !== 'invalid-cursor') throw new Error(`the document allows this, and it was refused: ${code}: ${detail}`);
+    // A schema has no way to say that one day must not be after another.
+    const isContradictory = detail === '/from: Must not be after `to`.';
+    if (code !== 'invalid-cursor' && !isContradictory)
+      throw new Error(`the document allows this, and it was refused: ${code}: ${detail}`);
   }
   if (headers.includes('X-Causal-Token') && hasForgedToken(wanted))
     expect(answer.status, 'a token that was tampered with is refused').toBeGreaterThanOrEqual(400);
