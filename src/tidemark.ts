@@ -6,15 +6,16 @@ import { aggregateObject } from './eventsourcing/write/aggregate-object.ts';
 import { createRegistry } from './eventsourcing/registry.ts';
 import { groups, reporting } from './groups.ts';
 import { createApp } from './http/app.ts';
+import { mergeEventSchemas } from './http/event-schemas.ts';
 import { log } from './log.ts';
 import type { Module } from './module.ts';
 import { PROBLEMS, mergeProblems } from './http/problem.ts';
 import { deadLetterRoutes } from './operations/dead-letter-routes.ts';
-import { metaRoutes } from './operations/meta-routes.ts';
+import { OPERATIONS_TAGS, metaRoutes } from './operations/meta-routes.ts';
 import { rebuildRoutes } from './operations/rebuild-routes.ts';
 import { feedRoute } from './operations/feed-route.ts';
 import { projectionRoutes } from './operations/projection-routes.ts';
-import { streamRoutes } from './operations/stream-routes.ts';
+import { streamRoute } from './operations/stream-routes.ts';
 import { sweepRoute } from './operations/sweep-route.ts';
 import { type Platform, type Runtime, createRuntime } from './runtime.ts';
 import { runScheduledJobs } from './scheduled-jobs.ts';
@@ -36,16 +37,18 @@ export function tidemark(domain: readonly Module[], platform: Platform) {
   }
 
   const problems = mergeProblems(PROBLEMS, ...domain.map((module) => module.problems));
+  const events = mergeEventSchemas(...domain.map((module) => module.events));
+  const tags = Object.assign({}, ...domain.map((module) => module.tags), OPERATIONS_TAGS) as Record<string, string>;
   const routes = [
     ...domain.flatMap((module) => module.routes),
-    ...streamRoutes,
-    feedRoute(archive),
+    streamRoute(events),
+    feedRoute(archive, events),
     ...rebuildRoutes,
     ...deadLetterRoutes,
     ...projectionRoutes,
     sweepRoute,
   ];
-  const app = createApp(runtimeOf, [...routes, ...metaRoutes(routes, problems)], problems);
+  const app = createApp(runtimeOf, [...routes, ...metaRoutes(routes, problems, tags)], problems);
 
   const handler: ExportedHandler<Env> = {
     fetch: app.fetch,

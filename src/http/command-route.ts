@@ -24,6 +24,7 @@ import { parseParams } from './params.ts';
 import { Problem } from './problem.ts';
 import { type Preferences, etagOf, expectedVersion, idempotencyKey, preferences } from './request-headers.ts';
 import type { Operation, Route } from './route.ts';
+import { sha256 } from './sha256.ts';
 import { MAX_WAIT_S } from './limits.ts';
 
 interface CommandInput<Params, Body> {
@@ -42,9 +43,10 @@ export interface CommandRoute<Params extends z.ZodMiniObject, Body extends z.Zod
   readonly path: string;
   readonly id: string;
   readonly summary: string;
-  readonly description?: string;
+  readonly description: string;
   readonly tag: string;
   readonly params?: Params;
+  /** In the OpenAPI document it is called as the route, `ReserveSeat`, unless it has a name. */
   readonly body: Body;
   readonly bodyExample: unknown;
   /** The body may be absent: it has no required field. */
@@ -56,6 +58,7 @@ export interface CommandRoute<Params extends z.ZodMiniObject, Body extends z.Zod
   readonly keyScope?: (body: z.output<Body>) => string;
   /** The name of the id in the answer, for example `seatId`. */
   readonly idName: string;
+  /** The receipt: what it answers unless the whole resource is asked for. */
   readonly answer: z.ZodMiniType;
   readonly answerExample: unknown;
   /** The resource as its query shows it, from the write side's state: for `Prefer: return=representation`. */
@@ -218,12 +221,6 @@ async function idempotencyMark(scope: readonly string[], body: Uint8Array): Prom
   return { key: await sha256(new TextEncoder().encode(JSON.stringify(scope))), fingerprint: await sha256(body) };
 }
 
-async function sha256(bytes: Uint8Array): Promise<string> {
-  return Array.from(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)), (byte) =>
-    byte.toString(16).padStart(2, '0'),
-  ).join('');
-}
-
 function operationOf<Params extends z.ZodMiniObject, Body extends z.ZodMiniType>(
   route: CommandRoute<Params, Body>,
 ): Operation {
@@ -231,7 +228,7 @@ function operationOf<Params extends z.ZodMiniObject, Body extends z.ZodMiniType>
   return {
     id: route.id,
     summary: route.summary,
-    ...(route.description !== undefined && { description: route.description }),
+    description: route.description,
     tag: route.tag,
     ...(route.params && { params: route.params }),
     body: { schema: route.body, example: route.bodyExample, ...(route.isBodyOptional && { isOptional: true }) },
@@ -243,8 +240,8 @@ function operationOf<Params extends z.ZodMiniObject, Body extends z.ZodMiniType>
     ],
     answers: {
       [route.creates ? 201 : 200]: {
-        description: 'Applied. With `Prefer: return=representation` the body is the whole resource.',
-        schema: z.union([route.answer, route.representation]),
+        description: 'Applied. The body is a receipt; with `Prefer: return=representation` it is the whole resource.',
+        schema: z.xor([route.answer, route.representation]),
         example: route.answerExample,
         headers: route.creates ? [...answered, HEADER.location] : answered,
       },

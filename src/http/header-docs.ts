@@ -82,8 +82,8 @@ export const HEADER_DOCS: Readonly<Record<string, HeaderDoc>> = {
     example: 'wait=5',
   },
   [HEADER.etag]: {
-    description: 'The version as a strong tag.',
-    schema: { type: 'string', pattern: `^${ETAG}$` },
+    description: 'The version as a strong tag; of this document, a digest of it.',
+    schema: { type: 'string', pattern: `^(${ETAG}|"[0-9a-f]{64}")$` },
     example: '"2"',
     isAlwaysThere: true,
   },

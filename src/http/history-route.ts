@@ -5,6 +5,7 @@ import type { StreamId } from '../eventsourcing/stream.ts';
 import type { AppContext } from './app-env.ts';
 import { causal } from './causal.ts';
 import { fromCursor, invalidCursor, toCursor } from './cursor.ts';
+import { type EventSchemas, eventUnion } from './event-schemas.ts';
 import { HEADER } from './headers.ts';
 import { requireOperator } from './operations-access.ts';
 import { parseParams, parseQuery } from './params.ts';
@@ -17,27 +18,38 @@ export const LogQuery = z.strictObject({
   fromVersion: described(integerParameter(1, Number.MAX_SAFE_INTEGER, 1), 'The first version of the first page.'),
 });
 
-const HistoryItem = z
-  .strictObject({
-    version: Version,
-    type: z.string(),
-    data: z.record(z.string(), z.unknown()),
-    actor: z.string(),
-    correlationId: z.string(),
-    recordedAt: Time,
-  })
-  .check(z.meta({ id: 'HistoryItem' }));
+interface HistoryItem extends Pick<StoredEvent, 'version' | 'type' | 'data' | 'recordedAt'> {
+  readonly actor: string;
+  readonly correlationId: string;
+}
 
 /** A route that answers with what happened to one resource, from the log itself. */
 export interface HistoryRoute<Params extends z.ZodMiniObject> {
   readonly path: string;
   readonly id: string;
   readonly summary: string;
+  readonly description: string;
   readonly tag: string;
   readonly params: Params;
   readonly noun: string;
   readonly stream: (params: z.output<Params>) => StreamId;
+  /** What an item is called in the OpenAPI document, for example `SeatHistoryItem`. */
+  readonly itemName: string;
+  readonly events: EventSchemas;
   readonly itemExample: unknown;
+}
+
+function historyItem({ itemName, events, noun }: Pick<HistoryRoute<never>, 'itemName' | 'events' | 'noun'>) {
+  return eventUnion(itemName, `What happened to the ${noun}.`, events, (type, data) =>
+    z.strictObject({
+      version: Version,
+      type,
+      data,
+      actor: z.string(),
+      correlationId: z.string(),
+      recordedAt: Time,
+    }),
+  );
 }
 
 /** Declares a resource's history: for the operator, since it holds what the resource no longer shows. */
@@ -48,6 +60,7 @@ export function historyRoute<Params extends z.ZodMiniObject>(route: HistoryRoute
     operation: {
       id: route.id,
       summary: route.summary,
+      description: route.description,
       tag: route.tag,
       params: route.params,
       query: LogQuery,
@@ -56,7 +69,7 @@ export function historyRoute<Params extends z.ZodMiniObject>(route: HistoryRoute
       answers: {
         200: {
           description: 'Its events, in order.',
-          schema: pageOf(HistoryItem),
+          schema: pageOf(historyItem(route)),
           example: { items: [route.itemExample], nextCursor: null },
         },
       },
@@ -100,6 +113,6 @@ export async function readLog(c: AppContext, stream: StreamId, noun: string) {
   return { page, nextCursor: next <= page.head ? toCursor(stream, ['version', String(next)]) : null };
 }
 
-function toHistoryItem({ version, type, data, metadata, recordedAt }: StoredEvent): z.input<typeof HistoryItem> {
+function toHistoryItem({ version, type, data, metadata, recordedAt }: StoredEvent): HistoryItem {
   return { version, type, data, actor: metadata.actor, correlationId: metadata.correlationId, recordedAt };
 }

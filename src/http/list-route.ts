@@ -15,6 +15,7 @@ export interface ListRoute<Filter extends z.core.$ZodShape, InSlot extends Table
   readonly path: string;
   readonly id: string;
   readonly summary: string;
+  readonly description: string;
   readonly tag: string;
   /** The query parameters that filter. */
   readonly filter: Filter;
@@ -49,6 +50,7 @@ export function listRoute<Filter extends z.core.$ZodShape, InSlot extends Tables
     operation: {
       id: route.id,
       summary: route.summary,
+      description: route.description,
       tag: route.tag,
       query,
       requestHeaders: [HEADER.causalToken],

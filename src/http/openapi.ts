@@ -3,15 +3,20 @@ import * as z from 'zod/mini';
 import { isSafe } from './cross-site.ts';
 import { HEADER_DOCS, type HeaderDoc } from './header-docs.ts';
 import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, HEADER } from './headers.ts';
-import type { ProblemTypes } from './problem.ts';
+import type { ProblemType, ProblemTypes } from './problem.ts';
 import type { Answer, Operation, Route } from './route.ts';
+import { named } from './schemas.ts';
 
 type Document = Record<string, unknown>;
 
 const COMMON_ANSWER_HEADERS = [HEADER.correlationId, HEADER.traceparent, HEADER.cacheControl];
 
 /** Assembles the OpenAPI 3.1 document from the routes themselves: whatever they check and answer is what it says. */
-export function openApiDocument(routes: readonly Route[], problems: ProblemTypes): Document {
+export function openApiDocument(
+  routes: readonly Route[],
+  problems: ProblemTypes,
+  tags: Readonly<Record<string, string>>,
+): Document {
   const schemas: Document = {};
   const paths: Record<string, Document> = {};
   for (const { method, path, operation } of routes) {
@@ -25,13 +30,16 @@ export function openApiDocument(routes: readonly Route[], problems: ProblemTypes
       version: '1.0.0',
       description:
         'Products and orders, event-sourced at the edge. Every answer carries a causal token: whoever sends it reads their own writes.',
+      contact: { name: 'Whoever runs this deployment' },
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/' }],
-    tags: [...new Set(routes.map(({ operation }) => operation.tag))].map((name) => ({ name })),
+    tags: [...new Set(routes.map(({ operation }) => operation.tag))].map((name) => ({ name, description: tags[name] })),
+    // Nobody has to say who they are, except where an operation asks for the key.
+    security: [],
     paths,
     components: {
-      schemas: { ...schemas, Problem: problemSchema(problems) },
+      schemas,
       parameters: documented(CORS_REQUEST_HEADERS, (name, doc) => ({ name, in: 'header', required: false, ...doc })),
       headers: documented([...CORS_ANSWER_HEADERS, HEADER.cacheControl], (_name, doc, required) => ({
         required,
@@ -61,8 +69,9 @@ function toHeaders(names: readonly string[]): Document {
   return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
 }
 
-function problemSchema(types: ProblemTypes): Document {
-  return {
+/** What every problem has, and under it one schema for each kind with what that adds: a client tells them apart by `code`. */
+function defineProblem(code: string, types: ProblemTypes, schemas: Document): Document {
+  schemas['Problem'] ??= {
     type: 'object',
     description: 'RFC 9457. Further members depend on the code.',
     required: ['type', 'title', 'status', 'code', 'detail', 'instance'],
@@ -70,27 +79,37 @@ function problemSchema(types: ProblemTypes): Document {
       type: { type: 'string', format: 'uri-reference' },
       title: { type: 'string' },
       status: { type: 'integer' },
-      code: { enum: Object.keys(types) },
+      code: { type: 'string', enum: Object.keys(types) },
       detail: { type: 'string' },
       instance: { type: 'string', format: 'uri-reference' },
-      currentVersion: {
-        type: 'integer',
-        description: 'Of `version-mismatch` and `version-ahead`: the latest version.',
-      },
-      errors: {
-        type: 'array',
-        description: 'Of `invalid-field`: what is wrong where.',
-        items: {
-          type: 'object',
-          required: ['pointer', 'detail'],
-          properties: {
-            pointer: { type: 'string', description: 'A JSON pointer (RFC 6901).' },
-            detail: { type: 'string' },
-          },
-        },
-      },
     },
   };
+  const { status, title, advice, members } = types[code] as ProblemType;
+  const name = `${toPascalCase(code)}Problem`;
+  const own = members && toSchema(z.object(members.shape), 'output', schemas);
+  define(schemas, name, {
+    title,
+    description: advice,
+    allOf: [
+      { $ref: '#/components/schemas/Problem' },
+      {
+        type: 'object',
+        required: ['status', 'code', ...((own?.['required'] as string[] | undefined) ?? [])],
+        properties: {
+          status: { type: 'integer', const: status },
+          code: { type: 'string', const: code },
+          ...(own?.['properties'] as Document | undefined),
+        },
+      },
+    ],
+    unevaluatedProperties: false,
+  });
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+/** `seat-taken` as `SeatTaken`, and `reserveSeat` as `ReserveSeat`. */
+function toPascalCase(name: string): string {
+  return name.replaceAll(/(?:^|-)([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 function toOperation(
@@ -116,7 +135,7 @@ function toOperation(
   return {
     operationId: id,
     summary,
-    ...(description !== undefined && { description }),
+    description,
     tags: [tag],
     // Without `isOperations` only a part of it asks for the key.
     ...(problems.includes('unauthorized') && { security: [...(isOperations ? [] : [{}]), { operationsKey: [] }] }),
@@ -130,14 +149,19 @@ function toOperation(
     ...(body && {
       requestBody: {
         required: body.isOptional !== true,
-        content: { 'application/json': { schema: toSchema(body.schema, 'input', schemas), example: body.example } },
+        content: {
+          'application/json': {
+            schema: toSchema(withName(body.schema, toPascalCase(id)), 'input', schemas),
+            example: body.example,
+          },
+        },
       },
     }),
     responses: {
       ...Object.fromEntries(
         Object.entries(answers).map(([status, answer]) => [status, toResponse(answer, common, schemas)]),
       ),
-      ...toProblems(problems, common, types, template.split('/{')[0] ?? template),
+      ...toProblems(problems, common, types, template.split('/{')[0] ?? template, schemas),
     },
   };
 }
@@ -189,6 +213,7 @@ function toProblems(
   commonHeaders: readonly string[],
   types: ProblemTypes,
   instance: string,
+  schemas: Document,
 ): Document {
   const byStatus = Map.groupBy(new Set(codes), (code) => types[code]?.status ?? 500);
   return Object.fromEntries(
@@ -205,10 +230,7 @@ function toProblems(
         ]),
         content: {
           'application/problem+json': {
-            schema: {
-              allOf: [{ $ref: '#/components/schemas/Problem' }],
-              properties: { status: { const: status }, code: { enum: same } },
-            },
+            schema: oneOf(same.map((code) => [code, defineProblem(code, types, schemas)])),
             examples: Object.fromEntries(
               same.map((code) => [
                 code,
@@ -220,6 +242,7 @@ function toProblems(
                     code,
                     detail: types[code]?.advice,
                     instance,
+                    ...types[code]?.members?.example,
                   },
                 },
               ]),
@@ -240,11 +263,31 @@ function toSchema(schema: z.ZodMiniType, io: 'input' | 'output', schemas: Docume
   } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Document & { $defs?: Document };
   const inPlace = (value: unknown) =>
     JSON.parse(JSON.stringify(value).replaceAll('#/$defs/', '#/components/schemas/')) as Document;
-  for (const [name, definition] of Object.entries($defs)) schemas[name] = withoutId(inPlace(definition));
+  for (const [name, definition] of Object.entries($defs)) define(schemas, name, withoutId(inPlace(definition)));
   const { id } = whole as { id?: string };
   if (id === undefined) return inPlace(whole);
-  schemas[id] = withoutId(inPlace(whole));
+  define(schemas, id, withoutId(inPlace(whole)));
   return { $ref: `#/components/schemas/${id}` };
+}
+
+/** Adds a component. A name stands for one thing: a client that is made from the document has one type for it. */
+function define(schemas: Document, name: string, definition: Document): void {
+  const known = schemas[name];
+  if (known !== undefined && JSON.stringify(known) !== JSON.stringify(definition))
+    throw new Error(`two different schemas are called "${name}"`);
+  schemas[name] = definition;
+}
+
+function withName(schema: z.ZodMiniType, name: string): z.ZodMiniType {
+  return z.globalRegistry.get(schema)?.id === undefined ? named(name, schema) : schema;
+}
+
+/** One of these problems, which their codes tell apart. */
+function oneOf(problems: readonly (readonly [code: string, schema: Document])[]): Document {
+  const [first] = problems;
+  if (problems.length === 1 && first) return first[1];
+  const mapping = Object.fromEntries(problems.map(([code, { $ref }]) => [code, $ref]));
+  return { oneOf: problems.map(([, schema]) => schema), discriminator: { propertyName: 'code', mapping } };
 }
 
 function withoutId({ id: _id, ...definition }: Document): Document {

@@ -23,7 +23,7 @@ export interface QueryRoute<Params extends z.ZodMiniObject, Query extends z.ZodM
   readonly path: string;
   readonly id: string;
   readonly summary: string;
-  readonly description?: string;
+  readonly description: string;
   readonly tag: string;
   readonly params?: Params;
   readonly query?: Query;
@@ -63,7 +63,7 @@ export function queryRoute<Params extends z.ZodMiniObject, Query extends z.ZodMi
     operation: {
       id,
       summary,
-      ...(description !== undefined && { description }),
+      description,
       tag,
       ...(params && { params }),
       ...(query && { query }),

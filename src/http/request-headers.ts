@@ -40,13 +40,18 @@ export function etagOf(version: number): string {
   return `"${version}"`;
 }
 
-/** Whether `If-None-Match` names this version (weak comparison, RFC 9110 section 13.1.2) or anything. */
+/** Whether `If-None-Match` names this version or anything. */
 export function isNotModified(c: Context, version: number): boolean {
+  return isKnown(c, etagOf(version));
+}
+
+/** Whether `If-None-Match` names this tag (weak comparison, RFC 9110 section 13.1.2) or anything. */
+export function isKnown(c: Context, etag: string): boolean {
   const tags = c.req
     .header(HEADER.ifNoneMatch)
     ?.split(',')
     .map((tag) => tag.trim().replace(/^W\//, ''));
-  return tags?.some((tag) => tag === '*' || tag === etagOf(version)) ?? false;
+  return tags?.some((tag) => tag === '*' || tag === etag) ?? false;
 }
 
 /** `Idempotency-Key`: 1 to 255 visible ASCII characters, or undefined when it is not there. */

@@ -13,7 +13,7 @@ import { parseParams, parseQuery } from './params.ts';
 import { Problem } from './problem.ts';
 import { etagOf, isNotModified, preferences, wantedVersion } from './request-headers.ts';
 import type { Route } from './route.ts';
-import { described } from './schemas.ts';
+import { Version, described, named } from './schemas.ts';
 
 /** A route that answers with one resource, from its read model or, where that is behind the asked version, from the write side. */
 export interface ResourceRoute<Params extends z.ZodMiniObject, InSlot extends Tables, Row> {
@@ -42,6 +42,15 @@ const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z');
 const isPast = z.refine<string>(
   (value) => toAsOf(value) !== undefined,
   'Must be a version (from 0) or a time (RFC 3339).',
+);
+
+/** What is answered in place of the resource where the caller would rather ask again than have the write side answer. */
+const NotYet = named(
+  'NotYet',
+  z.strictObject({
+    wanted: described(Version, 'The version asked for.'),
+    has: described(z.int().check(z.minimum(0)), 'The version that the read model has; 0: none.'),
+  }),
 );
 
 const AsOfQuery = z.strictObject({
@@ -77,7 +86,7 @@ export function resourceRoute<Params extends z.ZodMiniObject, InSlot extends Tab
         },
         202: {
           description: 'The read model is not there yet (only with `Prefer: respond-async`).',
-          schema: z.strictObject({ wanted: z.int(), has: z.int() }),
+          schema: NotYet,
           example: { wanted: 3, has: 2 },
           headers: [HEADER.retryAfter, HEADER.preferenceApplied],
         },

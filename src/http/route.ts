@@ -18,7 +18,7 @@ export interface Answer {
 export interface Operation {
   readonly id: string;
   readonly summary: string;
-  readonly description?: string;
+  readonly description: string;
   readonly tag: string;
   readonly params?: z.ZodMiniObject;
   /** The query parameters that its handler reads. Without it the route takes none, and any is refused. */

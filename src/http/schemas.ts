@@ -10,12 +10,23 @@ export function described<Schema extends z.ZodMiniType>(schema: Schema, descript
 }
 
 // Control characters have no place in names and reasons, and a lone surrogate is no Unicode: neither would come back as it was sent.
-const isPlain = z.regex(/^[^\p{Cc}\p{Cs}]*$/u, 'Must not have control characters or lone surrogates.');
-const isNotBlank = z.regex(/\S/, 'Must not be empty.');
+const isPlain = z.refine<string>(
+  (value) => /^[^\p{Cc}\p{Cs}]*$/u.test(value),
+  'Must not have control characters or lone surrogates.',
+);
+const isNotBlank = z.refine<string>((value) => /\S/.test(value), 'Must not be empty.');
+
+/**
+ * Both checks as the one pattern that a generator takes: two would be an `allOf`, of which many make `unknown`. It means the same with the
+ * flag `u` and without, since linters leave it out, and no two parts of it take the same character, so that no text makes it slow.
+ */
+const PLAIN_AND_NOT_BLANK = String.raw`^[^\S\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$`;
+
+const plainText = z.string().check(isPlain, isNotBlank, z.meta({ pattern: PLAIN_AND_NOT_BLANK }));
 
 /** Text of at most `max` characters, trimmed and not empty. */
 export function text(max: number) {
-  return z.string().check(isPlain, isNotBlank, z.maxLength(max), z.trim());
+  return plainText.check(z.maxLength(max), z.trim());
 }
 
 /** An id in a path or a body. */
@@ -28,7 +39,7 @@ export const Uuid = z
 
 /** A SKU, read as its normal form: whatever is checked, compared and recorded is that. */
 export const Sku = described(
-  z.pipe(z.string().check(isPlain, isNotBlank), z.transform(normalSku)).check(
+  z.pipe(plainText, z.transform(normalSku)).check(
     z.refine(isLegibleSku, 'Must not have invisible characters, or spaces other than the ordinary one.'),
     z.refine(
       (sku) => Array.from(sku).length <= MAX_SKU_LENGTH,
@@ -82,7 +93,14 @@ export const PAGE_QUERY = {
   cursor: described(z.optional(z.string().check(z.minLength(1))), '`nextCursor` of the page before.'),
 };
 
-/** One page of a list. */
+/** A schema with the name that it has in the OpenAPI document, and so in generated clients. */
+export function named<Schema extends z.ZodMiniType>(id: string, schema: Schema): Schema {
+  return schema.check(z.meta({ id }));
+}
+
+/** One page of a list, named after what is listed: `SeatPage` for `Seat`. */
 export function pageOf<Item extends z.ZodMiniType>(item: Item) {
-  return z.strictObject({ items: z.array(item), nextCursor: z.nullable(z.string()) });
+  const { id } = z.globalRegistry.get(item) ?? {};
+  const page = z.strictObject({ items: z.array(item), nextCursor: z.nullable(z.string()) });
+  return id === undefined ? page : named(`${id}Page`, page);
 }

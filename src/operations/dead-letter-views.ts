@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import { Time, Version, described } from '../http/schemas.ts';
+import { Time, Version, described, named } from '../http/schemas.ts';
 
 /*
  * What the routes to dead letters answer with. Neither the error nor the rows are for everybody: they quote what events hold.
@@ -52,25 +52,28 @@ const Group = z
   })
   .check(z.meta({ id: 'DeadLetterGroup' }));
 
-export const List = z.strictObject({
-  projection: z.string(),
-  streams: described(Count, 'How many streams of the projection are stopped.'),
-  groups: z.array(Group),
-  groupsNotShown: Count,
-  skipped: described(
-    z.array(
-      z.strictObject({
-        stream: z.string(),
-        version: Version,
-        eventId: z.string(),
-        reason: z.string(),
-        actor: z.string(),
-        skippedAt: Time,
-      }),
+export const List = named(
+  'DeadLetters',
+  z.strictObject({
+    projection: z.string(),
+    streams: described(Count, 'How many streams of the projection are stopped.'),
+    groups: z.array(Group),
+    groupsNotShown: Count,
+    skipped: described(
+      z.array(
+        z.strictObject({
+          stream: z.string(),
+          version: Version,
+          eventId: z.string(),
+          reason: z.string(),
+          actor: z.string(),
+          skippedAt: Time,
+        }),
+      ),
+      'Events that were left out, the newest first.',
     ),
-    'Events that were left out, the newest first.',
-  ),
-});
+  }),
+);
 
 const Brought = {
   applied: described(Count, 'Events.'),

@@ -3,31 +3,33 @@ import * as z from 'zod/mini';
 import type { StoredEvent } from '../eventsourcing/event.ts';
 import { type archiveOf, feedAfter } from '../eventsourcing/read/archive.ts';
 import { idOf } from '../eventsourcing/stream.ts';
+import { type EventSchemas, eventUnion } from '../http/event-schemas.ts';
 import { queryRoute } from '../http/query-route.ts';
 import type { Route } from '../http/route.ts';
-import { PAGE_QUERY, Time, Version, described } from '../http/schemas.ts';
+import { PAGE_QUERY, Time, Version, described, named } from '../http/schemas.ts';
 import { cursorLost, feedCursorText, fitsArchive, parseFeedCursor } from './feed-cursor.ts';
 
 // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
-const CloudEvent = z
-  .strictObject({
-    specversion: z.literal('1.0'),
-    id: z.string(),
-    source: described(z.string(), 'The path of the stream.'),
-    type: z.string(),
-    subject: described(z.string(), 'The aggregate’s id.'),
-    time: Time,
-    datacontenttype: z.literal('application/json'),
-    streamversion: Version,
-    schemaversion: z.int(),
-    correlationid: z.string(),
-    causationid: z.string(),
-    actor: z.string(),
-    data: z.record(z.string(), z.unknown()),
-  })
-  .check(
-    z.meta({ id: 'CloudEvent', description: 'CloudEvents 1.0; the members after `datacontenttype` are extensions.' }),
+function cloudEvent(events: EventSchemas): z.ZodMiniType {
+  const description = 'CloudEvents 1.0; the members after `datacontenttype` are extensions.';
+  return eventUnion('CloudEvent', description, events, (type, data) =>
+    z.strictObject({
+      specversion: z.literal('1.0'),
+      id: z.string(),
+      source: described(z.string(), 'The path of the stream.'),
+      type,
+      subject: described(z.string(), 'The aggregate’s id.'),
+      time: Time,
+      datacontenttype: z.literal('application/json'),
+      streamversion: Version,
+      schemaversion: z.int().check(z.minimum(1)),
+      correlationid: z.string(),
+      causationid: z.string(),
+      actor: z.string(),
+      data,
+    }),
   );
+}
 
 const FeedQuery = z.strictObject({
   after: described(
@@ -40,7 +42,7 @@ const FeedQuery = z.strictObject({
 });
 
 /** The feed: every event of every stream. A follower polls with its last cursor. */
-export function feedRoute(archive: ReturnType<typeof archiveOf>): Route {
+export function feedRoute(archive: ReturnType<typeof archiveOf>, events: EventSchemas): Route {
   return queryRoute({
     path: '/events',
     id: 'getEvents',
@@ -53,7 +55,7 @@ export function feedRoute(archive: ReturnType<typeof archiveOf>): Route {
     isOperations: true,
     answer: {
       description: 'Events, oldest first.',
-      schema: z.strictObject({ items: z.array(CloudEvent), nextCursor: z.string() }),
+      schema: named('CloudEventPage', z.strictObject({ items: z.array(cloudEvent(events)), nextCursor: z.string() })),
       example: { items: [], nextCursor: 'WyJmZWVkIiwiIiwiMCJd' },
     },
     problems: ['invalid-cursor', 'cursor-lost'],
@@ -76,7 +78,7 @@ export function feedRoute(archive: ReturnType<typeof archiveOf>): Route {
   });
 }
 
-function toCloudEvent(event: StoredEvent): z.input<typeof CloudEvent> {
+function toCloudEvent(event: StoredEvent): object {
   const { id, stream, version, type, schemaVersion, data, metadata, recordedAt } = event;
   return {
     specversion: '1.0',

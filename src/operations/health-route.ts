@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 
 import { projectionComplaints } from '../eventsourcing/read/health.ts';
 import type { Route } from '../http/route.ts';
+import { named } from '../http/schemas.ts';
 import { tokenComplaints } from '../token-settings.ts';
 
 /** Whether something is missing or needs somebody to look: cheap, and open to everybody, so it tells nothing of anybody's data. */
@@ -18,7 +19,7 @@ export const healthRoute: Route = {
     answers: {
       200: {
         description: '`reasons` say what is wrong and what to do; empty when all is well.',
-        schema: z.strictObject({ status: z.enum(['ok', 'degraded']), reasons: z.array(z.string()) }),
+        schema: named('Health', z.strictObject({ status: z.enum(['ok', 'degraded']), reasons: z.array(z.string()) })),
         example: { status: 'ok', reasons: [] },
       },
     },

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { type ProjectionStatus, projectionStatuses } from '../eventsourcing/read/projection-status.ts';
 import { requireOperator } from '../http/operations-access.ts';
 import type { Route } from '../http/route.ts';
-import { Time, described } from '../http/schemas.ts';
+import { Time, described, named } from '../http/schemas.ts';
 import { ProjectionParams, projectionOf } from './projection-param.ts';
 
 const Count = z.int().check(z.minimum(0));
@@ -111,7 +111,7 @@ export const projectionRoutes: readonly Route[] = [
       answers: {
         200: {
           description: 'All projections, by group.',
-          schema: z.strictObject({ items: z.array(ProjectionView) }),
+          schema: named('Projections', z.strictObject({ items: z.array(ProjectionView) })),
           example: { items: [EXAMPLE] },
         },
       },
@@ -130,6 +130,7 @@ export const projectionRoutes: readonly Route[] = [
     operation: {
       id: 'getProjection',
       summary: 'How one projection is',
+      description: 'The same as its entry in `GET /projections`, and it reads the rows of this one only.',
       tag: 'operations',
       params: ProjectionParams,
       requestHeaders: [],

@@ -2,33 +2,52 @@ import * as z from 'zod/mini';
 
 import { categoryOf, parseStreamId } from '../eventsourcing/stream.ts';
 import { causal } from '../http/causal.ts';
+import { type EventSchemas, eventUnion } from '../http/event-schemas.ts';
 import { HEADER } from '../http/headers.ts';
 import { LOG_PROBLEMS, LogQuery, readLog } from '../http/history-route.ts';
 import { requireOperator } from '../http/operations-access.ts';
 import { Problem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
-import { Time, Version, described, pageOf } from '../http/schemas.ts';
+import { Time, Version, described, named, pageOf } from '../http/schemas.ts';
 
-const StoredEventView = z
-  .strictObject({
-    id: z.string(),
-    stream: z.string(),
-    version: Version,
-    type: z.string(),
-    schemaVersion: z.int(),
-    data: z.record(z.string(), z.unknown()),
-    metadata: z.record(z.string(), z.unknown()),
-    recordedAt: Time,
-  })
-  .check(z.meta({ id: 'StoredEvent', description: 'An event as stored, whatever shape today’s code gives it.' }));
+const Metadata = named(
+  'EventMetadata',
+  z.strictObject({
+    commandId: described(z.string(), 'The command that was decided. All events of one decision share it.'),
+    correlationId: z.string(),
+    causationId: z.string(),
+    actor: z.string(),
+    idempotency: described(
+      z.optional(z.strictObject({ key: z.string(), fingerprint: z.string() })),
+      'Digests of the key and the body of the command that created the stream.',
+    ),
+  }),
+);
 
-export const streamRoutes: readonly Route[] = [
-  {
+function storedEvent(events: EventSchemas): z.ZodMiniType {
+  return eventUnion('StoredEvent', 'An event as stored, whatever shape today’s code gives it.', events, (type, data) =>
+    z.strictObject({
+      id: z.string(),
+      stream: z.string(),
+      version: Version,
+      type,
+      schemaVersion: z.int().check(z.minimum(1)),
+      data,
+      metadata: Metadata,
+      recordedAt: Time,
+    }),
+  );
+}
+
+/** The log itself, stream by stream. */
+export function streamRoute(events: EventSchemas): Route {
+  return {
     method: 'GET',
     path: '/streams/:stream/events',
     operation: {
       id: 'getStream',
       summary: 'A stream’s events, from the log itself',
+      description: 'As they were stored, oldest first. `X-Version` is the version of the stream.',
       tag: 'operations',
       params: z.strictObject({ stream: described(z.string(), '`<category>-<id>`') }),
       query: LogQuery,
@@ -37,7 +56,7 @@ export const streamRoutes: readonly Route[] = [
       answers: {
         200: {
           description: 'Events in order.',
-          schema: pageOf(StoredEventView),
+          schema: pageOf(storedEvent(events)),
           example: { items: [], nextCursor: null },
           headers: [HEADER.version],
         },
@@ -58,5 +77,5 @@ export const streamRoutes: readonly Route[] = [
         return c.json({ items: page.events, nextCursor });
       },
     ],
-  },
-];
+  };
+}

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 
 import type { AggregateState } from '../eventsourcing/write/aggregate.ts';
-import { MoneySchema, Time, Uuid, Version, described } from '../http/schemas.ts';
+import { MoneySchema, Time, Uuid, Version, described, named } from '../http/schemas.ts';
 import { type ExistingOrder, ORDER_STATUSES } from './order.ts';
 import type { OrderRow } from './order-row.ts';
 
@@ -18,14 +18,17 @@ export const OrderView = z
     total: MoneySchema,
     itemCount: described(z.int(), 'The sum of the quantities.'),
     items: z.array(
-      z.strictObject({
-        sku: z.string(),
-        name: z.string(),
-        category: z.string(),
-        quantity: z.int(),
-        unitPrice: MoneySchema,
-        returned: z.int(),
-      }),
+      named(
+        'OrderLine',
+        z.strictObject({
+          sku: z.string(),
+          name: z.string(),
+          category: z.string(),
+          quantity: z.int(),
+          unitPrice: MoneySchema,
+          returned: described(z.int(), 'How many of them came back.'),
+        }),
+      ),
     ),
     tracking: z.nullable(z.string()),
     carrier: z.nullable(z.string()),

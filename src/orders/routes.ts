@@ -6,7 +6,7 @@ import { historyRoute } from '../http/history-route.ts';
 import { listRoute } from '../http/list-route.ts';
 import { resourceRoute } from '../http/resource-route.ts';
 import type { Route } from '../http/route.ts';
-import { Sku, Uuid, Version, text } from '../http/schemas.ts';
+import { Sku, Uuid, Version, named, text } from '../http/schemas.ts';
 import {
   type CancelOrder,
   type DeliverOrder,
@@ -15,6 +15,7 @@ import {
   type ReturnItems,
   type ShipOrder,
 } from './order.ts';
+import { orderEvents } from './order-events.ts';
 import { listOrders, orderById, orderLookup } from './order-lookup.ts';
 import { ORDER_EXAMPLE, ORDER_ID, OrderView, fromRow, fromState } from './order-view.ts';
 import type { RequestOrder } from './place-order.ts';
@@ -23,10 +24,12 @@ const MAX_LINES = 100;
 const MAX_QUANTITY = 10_000;
 
 const Items = z
-  .array(z.strictObject({ sku: Sku, quantity: z.int().check(z.minimum(1), z.maximum(MAX_QUANTITY)) }))
+  .array(
+    named('OrderItem', z.strictObject({ sku: Sku, quantity: z.int().check(z.minimum(1), z.maximum(MAX_QUANTITY)) })),
+  )
   .check(z.minLength(1), z.maxLength(MAX_LINES));
 
-const Written = z.strictObject({ orderId: Uuid, version: Version });
+const Written = named('OrderReceipt', z.strictObject({ orderId: Uuid, version: Version }));
 
 const Params = z.strictObject({ orderId: Uuid });
 
@@ -76,6 +79,7 @@ export const orderRoutes: readonly Route[] = [
     path: '/orders/:orderId/shipment',
     id: 'shipOrder',
     summary: 'Ship a placed order',
+    description: 'Records the tracking number. An order that is shipped can no longer be cancelled.',
     body: z.strictObject({ tracking: text(200), carrier: z.optional(text(100)) }),
     bodyExample: { tracking: 'JD014600006281230', carrier: 'DHL' },
     toCommand: ({ params, body }): ShipOrder => ({ type: 'ShipOrder', data: { ...params, ...body } }),
@@ -87,6 +91,7 @@ export const orderRoutes: readonly Route[] = [
     path: '/orders/:orderId/delivery',
     id: 'deliverOrder',
     summary: 'Record that a shipped order was delivered',
+    description: 'Needs no body. Only the items of a delivered order can be returned.',
     body: z.strictObject({}),
     bodyExample: {},
     isBodyOptional: true,
@@ -99,6 +104,7 @@ export const orderRoutes: readonly Route[] = [
     path: '/orders/:orderId/cancellation',
     id: 'cancelOrder',
     summary: 'Cancel a placed order',
+    description: 'Only before it is shipped. A cancelled order counts in no total.',
     body: z.strictObject({ reason: text(500) }),
     bodyExample: { reason: 'Ordered by mistake' },
     toCommand: ({ params, body }): CancelOrder => ({ type: 'CancelOrder', data: { ...params, ...body } }),
@@ -137,6 +143,7 @@ export const orderRoutes: readonly Route[] = [
     path: '/orders',
     id: 'listOrders',
     summary: 'Orders, newest first',
+    description: 'Page by page, by customer and status if these are given.',
     tag: 'orders',
     filter: { customerId: z.optional(text(100)), status: z.optional(z.enum(ORDER_STATUSES)) },
     reads: orderLookup,
@@ -150,10 +157,13 @@ export const orderRoutes: readonly Route[] = [
     path: '/orders/:orderId/history',
     id: 'getOrderHistory',
     summary: 'What happened to an order',
+    description: 'Its events from the log itself, as they were stored, oldest first.',
     tag: 'orders',
     params: Params,
     noun: 'order',
     stream: ({ orderId }) => streamId(ORDER, orderId),
+    itemName: 'OrderHistoryItem',
+    events: orderEvents,
     itemExample: {
       version: 2,
       type: 'OrderShipped',

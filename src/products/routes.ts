@@ -9,7 +9,19 @@ import { Problem } from '../http/problem.ts';
 import { queryRoute } from '../http/query-route.ts';
 import { resourceRoute } from '../http/resource-route.ts';
 import type { Route } from '../http/route.ts';
-import { MoneySchema, PAGE_QUERY, Price, Sku, Time, Uuid, Version, described, pageOf, text } from '../http/schemas.ts';
+import {
+  MoneySchema,
+  PAGE_QUERY,
+  Price,
+  Sku,
+  Time,
+  Uuid,
+  Version,
+  described,
+  named,
+  pageOf,
+  text,
+} from '../http/schemas.ts';
 import { type CreateProduct, PRODUCT, type Product, type UpdatePrice } from './product.ts';
 import {
   type PriceRow,
@@ -50,7 +62,7 @@ function toPriceChange(row: PriceRow): z.input<typeof PriceChange> {
   return { version, from, to: { amount: toAmount, currency: toCurrency }, reason, actor, changedAt };
 }
 
-const Written = z.strictObject({ productId: Uuid, version: Version });
+const Written = named('ProductReceipt', z.strictObject({ productId: Uuid, version: Version }));
 
 const PRODUCT_ID = '3f2b8c1e-6f0d-5d0f-9f3e-2b1a7c9d4e5f';
 const EXAMPLE = {
@@ -104,6 +116,7 @@ export const productRoutes: readonly Route[] = [
     path: '/products/:productId/price',
     id: 'updatePrice',
     summary: 'Change the price of a product',
+    description: 'Orders that were placed before keep the price that they were placed at.',
     tag: 'products',
     params: Params,
     body: z.strictObject({ price: Price, reason: text(500) }),
@@ -138,6 +151,7 @@ export const productRoutes: readonly Route[] = [
     path: '/products',
     id: 'listProducts',
     summary: 'Products, oldest first',
+    description: 'Page by page, by category and SKU if these are given.',
     tag: 'products',
     filter: { category: z.optional(text(100)), sku: z.optional(Sku) },
     reads: productCatalog,
@@ -151,6 +165,7 @@ export const productRoutes: readonly Route[] = [
     path: '/products/:productId/prices',
     id: 'listPrices',
     summary: 'Every price that a product has had, oldest first',
+    description: 'Page by page. The first is the one that it was created with.',
     tag: 'products',
     params: Params,
     query: z.strictObject(PAGE_QUERY),

@@ -26,6 +26,7 @@ const tallies = queryRoute({
   path: '/tallies/:tallyId',
   id: 'getTally',
   summary: 'A tally, whichever revision is live',
+  description: 'The former one has no sum.',
   tag: 'tallies',
   params: z.strictObject({ tallyId: z.string() }),
   reads: [tallyCount2],

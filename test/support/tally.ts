@@ -1,5 +1,6 @@
 import { eq, sql } from 'drizzle-orm';
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import * as z from 'zod/mini';
 
 import type { DomainEvent } from '../../src/eventsourcing/event.ts';
 import { queryBuilder } from '../../src/eventsourcing/read/causal-read.ts';
@@ -11,6 +12,7 @@ import { sendTo } from '../../src/eventsourcing/write/command-bus.ts';
 import type { Command } from '../../src/eventsourcing/write/decider.ts';
 import type { Upcaster } from '../../src/eventsourcing/write/upcaster.ts';
 import { serving } from '../../src/groups.ts';
+import { eventSchemas } from '../../src/http/event-schemas.ts';
 import type { Module } from '../../src/module.ts';
 
 /*
@@ -225,5 +227,10 @@ export const tally: Module = {
   }),
   projections: [tallyBoard, tallyCount, tallyCount2],
   routes: [],
+  tags: {},
+  events: eventSchemas<TallyEvent>()({
+    Added: z.strictObject({ by: z.number() }),
+    Reset: z.strictObject({ to: z.optional(z.number()) }),
+  }),
   problems: {},
 };

@@ -1,0 +1,63 @@
+import * as z from 'zod/mini';
+
+import type { DomainEvent } from '../eventsourcing/event.ts';
+import { named } from './schemas.ts';
+
+/** What the data of each event type looks like over HTTP, by the type: for the OpenAPI document and the clients made from it. */
+export type EventSchemas = Readonly<Record<string, z.ZodMiniType>>;
+
+/** Lists of an event are read-only, those of a schema are not. */
+type Mutable<Value> = Value extends object ? { -readonly [Key in keyof Value]: Mutable<Value[Key]> } : Value;
+
+/** A schema for each event type, which takes in every value that the type's data may be. */
+type SchemasOf<Event extends DomainEvent, Schemas> = {
+  readonly [Type in Event['type']]: Type extends keyof Schemas
+    ? Schemas[Type] extends z.ZodMiniType
+      ? Mutable<Extract<Event, { type: Type }>['data']> extends z.input<Schemas[Type]>
+        ? Schemas[Type]
+        : 'this schema does not take what the event may hold'
+      : never
+    : never;
+};
+
+/**
+ * Declares the data of every event type of a subject: `eventSchemas<SeatEvent>()({ SeatAdded: z.strictObject({ … }) })`. Each gets its
+ * type as its name. Events are answered as they were stored, so a schema has to take in every schema version of its type.
+ */
+export function eventSchemas<Event extends DomainEvent>() {
+  return function declare<const Schemas extends Readonly<Record<Event['type'], z.ZodMiniType>>>(
+    schemas: Schemas & SchemasOf<Event, Schemas>,
+  ): EventSchemas {
+    return Object.fromEntries(
+      Object.entries<z.ZodMiniType>(schemas).map(([type, schema]) => [type, named(type, schema)]),
+    );
+  };
+}
+
+/** The event types of all subjects. Throws when two have the same: a client could not tell their data apart. */
+export function mergeEventSchemas(...sources: readonly EventSchemas[]): EventSchemas {
+  const merged: Record<string, z.ZodMiniType> = {};
+  for (const [type, schema] of sources.flatMap((source) => Object.entries(source))) {
+    if (Object.hasOwn(merged, type)) throw new Error(`two modules have the event type "${type}"`);
+    merged[type] = schema;
+  }
+  return merged;
+}
+
+/** An envelope around the data of each event type, as a union that `type` tells apart: `<id>` of `<type><id>`s. */
+export function eventUnion(
+  id: string,
+  description: string,
+  events: EventSchemas,
+  envelope: (type: z.ZodMiniType, data: z.ZodMiniType) => z.ZodMiniObject,
+): z.ZodMiniType {
+  const variants = Object.entries(events).map(
+    ([type, data]) => [type, named(`${type}${id}`, envelope(z.literal(type), data))] as const,
+  );
+  const discriminator = {
+    propertyName: 'type',
+    mapping: Object.fromEntries(variants.map(([type]) => [type, `#/components/schemas/${type}${id}`])),
+  };
+  // `xor` and not `discriminatedUnion`: the document says `oneOf` for both, and nothing is ever parsed with it.
+  return z.xor(variants.map(([, variant]) => variant)).check(z.meta({ id, description, discriminator }));
+}
