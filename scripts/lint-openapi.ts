@@ -1,0 +1,28 @@
+/**
+ * Lints the OpenAPI document by the recommended rules of redocly and of spectral: `npm run lint:openapi`. Fails at warnings too.
+ */
+import { createConfig, lintFromString } from '@redocly/openapi-core';
+import spectral from '@stoplight/spectral-core';
+import rulesets from '@stoplight/spectral-rulesets';
+
+import { openApiText } from './openapi-document.ts';
+
+async function byRedocly(text: string): Promise<readonly string[]> {
+  const config = await createConfig({ extends: ['recommended'] });
+  const found = await lintFromString({ source: text, absoluteRef: 'openapi.json', config });
+  return found.map(({ ruleId, message, location }) => `redocly ${ruleId} at ${location[0]?.pointer ?? ''}: ${message}`);
+}
+
+async function bySpectral(text: string): Promise<readonly string[]> {
+  const linter = new spectral.Spectral();
+  // The package's own types do not fit each other.
+  linter.setRuleset({ extends: [[rulesets.oas as never, 'recommended']] });
+  const found = await linter.run(JSON.parse(text) as Record<string, unknown>);
+  return found.map(({ code, message, path }) => `spectral ${code} at ${path.join('/')}: ${message}`);
+}
+
+const text = await openApiText();
+const faults = [...(await byRedocly(text)), ...(await bySpectral(text))];
+for (const fault of faults) console.error(fault);
+if (faults.length > 0) process.exit(1);
+console.log('The OpenAPI document follows the recommended rules of redocly and spectral.');

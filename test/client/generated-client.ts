@@ -1,0 +1,72 @@
+/**
+ * Programs against a client that @hey-api/openapi-ts generates from the OpenAPI document: `npm run test:client`.
+ *
+ * It needs no server: the compiler says what the types are worth.
+ */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { registerHooks } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { openApiText } from '../../scripts/openapi-document.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const TSC = join(ROOT, 'node_modules/.bin/tsc');
+const folder = mkdtempSync(join(tmpdir(), 'tidemark-client-'));
+
+before(async () => {
+  writeFileSync(join(folder, 'openapi.json'), await openApiText());
+  // The generator prints with the compiler's JavaScript API, which TypeScript 7 does not have: package.json of this folder has the one before.
+  registerHooks({
+    resolve: (specifier, context, next) =>
+      next(specifier, specifier === 'typescript' ? { ...context, parentURL: import.meta.url } : context),
+  });
+  const { createClient } = await import('@hey-api/openapi-ts');
+  await createClient({
+    input: join(folder, 'openapi.json'),
+    output: join(folder, 'client'),
+    plugins: ['@hey-api/typescript', '@hey-api/sdk', '@hey-api/client-fetch'],
+    logs: { level: 'silent' },
+  });
+});
+
+after(() => rmSync(folder, { recursive: true }));
+
+/** Compiles a program of this folder with the client beside it, and returns the lines at which it is refused. */
+async function refusedLines(program: string): Promise<readonly string[]> {
+  copyFileSync(join(import.meta.dirname, program), join(folder, program));
+  writeFileSync(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({
+      compilerOptions: { strict: true, noEmit: true, module: 'esnext', moduleResolution: 'bundler', types: [] },
+      files: [program],
+    }),
+  );
+  const output = await new Promise<string>((resolve) => {
+    execFile(TSC, ['-p', folder, '--pretty', 'false'], { cwd: folder }, (_error, stdout) => resolve(stdout));
+  });
+  // A line that begins with spaces explains the one before it.
+  const errors = output.split('\n').filter((line) => /^\S/.test(line));
+  return errors.map((line) => line.replace(/^(\S+)\((\d+),\d+\): .*$/, '$1:$2'));
+}
+
+test('a program that uses the client as it is meant compiles', async () => {
+  assert.deepEqual(await refusedLines('must-compile.ts'), []);
+});
+
+test('a program with mistakes is refused at each of them, and nowhere else', async () => {
+  const program = 'must-not-compile.ts';
+  const lines = readFileSync(join(import.meta.dirname, program), 'utf8').split('\n');
+  const mistakes = lines.flatMap((line, index) => (/^\s*\/\/ Mistake/.test(line) ? [`${program}:${index + 2}`] : []));
+  assert.ok(mistakes.length > 10);
+  assert.deepEqual([...new Set(await refusedLines(program))], mistakes);
+});
+
+test('no field that a text, a line or an event has is of an unknown type', () => {
+  const types = readFileSync(join(folder, 'client/types.gen.ts'), 'utf8');
+  const unknown = types.split('\n').filter((line) => /\bunknown;$/.test(line) && !line.includes('[key: string]'));
+  assert.deepEqual(unknown, []);
+});
