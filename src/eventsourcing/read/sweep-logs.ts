@@ -50,8 +50,11 @@ export async function readLogs(
   return { asked: streams.slice(0, asked), logs: new Map(logs.flat()) };
 }
 
-/** The names of those projections that have another event of a stream than its log has. */
-export function contradictingStreams(
+/**
+ * For each stream that has another history than its log in some projection: the projections that may have it too.
+ * Those are the ones with another event at the version that was compared, and all that stand below it.
+ */
+export function suspectsByStream(
   logs: ReadonlyMap<StreamId, LogOf>,
   all: readonly Positions[],
 ): ReadonlyMap<StreamId, ReadonlySet<string>> {

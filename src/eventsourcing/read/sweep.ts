@@ -5,7 +5,7 @@ import type { StreamId } from '../stream.ts';
 import { withTimeout } from '../timeout.ts';
 import type { LoadEvents } from './catch-up-page.ts';
 import { type GroupDatabases, askEveryGroup } from './projection-condition.ts';
-import { contradictingStreams, readLogs } from './sweep-logs.ts';
+import { suspectsByStream, readLogs } from './sweep-logs.ts';
 import { headOf, readPositions, reminderFor } from './sweep-positions.ts';
 
 /** What the sweep needs from outside. */
@@ -91,7 +91,7 @@ export async function sweepStep(ports: SweepPorts, options: SweepOptions = {}): 
   const known = new Set(all.flatMap(({ live, other }) => [...live.keys(), ...other.keys()]));
   const next = [...known].toSorted().slice(0, streamsAtOnce);
   const { asked: page, logs } = await readLogs(ports, next, all);
-  const restored = contradictingStreams(logs, all);
+  const suspects = suspectsByStream(logs, all);
   const heads = new Map(page.map((stream) => [stream, logs.get(stream)?.head ?? headOf(stream, all)]));
 
   const unreachable = registry.groups.filter((group) => !asked.has(group)).map(({ name }) => name);
@@ -100,7 +100,7 @@ export async function sweepStep(ports: SweepPorts, options: SweepOptions = {}): 
   let pauseMs = 0;
   for (const [group, positions] of asked) {
     const reminders = page.flatMap((stream) =>
-      reminderFor(stream, heads.get(stream) ?? 0, positions, restored.get(stream) ?? NONE),
+      reminderFor(stream, heads.get(stream) ?? 0, positions, suspects.get(stream) ?? NONE),
     );
     for (const { stream } of reminders) behind.add(stream);
     const messages = packMessages(reminders, 'reminder', maxMessageBytes);
@@ -132,7 +132,7 @@ export async function sweepStep(ports: SweepPorts, options: SweepOptions = {}): 
   return {
     looked: page.length,
     behind: behind.size,
-    restored: restored.size,
+    restored: suspects.size,
     unread: page.length - logs.size,
     sent,
     isStart: cursor === '',
