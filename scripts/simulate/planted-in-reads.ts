@@ -108,6 +108,17 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     ],
   },
   {
+    name: 'of several tokens only the first counts',
+    breaks: ['I13', 'I14', 'I15'],
+    edits: [
+      {
+        file: 'src/http/token-header.ts',
+        find: 'texts.slice(0, MAX_TOKENS).map(',
+        replace: 'texts.slice(0, 1).map(',
+      },
+    ],
+  },
+  {
     name: 'any replica may answer, whatever the bookmark',
     breaks: ['I14'],
     edits: [

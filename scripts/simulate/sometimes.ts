@@ -61,6 +61,7 @@ export const EXPECTED: readonly string[] = [
   'outcome replayed',
   'retried with its key',
   'token handed over',
+  'token taken beside its own',
   'token shortened',
   'object woken',
   'object woken with a snapshot',

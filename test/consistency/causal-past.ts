@@ -65,6 +65,23 @@ export class CausalPastOfPath implements CausalPast {
     this.#raise(this.#figures, name, seen, (before) => before.value < seen.value);
   }
 
+  /** What it says now, for another path that takes it up. */
+  copy(): CausalPastOfPath {
+    const copy = new CausalPastOfPath();
+    copy.takeUp(this);
+    return copy;
+  }
+
+  /** Adds all that another token vouches for: two tokens that were sent together. */
+  takeUp(other: CausalPastOfPath): void {
+    for (const [stream, seen] of other.everywhere) this.seeEverywhere(stream, seen);
+    for (const [readModel, streams] of other.#within) {
+      for (const [stream, seen] of streams) this.seeWithin(readModel, stream, seen);
+    }
+    for (const [name, seen] of other.#figures) this.seeFigure(name, seen);
+    if (other.isShortened) this.shorten();
+  }
+
   /** The token dropped streams and said so: from here on nothing is sure to be in it. What databases have shown stays, by their bookmarks. */
   forgetStreams(): void {
     const { everywhere } = this;

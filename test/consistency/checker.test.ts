@@ -124,6 +124,11 @@ const SOUND: readonly Case[] = [
     clients.read('c1', 'order-1', 0, { token: second });
     clients.list('c1', { 'order-2': 1 }, { token: second });
   }),
+  sound('two tokens that are more than one holds, of which the server says so and drops a part', (clients) => {
+    const token = clients.write('c1', 'order-1');
+    const other = clients.write('c1', 'order-2');
+    clients.list('c1', { 'order-2': 1 }, { token, alsoTokens: [other], isPartial: true });
+  }),
   sound('a token that was refused as forged, and the new one that came with the refusal', (clients) => {
     const token = clients.write('c1', 'order-1');
     const forged = clients.write('c1', 'order-2', { token, outcome: refused('invalid-causal-token') });
@@ -352,6 +357,29 @@ const BAD: readonly BadCase[] = [
       const token = clients.write('c1', 'order-1');
       const later = clients.write('c1', 'order-2', { token });
       clients.read('c2', 'order-1', 0, { token: later, readModel: 'other' });
+    },
+  ),
+  bad(
+    'read-your-writes',
+    'a list with the tokens of two answers lacks what only the second of them has written',
+    'Client c1 in operation 4 got a list of lookup without order-2, with the tokens of operations 1 and 2, whose past has version 1 (written by client c1 in operation 2); at that version, and at all that were written later, it matches "all".',
+    (clients) => {
+      const token = clients.write('c1', 'order-1');
+      const other = clients.write('c1', 'order-2');
+      clients.read('c1', 'order-1', 1, { token });
+      clients.list('c1', { 'order-1': 1 }, { token, alsoTokens: [other] });
+    },
+  ),
+  bad(
+    'read-your-writes',
+    'the token of an answer to several tokens forgets one of them',
+    'Client c1 in operation 5 was told that order-2 is not there (lookup), with the tokens of operations 3 and 4, whose past has version 1 (written by client c1 in operation 2).',
+    (clients) => {
+      const token = clients.write('c1', 'order-1');
+      const other = clients.write('c1', 'order-2');
+      const merged = clients.list('c1', { 'order-1': 1, 'order-2': 1 }, { token, alsoTokens: [other] });
+      const late = clients.write('c1', 'order-3', { token });
+      clients.read('c1', 'order-2', 0, { token: merged, alsoTokens: [late] });
     },
   ),
   bad(
@@ -869,6 +897,7 @@ describe('a history', () => {
     ['an answer comes before its question', { completedAt: 0 }],
     ['a token comes from nowhere', { tokenFrom: 9 }],
     ['a token is sent before it was got', { tokenFrom: 1 }],
+    ['a further token comes from nowhere', { tokensAlsoFrom: [9] }],
     ['an outcome is known without an answer', { completedAt: null }],
     ['two operations have one number', { id: 2 }],
   ])('is refused when %s', (_, change) => {

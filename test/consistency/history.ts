@@ -21,6 +21,8 @@ interface Sent {
   readonly completedAt: number | null;
   /** The operation whose answer brought the token that this one carried, in whichever session that was; null: it carried none. */
   readonly tokenFrom: number | null;
+  /** The operations whose tokens it carried beside that one. Absent: none. */
+  readonly tokensAlsoFrom?: readonly number[];
   /** Whether the answer said `X-Causal-Scope: partial`: of its token, only what this very operation saw or wrote is sure to be in it. */
   readonly isPartial: boolean;
   /**
@@ -258,14 +260,16 @@ export function indexHistory(history: History): IndexedHistory {
     demand(!byCorrelationId.has(operation.correlationId), `two attempts have the correlation id of operation ${id}`);
     byCorrelationId.set(operation.correlationId, operation);
   }
-  for (const { id, tokenFrom, invokedAt } of history.operations) {
-    if (tokenFrom === null) continue;
-    const giver = byId.get(tokenFrom);
-    demand(giver !== undefined, `operation ${id} carries the token of operation ${tokenFrom}, which does not exist`);
-    demand(
-      giver.completedAt !== null && giver.completedAt < invokedAt,
-      `operation ${id} carries the token of operation ${tokenFrom} before that was answered`,
-    );
+  for (const operation of history.operations) {
+    const { id, invokedAt } = operation;
+    for (const from of tokensOf(operation)) {
+      const giver = byId.get(from);
+      demand(giver !== undefined, `operation ${id} carries the token of operation ${from}, which does not exist`);
+      demand(
+        giver.completedAt !== null && giver.completedAt < invokedAt,
+        `operation ${id} carries the token of operation ${from} before that was answered`,
+      );
+    }
   }
   for (const operation of history.operations) {
     if (operation.kind !== 'feed' || operation.cursorFrom === null) continue;
@@ -288,6 +292,11 @@ export function indexHistory(history: History): IndexedHistory {
 
 function demand(condition: boolean, otherwise: string): asserts condition {
   if (!condition) throw new MalformedHistoryError(otherwise);
+}
+
+/** The operations whose tokens an operation carried. */
+export function tokensOf({ tokenFrom, tokensAlsoFrom = [] }: Operation): readonly number[] {
+  return tokenFrom === null ? tokensAlsoFrom : [tokenFrom, ...tokensAlsoFrom];
 }
 
 export function categoryOf(stream: string): string {

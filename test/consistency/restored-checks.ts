@@ -4,7 +4,7 @@ import type { CausalPast, Seen } from './causal-past.ts';
 import type { IndexedHistory, LoggedEvent, Operation, ReadOperation } from './history.ts';
 import type { Block, Blocks } from './log-checks.ts';
 import { isFromObject } from './sightings.ts';
-import { type Report, capital, who } from './violation.ts';
+import { type Report, capital, who, withTokens } from './violation.ts';
 
 /** A moment at which something was set back, and when all Workers knew of it. */
 interface SetBack {
@@ -107,8 +107,8 @@ interface Judge {
   readonly report: Report;
 }
 
-function fromLost({ tokenFrom }: Operation, stream: string, seen: Seen): string {
-  return `with the token of operation ${tokenFrom}, whose past has another event as version ${seen.version} of ${stream} (by ${who(seen.by)}): a restore has lost it.`;
+function fromLost(operation: Operation, stream: string, seen: Seen): string {
+  return `${withTokens(operation)}, whose past has another event as version ${seen.version} of ${stream} (by ${who(seen.by)}): a restore has lost it.`;
 }
 
 /**

@@ -20,6 +20,8 @@ import type {
 
 interface Common {
   readonly token?: number;
+  /** The operations whose tokens it carries beside that one. */
+  readonly alsoTokens?: readonly number[];
   readonly isPartial?: boolean;
   readonly isShortened?: boolean;
   /** When it was sent and answered. Default: after everything before it. */
@@ -111,12 +113,13 @@ export function scenario(): Scenario {
     return `${nameOf(stream, version)}${"'".repeat(logs.length)}`;
   }
 
-  function sent(client: string, { token, isPartial = false, isShortened, at }: Common) {
+  function sent(client: string, { token, alsoTokens, isPartial = false, isShortened, at }: Common) {
     const [invokedAt, completedAt] = at ?? [(now += 1), (now += 1)];
     now = Math.max(now, invokedAt, completedAt ?? 0);
     const tokenFrom = token ?? null;
     const shortened = isShortened === undefined ? {} : { isShortened };
-    return { id: operations.length + 1, client, invokedAt, completedAt, tokenFrom, isPartial, ...shortened };
+    const also = alsoTokens === undefined ? {} : { tokensAlsoFrom: alsoTokens };
+    return { id: operations.length + 1, client, invokedAt, completedAt, tokenFrom, ...also, isPartial, ...shortened };
   }
 
   function add(operation: CommandOperation | ReadOperation | ListOperation | SumOperation | FeedOperation): number {

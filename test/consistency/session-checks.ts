@@ -12,13 +12,14 @@ import {
   type SumAnswer,
   type SumOperation,
   categoryOf,
+  tokensOf,
 } from './history.ts';
 import type { FeedPositions } from './feed-checks.ts';
 import type { Blocks } from './log-checks.ts';
 import { checkCommandOnRestored, checkReadOfRestored, isSetBack, stillNamed, stillShown } from './restored-checks.ts';
 import { type Sightings, shownBy } from './sightings.ts';
 import { type AddedFigures, checkSum } from './sum-checks.ts';
-import { type Check, type Report, capital, who } from './violation.ts';
+import { type Check, type Report, capital, who, withTokens } from './violation.ts';
 
 export interface SessionOptions {
   /**
@@ -41,7 +42,8 @@ interface Judge extends SessionOptions {
 
 /**
  * Judges every operation by the causal past of the token that it carried: read-your-writes, monotonic reads, monotonic writes and
- * writes-follow-reads. Tokens form a tree, since each one continues the one that was sent; it is walked depth first.
+ * writes-follow-reads. Tokens form a tree, since each one continues the one that was sent; it is walked depth first. An operation that sent
+ * several tokens is the root of a tree of its own, whose past is all that they vouch for.
  *
  * After Bouajjani, Enea, Guerraoui and Hamza, "On verifying causal consistency" (POPL 2017): where every write is unique, violations are
  * bad patterns that can be looked for in polynomial time. Here a write is unique by (stream, version), and versions are the order of writes,
@@ -52,23 +54,48 @@ interface Judge extends SessionOptions {
 export function checkSessions(judge: Judge): void {
   const { operations } = judge.indexed.history;
   const followers = new Map<number | null, Operation[]>();
+  const merging: Operation[] = [];
   for (const operation of operations) {
+    if (isMerging(operation)) {
+      merging.push(operation);
+      continue;
+    }
     const siblings = followers.get(operation.tokenFrom);
     if (siblings) siblings.push(operation);
     else followers.set(operation.tokenFrom, [operation]);
   }
-  const past = new CausalPastOfPath();
-  const toDo: (Operation | { readonly undoTo: number })[] = (followers.get(null) ?? []).toReversed();
-  for (let next = toDo.pop(); next !== undefined; next = toDo.pop()) {
-    if ('undoTo' in next) {
-      past.undoTo(next.undoTo);
-      continue;
+  const isTaken = new Set(merging.flatMap((operation) => tokensOf(operation)));
+  /** The pasts that operations with several tokens take up. */
+  const taken = new Map<number, CausalPastOfPath>();
+
+  function walk(past: CausalPastOfPath, roots: readonly Operation[]): void {
+    const toDo: (Operation | { readonly undoTo: number })[] = roots.toReversed();
+    for (let next = toDo.pop(); next !== undefined; next = toDo.pop()) {
+      if ('undoTo' in next) {
+        past.undoTo(next.undoTo);
+        continue;
+      }
+      toDo.push({ undoTo: past.mark });
+      checkOperation(judge, next, past);
+      extend(past, next);
+      if (isTaken.has(next.id)) taken.set(next.id, past.copy());
+      toDo.push(...(followers.get(next.id) ?? []).toReversed());
     }
-    toDo.push({ undoTo: past.mark });
-    checkOperation(judge, next, past);
-    extend(past, next);
-    toDo.push(...(followers.get(next.id) ?? []).toReversed());
   }
+
+  walk(new CausalPastOfPath(), followers.get(null) ?? []);
+  // In the order in which they were sent: what one of them takes up may come after another one.
+  for (const operation of merging.toSorted((one, other) => one.invokedAt - other.invokedAt)) {
+    const past = new CausalPastOfPath();
+    for (const from of tokensOf(operation)) past.takeUp(taken.get(from) as CausalPastOfPath);
+    // More streams than a token holds: the server has left some out before it read anything.
+    if (operation.isPartial) past.forgetStreams();
+    walk(past, [operation]);
+  }
+}
+
+function isMerging({ tokensAlsoFrom = [] }: Operation): boolean {
+  return tokensAlsoFrom.length > 0;
 }
 
 /** What an operation's answer adds to the token. */
@@ -184,9 +211,9 @@ function unseen(seen: Seen): Check {
   return isWritten(seen) ? 'read-your-writes' : 'monotonic-reads';
 }
 
-function byToken({ tokenFrom }: Operation, seen: Seen): string {
+function byToken(operation: Operation, seen: Seen): string {
   const how = isWritten(seen) ? 'written' : 'seen';
-  return `with the token of operation ${tokenFrom}, whose past has version ${seen.version} (${how} by ${who(seen.by)}).`;
+  return `${withTokens(operation)}, whose past has version ${seen.version} (${how} by ${who(seen.by)}).`;
 }
 
 function checkList(judge: Judge, operation: ListOperation, { rows, incomplete }: ListAnswer, past: CausalPast): void {
@@ -269,7 +296,7 @@ function checkFigures(judge: Judge, operation: SumOperation, answer: SumAnswer, 
   for (const name of answer.growing) {
     const [before, value] = [past.figure(figureOf(operation, name)), BigInt(answer.figures[name] ?? 0)];
     if (!before || value >= before.value || mayFallBack(indexed, operation, before)) continue;
-    const why = `${capital(who(operation))} got ${name} = ${value} from ${operation.readModel}, with the token of operation ${operation.tokenFrom}, in whose past ${who(before.by)} had already got ${before.value}; and no event lowers it.`;
+    const why = `${capital(who(operation))} got ${name} = ${value} from ${operation.readModel}, ${withTokens(operation)}, in whose past ${who(before.by)} had already got ${before.value}; and no event lowers it.`;
     report('monotonic-reads', [operation, before.by], null, why);
   }
   if (!adds) return;

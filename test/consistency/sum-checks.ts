@@ -1,5 +1,5 @@
 import { type SumAnswer, type SumOperation, categoryOf } from './history.ts';
-import { type Report, capital, who } from './violation.ts';
+import { type Report, capital, who, withTokens } from './violation.ts';
 
 /**
  * What a stream adds to the figures of a sum when it is at that version (0: when there is nothing of it). More than one where that depends
@@ -50,10 +50,8 @@ export function checkSum(
   for (const [name, text] of Object.entries(figures)) {
     const [value, low, high] = [BigInt(text), least.get(name) ?? 0n, most.get(name) ?? 0n];
     if (value >= low && value <= high) continue;
-    const token =
-      operation.tokenFrom === null ? 'without a token' : `with the token of operation ${operation.tokenFrom}`;
     const range = low === high ? `it is ${low}` : `it lies between ${low} and ${high}`;
-    const why = `${capital(who(operation))} got ${name} = ${value} from ${operation.readModel}, ${token}; by what that has seen, and what had been written, ${range}.`;
+    const why = `${capital(who(operation))} got ${name} = ${value} from ${operation.readModel}, ${withTokens(operation)}; by what that has seen, and what had been written, ${range}.`;
     report('impossible-sum', [operation], null, why);
   }
 }

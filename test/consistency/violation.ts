@@ -1,4 +1,4 @@
-import type { Operation } from './history.ts';
+import { type Operation, tokensOf } from './history.ts';
 
 /** What the checker holds a history to, with the invariants (docs/consistency.md) that each check is about. */
 export const CHECKS = {
@@ -58,6 +58,15 @@ export type Report = (check: Check, operations: readonly Operation[], stream: st
 /** An operation in a sentence: "client c3 in operation 17". */
 export function who({ client, id }: Operation): string {
   return `client ${client} in operation ${id}`;
+}
+
+/** The tokens that an operation carried, in a sentence: "with the token of operation 3". */
+export function withTokens(operation: Operation): string {
+  const from = tokensOf(operation);
+  if (from.length === 0) return 'without a token';
+  return from.length === 1
+    ? `with the token of operation ${from[0]}`
+    : `with the tokens of operations ${from.join(' and ')}`;
 }
 
 export function capital(text: string): string {

@@ -70,11 +70,7 @@ export class Client {
       return;
     }
     if (chance.next() < 0.08) {
-      const other = chance.pick(others);
-      if (other !== this && other.#session.token) {
-        this.#session.token = other.#session.token;
-        this.#ports.world.count('token handed over');
-      }
+      this.#session.takeTokenOf(chance.pick(others).#session);
     }
     if (await this.#triesAToken()) return;
     const page = this.#nextPage;

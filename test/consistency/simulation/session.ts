@@ -3,6 +3,7 @@ import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import type { Env } from '../../../src/bindings.ts';
 import { EMPTY_TOKEN } from '../../../src/eventsourcing/read/causal-token.ts';
 import { type TokenCodec, tokenCodec } from '../../../src/eventsourcing/read/token-codec.ts';
+import { MAX_TOKENS } from '../../../src/http/limits.ts';
 import { secretOf, seenVersions } from '../../support/tokens.ts';
 import type { Operation, Refused, Unknown } from '../history.ts';
 import { type Chance, type DomainRun, canonical } from './domain.ts';
@@ -50,7 +51,10 @@ export interface Sending {
 }
 
 /** What all operations have in common. */
-export type Sent = Pick<Operation, 'id' | 'client' | 'invokedAt' | 'completedAt' | 'tokenFrom' | 'isPartial'> & {
+export type Sent = Pick<
+  Operation,
+  'id' | 'client' | 'invokedAt' | 'completedAt' | 'tokenFrom' | 'tokensAlsoFrom' | 'isPartial'
+> & {
   readonly correlationId: string;
 };
 
@@ -75,6 +79,8 @@ export class Session {
   readonly name: string;
   isBusy = false;
   token: HeldToken | undefined;
+  /** Tokens of others, to be sent with its own until an answer says what all of them say. */
+  #alsoTokens: readonly HeldToken[] = [];
   readonly #ports: ClientPorts;
   readonly #chance: Chance;
 
@@ -94,7 +100,8 @@ export class Session {
     const id = recorder.id();
     const correlationId = `op-${id}`;
     const held = forgedToken === undefined && this.#chance.next() < 0.95 ? this.token : undefined;
-    const tokenText = forgedToken ?? held?.text;
+    const also = held ? this.#alsoTokens : [];
+    const tokenText = forgedToken ?? (held && [held, ...also].map(({ text }) => text).join(', '));
     const invokedAt = recorder.moment();
     const task = newTask(`${this.name} ${method} ${path}`, isolate.place);
     this.isBusy = true;
@@ -107,6 +114,7 @@ export class Session {
           invokedAt,
           completedAt: answer ? recorder.moment() : null,
           tokenFrom: held?.from ?? null,
+          ...(also.length > 0 && { tokensAlsoFrom: also.map(({ from }) => from) }),
           isPartial: answer?.headers.get('X-Causal-Scope') === 'partial',
           correlationId,
         },
@@ -116,7 +124,7 @@ export class Session {
       const { text, isShortened } = await this.#traced(answer);
       if (operation && isShortened) Object.assign(operation, { isShortened } satisfies Partial<Operation>);
       recorder.trace.push(`${id} ${method} ${path} ${text}`);
-      if (forgedToken === undefined) this.#takeUp(answer, id);
+      if (forgedToken === undefined) this.#takeUp(answer, id, also);
       this.isBusy = false;
     };
 
@@ -146,13 +154,31 @@ export class Session {
     });
   }
 
-  #takeUp(answer: Answer | undefined, id: number): void {
+  /** Takes the token of another session: in the place of its own, or to be sent beside it. */
+  takeTokenOf(other: Session): void {
+    if (!other.token || other === this) return;
+    const isBeside = this.token !== undefined && this.#alsoTokens.length < MAX_TOKENS - 1 && this.#chance.next() < 0.5;
+    if (isBeside) this.#alsoTokens = [...this.#alsoTokens, other.token];
+    else this.token = other.token;
+    this.#ports.world.count(isBeside ? 'token taken beside its own' : 'token handed over');
+  }
+
+  #begin(): void {
+    this.token = undefined;
+    this.#alsoTokens = [];
+  }
+
+  #takeUp(answer: Answer | undefined, id: number, also: readonly HeldToken[]): void {
     const token = answer?.headers.get('X-Causal-Token') ?? undefined;
+    const code = answer?.body['code'];
     // A token that was refused comes back empty: with it, whatever it said is forgotten, and the session begins anew.
-    if (answer?.body['code'] === 'invalid-causal-token') this.token = undefined;
+    if (code === 'invalid-causal-token') this.#begin();
     // A client that is told that its past is lost begins anew, sooner or later.
-    else if (answer?.body['code'] === 'causal-token-ahead' && this.#chance.next() < 0.7) this.token = undefined;
-    else if (token !== undefined) this.token = { text: token, from: id };
+    else if (code === 'causal-token-ahead' && (also.length > 0 || this.#chance.next() < 0.7)) this.#begin();
+    else if (token !== undefined) {
+      this.token = { text: token, from: id };
+      this.#alsoTokens = this.#alsoTokens.filter((one) => !also.includes(one));
+    }
   }
 
   async #traced(answer: Answer | undefined): Promise<{ readonly text: string; readonly isShortened?: boolean }> {
