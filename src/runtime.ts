@@ -1,6 +1,6 @@
 import { type Env, databaseOf, queueOf } from './bindings.ts';
 import type { Clock } from './eventsourcing/clock.ts';
-import { StorageUnavailableError } from './eventsourcing/faults.ts';
+import { DatabaseUnavailableError } from './eventsourcing/faults.ts';
 import type { Group } from './eventsourcing/group.ts';
 import type { HintMessage } from './eventsourcing/message.ts';
 import type { EventSourcedModule } from './eventsourcing/module.ts';
@@ -137,7 +137,8 @@ export function createRuntime(
       if (result.applied > 0) storageRefusedAt.delete(group);
       return result;
     } catch (error) {
-      if (error instanceof StorageUnavailableError) storageRefusedAt.set(group, clock.now());
+      // An object may be switched off while the databases are not.
+      if (error instanceof DatabaseUnavailableError) storageRefusedAt.set(group, clock.now());
       throw error;
     }
   }

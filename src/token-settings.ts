@@ -32,11 +32,12 @@ export function tokenSettings(env: Env): TokenSettings | { readonly error: strin
 export function tokenComplaints(env: Env): readonly string[] {
   const settings = tokenSettings(env);
   if ('error' in settings) return [settings.error];
-  return settings.format === 1
-    ? [
-        'the variable CAUSAL_TOKEN_FORMAT is 1: causal tokens are readable and hold no fingerprints; once no Worker of the release before serves any more, remove it',
-      ]
-    : [];
+  if (settings.format === 2) return [];
+  const complaint =
+    'the variable CAUSAL_TOKEN_FORMAT is 1: causal tokens are readable and hold no fingerprints; once no Worker of the release before serves any more, remove it';
+  const noEpoch =
+    'the variable RESTORE_EPOCH counts restores, which tokens of format 1 do not hold: those that have left streams out are refused at once';
+  return settings.restoreEpoch > 0 ? [complaint, noEpoch] : [complaint];
 }
 
 /** In wrangler.toml a variable may also be a number. */

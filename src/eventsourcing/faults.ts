@@ -16,6 +16,9 @@ export class StorageUnavailableError extends Error {
   override readonly name = 'StorageUnavailableError';
 }
 
+/** As `StorageUnavailableError`, of a D1 database and not of an object. */
+export class DatabaseUnavailableError extends StorageUnavailableError {}
+
 /** A read got no answer, after all its tries. It changed nothing and may be sent again. */
 export class UnansweredError extends Error {
   override readonly name = 'UnansweredError';

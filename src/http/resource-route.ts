@@ -129,8 +129,13 @@ async function readResource<Params extends z.ZodMiniObject, InSlot extends Table
   const row = rows[0];
   if (wanted !== undefined && version < wanted) {
     const current = await c.var.runtime.aggregates.state(stream);
+    // First: who has seen what a restore took away is not told that it never was there.
+    await c.var.causal.refuseLost(
+      stream,
+      current?.version ?? 0,
+      new Map(current && [[current.version, current.eventId]]),
+    );
     if (!current) throw notFound(route.noun);
-    await c.var.causal.refuseLost(stream, current.version, new Map([[current.version, current.eventId]]));
     if (current.version < wanted) throw versionAhead(current.version);
     if (preferences(c).respondsAsync) {
       c.header(HEADER.retryAfter, String(RETRY_AFTER_S));

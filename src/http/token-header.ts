@@ -21,55 +21,46 @@ import { Problem } from './problem.ts';
 
 /**
  * What the tokens of a request say together; an empty token where it has none. `text` is the header: several tokens are separated by commas, or were
- * sent in as many headers. Throws a problem where one of them cannot be taken, with a token that covers the others.
+ * sent in as many headers. Throws a problem where they cannot be taken: with a token that covers the valid ones, or with these as they were sent where
+ * the client has to start over without them.
  */
 export async function takeUp(runtime: Runtime, text: string | undefined): Promise<CausalToken> {
   const texts = (text ?? '').split(',').flatMap((one) => one.trim() || []);
   if (text !== undefined && texts.length === 0) texts.push('');
-  const outcomes = await Promise.all(texts.slice(0, MAX_TOKENS).map((one) => takeUpOne(runtime, one)));
-  const taken = outcomes.flatMap((outcome) => (outcome.outcome === 'taken' ? outcome.token : []));
-  const merged = mergeTokens([{ ...EMPTY_TOKEN, epoch: runtime.restoreEpoch }, ...taken]);
+  const tokens = await Promise.all(texts.slice(0, MAX_TOKENS).map((one) => decode(runtime, one)));
+  const valid = tokens.flatMap((token) => token ?? []);
+  // The latest that any of them tells of, where this Worker has not heard of it: bookmarks of before vouch for nothing there.
+  const epoch = Math.max(runtime.restoreEpoch, ...valid.map((token) => token.epoch ?? 0));
+  // In this sequence: before its epoch was judged, a mark must not end.
+  const taken = valid.flatMap((token) => inEpoch(token, epoch) ?? []);
+  const now = runtime.clock.now();
+  const merged = mergeTokens([{ ...EMPTY_TOKEN, epoch }, ...taken.map((token) => withoutEndedMarks(token, now))]);
+  const asSent = { [HEADER.causalToken]: texts.filter((_, index) => tokens[index]).join(', ') };
   if (merged.outcome === 'conflict') {
     const { stream, version } = merged;
     const detail = `Two of the tokens have seen different events as version ${version} of ${stream}, as before and after a restore.`;
-    throw new Problem(
-      'causal-token-ahead',
-      detail,
-      { stream, wanted: version },
-      { [HEADER.causalToken]: texts[0] ?? '' },
-    );
+    throw new Problem('causal-token-ahead', detail, { stream, wanted: version }, asSent);
   }
-  const refused = outcomes.find(({ outcome }) => outcome !== 'taken');
-  if (!refused && texts.length <= MAX_TOKENS) return merged.token;
+  if (taken.length < valid.length) {
+    const which = texts.length > 1 ? 'One of the tokens' : 'The token';
+    const detail = `${which} is of before a database was restored, and has left out what it had seen there. Start over without it.`;
+    throw new Problem('causal-token-ahead', detail, {}, asSent);
+  }
+  const isEachValid = valid.length === tokens.length;
+  if (isEachValid && texts.length <= MAX_TOKENS) return merged.token;
   // With a token, so that a client which keeps sending what it got last is not shut out for good.
   const headers = headersOf(await fit(runtime, merged.token, MAX_TOKEN_STREAMS));
-  if (!refused) {
+  if (isEachValid) {
     const detail = `${HEADER.causalToken} may have ${MAX_TOKENS} tokens. The token of this answer covers the first ${MAX_TOKENS}: send it with the others.`;
     throw new Problem('invalid-causal-token', detail, {}, headers);
   }
-  const index = outcomes.indexOf(refused);
-  if (refused.outcome === 'lost') {
-    const detail =
-      'The token is of before a database was restored, and has left out what it had seen there. Start over without it.';
-    throw new Problem('causal-token-ahead', detail, {}, { [HEADER.causalToken]: texts[index] ?? '' });
-  }
-  const which = texts.length > 1 ? `Token ${index + 1} of ${HEADER.causalToken}` : HEADER.causalToken;
+  const which =
+    texts.length > 1 ? `Token ${tokens.indexOf(undefined) + 1} of ${HEADER.causalToken}` : HEADER.causalToken;
   throw new Problem('invalid-causal-token', `${which} is malformed, cut short, or was not made here.`, {}, headers);
 }
 
-type TakenUp =
-  | { readonly outcome: 'taken'; readonly token: CausalToken }
-  | { readonly outcome: 'invalid' }
-  /** It says too little of what it saw before a restore. */
-  | { readonly outcome: 'lost' };
-
-async function takeUpOne(runtime: Runtime, text: string): Promise<TakenUp> {
-  const { restoreEpoch, clock } = runtime;
-  const token = text.length <= MAX_TOKEN_LENGTH ? await runtime.tokens().decode(text) : undefined;
-  if (!token) return { outcome: 'invalid' };
-  // In this sequence: before its epoch was judged, a mark must not end.
-  const taken = inEpoch(token, restoreEpoch);
-  return taken ? { outcome: 'taken', token: withoutEndedMarks(taken, clock.now()) } : { outcome: 'lost' };
+async function decode(runtime: Runtime, text: string): Promise<CausalToken | undefined> {
+  return text.length <= MAX_TOKEN_LENGTH ? runtime.tokens().decode(text) : undefined;
 }
 
 /** Puts the token into the answer; in its size, without what no longer needs to be said, and never forgetting in silence. */

@@ -124,6 +124,22 @@ describe('RESTORE_EPOCH', () => {
     expect((await ask(raised, '/orders', { 'X-Causal-Token': shortened })).status).toBe(200);
   });
 
+  it('that a token knows and a Worker does not is that of its other tokens too: what they vouch for may be lost', async () => {
+    const lost = new Map([['serving', 'of a future that is lost']]);
+    const [before, after, leftOut] = await Promise.all(
+      [{ bookmarks: lost }, { epoch: 1 }, { shortenedAt: Date.now() }].map((more) =>
+        workersCodec().encode({ ...EMPTY_TOKEN, ...more }),
+      ),
+    );
+    const merged = await decoded(await ask({}, '/orders', { 'X-Causal-Token': `${before}, ${after}` }));
+    expect(merged.epoch).toBe(1);
+    expect(merged.bookmarks.get('serving')).not.toBe('of a future that is lost');
+    const both = `${leftOut}, ${after}`;
+    const refused = await ask({}, '/orders', { 'X-Causal-Token': both });
+    expect(refused.headers.get('X-Causal-Token')).toBe(both);
+    await expectProblem(refused, 409, 'causal-token-ahead');
+  });
+
   it('counts tokens of format 1 as of before', async () => {
     const former = await workersCodec({ format: 1 }).encode({ ...EMPTY_TOKEN, epoch: 1, shortenedAt: Date.now() });
     await expectProblem(ask(raised, '/orders', { 'X-Causal-Token': former }), 409, 'causal-token-ahead');
@@ -157,6 +173,11 @@ describe('CAUSAL_TOKEN_FORMAT', () => {
       status: 'degraded',
       reasons: [expect.stringContaining('CAUSAL_TOKEN_FORMAT')],
     });
+  });
+
+  it('of 1 together with an epoch is another reason: its tokens hold none', async () => {
+    const { reasons } = await json(ask({ CAUSAL_TOKEN_FORMAT: '1', RESTORE_EPOCH: '1' }, '/health'));
+    expect(reasons).toEqual([expect.stringContaining('CAUSAL_TOKEN_FORMAT'), expect.stringContaining('RESTORE_EPOCH')]);
   });
 
   it('of 1 lets Workers of both releases serve the same client', async () => {

@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 
 import type { Group } from '../../src/eventsourcing/group.ts';
 import { reporting } from '../../src/groups.ts';
+import { cloudflare } from '../../src/runtime.ts';
 import {
   type Headers,
   asOperator,
@@ -306,6 +307,18 @@ describe('GET /health', () => {
     expect(reasons[0]).not.toContain(stream);
     expect(await json(get('/projections/order-lookup', asOperator))).toMatchObject({ deadLetters: 1 });
     await database.prepare('DELETE FROM dead_letter WHERE stream = ?').bind(stream).run();
+    expect(await json(get('/health'))).toEqual({ status: 'ok', reasons: [] });
+  });
+});
+
+describe('at the spending limit of objects alone', () => {
+  it('a read says that nothing was done, and the health says nothing of a database, which goes on', async () => {
+    const { orderId, answer } = await placeOrder();
+    ports.aggregateStub = (bindings, stream) => ({
+      ...cloudflare.aggregateStub(bindings, stream),
+      load: () => Promise.reject(new Error("Exceeded the account's spending cap for Durable Objects.")),
+    });
+    await expectProblem(get(`/orders/${orderId}`, withToken(answer)), 503, 'storage-unavailable');
     expect(await json(get('/health'))).toEqual({ status: 'ok', reasons: [] });
   });
 });

@@ -112,8 +112,10 @@ describe('a request with several tokens', () => {
         }),
       ),
     );
-    const answer = await get(`/products/${productId}`, withTokens(...tokens));
-    expect(await json(answer)).toMatchObject({ status: 409, code: 'causal-token-ahead', stream, wanted: 1 });
+    const answer = await get(`/products/${productId}`, withTokens('forged', ...tokens));
+    expect(await json(answer.clone())).toMatchObject({ status: 409, code: 'causal-token-ahead', stream, wanted: 1 });
+    // As they were sent, so that whoever does not start over is told again.
+    expect(answer.headers.get('X-Causal-Token')).toBe(tokens.join(', '));
   });
 
   it('may leave empty places between the commas', async () => {

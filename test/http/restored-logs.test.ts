@@ -69,6 +69,13 @@ describe('a client that has seen the lost version 2 (I21)', () => {
     for (const each of [path, list]) await expectProblem(get(each, withToken(lost)), 409, 'causal-token-ahead');
   });
 
+  it('is told so with X-Version too, where the log has lost all of its events', async () => {
+    const { path, stream, answer } = await restoredProduct({ isApplied: false });
+    await restoreLog(stream as StreamId, 0);
+    await expectProblem(get(path, { 'X-Version': '1' }), 404, 'not-found');
+    await expectProblem(get(path, withToken(answer, { 'X-Version': '2' })), 409, 'causal-token-ahead');
+  });
+
   it('is not told that its command was applied to read models that are of the lost history', async () => {
     const { path } = await restoredProduct();
     const now = await post(`${path}/price`, { price: eur(300), reason: 'r' }, { Prefer: 'wait=1' });

@@ -1,4 +1,4 @@
-import { StorageUnavailableError } from '../faults.ts';
+import { DatabaseUnavailableError, StorageUnavailableError } from '../faults.ts';
 import { keptKind } from './dead-letter.ts';
 
 /**
@@ -74,8 +74,8 @@ export function isTransient(error: unknown): boolean {
   return kindOfD1Error(error) === 'transient';
 }
 
-/** The error; a `StorageUnavailableError` where the database refused for want of storage. Then it has answered, and did nothing. */
+/** The error; a `DatabaseUnavailableError` where the database refused for want of storage. Then it has answered, and did nothing. */
 export function asStorageFault(error: unknown): unknown {
   if (error instanceof StorageUnavailableError || kindOfD1Error(error) !== 'storage') return error;
-  return new StorageUnavailableError(String(error), { cause: error });
+  return new DatabaseUnavailableError(String(error), { cause: error });
 }

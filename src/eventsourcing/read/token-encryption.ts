@@ -52,6 +52,7 @@ export interface TokenEncryptionOptions {
 
 /** What this isolate encrypts with: format, key id and salt as they stand in front of each token. */
 interface Sealing {
+  readonly base: BaseKey;
   readonly prefix: Uint8Array;
   readonly key: CryptoKey;
   tokensLeft: number;
@@ -79,12 +80,12 @@ export function tokenEncryption(options: TokenEncryptionOptions = {}): TokenEncr
     const prefix = written(writer);
     const key = await derive(base, salt);
     keep(nameOf(prefix), key);
-    return { prefix, key, tokensLeft: tokensOfASalt };
+    return { base, prefix, key, tokensLeft: tokensOfASalt };
   }
 
   return {
     async encrypt(base, token) {
-      if (!sealing || sealing.tokensLeft === 0) sealing = await newSealing(base);
+      if (sealing?.base !== base || sealing.tokensLeft === 0) sealing = await newSealing(base);
       const { prefix, key } = sealing;
       sealing.tokensLeft -= 1;
       const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));

@@ -16,11 +16,16 @@ export type MergedTokens =
  */
 export function mergeTokens(tokens: readonly CausalToken[]): MergedTokens {
   const seen = new Map<StreamId, Seen>();
+  const fingerprints = new Map<string, number>();
   for (const { streams } of tokens) {
     for (const [stream, one] of streams) {
-      const other = seen.get(stream);
-      if (isConflict(one, other)) return { outcome: 'conflict', stream, version: one.version };
-      if (isMore(one, other)) seen.set(stream, one);
+      const { version, fingerprint } = one;
+      if (fingerprint !== undefined) {
+        const place = `${stream}@${version}`;
+        if ((fingerprints.get(place) ?? fingerprint) !== fingerprint) return { outcome: 'conflict', stream, version };
+        fingerprints.set(place, fingerprint);
+      }
+      if (isMore(one, seen.get(stream))) seen.set(stream, one);
     }
   }
   const newestFirst = new Set(interleaved(tokens.map(({ streams }) => [...streams.keys()].toReversed())));
@@ -38,15 +43,6 @@ export function mergeTokens(tokens: readonly CausalToken[]): MergedTokens {
       ...latest('partialAt', tokens),
     },
   };
-}
-
-function isConflict(one: Seen, other: Seen | undefined): boolean {
-  return (
-    other?.version === one.version &&
-    one.fingerprint !== undefined &&
-    other.fingerprint !== undefined &&
-    one.fingerprint !== other.fingerprint
-  );
 }
 
 /** Of one version, the sighting with a fingerprint says more. */

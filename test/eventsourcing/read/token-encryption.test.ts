@@ -41,6 +41,17 @@ describe('a salt', () => {
   });
 });
 
+describe('a secret that takes the place of another', () => {
+  test('encrypts from then on', async () => {
+    const encryption = tokenEncryption();
+    const [former, present] = [await base(), await importBaseKey(Uint8Array.of(5, 6, 7, 8), SECRET)];
+    await encryption.encrypt(former, seen);
+    const bytes = new Uint8Array(await encryption.encrypt(present, seen));
+    expect(bytes.slice(1, 5)).toEqual(present.id);
+    expect(await encryption.decrypt([present], bytes)).toEqual(seen);
+  });
+});
+
 describe('a derived key', () => {
   test('is derived once for each salt that is met, and kept for those used last', async () => {
     const others = await Promise.all([isolate(), isolate(), isolate()]);
