@@ -32,12 +32,24 @@ export function tokenSettings(env: Env): TokenSettings | { readonly error: strin
 export function tokenComplaints(env: Env): readonly string[] {
   const settings = tokenSettings(env);
   if ('error' in settings) return [settings.error];
-  if (settings.format === 2) return [];
-  const complaint =
-    'the variable CAUSAL_TOKEN_FORMAT is 1: causal tokens are readable and hold no fingerprints; once no Worker of the release before serves any more, remove it';
-  const noEpoch =
-    'the variable RESTORE_EPOCH counts restores, which tokens of format 1 do not hold: those that have left streams out are refused at once';
-  return settings.restoreEpoch > 0 ? [complaint, noEpoch] : [complaint];
+  const complaints: string[] = [];
+  const [, previous] = settings.secrets;
+  if (previous !== undefined && !isStrong(previous)) {
+    complaints.push(
+      `the secret CAUSAL_TOKEN_PREVIOUS_KEY has fewer than ${MIN_SECRET_BYTES} bytes, so tokens made with it may be forged: once clients have tokens of the new key, \`npx wrangler secret delete CAUSAL_TOKEN_PREVIOUS_KEY\``,
+    );
+  }
+  if (settings.format === 1) {
+    complaints.push(
+      'the variable CAUSAL_TOKEN_FORMAT is 1: causal tokens are readable and hold no fingerprints; once no Worker of the release before serves any more, remove it',
+    );
+  }
+  if (settings.format === 1 && settings.restoreEpoch > 0) {
+    complaints.push(
+      'the variable RESTORE_EPOCH counts restores, which tokens of format 1 do not hold: those that have left streams out are refused at once',
+    );
+  }
+  return complaints;
 }
 
 /** In wrangler.toml a variable may also be a number. */

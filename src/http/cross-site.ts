@@ -15,9 +15,14 @@ export function isSafe(method: string): boolean {
   return method === 'GET' || method === 'HEAD' || method === 'OPTIONS';
 }
 
+/** The words of a variable; none where it is empty. */
+function wordsOf(variable = ''): readonly string[] {
+  return variable.split(' ').filter((word) => word !== '');
+}
+
 /** Whether the configuration lets pages of this origin in. */
 export function isAllowedOrigin(env: Env, origin: string): boolean {
-  const allowed = (env.CORS_ORIGINS ?? '').split(' ');
+  const allowed = wordsOf(env.CORS_ORIGINS);
   return allowed.includes('*') || allowed.includes(origin);
 }
 
@@ -61,7 +66,7 @@ function hostOf(request: Request): string {
 function requireLocalHost({ LOCAL_HOSTS = '' }: Env, host: string): void {
   const name = host.replace(/:\d*$/, '').toLowerCase();
   const isLocal = /^(localhost|.+\.localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(name);
-  if (isLocal || LOCAL_HOSTS.toLowerCase().split(' ').includes(name)) return;
+  if (isLocal || wordsOf(LOCAL_HOSTS.toLowerCase()).includes(name)) return;
   throw new Problem(
     'cross-site',
     `This local server does not answer as ${name}. LOCAL_HOSTS names the hosts that it may have.`,

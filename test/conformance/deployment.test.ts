@@ -95,6 +95,16 @@ describe('a deployment whose CAUSAL_TOKEN_KEY is shorter than 32 bytes', () => {
   });
 });
 
+describe('a deployment whose CAUSAL_TOKEN_PREVIOUS_KEY is shorter than 32 bytes', () => {
+  it('takes its tokens, and its health says that they may be forged', async () => {
+    const weak = { CAUSAL_TOKEN_PREVIOUS_KEY: 'x'.repeat(31) };
+    expect((await ask(weak, '/orders')).status).toBe(200);
+    expect((await json(ask(weak, '/health'))).reasons).toEqual([
+      expect.stringMatching(/CAUSAL_TOKEN_PREVIOUS_KEY has fewer than 32 bytes.*forged/),
+    ]);
+  });
+});
+
 describe('RESTORE_EPOCH', () => {
   const raised = { RESTORE_EPOCH: '1' };
 
