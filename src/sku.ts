@@ -15,3 +15,11 @@ const INVISIBLE = /[\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Nonchar
 export function isLegibleSku(sku: string): boolean {
   return !INVISIBLE.test(sku);
 }
+
+/**
+ * Whether no later version of Unicode can change a normal form. A letter that has no capital yet may be given one, as ƛ was in 2024, and a
+ * character that is not defined yet may come to be composed: the product's id, which is made of the normal form, would no longer be found.
+ */
+export function isSettledSku(sku: string): boolean {
+  return !/[\p{Ll}\p{Cn}]/u.test(sku);
+}

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 
-import { MAX_AMOUNT, isCurrency } from '../money.ts';
-import { MAX_SKU_LENGTH, isLegibleSku, normalSku } from '../sku.ts';
+import { CURRENCIES, MAX_AMOUNT } from '../money.ts';
+import { MAX_SKU_LENGTH, isLegibleSku, isSettledSku, normalSku } from '../sku.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from './limits.ts';
 
 /** A schema with a description for the OpenAPI document. */
@@ -49,12 +49,18 @@ export const Sku = described(
   `Compared, and answered, in NFC, trimmed and in upper case: so it has at most ${MAX_SKU_LENGTH} characters, none of them invisible.`,
 );
 
-const Currency = z
-  .string()
-  .check(
-    z.refine(isCurrency, 'Must be an ISO 4217 currency code, for example EUR.'),
-    z.meta({ pattern: '^[A-Z]{3}$' }),
-  );
+/** The SKU of a new product, whose id follows from it. */
+export const NewSku = Sku.check(
+  z.refine(
+    isSettledSku,
+    'Must not have lower-case letters without a capital, or characters that Unicode does not define.',
+  ),
+);
+
+const Currency = z.string().check(
+  z.refine((code) => CURRENCIES.has(code), 'Must be a current ISO 4217 currency code, for example EUR.'),
+  z.meta({ pattern: '^[A-Z]{3}$' }),
+);
 
 /** A price as a client sends it. Zero and below are well-formed: it is the domain that refuses them. */
 export const Price = z.strictObject({ amount: z.int().check(z.maximum(MAX_AMOUNT)), currency: Currency }).check(

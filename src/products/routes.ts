@@ -13,6 +13,7 @@ import {
   MoneySchema,
   PAGE_QUERY,
   Price,
+  NewSku,
   Sku,
   Time,
   Uuid,
@@ -95,7 +96,7 @@ export const productRoutes: readonly Route[] = [
     summary: 'Create a product',
     description: 'The id follows from the SKU, so a SKU is unique: a second product with the same one is refused.',
     tag: 'products',
-    body: z.strictObject({ name: text(200), price: Price, category: text(100), sku: Sku }),
+    body: z.strictObject({ name: text(200), price: Price, category: text(100), sku: NewSku }),
     bodyExample: {
       name: 'Tide table 2027',
       price: { amount: 1999, currency: 'EUR' },

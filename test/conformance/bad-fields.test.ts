@@ -175,6 +175,17 @@ describe('a SKU', () => {
     }
   });
 
+  it.each(['ĸ', '𝐚', '\u0378', '\u{e1000}'])(
+    'with a letter that Unicode may give a capital, or a character that it may define, names no new product: %j',
+    async (unsettled) => {
+      const sku = `A${unsettled}B`;
+      expect(await expectInvalidFields(post('/products', product({ sku })))).toEqual(['/sku']);
+      // A product that has it from before can still be found and ordered.
+      expect((await get(`/products?sku=${encodeURIComponent(sku)}`)).status).toBe(200);
+      await expectProblem(post('/orders', order({ items: [{ sku, quantity: 1 }] })), 422, 'unknown-sku');
+    },
+  );
+
   it('may have spaces, accents and full-width letters, which are not the narrow ones', async () => {
     const unique = newSku();
     const skus = [`${unique} A`, `${unique}Ａ`, `${unique}é`, `${unique}東京🐚`];
