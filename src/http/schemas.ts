@@ -70,12 +70,9 @@ export const Price = z.strictObject({ amount: z.int().check(z.maximum(MAX_AMOUNT
   }),
 );
 
-/** Minor units of a currency in an answer. A sum has no bound: past 2^53 it is rounded, as JSON numbers are. */
-export const MinorUnits = z.number().check(z.meta({ type: 'integer' }));
-
 /** An amount of money in an answer. */
 export const MoneySchema = z
-  .strictObject({ amount: MinorUnits, currency: z.string() })
+  .strictObject({ amount: z.int(), currency: z.string() })
   .check(z.meta({ id: 'Money', description: 'Integer minor units (cents, yen) and an ISO 4217 code.' }));
 
 export const Time = described(z.iso.datetime({ precision: 3 }), 'RFC 3339, UTC.');

@@ -5,6 +5,7 @@ import { queryBuilder } from '../eventsourcing/read/causal-read.ts';
 import { type Given, preparedQuery } from '../eventsourcing/read/prepared-query.ts';
 import { projectionOf } from '../eventsourcing/read/projection.ts';
 import { slotTables } from '../eventsourcing/read/slot-tables.ts';
+import { wideSum } from '../eventsourcing/read/wide-counters.ts';
 import { reporting } from '../groups.ts';
 import {
   ORDER,
@@ -52,7 +53,12 @@ const ALL_DAYS = '';
 const revenue = slotTables((slot) =>
   sqliteTable(
     `dashboard_revenue_${slot}`,
-    { day: text('day').notNull(), currency: text('currency').notNull(), total: integer('total').notNull() },
+    {
+      day: text('day').notNull(),
+      currency: text('currency').notNull(),
+      total: integer('total').notNull(),
+      totalHigh: integer('total_high').notNull().default(0),
+    },
     (table) => [primaryKey({ columns: [table.day, table.currency] })],
   ),
 );
@@ -132,7 +138,7 @@ export const dashboard = projectionOf<OrderEvent>()({
   row: { tables: orders, key: 'orderId' },
   counters: {
     statuses: { tables: statuses, key: ['status'] },
-    revenue: { tables: revenue, key: ['day', 'currency'] },
+    revenue: { tables: revenue, key: ['day', 'currency'], wide: { total: 'totalHigh' } },
     sellers: { tables: sellers, key: ['sku', 'name'] },
   },
   handlers: {
@@ -191,9 +197,14 @@ const statusCounts = preparedQuery((tables: DashboardTables) => queryBuilder.sel
 
 const revenueOn = preparedQuery((tables: DashboardTables, { today }: Given<{ today: string }>) =>
   queryBuilder
-    .select()
+    .select({
+      day: tables.revenue.day,
+      currency: tables.revenue.currency,
+      total: wideSum(tables.revenue.total, tables.revenue.totalHigh).as('total'),
+    })
     .from(tables.revenue)
     .where(inArray(tables.revenue.day, [ALL_DAYS, today]))
+    .groupBy(tables.revenue.day, tables.revenue.currency)
     .orderBy(asc(tables.revenue.currency)),
 );
 

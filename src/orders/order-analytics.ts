@@ -5,6 +5,7 @@ import { queryBuilder } from '../eventsourcing/read/causal-read.ts';
 import { type Given, preparedQuery } from '../eventsourcing/read/prepared-query.ts';
 import { projectionOf } from '../eventsourcing/read/projection.ts';
 import { slotTables } from '../eventsourcing/read/slot-tables.ts';
+import { wideSum } from '../eventsourcing/read/wide-counters.ts';
 import { reporting } from '../groups.ts';
 import {
   ORDER,
@@ -54,6 +55,7 @@ const daily = slotTables((slot) =>
       orders: integer('orders').notNull(),
       items: integer('items').notNull(),
       total: integer('total').notNull(),
+      totalHigh: integer('total_high').notNull().default(0),
       cancelled: integer('cancelled').notNull(),
     },
     (table) => [primaryKey({ columns: [table.groupedBy, table.day, table.value, table.currency] })],
@@ -61,7 +63,7 @@ const daily = slotTables((slot) =>
 );
 
 type Fact = Pick<typeof facts.a.$inferSelect, 'placedOn' | 'customerSegment' | 'region' | 'currency' | 'lines'>;
-type Figures = Omit<typeof daily.a.$inferInsert, 'groupedBy' | 'day' | 'value' | 'currency'>;
+type Figures = Omit<typeof daily.a.$inferInsert, 'groupedBy' | 'day' | 'value' | 'currency' | 'totalHigh'>;
 
 /** Figures of some lines, as increments. */
 function figuresOf(lines: readonly Line[], sign: 1 | -1): Pick<Figures, 'items' | 'total'> {
@@ -104,7 +106,9 @@ export const orderAnalytics = projectionOf<OrderEvent>()({
   group: reporting,
   follows: { [ORDER]: orderType.events },
   row: { tables: facts, key: 'orderId' },
-  counters: { daily: { tables: daily, key: ['groupedBy', 'day', 'value', 'currency'] } },
+  counters: {
+    daily: { tables: daily, key: ['groupedBy', 'day', 'value', 'currency'], wide: { total: 'totalHigh' } },
+  },
   handlers: {
     OrderPlaced: {
       create: ({ data, recordedAt }) => ({ ...factOf(data, recordedAt), status: 'placed' as const }),
@@ -182,7 +186,7 @@ const sumsBy = preparedQuery(
         currency: table.currency,
         orders: sql<number>`sum(${table.orders})`.as('orders'),
         items: sql<number>`sum(${table.items})`.as('items'),
-        total: sql<number>`sum(${table.total})`.as('total'),
+        total: wideSum(table.total, table.totalHigh).as('total'),
         cancelled: sql<number>`sum(${table.cancelled})`.as('cancelled'),
       })
       .from(table)

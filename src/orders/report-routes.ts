@@ -4,7 +4,9 @@ import { asksFor } from '../http/accept.ts';
 import { fromCursor, invalidCursor, toPage } from '../http/cursor.ts';
 import { queryRoute } from '../http/query-route.ts';
 import type { Route } from '../http/route.ts';
-import { MinorUnits, MoneySchema, PAGE_QUERY, Time, Uuid, described, named, pageOf } from '../http/schemas.ts';
+import { MoneySchema, PAGE_QUERY, Time, Uuid, described, named, pageOf } from '../http/schemas.ts';
+import { ExactSum, Sum, sumAs } from '../http/sums.ts';
+import { wideSumOf } from '../eventsourcing/read/wide-counters.ts';
 import { dashboard, frontPage } from './dashboard.ts';
 import { ORDER_STATUSES, type OrderStatus } from './order.ts';
 import { GROUPINGS, orderAnalytics, ordersBy } from './order-analytics.ts';
@@ -60,12 +62,8 @@ const Figures = named(
     currency: z.string(),
     orders: z.int(),
     items: z.int(),
-    total: MinorUnits.check(
-      z.meta({
-        type: 'integer',
-        description: 'Minor units of the currency, without cancelled orders and returned items.',
-      }),
-    ),
+    total: Sum,
+    exactTotal: ExactSum,
     cancelled: described(z.int(), 'How many orders were cancelled.'),
   }),
 );
@@ -91,7 +89,12 @@ const Dashboard = z
         cancelled: z.int(),
       } satisfies Record<OrderStatus, unknown>),
     ),
-    revenue: z.array(named('Revenue', z.strictObject({ currency: z.string(), total: MinorUnits, today: MinorUnits }))),
+    revenue: z.array(
+      named(
+        'Revenue',
+        z.strictObject({ currency: z.string(), total: Sum, exactTotal: ExactSum, today: Sum, exactToday: ExactSum }),
+      ),
+    ),
     bestSellers: z.array(named('BestSeller', z.strictObject({ sku: z.string(), name: z.string(), quantity: z.int() }))),
     latestOrders: z.array(
       named(
@@ -144,7 +147,8 @@ export const reportRoutes: readonly Route[] = [
     path: '/analytics/orders',
     id: 'analyzeOrders',
     summary: 'Orders, items and totals by day, region, segment or category',
-    description: 'Totals are per currency, never mixed. With `Accept: text/csv` the groups come as CSV.',
+    description:
+      'Totals are per currency, never mixed, and without cancelled orders and returned items. With `Accept: text/csv` the groups come as CSV.',
     tag: 'reports',
     query: AnalyticsQuery,
     reads: [orderAnalytics],
@@ -164,11 +168,19 @@ export const reportRoutes: readonly Route[] = [
     },
     async handle(c, { query: { groupBy, from, to } }) {
       const rows = await c.var.causal.readMany(orderAnalytics, ordersBy(groupBy, from, to));
-      const groups = rows.map(({ key, ...figures }) => ({ key: key === '' ? null : key, ...figures }));
+      const groups = rows.map(({ key, currency, orders, items, total, cancelled }) => ({
+        key: key === '' ? null : key,
+        currency,
+        orders,
+        items,
+        ...sumAs('total', wideSumOf(total)),
+        cancelled,
+      }));
       c.header('Vary', 'Accept', { append: true });
       if (!asksFor(c.req.header('Accept'), 'text/csv', 'application/json'))
         return c.json({ groupBy, from: from ?? null, to: to ?? null, groups });
-      return c.body(toCsv(['key', 'currency', 'orders', 'items', 'total', 'cancelled'], groups), 200, {
+      const rowsOfText = groups.map(({ total, exactTotal = total, ...figures }) => ({ ...figures, total: exactTotal }));
+      return c.body(toCsv(['key', 'currency', 'orders', 'items', 'total', 'cancelled'], rowsOfText), 200, {
         'Content-Type': 'text/csv; charset=utf-8',
       });
     },
@@ -203,10 +215,11 @@ export const reportRoutes: readonly Route[] = [
       const today = new Date(c.var.runtime.clock.now()).toISOString().slice(0, 'YYYY-MM-DD'.length);
       const page = await c.var.causal.readSnapshot(dashboard, frontPage(today));
       const counted = new Map(page.statuses.map(({ status, orders }) => [status, orders]));
+      const sumOf = (row: { readonly total: string } | undefined) => wideSumOf(row?.total ?? '[0,0,0,0]');
       const revenue = [...Map.groupBy(page.revenue, ({ currency }) => currency)].map(([currency, rows]) => ({
         currency,
-        total: rows.find(({ day }) => day !== today)?.total ?? 0,
-        today: rows.find(({ day }) => day === today)?.total ?? 0,
+        ...sumAs('total', sumOf(rows.find(({ day }) => day !== today))),
+        ...sumAs('today', sumOf(rows.find(({ day }) => day === today))),
       }));
       return c.json({
         ordersByStatus: Object.fromEntries(ORDER_STATUSES.map((status) => [status, counted.get(status) ?? 0])),

@@ -71,6 +71,16 @@ describe('dashboard', () => {
     });
   });
 
+  test('sums of more than 64 bits are exact, in the two columns that the database has for them', () => {
+    const largest = placed([{ sku: 'A', quantity: 1_000_000, amount: 9_000_000_000 }], { at: `${DAY}T12:00:00.000Z` });
+    const lives = Array.from({ length: 1500 }, (_, index) => ({ id: `o-${index}`, events: [largest] }));
+    const sum = 1500n * 9_000_000_000_000_000n;
+    const low = BigInt.asIntN(62, sum);
+    for (const row of projected(...lives).counters('revenue')) {
+      expect([row['total'], row['totalHigh']].map(String)).toEqual([low, (sum - low) >> 62n].map(String));
+    }
+  });
+
   test('OrderShipped and OrderDelivered move the order to their status, and nothing else', () => {
     expect(after(shipped)).toEqual({ statuses: { shipped: 1 }, ...sold });
     expect(after(shipped, delivered)).toEqual({ statuses: { delivered: 1 }, ...sold });

@@ -7,6 +7,7 @@ import { type StreamChanges, sumIncrements } from './fold.ts';
 import type { Pointer, Target } from './pointer.ts';
 import type { Projection } from './projection.ts';
 import { type ColumnShape, type Row, type TableShape, columnOf, shapeOf } from './slot-tables.ts';
+import { additionOf, split } from './wide-counters.ts';
 
 /** A database, or a session of one. */
 export type Preparing = Pick<D1Database, 'prepare'>;
@@ -246,14 +247,23 @@ function counterStatements(
   database: Preparing,
   { projection, target, moves }: TargetMoves,
 ): readonly D1PreparedStatement[] {
-  return Object.entries(projection.counters).flatMap(([name, { tables, key }]) => {
+  return Object.entries(projection.counters).flatMap(([name, { tables, key, wide = {} }]) => {
     const sums = sumIncrements(
       key,
       moves.flatMap((move) => move.changes.counted[name] ?? []),
-    );
+    ).map((sum) => split(sum, wide));
     const table = shapeOf(tables[target.slot]);
     const keys = key.map((property) => columnOf(table, property));
     const counts = table.columns.filter((column) => !keys.includes(column));
+    const highs = Object.values(wide);
+    const additions = counts
+      .filter(({ property }) => !highs.includes(property))
+      .map(({ property, name: count }) => {
+        const high = wide[property];
+        return high === undefined
+          ? `"${count}" = "${count}" + excluded."${count}"`
+          : additionOf(count, columnOf(table, high).name);
+      });
     const values = [
       ...keys.map((_, index) => `sum.value ->> ${index}`),
       ...counts.map((_, index) => `coalesce(sum.value ->> ${keys.length + index}, 0)`),
@@ -262,7 +272,7 @@ function counterStatements(
       SELECT ${values.join(', ')}
       FROM json_each(?1) AS sum
       WHERE true
-      ON CONFLICT (${names(keys)}) DO UPDATE SET ${counts.map(({ name: count }) => `"${count}" = "${count}" + excluded."${count}"`).join(', ')}`;
+      ON CONFLICT (${names(keys)}) DO UPDATE SET ${additions.join(', ')}`;
     return statementsFor(database, statement, sums, [...keys, ...counts]);
   });
 }

@@ -6,6 +6,7 @@ import type { Group } from '../group.ts';
 import { type StreamId, idOf } from '../stream.ts';
 import type { EventTypes } from '../write/upcaster.ts';
 import type { Row, Slot, SlotTables } from './slot-tables.ts';
+import type { Wide } from './wide-counters.ts';
 
 /** Names an event type that a projection has no use for. Its checkpoint passes such events all the same. */
 export const ignored = 'ignored';
@@ -14,7 +15,14 @@ export const ignored = 'ignored';
 export type RowValues<Table extends SQLiteTable, Key extends string> = Omit<InferInsertModel<Table>, Key | 'version'>;
 
 type Appends = Readonly<Record<string, SlotTables>>;
-type Counters = Readonly<Record<string, { readonly tables: SlotTables; readonly key: readonly string[] }>>;
+
+interface Counter {
+  readonly tables: SlotTables;
+  readonly key: readonly string[];
+  /** Columns whose sums may leave 64 bits, each with the one that takes what is beyond: that has the default 0, and handlers leave it out. */
+  readonly wide?: Wide;
+}
+type Counters = Readonly<Record<string, Counter>>;
 
 /** Rows to add to append-only tables. Their primary key should start with the stream's id and hold the event's version. */
 type Appended<A extends Appends> = { readonly [Name in keyof A]?: readonly InferInsertModel<A[Name]['a']>[] };

@@ -63,7 +63,8 @@ export function inMemoryReadModel(declared: Projection): InMemoryReadModel {
       }
       for (const [name, table] of Object.entries(counters)) {
         const increments = changes.flatMap((change) => change.counted[name] ?? []);
-        for (const sum of sumIncrements(projection.counters[name]?.key ?? [], increments)) table.add(sum);
+        for (const sum of sumIncrements(projection.counters[name]?.key ?? [], increments))
+          table.add(sum, projection.counters[name]?.wide);
       }
     },
     tables: () => ({
