@@ -110,6 +110,11 @@ export const HEADER_DOCS: Readonly<Record<string, HeaderDoc>> = {
     example: '/orders/0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
     isAlwaysThere: true,
   },
+  [HEADER.link]: {
+    description: 'The next page, with `rel="next"`; absent on the last.',
+    schema: { type: 'string' },
+    example: '</analytics/orders?groupBy=day&cursor=WyJhIl0>; rel="next"',
+  },
   [HEADER.cacheControl]: {
     description: 'Answers are for one client at one moment.',
     schema: { const: 'private, no-store' },

@@ -20,6 +20,7 @@ export const HEADER = {
   cacheControl: 'Cache-Control',
   contentTypeOptions: 'X-Content-Type-Options',
   vary: 'Vary',
+  link: 'Link',
   host: 'Host',
   origin: 'Origin',
   secFetchSite: 'Sec-Fetch-Site',
@@ -55,6 +56,7 @@ export const CORS_ANSWER_HEADERS = [
   HEADER.etag,
   HEADER.retryAfter,
   HEADER.location,
+  HEADER.link,
   HEADER.allow,
   HEADER.wwwAuthenticate,
 ];

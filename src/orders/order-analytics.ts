@@ -1,4 +1,4 @@
-import { and, asc, eq, gte, lt, sql } from 'drizzle-orm';
+import { and, eq, gte, lt, sql } from 'drizzle-orm';
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
 import { queryBuilder } from '../eventsourcing/read/causal-read.ts';
@@ -155,13 +155,20 @@ function factOf(data: Extract<OrderEvent, { type: 'OrderPlaced' }>['data'], reco
   };
 }
 
-/** More groups than anybody reads: the days of a quarter of a century. */
-const MAX_GROUPS = 10_000;
-
-/** Figures by one grouping, over the days from `from` (inclusive) to `to` (exclusive). Reads sums by day, however many orders there are. */
-export function ordersBy(groupedBy: Grouping, from: string | undefined, to: string | undefined) {
-  // Always so by day; said here, it lets the key's own order do the grouping.
-  return sumsBy({ groupedBy, value: groupedBy === 'day' ? '' : undefined, from, to });
+/**
+ * Figures by one grouping, over the days from `from` (inclusive) to `to` (exclusive): `take` groups, after the one with this key and currency.
+ * Reads sums by day, however many orders there are.
+ */
+export function ordersBy(
+  groupedBy: Grouping,
+  from: string | undefined,
+  to: string | undefined,
+  after: readonly [string, string] | undefined,
+  take: number,
+) {
+  // By day the key of the table is in the sequence of the groups: as many sums are read as are shown.
+  const isByDay = groupedBy === 'day' || undefined;
+  return sumsBy({ groupedBy, isByDay, from, to, afterKey: after?.[0], afterCurrency: after?.[1], take });
 }
 
 const sumsBy = preparedQuery(
@@ -169,17 +176,24 @@ const sumsBy = preparedQuery(
     { daily: table }: { readonly daily: typeof daily.a },
     {
       groupedBy,
-      value,
+      isByDay,
       from,
       to,
+      afterKey,
+      afterCurrency,
+      take,
     }: Given<{
       groupedBy: Grouping;
-      value: string | undefined;
+      isByDay: true | undefined;
       from: string | undefined;
       to: string | undefined;
+      afterKey: string | undefined;
+      afterCurrency: string | undefined;
+      take: number;
     }>,
   ) => {
-    const key = value ? table.day : table.value;
+    const key = isByDay ? table.day : table.value;
+    const group = isByDay ? [table.day, table.value, table.currency] : [table.value, table.currency];
     return queryBuilder
       .select({
         key: sql<string>`${key}`.as('key'),
@@ -193,13 +207,13 @@ const sumsBy = preparedQuery(
       .where(
         and(
           eq(table.groupedBy, groupedBy),
-          value && eq(table.value, value),
           from && gte(table.day, from),
           to && lt(table.day, to),
+          afterKey && sql`(${key}, ${table.currency}) > (${afterKey}, ${afterCurrency})`,
         ),
       )
-      .groupBy(key, table.currency)
-      .orderBy(asc(key), asc(table.currency))
-      .limit(MAX_GROUPS);
+      .groupBy(...group)
+      .orderBy(...group)
+      .limit(take);
   },
 );

@@ -2,9 +2,10 @@ import * as z from 'zod/mini';
 
 import { asksFor } from '../http/accept.ts';
 import { fromCursor, invalidCursor, toPage } from '../http/cursor.ts';
+import { HEADER } from '../http/headers.ts';
 import { queryRoute } from '../http/query-route.ts';
 import type { Route } from '../http/route.ts';
-import { MoneySchema, PAGE_QUERY, Time, Uuid, described, named, pageOf } from '../http/schemas.ts';
+import { MoneySchema, PAGE_QUERY, Time, Uuid, described, integerParameter, named, pageOf } from '../http/schemas.ts';
 import { ExactSum, Sum, sumAs } from '../http/sums.ts';
 import { wideSumOf } from '../eventsourcing/read/wide-counters.ts';
 import { dashboard, frontPage } from './dashboard.ts';
@@ -47,6 +48,8 @@ const AnalyticsQuery = z
     groupBy: z.enum(GROUPINGS),
     from: described(z.optional(Day), 'The first UTC day of placement.'),
     to: described(z.optional(Day), 'The UTC day of placement to stop before.'),
+    limit: integerParameter(1, 10_000, 1_000),
+    cursor: PAGE_QUERY.cursor,
   })
   .check(
     z.refine(({ from, to }) => from === undefined || to === undefined || from <= to, {
@@ -74,6 +77,7 @@ const Analytics = z
     from: z.nullable(Day),
     to: z.nullable(Day),
     groups: z.array(Figures),
+    nextCursor: z.nullable(z.string()),
   })
   .check(z.meta({ id: 'OrderAnalytics' }));
 
@@ -148,37 +152,44 @@ export const reportRoutes: readonly Route[] = [
     id: 'analyzeOrders',
     summary: 'Orders, items and totals by day, region, segment or category',
     description:
-      'Totals are per currency, never mixed, and without cancelled orders and returned items. With `Accept: text/csv` the groups come as CSV.',
+      'Totals are per currency, never mixed, and without cancelled orders and returned items. With `Accept: text/csv` the groups come as CSV, which has the next page in `Link` only.',
     tag: 'reports',
     query: AnalyticsQuery,
     reads: [orderAnalytics],
+    problems: ['invalid-cursor'],
     answer: {
-      description: 'The figures of each group.',
+      description: 'One page of groups, by key and currency. `nextCursor` is null on the last.',
+      headers: [HEADER.link],
       schema: Analytics,
       example: {
         groupBy: 'region',
         from: '2026-11-01',
         to: null,
         groups: [{ key: 'EU', currency: 'EUR', orders: 2, items: 3, total: 5997, cancelled: 1 }],
+        nextCursor: null,
       },
       alternative: {
         contentType: 'text/csv',
         example: 'key,currency,orders,items,total,cancelled\r\nEU,EUR,2,3,5997,1\r\n',
       },
     },
-    async handle(c, { query: { groupBy, from, to } }) {
-      const rows = await c.var.causal.readMany(orderAnalytics, ordersBy(groupBy, from, to));
-      const groups = rows.map(({ key, currency, orders, items, total, cancelled }) => ({
+    async handle(c, { query: { groupBy, from, to, limit, cursor } }) {
+      const list = `figures:${groupBy}:${from}:${to}`;
+      const query = ordersBy(groupBy, from, to, fromCursor(list, cursor), limit + 1);
+      const rows = await c.var.causal.readMany(orderAnalytics, query);
+      const view = ({ key, currency, orders, items, total, cancelled }: (typeof rows)[number]) => ({
         key: key === '' ? null : key,
         currency,
         orders,
         items,
         ...sumAs('total', wideSumOf(total)),
         cancelled,
-      }));
+      });
+      const { items: groups, nextCursor } = toPage(list, rows, limit, view, ({ key, currency }) => [key, currency]);
+      if (nextCursor !== null) c.header(HEADER.link, `<${withCursor(c.req.url, nextCursor)}>; rel="next"`);
       c.header('Vary', 'Accept', { append: true });
       if (!asksFor(c.req.header('Accept'), 'text/csv', 'application/json'))
-        return c.json({ groupBy, from: from ?? null, to: to ?? null, groups });
+        return c.json({ groupBy, from: from ?? null, to: to ?? null, groups, nextCursor });
       const rowsOfText = groups.map(({ total, exactTotal = total, ...figures }) => ({ ...figures, total: exactTotal }));
       return c.body(toCsv(['key', 'currency', 'orders', 'items', 'total', 'cancelled'], rowsOfText), 200, {
         'Content-Type': 'text/csv; charset=utf-8',
@@ -236,6 +247,13 @@ export const reportRoutes: readonly Route[] = [
     },
   }),
 ];
+
+/** The same request for the page after a cursor, as a path. */
+function withCursor(url: string, cursor: string): string {
+  const { pathname, searchParams } = new URL(url);
+  searchParams.set('cursor', cursor);
+  return `${pathname}?${searchParams.toString()}`;
+}
 
 /** Rows as CSV (RFC 4180). */
 function toCsv<Column extends string>(

@@ -48,7 +48,7 @@ describe('GET /dashboard, of an empty shop', () => {
 });
 
 describe('GET /analytics/orders', () => {
-  const NO_GROUPS = { groupBy: 'day', from: null, to: null, groups: [] };
+  const NO_GROUPS = { groupBy: 'day', from: null, to: null, groups: [], nextCursor: null };
 
   const QUOTED = 'Île "de", France';
   const FORMULA = '=SUM(A1)';
@@ -166,6 +166,40 @@ describe('GET /analytics/orders', () => {
       expect(await expectInvalidFields(get(`/analytics/orders?${query}`))).toEqual(['/groupBy']);
     },
   );
+
+  it.each(['day', 'region', 'segment', 'category'])('by %s comes page by page, as JSON and as CSV', async (groupBy) => {
+    const path = `/analytics/orders?groupBy=${groupBy}&from=2030-05-01&to=2030-05-04`;
+    const whole = await json(get(path, token));
+    const csv = await (await get(path, { ...token, Accept: 'text/csv' })).text();
+    expect(whole.nextCursor).toBeNull();
+    for (let limit = 1; limit <= whole.groups.length; limit += 1) {
+      const [figures, lines]: [unknown[], string[]] = [[], []];
+      let next: string | undefined = `${path}&limit=${limit}`;
+      while (next !== undefined) {
+        const page = await get(next, token);
+        const text: Response = await get(next, { ...token, Accept: 'text/csv' });
+        expect(page.headers.get('Link')).toBe(text.headers.get('Link'));
+        const { groups: some, nextCursor } = await json(page);
+        expect(some).toHaveLength(Math.min(limit, whole.groups.length - figures.length));
+        figures.push(...some);
+        lines.push(...(await text.text()).split('\r\n').slice(1, -1));
+        next = /^<(.+)>; rel="next"$/.exec(text.headers.get('Link') ?? '')?.[1];
+        expect(next === undefined).toBe(nextCursor === null);
+      }
+      expect(figures).toEqual(whole.groups);
+      expect(lines).toEqual(csv.split('\r\n').slice(1, -1));
+    }
+  });
+
+  it('refuses a cursor of another report, and pages of no size', async () => {
+    const { nextCursor } = await json(get('/analytics/orders?groupBy=day&limit=1', token));
+    for (const query of ['groupBy=region', 'groupBy=day&from=2030-05-01', 'groupBy=day&to=2031-01-01']) {
+      await expectProblem(get(`/analytics/orders?${query}&cursor=${nextCursor}`), 400, 'invalid-cursor');
+    }
+    for (const limit of ['0', '10001', '-1', '1.5']) {
+      expect(await expectInvalidFields(get(`/analytics/orders?groupBy=day&limit=${limit}`))).toEqual(['/limit']);
+    }
+  });
 
   it('comes as CSV for who asks for it: quoted where it has to be, and no formula', async () => {
     const answer = await get('/analytics/orders?groupBy=region', { ...token, Accept: 'text/csv' });
