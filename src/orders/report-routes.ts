@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 
 import { asksFor } from '../http/accept.ts';
+import { toCsv } from '../http/csv.ts';
 import { fromCursor, invalidCursor, toPage } from '../http/cursor.ts';
 import { HEADER } from '../http/headers.ts';
 import { queryRoute } from '../http/query-route.ts';
@@ -253,19 +254,4 @@ function withCursor(url: string, cursor: string): string {
   const { pathname, searchParams } = new URL(url);
   searchParams.set('cursor', cursor);
   return `${pathname}?${searchParams.toString()}`;
-}
-
-/** Rows as CSV (RFC 4180). */
-function toCsv<Column extends string>(
-  columns: readonly Column[],
-  rows: readonly Readonly<Record<Column, string | number | null>>[],
-): string {
-  const lines = rows.map((row) => columns.map((column) => csvField(row[column])).join(','));
-  return [columns.join(','), ...lines, ''].join('\r\n');
-}
-
-function csvField(value: string | number | null): string {
-  // A leading = + - or @ would be a formula to a spreadsheet.
-  const text = typeof value === 'string' && /^[=+\-@]/.test(value) ? `'${value}` : String(value ?? '');
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
