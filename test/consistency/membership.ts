@@ -48,23 +48,30 @@ interface AnalyticsBody {
     readonly orders: number;
     readonly items: number;
     readonly total: number;
+    readonly exactTotal?: string;
     readonly cancelled: number;
   }[];
 }
 
 interface DashboardBody {
   readonly ordersByStatus: Readonly<Record<string, number>>;
-  readonly revenue: readonly { readonly currency: string; readonly total: number; readonly today: number }[];
+  readonly revenue: readonly {
+    readonly currency: string;
+    readonly total: number;
+    readonly exactTotal?: string;
+    readonly today: number;
+    readonly exactToday?: string;
+  }[];
 }
 
 /** The figures of `GET /analytics/orders`: of each group, and of all groups together, so that a group that is missing shows. */
 export function analyticsFigures({ groups }: AnalyticsBody): Pick<SumAnswer, 'figures' | 'growing'> {
   const exact = groups.map(({ key, currency, ...rest }) => {
-    const { orders, items, total, cancelled } = rest;
+    const { orders, items, total, exactTotal = total, cancelled } = rest;
     const figures = {
       orders: BigInt(orders),
       items: BigInt(items),
-      total: BigInt(total),
+      total: BigInt(exactTotal),
       cancelled: BigInt(cancelled),
     };
     return { key, currency, ...figures };
@@ -79,9 +86,9 @@ export function dashboardFigures({ ordersByStatus, revenue }: DashboardBody): Pi
     figures[`orders ${status}`] = BigInt(orders);
     figures['placed'] = (figures['placed'] ?? 0n) + BigInt(orders);
   }
-  for (const { currency, total, today } of revenue) {
-    figures[`revenue in ${currency}`] = BigInt(total);
-    figures[`revenue of today in ${currency}`] = BigInt(today);
+  for (const { currency, total, exactTotal = total, today, exactToday = today } of revenue) {
+    figures[`revenue in ${currency}`] = BigInt(exactTotal);
+    figures[`revenue of today in ${currency}`] = BigInt(exactToday);
   }
   return { figures: asText(figures), growing: ['placed'] };
 }

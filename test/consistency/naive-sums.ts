@@ -82,6 +82,13 @@ export function revenueOf(orders: readonly Order[], day?: string): ReadonlyMap<s
   return revenue;
 }
 
+/** A sum as an answer has it: a number that every client reads exactly, and where that is not the sum, all digits of it in a second member. */
+export function shownSum(name: 'total' | 'today', sum: bigint): Readonly<Record<string, number | string>> {
+  const largest = BigInt(Number.MAX_SAFE_INTEGER);
+  if (sum <= largest) return { [name]: Number(sum) };
+  return { [name]: Number.MAX_SAFE_INTEGER, [name === 'total' ? 'exactTotal' : 'exactToday']: String(sum) };
+}
+
 export function countOf(orders: readonly Order[], status: Status): number {
   return orders.filter((order) => order.status === status).length;
 }

@@ -131,6 +131,7 @@ const BY_CATEGORY = {
   groupBy: 'category',
   from: null,
   to: null,
+  nextCursor: null,
   groups: [
     { key: 'almanacs', currency: 'EUR', orders: 1, items: 1, total: 1000, cancelled: 0 },
     { key: 'charts', currency: 'EUR', orders: 1, items: 1, total: 300, cancelled: 0 },
@@ -141,6 +142,7 @@ const BY_REGION = {
   groupBy: 'region',
   from: null,
   to: null,
+  nextCursor: null,
   groups: [
     { key: null, currency: 'JPY', orders: 0, items: 0, total: 0, cancelled: 1 },
     { key: 'EU', currency: 'EUR', orders: 1, items: 2, total: 1300, cancelled: 0 },
@@ -150,6 +152,7 @@ const FIRST_DAY = {
   groupBy: 'day',
   from: '2026-05-01',
   to: '2026-05-02',
+  nextCursor: null,
   groups: [{ key: '2026-05-01', currency: 'EUR', orders: 1, items: 2, total: 1300, cancelled: 0 }],
 };
 const FACTS = [
@@ -317,7 +320,8 @@ describe('the oracles', () => {
       currency: 'EUR',
       orders: 11,
       items: 110_000,
-      total: 9_900_000_000_000_000,
+      total: Number.MAX_SAFE_INTEGER,
+      exactTotal: '9900000000000000',
       cancelled: 0,
     };
     expect(oracle.analytics({ groupBy: 'region' }, { ...BY_REGION, groups: [group] })).toEqual([]);

@@ -15,7 +15,7 @@ import {
   pricesIn,
 } from './naive-folds.ts';
 import { finds, searchesFor } from './naive-search.ts';
-import { type Grouping, type Span, compare, countOf, groupsOf, revenueOf, sellersOf } from './naive-sums.ts';
+import { type Grouping, type Span, compare, countOf, groupsOf, revenueOf, sellersOf, shownSum } from './naive-sums.ts';
 
 type Body = Readonly<Record<string, unknown>>;
 
@@ -120,9 +120,11 @@ export function oraclesOf(logs: Logs, obstacles: Obstacles = NO_OBSTACLES) {
     analytics({ groupBy, ...span }: { readonly groupBy: Grouping } & Span, body: unknown): Findings {
       const { groups, ...head } = body as Body;
       const path = `GET /analytics/orders?groupBy=${groupBy}:`;
-      const expected = groupsOf(ordersIn('order-analytics'), groupBy, span).map(asNumbers);
+      const expected = groupsOf(ordersIn('order-analytics'), groupBy, span).map((group) => {
+        return { ...asNumbers(group), ...shownSum('total', group.total) };
+      });
       return firstFew([
-        ...differences(path, { groupBy, from: span.from ?? null, to: span.to ?? null }, head),
+        ...differences(path, { groupBy, from: span.from ?? null, to: span.to ?? null, nextCursor: null }, head),
         ...keyedDifferences(
           path,
           expected,
@@ -177,7 +179,7 @@ export function oraclesOf(logs: Logs, obstacles: Obstacles = NO_OBSTACLES) {
       const orders = ordersIn('dashboard');
       const ofToday = revenueOf(orders, today);
       const revenue = [...revenueOf(orders)].map(([currency, total]) => {
-        return { currency, total: Number(total), today: Number(ofToday.get(currency) ?? 0n) };
+        return { currency, ...shownSum('total', total), ...shownSum('today', ofToday.get(currency) ?? 0n) };
       });
       const { revenue: read, ...rest } = body as Body;
       const counts = (row: Body): boolean => row['total'] !== 0 || row['today'] !== 0;
@@ -240,8 +242,6 @@ export function oraclesOf(logs: Logs, obstacles: Obstacles = NO_OBSTACLES) {
       return firstFew(
         [...currencies].flatMap((currency) => {
           const values = sums.map(([, byCurrency]) => byCurrency.get(currency) ?? 0n);
-          // Beyond that, what came over JSON was rounded.
-          if (values.some((value) => value > BigInt(Number.MAX_SAFE_INTEGER))) return [];
           if (values.every((value) => value === values[0])) return [];
           return [`In ${currency}, ${sums.map(([name], index) => `${name} is ${values[index]}`).join(', ')}`];
         }),
@@ -278,8 +278,8 @@ function asNumbers<Row extends object>(row: Row) {
 
 function totals(rows: readonly Body[]): ReadonlyMap<string, bigint> {
   const sums = new Map<string, bigint>();
-  for (const { currency, total } of rows) {
-    sums.set(String(currency), (sums.get(String(currency)) ?? 0n) + BigInt(Number(total)));
+  for (const { currency, total, exactTotal = total } of rows) {
+    sums.set(String(currency), (sums.get(String(currency)) ?? 0n) + BigInt(exactTotal as number | string));
   }
   return sums;
 }

@@ -71,14 +71,11 @@ describe('dashboard', () => {
     });
   });
 
-  test('sums of more than 64 bits are exact, in the two columns that the database has for them', () => {
+  test('sums of more than 64 bits are exact', () => {
     const largest = placed([{ sku: 'A', quantity: 1_000_000, amount: 9_000_000_000 }], { at: `${DAY}T12:00:00.000Z` });
     const lives = Array.from({ length: 1500 }, (_, index) => ({ id: `o-${index}`, events: [largest] }));
-    const sum = 1500n * 9_000_000_000_000_000n;
-    const low = BigInt.asIntN(62, sum);
-    for (const row of projected(...lives).counters('revenue')) {
-      expect([row['total'], row['totalHigh']].map(String)).toEqual([low, (sum - low) >> 62n].map(String));
-    }
+    const sum = String(1500n * 9_000_000_000_000_000n);
+    expect(counters(...lives).revenue).toEqual({ ' EUR': sum, [`${DAY} EUR`]: sum });
   });
 
   test('OrderShipped and OrderDelivered move the order to their status, and nothing else', () => {

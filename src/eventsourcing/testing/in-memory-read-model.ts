@@ -13,7 +13,7 @@ export interface Tables {
   readonly rows: readonly Row[];
   /** By name of the projection's `appends`. */
   readonly appended: Readonly<Record<string, readonly Row[]>>;
-  /** By name of the projection's `counters`. */
+  /** By name of the projection's `counters`. A sum that may be wide is whole: text beyond 2^53, and without its second column. */
   readonly counters: Readonly<Record<string, readonly Row[]>>;
 }
 
@@ -63,16 +63,17 @@ export function inMemoryReadModel(declared: Projection): InMemoryReadModel {
       }
       for (const [name, table] of Object.entries(counters)) {
         const increments = changes.flatMap((change) => change.counted[name] ?? []);
-        for (const sum of sumIncrements(projection.counters[name]?.key ?? [], increments))
-          table.add(sum, projection.counters[name]?.wide);
+        for (const sum of sumIncrements(projection.counters[name]?.key ?? [], increments)) table.add(sum);
       }
     },
     tables: () => ({
       rows: own?.table.rows() ?? [],
       appended: mapValues(appended, (table) => table.rows()),
-      counters: mapValues(counters, (table, name) =>
-        table.rows().filter((row) => !isAtZero(row, projection.counters[name]?.key ?? [])),
-      ),
+      counters: mapValues(counters, (table, name) => {
+        const { key = [], wide = {} } = projection.counters[name] ?? {};
+        const rows = table.rows().filter((row) => !isAtZero(row, key));
+        return rows.map((row) => without(row, Object.values(wide)));
+      }),
     }),
   };
 }
@@ -99,6 +100,10 @@ function withoutChance(projection: Projection): Projection {
 /** A counter that has come back to nothing is as good as one that was never there. */
 function isAtZero(row: Row, key: readonly string[]): boolean {
   return Object.entries(row).every(([column, value]) => key.includes(column) || value === 0);
+}
+
+function without(row: Row, columns: readonly string[]): Row {
+  return Object.fromEntries(Object.entries(row).filter(([column]) => !columns.includes(column)));
 }
 
 function mapValues<From, To>(

@@ -3,7 +3,6 @@ import { type SQLiteColumn, type SQLiteTable, getTableConfig } from 'drizzle-orm
 
 import { countOf, plus } from '../read/fold.ts';
 import { type ColumnShape, type Row, columnOf, shapeOf } from '../read/slot-tables.ts';
-import { type Wide, split } from '../read/wide-counters.ts';
 
 /** Values by property, as the database holds them. */
 type Stored = Readonly<Record<string, unknown>>;
@@ -19,7 +18,7 @@ export interface InMemoryTable {
   /** Inserts the row, or replaces the one with the same key. */
   put(row: Row): void;
   /** Adds the row's values to those of the row with the same key; what is not there yet is at 0. */
-  add(row: Row, wide?: Wide): void;
+  add(row: Row): void;
 }
 
 /**
@@ -69,11 +68,11 @@ export function inMemoryTable(table: SQLiteTable, key: readonly string[] = prima
     put(row) {
       stored.set(idOf(row), encode(row));
     },
-    add(row, wide = {}) {
+    add(row) {
       const before = find(row) ?? {};
       const counts = columns.map(({ property }) => property).filter((property) => !key.includes(property));
       const sums = counts.map((count) => [count, exactly(plus(countOf(before[count]), countOf(row[count])))]);
-      stored.set(idOf(row), encode(split({ ...row, ...Object.fromEntries(sums) }, wide)));
+      stored.set(idOf(row), encode({ ...row, ...Object.fromEntries(sums) }));
     },
   };
 }
