@@ -193,8 +193,8 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
       },
       {
         file: `${WRITE}/event-log.ts`,
-        find: 'oldestExpiry = Math.min(oldestExpiry, expiresAt);\n        }',
-        replace: 'oldestExpiry = Math.min(oldestExpiry, expiresAt);\n        });',
+        find: 'forgetSomeExpired(key, commit.now);\n        }',
+        replace: 'forgetSomeExpired(key, commit.now);\n        });',
       },
     ],
   },

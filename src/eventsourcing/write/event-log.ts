@@ -67,12 +67,18 @@ export interface DeliveryAttempts {
  */
 const MAX_BYTES = 9_900_000_000;
 
+/**
+ * So many remembered keys are looked at with each new one. At an even pace, then, each is looked at sixteen times while it is remembered, and
+ * goes half a day after that at the latest.
+ */
+const SWEPT_AT_ONCE = 16;
+
 /** The log in the SQLite storage of a Durable Object. Tables are made with the first append, not before. */
 export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage & DeliveryAttempts {
   const { sql } = storage;
   let known: Set<string> | undefined;
-  /** Of the remembered keys, in ms since the epoch; undefined: not known. */
-  let oldestExpiry: number | undefined;
+  /** The key that was looked at last for whether it has expired. A commit that is rolled back only has its turn missed. */
+  let sweptTo: string | undefined;
   let stream: StreamId | undefined;
 
   /** Asked for at the first use: a constructor that throws resets the object, and then the caller cannot tell that nothing was done. */
@@ -119,16 +125,25 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
   }
 
   /**
-   * Each commit with a key sweeps what has expired. So an object that is idle keeps, at most, the rows of the seven days before its last
-   * command with a key: nothing has to wake it to forget them.
+   * Each commit with a key looks at the next few keys, in turn, and forgets those that have expired: its cost does not grow with the number
+   * of keys. A lifetime begins at the key of its first commit: keys are hashes, so short lives look everywhere too.
    */
-  function forgetExpired(now: number): void {
-    oldestExpiry ??=
-      sql.exec<{ oldest: number | null }>(`SELECT min(expires_at) AS oldest FROM idempotency`).one().oldest ??
-      Number.POSITIVE_INFINITY;
-    if (oldestExpiry > now) return;
-    sql.exec(`DELETE FROM idempotency WHERE expires_at <= ?`, now);
-    oldestExpiry = undefined;
+  function forgetSomeExpired(since: string, now: number): void {
+    const from = sweptTo ?? since;
+    const next = (condition: string, limit: number) =>
+      sql
+        .exec<{ key: string; expires_at: number }>(
+          `SELECT key, expires_at FROM idempotency WHERE ${condition} ORDER BY key LIMIT ?`,
+          from,
+          limit,
+        )
+        .toArray();
+    const after = next('key > ?', SWEPT_AT_ONCE);
+    const looked = after.length < SWEPT_AT_ONCE ? [...after, ...next('key <= ?', SWEPT_AT_ONCE - after.length)] : after;
+    for (const { key, expires_at } of looked) {
+      if (expires_at <= now) sql.exec(`DELETE FROM idempotency WHERE key = ?`, key);
+    }
+    sweptTo = looked.at(-1)?.key;
   }
 
   return {
@@ -209,7 +224,6 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
         }
         if (commit.remember) {
           const { key, fingerprint, version, expiresAt } = commit.remember;
-          forgetExpired(commit.now);
           // What it may replace is a row that has expired and was not swept yet.
           sql.exec(
             `INSERT OR REPLACE INTO idempotency (key, fingerprint, version, expires_at) VALUES (?, ?, ?, ?)`,
@@ -218,7 +232,7 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
             version,
             expiresAt,
           );
-          if (oldestExpiry !== undefined) oldestExpiry = Math.min(oldestExpiry, expiresAt);
+          forgetSomeExpired(key, commit.now);
         }
         if (commit.snapshot) {
           const { stateVersion, version, eventId, state } = commit.snapshot;

@@ -247,7 +247,7 @@ describe('idempotency keys in storage', () => {
     expect(await alarmOf(stream)).toBeNull();
   });
 
-  it('of an idle object are at most those of seven days: its next command with a key sweeps them', async () => {
+  it('that have expired are forgotten by the next command with a key, of a lifetime that knew them or not', async () => {
     const { tallyId, stream } = newTally();
     const keys = () =>
       runInDurableObject(objectOf(stream), (_, { storage: { sql } }) =>
