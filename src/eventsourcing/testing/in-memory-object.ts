@@ -88,6 +88,7 @@ export function inMemoryObject(host: InMemoryHost, { storage, alarm }: InMemoryD
     aggregate,
     async execute(request) {
       await relay.prepare();
+      relay.rescueAlarm();
       const result = aggregate.execute(request);
       relay.publish();
       return result;

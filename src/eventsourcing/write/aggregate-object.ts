@@ -60,8 +60,9 @@ export function aggregateObject<Env>(hostOf: (env: Env) => AggregateHost) {
     async execute(request: ExecuteRequest): Promise<ExecuteAnswer> {
       // The only await before the commit. From here on nothing interleaves: load, decide and append are one turn.
       await this.#relay.prepare();
+      this.#relay.rescueAlarm();
       const result = this.#aggregate.execute(request);
-      // Nothing after the commit may throw: the caller takes an error of this code for a command that was not applied.
+      // Nothing after the commit may throw: what this code throws, the caller takes for a command that was not applied (runtime-errors.ts).
       this.#relay.publish();
       return result;
     }

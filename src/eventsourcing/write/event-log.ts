@@ -53,7 +53,7 @@ type EventRow = {
   recorded_at: string;
 };
 
-/** How often delivery to each group was found lagging in a row; kept only while it lags. */
+/** How often delivery to each group was found lagging in a row; kept only while it lags, or may lag without an alarm. */
 export interface DeliveryAttempts {
   attempts(): ReadonlyMap<string, number>;
   /** Remembers `attempt` for `group`; 0 forgets it. */

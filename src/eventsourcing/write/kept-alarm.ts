@@ -4,7 +4,10 @@ import type { Clock } from '../clock.ts';
 export interface Alarm {
   /** When it is due, in ms since the epoch; null when it is not set, or is running right now. */
   at(): Promise<number | null>;
-  /** Synchronous in effect: it is part of the transaction or turn in which it is called. Rejects, or throws, where the platform refuses it. */
+  /**
+   * Synchronous in effect: it is part of the transaction or turn in which it is called. Where the platform refuses it, it throws, which rolls
+   * the transaction back, or rejects, which does not. Which of the two is not documented.
+   */
   set(dueAt: number): Promise<void>;
   clear(): void;
 }
@@ -22,7 +25,10 @@ export interface KeptAlarm {
   /** It is going off: none is set any more. */
   readonly goesOff: () => void;
   readonly clear: () => void;
-  /** Waits until the platform has taken or refused the alarm that was set last. Why it was refused, or undefined. */
+  /**
+   * Waits for what the platform says to the last `set`: why it was refused, or undefined. A `set` that threw is not among them: its caller has
+   * the exception.
+   */
   readonly refusal: () => Promise<string | undefined>;
 }
 
@@ -36,18 +42,24 @@ const OVERDUE_MS = 60 * 1000;
 export function keptAlarm(alarm: Alarm, clock: Pick<Clock, 'now'>, report: (reason: string) => void): KeptAlarm {
   /** When it is due; null: not set; undefined: not known yet. */
   let at: number | null | undefined;
-  let taken: Promise<void> = Promise.resolve();
-  let refusal: string | undefined;
+  /** What the platform holds for sure: it goes on holding that where it refuses another. */
+  let accepted: number | null = null;
+  let refusal: Promise<string | undefined> = Promise.resolve(undefined);
 
   function set(dueAt: number): void {
-    const accepted = alarm.set(dueAt);
+    const taken = alarm.set(dueAt);
     at = dueAt;
-    refusal = undefined;
-    taken = accepted.catch((error: unknown) => {
-      if (at === dueAt) at = null;
-      refusal = String(error);
-      report(refusal);
-    });
+    refusal = taken.then(
+      () => {
+        if (at === dueAt) accepted = dueAt;
+        return undefined;
+      },
+      (error: unknown) => {
+        if (at === dueAt) at = accepted;
+        report(String(error));
+        return String(error);
+      },
+    );
   }
 
   const isOverdue = () => typeof at === 'number' && at < clock.now() - OVERDUE_MS;
@@ -56,7 +68,7 @@ export function keptAlarm(alarm: Alarm, clock: Pick<Clock, 'now'>, report: (reas
     async learn() {
       if (at !== undefined) return;
       const known = await alarm.at();
-      at ??= known;
+      if (at === undefined) at = accepted = known;
     },
     set,
     armNoLaterThan(dueAt) {
@@ -67,15 +79,12 @@ export function keptAlarm(alarm: Alarm, clock: Pick<Clock, 'now'>, report: (reas
     isOverdue,
     isSet: () => typeof at === 'number',
     goesOff() {
-      at = null;
+      at = accepted = null;
     },
     clear() {
       alarm.clear();
-      at = null;
+      at = accepted = null;
     },
-    async refusal() {
-      await taken;
-      return refusal;
-    },
+    refusal: () => refusal,
   };
 }

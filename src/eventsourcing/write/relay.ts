@@ -58,13 +58,16 @@ export interface RelayOptions {
 export interface Relay {
   /** Has to have run before the first `expect` of this lifetime: finds out whether an alarm is set. */
   readonly prepare: () => Promise<void>;
-  /** Called last inside a commit's transaction: plans the delivery check of the new events and arms the alarm no later (I6). */
+  /**
+   * Called last inside a commit's transaction: plans the delivery check of the new events and arms the alarm no later (I6). Throws where the
+   * alarm is refused at once: then nothing is planned, and the commit is rolled back.
+   */
   readonly expect: (stream: StreamId, fromVersion: number, toVersion: number) => void;
   /** Sends what is unpublished, coalesced, in the background. */
   readonly publish: () => void;
   /**
-   * Sets the alarm again, in the background, where it is overdue or was refused. For calls that commit nothing: without them, a stream that
-   * gets no more commands would stay unpublished after its alarm was lost (I7).
+   * Sets the alarm again where it is overdue or was refused, also in an earlier lifetime. In the background, so after what its caller does in
+   * this turn. For every call: without it a stream would stay unpublished after its alarm was lost, if it gets no command that commits (I7).
    */
   readonly rescueAlarm: () => void;
   /**
@@ -103,12 +106,17 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
   } = options;
 
   const reportRefusal = (error: string) => report('relay.alarm-refused', { error });
-  const kept = keptAlarm(alarm, clock, reportRefusal);
+  const kept = keptAlarm(alarm, clock, (error) => {
+    reportRefusal(error);
+    rememberUnchecked();
+  });
   const { set: setAlarm, armNoLaterThan } = kept;
 
   let stream: StreamId | undefined;
   let version = 0;
   let deliveries: Delivery[] | undefined;
+  /** No check was planned in this lifetime yet, so any group may lag. */
+  let isCold = true;
   /** Everything up to here was sent, as far as this lifetime knows; undefined when it knows nothing. */
   let published: number | undefined;
   /** When the last message left, in ms since the epoch. */
@@ -118,9 +126,8 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
   /** How long after a commit delivery is checked, in ms, from when the groups are known. */
   let settlingMs = 0;
 
-  function know(itsStream: StreamId, itsVersion: number): Delivery[] | undefined {
+  function deliveriesOf(itsStream: StreamId): Delivery[] | undefined {
     stream = itsStream;
-    version = Math.max(version, itsVersion);
     if (!deliveries) {
       const attempts = storage.attempts();
       deliveries = groupsOf(itsStream)?.map((group) => ({
@@ -128,10 +135,23 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
         check: undefined,
         attempt: attempts.get(group.name) ?? 0,
       }));
+      // Nobody would ever confirm a group that follows no more.
+      for (const name of attempts.keys()) {
+        if (deliveries?.every(({ group }) => group.name !== name)) storage.setAttempt(name, 0);
+      }
       const slowestMs = Math.max(...(deliveries ?? []).map(({ group }) => group.batchWaitMs));
       settlingMs = Math.ceil(slowestMs * (2 + clock.random()));
     }
     return deliveries;
+  }
+
+  /** Has a later lifetime, which finds no alarm, know that somebody may lag. */
+  function rememberUnchecked(): void {
+    try {
+      for (const delivery of deliveries ?? []) if (delivery.check) setAttempt(delivery, Math.max(delivery.attempt, 1));
+    } catch (error) {
+      reportRefusal(String(error));
+    }
   }
 
   async function rescueAlarm(): Promise<void> {
@@ -139,7 +159,7 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
       await kept.learn();
       const next = nextDue();
       if (next !== undefined) armNoLaterThan(next);
-      else if (kept.isOverdue()) setAlarm(clock.now());
+      else if (kept.isOverdue() || (!kept.isSet() && storage.attempts().size > 0)) setAlarm(clock.now());
     } catch (error) {
       reportRefusal(String(error));
     }
@@ -169,8 +189,8 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
 
   function setAttempt(delivery: Delivery, attempt: number): void {
     if (attempt === delivery.attempt) return;
-    delivery.attempt = attempt;
     storage.setAttempt(delivery.group.name, attempt);
+    delivery.attempt = attempt;
   }
 
   function bringForward(delivery: Delivery, dueAt: number): void {
@@ -191,7 +211,6 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
         const tooSoonMs = sentAt + pauseMs - clock.now();
         if (tooSoonMs > 0) await sleep(Math.min(tooSoonMs, pauseMs));
         const events = storage.read(published + 1, pageSize);
-        // A commit that was rolled back at its very end had announced its events all the same.
         if (events.length === 0) return;
         const previous: StoredEvent | undefined = published > 0 ? storage.read(published, 1)[0] : undefined;
         for (const hint of packHints(events, previous?.id ?? null)) {
@@ -263,11 +282,13 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
 
   /** What a woken object assumes: any group may lag. */
   function recall(): Delivery[] | undefined {
-    const isCold = deliveries === undefined;
     const head = storage.head();
     if (!head) return [];
-    const known = know(head.stream, head.version);
-    if (isCold) for (const delivery of known ?? []) delivery.check = { version, dueAt: clock.now() };
+    const known = deliveriesOf(head.stream);
+    ({ version } = head);
+    if (!known) return undefined;
+    if (isCold) for (const delivery of known) delivery.check = { version, dueAt: clock.now() };
+    isCold = false;
     return known;
   }
 
@@ -299,15 +320,18 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     prepare: kept.learn,
 
     expect(itsStream, fromVersion, toVersion): void {
+      const following = deliveriesOf(itsStream) ?? [];
+      const settled = settledAt();
+      const checks = following.map(({ check = { version: toVersion, dueAt: settled } }) => ({
+        ...check,
+        dueAt: Math.min(check.dueAt, settled),
+      }));
+      if (checks.length > 0) armNoLaterThan(Math.min(...checks.map(({ dueAt }) => dueAt)));
+      // Memory follows the alarm: where it is refused by an exception, there will be no such version.
       published ??= fromVersion - 1;
-      const following = know(itsStream, toVersion) ?? [];
-      const dueAt = settledAt();
-      for (const delivery of following) {
-        delivery.check ??= { version: toVersion, dueAt };
-        bringForward(delivery, dueAt);
-      }
-      const next = nextDue();
-      if (next !== undefined) armNoLaterThan(next);
+      version = toVersion;
+      for (const [index, delivery] of following.entries()) delivery.check = checks[index];
+      isCold = false;
     },
 
     publish(): void {
@@ -324,7 +348,7 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
         await Promise.all(due.map((check) => check()));
         const next = nextDue();
         if (next !== undefined) armNoLaterThan(next);
-        else if (deliveries && kept.isSet()) {
+        else if (!isCold && kept.isSet()) {
           // No check is planned, so no command has committed since: nothing needs this alarm.
           kept.clear();
         }
@@ -333,7 +357,7 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
         armNoLaterThan(clock.now() + firstBackoffMs);
       }
       const refusal = await kept.refusal();
-      const needsAlarm = deliveries === undefined || nextDue() !== undefined;
+      const needsAlarm = isCold || nextDue() !== undefined;
       if (refusal !== undefined && needsAlarm) throw new Error(`the next alarm was refused: ${refusal}`);
     },
   };

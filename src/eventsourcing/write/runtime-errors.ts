@@ -77,7 +77,8 @@ export const RUNTIME_ERRORS: readonly Row[] = [
   {
     // util/sqlite.c++, handleCriticalError: SQLite has rolled back, and the error goes to every answer at the gate, the one of an earlier
     // command among them. The next try finds out which it was.
-    // io/actor-sqlite.c++, startPrecommitAlarmScheduling: an alarm that is refused fails the commit in the same way.
+    // io/actor-sqlite.c++, startPrecommitAlarmScheduling: a commit whose alarm cannot be scheduled fails in the same way. At the spending
+    // limit it does not come to that: there `setAlarm` itself is rejected.
     // The same for: a new version of the code, CPU time, abort(), a constructor that throws (io/worker.c++, `broken.constructorFailed`),
     // `Internal error in Durable Object storage write caused object to be reset` (io/actor-cache.c++, flushImpl).
     what: 'reset',
@@ -87,7 +88,8 @@ export const RUNTIME_ERRORS: readonly Row[] = [
   },
   {
     // developers.cloudflare.com/durable-objects/platform/spend-management: calls are rejected before the object has them; in an object, SQL
-    // and `setAlarm` are, which rolls back the transaction that they are part of.
+    // and `setAlarm` are. What they throw rolls back the transaction that they are part of. Where the promise of `setAlarm` rejects instead,
+    // the commit stands, and the relay sees to the alarm (relay.ts): a caller never gets that error.
     what: 'the spending limit of the account is reached',
     is: ({ message }) => SPENDING_LIMIT.test(message),
     means: 'storage-unavailable',

@@ -201,6 +201,16 @@ describe('publication and delivery', () => {
     expect(await alarmOf(stream)).not.toBeNull();
   });
 
+  it('sets an overdue alarm again at the next command, also if that commits nothing (I7)', async () => {
+    const { tallyId, stream } = newTally();
+    ports.sendHint = never;
+    await add(tallyId, 1);
+    await evictDurableObject(objectOf(stream));
+    ports.clockOffsetMs = 60 * 60 * 1000;
+    expect((await add(tallyId, 0)).outcome).toBe('rejected');
+    await expect.poll(() => alarmOf(stream)).toBeGreaterThan(Date.now() + 59 * 60 * 1000);
+  });
+
   it('loses nothing when the alarm fires while commands run', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);

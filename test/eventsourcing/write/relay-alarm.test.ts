@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import { evening } from '../seats.ts';
 import { applied, release, reserve, turnOver } from './seat-aggregate.ts';
-import { SETTLED_MS, seatObject } from './seat-object.ts';
+import { SETTLED_MS, night, seatObject } from './seat-object.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
@@ -91,6 +91,102 @@ describe('an alarm that is overdue by more than a minute', () => {
   });
 });
 
+describe('an alarm that was lost', () => {
+  /** Calls that commit nothing. */
+  const calls = ['a read', 'a command that is refused'] as const;
+  const call = ({ read, run }: Pick<ReturnType<typeof seatObject>, 'read' | 'run'>, what: (typeof calls)[number]) =>
+    what === 'a read' ? read() : run(reserve('Bob'));
+
+  test.each(calls)('is set again by %s, when it is overdue (I7)', async (what) => {
+    const object = await unpublished();
+    object.clock.advance(8 * DAY_MS);
+    object.evict();
+    await call(object, what);
+    await object.settled();
+    expect(object.alarm.dueAt).toBe(object.clock.now());
+    await runAlarms(object);
+    expect(object.isDelivered()).toBe(true);
+  });
+
+  test.each(calls)('is set again by %s, after the platform has refused that once (I7)', async (what) => {
+    const object = await unpublished();
+    object.clock.advance(8 * DAY_MS);
+    object.evict();
+    const { lift } = limit(object);
+    await call(object, what);
+    await object.settled();
+    lift();
+    object.clock.advance(MINUTE_MS);
+    await call(object, what);
+    await object.settled();
+    expect(object.alarm.dueAt).toBe(object.clock.now());
+    await runAlarms(object);
+    expect(object.isDelivered()).toBe(true);
+  });
+
+  test.each(calls)(
+    'is set again by %s, when it was refused after the commit, and the object evicted (I7)',
+    async (what) => {
+      const object = seatObject();
+      const { lift } = limit(object);
+      await object.run(reserve('Ada'));
+      await object.settled();
+      expect(object.alarm.dueAt).toBeNull();
+      object.evict();
+      lift();
+      object.reached.set('evening', new Map([['seat-map', 0]]));
+      await call(object, what);
+      await object.settled();
+      expect(object.alarm.dueAt).toBe(object.clock.now());
+      await object.nextAlarm();
+      expect(object.ranges()).toEqual(['evening 1-1']);
+      // What said so is gone once delivery is confirmed.
+      object.reached.set('evening', new Map([['seat-map', 1]]));
+      await runAlarms(object);
+      expect(object.storage.attempts()).toEqual(new Map());
+      object.evict();
+      await call(object, what);
+      await object.settled();
+      expect(object.alarm.dueAt).toBeNull();
+    },
+  );
+
+  test('is not taken for lost because of a group that follows no more', async () => {
+    const object = seatObject();
+    await object.run(reserve('Ada'));
+    await object.settled();
+    object.storage.setAttempt('night', 3);
+    await runAlarms(object);
+    object.evict();
+    await object.read();
+    await object.settled();
+    expect(object.alarm.dueAt).not.toBeNull();
+    await runAlarms(object);
+    expect(object.storage.attempts()).toEqual(new Map());
+  });
+});
+
+describe('an alarm that is brought forward, which the platform refuses', () => {
+  test('is due when it was before', async () => {
+    const object = seatObject();
+    object.around.groupsOf = () => [night];
+    object.reached.set('night', new Map([['takings', 0]]));
+    await object.run(reserve('Ada'));
+    await object.settled();
+    for (let check = 0; check < 6; check += 1) await object.nextAlarm();
+    const dueAt = object.alarm.dueAt ?? 0;
+    const { lift } = limit(object);
+    await object.run(release);
+    await object.settled();
+    expect(object.alarm.dueAt).toBe(dueAt);
+    lift();
+    await object.read();
+    await object.settled();
+    // Its message was refused as well, so it is sent again sooner than delivery is checked.
+    expect(object.alarm.dueAt).toBe(object.clock.now() + 2 * night.batchWaitMs);
+  });
+});
+
 describe('an alarm that is late by no more than a minute', () => {
   test('counts as set: commands and reads leave it alone', async () => {
     const { clock, alarm, run, read, evict, settled, sets } = await unpublished();
@@ -166,6 +262,29 @@ describe('at the spending limit of the account', () => {
     await expect(run(reserve('Ada'))).rejects.toThrow(LIMIT);
     expect(storage.head()).toBeUndefined();
   });
+
+  test.each([true, false])(
+    'a command whose alarm is refused at once leaves what was committed before it to be delivered (evicted before: %s)',
+    async (isEvicted) => {
+      const object = await unpublished();
+      const { alarm, around, clock, evict, run, isDelivered } = object;
+      // The message is accepted, and lost.
+      const arrives = around.send;
+      around.send = async () => undefined;
+      clock.advance(DAY_MS);
+      if (isEvicted) evict();
+      const { set } = alarm;
+      alarm.set = () => {
+        throw new Error(LIMIT);
+      };
+      await expect(run(release)).rejects.toThrow(LIMIT);
+      alarm.set = set;
+      await object.settled();
+      around.send = arrives;
+      await runAlarms(object);
+      expect(isDelivered()).toBe(true);
+    },
+  );
 
   test.each(['a read', 'a command'])('an alarm that is refused after the commit is set by %s', async (what) => {
     const object = seatObject();
