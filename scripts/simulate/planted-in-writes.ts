@@ -53,8 +53,8 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     edits: [
       {
         file: `${WRITE}/aggregates.ts`,
-        find: "mayBeApplied ||= means === 'unknown';",
-        replace: "mayBeApplied = means === 'unknown';",
+        find: "if (judgement.means === 'unknown') lost ??= fault;",
+        replace: "lost = judgement.means === 'unknown' ? fault : undefined;",
       },
     ],
   },

@@ -19,6 +19,14 @@ export class StorageUnavailableError extends Error {
 /** As `StorageUnavailableError`, of a D1 database and not of an object. */
 export class DatabaseUnavailableError extends StorageUnavailableError {}
 
+/**
+ * The code does not know what newer code has recorded or sends: a category, an event or a command. Nothing was done. It passes as a
+ * deployment goes on, or, after a rollback, once the newer code is back.
+ */
+export class CodeTooOldError extends Error {
+  override readonly name: string = 'CodeTooOldError';
+}
+
 /** A read got no answer, after all its tries. It changed nothing and may be sent again. */
 export class UnansweredError extends Error {
   override readonly name = 'UnansweredError';

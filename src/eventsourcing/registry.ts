@@ -1,3 +1,4 @@
+import { CodeTooOldError } from './faults.ts';
 import type { Group } from './group.ts';
 import type { EventSourcedModule } from './module.ts';
 import type { Projection } from './read/projection.ts';
@@ -7,7 +8,7 @@ import type { AnyAggregateType } from './write/aggregate-type.ts';
 /** Everything registered, looked up in the ways that the kernel needs. */
 export interface Registry {
   readonly groups: readonly Group[];
-  /** Throws for a category that no module has. */
+  /** Throws `CodeTooOldError` for a category that no module has. */
   readonly typeOf: (stream: StreamId) => AnyAggregateType;
   readonly hasCategory: (category: string) => boolean;
   /** The groups that have a projection which follows the stream; undefined for a category that no module has. */
@@ -66,7 +67,7 @@ export function createRegistry(
     groups,
     typeOf(stream) {
       const type = types.get(categoryOf(stream));
-      if (!type) throw new Error(`no module has the category "${categoryOf(stream)}"`);
+      if (!type) throw new CodeTooOldError(`no module has the category "${categoryOf(stream)}"`);
       return type;
     },
     hasCategory: (name) => types.has(name),

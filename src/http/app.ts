@@ -5,6 +5,7 @@ import { TrieRouter } from 'hono/router/trie-router';
 
 import type { Env } from '../bindings.ts';
 import {
+  CodeTooOldError,
   OutcomeUnknownError,
   OverloadedError,
   StorageUnavailableError,
@@ -16,7 +17,7 @@ import type { Runtime } from '../runtime.ts';
 import type { AppContext, AppEnv } from './app-env.ts';
 import { isAllowedOrigin, refuseCrossSite } from './cross-site.ts';
 import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, HEADER } from './headers.ts';
-import { STORAGE_RETRY_AFTER_S } from './limits.ts';
+import { CODE_RETRY_AFTER_S, STORAGE_RETRY_AFTER_S } from './limits.ts';
 import { methodsByPath } from './methods.ts';
 import { refuseQuery } from './params.ts';
 import { Problem, type ProblemTypes, problemResponse } from './problem.ts';
@@ -135,8 +136,14 @@ function toProblem(error: Error, c: AppContext): Problem {
     const retryAfter = { [HEADER.retryAfter]: String(STORAGE_RETRY_AFTER_S) };
     return new Problem('storage-unavailable', 'The storage is full or switched off. Nothing was done.', {}, retryAfter);
   }
+  if (error instanceof CodeTooOldError) {
+    log('code.too-old', { correlationId: c.var.correlationId, error: error.message });
+    const retryAfter = { [HEADER.retryAfter]: String(CODE_RETRY_AFTER_S) };
+    return new Problem('code-too-old', 'The code that runs is too old for this. Nothing was done.', {}, retryAfter);
+  }
   if (error instanceof OutcomeUnknownError) {
-    log('command.outcome-unknown', { correlationId: c.var.correlationId, error: String(error.cause) });
+    const { message, cause } = error;
+    log('command.outcome-unknown', { correlationId: c.var.correlationId, error: message, cause: String(cause) });
     return new Problem('outcome-unknown', 'The command may or may not have been applied.');
   }
   log('internal-error', { correlationId: c.var.correlationId, path: c.req.path, error: String(error.stack ?? error) });

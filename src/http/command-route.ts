@@ -256,6 +256,7 @@ function operationOf<Params extends z.ZodMiniObject, Body extends z.ZodMiniType>
       'causal-token-ahead',
       'outcome-unknown',
       'overloaded',
+      'code-too-old',
       'storage-unavailable',
       ...(route.params ? ['invalid-id'] : []),
       ...(route.creates ? [] : ['version-mismatch']),

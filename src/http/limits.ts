@@ -29,5 +29,8 @@ export const MAX_WAIT_S = 10;
 /** When to come back after an honest "not yet", in seconds. */
 export const RETRY_AFTER_S = 1;
 
+/** When to come back where a deployment has to go on first, in seconds. */
+export const CODE_RETRY_AFTER_S = 30;
+
 /** When to come back where an operator has to make room or lift a limit first, in seconds. */
 export const STORAGE_RETRY_AFTER_S = 60;

@@ -209,6 +209,12 @@ export const PROBLEMS = {
       example: {},
     },
   },
+  'code-too-old': {
+    status: 503,
+    title: 'Code too old',
+    advice:
+      'Nothing was done. The server runs code that does not know the request, or what newer code has recorded, as during a deployment or after a rollback. Try again after `Retry-After` seconds, with the same Idempotency-Key.',
+  },
   'storage-unavailable': {
     status: 503,
     title: 'Storage unavailable',

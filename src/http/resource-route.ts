@@ -104,6 +104,7 @@ export function resourceRoute<Params extends z.ZodMiniObject, InSlot extends Tab
         'projection-building',
         'projection-dead-letter',
         'overloaded',
+        'code-too-old',
         'storage-unavailable',
       ],
     },

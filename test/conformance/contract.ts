@@ -30,6 +30,7 @@ export const CODES = [
   'rebuild-running',
   'outcome-unknown',
   'overloaded',
+  'code-too-old',
   'storage-unavailable',
   'internal',
 ] as const;

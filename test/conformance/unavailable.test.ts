@@ -1,6 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
 import type { StreamId } from '../../src/eventsourcing/stream.ts';
 import type { AggregateRpc } from '../../src/eventsourcing/write/aggregates.ts';
@@ -22,7 +22,7 @@ import {
 import { faultyDatabase } from '../support/database.ts';
 import { ports, resetPorts } from '../support/platform.ts';
 import { expectProblem } from '../support/problem.ts';
-import { objectOf } from '../support/system.ts';
+import { appendAsStored, objectOf, system } from '../support/system.ts';
 
 /** Replaces what the objects of a category answer; the rest works as ever. */
 function objectsFail(category: string, methods: Partial<AggregateRpc>): void {
@@ -82,6 +82,66 @@ describe('503 overloaded', () => {
     await expectRetryLater(get(`/orders/${orderId}/history`, asOperator), 'overloaded');
     await expectRetryLater(get(`/orders/${orderId}?asOf=1`, asOperator), 'overloaded');
     await expectRetryLater(get(`/streams/${stream}/events`, asOperator), 'overloaded');
+  });
+});
+
+describe('503 code-too-old', () => {
+  /** A product whose log has an event of newer code, after a price change with a key. */
+  async function ofTomorrow() {
+    const product = await createProduct();
+    const sale = { price: eur(300), reason: 'Sale' };
+    const change = (headers: Headers) => post(`/products/${product.productId}/price`, sale, headers);
+    expect((await change({ 'Idempotency-Key': 'sale' })).status).toBe(200);
+    await appendAsStored(product.stream as StreamId, { type: 'OfTomorrow', schemaVersion: 1, data: {} });
+    return { ...product, change };
+  }
+
+  async function expectTooOld(answer: Promise<Response>) {
+    const received = await answer;
+    expect(received.headers.get('Retry-After')).toBe('30');
+    return expectProblem(received, 503, 'code-too-old');
+  }
+
+  it('is the answer of a command on a stream that holds what newer code has recorded: nothing was done', async () => {
+    const { stream, change } = await ofTomorrow();
+    const logged = vi.spyOn(console, 'log');
+    await expectTooOld(change({}));
+    await expectTooOld(change({ 'Idempotency-Key': 'another' }));
+    const lines = logged.mock.calls.flat().map(String);
+    logged.mockRestore();
+    expect(lines.find((line) => line.includes('"code.too-old"'))).toContain('OfTomorrow');
+    expect(lines.find((line) => line.includes('"command"'))).toContain('"outcome":"code-too-old"');
+    expect(await system.aggregates.currentVersion(stream as StreamId)).toBe(3);
+  });
+
+  it('is the answer of an order of such a product', async () => {
+    const { sku } = await ofTomorrow();
+    const body = { customerId: 'c', customerName: 'n', items: [{ sku, quantity: 1 }] };
+    await expectTooOld(post('/orders', body));
+  });
+
+  it('is not the answer to a key that was applied before', async () => {
+    const { change } = await ofTomorrow();
+    const replayed = await change({ 'Idempotency-Key': 'sale', Prefer: 'return=representation' });
+    expect([replayed.status, replayed.headers.get('Idempotency-Replayed')]).toEqual([200, 'true']);
+  });
+});
+
+describe('503 outcome-unknown', () => {
+  it('is the answer where a first try got none and the second was refused, and the log says what has happened', async () => {
+    const { orderId } = await placeOrder();
+    for (const second of [
+      { outcome: 'rejected' as const, rejection: { code: 'wrong-state', message: '' }, version: 1 },
+      { outcome: 'code-too-old' as const },
+    ]) {
+      const answers = [lost, () => Promise.resolve(second)];
+      objectsFail('order', { execute: () => answers.shift()?.() ?? expect.unreachable('a third try') });
+      const logged = vi.spyOn(console, 'log');
+      await expectRetryLater(orderStep(orderId, 'shipment', { 'Idempotency-Key': 'k' }), 'outcome-unknown');
+      const lines = logged.mock.calls.flat().map(String);
+      logged.mockRestore();
+      expect(lines.find((line) => line.includes('command.outcome-unknown'))).toContain('the connection was lost');
+    }
   });
 });
 

@@ -1,4 +1,5 @@
 import type { StoredEvent } from '../event.ts';
+import { CodeTooOldError } from '../faults.ts';
 import type { Group } from '../group.ts';
 import type { Hint } from '../message.ts';
 import type { EventSourcedModule } from '../module.ts';
@@ -109,14 +110,17 @@ export function inMemorySystem<const Modules extends readonly EventSourcedModule
       // As over RPC: only plain data arrives.
       const result = await object.execute(structuredClone(request));
       await object.settled();
-      if (result.outcome === 'code-too-old')
-        throw new Error(`the decider of ${request.stream} has no case for ${request.command.type}`);
+      if (result.outcome === 'code-too-old') throw new CodeTooOldError(result.reason);
       return structuredClone(result);
     },
     replay: async (request) => structuredClone(await objectOf(request.stream).replay(structuredClone(request))),
     load: (stream, fromVersion, limit) => objectOf(stream).load(fromVersion, limit),
     currentVersion: (stream) => objectOf(stream).currentVersion(),
-    state: async (stream, asOf) => structuredClone(await objectOf(stream).state(stream, asOf)),
+    async state(stream, asOf) {
+      const state = await objectOf(stream).state(stream, asOf);
+      if (state && 'outcome' in state) throw new CodeTooOldError(state.reason);
+      return structuredClone(state);
+    },
   };
 
   const handlers = modules.map(({ commands }) => commands({ aggregates, clock })) as unknown as HandlersOf<Modules>;

@@ -7,6 +7,7 @@ import {
   type AggregateOptions,
   type AggregateState,
   type AsOf,
+  type CodeTooOld,
   type ExecuteAnswer,
   type ExecuteRequest,
   type ExecuteResult,
@@ -82,7 +83,7 @@ export function aggregateObject<Env>(hostOf: (env: Env) => AggregateHost) {
       return this.#aggregate.currentVersion();
     }
 
-    async state(stream: StreamId, asOf: AsOf | undefined): Promise<AggregateState | undefined> {
+    async state(stream: StreamId, asOf: AsOf | undefined): Promise<AggregateState | CodeTooOld | undefined> {
       this.#relay.rescueAlarm();
       return this.#aggregate.state(stream, asOf);
     }

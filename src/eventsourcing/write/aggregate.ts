@@ -1,12 +1,13 @@
 import type { Clock } from '../clock.ts';
 import type { DomainEvent, EventMetadata, IdempotencyMark, RecordedEvent, StoredEvent } from '../event.ts';
+import { CodeTooOldError } from '../faults.ts';
 import type { JsonObject } from '../json.ts';
 import { isAnother } from '../seen.ts';
 import type { StreamId } from '../stream.ts';
 import type { AggregateStorage, Head, Snapshot } from './aggregate-storage.ts';
 import type { AnyAggregateType } from './aggregate-type.ts';
 import { type Command, type Decision, type Rejection, isDecision, isRejection } from './decider.ts';
-import { UnreadableEventError, currentSchemaVersion, upcast } from './upcaster.ts';
+import { currentSchemaVersion, upcast } from './upcaster.ts';
 
 /** A command on its way to its aggregate. Plain data, since it travels over RPC. */
 export interface ExecuteRequest {
@@ -57,10 +58,17 @@ export type ExecuteResult =
  */
 
 /**
- * What an object answers. While a deployment is under way its code may be older than the Worker's: then it may not know the command, or an
- * event in its own log, and has done nothing.
+ * What an object answers whose code does not know the category, the command or an event in its own log: it is older than the Worker's while a
+ * deployment is under way, and than the log after a rollback. It has done nothing.
  */
-export type ExecuteAnswer = ExecuteResult | { readonly outcome: 'code-too-old' };
+export interface CodeTooOld {
+  readonly outcome: 'code-too-old';
+  /** Absent in answers of objects that run the code of a former Worker. */
+  readonly reason?: string;
+}
+
+/** What an object answers to a command. */
+export type ExecuteAnswer = ExecuteResult | CodeTooOld;
 
 /** A folded state and the version it stands at. */
 export interface AggregateState {
@@ -111,7 +119,7 @@ export interface Aggregate {
   load(fromVersion: number, limit: number): LogPage;
   currentVersion(): number;
   /** The state now, or as it was; undefined when there was nothing (yet). */
-  state(stream: StreamId, asOf?: AsOf): AggregateState | undefined;
+  state(stream: StreamId, asOf?: AsOf): AggregateState | CodeTooOld | undefined;
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -153,16 +161,6 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     const start: Folded = usable ? snapshot : initial(type);
     folded = fold(type, start, Number.POSITIVE_INFINITY);
     return folded;
-  }
-
-  /** Undefined when the log holds what this code cannot read. */
-  function readableState(type: AnyAggregateType): Folded | undefined {
-    try {
-      return currentState(type);
-    } catch (error) {
-      if (error instanceof UnreadableEventError) return undefined;
-      throw error;
-    }
   }
 
   function isUsable(snapshot: Snapshot, type: AnyAggregateType): boolean {
@@ -281,6 +279,14 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     return { stateVersion: type.stateVersion, version: last.version, eventId: last.id, state: state as JsonObject };
   }
 
+  function stateOf(stream: StreamId, asOf: AsOf | undefined): AggregateState | CodeTooOld | undefined {
+    if (!currentHead()) return undefined;
+    return unlessTooOld(() => {
+      const type = typeOf(stream);
+      return asOf ? stateAt(type, asOf) : toState(currentState(type));
+    });
+  }
+
   /** What is settled before the command is looked at: by what its sender has seen, and by what its key has done. */
   function replay(request: ReplayRequest): ExecuteResult | undefined {
     const version = currentHead()?.version ?? 0;
@@ -289,7 +295,9 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     const before = request.idempotency && appliedBefore(request.idempotency);
     if (!before) return undefined;
     if (before.fingerprint !== request.idempotency?.fingerprint) return { outcome: 'key-reused' };
-    const state = request.returnState ? stateAt(typeOf(request.stream), { version: before.version })?.state : undefined;
+    const past = request.returnState ? stateOf(request.stream, { version: before.version }) : undefined;
+    // The key has its outcome (I3), also where this code cannot fold the state any more: the state was a wish.
+    const state = past && !isTooOld(past) ? past.state : undefined;
     return applied(before.version, eventIdAt(before.version), true, state);
   }
 
@@ -297,18 +305,20 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     execute(request): ExecuteAnswer {
       const settled = replay(request);
       if (settled) return settled;
-      const type = typeOf(request.stream);
+      const known = unlessTooOld(() => {
+        const type = typeOf(request.stream);
+        return { type, state: currentState(type).state };
+      });
+      if (isTooOld(known)) return known;
+      const { type, state } = known;
       const version = currentHead()?.version ?? 0;
       const eventId = currentHead()?.eventId;
       const at = eventId === undefined ? {} : { eventId };
-      const current = readableState(type);
-      if (!current) return { outcome: 'code-too-old' };
-      const { state } = current;
       const isMismatch = request.expectedVersion !== undefined && request.expectedVersion !== version;
       // On a stream that does not exist the domain's own refusal says more than a version mismatch would.
       if (isMismatch && version > 0) return { outcome: 'version-mismatch', currentVersion: version, ...at };
       const decision: Decision<DomainEvent> = type.decider.decide(request.command, state);
-      if (!isDecision(decision)) return { outcome: 'code-too-old' };
+      if (!isDecision(decision)) return tooOld(`it does not know the command ${request.command.type}`);
       if (isRejection<DomainEvent, Rejection>(decision))
         return { outcome: 'rejected', rejection: decision, version, ...at };
       if (isMismatch) return { outcome: 'version-mismatch', currentVersion: version, ...at };
@@ -331,12 +341,7 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
 
     currentVersion: () => currentHead()?.version ?? 0,
 
-    state(stream, asOf): AggregateState | undefined {
-      if (!currentHead()) return undefined;
-      const type = typeOf(stream);
-      if (asOf) return stateAt(type, asOf);
-      return toState(currentState(type));
-    },
+    state: stateOf,
   };
 }
 
@@ -346,6 +351,24 @@ interface Folded {
   readonly state: object;
   /** Undefined at version 0. */
   readonly eventId: string | undefined;
+}
+
+function tooOld(reason: string): CodeTooOld {
+  return { outcome: 'code-too-old', reason };
+}
+
+function isTooOld(answer: object): answer is CodeTooOld {
+  return 'outcome' in answer && answer.outcome === 'code-too-old';
+}
+
+/** What `look` gives, or that this code is too old for it. For what reads alone: an event that this code decides and cannot write is a bug. */
+function unlessTooOld<Value>(look: () => Value): Value | CodeTooOld {
+  try {
+    return look();
+  } catch (error) {
+    if (error instanceof CodeTooOldError) return tooOld(error.message);
+    throw error;
+  }
 }
 
 function initial(type: AnyAggregateType): Folded {

@@ -1,22 +1,29 @@
-import { OutcomeUnknownError, OverloadedError, StorageUnavailableError, UnansweredError } from '../faults.ts';
+import {
+  CodeTooOldError,
+  OutcomeUnknownError,
+  OverloadedError,
+  StorageUnavailableError,
+  UnansweredError,
+} from '../faults.ts';
 import type { StreamId } from '../stream.ts';
 import { withTimeout } from '../timeout.ts';
 import type {
   AggregateState,
   AsOf,
+  CodeTooOld,
   ExecuteAnswer,
   ExecuteRequest,
   ExecuteResult,
   LogPage,
   ReplayRequest,
 } from './aggregate.ts';
-import { type Meaning, isUnknownMethod, judge } from './runtime-errors.ts';
+import { type Judgement, isUnknownMethod, judge } from './runtime-errors.ts';
 
 /** Every aggregate of the system, wherever it lives. Command handlers, catch-ups and reads of the write side depend on this port. */
 export interface Aggregates {
   /**
-   * Throws `OverloadedError` or `StorageUnavailableError` when nothing was done, and `OutcomeUnknownError` when the command may have been
-   * applied.
+   * Throws `OverloadedError`, `StorageUnavailableError` or `CodeTooOldError` when nothing was done, and `OutcomeUnknownError` when the command
+   * may have been applied, or may yet be.
    */
   readonly execute: (request: ExecuteRequest) => Promise<ExecuteResult>;
   /** What a key has done; undefined when it has done nothing that is remembered. It reads and changes nothing. */
@@ -24,7 +31,7 @@ export interface Aggregates {
   readonly load: (stream: StreamId, fromVersion: number, limit: number) => Promise<LogPage>;
   /** 0 when the stream does not exist. */
   readonly currentVersion: (stream: StreamId) => Promise<number>;
-  /** The folded state now, or as it was; undefined when there was nothing (yet). */
+  /** The folded state now, or as it was; undefined when there was nothing (yet). Throws `CodeTooOldError` where no code at hand can fold it. */
   readonly state: (stream: StreamId, asOf?: AsOf) => Promise<AggregateState | undefined>;
 }
 
@@ -35,7 +42,7 @@ export interface AggregateRpc {
   replay?(request: ReplayRequest): Promise<ExecuteResult | undefined>;
   load(fromVersion: number, limit: number): Promise<LogPage>;
   currentVersion(): Promise<number>;
-  state(stream: StreamId, asOf: AsOf | undefined): Promise<AggregateState | undefined>;
+  state(stream: StreamId, asOf: AsOf | undefined): Promise<AggregateState | CodeTooOld | undefined>;
 }
 
 /** Reaches a stream's object; a new one each call, since a stub whose connection broke stays broken. */
@@ -60,12 +67,10 @@ export function durableAggregates(stubOf: StubOf, options: DurableAggregatesOpti
       try {
         return await withTimeout(call(stubOf(stream)), timeoutMs);
       } catch (error) {
-        const { means, mayTryAgain } = judge(error);
-        if (mayTryAgain && retries < readRetries) continue;
+        const judgement = judge(error);
+        if (judgement.mayTryAgain && retries < readRetries) continue;
         // A read does nothing, so there is nothing unknown about it.
-        throw means === 'unknown'
-          ? new UnansweredError(describe(stream, error), { cause: error })
-          : faultOf(means, stream, error);
+        throw faultOf(stream, judgement, error, UnansweredError);
       }
     }
   }
@@ -73,25 +78,24 @@ export function durableAggregates(stubOf: StubOf, options: DurableAggregatesOpti
   return {
     async execute(request) {
       const { stream, idempotency } = request;
-      // What a second try that was turned away says of itself it does not say of the first, which may have been applied (I4).
-      let mayBeApplied = false;
+      // What became of the first try, where it may have been applied, or may yet be. A later one that was not carried out knows nothing of it (I4).
+      let lost: Error | undefined;
       for (let tries = 1; ; tries += 1) {
         let answer: ExecuteAnswer;
         try {
           answer = await withTimeout(stubOf(stream).execute(request), timeoutMs);
         } catch (error) {
-          const { means, mayTryAgain } = judge(error);
-          mayBeApplied ||= means === 'unknown';
+          const judgement = judge(error);
+          const fault = faultOf(stream, judgement, error, OutcomeUnknownError);
+          if (judgement.means === 'unknown') lost ??= fault;
           // With a key a second try cannot append twice, so the client is spared a fault that passes (a deploy, a lost connection).
-          const isSafe = idempotency !== undefined || !mayBeApplied;
-          if (mayTryAgain && isSafe && tries < MAX_TRIES) continue;
-          throw mayBeApplied || means === 'unknown'
-            ? new OutcomeUnknownError(describe(stream, error), { cause: error })
-            : faultOf(means, stream, error);
+          const isSafe = idempotency !== undefined || lost === undefined;
+          if (judgement.mayTryAgain && isSafe && tries < MAX_TRIES) continue;
+          throw lost ?? fault;
         }
-        if (answer.outcome !== 'code-too-old') return answer;
-        const reason = `${stream} runs code that does not know ${request.command.type}, or what it has recorded`;
-        throw mayBeApplied ? new OutcomeUnknownError(reason) : new OverloadedError(reason);
+        if (lost !== undefined && !settles(answer, request)) throw lost;
+        if (answer.outcome === 'code-too-old') throw tooOld(stream, answer);
+        return answer;
       }
     },
     async replay(request) {
@@ -105,25 +109,54 @@ export function durableAggregates(stubOf: StubOf, options: DurableAggregatesOpti
     },
     load: (stream, fromVersion, limit) => read(stream, (stub) => stub.load(fromVersion, limit)),
     currentVersion: (stream) => read(stream, (stub) => stub.currentVersion()),
-    state: (stream, asOf) => read(stream, (stub) => stub.state(stream, asOf)),
+    async state(stream, asOf) {
+      const answer = await read(stream, (stub) => stub.state(stream, asOf));
+      if (answer && 'outcome' in answer) throw tooOld(stream, answer);
+      return answer;
+    },
   };
 }
 
-/** What a call that was not carried out fails with. */
-function faultOf(means: Exclude<Meaning, 'unknown'>, stream: StreamId, error: unknown): unknown {
+/** Whether this answer to a second try holds for the first one too, which may not have been carried out yet. */
+function settles(answer: ExecuteAnswer, { expectedVersion = 0 }: ExecuteRequest): boolean {
+  switch (answer.outcome) {
+    case 'applied':
+    case 'key-reused':
+      return true;
+    case 'version-mismatch':
+      // A log never comes back to a version that it is past. One that it has not reached, it may reach.
+      return answer.currentVersion > expectedVersion;
+    case 'rejected':
+    case 'token-ahead':
+    case 'code-too-old':
+      return false;
+    default:
+      return answer satisfies never;
+  }
+}
+
+/** What a call fails with; with `Unknown` where the object may have run it. */
+function faultOf(
+  stream: StreamId,
+  { what, means }: Judgement,
+  error: unknown,
+  Unknown: typeof OutcomeUnknownError | typeof UnansweredError,
+): Error {
+  const message = `a call to ${stream} failed (${what}): ${String(error)}`;
   switch (means) {
+    case 'unknown':
+      return new Unknown(message, { cause: error });
     case 'nothing-done':
-    case 'passing':
-      return new OverloadedError(describe(stream, error), { cause: error });
+      return new OverloadedError(message, { cause: error });
     case 'storage-unavailable':
-      return new StorageUnavailableError(describe(stream, error), { cause: error });
+      return new StorageUnavailableError(message, { cause: error });
     case 'refused-for-good':
-      return error;
+      return error as Error;
     default:
       return means satisfies never;
   }
 }
 
-function describe(stream: StreamId, error: unknown): string {
-  return `no answer from ${stream}: ${String(error)}`;
+function tooOld(stream: StreamId, { reason = 'it does not know the command, or what it has recorded' }: CodeTooOld) {
+  return new CodeTooOldError(`the code of ${stream} is too old: ${reason}`);
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { OutcomeUnknownError, OverloadedError, StorageUnavailableError } from '../faults.ts';
+import { CodeTooOldError, OutcomeUnknownError, OverloadedError, StorageUnavailableError } from '../faults.ts';
 import type { CommandBus, Executed } from './command-bus.ts';
 
 /** Takes a line of the log. */
@@ -63,6 +63,7 @@ function becomeOf(result: unknown): Record<string, string | number> {
 function outcomeOf(error: unknown): string {
   if (error instanceof OutcomeUnknownError) return 'outcome-unknown';
   if (error instanceof OverloadedError) return 'overloaded';
+  if (error instanceof CodeTooOldError) return 'code-too-old';
   if (error instanceof StorageUnavailableError) return 'storage-unavailable';
   return 'failed';
 }

@@ -2,10 +2,8 @@ import { TimeoutError } from '../timeout.ts';
 
 /** What an error of a call to an object says about that call. */
 export type Meaning =
-  /** The object never ran it, and is busy: a try at once makes that worse. */
+  /** The object never ran it, or has rolled back what it did. It passes. */
   | 'nothing-done'
-  /** The object never ran it, and a try at once may reach it. */
-  | 'passing'
   /** The object may have run it and committed. */
   | 'unknown'
   /** The object's own code refused it before it stored anything. It would do so again: a bug. */
@@ -18,7 +16,7 @@ export interface Judgement {
   /** What has happened, in a few words. */
   readonly what: string;
   readonly means: Meaning;
-  /** A call that may run twice (a read, or a command with a key) may be sent again at once. */
+  /** It may be sent again at once, if it may run twice (a read, or a command with a key) or has never run. Else a try at once makes it worse. */
   readonly mayTryAgain: boolean;
 }
 
@@ -136,7 +134,7 @@ export const RUNTIME_ERRORS: readonly Row[] = [
     // The object was not found, so nothing was sent to it.
     what: 'the object cannot be found at the moment',
     is: ({ message }) => /cannot resolve durable object/i.test(message),
-    means: 'passing',
+    means: 'nothing-done',
     mayTryAgain: true,
   },
   {
@@ -176,7 +174,7 @@ export const RUNTIME_ERRORS: readonly Row[] = [
     mayTryAgain: false,
   },
   {
-    // What `execute` throws, it throws before its commit: after it there is nothing that throws (aggregate-object.ts).
+    // What `execute` throws, it throws before its commit, or it rolls it back: after it there is nothing that throws (aggregate-object.ts).
     what: 'the object’s own code threw',
     is: ({ remote }) => remote,
     means: 'refused-for-good',

@@ -1,4 +1,5 @@
 import type { DomainEvent, RecordedEvent, StoredEvent } from '../event.ts';
+import { CodeTooOldError } from '../faults.ts';
 import type { JsonObject } from '../json.ts';
 
 /** Lifts an event's data by one schema version. Pure, and total over every shape ever written under the version it lifts. */
@@ -13,7 +14,7 @@ export type EventTypes<Event extends DomainEvent = DomainEvent> = {
 };
 
 /** An event that this version of the code cannot read: its type is unknown, or its schema version is from the future. */
-export class UnreadableEventError extends Error {
+export class UnreadableEventError extends CodeTooOldError {
   override readonly name = 'UnreadableEventError';
 }
 

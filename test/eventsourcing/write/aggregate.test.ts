@@ -1,13 +1,16 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
+import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
+import { createRegistry } from '../../../src/eventsourcing/registry.ts';
 import { fingerprintOf } from '../../../src/eventsourcing/seen.ts';
 import { inMemoryStorage } from '../../../src/eventsourcing/testing/in-memory-storage.ts';
 import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
 import type { AggregateStorage } from '../../../src/eventsourcing/write/aggregate-storage.ts';
+import type { AnyAggregateType } from '../../../src/eventsourcing/write/aggregate-type.ts';
 import { createAggregate } from '../../../src/eventsourcing/write/aggregate.ts';
 import { seatType } from '../seats.ts';
-import { applied, release, requestOf, reserve, seat12, seatAggregate, turnOver } from './seat-aggregate.ts';
+import { applied, release, replayed, requestOf, reserve, seat12, seatAggregate, turnOver } from './seat-aggregate.ts';
 
 describe('executing commands', () => {
   test('gives a stream the versions 1 to n, one for each event', () => {
@@ -44,7 +47,10 @@ describe('executing commands', () => {
   test('does nothing about a command of which its code knows nothing yet', () => {
     const { run, all } = seatAggregate();
     run(reserve('Ada'));
-    expect(run({ type: 'UpgradeSeat', data: {} } as never)).toEqual({ outcome: 'code-too-old' });
+    expect(run({ type: 'UpgradeSeat', data: {} } as never)).toEqual({
+      outcome: 'code-too-old',
+      reason: 'it does not know the command UpgradeSeat',
+    });
     expect(all()).toHaveLength(1);
   });
 
@@ -230,6 +236,72 @@ describe('a commit that throws', () => {
     expect(() => aggregate.execute(requestOf(reserve('Ada')))).toThrow('no alarm');
     expect(storage.head()).toBeUndefined();
     expect(aggregate.currentVersion()).toBe(0);
+  });
+});
+
+describe('an aggregate whose code is too old', () => {
+  const keyed = { idempotency: { key: 'k', fingerprint: 'f' } };
+
+  /** Ada sits there, and has left; then newer code has recorded something. Each call is that of a cold object. */
+  function fromTomorrow(event: Partial<StoredEvent>) {
+    const { storage, run, all } = seatAggregate();
+    run(reserve('Ada'));
+    run(release, keyed);
+    const last = all().at(-1) ?? expect.unreachable('no event');
+    const events = [{ ...last, id: 'tomorrow', version: 3, ...event }];
+    const remember = { key: 'l', fingerprint: 'f', version: 3, expiresAt: Number.POSITIVE_INFINITY };
+    storage.commit({ stream: seat12, events, remember, now: 0, armAlarm: () => undefined });
+    return { storage, cold: () => seatAggregate({ storage }) };
+  }
+
+  test.each([
+    ['an event type', { type: 'SeatPainted' }],
+    ['a schema version', { schemaVersion: 99 }],
+  ])('for %s in its log does nothing, and gives no state', (_, event) => {
+    const { storage, cold } = fromTomorrow(event);
+    expect(cold().run(reserve('Bob'))).toMatchObject({ outcome: 'code-too-old' });
+    expect(cold().aggregate.state(seat12)).toMatchObject({ outcome: 'code-too-old' });
+    expect(cold().aggregate.state(seat12, { version: 3 })).toMatchObject({ outcome: 'code-too-old' });
+    expect(storage.head()?.version).toBe(3);
+  });
+
+  test('gives the states before that, and the log', () => {
+    const { cold } = fromTomorrow({ type: 'SeatPainted' });
+    expect(cold().aggregate.state(seat12, { version: 2 })).toMatchObject({ version: 2 });
+    expect(cold().aggregate.load(1, 10).events).toHaveLength(3);
+  });
+
+  test('replays what a key has done, without the state where it cannot fold it (I3)', () => {
+    const { cold } = fromTomorrow({ type: 'SeatPainted' });
+    const asked = { stream: seat12, returnState: true };
+    expect(cold().run(release, { ...keyed, returnState: true })).toMatchObject({
+      ...replayed(2),
+      state: { version: 2 },
+    });
+    expect(cold().aggregate.replay({ ...asked, ...keyed })).toMatchObject({ ...replayed(2), state: { version: 2 } });
+    const later = { idempotency: { key: 'l', fingerprint: 'f' } };
+    expect(cold().run(release, { ...later, returnState: true })).toEqual(replayed(3));
+    expect(cold().aggregate.replay({ ...asked, ...later })).toEqual(replayed(3));
+  });
+
+  test('for the category does nothing', () => {
+    const { typeOf } = createRegistry([], []);
+    const ports = { storage: inMemoryStorage(), clock: manualClock(), typeOf, armAlarm: () => undefined };
+    expect(createAggregate(ports).execute(requestOf(reserve('Ada')))).toEqual({
+      outcome: 'code-too-old',
+      reason: 'no module has the category "seat"',
+    });
+    expect(ports.storage.head()).toBeUndefined();
+  });
+
+  test('is none of the reasons for which a decider may fail: an event that it cannot write is a bug', () => {
+    const painting = {
+      ...seatType,
+      decider: { ...seatType.decider, decide: () => [{ type: 'SeatPainted', data: {} }] },
+    };
+    const { run, all } = seatAggregate({ type: painting as unknown as AnyAggregateType });
+    expect(() => run(reserve('Ada'))).toThrow('SeatPainted');
+    expect(all()).toEqual([]);
   });
 });
 

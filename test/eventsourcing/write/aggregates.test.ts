@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import {
+  CodeTooOldError,
   OutcomeUnknownError,
   OverloadedError,
   StorageUnavailableError,
@@ -117,18 +118,51 @@ describe('a command whose object cannot be reached', () => {
   });
 });
 
-describe('a command whose object runs code older than the Worker', () => {
-  const tooOld = () => ({ outcome: 'code-too-old' });
+describe('an object whose code is too old', () => {
+  const tooOld = () => ({ outcome: 'code-too-old', reason: 'this code does not know the event type Added' });
+  const saysNoReason = () => ({ outcome: 'code-too-old' });
 
-  it('was not applied', async () => {
-    const { aggregates, calls } = scripted(tooOld);
-    await expect(aggregates.execute(keyed)).rejects.toBeInstanceOf(OverloadedError);
-    expect(calls.count).toBe(1);
+  it('has not applied the command, nor given a state', async () => {
+    for (const answer of [tooOld, saysNoReason]) {
+      const { aggregates, calls } = scripted(answer);
+      await expect(aggregates.execute(keyed)).rejects.toBeInstanceOf(CodeTooOldError);
+      await expect(aggregates.state(stream)).rejects.toBeInstanceOf(CodeTooOldError);
+      expect(calls.count).toBe(2);
+    }
+    await expect(scripted(tooOld).aggregates.state(stream)).rejects.toThrow('the event type Added');
+  });
+});
+
+describe('what a second try is answered, after a first one that may be carried out yet (I4)', () => {
+  const expecting: ExecuteRequest = { ...keyed, expectedVersion: 3 };
+  const mismatch = (currentVersion: number) => ({ outcome: 'version-mismatch', currentVersion });
+
+  it.each<[string, unknown, ExecuteRequest]>([
+    ['a refusal', { outcome: 'rejected', rejection: { code: 'no', message: '' }, version: 1 }, keyed],
+    ['that its code is too old', { outcome: 'code-too-old' }, keyed],
+    ['that the log is behind the token', { outcome: 'token-ahead', seenVersion: 2, head: 1 }, keyed],
+    ['a version before the expected one', mismatch(2), expecting],
+  ])('leaves its outcome unknown: %s', async (_, answer, request) => {
+    const { aggregates, calls } = scripted(throws(lost), () => answer);
+    const failed = aggregates.execute(request);
+    await expect(failed).rejects.toBeInstanceOf(OutcomeUnknownError);
+    // The log tells what has happened to the first.
+    await expect(failed).rejects.toThrow('the connection was lost');
+    expect(calls.count).toBe(2);
   });
 
-  it('has an unknown outcome when only the second try says so', async () => {
-    const { aggregates } = scripted(throws(lost), tooOld);
-    await expect(aggregates.execute(keyed)).rejects.toBeInstanceOf(OutcomeUnknownError);
+  it.each<[string, unknown, ExecuteRequest]>([
+    ['it is applied', applied, keyed],
+    ['the key is that of another command', { outcome: 'key-reused' }, keyed],
+    ['the stream is past the expected version', mismatch(4), expecting],
+    ['the stream exists, and was not to', mismatch(1), { ...keyed, expectedVersion: 0 }],
+  ])('is its outcome: %s', async (_, answer, request) => {
+    expect(await scripted(throws(lost), () => answer).aggregates.execute(request)).toEqual(answer);
+  });
+
+  it('is the outcome of the command in any case, if the first one cannot have been carried out', async () => {
+    const answer = { outcome: 'rejected', rejection: { code: 'no', message: '' }, version: 1 };
+    expect(await scripted(throws(notFound), () => answer).aggregates.execute(keyed)).toEqual(answer);
   });
 });
 

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 
-import { OutcomeUnknownError, OverloadedError, StorageUnavailableError } from '../../../src/eventsourcing/faults.ts';
+import {
+  CodeTooOldError,
+  OutcomeUnknownError,
+  OverloadedError,
+  StorageUnavailableError,
+} from '../../../src/eventsourcing/faults.ts';
 import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
 import { type CommandContext, type Executed, createCommandBus } from '../../../src/eventsourcing/write/command-bus.ts';
 import { reportingBus } from '../../../src/eventsourcing/write/command-log.ts';
@@ -78,6 +83,7 @@ describe('a command', () => {
 
   it.each([
     [new OverloadedError('busy'), 'overloaded'],
+    [new CodeTooOldError('of tomorrow'), 'code-too-old'],
     [new StorageUnavailableError('full'), 'storage-unavailable'],
     [new OutcomeUnknownError('gone'), 'outcome-unknown'],
     [new Error('Ada Lovelace is no number'), 'failed'],

@@ -87,7 +87,7 @@ const CASES: Record<string, readonly [Meaning, boolean, readonly unknown[]]> = {
     [error('Your account is generating too much load on Durable Objects. Please back off and try again later.')],
   ],
   'the object cannot be found at the moment': [
-    'passing',
+    'nothing-done',
     true,
     [
       error('Cannot resolve Durable Object due to transient issue on remote node.'),
