@@ -1,20 +1,25 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 
 import { domain } from '../../src/domain.ts';
-import type { StoredEvent } from '../../src/eventsourcing/event.ts';
+import type { RecordedEvent, StoredEvent } from '../../src/eventsourcing/event.ts';
 import { createRegistry } from '../../src/eventsourcing/registry.ts';
 import { inMemoryReadModel } from '../../src/eventsourcing/testing/in-memory-read-model.ts';
-import { categoryOf } from '../../src/eventsourcing/stream.ts';
+import { type StreamId, categoryOf } from '../../src/eventsourcing/stream.ts';
+import type { AnyAggregateType } from '../../src/eventsourcing/write/aggregate-type.ts';
 import { groups } from '../../src/groups.ts';
 import { post } from '../support/api.ts';
 import { system } from '../support/system.ts';
-import { type ObjectStorage, dump, restore } from './object-storage.ts';
+import { type ObjectStorage, dump, dumpSnapshots, restore, restoreSnapshot } from './object-storage.ts';
 import { shapeOf } from './shape.ts';
+import { type SnapshotRow, demandOneState } from './stored-snapshots.ts';
 import { type Creation, type WrittenStream, writtenToday } from './written-today.ts';
 
 /*
- * What objects stored, as each released schema version wrote it, and what has to come of it for ever. A file in logs/ is never changed: its
- * name ends with a hash of it. Files in made/ follow the states and the read models of today.
+ * What objects stored, as each released schema version wrote it, and what has to come of it for ever. Files in logs/ and snapshots/ are
+ * never changed: their names end with a hash of them. Files in made/ follow the states and the read models of today.
+ *
+ * A file in snapshots/ has the snapshots of every version of one log, as one `stateVersion` stored them. An `evolve` that gives another
+ * state under the same `stateVersion` would leave one version with two states: that of old snapshots, and that of a fold.
  */
 
 interface Made {
@@ -28,6 +33,7 @@ interface Made {
 
 const logs = files(import.meta.glob('./logs/*.json', { query: '?raw', import: 'default', eager: true }));
 const made = files(import.meta.glob('./made/*.json', { query: '?raw', import: 'default', eager: true }));
+const snapshots = files(import.meta.glob('./snapshots/*.json', { query: '?raw', import: 'default', eager: true }));
 
 const aggregates = domain.map(({ aggregate }) => aggregate);
 /** Of the domain alone: that of the system has projections that only tests need. */
@@ -87,6 +93,10 @@ async function madeOf(stored: readonly StoredEvent[], created?: Creation): Promi
   });
 }
 
+function madeNow(name: string, now: Made): string {
+  return `This is test/golden/made/${plain(name)}.json now:\n${toText(now)}`;
+}
+
 /** As a file in logs/ or made/ has it. */
 function toText(value: object): string {
   return `${JSON.stringify(value, null, 2)}\n`;
@@ -96,23 +106,83 @@ function asJson<Value>(value: Value): Value {
   return JSON.parse(JSON.stringify(value)) as Value;
 }
 
+/** Every snapshot that there is of a log, in every `stateVersion`. */
+function snapshotsOf(name: string): readonly SnapshotRow[] {
+  const { tables } = JSON.parse(logs.get(name) ?? '') as ObjectStorage;
+  const inFiles = [...snapshots].filter(([file]) => plain(file).startsWith(`${plain(name)}-state-`));
+  return [
+    ...((tables['snapshot']?.rows ?? []) as unknown as SnapshotRow[]),
+    ...inFiles.flatMap(([, text]) => (JSON.parse(text) as { snapshots: SnapshotRow[] }).snapshots),
+  ];
+}
+
+/** The type of the aggregate whose log it is. */
+function typeOf(name: string): AnyAggregateType {
+  return registry.typeOf((JSON.parse(logs.get(name) ?? '') as ObjectStorage).stream);
+}
+
+/** Throws where a version of a log has no snapshot of its type's `stateVersion`, and says what to save. */
+async function demandSnapshots(name: string, { stateVersion }: AnyAggregateType): Promise<void> {
+  const stored = snapshotsOf(name).filter((row) => row.state_version === stateVersion);
+  const versions = new Set(stored.map(({ version }) => version));
+  if (events.get(name)?.every(({ version }) => versions.has(version))) return;
+  const { stream } = JSON.parse(logs.get(name) ?? '') as ObjectStorage;
+  throw new Error(
+    `${plain(name)} has no snapshots of stateVersion ${stateVersion}. Save this to the last byte; and see that the states are those that ` +
+      `have to come of the log.\n${await snapshotFile(plain(name), stream, stateVersion)}`,
+  );
+}
+
+async function snapshotFile(name: string, stream: StreamId, stateVersion: number): Promise<string> {
+  const text = toText({ stream, snapshots: await dumpSnapshots(stream) });
+  return `── test/golden/snapshots/${name}-state-${stateVersion}.${await hashOf(text)}.json\n${text}`;
+}
+
+describe.each([...snapshots.keys()])('the snapshots of %s', (file) => {
+  it('were never changed: those of another state go into a file of their own', async () => {
+    expect(`${plain(file)}.${await hashOf(snapshots.get(file) ?? '')}`).toBe(file);
+    expect([...logs.keys()].map(plain)).toContain(plain(file).replace(/-state-\d+$/, ''));
+  });
+});
+
 describe.each([...logs.keys()])('what was stored as %s', (name) => {
+  it('has one state at each version, that of the snapshots with today’s stateVersion', () => {
+    for (const row of snapshotsOf(name)) demandOneState(typeOf(name), events.get(name) ?? [], row);
+  });
+
+  it('has a snapshot of each version with today’s stateVersion', async () => {
+    await demandSnapshots(name, typeOf(name));
+  });
+
+  it('gives the same state from every snapshot, of today’s stateVersion or of a former one', async () => {
+    const { stream } = JSON.parse(logs.get(name) ?? '') as ObjectStorage;
+    const { state, version } = expected(name);
+    for (const row of snapshotsOf(name)) {
+      await restoreSnapshot(stream, row);
+      expect(asJson(await system.aggregates.state(stream)), `from version ${row.version}`).toMatchObject({ version });
+      expect(asJson(await system.aggregates.state(stream))?.state).toStrictEqual(state);
+    }
+  });
+
   it('was never changed: what is written otherwise goes into a file of its own', async () => {
     expect(`${plain(name)}.${await hashOf(logs.get(name) ?? '')}`).toBe(name);
   });
 
   it('folds to the state that it has always had, from a snapshot and from its first event', async () => {
-    const { state, version } = expected(name);
+    const { created, state, version } = expected(name);
     const { stream, tables } = JSON.parse(logs.get(name) ?? '') as ObjectStorage;
     const eventId = tables['event']?.rows.at(-1)?.['id'];
-    expect(asJson(await system.aggregates.state(stream))).toStrictEqual({ version, state, eventId });
-    expect(asJson(await system.aggregates.state(stream, { version }))).toStrictEqual({ version, state, eventId });
+    const now = await madeOf(events.get(name) ?? [], created);
+    const isMeant = `If that is meant, raise stateVersion. ${madeNow(name, now)}`;
+    expect(asJson(await system.aggregates.state(stream)), isMeant).toStrictEqual({ version, state, eventId });
+    const folded = asJson(await system.aggregates.state(stream, { version }));
+    expect(folded, isMeant).toStrictEqual({ version, state, eventId });
   });
 
   it('gives every read model the rows that it has always given', async () => {
     const { created, rows: wanted } = expected(name);
     const now = await madeOf(events.get(name) ?? [], created);
-    const isMeant = `If that is meant, this is test/golden/made/${plain(name)}.json now:\n${toText(now)}`;
+    const isMeant = `If that is meant, rows that exist have to change too: docs/change-a-read-model.md says how. ${madeNow(name, now)}`;
     expect(now.rows, isMeant).toStrictEqual(wanted);
   });
 
@@ -127,30 +197,16 @@ describe.each([...logs.keys()])('what was stored as %s', (name) => {
 });
 
 describe('the files', () => {
-  it('have every event type in every schema version, and a snapshot of every state', async () => {
+  it('have every event type in every schema version', async () => {
     const old = [...events.values()].flat();
-    const snapshots = new Set(
-      [...logs.values()].flatMap((text) => {
-        const { stream, tables } = JSON.parse(text) as ObjectStorage;
-        return (tables['snapshot']?.rows ?? []).map((row) => `${categoryOf(stream)} ${row['state_version']}`);
-      }),
-    );
-    const missing = aggregates.flatMap(({ category, events: types, stateVersion }) => [
-      ...Object.entries(types).flatMap(([type, upcasters]) =>
+    const missing = aggregates.flatMap(({ events: types }) =>
+      Object.entries(types).flatMap(([type, upcasters]) =>
         [...upcasters, undefined].flatMap((_, index) => {
           const isThere = old.some((event) => event.type === type && event.schemaVersion === index + 1);
           return isThere ? [] : [{ what: `${type} ${index + 1}`, stream: writerOf(type) }];
         }),
       ),
-      ...(snapshots.has(`${category} ${stateVersion}`)
-        ? []
-        : [
-            {
-              what: `a snapshot of ${category} ${stateVersion}`,
-              stream: today.find((written) => categoryOf(written.stream) === category),
-            },
-          ]),
-    ]);
+    );
     const [first] = missing;
     if (first)
       throw new Error(`${missing.map(({ what }) => what).join(', ')}: not there. ${await filesFor(first.stream)}`);
@@ -185,6 +241,57 @@ describe('the files', () => {
   });
 });
 
+describe('a change of what evolve means', () => {
+  /** What each event type may come to mean: nothing at all, or something more. */
+  const changes = aggregates.flatMap((aggregate) =>
+    Object.keys(aggregate.events).flatMap((type) => [
+      { aggregate, type, how: 'no longer changes the state', evolve: (before: object): object => before },
+      {
+        aggregate,
+        type,
+        how: 'also changes something else',
+        evolve: (_before: object, after: object): object => ({ ...after, another: true }),
+      },
+    ]),
+  );
+
+  function changed({ aggregate, type, evolve }: (typeof changes)[number]): AnyAggregateType {
+    const { decider } = aggregate;
+    const after = (state: object, event: RecordedEvent) => decider.evolve(state, event) as object;
+    return {
+      ...aggregate,
+      decider: {
+        ...decider,
+        evolve: (state: object, event: RecordedEvent) =>
+          event.type === type ? evolve(state, after(state, event)) : after(state, event),
+      },
+    };
+  }
+
+  function demandOneStateOfEach(type: AnyAggregateType): void {
+    for (const name of logs.keys())
+      if (typeOf(name).category === type.category)
+        for (const row of snapshotsOf(name)) demandOneState(type, events.get(name) ?? [], row);
+  }
+
+  it.each(changes)('is found by a snapshot: $type $how', (change) => {
+    const { category, stateVersion } = change.aggregate;
+    expect(() => demandOneStateOfEach(changed(change))).toThrow(
+      `raise stateVersion of "${category}" to ${stateVersion + 1}`,
+    );
+  });
+
+  it.each(changes)('asks for new snapshots where stateVersion is raised: $type $how', async (change) => {
+    const raised = { ...changed(change), stateVersion: change.aggregate.stateVersion + 1 };
+    expect(() => demandOneStateOfEach(raised)).not.toThrow();
+    for (const name of logs.keys())
+      if (typeOf(name).category === raised.category)
+        await expect(demandSnapshots(name, raised)).rejects.toThrow(
+          `${plain(name)} has no snapshots of stateVersion ${raised.stateVersion}`,
+        );
+  });
+});
+
 function writerOf(type: string): WrittenStream | undefined {
   const { stream } = eventsOfToday.find((event) => event.type === type) ?? {};
   return today.find((written) => written.stream === stream);
@@ -199,10 +306,11 @@ async function filesFor(written: WrittenStream | undefined): Promise<string> {
   const { events: stored } = await system.aggregates.load(written.stream, 1, 1_000);
   const outcome = toText(await madeOf(stored, written.created));
   return [
-    'Save these, the first as it is to the last byte; and see that the second says what has to come of it.',
+    'Save these, the first and the last as they are to the last byte; and see that the second says what has to come of it.',
     `── test/golden/logs/${category}-${number}.${await hashOf(log)}.json`,
     log,
     `── test/golden/made/${category}-${number}.json`,
     outcome,
+    await snapshotFile(`${category}-${number}`, written.stream, registry.typeOf(written.stream).stateVersion),
   ].join('\n');
 }

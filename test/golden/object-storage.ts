@@ -4,6 +4,7 @@ import type { JsonObject } from '../../src/eventsourcing/json.ts';
 import type { StreamId } from '../../src/eventsourcing/stream.ts';
 import { sqliteEventLog } from '../../src/eventsourcing/write/event-log.ts';
 import { objectOf, system } from '../support/system.ts';
+import type { SnapshotRow } from './stored-snapshots.ts';
 
 export type Row = Readonly<Record<string, string | number | null>>;
 
@@ -32,22 +33,54 @@ export async function restore({ stream, tables }: ObjectStorage): Promise<void> 
 
 /** What a stream's object stores, with a snapshot of the version before the last, as objects keep one from time to time. */
 export async function dump(stream: StreamId): Promise<ObjectStorage> {
-  const { head, events } = await system.aggregates.load(stream, 1, 1_000);
-  const version = Math.max(head - 1, 1);
+  const { head } = await system.aggregates.load(stream, 1, 1);
+  await keepSnapshot(stream, Math.max(head - 1, 1));
+  const { tables } = await storageOf(stream);
+  // Which group lagged at that moment is not part of it.
+  const { delivery: _, ...lasting } = tables;
+  return { stream, tables: lasting };
+}
+
+/** The snapshots that an object would store at each of its versions. */
+export async function dumpSnapshots(stream: StreamId): Promise<readonly SnapshotRow[]> {
+  const { head } = await system.aggregates.load(stream, 1, 1);
+  const rows: SnapshotRow[] = [];
+  for (let version = 1; version <= head; version += 1) {
+    await keepSnapshot(stream, version);
+    const { tables } = await storageOf(stream);
+    rows.push(tables['snapshot']?.rows[0] as unknown as SnapshotRow);
+  }
+  return rows;
+}
+
+/** Puts an earlier release's snapshot in the place of the one that the object has; the object then starts cold. */
+export async function restoreSnapshot(stream: StreamId, row: SnapshotRow): Promise<void> {
+  await runInDurableObject(objectOf(stream), (_object, { storage: { sql } }) => {
+    sql.exec(
+      'INSERT OR REPLACE INTO snapshot (only, state_version, version, event_id, state) VALUES (?, ?, ?, ?, ?)',
+      row.only,
+      row.state_version,
+      row.version,
+      row.event_id,
+      row.state,
+    );
+  });
+  await evictDurableObject(objectOf(stream));
+}
+
+/** Has the object store a snapshot of one of its versions, by the code that stores them. */
+async function keepSnapshot(stream: StreamId, version: number): Promise<void> {
+  const { events } = await system.aggregates.load(stream, version, 1);
   const kept = await system.aggregates.state(stream, { version });
   const snapshot = {
     stateVersion: system.registry.typeOf(stream).stateVersion,
     version,
-    eventId: events[version - 1]?.id ?? '',
+    eventId: events[0]?.id ?? '',
     state: (kept?.state ?? null) as JsonObject,
   };
   await runInDurableObject(objectOf(stream), (_object, { storage }) => {
     sqliteEventLog(storage).commit({ stream, events: [], snapshot, now: 0, armAlarm: () => undefined });
   });
-  const { tables } = await storageOf(stream);
-  // Which group lagged at that moment is not part of it.
-  const { delivery: _, ...lasting } = tables;
-  return { stream, tables: lasting };
 }
 
 /** What a stream's object stores. */
