@@ -21,6 +21,30 @@ it('docs/testing.md shows how to simulate a domain by one that is simulated, as 
   });
 });
 
+describe('docs/add-a-field-or-command.md', () => {
+  const [page = ''] = Object.values(
+    import.meta.glob('../docs/add-a-field-or-command.md', { query: '?raw', import: 'default', eager: true }),
+  );
+  const tests = import.meta.glob('./**/*.ts', { query: '?raw', import: 'default', eager: true });
+  const section = page.split(/^## /m).find((text) => text.startsWith('The name of an event type\n')) ?? '';
+  const blocks = [...section.matchAll(/^ {3}```ts\n {3}\/\/ test\/(\S+)\n(.*?)^ {3}```$/gms)];
+  const parts = blocks.flatMap(([, path = '', text = '']) =>
+    text
+      .replaceAll(/^ {3}/gm, '')
+      .split('…\n')
+      .map((part) => ({ path, part })),
+  );
+
+  it('shows how an event type is renamed', () => {
+    expect(parts).toHaveLength(8);
+  });
+
+  it.each(parts)('has what it shows of $path from there', ({ path, part }) => {
+    expect(part.trim()).not.toBe('');
+    expect(tests[`./${path}`]).toContain(part);
+  });
+});
+
 describe('README.md', () => {
   const [readme = ''] = Object.values(
     import.meta.glob('../README.md', { query: '?raw', import: 'default', eager: true }),

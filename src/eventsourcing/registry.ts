@@ -4,6 +4,7 @@ import type { EventSourcedModule } from './module.ts';
 import type { Projection } from './read/projection.ts';
 import { type StreamId, categoryOf } from './stream.ts';
 import type { AnyAggregateType } from './write/aggregate-type.ts';
+import { formerTypes } from './write/upcaster.ts';
 
 /** Everything registered, looked up in the ways that the kernel needs. */
 export interface Registry {
@@ -34,6 +35,7 @@ export function createRegistry(
       throw new Error(`"${aggregate.category}" is not a category: one lower-case word`);
     if (types.has(aggregate.category)) throw new Error(`two modules claim the category "${aggregate.category}"`);
     types.set(aggregate.category, aggregate);
+    checkRenamings(aggregate);
   }
 
   const revisions = new Map<string, Projection>();
@@ -84,6 +86,16 @@ export function createRegistry(
         .filter((projection) => projection.name === name)
         .toSorted((one, other) => one.revision - other.revision),
   };
+}
+
+/** A name that stands for two event types would give what is stored a meaning by chance. */
+function checkRenamings({ category, events }: AnyAggregateType): void {
+  const names = new Set(Object.keys(events));
+  for (const { formerType, type } of formerTypes(events)) {
+    if (names.has(formerType))
+      throw new Error(`"${category}" has the event type "${formerType}" twice: ${type} was called that before`);
+    names.add(formerType);
+  }
 }
 
 /** Whether two revisions of a projection may be moved by the same hints: same group, same categories. */

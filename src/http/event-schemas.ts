@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 
 import type { DomainEvent } from '../eventsourcing/event.ts';
+import { type EventTypes, formerTypes } from '../eventsourcing/write/upcaster.ts';
 import { named } from './schemas.ts';
 
 /** What the data of each event type looks like over HTTP, by the type: for the OpenAPI document and the clients made from it. */
@@ -22,7 +23,8 @@ type SchemasOf<Event extends DomainEvent, Schemas> = {
 
 /**
  * Declares the data of every event type of a subject: `eventSchemas<SeatEvent>()({ SeatAdded: z.strictObject({ … }) })`. Each gets its
- * type as its name. Events are answered as they were stored, so a schema has to take in every schema version of its type.
+ * type as its name. Events are answered as they were stored, so a schema has to take in every schema version of its type, and a type
+ * that was renamed has a schema under its former name too.
  */
 export function eventSchemas<Event extends DomainEvent>() {
   return function declare<const Schemas extends Readonly<Record<Event['type'], z.ZodMiniType>>>(
@@ -32,6 +34,17 @@ export function eventSchemas<Event extends DomainEvent>() {
       Object.entries<z.ZodMiniType>(schemas).map(([type, schema]) => [type, named(type, schema)]),
     );
   };
+}
+
+/** The schemas, among which those of renamed types have to be. Throws when one is not there: what is stored could not be answered. */
+export function withFormerTypes(types: EventTypes, schemas: EventSchemas): EventSchemas {
+  for (const { formerType, type } of formerTypes(types)) {
+    if (!Object.hasOwn(schemas, formerType))
+      throw new Error(
+        `there is no schema of "${formerType}", as ${type} was called before: stored events have that type`,
+      );
+  }
+  return schemas;
 }
 
 /** The event types of all subjects. Throws when two have the same: a client could not tell their data apart. */

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import { createRegistry } from '../../src/eventsourcing/registry.ts';
 import { streamId } from '../../src/eventsourcing/stream.ts';
+import { formerly } from '../../src/eventsourcing/write/upcaster.ts';
 import { serving } from '../../src/groups.ts';
 import { tally, tallyBoard, tallyCount2, tallyType } from '../support/tally.ts';
 
@@ -43,5 +44,13 @@ describe('the registry', () => {
     );
     const unspeakable = { ...tally, aggregate: { ...tallyType, category: 'Tally-Ho' } };
     expect(() => createRegistry([unspeakable], [serving])).toThrow('is not a category');
+  });
+
+  test.each([
+    ['that another type has', { Added: [], Reset: [formerly('Added')] }],
+    ['that another type had too', { Added: [formerly('Changed')], Reset: [formerly('Changed')] }],
+  ])('refuses a former name of an event type %s', (_, events) => {
+    const renamed = { ...tally, aggregate: { ...tallyType, events } };
+    expect(() => createRegistry([renamed], [serving])).toThrow(/has the event type "(Added|Changed)" twice/);
   });
 });

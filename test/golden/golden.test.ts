@@ -200,10 +200,13 @@ describe('the files', () => {
   it('have every event type in every schema version', async () => {
     const old = [...events.values()].flat();
     const missing = aggregates.flatMap(({ events: types }) =>
-      Object.entries(types).flatMap(([type, upcasters]) =>
-        [...upcasters, undefined].flatMap((_, index) => {
-          const isThere = old.some((event) => event.type === type && event.schemaVersion === index + 1);
-          return isThere ? [] : [{ what: `${type} ${index + 1}`, stream: writerOf(type) }];
+      Object.entries(types).flatMap(([type, steps]) =>
+        [...steps, undefined].flatMap((_, index) => {
+          // What it was called then.
+          const renaming = steps.slice(index).find((step) => 'formerType' in step);
+          const name = renaming?.formerType ?? type;
+          const isThere = old.some((event) => event.type === name && event.schemaVersion === index + 1);
+          return isThere ? [] : [{ what: `${name} ${index + 1}`, stream: writerOf(name) }];
         }),
       ),
     );

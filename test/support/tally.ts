@@ -10,7 +10,7 @@ import { idOf, streamId } from '../../src/eventsourcing/stream.ts';
 import type { AggregateType } from '../../src/eventsourcing/write/aggregate-type.ts';
 import { sendTo } from '../../src/eventsourcing/write/command-bus.ts';
 import type { Command } from '../../src/eventsourcing/write/decider.ts';
-import type { Upcaster } from '../../src/eventsourcing/write/upcaster.ts';
+import { type Upcaster, formerly } from '../../src/eventsourcing/write/upcaster.ts';
 import { serving } from '../../src/groups.ts';
 import { eventSchemas } from '../../src/http/event-schemas.ts';
 import type { Module } from '../../src/module.ts';
@@ -51,13 +51,13 @@ export function resetTally(): void {
   Object.assign(broken, sound());
 }
 
-/** `Reset` was first written without a number. */
+/** `Reset` was first called `Zeroed`, and written without a number. */
 const toZero: Upcaster = (data) => ({ ...data, to: 0 });
 
 export const tallyType: AggregateType<Tally, Add | RaiseTo | ResetTally, TallyEvent> = {
   category: 'tally',
   stateVersion: 1,
-  events: { Added: [], Reset: [toZero] },
+  events: { Added: [], Reset: [formerly('Zeroed'), toZero] },
   decider: {
     initialState: { sum: 0 },
     decide(command, { sum }) {
@@ -231,6 +231,7 @@ export const tally: Module = {
   events: eventSchemas<TallyEvent>()({
     Added: z.strictObject({ by: z.number() }),
     Reset: z.strictObject({ to: z.optional(z.number()) }),
+    Zeroed: z.strictObject({}),
   }),
   problems: {},
 };

@@ -5,12 +5,24 @@ import type { JsonObject } from '../json.ts';
 /** Lifts an event's data by one schema version. Pure, and total over every shape ever written under the version it lifts. */
 export type Upcaster = (data: JsonObject) => JsonObject;
 
+/** Lifts an event by one schema version, before which its type had another name. */
+export interface Renaming {
+  readonly formerType: string;
+}
+
+/** The step at which an event type was renamed, for example `SeatTaken: [formerly('SeatReserved')]`. What is stored keeps its name. */
+export function formerly(type: string): Renaming {
+  return { formerType: type };
+}
+
+type Steps = readonly (Upcaster | Renaming)[];
+
 /**
- * Every event type of a category, each with the upcasters from its first shape on, oldest first. The current schema version is
- * one more than their number, so a type whose shape never changed has `[]`.
+ * Every event type of a category, each with the steps from its first shape on, oldest first. The current schema version is
+ * one more than their number, so a type whose shape and name never changed has `[]`.
  */
 export type EventTypes<Event extends DomainEvent = DomainEvent> = {
-  readonly [Type in Event['type']]: readonly Upcaster[];
+  readonly [Type in Event['type']]: Steps;
 };
 
 /** An event that this version of the code cannot read: its type is unknown, or its schema version is from the future. */
@@ -20,7 +32,16 @@ export class UnreadableEventError extends CodeTooOldError {
 
 /** The schema version that events of `type` are written with today. */
 export function currentSchemaVersion(types: EventTypes, type: string): number {
-  return upcastersOf(types, type).length + 1;
+  const steps = ownSteps(types, type);
+  if (!steps) throw unknownType(type);
+  return steps.length + 1;
+}
+
+/** The names that event types had, each with the type that it is today. */
+export function formerTypes(types: EventTypes): readonly { readonly formerType: string; readonly type: string }[] {
+  return Object.entries<Steps>(types).flatMap(([type, steps]) =>
+    steps.flatMap((step) => (isRenaming(step) ? [{ formerType: step.formerType, type }] : [])),
+  );
 }
 
 /**
@@ -28,19 +49,38 @@ export function currentSchemaVersion(types: EventTypes, type: string): number {
  * which during a deploy means "not yet": the caller tries again later and never counts it against the event.
  */
 export function upcast<Event extends DomainEvent>(types: EventTypes<Event>, stored: StoredEvent): RecordedEvent<Event> {
-  const upcasters = upcastersOf(types, stored.type);
-  if (stored.schemaVersion > upcasters.length + 1) {
+  const { type, steps, newest } = readingOf(types, stored.type);
+  if (stored.schemaVersion > newest) {
     throw new UnreadableEventError(
-      `${stored.stream}@${stored.version}: ${stored.type} has schema version ${stored.schemaVersion}, this code reads up to ${upcasters.length + 1}`,
+      `${stored.stream}@${stored.version}: ${stored.type} has schema version ${stored.schemaVersion}, this code reads up to ${newest}`,
     );
   }
-  const data = upcasters.slice(stored.schemaVersion - 1).reduce((lifted, lift) => lift(lifted), stored.data);
-  const { id, stream, version, type, metadata, recordedAt } = stored;
+  const data = steps
+    .slice(stored.schemaVersion - 1)
+    .reduce((lifted, step) => (isRenaming(step) ? lifted : step(lifted)), stored.data);
+  const { id, stream, version, metadata, recordedAt } = stored;
   return { id, stream, version, type, data, metadata, recordedAt } as unknown as RecordedEvent<Event>;
 }
 
-function upcastersOf(types: EventTypes, type: string): readonly Upcaster[] {
-  const upcasters = Object.hasOwn(types, type) ? types[type] : undefined;
-  if (upcasters === undefined) throw new UnreadableEventError(`this code does not know the event type ${type}`);
-  return upcasters;
+/** How events that were stored under a name are read: their type today, its steps, and the last schema version that had this name. */
+function readingOf(types: EventTypes, name: string): { type: string; steps: Steps; newest: number } {
+  const own = ownSteps(types, name);
+  if (own) return { type: name, steps: own, newest: own.length + 1 };
+  for (const [type, steps] of Object.entries<Steps>(types)) {
+    const index = steps.findIndex((step) => isRenaming(step) && step.formerType === name);
+    if (index !== -1) return { type, steps, newest: index + 1 };
+  }
+  throw unknownType(name);
+}
+
+function ownSteps(types: EventTypes, type: string): Steps | undefined {
+  return Object.hasOwn(types, type) ? types[type] : undefined;
+}
+
+function isRenaming(step: Upcaster | Renaming): step is Renaming {
+  return 'formerType' in step;
+}
+
+function unknownType(type: string): UnreadableEventError {
+  return new UnreadableEventError(`this code does not know the event type ${type}`);
 }

@@ -7,13 +7,19 @@ import { deliver, takeHints } from '../../support/queue.ts';
 import { add, appendAsStored, newTally, system } from '../../support/system.ts';
 import { tallyBoard, tallyById } from '../../support/tally.ts';
 
+/** What earlier releases wrote: `Reset` had no number, and before that another name. */
+const FORMER = [
+  { of: 'in the shape', type: 'Reset', schemaVersion: 2, data: {} },
+  { of: 'under the name', type: 'Zeroed', schemaVersion: 1, data: {} },
+];
+
 /** 5, then set to 7 by this release, 1 more, set to nothing by an earlier release, and 3 more. */
-async function tallyWithFormerReset() {
+async function tallyWithFormerReset(former: Parameters<typeof appendAsStored>[1]) {
   const { tallyId, stream } = newTally();
   await add(tallyId, 5);
-  await appendAsStored(stream, { type: 'Reset', schemaVersion: 2, data: { to: 7 } });
+  await appendAsStored(stream, { type: 'Reset', schemaVersion: 3, data: { to: 7 } });
   await add(tallyId, 1);
-  await appendAsStored(stream, { type: 'Reset', schemaVersion: 1, data: {} });
+  await appendAsStored(stream, former);
   await add(tallyId, 3);
   takeHints(stream);
   const { events } = await system.aggregates.load(stream, 1, 100);
@@ -22,16 +28,16 @@ async function tallyWithFormerReset() {
 
 const WHOLE = { version: 5, sum: 3 };
 
-describe('an event in the shape of an earlier release', () => {
+describe.each(FORMER)('an event $of of an earlier release', (former) => {
   it('is lifted before the state is folded', async () => {
-    const { stream } = await tallyWithFormerReset();
+    const { stream } = await tallyWithFormerReset(former);
     for (const [version, sum] of [7, 8, 0, 3].entries()) {
       expect(await system.aggregates.state(stream, { version: version + 2 })).toMatchObject({ state: { sum } });
     }
   });
 
   it('is lifted when a message brings it', async () => {
-    const { tallyId, stream, events } = await tallyWithFormerReset();
+    const { tallyId, stream, events } = await tallyWithFormerReset(former);
     const hint = { stream, fromVersion: 1, toVersion: 5, previousId: null, events };
     expect((await deliver([hint])).explicitAcks).toHaveLength(1);
     expect(await boardOf(tallyId)).toEqual(WHOLE);
@@ -39,14 +45,14 @@ describe('an event in the shape of an earlier release', () => {
   });
 
   it('is lifted when a consumer reads it from the log', async () => {
-    const { tallyId, stream } = await tallyWithFormerReset();
+    const { tallyId, stream } = await tallyWithFormerReset(former);
     expect((await deliver([{ stream, fromVersion: 2, toVersion: 2 }])).explicitAcks).toHaveLength(1);
     expect(await boardOf(tallyId)).toEqual(WHOLE);
     expect(await entriesOf(tallyId)).toEqual([1, 3, 5]);
   });
 
   it('is lifted when a read brings its stream up to date', async () => {
-    const { tallyId, stream } = await tallyWithFormerReset();
+    const { tallyId, stream } = await tallyWithFormerReset(former);
     const read = await causalRead(
       system.reads,
       {
@@ -61,7 +67,7 @@ describe('an event in the shape of an earlier release', () => {
   });
 
   it('is lifted when it comes from the archive', async () => {
-    const { tallyId, stream, events } = await tallyWithFormerReset();
+    const { tallyId, stream, events } = await tallyWithFormerReset(former);
     await system.catchUp(tallyBoard, [{ stream, wanted: 5, archived: events }]);
     expect(await boardOf(tallyId)).toEqual(WHOLE);
   });
@@ -70,7 +76,7 @@ describe('an event in the shape of an earlier release', () => {
     afterEach(forgetDeadLetters);
 
     it('is lifted for each of the slots', async () => {
-      const { tallyId, stream, events } = await tallyWithFormerReset();
+      const { tallyId, stream, events } = await tallyWithFormerReset(former);
       await moveSlotB(true);
       await deliver([{ stream, fromVersion: 1, toVersion: 5, previousId: null, events }]);
       expect(await boardOf(tallyId, 'b')).toEqual(WHOLE);

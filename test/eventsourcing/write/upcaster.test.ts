@@ -3,7 +3,13 @@ import { describe, expect, test } from 'vitest';
 import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
 import { streamId } from '../../../src/eventsourcing/stream.ts';
 import { storedEvents } from '../../../src/eventsourcing/testing/given-events.ts';
-import { UnreadableEventError, currentSchemaVersion, upcast } from '../../../src/eventsourcing/write/upcaster.ts';
+import {
+  UnreadableEventError,
+  currentSchemaVersion,
+  formerTypes,
+  formerly,
+  upcast,
+} from '../../../src/eventsourcing/write/upcaster.ts';
 import { SEAT, seatType } from '../seats.ts';
 
 const seat12 = streamId(SEAT, '12');
@@ -52,6 +58,60 @@ describe('an event that this code cannot read', () => {
 
   test.each(['SeatPainted', 'toString', '__proto__'])('has the unknown type %s', (type) => {
     expect(() => upcast(seatType.events, { ...reservedAs(1, {}), type })).toThrow(UnreadableEventError);
+  });
+});
+
+describe('an event type that was renamed, twice, with a change of its shape between', () => {
+  const types = {
+    SeatBooked: [
+      formerly('SeatTaken'),
+      (data: object) => ({ ...data, isVip: false }),
+      formerly('SeatReserved'),
+      (data: object) => ({ ...data, row: 'A' }),
+    ],
+  };
+  const stored = (type: string, schemaVersion: number, data: object) => ({
+    ...reservedAs(1, data),
+    type,
+    schemaVersion,
+  });
+  const guest = 'Ada';
+
+  test.each([
+    ['SeatTaken', 1, { guest }],
+    ['SeatReserved', 2, { guest }],
+    ['SeatReserved', 3, { guest, isVip: false }],
+    ['SeatBooked', 4, { guest, isVip: false }],
+    ['SeatBooked', 5, { guest, isVip: false, row: 'A' }],
+  ])('is read as what it is today, from %s in schema version %i', (name, schemaVersion, data) => {
+    const { schemaVersion: _, ...event } = stored(name, schemaVersion, data);
+    expect(upcast(types, { ...event, schemaVersion })).toEqual({
+      ...event,
+      type: 'SeatBooked',
+      data: { guest, isVip: false, row: 'A' },
+    });
+  });
+
+  test.each([
+    ['SeatTaken', 2, 1],
+    ['SeatReserved', 4, 3],
+    ['SeatBooked', 6, 5],
+  ])(
+    'is not read where a release wrote %s in schema version %i, which is none of ours',
+    (name, schemaVersion, newest) => {
+      const read = () => upcast(types, stored(name, schemaVersion, { guest }));
+      expect(read).toThrow(UnreadableEventError);
+      expect(read).toThrow(`${name} has schema version ${schemaVersion}, this code reads up to ${newest}`);
+    },
+  );
+
+  test('is written under its name of today, in a schema version of its own', () => {
+    expect(currentSchemaVersion(types, 'SeatBooked')).toBe(5);
+    expect(() => currentSchemaVersion(types, 'SeatReserved')).toThrow(UnreadableEventError);
+    expect(formerTypes(types)).toEqual([
+      { formerType: 'SeatTaken', type: 'SeatBooked' },
+      { formerType: 'SeatReserved', type: 'SeatBooked' },
+    ]);
   });
 });
 
