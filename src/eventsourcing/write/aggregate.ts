@@ -38,7 +38,7 @@ export type ExecuteResult =
       readonly eventId?: string;
       /** The idempotency key had been applied before; this is that outcome. */
       readonly replayed: boolean;
-      /** Only with `returnState`: the state right after the command. */
+      /** Only with `returnState`, and where a replay does not have to go far back: the state right after the command. */
       readonly state?: AggregateState;
     }
   | {
@@ -124,6 +124,8 @@ export interface Aggregate {
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const READ_ALL = 1_000;
+/** A command that is replayed is answered without its state where that takes more events: anybody may replay the same one all day. */
+const MAX_REFOLDED = 1_000;
 
 export function createAggregate(ports: AggregatePorts, options: AggregateOptions = {}): Aggregate {
   const { storage, clock, typeOf, armAlarm } = ports;
@@ -171,6 +173,15 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     const upTo = 'version' in asOf ? asOf.version : (event: StoredEvent) => event.recordedAt <= asOf.time;
     const past = fold(type, initial(type), upTo);
     return past.version === 0 ? undefined : toState(past);
+  }
+
+  /** The state at a version; undefined where that takes too many events. */
+  function refolded(type: AnyAggregateType, version: number): JsonObject | undefined {
+    if (folded?.version === version) return folded.state as JsonObject;
+    const snapshot = storage.snapshot();
+    const isBefore = snapshot !== undefined && snapshot.version <= version && isUsable(snapshot, type);
+    const start: Folded = isBefore ? snapshot : initial(type);
+    return version - start.version > MAX_REFOLDED ? undefined : (fold(type, start, version).state as JsonObject);
   }
 
   /** The id of the event at a version; undefined where there is none. */
@@ -295,9 +306,9 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     const before = request.idempotency && appliedBefore(request.idempotency);
     if (!before) return undefined;
     if (before.fingerprint !== request.idempotency?.fingerprint) return { outcome: 'key-reused' };
-    const past = request.returnState ? stateOf(request.stream, { version: before.version }) : undefined;
+    const past = request.returnState ? unlessTooOld(() => refolded(typeOf(request.stream), before.version)) : undefined;
     // The key has its outcome (I3), also where this code cannot fold the state any more: the state was a wish.
-    const state = past && !isTooOld(past) ? past.state : undefined;
+    const state = past && !isTooOld(past) ? past : undefined;
     return applied(before.version, eventIdAt(before.version), true, state);
   }
 

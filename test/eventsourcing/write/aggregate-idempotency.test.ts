@@ -46,6 +46,31 @@ describe('a command with a key that was applied before', () => {
     });
   });
 
+  /** A seat with so many events of this many commands, and one more of a command with a key. */
+  function seatOfManyEvents(commands: number, snapshotEvery: number) {
+    const { run } = seatAggregate({}, { snapshotEvery });
+    run(reserve('Ada'), mark('first'));
+    for (let times = 0; times < commands; times += 1) run(turnOver('Bob'));
+    const version = 1 + 3 * commands + 3;
+    expect(run(turnOver('Cleo'), mark('last'))).toEqual(applied(version));
+    run(release);
+    return { run, version };
+  }
+
+  test('is answered without the state where that would take more than a thousand events', () => {
+    const { run, version } = seatOfManyEvents(350, 10_000);
+    expect(run(reserve('Ada'), { ...mark('first'), returnState: true })).toMatchObject({ state: { version: 1 } });
+    expect(run(turnOver('Cleo'), { ...mark('last'), returnState: true })).toEqual(replayed(version));
+  });
+
+  test('is answered with the state however many events there are, where a snapshot is not far before it', () => {
+    const { run, version } = seatOfManyEvents(350, 100);
+    expect(run(turnOver('Cleo'), { ...mark('last'), returnState: true })).toMatchObject({
+      ...replayed(version),
+      state: { version, state: { status: 'reserved', guest: 'Cleo' } },
+    });
+  });
+
   test('is refused when it comes with another body, and appends nothing', () => {
     const { run, all } = seatAggregate();
     run(reserve('Ada'), mark('create'));
