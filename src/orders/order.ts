@@ -57,6 +57,8 @@ export type PlaceOrder = Command<
     items: readonly { sku: string; quantity: number }[];
     /** What the products cost when the order was placed; those that are missing are unknown. */
     offers: readonly Offer[];
+    /** Those of the missing that nobody looked up, since others were unknown. */
+    skipped?: readonly string[] | undefined;
   }
 >;
 export type ShipOrder = Command<'ShipOrder', { orderId: string; tracking: string; carrier?: string | undefined }>;
@@ -135,17 +137,19 @@ function decide(command: OrderCommand, order: Order): Decision<OrderEvent, Order
 }
 
 function place(command: PlaceOrder, order: Order): Decision<OrderPlaced, OrderRefusal> {
-  const { customerId, customerName, customerSegment = null, region = null, items, offers } = command.data;
+  const { customerId, customerName, customerSegment = null, region = null, items, offers, skipped = [] } = command.data;
   if (order.status !== 'absent') return wrongState(order, 'placed again', 'new');
   const twice = repeated(items.map(({ sku }) => normalSku(sku)));
   if (twice.length > 0) return duplicateSku(twice);
 
   const bySku = new Map(offers.map((offer) => [offer.sku, offer]));
-  const unknown = items.map(({ sku }) => sku).filter((sku) => !bySku.has(normalSku(sku)));
-  if (unknown.length > 0) {
+  const missing = items.map(({ sku }) => sku).filter((sku) => !bySku.has(normalSku(sku)));
+  if (missing.length > 0) {
+    const unknown = missing.filter((sku) => !skipped.includes(normalSku(sku)));
+    const rest = unknown.length < missing.length ? ` ${missing.length - unknown.length} more were not looked up.` : '';
     return {
       code: 'unknown-sku',
-      message: `No product has the SKU ${unknown.join(', ')}.`,
+      message: `No product has the SKU ${unknown.join(', ')}.${rest}`,
       details: { skus: unknown },
     };
   }

@@ -7,7 +7,7 @@ import type { ProductPrices } from './product-prices.ts';
 /** `PlaceOrder` as a client sends it: what the products cost is added on the way to the aggregate. */
 export interface RequestOrder {
   readonly type: 'PlaceOrder';
-  readonly data: Omit<PlaceOrder['data'], 'offers'>;
+  readonly data: Omit<PlaceOrder['data'], 'offers' | 'skipped'>;
 }
 
 /**
@@ -24,7 +24,7 @@ export function placeOrder({ aggregates }: WriteSide, prices: ProductPrices): Co
       context.seen,
     );
     if (asked.outcome === 'token-ahead') return asked;
-    const command: PlaceOrder = { type, data: { ...data, offers: asked.offers } };
+    const command: PlaceOrder = { type, data: { ...data, offers: asked.offers, skipped: asked.skipped } };
     return { ...(await aggregates.execute(executeRequest(stream, command, context))), stream };
   };
 }

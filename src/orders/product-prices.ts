@@ -14,7 +14,12 @@ export interface Offer {
 }
 
 export type Offers =
-  | { readonly outcome: 'read'; readonly offers: readonly Offer[] }
+  | {
+      readonly outcome: 'read';
+      readonly offers: readonly Offer[];
+      /** SKUs that were not looked up, since enough others had turned out to be unknown. */
+      readonly skipped: readonly string[];
+    }
   /** The sender has seen more of a product than its log holds. */
   | {
       readonly outcome: 'token-ahead';
@@ -26,8 +31,9 @@ export type Offers =
 /** The port through which orders ask about products; `products/` implements it. */
 export interface ProductPrices {
   /**
-   * The current offers for some SKUs; unknown ones are missing from the answer. No offer is older than what the sender has seen of the
-   * product's stream (I15).
+   * The current offers for some SKUs; unknown ones are missing from the answer. Where many are unknown, the rest is skipped: an order that
+   * is refused anyway must not ask for every product that it makes up. No offer is older than what the sender has seen of the product's
+   * stream (I15).
    */
   offersOf(skus: readonly string[], seen: SeenOf): Promise<Offers>;
 }

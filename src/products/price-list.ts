@@ -1,4 +1,4 @@
-import { eachOf } from '../eventsourcing/concurrency.ts';
+import { CONNECTIONS_AT_ONCE, eachOf } from '../eventsourcing/concurrency.ts';
 import type { Clock } from '../eventsourcing/clock.ts';
 import { type Seen, type SeenOf, isAnother } from '../eventsourcing/seen.ts';
 import { type StreamId, streamId } from '../eventsourcing/stream.ts';
@@ -10,8 +10,12 @@ import { PRODUCT, type Product, productIdOf } from './product.ts';
 /** How long what was read may be used again in the isolate, in ms, so that one popular product does not cap the shop. */
 const FRESH_MS = 1_000;
 const MAX_KEPT = 1_000;
-/** A request of a Worker has six connections. */
-const READS_AT_ONCE = 6;
+/**
+ * Once so many SKUs of an order are unknown, no further product is asked for. Each one asked wakes an object, and what does not exist is not
+ * kept: a product has to be found as soon as it exists. With the reads under way, an order wakes the objects of 15 products that nobody made,
+ * at most.
+ */
+const MAX_UNKNOWN = 10;
 
 /** What is known of a product: its version, 0 when it does not exist, and what it is offered at. */
 interface Known {
@@ -86,13 +90,24 @@ export function priceList(aggregates: Pick<Aggregates, 'state' | 'load'>, clock:
 
   return {
     async offersOf(skus, seenOf) {
-      const products = await eachOf([...new Set(skus.map(normalSku))], READS_AT_ONCE, (sku) => lookUp(sku, seenOf));
+      let unknown = 0;
+      const skipped: string[] = [];
+      const asked = await eachOf([...new Set(skus.map(normalSku))], CONNECTIONS_AT_ONCE, async (sku) => {
+        if (unknown >= MAX_UNKNOWN) {
+          skipped.push(sku);
+          return [];
+        }
+        const product = await lookUp(sku, seenOf);
+        if (!product.offer) unknown += 1;
+        return product;
+      });
+      const products = asked.flat();
       for (const { stream, version, isLost } of products) {
         const seen = seenOf(stream);
         if (isLost && seen !== 'unknown')
           return { outcome: 'token-ahead', stream, seenVersion: seen.version, head: version };
       }
-      return { outcome: 'read', offers: products.flatMap(({ offer }) => offer ?? []) };
+      return { outcome: 'read', offers: products.flatMap(({ offer }) => offer ?? []), skipped };
     },
   };
 }

@@ -223,7 +223,9 @@ describe('after any history that the domain allows', () => {
     const reached = new Set<string>();
     await fc.assert(
       fc.asyncProperty(fc.array(command, { maxLength: 40, size: 'max' }), fc.nat(), async (commands, seed) => {
-        const memory = inMemorySystem([orders(() => ({ offersOf: async () => ({ outcome: 'read', offers }) }))]);
+        const memory = inMemorySystem([
+          orders(() => ({ offersOf: async () => ({ outcome: 'read', offers, skipped: [] }) })),
+        ]);
         for (const next of commands) {
           memory.clock.advance(1_000);
           await memory.bus.dispatch(next, memory.context());

@@ -141,6 +141,16 @@ describe('placing an order', () => {
       .thenState({ total: eur(450), itemCount: 1 });
   });
 
+  test('does not call a SKU unknown that nobody looked up, nor is placed without it', () => {
+    const items = ['ghost', 'tide-2027', 'chart-7'].map((sku) => ({ sku, quantity: 1 }));
+    given(orderType)
+      .when(place({ items, offers: [tideTable], skipped: ['CHART-7'] }))
+      .thenRejected('unknown-sku', { skus: ['ghost'] });
+    given(orderType)
+      .when(place({ items, offers: [tideTable], skipped: ['GHOST', 'CHART-7'] }))
+      .thenRejected('unknown-sku', { skus: [] });
+  });
+
   test('names every SKU that is unknown, as the client wrote it', () => {
     const items = [
       { sku: 'ghost', quantity: 1 },

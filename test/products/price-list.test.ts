@@ -106,6 +106,29 @@ describe('the price list', () => {
     expect(await mostAtOnce(100)).toBe(6);
   });
 
+  test('skips the rest once ten are unknown, and says which', async () => {
+    const { prices, reads } = await shopWith('A', 'Z');
+    const ghosts = Array.from({ length: 98 }, (_, index) => `GHOST-${index}`);
+    const asked = await prices.offersOf(['A', ...ghosts, 'Z'], unseen);
+    if (asked.outcome !== 'read') expect.unreachable(asked.outcome);
+    expect(asked.offers).toMatchObject([{ sku: 'A' }]);
+    expect(asked.skipped.length).toBe(100 - reads.length);
+    expect(asked.skipped).toContain('Z');
+    // Those that were under way when the tenth turned out to be unknown.
+    expect(reads.length).toBeGreaterThanOrEqual(11);
+    expect(reads.length).toBeLessThanOrEqual(1 + 10 + 5);
+  });
+
+  test('skips none as long as fewer than ten are unknown', async () => {
+    const { prices, reads } = await shopWith('Z');
+    const ghosts = Array.from({ length: 9 }, (_, index) => `GHOST-${index}`);
+    expect(await prices.offersOf([...ghosts, 'Z'], unseen)).toMatchObject({
+      offers: [{ sku: 'Z' }],
+      skipped: [],
+    });
+    expect(reads).toHaveLength(10);
+  });
+
   test('offers nothing to somebody who has seen more of a product than its log holds (I15)', async () => {
     const { prices } = await shopWith('A', 'B');
     const product = streamId(PRODUCT, productIdOf('B'));
@@ -149,7 +172,7 @@ describe('the price list', () => {
       seenVersion: 1,
       head: 0,
     });
-    expect(await prices.offersOf(['A'], () => 'unknown')).toEqual({ outcome: 'read', offers: [] });
+    expect(await prices.offersOf(['A'], () => 'unknown')).toEqual({ outcome: 'read', offers: [], skipped: [] });
   });
 });
 
