@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 
-import { reporting } from '../../src/groups.ts';
-import { withFormerTypes } from '../../src/http/event-schemas.ts';
-import { asOperator, get, json } from '../support/api.ts';
-import { boardOf } from '../support/boards.ts';
-import { type FeedPage, endOfFeed, readFrom } from '../support/feed.ts';
-import { deliver } from '../support/queue.ts';
-import { add, appendAsStored, newTally, resetTo0, system } from '../support/system.ts';
-import { tally, tallyType } from '../support/tally.ts';
+import { reporting } from '../../../src/groups.ts';
+import { withFormerTypes } from '../../../src/http/event-schemas.ts';
+import { asOperator, get, json } from '../../support/api.ts';
+import { boardOf } from '../../support/boards.ts';
+import { type FeedPage, endOfFeed, readFrom } from '../../support/feed.ts';
+import { deliver } from '../../support/queue.ts';
+import { add, appendAsStored, newTally, resetTo0, system } from '../../support/system.ts';
+import { tally, tallyType } from '../../support/tally.ts';
 
 /** 5, set to nothing when that event had another name, 3 more, and set to nothing again by this release. */
 async function tallyWithBothNames() {
