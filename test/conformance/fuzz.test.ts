@@ -8,6 +8,7 @@ import { idleRunner, work } from '../support/builds.ts';
 import type { OpenApiDocument } from '../support/declared-answers.ts';
 import { createCast } from './fuzz/cast.ts';
 import { countWrites, watchedChanges } from './fuzz/changes.ts';
+import { faultsInLogs } from './fuzz/faults-in-logs.ts';
 import { operationsOf } from './fuzz/operations.ts';
 import { reproduction } from './fuzz/reproduction.ts';
 import type { Schema } from './fuzz/schema-values.ts';
@@ -27,6 +28,7 @@ const EACH = Math.ceil(requests / ROUTES.length);
 
 const cast = createCast();
 const changes = watchedChanges();
+const logs = faultsInLogs();
 const statuses = new Map<number, number>();
 /** What happened to the orders that there are at first. */
 const LIVES = [[], ['shipment'], ['cancellation'], ['shipment', 'delivery']] as const;
@@ -44,6 +46,7 @@ beforeAll(async () => {
   for (const { name } of projections.items) cast.know('projection', name);
   cast.know('built', 'order-search');
   cast.know('stopped', 'tally-board');
+  cast.know('swapped', 'dashboard');
 
   for (const currency of ['EUR', 'EUR', 'EUR', 'USD']) {
     const { answer, sku } = await createProduct({ price: { amount: 1999, currency } });
@@ -59,6 +62,7 @@ beforeAll(async () => {
 beforeEach(() => {
   // Ports are put back after each test.
   changes.watch();
+  logs.take();
   // What is started here is a row and no more: whatever changes has been changed by the request.
   const runner = idleRunner();
   ports.buildRunner = () => runner;
@@ -126,6 +130,8 @@ async function demandSound(wanted: WantedRequest, wire: WireRequest, headers: re
   if (wire.method === wanted.method)
     (answer.ok || answer.status === 304 ? accepting : refusing).add(`${wanted.method} ${wanted.template}`);
   expect(answer.status, 'no fault of the server').toBeLessThan(500);
+  expect(logs.take(), 'nothing was logged that nobody had foreseen').toEqual([]);
+  if (answer.status >= 400) await demandProblem(answer, wire.method);
   if (wanted.breakages.length === 0 && FOR_BROKEN_REQUESTS.has(answer.status)) {
     const { code, detail } = await json(answer.clone());
     // A schema has no way to say that one day must not be after another.
@@ -142,6 +148,15 @@ async function demandSound(wanted: WantedRequest, wire: WireRequest, headers: re
   else expect(await changes.soFar(), 'nothing has changed').toEqual(before);
   if (isChange && headers.includes('Idempotency-Key') && wire.headers['Idempotency-Key'] !== undefined)
     await demandReplay(wire, answer);
+}
+
+/** Whatever refuses, routes or what comes before them: one form, and a code that clients know. */
+async function demandProblem(answer: Response, method: string): Promise<void> {
+  expect(answer.headers.get('Content-Type')).toBe('application/problem+json');
+  if (method === 'HEAD') return;
+  const { code, status, type } = await json(answer.clone());
+  expect(CODES).toContain(code);
+  expect({ status, type }).toEqual({ status: answer.status, type: `/problems/${code}` });
 }
 
 /** Whether it carries a token that no answer ever brought, and is fine but for that. */
@@ -193,6 +208,8 @@ describe(`whatever is sent, with the seed ${seed}`, () => {
       const operation = operationsOf(document).find((each) => each.name === name);
       if (!operation) throw new Error(`the document has no ${name}`);
       await prepare(name);
+      // Streams that are stopped on purpose say so.
+      logs.take();
       const schemas = document.components['schemas'] as Record<string, Schema>;
       await demandSoundAll(name, requestsFor(operation, schemas), operation.headers);
     },
@@ -216,6 +233,7 @@ describe(`whatever is sent, with the seed ${seed}`, () => {
   });
 
   afterAll(() => {
+    logs.end();
     const byStatus = [...statuses].toSorted(([one], [other]) => one - other);
     console.log(`fuzz: seed ${seed}, ${compared} requests; ${byStatus.map((each) => each.join(': ')).join(', ')}`);
     console.log(`fuzz: nothing accepted by ${ROUTES.filter((name) => !accepting.has(name)).join(', ') || 'none'}`);

@@ -104,9 +104,16 @@ export function declaredAnswers(document: OpenApiDocument) {
     return faultsOf([...place, 'content', type, 'schema'], type.endsWith('json') ? JSON.parse(text) : text);
   }
 
-  /** Where no operation answers, the whole API does: it does not know the path, or not the method. */
+  /**
+   * Where no operation answers, the whole API does: it does not know the path, or not the method. From a page of another site it takes no change,
+   * whatever the path.
+   */
   async function generalFaults(exchange: Exchange, methods: readonly string[]): Promise<readonly string[]> {
     const { method, answer } = exchange;
+    if (answer.status === 403 && !['GET', ...METHODS_WITHOUT_BODY].includes(method)) {
+      const { code } = await answer.clone().json<{ code: string }>();
+      return code === 'cross-site' ? [] : [`the code is ${code}`];
+    }
     const code = methods.length === 0 ? 'not-found' : 'method-not-allowed';
     const isOptions = method === 'OPTIONS' && methods.length > 0;
     const status = isOptions ? 204 : methods.length === 0 ? 404 : 405;
@@ -123,7 +130,7 @@ export function declaredAnswers(document: OpenApiDocument) {
 
   /** What was accepted, or refused for another reason than its form and after it was looked at, has the form that the document declares. */
   async function requestFaults(place: readonly string[], { path, body, answer }: Exchange): Promise<readonly string[]> {
-    if ([400, 401, 404, 413, 415].includes(answer.status) || answer.status >= 500) return [];
+    if ([400, 401, 403, 404, 413, 415].includes(answer.status) || answer.status >= 500) return [];
     const schema = [...place, 'requestBody', 'content', 'application/json', 'schema'];
     const faults =
       at(schema) && typeof body === 'string' && body !== '' ? await faultsOf(schema, JSON.parse(body)) : [];

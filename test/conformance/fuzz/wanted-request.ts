@@ -43,6 +43,7 @@ const byName =
         // Where something of a projection is named too, it has to be that projection's.
         if (operation.template.includes('/rebuilds/')) return existing('built', fc.constant('dashboard'));
         if (operation.template.includes('/dead-letters/')) return existing('stopped', fc.constant('dashboard'));
+        if (/\/(?:rollback|release)$/.test(operation.template)) return existing('swapped', fc.constant('order-lookup'));
         return existing('projection', fc.constantFrom('nonesuch', '__proto__'));
       case 'id':
         return operation.template.includes('rebuilds')
