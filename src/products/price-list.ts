@@ -51,8 +51,9 @@ export function priceList(aggregates: Pick<Aggregates, 'state' | 'load'>, clock:
       offer: { sku, productId, productVersion: version, name, category, price },
     };
     if (kept.size >= MAX_KEPT) kept.clear();
-    // A slow read may come in after a newer one.
-    const isOvertaken = (kept.get(sku)?.known.version ?? 0) > version;
+    // A slow read may come in after a newer one. What is old may be of a log that was set back since.
+    const other = kept.get(sku);
+    const isOvertaken = other !== undefined && isFresh(other.readAt) && other.known.version > version;
     if (!isOvertaken) kept.set(sku, { known, readAt });
     return known;
   }

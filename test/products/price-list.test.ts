@@ -189,6 +189,29 @@ describe('what was read', () => {
     expect(reads).toHaveLength(2);
   });
 
+  test('is used again after the log was set back, too', async () => {
+    const { setPrice, aggregates, clock } = await shopWith('A');
+    await setPrice('A', 900);
+    const reads: StreamId[] = [];
+    let asOf: { readonly version: number } | undefined;
+    const prices = priceList(
+      {
+        state(stream) {
+          reads.push(stream);
+          return aggregates.state(stream, asOf);
+        },
+        load: noLog,
+      },
+      clock,
+    );
+    await offersOf(prices, ['A']);
+    asOf = { version: 1 };
+    clock.advance(1_000);
+    reads.length = 0;
+    for (const _ of [1, 2, 3]) expect(await offersOf(prices, ['A'])).toMatchObject([{ price: eur(1000) }]);
+    expect(reads).toHaveLength(1);
+  });
+
   test('is as old as the moment at which its reading began', async () => {
     const { clock } = await shopWith();
     let version = 0;
