@@ -152,9 +152,9 @@ function textOf({ stream, data }: StoredEvent): SqlRow {
   const lines = data['lines'] as readonly { readonly name: string; readonly sku: string }[];
   return {
     order_id: idOf(stream),
-    customer: toIndexText(data['customerName'] as string),
-    items: toIndexText(lines.map(({ name }) => name).join('\n')),
-    skus: toIndexText(lines.map(({ sku }) => sku).join('\n')),
+    customer: toIndexText([data['customerName'] as string]),
+    items: toIndexText(lines.map(({ name }) => name)),
+    skus: toIndexText(lines.map(({ sku }) => sku)),
     tracking: '',
   };
 }

@@ -11,6 +11,7 @@ import { dashboard } from './dashboard.ts';
 import { orderAnalytics } from './order-analytics.ts';
 import { orderLookup } from './order-lookup.ts';
 import { orderSearch } from './order-search.ts';
+import { orderSearch1 } from './order-search-1.ts';
 import { placeOrder } from './place-order.ts';
 import type { ProductPrices } from './product-prices.ts';
 import { reportRoutes } from './report-routes.ts';
@@ -34,7 +35,7 @@ export function orders(pricesOf: (write: WriteSide) => ProductPrices): Module {
       CancelOrder: sendTo<CancelOrder>(write.aggregates, toOrder),
       ReturnItems: sendTo<ReturnItems>(write.aggregates, toOrder),
     }),
-    projections: [orderLookup, orderSearch, orderAnalytics, dashboard],
+    projections: [orderLookup, orderSearch, orderSearch1, orderAnalytics, dashboard],
     routes: [...reportRoutes, ...orderRoutes],
     tags: {
       orders: 'What is bought: placed, shipped, delivered, cancelled and returned.',

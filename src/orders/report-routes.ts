@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 
 import { asksFor } from '../http/accept.ts';
 import { toCsv } from '../http/csv.ts';
+import { former } from '../http/causal.ts';
 import { fromCursor, invalidCursor, toPage } from '../http/cursor.ts';
 import { HEADER } from '../http/headers.ts';
 import { queryRoute } from '../http/query-route.ts';
@@ -14,9 +15,10 @@ import { ORDER_STATUSES, type OrderStatus } from './order.ts';
 import { GROUPINGS, orderAnalytics, ordersBy } from './order-analytics.ts';
 import type { OrderRow } from './order-row.ts';
 import { orderSearch, searchOrders } from './order-search.ts';
+import { orderSearch1, searchOrders1 } from './order-search-1.ts';
 import { ORDER_EXAMPLE, ORDER_ID, OrderView, fromRow } from './order-view.ts';
 import { highlightsOf } from './search-highlights.ts';
-import { MAX_TERMS, toTerms } from './search-text.ts';
+import { MAX_WORDS, toTerms } from './search-text.ts';
 
 const Highlight = z
   .strictObject({
@@ -37,7 +39,7 @@ const SearchQuery = z.strictObject({
   q: described(
     z.string().check(z.minLength(1), z.maxLength(500)),
     'Words, found as prefixes, or phrases in quotes; all have to be found. ' +
-      `The first ${MAX_TERMS} of them count; doubles do not, nor does what begins another.`,
+      `The first ${MAX_WORDS} words count, in phrases too; doubles do not, nor does what begins another.`,
   ),
   ...PAGE_QUERY,
 });
@@ -143,7 +145,8 @@ export const reportRoutes: readonly Route[] = [
       if (!Number.isSafeInteger(skip) || skip < 0) throw invalidCursor();
       const terms = toTerms(q);
       const search = searchOrders(terms, skip, limit + 1);
-      const rows = search ? await c.var.causal.readMany(orderSearch, search) : [];
+      const search1 = searchOrders1(q, skip, limit + 1);
+      const rows = search ? await c.var.causal.readMany(orderSearch, search, [former(orderSearch1, search1)]) : [];
       const view = (row: OrderRow) => ({ ...fromRow(row), highlights: highlightsOf(row, terms) });
       return c.json(toPage(list, rows, limit, view, () => ['', String(skip + limit)]));
     },

@@ -108,13 +108,14 @@ const ROW = 1;
 const CHECKPOINT = 1;
 
 describe('order-search', () => {
-  const UNIQUE_ORDER_ID = 1;
+  /** The number by which the index knows the order. */
+  const DOCUMENT = 1;
   /** Of a document the index keeps its size by a row; the words themselves are written at the commit, and D1 does not count them. */
   const INDEXED = 1;
 
-  it('writes for a new order: row, checkpoint, the unique index of the order id, and the document in the index', async () => {
+  it('writes for a new order: row, checkpoint, the number of its document, and the document in the index', async () => {
     const { stream } = await placeOrder();
-    expect((await costOf(stream))['order-search']).toBe(ROW + CHECKPOINT + UNIQUE_ORDER_ID + INDEXED);
+    expect((await costOf(stream))['order-search']).toBe(ROW + CHECKPOINT + DOCUMENT + INDEXED);
   });
 
   it('writes for a shipment, whose tracking is indexed: row, checkpoint, and the document out of the index and in again', async () => {
@@ -285,7 +286,7 @@ describe('reads', () => {
     expect(byRegion).toBeLessThanOrEqual(POINTER + 2 * DAYS + 2);
   });
 
-  it('of a search read two rows of the index and one order for each match that is ranked, and two for each that is shown', async () => {
+  it('of a search read two rows of the index and one number of a document for each match that is ranked, and two for each that is shown', async () => {
     const { row: table } = orderSearch.tables('a');
     const time = '2020-01-01T00:00:00.000Z';
     const fill = async (word: string, count: number) => {

@@ -35,11 +35,11 @@ export async function dumpDatabase(database: D1Database): Promise<DatabaseRows> 
 export async function emptyDatabase(database: D1Database): Promise<void> {
   const { results } = await database
     .prepare(
-      `SELECT name FROM pragma_table_list
-      WHERE schema = 'main' AND type IN ('virtual', 'table') AND name NOT GLOB 'sqlite_*' AND name NOT GLOB '_cf_*' ORDER BY type DESC`,
+      `SELECT name, iif(type = 'view', 'VIEW', 'TABLE') AS kind FROM pragma_table_list
+      WHERE schema = 'main' AND type IN ('virtual', 'view', 'table') AND name NOT GLOB 'sqlite_*' AND name NOT GLOB '_cf_*' ORDER BY type DESC`,
     )
-    .all<{ name: string }>();
-  await database.batch(results.map(({ name }) => database.prepare(`DROP TABLE IF EXISTS ${name}`)));
+    .all<{ name: string; kind: string }>();
+  await database.batch(results.map(({ name, kind }) => database.prepare(`DROP ${kind} IF EXISTS ${name}`)));
 }
 
 /** Puts rows into the tables that there are. */

@@ -9,14 +9,14 @@ import { ignored, projectionOf } from '../../../src/eventsourcing/read/projectio
 import { type Slot, slotTables } from '../../../src/eventsourcing/read/slot-tables.ts';
 import { serving } from '../../../src/groups.ts';
 import { dashboard } from '../../../src/orders/dashboard.ts';
-import { orderSearch } from '../../../src/orders/order-search.ts';
+import { orderSearch1 } from '../../../src/orders/order-search-1.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { meteredDatabase } from '../../support/metered-database.ts';
 import { rowFor, withoutSlot } from '../../support/rows.ts';
 import { type TallyEvent, tallyBoard, tallyType } from '../../support/tally.ts';
 
-/** The table of the search, which has a surrogate key and a full text index, in whatever revision it is. */
-const SEARCH = withoutSlot(orderSearch.tables('a').row);
+/** A table that has a surrogate key and a full text index. */
+const SEARCH = withoutSlot(orderSearch1.tables('a').row);
 
 type Value = string | number | null;
 
@@ -79,7 +79,7 @@ const entries = (count: number) =>
   }));
 
 const searchRow = (id: number) =>
-  rowFor(orderSearch.tables('a').row, {
+  rowFor(orderSearch1.tables('a').row, {
     order_id: `o${String(id).padStart(5, '0')}`,
     customer_name: 'Ada',
     total: id,
@@ -482,12 +482,12 @@ describe('the tables of real projections', () => {
     const rows = Array.from({ length: 25 }, (_, id) => searchRow(id));
     await insert(env.REPORTING_DB, `${SEARCH}_a`, rows);
     await insert(env.REPORTING_DB, `${SEARCH}_b`, rows.toReversed());
-    expect(await compare(orderSearch, { pageSize: 4 })).toMatchObject({
+    expect(await compare(orderSearch1, { pageSize: 4 })).toMatchObject({
       isEqual: true,
       tables: [{ live: 25, build: 25 }],
     });
     await update(`UPDATE ${SEARCH}_b SET region = 'north', total = 0 WHERE order_id = 'o00007'`, env.REPORTING_DB);
-    expect(await compare(orderSearch, { pageSize: 4 })).toMatchObject({
+    expect(await compare(orderSearch1, { pageSize: 4 })).toMatchObject({
       differing: 1,
       first: [{ key: { order_id: 'o00007' }, live: { region: null, total: 7 }, build: { region: 'north', total: 0 } }],
     });
@@ -535,7 +535,7 @@ describe('rows read are in proportion to the rows that there are, and bounded fo
       SEARCH,
       Array.from({ length: count }, (_, id) => searchRow(id)),
     );
-    const cost = await costOf(env.REPORTING_DB, orderSearch, 10);
+    const cost = await costOf(env.REPORTING_DB, orderSearch1, 10);
     expect(cost.rowsRead).toBeLessThan(PER_ROW * 2 * count);
     expect(cost.mostRowsRead).toBeLessThan(PER_ROW * 2 * pageSize);
   });

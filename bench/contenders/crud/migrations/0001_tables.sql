@@ -89,5 +89,5 @@ CREATE TABLE idempotency (
 
 -- The words of orders, for the search. Only seeded: what it would take to keep it up to date is in none of CRUD's figures.
 CREATE VIRTUAL TABLE order_text USING fts5 (
-  order_id UNINDEXED, customer, items, skus, tracking, tokenize = 'unicode61 remove_diacritics 2'
+  order_id UNINDEXED, customer, items, skus, tracking, tokenize = 'ascii', prefix = '1'
 );
