@@ -7,9 +7,9 @@ export function normalSku(sku: string): string {
 /** The longest SKU, in characters of its normal form: upper case may be longer than what was typed (ß is SS). */
 export const MAX_SKU_LENGTH = 64;
 
-// The categories of what formats or separates, what is ignorable by default (joiners, fillers, variation selectors), what is no
-// character (U+FFFF, U+FDD0), and the braille pattern without a dot.
-const INVISIBLE = /[\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800]|[^\P{Zs} ]/u;
+// Beside what no text may have (text.ts): the categories of what formats or separates, what is ignorable by default (joiners, fillers,
+// variation selectors), and the braille pattern without a dot.
+const INVISIBLE = /[\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|[^\P{Zs} ]/u;
 
 /** Whether a normal form has only what can be seen, and ordinary spaces: SKUs that look the same must not be two products. */
 export function isLegibleSku(sku: string): boolean {

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 
 import { CURRENCIES, MAX_AMOUNT } from '../money.ts';
 import { MAX_SKU_LENGTH, isLegibleSku, isSettledSku, normalSku } from '../sku.ts';
+import { PLAIN_AND_VISIBLE, isPlain, isVisible, normalText } from '../text.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from './limits.ts';
 
 /** A schema with a description for the OpenAPI document. */
@@ -9,24 +10,20 @@ export function described<Schema extends z.ZodMiniType>(schema: Schema, descript
   return schema.check(z.describe(description));
 }
 
-// Control characters have no place in names and reasons, and a lone surrogate is no Unicode: neither would come back as it was sent.
-const isPlain = z.refine<string>(
-  (value) => /^[^\p{Cc}\p{Cs}]*$/u.test(value),
-  'Must not have control characters or lone surrogates.',
-);
-const isNotBlank = z.refine<string>((value) => /\S/.test(value), 'Must not be empty.');
+const plainText = z
+  .string()
+  .check(
+    z.refine(
+      isPlain,
+      'Must not have control characters, overrides of the direction of text, noncharacters or lone surrogates.',
+    ),
+    z.refine(isVisible, 'Must not be empty, or have nothing that can be seen.'),
+    z.meta({ pattern: PLAIN_AND_VISIBLE }),
+  );
 
-/**
- * Both checks as the one pattern that a generator takes: two would be an `allOf`, of which many make `unknown`. It means the same with the
- * flag `u` and without, since linters leave it out, and no two parts of it take the same character, so that no text makes it slow.
- */
-const PLAIN_AND_NOT_BLANK = String.raw`^[^\S\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$`;
-
-const plainText = z.string().check(isPlain, isNotBlank, z.meta({ pattern: PLAIN_AND_NOT_BLANK }));
-
-/** Text of at most `max` characters, trimmed and not empty. */
+/** Text of at most `max` characters, read as its normal form: whatever is counted, compared and recorded is that. */
 export function text(max: number) {
-  return plainText.check(z.maxLength(max), z.trim());
+  return plainText.check(z.overwrite(normalText), z.maxLength(max));
 }
 
 /** An id in a path or a body. */

@@ -7,6 +7,7 @@ import { projectionOf } from '../eventsourcing/read/projection.ts';
 import { slotTables } from '../eventsourcing/read/slot-tables.ts';
 import { wideSum } from '../eventsourcing/read/wide-counters.ts';
 import { reporting } from '../groups.ts';
+import { normalText } from '../text.ts';
 import {
   ORDER,
   ORDER_STATUSES,
@@ -16,6 +17,7 @@ import {
   isAllReturned,
   orderType,
 } from './order.ts';
+import { customerOf } from './order-row.ts';
 
 /** What a line counts for, in minor units of the order's currency. */
 interface Line {
@@ -140,14 +142,15 @@ export const orderAnalytics = projectionOf<OrderEvent>()({
 });
 
 function factOf(data: Extract<OrderEvent, { type: 'OrderPlaced' }>['data'], recordedAt: string): Fact {
+  const { customerSegment, region } = customerOf(data);
   return {
     placedOn: recordedAt.slice(0, 'YYYY-MM-DD'.length),
-    customerSegment: data.customerSegment,
-    region: data.region,
+    customerSegment,
+    region,
     currency: data.total.currency,
     lines: data.lines.map(({ sku, category, quantity, unitPrice }) => ({
       sku,
-      category,
+      category: normalText(category),
       quantity,
       unitAmount: unitPrice.amount,
       returned: 0,

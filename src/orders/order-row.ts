@@ -2,6 +2,7 @@ import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
 import type { RecordedEvent } from '../eventsourcing/event.ts';
 import type { Money } from '../money.ts';
+import { normalText } from '../text.ts';
 import {
   type ItemsReturned,
   ORDER_STATUSES,
@@ -47,15 +48,24 @@ export function orderColumns() {
   };
 }
 
+type Customer = Pick<OrderPlaced['data'], 'customerId' | 'customerName' | 'customerSegment' | 'region'>;
+
+/** Who ordered. Events of before have texts as they were typed: of those that are filtered or grouped by, this is the normal form. */
+export function customerOf({ customerId, customerName, customerSegment, region }: Customer): Customer {
+  return {
+    customerId: normalText(customerId),
+    customerName,
+    customerSegment: customerSegment && normalText(customerSegment),
+    region: region && normalText(region),
+  };
+}
+
 /** What the events of an order make of its row. Columns that a read model has beside these stay as they are. */
 export const orderRow = {
   placed({ data, recordedAt }: RecordedEvent<OrderPlaced>) {
-    const { customerId, customerName, customerSegment, region, total, itemCount, lines } = data;
+    const { total, itemCount, lines } = data;
     return {
-      customerId,
-      customerName,
-      customerSegment,
-      region,
+      ...customerOf(data),
       status: 'placed' as OrderStatus,
       currency: total.currency,
       total: total.amount,

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import type { AggregateState } from '../eventsourcing/write/aggregate.ts';
 import { MoneySchema, Time, Uuid, Version, described, named } from '../http/schemas.ts';
 import { type ExistingOrder, ORDER_STATUSES } from './order.ts';
-import type { OrderRow } from './order-row.ts';
+import { type OrderRow, customerOf } from './order-row.ts';
 
 /** An order as the API shows it. */
 export const OrderView = z
@@ -74,7 +74,7 @@ export function fromRow({ total, currency, ...row }: OrderRow): z.input<typeof O
 /** From the write side's state. */
 export function fromState(orderId: string, { state, version }: AggregateState): z.input<typeof OrderView> {
   const order = state as unknown as ExistingOrder;
-  const { customerId, customerName, customerSegment, region, status, total, itemCount, placedAt, updatedAt } = order;
+  const { status, total, itemCount, placedAt, updatedAt } = order;
   const items = order.lines.map(({ sku, name, category, quantity, unitPrice, returned }) => ({
     sku,
     name,
@@ -85,10 +85,9 @@ export function fromState(orderId: string, { state, version }: AggregateState): 
   }));
   const { tracking, carrier } = 'tracking' in order ? order : { tracking: null, carrier: null };
   const { currency } = total;
-  const customer = { customerId, customerName, customerSegment, region };
   return {
     orderId,
-    ...customer,
+    ...customerOf(order),
     status,
     currency,
     total,

@@ -8,6 +8,7 @@ import { projectionOf } from '../eventsourcing/read/projection.ts';
 import { slotTables } from '../eventsourcing/read/slot-tables.ts';
 import { idOf } from '../eventsourcing/stream.ts';
 import { serving } from '../groups.ts';
+import { normalText } from '../text.ts';
 import type { Money } from '../money.ts';
 import { PRODUCT, type ProductEvent, productIdOf, productType } from './product.ts';
 
@@ -62,7 +63,8 @@ export const productCatalog = projectionOf<ProductEvent>()({
       create: ({ data, recordedAt }) => ({
         name: data.name,
         sku: data.sku,
-        category: data.category,
+        // Events of before have texts as they were typed.
+        category: normalText(data.category),
         priceAmount: data.price.amount,
         priceCurrency: data.price.currency,
         createdAt: recordedAt,

@@ -23,6 +23,7 @@ import {
   pageOf,
   text,
 } from '../http/schemas.ts';
+import { normalText } from '../text.ts';
 import { type CreateProduct, PRODUCT, type Product, type UpdatePrice } from './product.ts';
 import {
   type PriceRow,
@@ -86,7 +87,7 @@ function fromRow({ priceAmount, priceCurrency, ...row }: ProductRow): z.input<ty
 function fromState(productId: string, { state, version }: AggregateState): z.input<typeof ProductView> {
   const product = state as unknown as Extract<Product, { status: 'listed' }>;
   const { name, sku, category, price, createdAt, updatedAt } = product;
-  return { productId, name, sku, category, price, createdAt, updatedAt, version };
+  return { productId, name, sku, category: normalText(category), price, createdAt, updatedAt, version };
 }
 
 export const productRoutes: readonly Route[] = [

@@ -11,6 +11,7 @@ import { orderLookup } from '../../src/orders/order-lookup.ts';
 import type { Offer } from '../../src/orders/product-prices.ts';
 import { products } from '../../src/products/module.ts';
 import { priceList } from '../../src/products/price-list.ts';
+import { normalText } from '../../src/text.ts';
 
 const eur = (amount: number) => ({ amount, currency: 'EUR' });
 
@@ -170,21 +171,23 @@ describe('after any history that the domain allows', () => {
     selector: ({ sku }) => sku,
     minLength: 1,
   });
-  const optional = fc.option(fc.string(), { nil: undefined });
+  /** As a route hands it on. */
+  const text = fc.string().map(normalText);
+  const optional = fc.option(text, { nil: undefined });
   const orderId = fc.constantFrom('o-1', 'o-2');
   const reason = 'a reason';
   const command = fc.oneof(
     fc
       .record({
         orderId,
-        customerId: fc.string(),
-        customerName: fc.string(),
+        customerId: text,
+        customerName: text,
         customerSegment: optional,
         region: optional,
         items,
       })
       .map((data) => ({ type: 'PlaceOrder', data })),
-    fc.record({ orderId, tracking: fc.string(), carrier: optional }).map((data) => ({ type: 'ShipOrder', data })),
+    fc.record({ orderId, tracking: text, carrier: optional }).map((data) => ({ type: 'ShipOrder', data })),
     fc.record({ orderId }).map((data) => ({ type: 'DeliverOrder', data })),
     fc.record({ orderId }).map((data) => ({ type: 'CancelOrder', data: { ...data, reason } })),
     fc.record({ orderId, items }).map((data) => ({ type: 'ReturnItems', data: { ...data, reason } })),

@@ -1,0 +1,35 @@
+/*
+ * The one rule for text that people give: what is refused, and the form in which the rest is compared, recorded and answered. Which texts are
+ * which is in test/texts.json. A SKU is stricter (sku.ts), since products follow from it.
+ */
+
+// Controls; what turns the direction of other text; what is no character, or half of one: none of them would be read as it was sent.
+const REFUSED = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}\u202A-\u202E\u2066-\u2069]/u;
+
+/** Whether a text has only what may be in one. */
+export function isPlain(text: string): boolean {
+  return !REFUSED.test(text);
+}
+
+/** Whether there is anything to see: more than spaces, joiners, selectors, fillers, marks of direction and the empty braille pattern. */
+export function isVisible(text: string): boolean {
+  return /[^\s\p{Z}\p{Default_Ignorable_Code_Point}\uFFF9-\uFFFB\u2800]/u.test(text);
+}
+
+/** A text in the form in which it is compared and recorded: NFC, one ordinary space between words, none around them. */
+export function normalText(text: string): string {
+  return text
+    .normalize('NFC')
+    .replaceAll(/\p{Z}+/gu, ' ')
+    .trim();
+}
+
+const UNSEEN = String.raw`\x20\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028\u2029\u202f\u205f-\u2065\u206a-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb`;
+const NEVER = String.raw`\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff`;
+
+/**
+ * Both checks as the one pattern that a generator takes: two would be an `allOf`, of which many make `unknown`. It means the same with the
+ * flag `u` and without, since linters leave it out; so it says nothing of characters past U+FFFF. No two parts of it take the same
+ * character, so that no text makes it slow.
+ */
+export const PLAIN_AND_VISIBLE = `^[${UNSEEN}]*[^${UNSEEN}${NEVER}][^${NEVER}]*$`;
