@@ -9,7 +9,7 @@ export const MAX_SKU_LENGTH = 64;
 
 // Beside what no text may have (text.ts): the categories of what formats or separates, what is ignorable by default (joiners, fillers,
 // variation selectors), and the braille pattern without a dot.
-const INVISIBLE = /[\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|[^\P{Zs} ]/u;
+const INVISIBLE = /[\p{Cf}\p{Zl}\p{Zp}\p{DI}\u2800]|[^\P{Zs} ]/u;
 
 /** Whether a normal form has only what can be seen, and ordinary spaces: SKUs that look the same must not be two products. */
 export function isLegibleSku(sku: string): boolean {

@@ -13,7 +13,7 @@ export function isPlain(text: string): boolean {
 
 /** Whether there is anything to see: more than spaces, joiners, selectors, fillers, marks of direction and the empty braille pattern. */
 export function isVisible(text: string): boolean {
-  return /[^\s\p{Z}\p{Default_Ignorable_Code_Point}\uFFF9-\uFFFB\u2800]/u.test(text);
+  return /[^\s\p{Z}\p{DI}\uFFF9-\uFFFB\u2800]/u.test(text);
 }
 
 /** A text in the form in which it is compared and recorded: NFC, one ordinary space between words, none around them. */

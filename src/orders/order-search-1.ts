@@ -7,6 +7,7 @@ import { slotTables } from '../eventsourcing/read/slot-tables.ts';
 import { reporting } from '../groups.ts';
 import { ORDER, type OrderEvent, orderType } from './order.ts';
 import { orderColumns, orderRow } from './order-row.ts';
+import { bestHits } from './search-hits.ts';
 import { toIndexText1, toMatchExpression1 } from './search-text-1.ts';
 
 const orders = slotTables((slot) =>
@@ -51,9 +52,6 @@ export const orderSearch1 = projectionOf<OrderEvent>()({
   },
 });
 
-/** How many of the newest matches are ranked. To rank all of them would read all of them. */
-const RANKED = 1_000;
-
 /** How much a match counts, by column of the index: customer, items, SKUs, tracking. */
 const WEIGHTS = '4.0, 1.0, 3.0, 3.0';
 
@@ -68,25 +66,14 @@ export function searchOrders1(typed: string, skip: number, take: number) {
       trackingTerms: _tracking,
       ...shown
     } = getTableColumns(table);
-    const index = sql`${sql.identifier(`${getTableName(table)}_index`)}`;
-    const hits = sql`(
-      SELECT found.search_id, found.score, o.placed_at, o.order_id
-      FROM (
-        SELECT rowid AS search_id, bm25(${index}, ${sql.raw(WEIGHTS)}) AS score
-        FROM ${index}
-        WHERE ${index} MATCH ${expression}
-        ORDER BY rowid DESC
-        LIMIT ${RANKED}
-      ) AS found
-      CROSS JOIN ${sql.identifier(getTableName(table))} AS o ON o.search_id = found.search_id
-      ORDER BY found.score, o.placed_at DESC, o.order_id
-      LIMIT ${take} OFFSET ${skip}
-    ) AS hit`;
+    const name = getTableName(table);
+    const documents = sql`SELECT search_id AS id, order_id, placed_at AS placed FROM ${sql.identifier(name)}`;
+    const hits = bestHits({ table: name, expression, weights: WEIGHTS, documents, skip, take });
     return queryBuilder
       .select(shown)
       .from(table)
-      .innerJoin(hits, sql`hit.search_id = ${table}.search_id`)
-      .orderBy(sql`hit.score`, sql`hit.placed_at DESC`, sql`hit.order_id`)
+      .innerJoin(hits, sql`hit.order_id = ${table.orderId}`)
+      .orderBy(sql`hit.score`, sql`hit.placed DESC`, sql`hit.order_id`)
       .limit(take);
   };
 }

@@ -7,6 +7,7 @@ import { slotTables } from '../eventsourcing/read/slot-tables.ts';
 import { reporting } from '../groups.ts';
 import { ORDER, type OrderEvent, orderType } from './order.ts';
 import { orderColumns, orderRow } from './order-row.ts';
+import { bestHits } from './search-hits.ts';
 import { type Term, toIndexText, toMatchExpression } from './search-text.ts';
 
 const orders = slotTables((slot) =>
@@ -53,12 +54,6 @@ export const orderSearch = projectionOf<OrderEvent>()({
   acceptsDifferences: true,
 });
 
-/** How many of the newest matches are ranked. To rank all of them would read all of them. */
-const RANKED = 1_000;
-
-/** Bits of a document's number that tell orders of one millisecond apart (migrations/reporting/0012_order_search_2.sql). */
-const DOCUMENTS_OF_A_MILLISECOND = '20';
-
 /** How much a match counts, by column of the index: customer, items, SKUs, tracking. */
 const WEIGHTS = '4.0, 1.0, 3.0, 3.0';
 
@@ -80,21 +75,9 @@ export function searchOrders(terms: readonly Term[], skip: number, take: number)
       trackingTerms: _tracking,
       ...shown
     } = getTableColumns(table);
-    const index = sql.identifier(`${getTableName(table)}_index`);
-    const documents = sql.identifier(`${getTableName(table)}_document`);
-    const hits = sql`(
-      SELECT document.order_id, found.score, found.document_id >> ${sql.raw(DOCUMENTS_OF_A_MILLISECOND)} AS placed
-      FROM (
-        SELECT rowid AS document_id, bm25(${index}, ${sql.raw(WEIGHTS)}) AS score
-        FROM ${index}
-        WHERE ${index} MATCH ${expression}
-        ORDER BY rowid DESC
-        LIMIT ${RANKED}
-      ) AS found
-      CROSS JOIN ${documents} AS document ON document.document_id = found.document_id
-      ORDER BY found.score, placed DESC, document.order_id
-      LIMIT ${take} OFFSET ${skip}
-    ) AS hit`;
+    const name = getTableName(table);
+    const documents = sql`SELECT document_id AS id, order_id, document_id >> 20 AS placed FROM ${sql.identifier(`${name}_document`)}`;
+    const hits = bestHits({ table: name, expression, weights: WEIGHTS, documents, skip, take });
     return queryBuilder
       .select(shown)
       .from(table)

@@ -2,7 +2,8 @@
  * The folding of `order-search`, revision 1: the index that it moves was made with it, so it stays as it is for as long as that revision may
  * be live. Only the work of one query is bounded as in search-text.ts.
  */
-import { MAX_WORDS } from './search-text.ts';
+import { MAX_WORDS, partsOf } from './search-text.ts';
+import { bareOf } from './search-words.ts';
 
 const CJK_CHARACTER = String.raw`[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー々]`;
 const CJK = new RegExp(`${CJK_CHARACTER}+`, 'gv');
@@ -12,9 +13,7 @@ const CLUSTER = /[^][\p{M}\u1160-\u11FF\uFF9E\uFF9F]*/gu;
 const ACCENTS = /[\u0300-\u036F]/gu;
 
 function fold(text: string): string {
-  return text.replaceAll(CLUSTER, (cluster) =>
-    cluster.normalize('NFKD').replaceAll(ACCENTS, '').toLowerCase().toUpperCase().toLowerCase().normalize('NFKC'),
-  );
+  return text.replaceAll(CLUSTER, (cluster) => bareOf(cluster, ACCENTS));
 }
 
 /** A text as it is put into the index. */
@@ -30,16 +29,15 @@ function bigrams(run: string): readonly string[] {
 /** What a person typed as an FTS5 expression. One that finds nothing when there is nothing to look for. */
 export function toMatchExpression1(typed: string): string {
   let left = MAX_WORDS;
-  const parts = typed.replaceAll(/[“”„‟«»＂]/gu, '"').matchAll(/"([^"]*)"|([^\s"]+)/gu);
-  const strings = Array.from(parts, ([, phrase, word]) => {
-    const text = fold(phrase ?? word ?? '');
+  const strings = partsOf(typed).flatMap(({ text: part, isPhrase }) => {
+    const text = fold(part);
     const words = toQueryText(text).match(/[\p{L}\p{N}\p{Co}]+/gu) ?? [];
     const counted = words.slice(0, left);
     left -= counted.length;
-    const isPrefix = counted.length === words.length && (phrase === undefined || ENDS_IN_CJK.test(text));
+    const isPrefix = counted.length === words.length && (!isPhrase || ENDS_IN_CJK.test(text));
     return counted.length === 0 ? [] : [`"${counted.join(' ')}"${isPrefix ? '*' : ''}`];
   });
-  return [...new Set(strings.flat())].join(' AND ') || '""';
+  return [...new Set(strings)].join(' AND ') || '""';
 }
 
 /** A term as it is looked for: as in the index, but at its end without the last character by itself, since more may follow it there. */

@@ -31,8 +31,7 @@ export interface Term {
  * separates, and what merely begins another term, as in "ad ada", is found wherever that is.
  */
 export function toTerms(typed: string): readonly Term[] {
-  const parts = typed.replaceAll(/[“”„‟«»＂]/gu, '"').matchAll(/"([^"]*)"|([^\s"]+)/gu);
-  const terms = Array.from(parts, ([, phrase, word]) => toTerm(phrase ?? word ?? '', phrase !== undefined));
+  const terms = partsOf(typed).map(({ text, isPhrase }) => toTerm(text, isPhrase));
   const distinct = [...new Map(terms.map((term) => [`${term.isPrefix}:${term.text}`, term])).values()];
   let left = MAX_WORDS;
   const isCovered = (term: Typed) =>
@@ -44,6 +43,12 @@ export function toTerms(typed: string): readonly Term[] {
       left -= counted.length;
       return counted.length === 0 ? [] : [{ words: counted, isPrefix: isPrefix && counted.length === words.length }];
     });
+}
+
+/** What was typed, cut at spaces and at quotes of any kind. */
+export function partsOf(typed: string): readonly { readonly text: string; readonly isPhrase: boolean }[] {
+  const parts = typed.replaceAll(/[“”„‟«»＂]/gu, '"').matchAll(/"([^"]*)"|([^\s"]+)/gu);
+  return Array.from(parts, ([, phrase, word]) => ({ text: phrase ?? word ?? '', isPhrase: phrase !== undefined }));
 }
 
 /** A term, and its words as one text. */

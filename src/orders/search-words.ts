@@ -16,18 +16,19 @@ const UNSPACED = String.raw`[[\p{scx=Hani}\p{scx=Hira}\p{scx=Kana}\p{scx=Bopo}\p
 /** Letters by category that are written as apostrophes and accents: they separate, as the punctuation does that looks the same. */
 const APOSTROPHE = String.raw`[\u02B9-\u02FF\uA700-\uA721\uA788-\uA78C]`;
 
+/** What cannot be seen (soft hyphens, joiners, directions, selectors, fillers), and the tatweel, which only makes a word longer. */
+const INVISIBLE = String.raw`\p{DI}\p{Cf}\u0640\u07FA`;
+
 /**
  * Marks that readers do without. Alphabets have accents and abjads have points; elsewhere a mark is a vowel or a tone, and another word
  * without it. The nukta of Devanagari is mostly left out, and the voicing marks of kana are not of one script and yet no accents.
  */
-const OPTIONAL_MARK =
-  /[[[\p{M}&&[\p{sc=Zinh}\p{sc=Zyyy}\p{sc=Latn}\p{sc=Grek}\p{sc=Cyrl}\p{sc=Copt}\p{sc=Glag}\p{sc=Ethi}\p{sc=Hebr}\p{sc=Arab}\p{sc=Syrc}\p{sc=Samr}\p{sc=Mand}]]\u093C]--[\u3099\u309A]]/gv;
+const OPTIONAL_MARK = String.raw`[[[\p{M}&&[\p{sc=Zinh}\p{sc=Zyyy}\p{sc=Latn}\p{sc=Grek}\p{sc=Cyrl}\p{sc=Copt}\p{sc=Glag}\p{sc=Ethi}\p{sc=Hebr}\p{sc=Arab}\p{sc=Syrc}\p{sc=Samr}\p{sc=Mand}]]\u093C]--[\u3099\u309A]]`;
 
-/** What cannot be seen (soft hyphens, joiners, directions, selectors, fillers), and the tatweel, which only makes a word longer. */
-const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\p{Cf}\u0640\u07FA]/gv;
+const DROPPED = new RegExp(`[${INVISIBLE}${OPTIONAL_MARK}]`, 'gv');
 
 /** A character with what belongs to it: marks, invisible characters, half-width sound marks, and letters that compose (jamo, Kirat Rai). */
-const CLUSTER = /[^][\p{M}\p{Default_Ignorable_Code_Point}\p{Cf}\u1160-\u11FF\uD7B0-\uD7FF\uFF9E\uFF9F\u{16D67}]*/gv;
+const CLUSTER = /[^][\p{M}\p{DI}\p{Cf}\u1160-\u11FF\uD7B0-\uD7FF\uFF9E\uFF9F\u{16D67}]*/gv;
 
 const RUN = String.raw`(?:[${UNSPACED}--${APOSTROPHE}]\p{M}*)+`;
 const WORD = new RegExp(`${RUN}|[[\\p{L}\\p{N}\\p{M}]--${UNSPACED}--${APOSTROPHE}]+`, 'gv');
@@ -89,9 +90,7 @@ function foldCharacters(text: string): Folded {
   const starts: number[] = [];
   const ends: number[] = [];
   for (const { 0: cluster, index } of text.matchAll(CLUSTER)) {
-    const plain = cluster.normalize('NFKD').replaceAll(INVISIBLE, '').replaceAll(OPTIONAL_MARK, '');
-    // By way of upper case, since it knows more that is equal: ς and σ, ß and ss, ı and i; but not ẞ, which has to be ß first.
-    const bare = plain.toLowerCase().toUpperCase().toLowerCase().normalize('NFKC');
+    const bare = bareOf(cluster, DROPPED);
     for (let unit = 0; unit < bare.length; unit += 1) {
       starts.push(index);
       ends.push(index + cluster.length);
@@ -99,6 +98,13 @@ function foldCharacters(text: string): Folded {
     folded += bare;
   }
   return { folded, startOf: (unit) => starts[unit] ?? 0, endOf: (unit) => ends[unit] ?? text.length };
+}
+
+/** A cluster in one case, compatible form and without what is to be dropped. */
+export function bareOf(cluster: string, dropped: RegExp): string {
+  const plain = cluster.normalize('NFKD').replaceAll(dropped, '');
+  // By way of upper case, since it knows more that is equal: ς and σ, ß and ss, ı and i; but not ẞ, which has to be ß first.
+  return plain.toLowerCase().toUpperCase().toLowerCase().normalize('NFKC');
 }
 
 function wordOf(text: string, at: number): Word {

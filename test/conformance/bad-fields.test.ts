@@ -171,7 +171,7 @@ describe('a SKU', () => {
       await get(`/products?sku=${encodeURIComponent(sku)}`),
     ]) {
       const { errors } = await expectProblem(answer, 400, 'invalid-field');
-      expect(errors).toMatchObject([{ detail: expect.stringMatching(/invisible|direction of text|noncharacters/) }]);
+      expect(errors).toMatchObject([{ detail: expect.stringMatching(/invisible|direction or noncharacters/) }]);
     }
   });
 
