@@ -13,7 +13,7 @@ export function described<Schema extends z.ZodMiniType>(schema: Schema, descript
 const plainText = z
   .string()
   .check(
-    z.refine(isPlain, 'Must not have control, direction or noncharacters, or lone surrogates.'),
+    z.refine(isPlain, 'Must not have control characters, direction overrides, noncharacters or lone surrogates.'),
     z.refine(isVisible, 'Must not be empty or invisible.'),
     z.meta({ pattern: PLAIN_AND_VISIBLE }),
   );
