@@ -91,7 +91,11 @@ async function runAll(seeds: number, seedsAProcess: number) {
   await eachAtOnce(chunksOf(from, seeds, seedsAProcess), atOnce, (chunk) =>
     runSeeds({ seeds: chunk, cuts, isUnjudged }, (result) => {
       for (const [name, times] of Object.entries(result.counts)) counts.set(name, (counts.get(name) ?? 0) + times);
-      if (result.troubles.length + result.verdicts.length > 0) failed.push(result);
+      if (result.troubles.length + result.verdicts.length > 0) {
+        failed.push(result);
+        // At once: a long run goes on for long.
+        console.log(`\nseed ${result.seed} failed`);
+      }
       hashes.set(result.seed, result.traceHash);
       progress.update(hashes.size, { rate: rate(), failed: failed.length });
     }),
