@@ -3,17 +3,21 @@ export interface DatabaseCopy {
   readonly tables: readonly { readonly name: string; readonly rows: readonly Readonly<Record<string, unknown>>[] }[];
 }
 
-/** Not those of a full text index, which triggers fill, nor those of the platform. */
-const TABLES = `SELECT name FROM pragma_table_list
-  WHERE type = 'table' AND schema = 'main' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-    AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\' AND name <> 'd1_migrations'
-  ORDER BY name`;
+/** Not those of a full text index and its documents, which triggers fill, nor those of the platform. And no columns that are computed. */
+const TABLES = `SELECT list.name, json_group_array('"' || info.name || '"') AS columns
+  FROM pragma_table_list AS list, pragma_table_info(list.name) AS info
+  WHERE list.type = 'table' AND list.schema = 'main' AND list.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+    AND list.name NOT LIKE '\\_cf\\_%' ESCAPE '\\' AND list.name NOT LIKE '%\\_document' ESCAPE '\\' AND list.name <> 'd1_migrations'
+  GROUP BY list.name
+  ORDER BY list.name`;
 
 /** Copies a database, in one transaction. */
 export async function copyDatabase(database: D1Database): Promise<DatabaseCopy> {
-  const { results: names } = await database.prepare(TABLES).all<{ name: string }>();
+  const { results: names } = await database.prepare(TABLES).all<{ name: string; columns: string }>();
   const answers = await database.batch<Record<string, unknown>>(
-    names.map(({ name }) => database.prepare(`SELECT * FROM "${name}"`)),
+    names.map(({ name, columns }) =>
+      database.prepare(`SELECT ${(JSON.parse(columns) as string[]).join(', ')} FROM "${name}"`),
+    ),
   );
   return { tables: names.map(({ name }, index) => ({ name, rows: answers[index]?.results ?? [] })) };
 }
