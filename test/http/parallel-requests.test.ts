@@ -1,3 +1,4 @@
+import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
 import type { StreamId } from '../../src/eventsourcing/stream.ts';
@@ -77,6 +78,29 @@ describe('a request with several tokens', () => {
     expect(new Set(kept.slice(-2))).toEqual(new Set(full.map((names) => names.at(-1))));
     const [one, other] = full.map((names) => kept.filter((stream) => names.includes(stream)).length);
     expect(one).toBe(other);
+  });
+
+  it('is answered where they hold as many streams as eight tokens can', async () => {
+    const streams = Array.from({ length: MAX_TOKENS * MAX_TOKEN_STREAMS }, () => `order-${crypto.randomUUID()}`);
+    // As if each order had been delivered to the list.
+    await env.SERVING_DB.prepare(
+      `INSERT INTO checkpoint (projection, slot, stream, version, event_id)
+      SELECT pointer.projection, pointer.live_slot, stream.value, 1, 'an event'
+      FROM projection_pointer AS pointer, json_each(?) AS stream WHERE pointer.projection = 'order-lookup'`,
+    )
+      .bind(JSON.stringify(streams))
+      .run();
+    const tokens = await Promise.all(
+      Array.from({ length: MAX_TOKENS }, (_, index) => {
+        const some = streams.slice(index * MAX_TOKEN_STREAMS, (index + 1) * MAX_TOKEN_STREAMS);
+        return codec.encode({
+          streams: seenVersions(Object.fromEntries(some.map((stream) => [stream, 1]))),
+          bookmarks: new Map(),
+        });
+      }),
+    );
+    const answer = await get('/orders?limit=1', withTokens(...tokens));
+    expect([answer.status, answer.headers.get('X-Causal-Scope')]).toEqual([200, 'partial']);
   });
 
   it('is refused where one is invalid, and the token of that answer covers the others', async () => {

@@ -124,37 +124,40 @@ function toStanding(text: string | null | undefined): Standing {
 }
 
 /**
- * The projection's epoch, and the streams' checkpoints as JSON, each by a subquery of its own that reads one row: a join with `json_each` or an `IN`
- * would be billed for two. Whether a dead letter marks the log as restored is looked up by its primary key: where there is none, no row is read.
+ * The projection's epoch, and the streams' checkpoints as JSON, each by a subquery that reads one row. A few streams are parameters: a join
+ * with `json_each` or an `IN` would be billed for two rows each. Many are one parameter, since a statement has a length too. Whether a dead
+ * letter marks the log as restored is looked up by its primary key: where there is none, no row is read.
  */
 function guardOf(
   pointer: Pointer,
   streams: readonly StreamId[],
 ): { readonly columns: readonly string[]; readonly from: string; readonly params: readonly string[] } {
-  const isBound = streams.length <= MAX_BOUND_STREAMS;
-  const standings = streams.map(
-    (stream) =>
-      `(SELECT c.version || CASE WHEN EXISTS (
-          SELECT 1 FROM dead_letter AS d
-          WHERE d.projection = c.projection AND d.stream = c.stream
-            AND d.is_open = 1 AND d.cause = 'log-restored' AND ${STANDS_IN_THE_WAY}
-        ) THEN '${LOST}' ELSE '${SOUND}' END || c.event_id
-        FROM checkpoint AS c
-        WHERE c.projection = pointer.projection AND c.slot = '${pointer.live.slot}' AND c.stream = ${isBound ? '?' : quoted(stream)})`,
-  );
-  const arrays = Array.from(
-    { length: Math.ceil(standings.length / MAX_ARGUMENTS) },
-    (_, index) => `json_array(${standings.slice(index * MAX_ARGUMENTS, (index + 1) * MAX_ARGUMENTS).join(', ')})`,
-  );
+  const standingOf = (stream: string) =>
+    `(SELECT c.version || CASE WHEN EXISTS (
+        SELECT 1 FROM dead_letter AS d
+        WHERE d.projection = c.projection AND d.stream = c.stream
+          AND d.is_open = 1 AND d.cause = 'log-restored' AND ${STANDS_IN_THE_WAY}
+      ) THEN '${LOST}' ELSE '${SOUND}' END || c.event_id
+      FROM checkpoint AS c
+      WHERE c.projection = pointer.projection AND c.slot = '${pointer.live.slot}' AND c.stream = ${stream})`;
+  const isMany = streams.length > MAX_BOUND_STREAMS;
+  const standings = isMany
+    ? `(SELECT json_group_array(${standingOf('asked.value')} ORDER BY asked.key) FROM json_each(?) AS asked)`
+    : inParts(streams.map(() => standingOf('?')));
   return {
-    columns: ['pointer.epoch AS "guard.epoch"', `json_array(${arrays.join(', ')}) AS "guard.standings"`],
+    columns: ['pointer.epoch AS "guard.epoch"', `${standings} AS "guard.standings"`],
     from: 'FROM projection_pointer AS pointer WHERE pointer.projection = ?',
-    params: isBound ? streams : [],
+    params: isMany ? [JSON.stringify(streams)] : streams,
   };
 }
 
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
+/** An array of arrays, as many as it takes. */
+function inParts(expressions: readonly string[]): string {
+  const parts = Array.from(
+    { length: Math.ceil(expressions.length / MAX_ARGUMENTS) },
+    (_, index) => `json_array(${expressions.slice(index * MAX_ARGUMENTS, (index + 1) * MAX_ARGUMENTS).join(', ')})`,
+  );
+  return `json_array(${parts.join(', ')})`;
 }
 
 /** Maps a row of the database to what the query selected: by property name, decoded as drizzle would. */
