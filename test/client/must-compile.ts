@@ -2,6 +2,7 @@
  * What a program does with a client that was generated from the OpenAPI document. It is compiled, and never run.
  */
 import {
+  type AnalyzeOrdersData,
   type CloudEvent,
   type GetOrderResponses,
   type GetProductResponses,
@@ -24,6 +25,7 @@ import {
   shipOrder,
   updatePrice,
 } from './client';
+import { client } from './client/client.gen';
 
 type Same<One, Other> = (<T>() => T extends One ? 1 : 2) extends <T>() => T extends Other ? 1 : 2 ? true : false;
 
@@ -83,6 +85,17 @@ export async function discount(productId: string): Promise<void> {
 
 export async function firstPage(): Promise<OrderPage | undefined> {
   const { data } = await listOrders({ query: { status: 'placed', limit: 10 } });
+  return data;
+}
+
+/** Another form of an answer than the operation's own: no generator takes `Accept` from an OpenAPI document. */
+export async function csv(): Promise<string | undefined> {
+  const query: AnalyzeOrdersData['query'] = { groupBy: 'region' };
+  const { data } = await client.get<{ 200: string }>({
+    url: '/analytics/orders',
+    query,
+    headers: { Accept: 'text/csv' },
+  });
   return data;
 }
 
