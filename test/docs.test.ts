@@ -21,6 +21,18 @@ it('docs/testing.md shows how to simulate a domain by one that is simulated, as 
   });
 });
 
+it('docs/http-api.md has a key of CSV read back as the test does that reads all of them back', () => {
+  const [page = ''] = Object.values(
+    import.meta.glob('../docs/http-api.md', { query: '?raw', import: 'default', eager: true }),
+  );
+  const [test = ''] = Object.values(
+    import.meta.glob('./http/csv.test.ts', { query: '?raw', import: 'default', eager: true }),
+  );
+  const [shown = ''] = /^text\.replaceAll\(.*$/m.exec(page) ?? [];
+  expect(shown).not.toBe('');
+  expect(test).toContain(`return ${shown}`);
+});
+
 describe('docs/add-a-field-or-command.md', () => {
   const [page = ''] = Object.values(
     import.meta.glob('../docs/add-a-field-or-command.md', { query: '?raw', import: 'default', eager: true }),

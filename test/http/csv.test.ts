@@ -16,10 +16,7 @@ function cellOf(text: string): string {
 /** What a reader has who takes the quotes away as RFC 4180 says, and then the apostrophes. */
 function textOf(cell: string): string {
   const text = cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell;
-  return text.replaceAll(
-    new RegExp(`((?:^|[,;|\\t\\r\\n])[\\s"]*'*)'(?=[${FORMULA_SIGNS.replace('-', String.raw`\-`)}])`, 'g'),
-    '$1',
-  );
+  return text.replaceAll(/((?:^|[,;|\t\r\n])[\s"]*'*)'(?=[=+\-@＝＋－＠﹦﹢﹣﹫])/g, '$1');
 }
 
 /** Texts in which everything that means something is near everything else. */
