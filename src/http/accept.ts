@@ -1,6 +1,6 @@
 /**
- * Whether a client asks by `Accept` (RFC 9110, section 12.5.1) for a media type by its name, and wants it no less than the one that it
- * gets otherwise.
+ * Whether a client asks by `Accept` (RFC 9110, section 12.5.1) for a media type rather than for the one that it gets otherwise: wants it more, or
+ * as much and in words that are as precise. Who takes anything has asked for neither.
  */
 export function asksFor(accept: string | undefined, type: string, otherwise: string): boolean {
   const qualities = new Map(
@@ -10,9 +10,18 @@ export function asksFor(accept: string | undefined, type: string, otherwise: str
       return [range, quality === undefined ? 1 : Number(quality)] as const;
     }),
   );
-  // The most specific range counts.
-  const qualityOf = (name: string) =>
-    qualities.get(name) ?? qualities.get(`${name.split('/')[0]}/*`) ?? qualities.get('*/*') ?? 0;
-  const quality = qualities.get(type) ?? 0;
-  return quality > 0 && quality >= qualityOf(otherwise);
+
+  /** What the most specific range that has the type says of it: the higher the precision, the fewer types it has. */
+  function wishFor(name: string): { readonly quality: number; readonly precision: number } {
+    const ranges = ['*/*', `${name.split('/')[0]}/*`, name];
+    const precision = ranges.findLastIndex((range) => qualities.has(range));
+    return { quality: qualities.get(ranges[precision] ?? '') ?? 0, precision };
+  }
+
+  const wish = wishFor(type);
+  const other = wishFor(otherwise);
+  if (!(wish.quality > 0)) return false;
+  return wish.quality === other.quality
+    ? wish.precision > 0 && wish.precision >= other.precision
+    : wish.quality > other.quality;
 }

@@ -220,18 +220,31 @@ describe('GET /analytics/orders', () => {
     expect(await one.text()).toBe('key,currency,orders,items,total,cancelled\r\n');
   });
 
-  it.each(['text/csv, */*', 'application/json, text/csv', 'TEXT/CSV; q=0.5', 'text/csv;header=present, */*;q=0.8'])(
-    'comes as CSV for "%s"',
-    async (Accept) => {
-      const answer = await get('/analytics/orders?groupBy=day', { Accept });
-      expect(answer.headers.get('Content-Type')).toMatch('text/csv');
-    },
-  );
+  it.each([
+    'text/csv, */*',
+    'application/json, text/csv',
+    'TEXT/CSV; q=0.5',
+    'text/csv;header=present, */*;q=0.8',
+    'text/*',
+    'text/html, text/*',
+    'text/*, */*',
+    'text/*, application/*',
+    'text/*;q=0.5, application/json;q=0.4',
+    '*/*, application/json;q=0',
+  ])('comes as CSV for "%s"', async (Accept) => {
+    const answer = await get('/analytics/orders?groupBy=day', { Accept });
+    expect(answer.headers.get('Content-Type')).toMatch('text/csv');
+  });
 
   it.each([
     'application/json',
     '*/*',
-    'text/html, text/*',
+    'text/*, application/json',
+    'text/*;q=0.5, */*',
+    'text/*, text/csv;q=0',
+    'text/*, text/csv;q=0.5, */*;q=0.6',
+    'text/html, */*;q=0.8',
+    'image/png',
     'text/csv2',
     'text/csv;q=0',
     'text/csv; q=0.0, */*',
