@@ -6,7 +6,7 @@ import { HEADER } from './headers.ts';
 import { Problem } from './problem.ts';
 
 /*
- * What a page of another site must not do through somebody's browser. Programs that are no browser send neither `Sec-Fetch-Site` nor
+ * What a page of another origin must not do through somebody's browser. Programs that are no browser send neither `Sec-Fetch-Site` nor
  * `Origin`, and pass.
  */
 
@@ -27,7 +27,7 @@ export function isAllowedOrigin(env: Env, origin: string): boolean {
 }
 
 /**
- * Refuses a request that changes state and comes from a page of another site, also where no cookie is at stake: a local server is open to
+ * Refuses a request that changes state and comes from a page of another origin, also where no cookie is at stake: a local server is open to
  * whoever reaches it. Browsers of before 2023 send no `Sec-Fetch-Site`; of these the origin is compared with the host.
  *
  * After Filippo Valsorda, "Cross-Site Request Forgery" (words.filippo.io/csrf), 2025.
@@ -35,7 +35,7 @@ export function isAllowedOrigin(env: Env, origin: string): boolean {
 export const refuseCrossSite = createMiddleware<AppEnv>(async function crossSite(c, next) {
   if (c.env.OPERATIONS_ACCESS === 'open') requireLocalHost(c.env, hostOf(c.req.raw));
   if (!isSafe(c.req.method) && isCrossSite(c.req.raw, c.env)) {
-    throw new Problem('cross-site', `A page of another site asked for ${c.req.method} ${c.req.path}.`);
+    throw new Problem('cross-site', `A page of another origin asked for ${c.req.method} ${c.req.path}.`);
   }
   await next();
 });
@@ -44,7 +44,7 @@ function isCrossSite(request: Request, env: Env): boolean {
   const origin = request.headers.get(HEADER.origin);
   if (origin !== null && isAllowedOrigin(env, origin)) return false;
   const site = request.headers.get(HEADER.secFetchSite);
-  // `none`: the user's own doing, as a bookmark. Another origin of one's own site is another site all the same: who runs it is not known.
+  // `none`: the user's own doing, as a bookmark. Another origin of one's own site is refused as well: who runs it is not known.
   if (site !== null) return site !== 'same-origin' && site !== 'none';
   return origin !== null && hostnameOf(origin) !== hostOf(request);
 }

@@ -126,7 +126,7 @@ export const PROBLEMS = {
     status: 403,
     title: 'Cross-site request',
     advice:
-      'A page of another site may not change anything here. Send the request from a page of this site, or from a program. Or have the operator name the origin in `CORS_ORIGINS`, and a further name of a local server in `LOCAL_HOSTS`.',
+      'A page of another origin may not change anything here, also one of another subdomain or port. Send the request from a page of this origin, or from a program. Or have the operator name the origin in `CORS_ORIGINS`, and a further name of a local server in `LOCAL_HOSTS`.',
   },
   'wrong-state': {
     status: 409,

@@ -105,7 +105,7 @@ export function declaredAnswers(document: OpenApiDocument) {
   }
 
   /**
-   * Where no operation answers, the whole API does: it does not know the path, or not the method. From a page of another site it takes no change,
+   * Where no operation answers, the whole API does: it does not know the path, or not the method. From a page of another origin it takes no change,
    * whatever the path.
    */
   async function generalFaults(exchange: Exchange, methods: readonly string[]): Promise<readonly string[]> {
