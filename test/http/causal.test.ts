@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { PARTIAL_MS } from '../../src/eventsourcing/read/causal-token.ts';
 import type { StreamId } from '../../src/eventsourcing/stream.ts';
+import type { AggregateRpc } from '../../src/eventsourcing/write/aggregates.ts';
 import { MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from '../../src/http/limits.ts';
 import { cloudflare } from '../../src/runtime.ts';
 import { createProduct, eur, get, json, placeOrder, post, withToken } from '../support/api.ts';
@@ -253,4 +254,59 @@ describe('a read that waits in vain', () => {
     expect(answer.headers.has('Preference-Applied')).toBe(false);
     expect(await json(answer)).toMatchObject({ version: 2 });
   });
+});
+
+describe('an answer of 5xx', () => {
+  const away = (message: string) => () => {
+    const fail = () => {
+      throw new Error(message);
+    };
+    return faultyDatabase(env.SERVING_DB, { beforeBatch: fail }).database;
+  };
+  const failing = (failure: unknown) => (): AggregateRpc => {
+    const fail = () => Promise.reject(failure);
+    return { execute: fail, load: fail, currentVersion: fail, state: fail };
+  };
+  const lost = Object.assign(new Error('Network connection lost.'), { retryable: true });
+  const full = new Error('SQLITE_FULL: database or disk is full');
+  const bug = () => {
+    throw new RangeError('a bug');
+  };
+
+  it.each<[string, Partial<typeof ports>]>([
+    ['outcome-unknown', { aggregateStub: failing(lost) }],
+    ['storage-unavailable', { aggregateStub: failing(full) }],
+  ])('to a command brings a token that covers those of the request: %s', async (code, faults) => {
+    const [one, other] = await Promise.all([createProduct(), createProduct()]);
+    Object.assign(ports, faults);
+    const price = { price: eur(1), reason: 'Sale' };
+    const answer = await post(`/products/${one.productId}/price`, price, both(one, other));
+    expect(await json(answer.clone())).toMatchObject({ code });
+    await expectToCover(answer, one, other);
+  });
+
+  it.each<[string, Partial<typeof ports>]>([
+    ['projection-behind', { database: away('D1_ERROR: D1 DB is overloaded.') }],
+    ['internal', { database: bug }],
+  ])('to a query brings a token that covers those of the request: %s', async (code, faults) => {
+    const [one, other] = await Promise.all([createProduct(), createProduct()]);
+    Object.assign(ports, faults);
+    const answer = await get('/products', both(one, other));
+    expect(await json(answer.clone())).toMatchObject({ code });
+    await expectToCover(answer, one, other);
+  });
+
+  type Created = Awaited<ReturnType<typeof createProduct>>;
+
+  function both(one: Created, other: Created) {
+    return {
+      'X-Causal-Token': [one, other].map(({ answer }) => answer.headers.get('X-Causal-Token')).join(', '),
+    };
+  }
+
+  async function expectToCover(answer: Response, one: Created, other: Created): Promise<void> {
+    expect(answer.status).toBeGreaterThanOrEqual(500);
+    const { streams } = await decode(answer);
+    expect([...streams.keys()].toSorted()).toEqual([one.stream, other.stream].toSorted());
+  }
 });
