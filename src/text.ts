@@ -16,12 +16,26 @@ export function isVisible(text: string): boolean {
   return /[^\s\p{Z}\p{DI}\uFFF9-\uFFFB\u2800]/u.test(text);
 }
 
+/** A text with one ordinary space between words, and none around them. */
+export function spaced(text: string): string {
+  return text.replaceAll(/\p{Z}+/gu, ' ').trim();
+}
+
 /** A text in the form in which it is compared and recorded: NFC, one ordinary space between words, none around them. */
 export function normalText(text: string): string {
-  return text
-    .normalize('NFC')
-    .replaceAll(/\p{Z}+/gu, ' ')
-    .trim();
+  return spaced(text).normalize('NFC');
+}
+
+/** The most characters that NFC makes one of: ᾂ may come as a letter with three marks. */
+const MOST_COMPOSED = 4;
+
+/**
+ * Whether NFC may have at most `max` characters: no text that has is refused. To be asked before a text is normalised, since marks are put
+ * into sequence in a time that grows with the square of their number.
+ */
+export function mayFit(text: string, max: number): boolean {
+  const most = max * MOST_COMPOSED;
+  return text.length <= most || Array.from(text).length <= most;
 }
 
 const UNSEEN = String.raw`\x20\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028\u2029\u202f\u205f-\u2065\u206a-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb`;

@@ -1,8 +1,9 @@
 import * as fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import { text } from '../src/http/schemas.ts';
-import { PLAIN_AND_VISIBLE, isPlain, isVisible, normalText } from '../src/text.ts';
+import { NewSku, Sku, text } from '../src/http/schemas.ts';
+import { MAX_SKU_LENGTH, normalSku } from '../src/sku.ts';
+import { PLAIN_AND_VISIBLE, isPlain, isVisible, mayFit, normalText } from '../src/text.ts';
 import texts from './texts.json';
 
 /*
@@ -11,6 +12,8 @@ import texts from './texts.json';
  */
 
 const schema = text(200);
+/** No character after it has another normal form. */
+const LAST_DECOMPOSED = 0x2_ffff;
 const patterns = [new RegExp(PLAIN_AND_VISIBLE), new RegExp(PLAIN_AND_VISIBLE, 'u')];
 const refused: readonly { readonly text: string; readonly why: string; readonly isPastPattern?: boolean }[] =
   texts.refused;
@@ -67,4 +70,64 @@ it('a normal form is its own normal form, and as plain and visible as what was t
     }),
     { numRuns: 2_000 },
   );
+});
+
+describe('a text that comes decomposed, or with many spaces', () => {
+  // Greek, vowels of Vietnam, jamo, and what no composed character is past U+FFFF.
+  const composed = ['ᾂ', 'ệ', '최', '\u{16D6A}', '\u{1109A}'];
+
+  it.each(composed)('is taken if its normal form fits: %s', (character) => {
+    const fits = `${character.repeat(99)} ${character.repeat(100)}`;
+    const typed = fits.normalize('NFD').replace(' ', ' \u3000'.repeat(2_000));
+    expect(text(200).parse(` ${typed} `)).toBe(fits.normalize('NFC'));
+    expect(text(200).safeParse(`${typed}${character}`).success).toBe(false);
+  });
+
+  it.each(composed)('is a SKU if its normal form is: %s', (character) => {
+    const fits = character.repeat(normalSku(character).length === 1 ? MAX_SKU_LENGTH : MAX_SKU_LENGTH / 2);
+    const spaces = ' '.repeat(2_000);
+    expect(Sku.parse(spaces + fits.normalize('NFD') + spaces)).toBe(normalSku(fits));
+  });
+
+  it('may fit whenever its normal form does, whatever characters it has', () => {
+    for (let code = 0; code <= LAST_DECOMPOSED; code += 1) {
+      const character = String.fromCodePoint(code);
+      const length = (form: string) => Array.from(form).length;
+      const decomposed = character.normalize('NFD');
+      if (!isVisible(decomposed) || !isPlain(decomposed)) continue;
+      if (!mayFit(decomposed, length(normalText(decomposed)))) expect.unreachable(code.toString(16));
+      if (!mayFit(decomposed, length(normalSku(decomposed)))) expect.unreachable(code.toString(16));
+    }
+  });
+});
+
+describe('a text that is far too long', () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  const marks = `a${'\u0301'.repeat(16_000)}${'\u0323'.repeat(16_000)}`;
+  it.each([
+    ['a text', text(200), 200],
+    ['a SKU', Sku, MAX_SKU_LENGTH],
+    ['a new SKU', NewSku, MAX_SKU_LENGTH],
+  ])('is refused before it is normalised: %s', (_, schemaOf, max) => {
+    const normalize = vi.spyOn(String.prototype, 'normalize');
+    const { error } = schemaOf.safeParse(marks);
+    expect(new Set(error?.issues.map(({ message }) => message)).size).toBe(1);
+    expect(error?.issues[0]?.message).toContain(`at most ${max} characters`);
+    expect(normalize).not.toHaveBeenCalled();
+  });
+});
+
+it('spaces may be taken away before or after a text is composed', () => {
+  const late = (typed: string) =>
+    typed
+      .normalize('NFC')
+      .replaceAll(/\p{Z}+/gu, ' ')
+      .trim();
+  for (let code = 0; code <= LAST_DECOMPOSED; code += 1) {
+    const character = String.fromCodePoint(code);
+    for (const typed of [character, ` ${character}\u0301`, `a${character} ${character}`]) {
+      if (normalText(typed) !== late(typed)) expect.unreachable(code.toString(16));
+    }
+  }
 });

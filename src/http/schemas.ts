@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 
 import { CURRENCIES, MAX_AMOUNT } from '../money.ts';
 import { MAX_SKU_LENGTH, isLegibleSku, isSettledSku, normalSku } from '../sku.ts';
-import { PLAIN_AND_VISIBLE, isPlain, isVisible, normalText } from '../text.ts';
+import { PLAIN_AND_VISIBLE, isPlain, isVisible, mayFit, normalText, spaced } from '../text.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from './limits.ts';
 
 /** A schema with a description for the OpenAPI document. */
@@ -10,17 +10,20 @@ export function described<Schema extends z.ZodMiniType>(schema: Schema, descript
   return schema.check(z.describe(description));
 }
 
-const plainText = z
-  .string()
-  .check(
+/** Text that is plain, visible, and short enough to be normalised: of `bare(text)` the normal form has at most `max` characters. */
+function plainText(max: number, bare: (text: string) => string, tooLong: string) {
+  return z.string().check(
+    z.refine((typed) => mayFit(bare(typed), max), { error: tooLong, abort: true }),
     z.refine(isPlain, 'Must not have control characters, direction overrides, noncharacters or lone surrogates.'),
     z.refine(isVisible, 'Must not be empty or invisible.'),
     z.meta({ pattern: PLAIN_AND_VISIBLE }),
   );
+}
 
 /** Text of at most `max` characters, read as its normal form: whatever is counted, compared and recorded is that. */
 export function text(max: number) {
-  return plainText.check(z.overwrite(normalText), z.maxLength(max));
+  const tooLong = `Must have at most ${max} characters.`;
+  return plainText(max, spaced, tooLong).check(z.overwrite(normalText), z.maxLength(max, tooLong));
 }
 
 /** An id in a path or a body. */
@@ -31,15 +34,19 @@ export const Uuid = z
     z.meta({ format: 'uuid' }),
   );
 
+const TOO_LONG_SKU = `Must have at most ${MAX_SKU_LENGTH} characters, counted in NFC, trimmed and in upper case.`;
+
 /** A SKU, read as its normal form: whatever is checked, compared and recorded is that. */
 export const Sku = described(
-  z.pipe(plainText, z.transform(normalSku)).check(
-    z.refine(isLegibleSku, 'Must not have invisible characters, or spaces other than the ordinary one.'),
-    z.refine(
-      (sku) => Array.from(sku).length <= MAX_SKU_LENGTH,
-      `Must have at most ${MAX_SKU_LENGTH} characters, counted in NFC, trimmed and in upper case.`,
+  z
+    .pipe(
+      plainText(MAX_SKU_LENGTH, (sku) => sku.trim(), TOO_LONG_SKU),
+      z.transform(normalSku),
+    )
+    .check(
+      z.refine(isLegibleSku, 'Must not have invisible characters, or spaces other than the ordinary one.'),
+      z.refine((sku) => Array.from(sku).length <= MAX_SKU_LENGTH, TOO_LONG_SKU),
     ),
-  ),
   `Compared, and answered, in NFC, trimmed and in upper case: so it has at most ${MAX_SKU_LENGTH} characters, none of them invisible.`,
 );
 

@@ -1,9 +1,9 @@
 import { env } from 'cloudflare:workers';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { productCatalog } from '../../src/products/product-catalog.ts';
 import type { Group } from '../../src/eventsourcing/group.ts';
-import { createProduct, get, newSku, post, withToken } from '../support/api.ts';
+import { asOperator, createProduct, get, json, newSku, post, withToken } from '../support/api.ts';
 import { type DatabaseBill, meteredDatabase } from '../support/metered-database.ts';
 import { ports } from '../support/platform.ts';
 import { takeHints } from '../support/queue.ts';
@@ -66,8 +66,62 @@ beforeAll(async () => {
   skus = made;
 });
 
+/** What of an operation of the OpenAPI document says what may be sent. */
+interface Operation {
+  readonly parameters?: readonly { readonly name: string; readonly in: string }[];
+  readonly requestBody?: { readonly content: { readonly 'application/json': { readonly example: unknown } } };
+}
+
 const order = (items: readonly string[]) => () =>
   post('/orders', { customerId: 'c', customerName: 'n', items: items.map((sku) => ({ sku, quantity: 1 })) });
+
+describe('the worst text', () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  const marks = (count: number) => `a${'\u0301'.repeat(count / 2)}${'\u0323'.repeat(count / 2)}`;
+
+  /** Each value that a JSON value becomes when one of its texts is another. */
+  function withEachText(value: unknown, other: string): readonly unknown[] {
+    if (typeof value === 'string') return [other];
+    if (typeof value !== 'object' || value === null) return [];
+    return Object.entries(value).flatMap(([key, member]) =>
+      withEachText(member, other).map((changed) =>
+        Array.isArray(value)
+          ? value.map((one: unknown, index) => (String(index) === key ? changed : one))
+          : { ...value, [key]: changed },
+      ),
+    );
+  }
+
+  it('is never normalised past four times the longest, wherever it comes', async () => {
+    const { paths } = await json(get('/openapi.json'));
+    const lengths: number[] = [];
+    const { normalize } = String.prototype;
+    vi.spyOn(String.prototype, 'normalize').mockImplementation(function counted(this: string, form) {
+      lengths.push(this.length);
+      return normalize.call(this, form);
+    });
+    let sent = 0;
+    for (const [template, item] of Object.entries<Record<string, Operation>>(paths)) {
+      const path = template.replaceAll(/\{\w+\}/g, '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a');
+      for (const [method, { parameters = [], requestBody }] of Object.entries(item)) {
+        const example = requestBody?.content['application/json'].example;
+        for (const body of withEachText(example, marks(30_000))) {
+          sent += 1;
+          expect((await post(path, body as object, asOperator)).status).toBeGreaterThanOrEqual(400);
+        }
+        if (method !== 'get') continue;
+        for (const { name } of parameters.filter((parameter) => parameter.in === 'query')) {
+          sent += 1;
+          await get(`${path}?${name}=${encodeURIComponent(marks(3_000))}`, asOperator);
+        }
+      }
+    }
+    expect(sent).toBeGreaterThan(20);
+    expect(lengths.length).toBeGreaterThan(0);
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(4 * 500);
+  });
+});
 
 describe('the worst order', () => {
   it('of SKUs that nobody made asks 15 products and itself, where it asked a hundred', async () => {
