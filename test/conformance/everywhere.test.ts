@@ -175,6 +175,38 @@ describe('a query parameter without a value', () => {
   });
 });
 
+describe('what is percent-encoded, but not in UTF-8,', () => {
+  const broken = ['%', '%E0%A4%A', '%zz', '%ff%fe', '%ED%A0%80a', '%C0%AF', 'a%F0%9F+b'];
+
+  it.each(broken)('is refused as the value of a query parameter: %s', async (encoded) => {
+    for (const path of ['/orders/search?q', '/products?category', '/products?limit=3&sku', '/events?type']) {
+      const answer = get(`${path}=${encoded}`, asOperator);
+      expect(await expectInvalidFields(answer)).toEqual([`/${path.split(/[?&]/).at(-1)}`]);
+    }
+    const { errors } = await expectProblem(get(`/orders?status=placed&customerId=${encoded}`), 400, 'invalid-field');
+    expect(errors).toEqual([{ pointer: '/customerId', detail: 'Must be percent-encoded UTF-8.' }]);
+  });
+
+  it.each(broken)('is refused as the name of one: %s', async (encoded) => {
+    for (const path of ['/orders', '/health'])
+      expect(await expectInvalidFields(get(`${path}?${encoded}`))).toHaveLength(1);
+  });
+
+  it.each(broken)('is refused in a path: %s', async (encoded) => {
+    await expectProblem(get(`/orders/${encoded}`), 400, 'invalid-id');
+    await expectProblem(get(`/products/${encoded}`), 400, 'invalid-id');
+    for (const path of ['/projections/X', '/problems/X', '/streams/order-X/events']) {
+      const answer = await get(path.replace('X', encoded), asOperator);
+      expect([400, 404], path).toContain(answer.status);
+    }
+  });
+
+  it('is not confused with U+FFFD itself', async () => {
+    expect((await get('/orders?customerId=%EF%BF%BD')).status).toBe(200);
+    expect((await get('/orders?customerId=S%C3%A3o+Paulo%20%26&limit=3')).status).toBe(200);
+  });
+});
+
 describe('a path that is no route is 404', () => {
   it('and the problem names it as a URI reference', async () => {
     const instanceOf = async (path: string) => (await expectProblem(get(path), 404, 'not-found')).instance;
