@@ -11,9 +11,23 @@ export function isPlain(text: string): boolean {
   return !REFUSED.test(text);
 }
 
-/** Whether there is anything to see: more than spaces, joiners, selectors, fillers, marks of direction and the empty braille pattern. */
+/** What shows nothing though no property says so: the empty braille pattern, the object replacement character, and two fillers. */
+const BLANK = String.raw`\u2800\uFFFC\u{16FE4}\u{1D159}`;
+
+/** Formats that show: signs before numbers, the end of an ayah, the abbreviation mark of Syriac (Prepended_Concatenation_Mark). */
+const SHOWN_FORMAT = String.raw`\u0600-\u0605\u06DD\u070F\u0890\u0891\u08E2\u{110BD}\u{110CD}`;
+
+const VISIBLE = new RegExp(String.raw`[^\s\p{Z}\p{DI}${BLANK}[\p{Cf}--[${SHOWN_FORMAT}]]]`, 'v');
+const HAS_BLANK = new RegExp(`[${BLANK}]`, 'v');
+
+/** Whether there is anything to see: more than spaces, joiners, selectors, fillers, marks of direction and other formats. */
 export function isVisible(text: string): boolean {
-  return /[^\s\p{Z}\p{DI}\uFFF9-\uFFFB\u2800]/u.test(text);
+  return VISIBLE.test(text);
+}
+
+/** Whether a character shows nothing though it is neither a space nor a format. */
+export function hasBlank(text: string): boolean {
+  return HAS_BLANK.test(text);
 }
 
 /** A text with one ordinary space between words, and none around them. */
@@ -38,7 +52,7 @@ export function mayFit(text: string, max: number): boolean {
   return text.length <= most || Array.from(text).length <= most;
 }
 
-const UNSEEN = String.raw`\x20\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028\u2029\u202f\u205f-\u2065\u206a-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb`;
+const UNSEEN = String.raw`\x20\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028\u2029\u202f\u205f-\u2065\u206a-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc`;
 const NEVER = String.raw`\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff`;
 
 /**

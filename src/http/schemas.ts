@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 
 import { CURRENCIES, MAX_AMOUNT } from '../money.ts';
 import { MAX_SKU_LENGTH, isLegibleSku, isSettledSku, normalSku } from '../sku.ts';
-import { PLAIN_AND_VISIBLE, isPlain, isVisible, mayFit, normalText, spaced } from '../text.ts';
+import { PLAIN_AND_VISIBLE, hasBlank, isPlain, isVisible, mayFit, normalText, spaced } from '../text.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from './limits.ts';
 
 /** A schema with a description for the OpenAPI document. */
@@ -52,6 +52,7 @@ export const Sku = described(
 
 /** The SKU of a new product, whose id follows from it. */
 export const NewSku = Sku.check(
+  z.refine((sku) => !hasBlank(sku), 'Must not have characters that show nothing.'),
   z.refine(
     isSettledSku,
     'Must not have lower-case letters without a capital, or characters that Unicode does not define.',
