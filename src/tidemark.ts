@@ -6,7 +6,7 @@ import { aggregateObject } from './eventsourcing/write/aggregate-object.ts';
 import { createRegistry } from './eventsourcing/registry.ts';
 import { groups, reporting } from './groups.ts';
 import { createApp } from './http/app.ts';
-import { mergeEventSchemas, withFormerTypes } from './http/event-schemas.ts';
+import { type EventSchemas, mergeEventSchemas, withFormerTypes } from './http/event-schemas.ts';
 import { log } from './log.ts';
 import type { Module } from './module.ts';
 import { PROBLEMS, mergeProblems } from './http/problem.ts';
@@ -37,14 +37,15 @@ export function tidemark(domain: readonly Module[], platform: Platform) {
   }
 
   const problems = mergeProblems(PROBLEMS, ...domain.map((module) => module.problems));
-  const events = mergeEventSchemas(
-    ...domain.map(({ aggregate, events: schemas }) => withFormerTypes(aggregate.events, schemas)),
+  const eventsOf: Record<string, EventSchemas> = Object.fromEntries(
+    domain.map(({ aggregate, events: schemas }) => [aggregate.category, withFormerTypes(aggregate.events, schemas)]),
   );
+  const events = mergeEventSchemas(...Object.values(eventsOf));
   const tags = Object.assign({}, ...domain.map((module) => module.tags), OPERATIONS_TAGS) as Record<string, string>;
   const routes = [
     ...domain.flatMap((module) => module.routes),
     streamRoute(events),
-    feedRoute(archive, events),
+    feedRoute(archive, events, eventsOf),
     ...rebuildRoutes,
     ...deadLetterRoutes,
     ...projectionRoutes,

@@ -31,18 +31,34 @@ function cloudEvent(events: EventSchemas): z.ZodMiniType {
   );
 }
 
-const FeedQuery = z.strictObject({
-  after: described(
-    z.optional(z.string().check(z.minLength(1), z.maxLength(1024))),
-    'The `nextCursor` of the page before; absent: from the beginning.',
-  ),
-  limit: PAGE_QUERY.limit,
-  type: z.optional(z.string().check(z.minLength(1), z.maxLength(100))),
-  category: z.optional(z.string().check(z.minLength(1), z.maxLength(100))),
-});
+/** The filters are those that may pass something: a misspelt one would leave the feed empty for ever. */
+function feedQuery(events: EventSchemas, eventsOf: Readonly<Record<string, EventSchemas>>) {
+  const types = Object.entries(eventsOf).map(([category, its]) => `${category} has ${Object.keys(its).join(', ')}`);
+  return z
+    .strictObject({
+      after: described(
+        z.optional(z.string().check(z.minLength(1), z.maxLength(1024))),
+        'The `nextCursor` of the page before; absent: from the beginning.',
+      ),
+      limit: PAGE_QUERY.limit,
+      type: z.optional(z.enum(Object.keys(events))),
+      category: z.optional(z.enum(Object.keys(eventsOf))),
+    })
+    .check(
+      z.refine(
+        ({ type, category }) =>
+          type === undefined || category === undefined || Object.hasOwn(eventsOf[category] ?? {}, type),
+        { path: ['type'], error: `Must be a type of the category: ${types.join('; ')}.` },
+      ),
+    );
+}
 
-/** The feed: every event of every stream. A follower polls with its last cursor. */
-export function feedRoute(archive: ReturnType<typeof archiveOf>, events: EventSchemas): Route {
+/** The feed: every event of every stream. A follower polls with its last cursor. `eventsOf` has the events by their category. */
+export function feedRoute(
+  archive: ReturnType<typeof archiveOf>,
+  events: EventSchemas,
+  eventsOf: Readonly<Record<string, EventSchemas>>,
+): Route {
   return queryRoute({
     path: '/events',
     id: 'getEvents',
@@ -50,7 +66,7 @@ export function feedRoute(archive: ReturnType<typeof archiveOf>, events: EventSc
     description:
       'Poll with `nextCursor`, which is never null: no event is ever missed, also while others are being written. A filtered page may be short or empty while the cursor still advances. 410 `cursor-lost` after the archive was restored to an earlier time: read from the beginning again and drop the events whose `id` you have.',
     tag: 'operations',
-    query: FeedQuery,
+    query: feedQuery(events, eventsOf),
     reads: [archive],
     isOperations: true,
     answer: {

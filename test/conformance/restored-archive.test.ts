@@ -129,7 +129,7 @@ describe('a follower of an archive that was restored to an earlier time', () => 
     const cursor = await endOfFeed();
     await restore();
     for (const lost of [cursor, cursorAt((await lastPosition()) + 1), cursorAt(Number.MAX_SAFE_INTEGER), cursor]) {
-      for (const filter of ['', '&type=PriceUpdated', '&category=nothing'])
+      for (const filter of ['', '&type=PriceUpdated', '&type=ItemsReturned'])
         await expectProblem(get(`/events?after=${lost}${filter}`, asOperator), 410, 'cursor-lost');
     }
   });
@@ -139,12 +139,12 @@ describe('a follower of an archive that was restored to an earlier time', () => 
     const [one, two] = await Promise.all([productWith(1), productWith(2)]);
     await one.archive();
     await two.archive();
-    const { items, nextCursor } = await page(`category=nothing&after=${await endOfFeed()}`);
+    const { items, nextCursor } = await page(`type=ItemsReturned&after=${await endOfFeed()}`);
     expect(items).toEqual([]);
     await restore();
     await two.archive();
     await one.archive();
-    await expectProblem(get(`/events?after=${nextCursor}&category=nothing`, asOperator), 410, 'cursor-lost');
+    await expectProblem(get(`/events?after=${nextCursor}&type=ItemsReturned`, asOperator), 410, 'cursor-lost');
   });
 
   it('goes on with an earlier cursor that it kept and that still fits', async () => {
