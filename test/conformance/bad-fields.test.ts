@@ -186,9 +186,9 @@ describe('a SKU', () => {
     },
   );
 
-  it('may have spaces, accents and full-width letters, which are not the narrow ones', async () => {
+  it('may have spaces, also two in a row, accents and full-width letters, which are not the narrow ones', async () => {
     const unique = newSku();
-    const skus = [`${unique} A`, `${unique}Ａ`, `${unique}é`, `${unique}東京🐚`];
+    const skus = [`${unique} A`, `${unique}  A`, `${unique}Ａ`, `${unique}é`, `${unique}東京🐚`];
     for (const sku of skus) expect((await createProduct({ sku })).answer.status).toBe(201);
     await expectProblem(
       createProduct({ sku: `${unique}ａ` }).then(({ answer }) => answer),

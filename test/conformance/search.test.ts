@@ -148,6 +148,8 @@ const QUERIES: readonly (readonly [typed: string, finds: readonly Name[]])[] = [
   [`D'Arcy`, ['zoe']],
   ['d’arcy', ['zoe']],
   [`o'brien`, ['sean']],
+  ['brien', ['sean']],
+  ['obrien', []],
   ['Straße', ['zoe']],
   ['STRASSE', ['zoe']],
   ['STRAẞE', ['zoe']],
@@ -208,6 +210,14 @@ const QUERIES: readonly (readonly [typed: string, finds: readonly Name[]])[] = [
   ['wave 🌊', ['rider']],
   ['🌊wave', ['rider']],
   ['👩‍👩‍👧‍👦', []],
+  // Digits, which are plain or of another script; and nothing to look for.
+  ['２０２７', ['ada']],
+  ['²⓪②𝟕', ['ada']],
+  ['٢٠٢٧', []],
+  ['२०२७', []],
+  ['!? -', []],
+  ['" "', []],
+  ['\u0301', []],
   // As long as it may be.
   ['a'.repeat(500), []],
   ['a '.repeat(250), ['ada', 'adam', 'sean', 'zoe']],
