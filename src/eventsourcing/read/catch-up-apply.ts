@@ -1,12 +1,21 @@
 import { affordsBatch } from './catch-up-limits.ts';
 import type { Revision } from './catch-up-page.ts';
 import { type Look, type Step, cutPage, foldPage, restOfPage } from './catch-up-step.ts';
-import { type Attempt, LEFT_TO_NEXT_ATTEMPT, type Round, faultOf, isLive, leave, settle } from './catch-up-work.ts';
+import {
+  type Attempt,
+  LEFT_TO_NEXT_ATTEMPT,
+  type Round,
+  isLive,
+  leave,
+  settle,
+  sharedRefusalOf,
+} from './catch-up-work.ts';
 import { type Refusal, forgetRefusals } from './dead-letter.ts';
 import { type BatchOutcome, type RefusedBatch, type TargetMoves, sendGuardedBatch, writesOf } from './guarded-batch.ts';
 import { isInternalError, kindOf } from './d1-errors.ts';
 import type { Target } from './pointer.ts';
 import { type ProjectionFault, hasLasted, noteApplied, noteFault } from './projection-fault.ts';
+import { type Trial, tryWrites } from './write-trial.ts';
 
 /*
  * "Apply these steps; if they are refused, halve." A batch that the tables refuse has a culprit among its streams, and then among the events
@@ -14,9 +23,6 @@ import { type ProjectionFault, hasLasted, noteApplied, noteFault } from './proje
  */
 
 const MAX_TRACES = 20;
-
-/** So many streams that meet an error which nothing explains are taken for all. Where the error can hardly be one stream's, one is enough. */
-const STREAMS_TO_BE_SURE = { other: 3, schema: 1, internal: 1 };
 
 /** What pages of several streams make: notes where they stand, and applies their steps in as few guarded batches as fit. */
 export async function applyLooks(attempt: Attempt, looks: readonly Look[]): Promise<void> {
@@ -49,8 +55,8 @@ async function applyAll(attempt: Attempt, steps: readonly Step[]): Promise<boole
   }
   // What does the same kind of write as what has failed for every stream would fail too. Anything else goes on.
   const sound = steps.filter((step) => {
-    const fault = faultOf(attempt, writesIn(attempt, step));
-    if (fault) leave(work, step.page.place.request.stream, { cause: 'projection-fault', reason: fault.refusal.kind });
+    const fault = sharedRefusalOf(attempt, writesIn(attempt, step));
+    if (fault) leave(work, step.page.place.request.stream, { cause: 'projection-fault', reason: fault.kind });
     return !fault;
   });
   if (sound.length < steps.length) {
@@ -80,7 +86,7 @@ async function applyPiecemeal(attempt: Attempt, step: Step, refused: RefusedBatc
 
 /** One event was refused: by which target? The leading one comes first; the others do not pass an event that it cannot take. */
 async function findTarget(attempt: Attempt, step: Step, refused: RefusedBatch): Promise<boolean> {
-  const { work, lead, unexplained } = attempt;
+  const { work, lead, shared } = attempt;
   const { stream } = step.page.place.request;
   const moves = [...step.moves];
   for (const [revision, { toVersion: version, toEventId: eventId }] of moves) {
@@ -93,16 +99,25 @@ async function findTarget(attempt: Attempt, step: Step, refused: RefusedBatch): 
       await fail(attempt, revision.target, refusal);
       return false;
     }
-    settle(work, stream, version - 1, { standstill: { cause: 'poison', reason }, refusal });
-    if (sent.kind !== 'data')
-      unexplained.push({
-        refusal,
-        writes: writesIn(attempt, step),
-        streamsToBeSure: STREAMS_TO_BE_SURE[sent.kind],
-      });
+    const trial = await tryOthers(attempt, step, sent);
+    if (trial === 'taken') {
+      settle(work, stream, version - 1, { standstill: { cause: 'poison', reason }, refusal });
+    } else {
+      shared.push({ kind: refusal.kind, writes: writesIn(attempt, step), isSure: trial === 'refused' });
+      settle(work, stream, version - 1, { standstill: { cause: 'projection-fault', reason: refusal.kind } });
+    }
     return false;
   }
   return true;
+}
+
+/** Whether the leading target takes of others what it has refused of a stream. If so, the refusal is the stream's own. */
+async function tryOthers(attempt: Attempt, step: Step, { kind }: RefusedBatch): Promise<Trial> {
+  const { ports, lead, work } = attempt;
+  if (kind === 'data') return 'taken';
+  // It says nothing of what was written, and may still pass.
+  if (kind === 'internal') return 'refused';
+  return tryWrites(ports.database, lead.projection, lead.target.slot, writesIn(attempt, step), work.budget);
 }
 
 /** The kinds of write that a step makes in the leading target. */
@@ -163,7 +178,6 @@ async function send(attempt: Attempt, steps: readonly Step[], targets: readonly 
       }));
       work.traces.push(...traces.slice(0, MAX_TRACES - work.traces.length));
     }
-    for (const write of writes) work.writes.add(write);
     if (result.more.length > noting.length) work.along = { pointer, results: result.more.slice(noting.length) };
   }
   return result;

@@ -1,48 +1,17 @@
 import { fail, loggable } from './catch-up-apply.ts';
 import { spendBatch } from './catch-up-limits.ts';
-import {
-  type Attempt,
-  type CatchUpWork,
-  type Round,
-  type Unexplained,
-  faultOf,
-  isLive,
-  settle,
-  unprovenOf,
-} from './catch-up-work.ts';
-import { INTERNAL_ERROR } from './d1-errors.ts';
+import { type Attempt, type CatchUpWork, type Round, isLive, settle } from './catch-up-work.ts';
 import { type Refusal, recordRefusals } from './dead-letter.ts';
-import { isOthersApplied, noteFault } from './projection-fault.ts';
+import { noteFault } from './projection-fault.ts';
 
-/**
- * Decides whether errors that may be one stream's or every stream's were the streams' own. They were if the same kinds of write were applied
- * for others meanwhile, or the stream alone was refused before. Otherwise the fault is the projection's: it is noted, and no event is blamed.
- */
-export async function explainRefusals(attempt: Attempt): Promise<void> {
-  const { ports, work, unexplained, obstacles, fault } = attempt;
-  // After a change of the pointer everything is tried again.
-  if (attempt.over === 'contested') return;
-  const now = ports.now();
-  function isOwn(one: Unexplained): boolean {
-    const { stream, kind } = one.refusal;
-    const unproven = unprovenOf(work, one);
-    // It says nothing of an event, and may still pass.
-    if (kind === INTERNAL_ERROR) return false;
-    if (unproven.length === 0) return true;
-    if (faultOf(attempt, one.writes)) return false;
-    return obstacles.get(stream)?.refused?.kind === kind || isOthersApplied(fault, kind, unproven, now);
-  }
-  const shared = unexplained.filter((one) => !isOwn(one));
+/** Notes what the tables have refused whatever the stream: it is the projection's fault, and no event is blamed. */
+export async function noteSharedRefusals(attempt: Attempt): Promise<void> {
+  const { work, shared, over } = attempt;
   const [first] = shared;
-  if (!first) return;
-  for (const {
-    refusal: { stream, version, kind },
-  } of shared) {
-    const { refusal: _, ...at } = work.progress.get(stream) ?? { stream, version: version - 1 };
-    work.progress.set(stream, { ...at, standstill: { cause: 'projection-fault', reason: kind } });
-  }
-  const writes = new Set(shared.flatMap((one) => unprovenOf(work, one)));
-  await reportFault(attempt, work, { kind: first.refusal.kind, writes: [...writes] }, shared.length);
+  // After a change of the pointer everything is tried again.
+  if (!first || over === 'contested') return;
+  const writes = new Set(shared.flatMap((one) => one.writes));
+  await reportFault(attempt, work, { kind: first.kind, writes: [...writes] }, shared.length);
 }
 
 /** Says that the projection's tables refuse some kinds of write of every stream, and notes it where the projection is live. */

@@ -5,7 +5,7 @@ import type { LogPage } from '../write/aggregate.ts';
 import { applyLooks, outlast } from './catch-up-apply.ts';
 import { LOADS_TIMEOUT_MS, LOAD_TIMEOUT_MS, MAX_LOADED_BYTES, spendBatch } from './catch-up-limits.ts';
 import { type Place, type Revision, type Taken, takeFromHand, takeFromLog } from './catch-up-page.ts';
-import { blame, explainRefusals, reportFault } from './catch-up-refusals.ts';
+import { blame, noteSharedRefusals, reportFault } from './catch-up-refusals.ts';
 import { type Look, foldPage } from './catch-up-step.ts';
 import {
   type Attempt,
@@ -52,7 +52,7 @@ export async function runRound(round: Round, work: CatchUpWork): Promise<RoundOu
     fault,
     outcome: 'undisturbed',
     over: undefined,
-    unexplained: [],
+    shared: [],
   };
   const pageLimits = { ...limits, readSize: share, isBuild };
 
@@ -63,7 +63,7 @@ export async function runRound(round: Round, work: CatchUpWork): Promise<RoundOu
   const { loaded, deferred } = await loadAll(attempt, needing, begun, pageLimits);
   looks.push(...loaded.map(toLook));
   await applyLooks(attempt, loaded.map(toLook));
-  await explainRefusals(attempt);
+  await noteSharedRefusals(attempt);
   work.pending = await stillPending(attempt, looks, new Set(deferred));
   return attempt.outcome;
 }

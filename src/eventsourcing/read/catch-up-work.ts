@@ -46,8 +46,6 @@ export interface CatchUpWork {
   readonly budget: Budget;
   /** How many moves were applied: one for each stream and target. */
   applied: number;
-  /** Which kinds of write were applied in leading targets: see `writesOf`. */
-  readonly writes: Set<string>;
   readonly traces: Trace[];
   /** Of the last batch that was applied. */
   along?: Along;
@@ -93,34 +91,27 @@ export interface Attempt extends Round {
   outcome: RoundOutcome;
   /** Nothing more is sent in this round: the pointer has changed, or what is left stands still for this reason. */
   over: 'contested' | Standstill | undefined;
-  /** Refusals by errors that may be one stream's or every stream's. */
-  readonly unexplained: Unexplained[];
+  /** Refusals that are held against no stream: the tables refuse every stream, as far as is known. */
+  readonly shared: SharedRefusal[];
 }
 
-/** A refusal by an error that may be one stream's or every stream's. */
-export interface Unexplained {
-  readonly refusal: Refusal;
+/** So many streams that are refused are taken for all, where there was nothing to try it with. */
+const STREAMS_TO_BE_SURE = 3;
+
+/** What the tables refuse, whatever the stream. */
+export interface SharedRefusal {
+  /** The database's words, as `kindOf` has them. */
+  readonly kind: string;
   /** The kinds of write that met it. */
   readonly writes: readonly string[];
-  /** So many streams that meet it with kinds of write that fail for all are taken for all. */
-  readonly streamsToBeSure: number;
-}
-
-/** The kinds of write that met an error and were not applied for any stream meanwhile. None: the error is the stream's own. */
-export function unprovenOf(
-  { writes: applied }: Pick<CatchUpWork, 'writes'>,
-  { writes }: Unexplained,
-): readonly string[] {
-  return writes.filter((write) => !applied.has(write));
+  /** Whether a trial has shown it. */
+  readonly isSure: boolean;
 }
 
 /** What fails for every stream, as far as this round knows, and must fail for these kinds of write too. */
-export function faultOf({ work, unexplained }: Attempt, writes: readonly string[]): Unexplained | undefined {
-  const alike = unexplained.filter((one) => {
-    const unproven = unprovenOf(work, one);
-    return unproven.length > 0 && unproven.every((write) => writes.includes(write));
-  });
-  return alike.find(({ streamsToBeSure }) => alike.length >= streamsToBeSure);
+export function sharedRefusalOf({ shared }: Attempt, writes: readonly string[]): SharedRefusal | undefined {
+  const alike = shared.filter((one) => one.writes.every((write) => writes.includes(write)));
+  return alike.find(({ isSure }) => isSure || alike.length >= STREAMS_TO_BE_SURE);
 }
 
 /** Whether the leading target answers queries. */

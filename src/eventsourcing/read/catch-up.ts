@@ -95,7 +95,7 @@ async function takeAll(
   options: CatchUpOptions,
 ): Promise<CatchUpResult> {
   const { streamsAtOnce = STREAMS_AT_ONCE, budget = newBudget() } = options;
-  const work: CatchUpWork = { pending: [], progress: new Map(), budget, applied: 0, writes: new Set(), traces: [] };
+  const work: CatchUpWork = { pending: [], progress: new Map(), budget, applied: 0, traces: [] };
   const until = ports.now() + MAX_CATCH_UP_MS;
   // What has its events at hand does not wait for what has to read a log.
   const sorted = requests.toSorted((one, other) => Number(hasEvents(other)) - Number(hasEvents(one)));

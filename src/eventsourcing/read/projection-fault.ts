@@ -1,41 +1,24 @@
 import { INTERNAL_ERROR } from './d1-errors.ts';
 import type { Preparing } from './guarded-batch.ts';
-import type { Pointer } from './pointer.ts';
+import type { Pointer, Target } from './pointer.ts';
+import type { Slot } from './slot-tables.ts';
 
 /*
- * An SQL error that is no constraint may be one stream's (a trigger that fails at one row) or every stream's (a table that is missing, an
- * index that is damaged). One stream's becomes a dead letter. Every stream's belongs to the projection: one row here, a reason in /health,
- * slow retries, and no dead letter.
+ * An SQL error that is no constraint may be one stream's or every stream's: a trial tells (write-trial.ts). One stream's becomes a dead
+ * letter. Every stream's belongs to the projection: one row here, a reason in /health, slow retries, and no dead letter.
  *
- * What tells the two apart is whether the same kinds of write can be applied for others meanwhile. A trigger on inserts leaves every
- * update alone: that updates are applied says nothing. So a fault is open until each kind of write that met it has been applied again, or
- * another slot is live. If a stream meets the same error after that, the error is the stream's own.
+ * A trigger on inserts leaves every update alone: that updates are applied says nothing. So a fault is open until each kind of write that
+ * met it has been applied again, a trial has shown that all work, or another slot is live.
  */
 
 /** What keeps a projection from being written. */
 export interface ProjectionFault {
   /** The database's words for the error as `kindOf` has them: without what they quote, and cut. /health shows them to everybody. */
   readonly kind: string;
-  /** The kinds of write that met it (see `writesOf`): whether each has been applied since. */
-  readonly writes: Readonly<Record<string, boolean>>;
   /** When the error was met first, RFC 3339. */
   readonly firstAt: string;
   /** When the last of them was applied, RFC 3339; null: some was not, and the fault is open. */
   readonly appliedAt: string | null;
-}
-
-/** How long it counts, in ms, that others could be applied while a stream met the error. */
-const EVIDENCE_MS = 15 * 60_000;
-
-/** Whether a stream that meets an error of this kind with these writes is alone with it, as far as the fault's row tells. */
-export function isOthersApplied(
-  fault: ProjectionFault | undefined,
-  kind: string,
-  writes: readonly string[],
-  now: number,
-): boolean {
-  if (!fault || fault.appliedAt === null || fault.kind !== kind) return false;
-  return writes.every((write) => fault.writes[write]) && now - Date.parse(fault.appliedAt) < EVIDENCE_MS;
 }
 
 /** So long, in ms, an internal error of D1 counts as one that passes. */
@@ -58,7 +41,7 @@ export const IS_FAULT = `f.applied_at IS NULL AND (
 /** Reads the fault of a projection: no row where it never had one. */
 export function faultStatement(database: D1Database, projectionName: string): D1PreparedStatement {
   return database
-    .prepare(`SELECT kind, writes, first_at, applied_at FROM projection_fault WHERE projection = ?1`)
+    .prepare(`SELECT kind, first_at, applied_at FROM projection_fault WHERE projection = ?1`)
     .bind(projectionName);
 }
 
@@ -67,14 +50,13 @@ export function toFault(row: unknown): ProjectionFault | undefined {
   if (!row) return undefined;
   const {
     kind,
-    writes,
     first_at: firstAt,
     applied_at: appliedAt,
-  } = row as Record<'kind' | 'first_at', string> & Record<'writes' | 'applied_at', string | null>;
-  return { kind, writes: JSON.parse(writes ?? '{}') as ProjectionFault['writes'], firstAt, appliedAt };
+  } = row as Record<'kind' | 'first_at', string> & Record<'applied_at', string | null>;
+  return { kind, firstAt, appliedAt };
 }
 
-/** Notes that streams met an error with some kinds of write, which no other stream is known to be free of. Only under the pointer as it was read. */
+/** Notes some kinds of write that the tables refuse whatever the stream. Only under the pointer as it was read. */
 export async function noteFault(
   database: D1Database,
   projectionName: string,
@@ -113,6 +95,31 @@ export function noteApplied(
       WHERE projection = ?1 AND applied_at IS NULL`,
     )
     .bind(projectionName, JSON.stringify(Object.fromEntries(writes.map((write) => [write, true]))), at);
+}
+
+/** A fault that is open, and where. */
+export interface OpenFault {
+  readonly projection: string;
+  readonly live: Target;
+  /** The kinds of write that met it and were not applied since. */
+  readonly writes: readonly string[];
+}
+
+/** The open faults of a database. One that an earlier release has noted without its kinds of write is left out: any batch closes it. */
+export async function openFaults(database: D1Database): Promise<readonly OpenFault[]> {
+  const { results } = await database
+    .prepare(
+      `SELECT f.projection, p.live_revision, p.live_slot,
+        (SELECT json_group_array(write.key) FROM json_each(f.writes) AS write WHERE NOT write.value) AS writes
+      FROM projection_fault AS f JOIN projection_pointer AS p ON p.projection = f.projection
+      WHERE f.applied_at IS NULL AND f.writes IS NOT NULL`,
+    )
+    .all<{ projection: string; live_revision: number; live_slot: Slot; writes: string }>();
+  return results.map(({ projection, live_revision: revision, live_slot: slot, writes }) => ({
+    projection,
+    live: { revision, slot },
+    writes: JSON.parse(writes) as readonly string[],
+  }));
 }
 
 /** Forgets the fault: for the change of the pointer that leaves the tables which have it. */

@@ -4,8 +4,10 @@ import { ACTIVE, forgetOldBuilds } from './build.ts';
 import { yieldingPace } from './pace.ts';
 import { release } from './pointer-change.ts';
 import type { Pointer } from './pointer.ts';
+import { noteApplied, openFaults } from './projection-fault.ts';
 import { clearSlot, isSlotEmpty } from './slot-clearing.ts';
 import type { Slot } from './slot-tables.ts';
+import { tryWrites } from './write-trial.ts';
 
 /*
  * What builds, swaps and releases leave behind, and its end. Each run does a bounded part of it, and costs a few rows where there is
@@ -14,7 +16,7 @@ import type { Slot } from './slot-tables.ts';
 
 /** What the upkeep is done with. */
 export interface UpkeepPorts {
-  readonly registry: Pick<Registry, 'groups' | 'projectionsOf' | 'revisionsOf'>;
+  readonly registry: Pick<Registry, 'groups' | 'projectionsOf' | 'revisionsOf' | 'revisionOf'>;
   readonly databaseOf: (group: Group) => D1Database;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
@@ -31,12 +33,14 @@ export interface Upkeep {
   readonly cleared: number;
   /** Ended builds that were deleted. */
   readonly builds: number;
+  /** Projections whose tables were mended since they refused every stream. */
+  readonly mended: number;
 }
 
 /** One run of the upkeep. A projection or a database that fails is reported, and does not hold up the others. */
 export async function upkeepStep(ports: UpkeepPorts): Promise<Upkeep> {
   const { registry, databaseOf, report } = ports;
-  let [released, cleared, builds] = [0, 0, 0];
+  let [released, cleared, builds, mended] = [0, 0, 0, 0];
   for (const group of registry.groups) {
     const database = databaseOf(group);
     const attempt = async (what: string, work: () => Promise<number>): Promise<number> => {
@@ -50,8 +54,9 @@ export async function upkeepStep(ports: UpkeepPorts): Promise<Upkeep> {
     released += await attempt('release', () => releaseOverdue(ports, database));
     cleared += await attempt('clear', () => clearUnusedSlot(ports, database, group, attempt));
     builds += await attempt('builds', () => forgetOldBuilds(database));
+    mended += await attempt('faults', () => closeMended(ports, database));
   }
-  return { released, cleared, builds };
+  return { released, cleared, builds, mended };
 }
 
 /** Releases the former slots whose time is over. Returns how many slots that were. */
@@ -66,6 +71,22 @@ async function releaseOverdue({ now, report }: UpkeepPorts, database: D1Database
     released += 1;
   }
   return released;
+}
+
+/**
+ * Tries the kinds of write that the tables refused of every stream, and closes the faults that are over: where nobody makes such a write,
+ * nothing else would tell. Returns how many those are.
+ */
+async function closeMended({ registry, now, report }: UpkeepPorts, database: D1Database): Promise<number> {
+  let mended = 0;
+  for (const { projection: name, live, writes } of await openFaults(database)) {
+    const projection = registry.revisionOf(name, live.revision);
+    if (!projection || (await tryWrites(database, projection, live.slot, writes)) !== 'taken') continue;
+    await noteApplied(database, name, writes, new Date(now()).toISOString()).run();
+    report('projection.mended', { projection: name });
+    mended += 1;
+  }
+  return mended;
 }
 
 interface UnusedSlot extends Pick<Pointer, 'epoch'> {

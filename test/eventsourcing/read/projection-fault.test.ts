@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import type { Hint } from '../../../src/eventsourcing/message.ts';
+import { upkeepStep } from '../../../src/eventsourcing/read/upkeep.ts';
 import { projectionComplaints } from '../../../src/eventsourcing/read/health.ts';
 import { consumeHints } from '../../../src/eventsourcing/read/projection-worker.ts';
 import type { StreamId } from '../../../src/eventsourcing/stream.ts';
@@ -85,13 +86,14 @@ afterEach(async () => {
 
 describe('an SQL error that is no constraint (I17)', () => {
   it('stops its own stream only, and becomes a dead letter at the third refusal', async () => {
+    await deliver(hintsOf(await tallies(1)));
     const [bad, good] = [await tallyOf(1), await tallyOf(1)];
     await breakRowOf(bad.tallyId);
     const first = await deliver([bad.hint, good.hint]);
     expect(first.explicitAcks).toEqual(['1']);
     expect(await boardOf(good.tallyId)).toMatchObject({ version: 1 });
     expect(await refusedOf(bad.stream)).toMatchObject({ tries: 1, is_open: 0, kind: 'malformed JSON: SQLITE_ERROR' });
-    // From here on it comes alone: that its neighbour was applied while it was refused is remembered.
+    // From here on it comes alone.
     await deliver([bad.hint]);
     expect((await deliver([bad.hint])).explicitAcks).toEqual(['0']);
     expect(await refusedOf(bad.stream)).toMatchObject({ tries: 3, is_open: 1 });
@@ -99,26 +101,29 @@ describe('an SQL error that is no constraint (I17)', () => {
     expect(await complaints()).toEqual([expect.stringContaining('open dead letter')]);
   });
 
-  it('is held against a stream that met it alone, once others are applied while it lasts', async () => {
-    const [bad, good] = [await tallyOf(1), await tallyOf(1)];
-    await breakRowOf(bad.tallyId);
-    await deliver([bad.hint]);
-    expect(await refusedOf(bad.stream)).toBeNull();
-    expect(await complaints()).toEqual([expect.stringContaining('cannot be written')]);
-    await deliver([good.hint]);
+  it('keeps nobody from being applied, however many streams it has at the head of a batch', async () => {
+    await deliver(hintsOf(await tallies(1)));
+    const [bad, good] = [await tallies(5), await tallies(5)];
+    const isBad = bad.map(({ tallyId }) => `new.tally_id = '${tallyId}'`).join(' OR ');
+    await database
+      .prepare(
+        `CREATE TRIGGER fails AFTER INSERT ON tally_board_a WHEN ${isBad} BEGIN SELECT json_extract('{', '$'); END`,
+      )
+      .run();
+    expect((await deliver(hintsOf([...bad, ...good]))).explicitAcks).toHaveLength(5);
+    expect(await deadLettersOf(bad)).toBe(5);
     expect(await complaints()).toEqual([]);
-    await deliver([bad.hint]);
-    expect(await refusedOf(bad.stream)).toMatchObject({ tries: 1 });
   });
 
-  it('is no longer held against a stream when the others’ success was long ago', async () => {
+  it('is held against no stream while the table has no row to try it with', async () => {
+    await database.prepare('DELETE FROM tally_board_a').run();
     const [bad, good] = [await tallyOf(1), await tallyOf(1)];
     await breakRowOf(bad.tallyId);
-    await deliver([bad.hint]);
-    await deliver([good.hint]);
-    ports.clockOffsetMs = 60 * 60_000;
-    await deliver([bad.hint]);
+    expect((await deliver([bad.hint, good.hint])).explicitAcks).toEqual(['1']);
     expect(await refusedOf(bad.stream)).toBeNull();
+    expect(await complaints()).toEqual([expect.stringContaining('cannot be written')]);
+    await deliver([bad.hint]);
+    expect(await refusedOf(bad.stream)).toMatchObject({ tries: 1 });
   });
 });
 
@@ -138,6 +143,35 @@ describe('an SQL error that every stream meets', () => {
     expect((await deliver(hintsOf(some))).explicitAcks).toHaveLength(10);
     for (const { tallyId } of some) expect(await boardOf(tallyId)).toMatchObject({ version: 1 });
     expect(await complaints()).toEqual([]);
+  });
+
+  it('is held against no stream where it returns: what worked before says nothing', async () => {
+    const [first, second] = [await tallyOf(1), await tallyOf(1)];
+    for (let times = 1; times <= 3; times += 1) {
+      await breakEveryRow();
+      await deliver([first.hint, second.hint]);
+      await mend();
+      await deliver(hintsOf(await tallies(1)));
+    }
+    expect(await deadLettersOf([first, second])).toBe(0);
+  });
+
+  it('is held against no stream where it begins in the middle of a catch-up', async () => {
+    const [bad, good, third] = [await tallyOf(1), await tallyOf(1), await tallyOf(1)];
+    await breakRowOf(bad.tallyId);
+    let isBroken = false;
+    withFaults({
+      async afterBatch() {
+        if (isBroken || !(await boardOf(good.tallyId))) return;
+        isBroken = true;
+        await mend();
+        await breakEveryRow();
+      },
+    });
+    await deliver([good.hint, bad.hint, third.hint]);
+    expect(isBroken).toBe(true);
+    expect(await deadLettersOf([bad, third])).toBe(0);
+    expect(await complaints()).toEqual([expect.stringContaining('cannot be written')]);
   });
 
   it('shows nobody what the error quotes', async () => {
@@ -225,6 +259,20 @@ describe('an SQL error that only one kind of write meets', () => {
     expect(await complaints()).toEqual([expect.stringContaining('cannot be written')]);
     expect(await consume([second.hint])).toEqual(['done']);
     expect(await complaints()).toEqual([]);
+  });
+
+  it('is over when the upkeep finds that the kind works, though nobody needs it', async () => {
+    await deliver(hintsOf(await tallies(1)));
+    const [only] = await tallies(1);
+    await breakEveryRow();
+    await consume(hintsOf(only ? [only] : []));
+    const upkeep = () => upkeepStep({ ...system.builds, registry: { ...system.registry, groups: [serving] } });
+    expect(await upkeep()).toMatchObject({ mended: 0 });
+    expect(await complaints()).toEqual([expect.stringContaining('cannot be written')]);
+    await mend();
+    expect(await upkeep()).toMatchObject({ mended: 1 });
+    expect(await complaints()).toEqual([]);
+    expect(await upkeep()).toMatchObject({ mended: 0 });
   });
 
   it('is over when another slot is live, whatever that slot has applied', async () => {

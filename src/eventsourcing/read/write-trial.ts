@@ -1,0 +1,111 @@
+import { type SQLiteTable, getTableConfig } from 'drizzle-orm/sqlite-core';
+
+import { type Budget, spendBatch } from './catch-up-limits.ts';
+import { CHECKPOINT_WRITE, type Preparing, classify } from './guarded-batch.ts';
+import type { Projection } from './projection.ts';
+import { type Slot, columnOf, shapeOf } from './slot-tables.ts';
+
+/*
+ * An SQL error that is no constraint may be one stream's (a trigger that fails at one row) or every stream's (a table that is missing, an
+ * index that is damaged). A trial tells: it makes the same kinds of write with rows that are there already, and takes them back. What the
+ * tables refuse then, they refuse whatever the stream.
+ */
+
+/** The first row of each table, and the last. What may befall one row must not be taken for all. */
+const WITNESSES = ['ASC', 'DESC'] as const;
+
+/** How a trial ended: `untried` where a table has no row to try it with. */
+export type Trial = 'taken' | 'refused' | 'untried';
+
+/**
+ * Tries whether the tables of a slot take some kinds of write (see `writesOf`). Nothing remains of a trial. Throws what passes, and what
+ * lasts until somebody makes room.
+ */
+export async function tryWrites(
+  database: Preparing & Pick<D1Database, 'batch'>,
+  projection: Projection,
+  slot: Slot,
+  writes: readonly string[],
+  budget?: Budget,
+): Promise<Trial> {
+  for (const direction of WITNESSES) {
+    const statements = [
+      ...writes.flatMap((write) => trialOf(projection, slot, write, direction)),
+      // The end of every trial: it says that all before it worked, and takes it back.
+      'INSERT INTO guard (checkpoint_as_read) SELECT 0',
+    ];
+    if (budget) spendBatch(budget, statements.length);
+    try {
+      await database.batch(statements.map((statement) => database.prepare(statement)));
+    } catch (error) {
+      const { outcome } = classify(error);
+      if (outcome === 'lost-race') return 'taken';
+      if (outcome === 'epoch-changed') return 'untried';
+    }
+  }
+  return 'refused';
+}
+
+/** Statements that make one kind of write with the first or the last row of its table. */
+function trialOf(projection: Projection, slot: Slot, write: string, direction: string): readonly string[] {
+  const { row, appends, counters } = projection;
+  if (write === CHECKPOINT_WRITE) {
+    const key = '"projection", "slot", "stream"';
+    return onWitness('checkpoint', key, direction, { copied: `${key}, "version", "event_id"`, changed: ['version'] });
+  }
+  const [kind, name = ''] = splitOnce(write);
+  if (row && (kind === 'create' || kind === 'change')) {
+    const table = shapeOf(row.tables[slot]);
+    const key = `"${columnOf(table, row.key).name}"`;
+    const copied = kind === 'create' ? listOf(table.columns) : undefined;
+    return onWitness(table.name, key, direction, { copied, changed: kind === 'change' ? [name] : [] });
+  }
+  const tables = kind === 'append' ? appends[name] : counters[name]?.tables;
+  // A kind of write that an earlier release has noted.
+  if (!tables) return [];
+  const table = shapeOf(tables[slot]);
+  const key = keyOf(tables[slot]);
+  const isKey = new Set(key);
+  const changed = kind === 'count' ? table.columns.filter((column) => !isKey.has(column.name)) : [];
+  return onWitness(table.name, listOf(key.map((column) => ({ name: column }))), direction, {
+    copied: listOf(table.columns),
+    changed: changed.map((column) => column.name),
+  });
+}
+
+/** Writes one row over itself: as a new one, which fires what inserts fire, or by changing columns to what they are. */
+function onWitness(
+  table: string,
+  key: string,
+  direction: string,
+  { copied, changed }: { readonly copied: string | undefined; readonly changed: readonly string[] },
+): readonly string[] {
+  const witness = `FROM "${table}" ORDER BY ${key.replaceAll('",', `" ${direction},`)} ${direction} LIMIT 1`;
+  return [
+    // Without a row nothing would be tried.
+    `INSERT INTO guard (epoch_as_read) SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM "${table}")`,
+    ...(copied === undefined ? [] : [`INSERT OR REPLACE INTO "${table}" (${copied}) SELECT ${copied} ${witness}`]),
+    ...(changed.length === 0
+      ? []
+      : [
+          `UPDATE "${table}" SET ${changed.map((column) => `"${column}" = "${column}"`).join(', ')}
+          WHERE (${key}) = (SELECT ${key} ${witness})`,
+        ]),
+  ];
+}
+
+/** The columns of a table's primary key; the first column where it declares none. */
+function keyOf(table: SQLiteTable): readonly string[] {
+  const { columns, primaryKeys } = getTableConfig(table);
+  const declared = primaryKeys[0]?.columns ?? columns.filter(({ primary }) => primary);
+  return (declared.length > 0 ? declared : columns.slice(0, 1)).map(({ name }) => name);
+}
+
+function listOf(columns: readonly { readonly name: string }[]): string {
+  return columns.map(({ name }) => `"${name}"`).join(', ');
+}
+
+function splitOnce(write: string): readonly [string, string?] {
+  const space = write.indexOf(' ');
+  return space < 0 ? [write] : [write.slice(0, space), write.slice(space + 1)];
+}

@@ -1,0 +1,116 @@
+import { env } from 'cloudflare:workers';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+
+import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import type { Projection } from '../../../src/eventsourcing/read/projection.ts';
+import { shapeOf } from '../../../src/eventsourcing/read/slot-tables.ts';
+import { tryWrites } from '../../../src/eventsourcing/read/write-trial.ts';
+import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import { createProduct, orderAfter } from '../../support/api.ts';
+import { everythingStored, tallyOf } from '../../support/boards.ts';
+import { settle } from '../../support/settle.ts';
+import { system } from '../../support/system.ts';
+import { tallyBoard } from '../../support/tally.ts';
+
+const database = env.SERVING_DB;
+
+/** Every kind of write that a projection can make. */
+function everyWriteOf({ row, appends, counters }: Projection): readonly string[] {
+  return [
+    'checkpoint',
+    ...(row ? ['create', ...shapeOf(row.tables.a).columns.map(({ name }) => `change ${name}`)] : []),
+    ...Object.keys(appends).map((name) => `append ${name}`),
+    ...Object.keys(counters).map((name) => `count ${name}`),
+  ];
+}
+
+const attempt = (...writes: readonly string[]) => tryWrites(database, tallyBoard, 'a', writes);
+
+const failing = (when: string) =>
+  database.prepare(`CREATE TRIGGER fails ${when} BEGIN SELECT json_extract('{', '$'); END`).run();
+
+/** The first and the last tally of the board. */
+let ends: { readonly first: string; readonly last: string };
+
+beforeAll(async () => {
+  const some = await Promise.all([1, 2, 3].map((by) => tallyOf(by)));
+  await system.catchUp(
+    tallyBoard,
+    some.map(({ stream }) => ({ stream, wanted: 'head' as const })),
+  );
+  const [first = '', , last = ''] = some.map(({ tallyId }) => tallyId).toSorted();
+  ends = { first, last };
+});
+
+afterEach(async () => {
+  await database.prepare('DROP TRIGGER IF EXISTS fails').run();
+});
+
+describe('a trial', () => {
+  it('leaves everything as it was', async () => {
+    const before = await everythingStored();
+    expect(await attempt(...everyWriteOf(tallyBoard))).toBe('taken');
+    expect(await everythingStored()).toEqual(before);
+  });
+
+  it.each([
+    ['create', 'BEFORE INSERT ON tally_board_a'],
+    ['change sum', 'AFTER UPDATE OF sum ON tally_board_a'],
+    ['append entries', 'AFTER INSERT ON tally_entries_a'],
+    ['count totals', 'AFTER INSERT ON tally_totals_a'],
+    ['count totals', 'AFTER UPDATE OF additions ON tally_totals_a'],
+    ['checkpoint', 'AFTER UPDATE ON checkpoint'],
+  ])('finds that the tables refuse to %s, by a trigger %s, and that the rest works', async (write, when) => {
+    await failing(when);
+    const others = everyWriteOf(tallyBoard).filter((other) => other !== write);
+    expect(await attempt(write)).toBe('refused');
+    expect(await attempt(...others)).toBe('taken');
+    expect(await attempt(...others, write)).toBe('refused');
+  });
+
+  it.each(['first', 'last'] as const)(
+    'is not misled by the %s row, if that is the one that is refused',
+    async (end) => {
+      await failing(`AFTER INSERT ON tally_board_a WHEN new.tally_id = '${ends[end]}'`);
+      expect(await attempt('create')).toBe('taken');
+    },
+  );
+
+  it('finds that a table is missing', async () => {
+    await database.prepare('ALTER TABLE tally_board_a RENAME TO tally_board_away').run();
+    try {
+      expect(await attempt('create')).toBe('refused');
+      expect(await attempt('append entries')).toBe('taken');
+    } finally {
+      await database.prepare('ALTER TABLE tally_board_away RENAME TO tally_board_a').run();
+    }
+  });
+
+  it('says nothing of a table without rows', async () => {
+    expect(await tryWrites(database, tallyBoard, 'b', ['append entries'])).toBe('untried');
+  });
+
+  it('passes on that the database does not answer', async () => {
+    const away = {
+      prepare: (sql: string) => database.prepare(sql),
+      batch: () => Promise.reject(new Error('D1_ERROR: Network connection lost.')),
+    };
+    await expect(tryWrites(away, tallyBoard, 'a', ['create'])).rejects.toThrow('Network connection lost');
+  });
+});
+
+it('can be made of every kind of write of every projection', async () => {
+  const product = await createProduct();
+  const order = await orderAfter(['shipment']);
+  const tally = await tallyOf(1);
+  for (const { stream } of [product, order, tally]) await settle(stream as StreamId);
+  for (const group of system.registry.groups) {
+    const databaseOfGroup = system.builds.databaseOf(group);
+    for (const { name } of system.registry.projectionsOf(group)) {
+      const { live } = (await readPointer(databaseOfGroup, name)) as Pointer;
+      const projection = system.registry.revisionOf(name, live.revision) as Projection;
+      const trial = tryWrites(databaseOfGroup, projection, live.slot, everyWriteOf(projection));
+      expect([name, await trial]).toEqual([name, 'taken']);
+    }
+  }
+});
