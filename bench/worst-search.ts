@@ -8,8 +8,8 @@ import { DatabaseSync } from 'node:sqlite';
 
 import { foldStream } from '../src/eventsourcing/read/fold.ts';
 import { shapeOf } from '../src/eventsourcing/read/slot-tables.ts';
-import { orderSearch, searchOrders } from '../src/orders/order-search.ts';
-import { toTerms } from '../src/orders/search-text.ts';
+import { orderSearch, searchOrders } from '../src/shop/orders/order-search.ts';
+import { toTerms } from '../src/shop/orders/search-text.ts';
 import { placedOrders } from './seed/season.ts';
 
 const MIGRATIONS = join(import.meta.dirname, '../migrations/reporting');

@@ -2,7 +2,7 @@ import { parse } from 'smol-toml';
 import { describe, expect, test } from 'vitest';
 
 import { groupOfQueue } from '../src/bindings.ts';
-import { domain } from '../src/domain.ts';
+import { domain } from '../src/shop/domain.ts';
 import type { Group } from '../src/eventsourcing/group.ts';
 import * as groups from '../src/groups.ts';
 
@@ -46,13 +46,14 @@ function withoutComments(source: string): string {
   return source.replaceAll(commentOrText, (match) => (match.startsWith('/') ? '' : match));
 }
 
-/** The folders of src/ that are no subject of the domain: all others are. */
-const SHARED = 'eventsourcing|http|operations';
-const SUBJECT = new RegExp(`^src/(?!(?:${SHARED})/)[^/]+/`);
+/** The sample domain. */
+const SHOP = /^src\/shop\//;
+/** One subject of it. */
+const SUBJECT = /^src\/shop\/[^/]+\//;
 /** What one subject declares and another implements. */
-const PORTS = /^src\/orders\/product-prices\.ts$/;
+const PORTS = /^src\/shop\/orders\/product-prices\.ts$/;
 /** Each aggregate's events, state and decisions are in a file that is called as its category. */
-const DECIDER = new RegExp(`^src/[^/]+/(${domain.map(({ aggregate }) => aggregate.category).join('|')})\\.ts$`);
+const DECIDER = new RegExp(`^src/shop/[^/]+/(${domain.map(({ aggregate }) => aggregate.category).join('|')})\\.ts$`);
 
 interface Rule {
   readonly folder: RegExp;
@@ -70,23 +71,23 @@ const FORBIDDEN: readonly Rule[] = [
   },
   {
     folder: /^src\/http\//,
-    imports: new RegExp(`^src/operations/|${SUBJECT.source}`),
-    why: 'what every route shares knows no subject',
+    imports: /^src\/(operations|shop)\//,
+    why: 'what every route shares knows no domain',
   },
   {
     folder: /^src\/operations\//,
-    imports: SUBJECT,
+    imports: SHOP,
     why: 'operations see modules through the registry only',
   },
   {
     folder: SUBJECT,
-    imports: (path) => new RegExp(`^src/(?!(?:eventsourcing|http|${path.split('/')[1]})/)[^/]+/`),
+    imports: (path) => new RegExp(`^src/operations/|^src/shop/(?!${path.split('/')[2]}/)[^/]+/`),
     except: PORTS,
     why: 'a subject sees another one through a port only',
   },
   {
-    folder: SUBJECT,
-    imports: /^cloudflare:|^hono|^src\/(bindings|runtime|tidemark|index|domain)\.ts$/,
+    folder: SHOP,
+    imports: /^cloudflare:|^hono|^src\/(bindings|runtime|tidemark|index)\.ts$/,
     why: 'the domain knows no Cloudflare and not how it is put together',
   },
   {
@@ -140,7 +141,7 @@ describe('data flows one way', () => {
   test('through the sources that there are', () => {
     expect(Object.keys(kernel).length).toBeGreaterThan(20);
     expect(Object.keys(sources).length).toBeGreaterThan(Object.keys(kernel).length + 20);
-    expect(importsOf('src/index.ts', sources['src/index.ts'] ?? '')).toContain('src/domain.ts');
+    expect(importsOf('src/index.ts', sources['src/index.ts'] ?? '')).toContain('src/shop/domain.ts');
     // Each aggregate's decisions are where the rules look for them.
     expect(Object.keys(sources).filter((path) => DECIDER.test(path))).toHaveLength(domain.length);
   });
@@ -150,24 +151,24 @@ describe('data flows one way', () => {
   });
 
   test.each([
-    ['src/eventsourcing/write/relay.ts', "import type { Money } from '../../money.ts';"],
+    ['src/eventsourcing/write/relay.ts', "import type { Money } from '../../shop/money.ts';"],
     ['src/eventsourcing/read/fold.ts', "import { Hono } from 'hono';"],
-    ['src/eventsourcing/registry.ts', "import { orders } from '../orders/module.ts';"],
-    ['src/http/app.ts', "export { products } from '../products/module.ts';"],
-    ['src/operations/stream-routes.ts', "import '../orders/order.ts';"],
-    ['src/orders/order.ts', "const { productType } = await import('../products/product.ts');"],
-    ['src/orders/module.ts', "import { DurableObject } from 'cloudflare:workers';"],
-    ['src/products/price-list.ts', "import { orderType } from '../orders/order.ts';"],
-    [`src/any/${domain[0]?.aggregate.category}.ts`, "import { z } from 'zod';"],
-    ['src/domain.ts', "import { given } from './eventsourcing/testing/given-when-then.ts';"],
+    ['src/eventsourcing/registry.ts', "import { orders } from '../shop/orders/module.ts';"],
+    ['src/http/app.ts', "export { products } from '../shop/products/module.ts';"],
+    ['src/operations/stream-routes.ts', "import '../shop/orders/order.ts';"],
+    ['src/shop/orders/order.ts', "const { productType } = await import('../products/product.ts');"],
+    ['src/shop/orders/module.ts', "import { DurableObject } from 'cloudflare:workers';"],
+    ['src/shop/products/price-list.ts', "import { orderType } from '../orders/order.ts';"],
+    [`src/shop/any/${domain[0]?.aggregate.category}.ts`, "import { z } from 'zod';"],
+    ['src/shop/domain.ts', "import { given } from '../eventsourcing/testing/given-when-then.ts';"],
     ['src/eventsourcing/testing/difference.ts', "import { env } from 'cloudflare:workers';"],
   ])('a line in %s that breaks the rule is found: %s', (path, line) => {
     expect(forbiddenImports({ [path]: line })).toHaveLength(1);
   });
 
   test.each([
-    ['src/products/price-list.ts', "import type { Offer } from '../orders/product-prices.ts';"],
-    ['src/orders/order.ts', "// import { z } from 'zod';\nimport type { Money } from '../money.ts';"],
+    ['src/shop/products/price-list.ts', "import type { Offer } from '../orders/product-prices.ts';"],
+    ['src/shop/orders/order.ts', "// import { z } from 'zod';\nimport type { Money } from '../../money.ts';"],
     ['src/http/problem.ts', "const url = 'https://from.example/';\nimport { z } from 'zod';"],
   ])('a line in %s that keeps it is let be: %s', (path, line) => {
     expect(forbiddenImports({ [path]: line })).toEqual([]);

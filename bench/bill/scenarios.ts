@@ -1,4 +1,4 @@
-import { productIdOf } from '../../src/products/product.ts';
+import { productIdOf } from '../../src/shop/products/product.ts';
 
 /** Something that is done some times over on a server, and counted. */
 export interface Scenario {

@@ -1,7 +1,7 @@
 import type { StoredEvent } from '../../src/eventsourcing/event.ts';
 import type { Hint, HintMessage } from '../../src/eventsourcing/message.ts';
 import { streamId } from '../../src/eventsourcing/stream.ts';
-import { PRODUCT } from '../../src/products/product.ts';
+import { PRODUCT } from '../../src/shop/products/product.ts';
 import type { Statement } from '../harness/server-protocol.ts';
 import { idOf } from './season.ts';
 

@@ -1,7 +1,7 @@
 import type { StoredEvent } from '../../src/eventsourcing/event.ts';
 import { streamId } from '../../src/eventsourcing/stream.ts';
-import { ORDER, type OrderLine } from '../../src/orders/order.ts';
-import { productIdOf } from '../../src/products/product.ts';
+import { ORDER, type OrderLine } from '../../src/shop/orders/order.ts';
+import { productIdOf } from '../../src/shop/products/product.ts';
 import { seededRandom } from '../load/choice.ts';
 
 /*

@@ -1,4 +1,4 @@
-import { productIdOf } from '../../src/products/product.ts';
+import { productIdOf } from '../../src/shop/products/product.ts';
 import { CEILINGS, TIDEMARK } from '../contenders/contenders.ts';
 import { freePort } from '../harness/free-port.ts';
 import { loadAll } from '../harness/load.ts';

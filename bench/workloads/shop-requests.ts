@@ -1,7 +1,7 @@
 import type { Server } from '../harness/server.ts';
 import { loadAll } from '../harness/load.ts';
 import type { RequestTemplate } from '../load/load-protocol.ts';
-import { productIdOf } from '../../src/products/product.ts';
+import { productIdOf } from '../../src/shop/products/product.ts';
 
 /** The n-th product of a contender. */
 export const CREATE_PRODUCT: RequestTemplate = {

@@ -231,12 +231,12 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I19'],
     edits: [
       {
-        file: 'src/orders/order-lookup.ts',
+        file: 'src/shop/orders/order-lookup.ts',
         find: 'const orders = slotTables(',
         replace: 'const names = new Map();\nconst orders = slotTables(',
       },
       {
-        file: 'src/orders/order-lookup.ts',
+        file: 'src/shop/orders/order-lookup.ts',
         find: 'create: (event) => orderRow.placed(event)',
         replace: `create(event) {
         const row = orderRow.placed(event);

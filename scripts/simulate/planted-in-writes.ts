@@ -120,7 +120,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     breaks: ['I15'],
     edits: [
       {
-        file: 'src/products/price-list.ts',
+        file: 'src/shop/products/price-list.ts',
         find: "if (seen === 'unknown' || version < seen.version) return false;",
         replace: "if (seen === 'unknown' || version < 0 * seen.version) return false;",
       },

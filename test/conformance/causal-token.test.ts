@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { CausalToken } from '../../src/eventsourcing/read/causal-token.ts';
 import { tokenCodec } from '../../src/eventsourcing/read/token-codec.ts';
-import { productIdOf } from '../../src/products/product.ts';
+import { productIdOf } from '../../src/shop/products/product.ts';
 import {
   type Headers,
   asOperator,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { streamId } from '../../src/eventsourcing/stream.ts';
-import currencies from '../currencies.json' with { type: 'json' };
+import currencies from '../shop/currencies.json' with { type: 'json' };
 import { createProduct, eur, get, json, newSku, placeOrder, post, withToken } from '../support/api.ts';
 import { expectInvalidFields } from '../support/problem.ts';
 import { appendAsStored } from '../support/system.ts';

@@ -1,8 +1,8 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import { orderLookup } from '../../src/orders/order-lookup.ts';
-import { productCatalog } from '../../src/products/product-catalog.ts';
+import { orderLookup } from '../../src/shop/orders/order-lookup.ts';
+import { productCatalog } from '../../src/shop/products/product-catalog.ts';
 import {
   type Headers,
   asOperator,

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
 
-import { orderSearch } from '../../src/orders/order-search.ts';
+import { orderSearch } from '../../src/shop/orders/order-search.ts';
 import {
   type Headers,
   createProduct,

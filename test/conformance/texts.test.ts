@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 
 import type { RecordedEvent } from '../../src/eventsourcing/event.ts';
 import { inMemoryReadModel } from '../../src/eventsourcing/testing/in-memory-read-model.ts';
-import { orderAnalytics } from '../../src/orders/order-analytics.ts';
-import { orderLookup } from '../../src/orders/order-lookup.ts';
+import { orderAnalytics } from '../../src/shop/orders/order-analytics.ts';
+import { orderLookup } from '../../src/shop/orders/order-lookup.ts';
 import { type Headers, createProduct, get, json, newSku, placeOrder, post, withToken } from '../support/api.ts';
 import { allPages } from '../support/pages.ts';
 

@@ -34,12 +34,12 @@ it('neither checker nor oracles have a line of the system’s code in them, nor 
 });
 
 it.each([
-  ["import { decide } from '../../src/orders/order.ts';", ['checker.ts imports ../../src/orders/order.ts']],
-  ["import type { Money } from '../../src/money.ts';", ['checker.ts imports ../../src/money.ts']],
+  ["import { decide } from '../../src/shop/orders/order.ts';", ['checker.ts imports ../../src/shop/orders/order.ts']],
+  ["import type { Money } from '../../src/shop/money.ts';", ['checker.ts imports ../../src/shop/money.ts']],
   ["const { v5 } = await import('uuid');", ['checker.ts imports uuid']],
-  ["export { fold } from './folds.ts';", ['folds.ts imports ../../src/orders/order-row.ts']],
+  ["export { fold } from './folds.ts';", ['folds.ts imports ../../src/shop/orders/order-row.ts']],
   ["import type { History } from './history.ts';", []],
 ])('%s would be found out, or let be', (line, found) => {
-  const text = { 'checker.ts': line, 'folds.ts': "import '../../src/orders/order-row.ts';", 'history.ts': '' };
+  const text = { 'checker.ts': line, 'folds.ts': "import '../../src/shop/orders/order-row.ts';", 'history.ts': '' };
   expect(outsideOf(['checker.ts'], text)).toEqual(found);
 });

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import { orderLookup } from '../../src/orders/order-lookup.ts';
+import { orderLookup } from '../../src/shop/orders/order-lookup.ts';
 import { createProduct, eur, get, placeOrder, post } from '../support/api.ts';
 import { ports } from '../support/platform.ts';
 import { deliver, sentHints, takeHints } from '../support/queue.ts';

@@ -3,7 +3,7 @@ import { getTableName } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 
 import { reporting } from '../../src/groups.ts';
-import { orderSearch } from '../../src/orders/order-search.ts';
+import { orderSearch } from '../../src/shop/orders/order-search.ts';
 import { type Headers, asOperator, createProduct, get, orderStep, placeOrder, returnItems } from '../support/api.ts';
 import { endOfFeed, page } from '../support/feed.ts';
 import { ports } from '../support/platform.ts';

@@ -9,10 +9,10 @@ import { parseParams, parseQuery } from '../../../src/http/params.ts';
 import { Problem } from '../../../src/http/problem.ts';
 import { etagOf, expectedVersion, isNotModified } from '../../../src/http/request-headers.ts';
 import type { Operation, Route } from '../../../src/http/route.ts';
-import type { OrderStatus } from '../../../src/orders/order.ts';
-import type { Item } from '../../../src/orders/order-row.ts';
-import { orderRoutes } from '../../../src/orders/routes.ts';
-import { productIdOf } from '../../../src/products/product.ts';
+import type { OrderStatus } from '../../../src/shop/orders/order.ts';
+import type { Item } from '../../../src/shop/orders/order-row.ts';
+import { orderRoutes } from '../../../src/shop/orders/routes.ts';
+import { productIdOf } from '../../../src/shop/products/product.ts';
 import { bodySchema, databaseOf, notFound, sameRoute, writePromises, written } from './crud-route.ts';
 import { writeOnce } from './write-once.ts';
 

@@ -4,8 +4,8 @@ import type { Context } from 'hono';
 import type { AppEnv } from '../../../src/http/app-env.ts';
 import { parseQuery } from '../../../src/http/params.ts';
 import type { Operation, Route } from '../../../src/http/route.ts';
-import { ORDER_STATUSES } from '../../../src/orders/order.ts';
-import { reportRoutes } from '../../../src/orders/report-routes.ts';
+import { ORDER_STATUSES } from '../../../src/shop/orders/order.ts';
+import { reportRoutes } from '../../../src/shop/orders/report-routes.ts';
 import { databaseOf, sameRoute } from './crud-route.ts';
 import { statementOf } from './statement.ts';
 

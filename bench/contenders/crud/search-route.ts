@@ -5,9 +5,9 @@ import type { AppEnv } from '../../../src/http/app-env.ts';
 import { fromCursor, toPage } from '../../../src/http/cursor.ts';
 import { parseQuery } from '../../../src/http/params.ts';
 import type { Operation, Route } from '../../../src/http/route.ts';
-import { reportRoutes } from '../../../src/orders/report-routes.ts';
-import { highlightsOf } from '../../../src/orders/search-highlights.ts';
-import { toMatchExpression, toTerms } from '../../../src/orders/search-text.ts';
+import { reportRoutes } from '../../../src/shop/orders/report-routes.ts';
+import { highlightsOf } from '../../../src/shop/orders/search-highlights.ts';
+import { toMatchExpression, toTerms } from '../../../src/shop/orders/search-text.ts';
 import { databaseOf, sameRoute } from './crud-route.ts';
 import { type OrderRow, selectOrders, toView } from './order-routes.ts';
 

@@ -1,8 +1,8 @@
 import { systemClock } from '../../../src/clock.ts';
 import { createApp } from '../../../src/http/app.ts';
 import { PROBLEMS, mergeProblems } from '../../../src/http/problem.ts';
-import { orders } from '../../../src/orders/module.ts';
-import { products } from '../../../src/products/module.ts';
+import { orders } from '../../../src/shop/orders/module.ts';
+import { products } from '../../../src/shop/products/module.ts';
 import type { Runtime } from '../../../src/runtime.ts';
 import { crudOrders } from './order-routes.ts';
 import { crudProducts } from './product-routes.ts';

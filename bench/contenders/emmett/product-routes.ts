@@ -6,9 +6,9 @@ import { parseParams } from '../../../src/http/params.ts';
 import { Problem } from '../../../src/http/problem.ts';
 import { expectedVersion } from '../../../src/http/request-headers.ts';
 import type { Operation, Route } from '../../../src/http/route.ts';
-import type { Money } from '../../../src/money.ts';
-import { type CreateProduct, type ProductCommand, productIdOf } from '../../../src/products/product.ts';
-import { productRoutes } from '../../../src/products/routes.ts';
+import type { Money } from '../../../src/shop/money.ts';
+import { type CreateProduct, type ProductCommand, productIdOf } from '../../../src/shop/products/product.ts';
+import { productRoutes } from '../../../src/shop/products/routes.ts';
 import { bodySchema, sameRoute, written } from '../crud/crud-route.ts';
 import type { ProductStore } from './product-store.ts';
 

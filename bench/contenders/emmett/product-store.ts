@@ -10,7 +10,7 @@ import {
   type ProductCommand,
   type ProductEvent,
   productType,
-} from '../../../src/products/product.ts';
+} from '../../../src/shop/products/product.ts';
 import { connectionsTo } from './object-connection.ts';
 import { productCatalog } from './product-projection.ts';
 

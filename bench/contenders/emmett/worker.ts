@@ -1,7 +1,7 @@
 import { systemClock } from '../../../src/clock.ts';
 import { createApp } from '../../../src/http/app.ts';
 import { PROBLEMS, mergeProblems } from '../../../src/http/problem.ts';
-import { products } from '../../../src/products/module.ts';
+import { products } from '../../../src/shop/products/module.ts';
 import type { Runtime } from '../../../src/runtime.ts';
 import { emmettProducts } from './product-routes.ts';
 

@@ -1,9 +1,9 @@
-import { domain } from '../../../src/domain.ts';
+import { domain } from '../../../src/shop/domain.ts';
 import type { Projection } from '../../../src/eventsourcing/read/projection.ts';
 import type { Decision } from '../../../src/eventsourcing/write/decider.ts';
 import type { DomainEvent, StoredEvent } from '../../../src/eventsourcing/event.ts';
 import type { Module } from '../../../src/module.ts';
-import { ORDER } from '../../../src/orders/order.ts';
+import { ORDER } from '../../../src/shop/orders/order.ts';
 
 /*
  * The shop as it was before goods could be sent back, and before a shipment had a carrier: what is deployed where a run has a deployment

@@ -1,5 +1,5 @@
-import { domain } from '../../../src/domain.ts';
-import { ORDER } from '../../../src/orders/order.ts';
+import { domain } from '../../../src/shop/domain.ts';
+import { ORDER } from '../../../src/shop/orders/order.ts';
 import { categoryOf } from '../history.ts';
 import { membershipOf } from '../membership.ts';
 import { type Logs as NaiveLogs, foldOrder, foldProduct } from '../naive-folds.ts';

@@ -8,8 +8,8 @@ import { type Comparison, type ComparisonProgress, compareSlots } from '../../..
 import { ignored, projectionOf } from '../../../src/eventsourcing/read/projection.ts';
 import { type Slot, slotTables } from '../../../src/eventsourcing/read/slot-tables.ts';
 import { serving } from '../../../src/groups.ts';
-import { dashboard } from '../../../src/orders/dashboard.ts';
-import { orderSearch1 } from '../../../src/orders/order-search-1.ts';
+import { dashboard } from '../../../src/shop/orders/dashboard.ts';
+import { orderSearch1 } from '../../../src/shop/orders/order-search-1.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { meteredDatabase } from '../../support/metered-database.ts';
 import { rowFor, withoutSlot } from '../../support/rows.ts';

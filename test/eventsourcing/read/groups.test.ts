@@ -10,8 +10,8 @@ import type { HintMessage } from '../../../src/eventsourcing/message.ts';
 import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
 import { groups, reporting, serving } from '../../../src/groups.ts';
-import type { OrderEvent } from '../../../src/orders/order.ts';
-import { orderSearch } from '../../../src/orders/order-search.ts';
+import type { OrderEvent } from '../../../src/shop/orders/order.ts';
+import { orderSearch } from '../../../src/shop/orders/order-search.ts';
 import {
   asOperator,
   createProduct,

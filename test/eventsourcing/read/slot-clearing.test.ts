@@ -8,7 +8,7 @@ import { ignored, projectionOf } from '../../../src/eventsourcing/read/projectio
 import { clearSlot } from '../../../src/eventsourcing/read/slot-clearing.ts';
 import { type Slot, slotTables } from '../../../src/eventsourcing/read/slot-tables.ts';
 import { serving } from '../../../src/groups.ts';
-import { orderSearch } from '../../../src/orders/order-search.ts';
+import { orderSearch } from '../../../src/shop/orders/order-search.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { meteredDatabase } from '../../support/metered-database.ts';
 import { rowFor } from '../../support/rows.ts';

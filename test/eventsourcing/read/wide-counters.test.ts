@@ -7,7 +7,7 @@ import { type Move, sendGuardedBatch } from '../../../src/eventsourcing/read/gua
 import { type Pointer, pointerCache } from '../../../src/eventsourcing/read/pointer.ts';
 import { type Projection } from '../../../src/eventsourcing/read/projection.ts';
 import { streamId } from '../../../src/eventsourcing/stream.ts';
-import { frontPage, dashboard } from '../../../src/orders/dashboard.ts';
+import { frontPage, dashboard } from '../../../src/shop/orders/dashboard.ts';
 import { wideSumOf } from '../../../src/eventsourcing/read/wide-counters.ts';
 
 const DATABASE = env.REPORTING_DB;

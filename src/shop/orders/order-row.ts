@@ -1,0 +1,115 @@
+import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+
+import type { RecordedEvent } from '../../eventsourcing/event.ts';
+import type { Money } from '../money.ts';
+import { normalText } from '../../text.ts';
+import {
+  type ItemsReturned,
+  ORDER_STATUSES,
+  type OrderPlaced,
+  type OrderShipped,
+  type OrderStatus,
+  afterReturn,
+  isAllReturned,
+} from './order.ts';
+
+/*
+ * An order as it is shown, one row for each: what the read models that show orders have in common.
+ */
+
+/** A line as it is shown. */
+export interface Item {
+  readonly sku: string;
+  readonly name: string;
+  readonly category: string;
+  readonly quantity: number;
+  readonly unitPrice: Money;
+  readonly returned: number;
+}
+
+/** The columns of an order as it is shown. A function, since drizzle's columns belong to one table each. */
+export function orderColumns() {
+  return {
+    orderId: text('order_id').primaryKey(),
+    version: integer('version').notNull(),
+    customerId: text('customer_id').notNull(),
+    customerName: text('customer_name').notNull(),
+    customerSegment: text('customer_segment'),
+    region: text('region'),
+    status: text('status', { enum: ORDER_STATUSES }).notNull(),
+    currency: text('currency').notNull(),
+    total: integer('total').notNull(),
+    itemCount: integer('item_count').notNull(),
+    items: text('items', { mode: 'json' }).$type<readonly Item[]>().notNull(),
+    tracking: text('tracking'),
+    carrier: text('carrier'),
+    placedAt: text('placed_at').notNull(),
+    updatedAt: text('updated_at').notNull(),
+  };
+}
+
+type Customer = Pick<OrderPlaced['data'], 'customerId' | 'customerName' | 'customerSegment' | 'region'>;
+
+/** Who ordered. Events of before have texts as they were typed: of those that are filtered or grouped by, this is the normal form. */
+export function customerOf({ customerId, customerName, customerSegment, region }: Customer): Customer {
+  return {
+    customerId: normalText(customerId),
+    customerName,
+    customerSegment: customerSegment && normalText(customerSegment),
+    region: region && normalText(region),
+  };
+}
+
+/** What the events of an order make of its row. Columns that a read model has beside these stay as they are. */
+export const orderRow = {
+  placed({ data, recordedAt }: RecordedEvent<OrderPlaced>) {
+    const { total, itemCount, lines } = data;
+    return {
+      ...customerOf(data),
+      status: 'placed' as OrderStatus,
+      currency: total.currency,
+      total: total.amount,
+      itemCount,
+      items: lines.map(({ sku, name, category, quantity, unitPrice }) => ({
+        sku,
+        name,
+        category,
+        quantity,
+        unitPrice,
+        returned: 0,
+      })),
+      tracking: null,
+      carrier: null,
+      placedAt: recordedAt,
+      updatedAt: recordedAt,
+    };
+  },
+
+  shipped<Row extends object>(row: Row, { data, recordedAt }: RecordedEvent<OrderShipped>) {
+    const { tracking, carrier } = data;
+    return { ...row, status: 'shipped' as OrderStatus, tracking, carrier, updatedAt: recordedAt };
+  },
+
+  delivered<Row extends object>(row: Row, { recordedAt }: RecordedEvent) {
+    return { ...row, status: 'delivered' as OrderStatus, updatedAt: recordedAt };
+  },
+
+  cancelled<Row extends object>(row: Row, { recordedAt }: RecordedEvent) {
+    return { ...row, status: 'cancelled' as OrderStatus, updatedAt: recordedAt };
+  },
+
+  returned<Row extends { readonly items: readonly Item[]; readonly status: OrderStatus }>(
+    row: Row,
+    { data, recordedAt }: RecordedEvent<ItemsReturned>,
+  ) {
+    const items = afterReturn(row.items, data.items);
+    const status: OrderStatus = isAllReturned(items) ? 'returned' : row.status;
+    return { ...row, items, status, updatedAt: recordedAt };
+  },
+};
+
+/** An order's row, as far as it is shown. */
+export type OrderRow = ReturnType<typeof orderTable>['$inferSelect'];
+
+/** Only for its type: a table with these columns alone. */
+const orderTable = () => sqliteTable('order_row', orderColumns());

@@ -1,0 +1,272 @@
+import type { DomainEvent } from '../../eventsourcing/event.ts';
+import type { AggregateType } from '../../eventsourcing/write/aggregate-type.ts';
+import type { Command, Decider, Decision, Rejection } from '../../eventsourcing/write/decider.ts';
+import type { Upcaster } from '../../eventsourcing/write/upcaster.ts';
+import type { Money } from '../money.ts';
+import { normalSku } from '../sku.ts';
+import type { Offer } from './product-prices.ts';
+
+// Events
+
+/** What was bought of one product, and what is known of the product at that moment. */
+export interface OrderLine {
+  readonly sku: string;
+  readonly productId: string;
+  readonly productVersion: number;
+  readonly name: string;
+  readonly category: string;
+  readonly quantity: number;
+  readonly unitPrice: Money;
+}
+
+export interface ReturnedItem {
+  readonly sku: string;
+  readonly quantity: number;
+}
+
+export type OrderPlaced = DomainEvent<
+  'OrderPlaced',
+  {
+    customerId: string;
+    customerName: string;
+    customerSegment: string | null;
+    region: string | null;
+    lines: readonly OrderLine[];
+    /** The sum over the lines. It never changes. */
+    total: Money;
+    itemCount: number;
+  }
+>;
+export type OrderShipped = DomainEvent<'OrderShipped', { tracking: string; carrier: string | null }>;
+export type OrderDelivered = DomainEvent<'OrderDelivered', Record<never, never>>;
+export type OrderCancelled = DomainEvent<'OrderCancelled', { reason: string }>;
+export type ItemsReturned = DomainEvent<'ItemsReturned', { items: readonly ReturnedItem[]; reason: string }>;
+
+export type OrderEvent = OrderPlaced | OrderShipped | OrderDelivered | OrderCancelled | ItemsReturned;
+
+// Commands
+
+export type PlaceOrder = Command<
+  'PlaceOrder',
+  {
+    orderId: string;
+    customerId: string;
+    customerName: string;
+    customerSegment?: string | undefined;
+    region?: string | undefined;
+    items: readonly { sku: string; quantity: number }[];
+    /** What the products cost when the order was placed; those that are missing are unknown. */
+    offers: readonly Offer[];
+    /** Those of the missing that nobody looked up, since others were unknown. */
+    skipped?: readonly string[] | undefined;
+  }
+>;
+export type ShipOrder = Command<'ShipOrder', { orderId: string; tracking: string; carrier?: string | undefined }>;
+export type DeliverOrder = Command<'DeliverOrder', { orderId: string }>;
+export type CancelOrder = Command<'CancelOrder', { orderId: string; reason: string }>;
+export type ReturnItems = Command<'ReturnItems', { orderId: string; items: readonly ReturnedItem[]; reason: string }>;
+
+export type OrderCommand = PlaceOrder | ShipOrder | DeliverOrder | CancelOrder | ReturnItems;
+
+export type OrderRefusal = Rejection<
+  'not-found' | 'wrong-state' | 'unknown-sku' | 'duplicate-sku' | 'mixed-currencies' | 'nothing-to-return'
+>;
+
+// State
+
+export type OrderStatus = 'placed' | 'shipped' | 'delivered' | 'returned' | 'cancelled';
+export const ORDER_STATUSES = [
+  'placed',
+  'shipped',
+  'delivered',
+  'returned',
+  'cancelled',
+] as const satisfies readonly OrderStatus[];
+
+/** A line and how much of it came back. */
+export interface HeldLine extends OrderLine {
+  readonly returned: number;
+}
+
+interface Placed {
+  readonly customerId: string;
+  readonly customerName: string;
+  readonly customerSegment: string | null;
+  readonly region: string | null;
+  readonly lines: readonly HeldLine[];
+  readonly total: Money;
+  readonly itemCount: number;
+  readonly placedAt: string;
+  readonly updatedAt: string;
+}
+
+interface Shipment {
+  readonly tracking: string;
+  readonly carrier: string | null;
+}
+
+export type Order =
+  | { readonly status: 'absent' }
+  | (Placed & { readonly status: 'placed' | 'cancelled' })
+  | (Placed & Shipment & { readonly status: 'shipped' | 'delivered' | 'returned' });
+
+export type ExistingOrder = Exclude<Order, { status: 'absent' }>;
+
+export const ORDER = 'order';
+
+function decide(command: OrderCommand, order: Order): Decision<OrderEvent, OrderRefusal> {
+  if (command.type === 'PlaceOrder') return place(command, order);
+  if (order.status === 'absent') return { code: 'not-found', message: 'There is no such order.' };
+  switch (command.type) {
+    case 'ShipOrder': {
+      const { tracking, carrier } = command.data;
+      if (order.status !== 'placed') return wrongState(order, 'shipped', 'placed');
+      return [{ type: 'OrderShipped', data: { tracking, carrier: carrier ?? null } }];
+    }
+    case 'DeliverOrder':
+      if (order.status !== 'shipped') return wrongState(order, 'delivered', 'shipped');
+      return [{ type: 'OrderDelivered', data: {} }];
+    case 'CancelOrder':
+      if (order.status !== 'placed') return wrongState(order, 'cancelled', 'placed');
+      return [{ type: 'OrderCancelled', data: { reason: command.data.reason } }];
+    case 'ReturnItems':
+      return takeBack(command, order);
+    default:
+      return command satisfies never;
+  }
+}
+
+function place(command: PlaceOrder, order: Order): Decision<OrderPlaced, OrderRefusal> {
+  const { customerId, customerName, customerSegment = null, region = null, items, offers, skipped = [] } = command.data;
+  if (order.status !== 'absent') return wrongState(order, 'placed again', 'new');
+  const twice = repeated(items.map(({ sku }) => normalSku(sku)));
+  if (twice.length > 0) return duplicateSku(twice);
+
+  const bySku = new Map(offers.map((offer) => [offer.sku, offer]));
+  const missing = items.map(({ sku }) => sku).filter((sku) => !bySku.has(normalSku(sku)));
+  if (missing.length > 0) {
+    const unknown = missing.filter((sku) => !skipped.includes(normalSku(sku)));
+    const rest = unknown.length < missing.length ? ` ${missing.length - unknown.length} more were not looked up.` : '';
+    return {
+      code: 'unknown-sku',
+      message: `No product has the SKU ${unknown.join(', ')}.${rest}`,
+      details: { skus: unknown },
+    };
+  }
+  const lines = items.map(({ sku, quantity }) => {
+    const { price, ...offer } = bySku.get(normalSku(sku)) as Offer;
+    return { ...offer, quantity, unitPrice: price };
+  });
+  const currencies = [...new Set(lines.map(({ unitPrice }) => unitPrice.currency))];
+  const [currency = '', ...others] = currencies;
+  if (others.length > 0) {
+    const message = `An order has one currency, but these products are priced in ${currencies.join(' and ')}.`;
+    return { code: 'mixed-currencies', message, details: { currencies } };
+  }
+  const total = {
+    amount: lines.reduce((sum, { unitPrice, quantity }) => sum + unitPrice.amount * quantity, 0),
+    currency,
+  };
+  const itemCount = lines.reduce((sum, { quantity }) => sum + quantity, 0);
+  return [
+    { type: 'OrderPlaced', data: { customerId, customerName, customerSegment, region, lines, total, itemCount } },
+  ];
+}
+
+function takeBack({ data }: ReturnItems, order: ExistingOrder): Decision<ItemsReturned, OrderRefusal> {
+  if (order.status !== 'delivered') return wrongState(order, 'returned', 'delivered');
+  const items = data.items.map(({ sku, quantity }) => ({ sku: normalSku(sku), quantity }));
+  const twice = repeated(items.map(({ sku }) => sku));
+  if (twice.length > 0) return duplicateSku(twice);
+  const unknown = items.map(({ sku }) => sku).filter((sku) => !order.lines.some((line) => line.sku === sku));
+  if (unknown.length > 0) {
+    return {
+      code: 'unknown-sku',
+      message: `The order has no line for ${unknown.join(', ')}.`,
+      details: { skus: unknown },
+    };
+  }
+  const excess = items.filter(({ sku, quantity }) => {
+    const line = order.lines.find((candidate) => candidate.sku === sku);
+    return line !== undefined && quantity > line.quantity - line.returned;
+  });
+  if (excess.length > 0) {
+    const skus = excess.map(({ sku }) => sku);
+    return {
+      code: 'nothing-to-return',
+      message: `More of ${skus.join(', ')} than the customer still has.`,
+      details: { skus },
+    };
+  }
+  return [{ type: 'ItemsReturned', data: { items, reason: data.reason } }];
+}
+
+function wrongState(order: ExistingOrder, participle: string, required: string): OrderRefusal {
+  const message = `The order is ${order.status}; only an order that is ${required} can be ${participle}.`;
+  return { code: 'wrong-state', message, details: { currentStatus: order.status } };
+}
+
+function duplicateSku(skus: readonly string[]): OrderRefusal {
+  const message = `Name each SKU once and add its quantities up: ${skus.join(', ')} is there more than once.`;
+  return { code: 'duplicate-sku', message, details: { skus } };
+}
+
+function repeated(values: readonly string[]): string[] {
+  return [...new Set(values.filter((value, index) => values.indexOf(value) !== index))];
+}
+
+/** Lines after some of them came back. */
+export function afterReturn<Line extends { readonly sku: string; readonly returned: number }>(
+  lines: readonly Line[],
+  items: readonly ReturnedItem[],
+): readonly Line[] {
+  return lines.map((line) => {
+    const item = items.find(({ sku }) => sku === line.sku);
+    return item ? { ...line, returned: line.returned + item.quantity } : line;
+  });
+}
+
+/** Whether nothing is left of any line. */
+export function isAllReturned(lines: readonly { readonly quantity: number; readonly returned: number }[]): boolean {
+  return lines.every(({ quantity, returned }) => returned === quantity);
+}
+
+const evolve: Decider<Order, OrderCommand, OrderEvent>['evolve'] = (order, event) => {
+  const updatedAt = event.recordedAt;
+  if (event.type === 'OrderPlaced') {
+    const lines = event.data.lines.map((line) => ({ ...line, returned: 0 }));
+    return { ...event.data, lines, status: 'placed', placedAt: updatedAt, updatedAt };
+  }
+  if (order.status === 'absent') return order;
+  switch (event.type) {
+    case 'OrderShipped':
+      return { ...order, ...event.data, status: 'shipped', updatedAt };
+    case 'OrderDelivered':
+      return 'tracking' in order ? { ...order, status: 'delivered', updatedAt } : order;
+    case 'OrderCancelled':
+      return { ...order, status: 'cancelled', updatedAt };
+    case 'ItemsReturned': {
+      if (!('tracking' in order)) return order;
+      const lines = afterReturn(order.lines, event.data.items);
+      return { ...order, lines, status: isAllReturned(lines) ? 'returned' : 'delivered', updatedAt };
+    }
+    default:
+      return event satisfies never;
+  }
+};
+
+/** OrderShipped was first written without a carrier. */
+const withoutCarrier: Upcaster = (data) => ({ ...data, carrier: null });
+
+export const orderType: AggregateType<Order, OrderCommand, OrderEvent, OrderRefusal> = {
+  category: ORDER,
+  decider: { initialState: { status: 'absent' }, decide, evolve },
+  events: {
+    OrderPlaced: [],
+    OrderShipped: [withoutCarrier],
+    OrderDelivered: [],
+    OrderCancelled: [],
+    ItemsReturned: [],
+  },
+  stateVersion: 1,
+};

@@ -1,0 +1,261 @@
+import * as z from 'zod/mini';
+
+import { asksFor } from '../../http/accept.ts';
+import { toCsv } from '../../http/csv.ts';
+import { former } from '../../http/causal.ts';
+import { fromCursor, invalidCursor, toPage } from '../../http/cursor.ts';
+import { HEADER } from '../../http/headers.ts';
+import { queryRoute } from '../../http/query-route.ts';
+import type { Route } from '../../http/route.ts';
+import { PAGE_QUERY, Time, Uuid, described, integerParameter, named, pageOf } from '../../http/schemas.ts';
+import { MoneySchema } from '../schemas.ts';
+import { ExactSum, Sum, sumAs } from '../../http/sums.ts';
+import { wideSumOf } from '../../eventsourcing/read/wide-counters.ts';
+import { dashboard, frontPage } from './dashboard.ts';
+import { ORDER_STATUSES, type OrderStatus } from './order.ts';
+import { GROUPINGS, orderAnalytics, ordersBy } from './order-analytics.ts';
+import type { OrderRow } from './order-row.ts';
+import { orderSearch, searchOrders } from './order-search.ts';
+import { orderSearch1, searchOrders1 } from './order-search-1.ts';
+import { ORDER_EXAMPLE, ORDER_ID, OrderView, fromRow } from './order-view.ts';
+import { highlightsOf } from './search-highlights.ts';
+import { MAX_WORDS, toTerms } from './search-text.ts';
+
+const Highlight = z
+  .strictObject({
+    field: z.enum(['customerName', 'item', 'sku', 'tracking']),
+    text: z.string(),
+    ranges: described(
+      // A tuple is `prefixItems` without `items`, which linters refuse.
+      z.array(z.array(z.int().check(z.minimum(0))).check(z.length(2))),
+      'From and to (exclusive) of each part that was found, in UTF-16 code units of `text`.',
+    ),
+  })
+  .check(z.meta({ id: 'Highlight' }));
+
+// Not `z.extend`, which would take the id along.
+const Hit = z.strictObject({ ...OrderView.shape, highlights: z.array(Highlight) }).check(z.meta({ id: 'OrderHit' }));
+
+const SearchQuery = z.strictObject({
+  q: described(
+    z.string().check(z.minLength(1), z.maxLength(500)),
+    'Words, found as prefixes, or phrases in quotes; all have to be found. ' +
+      `The first ${MAX_WORDS} words count, in phrases too; doubles do not, nor does what begins another.`,
+  ),
+  ...PAGE_QUERY,
+});
+
+const Day = z.iso.date();
+
+const AnalyticsQuery = z
+  .strictObject({
+    groupBy: z.enum(GROUPINGS),
+    from: described(z.optional(Day), 'The first UTC day of placement.'),
+    to: described(z.optional(Day), 'The UTC day of placement to stop before.'),
+    limit: integerParameter(1, 10_000, 1_000),
+    cursor: PAGE_QUERY.cursor,
+  })
+  .check(
+    z.refine(({ from, to }) => from === undefined || to === undefined || from <= to, {
+      path: ['from'],
+      error: 'Must not be after `to`.',
+    }),
+  );
+
+const Figures = named(
+  'OrderFigures',
+  z.strictObject({
+    key: described(z.nullable(z.string()), 'The day, region, segment or category; null where an order has none.'),
+    currency: z.string(),
+    orders: z.int(),
+    items: z.int(),
+    total: Sum,
+    exactTotal: ExactSum,
+    cancelled: described(z.int(), 'How many orders were cancelled.'),
+  }),
+);
+
+const Analytics = z
+  .strictObject({
+    groupBy: z.enum(GROUPINGS),
+    from: z.nullable(Day),
+    to: z.nullable(Day),
+    groups: z.array(Figures),
+    nextCursor: z.nullable(z.string()),
+  })
+  .check(z.meta({ id: 'OrderAnalytics' }));
+
+const Dashboard = z
+  .strictObject({
+    ordersByStatus: named(
+      'OrdersByStatus',
+      z.strictObject({
+        placed: z.int(),
+        shipped: z.int(),
+        delivered: z.int(),
+        returned: z.int(),
+        cancelled: z.int(),
+      } satisfies Record<OrderStatus, unknown>),
+    ),
+    revenue: z.array(
+      named(
+        'Revenue',
+        z.strictObject({ currency: z.string(), total: Sum, exactTotal: ExactSum, today: Sum, exactToday: ExactSum }),
+      ),
+    ),
+    bestSellers: z.array(named('BestSeller', z.strictObject({ sku: z.string(), name: z.string(), quantity: z.int() }))),
+    latestOrders: z.array(
+      named(
+        'LatestOrder',
+        z.strictObject({
+          orderId: Uuid,
+          customerName: z.string(),
+          status: z.enum(ORDER_STATUSES),
+          total: MoneySchema,
+          placedAt: Time,
+        }),
+      ),
+    ),
+  })
+  .check(z.meta({ id: 'Dashboard' }));
+
+/** The routes of the read models that search and count. They come before those of single orders, whose paths would match theirs. */
+export const reportRoutes: readonly Route[] = [
+  queryRoute({
+    path: '/orders/search',
+    id: 'searchOrders',
+    summary: 'Full text search over orders',
+    description:
+      'Over customer names, item names, SKUs and tracking; case and accents do not matter. Best matches first, of the newest 1,000.',
+    tag: 'orders',
+    query: SearchQuery,
+    reads: [orderSearch],
+    answer: {
+      description: 'One page of hits. `nextCursor` is null on the last.',
+      schema: pageOf(Hit),
+      example: {
+        items: [{ ...ORDER_EXAMPLE, highlights: [{ field: 'customerName', text: 'Ada Lovelace', ranges: [[4, 8]] }] }],
+        nextCursor: null,
+      },
+    },
+    problems: ['invalid-cursor'],
+    async handle(c, { query: { q, limit, cursor } }) {
+      const list = `search:${q}`;
+      const [, skipped] = fromCursor(list, cursor) ?? ['', '0'];
+      const skip = Number(skipped);
+      if (!Number.isSafeInteger(skip) || skip < 0) throw invalidCursor();
+      const terms = toTerms(q);
+      const search = searchOrders(terms, skip, limit + 1);
+      const search1 = searchOrders1(q, skip, limit + 1);
+      const rows = search ? await c.var.causal.readMany(orderSearch, search, [former(orderSearch1, search1)]) : [];
+      const view = (row: OrderRow) => ({ ...fromRow(row), highlights: highlightsOf(row, terms) });
+      return c.json(toPage(list, rows, limit, view, () => ['', String(skip + limit)]));
+    },
+  }),
+  queryRoute({
+    path: '/analytics/orders',
+    id: 'analyzeOrders',
+    summary: 'Orders, items and totals by day, region, segment or category',
+    description:
+      'Totals are per currency, never mixed, and without cancelled orders and returned items. With `Accept: text/csv` the groups come as CSV, which has the next page in `Link` only.',
+    tag: 'reports',
+    query: AnalyticsQuery,
+    reads: [orderAnalytics],
+    problems: ['invalid-cursor'],
+    answer: {
+      description: 'One page of groups, by key and currency. `nextCursor` is null on the last.',
+      headers: [HEADER.link],
+      schema: Analytics,
+      example: {
+        groupBy: 'region',
+        from: '2026-11-01',
+        to: null,
+        groups: [{ key: 'EU', currency: 'EUR', orders: 2, items: 3, total: 5997, cancelled: 1 }],
+        nextCursor: null,
+      },
+      alternative: {
+        contentType: 'text/csv',
+        example: 'key,currency,orders,items,total,cancelled\r\nEU,EUR,2,3,5997,1\r\n',
+      },
+    },
+    async handle(c, { query: { groupBy, from, to, limit, cursor } }) {
+      const list = `figures:${groupBy}:${from}:${to}`;
+      const query = ordersBy(groupBy, from, to, fromCursor(list, cursor), limit + 1);
+      const rows = await c.var.causal.readMany(orderAnalytics, query);
+      const view = ({ key, currency, orders, items, total, cancelled }: (typeof rows)[number]) => ({
+        key: key === '' ? null : key,
+        currency,
+        orders,
+        items,
+        ...sumAs('total', wideSumOf(total)),
+        cancelled,
+      });
+      const { items: groups, nextCursor } = toPage(list, rows, limit, view, ({ key, currency }) => [key, currency]);
+      if (nextCursor !== null) c.header(HEADER.link, `<${withCursor(c.req.url, nextCursor)}>; rel="next"`);
+      c.header('Vary', 'Accept', { append: true });
+      if (!asksFor(c.req.header('Accept'), 'text/csv', 'application/json'))
+        return c.json({ groupBy, from: from ?? null, to: to ?? null, groups, nextCursor });
+      const rowsOfText = groups.map(({ total, exactTotal = total, ...figures }) => ({ ...figures, total: exactTotal }));
+      return c.body(toCsv(['key', 'currency', 'orders', 'items', 'total', 'cancelled'], rowsOfText), 200, {
+        'Content-Type': 'text/csv; charset=utf-8',
+      });
+    },
+  }),
+  queryRoute({
+    path: '/dashboard',
+    id: 'getDashboard',
+    summary: 'The front page: orders by status, revenue, best sellers, latest orders',
+    description:
+      'Every status, also those without an order. Ten best sellers by quantity, ten latest orders. Today is the UTC day of the request.',
+    tag: 'reports',
+    reads: [dashboard],
+    answer: {
+      description: 'Running counters and the ten latest orders.',
+      schema: Dashboard,
+      example: {
+        ordersByStatus: { placed: 1, shipped: 0, delivered: 0, returned: 0, cancelled: 0 },
+        revenue: [{ currency: 'EUR', total: 3998, today: 3998 }],
+        bestSellers: [{ sku: 'TIDE-2027', name: 'Tide table 2027', quantity: 2 }],
+        latestOrders: [
+          {
+            orderId: ORDER_ID,
+            customerName: 'Ada Lovelace',
+            status: 'placed',
+            total: { amount: 3998, currency: 'EUR' },
+            placedAt: '2026-11-23T09:00:00.000Z',
+          },
+        ],
+      },
+    },
+    async handle(c) {
+      const today = new Date(c.var.runtime.clock.now()).toISOString().slice(0, 'YYYY-MM-DD'.length);
+      const page = await c.var.causal.readSnapshot(dashboard, frontPage(today));
+      const counted = new Map(page.statuses.map(({ status, orders }) => [status, orders]));
+      const sumOf = (row: { readonly total: string } | undefined) => wideSumOf(row?.total ?? '[0,0,0,0]');
+      const revenue = [...Map.groupBy(page.revenue, ({ currency }) => currency)].map(([currency, rows]) => ({
+        currency,
+        ...sumAs('total', sumOf(rows.find(({ day }) => day !== today))),
+        ...sumAs('today', sumOf(rows.find(({ day }) => day === today))),
+      }));
+      return c.json({
+        ordersByStatus: Object.fromEntries(ORDER_STATUSES.map((status) => [status, counted.get(status) ?? 0])),
+        revenue,
+        bestSellers: page.bestSellers,
+        latestOrders: page.latestOrders.map(({ orderId, customerName, status, total, currency, placedAt }) => ({
+          orderId,
+          customerName,
+          status,
+          total: { amount: total, currency },
+          placedAt,
+        })),
+      });
+    },
+  }),
+];
+
+/** The same request for the page after a cursor, as a path. */
+function withCursor(url: string, cursor: string): string {
+  const { pathname, searchParams } = new URL(url);
+  searchParams.set('cursor', cursor);
+  return `${pathname}?${searchParams.toString()}`;
+}

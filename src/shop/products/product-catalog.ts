@@ -1,0 +1,178 @@
+import { and, asc, eq, gt, sql } from 'drizzle-orm';
+import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+
+import type { RecordedEvent } from '../../eventsourcing/event.ts';
+import { queryBuilder } from '../../eventsourcing/read/causal-read.ts';
+import { type Given, preparedQuery } from '../../eventsourcing/read/prepared-query.ts';
+import { projectionOf } from '../../eventsourcing/read/projection.ts';
+import { slotTables } from '../../eventsourcing/read/slot-tables.ts';
+import { idOf } from '../../eventsourcing/stream.ts';
+import { serving } from '../../groups.ts';
+import { normalText } from '../../text.ts';
+import type { Money } from '../money.ts';
+import { PRODUCT, type ProductEvent, productIdOf, productType } from './product.ts';
+
+const products = slotTables((slot) =>
+  sqliteTable(`product_catalog_${slot}`, {
+    productId: text('product_id').primaryKey(),
+    version: integer('version').notNull(),
+    name: text('name').notNull(),
+    sku: text('sku').notNull(),
+    category: text('category').notNull(),
+    priceAmount: integer('price_amount').notNull(),
+    priceCurrency: text('price_currency').notNull(),
+    createdAt: text('created_at').notNull(),
+    updatedAt: text('updated_at').notNull(),
+  }),
+);
+
+const prices = slotTables((slot) =>
+  sqliteTable(
+    `product_prices_${slot}`,
+    {
+      productId: text('product_id').notNull(),
+      version: integer('version').notNull(),
+      /** Null when the product was created. */
+      fromAmount: integer('from_amount'),
+      fromCurrency: text('from_currency'),
+      toAmount: integer('to_amount').notNull(),
+      toCurrency: text('to_currency').notNull(),
+      reason: text('reason'),
+      actor: text('actor').notNull(),
+      changedAt: text('changed_at').notNull(),
+    },
+    (table) => [primaryKey({ columns: [table.productId, table.version] })],
+  ),
+);
+
+type ProductTable = typeof products.a;
+type PriceTable = typeof prices.a;
+export type PriceRow = PriceTable['$inferSelect'];
+export type ProductRow = ProductTable['$inferSelect'];
+
+/** The shop window: every product with its current price and all it has had, by id, SKU and category. */
+export const productCatalog = projectionOf<ProductEvent>()({
+  name: 'product-catalog',
+  revision: 1,
+  group: serving,
+  follows: { [PRODUCT]: productType.events },
+  row: { tables: products, key: 'productId' },
+  appends: { prices },
+  handlers: {
+    ProductCreated: {
+      create: ({ data, recordedAt }) => ({
+        name: data.name,
+        sku: data.sku,
+        // Events of before have texts as they were typed.
+        category: normalText(data.category),
+        priceAmount: data.price.amount,
+        priceCurrency: data.price.currency,
+        createdAt: recordedAt,
+        updatedAt: recordedAt,
+      }),
+      append: (event) => ({ prices: [priceOf(event, undefined, event.data.price, null)] }),
+    },
+    PriceUpdated: {
+      change: (row, { data, recordedAt }) => ({
+        ...row,
+        priceAmount: data.to.amount,
+        priceCurrency: data.to.currency,
+        updatedAt: recordedAt,
+      }),
+      append: (event) => ({ prices: [priceOf(event, event.data.from, event.data.to, event.data.reason)] }),
+    },
+  },
+});
+
+function priceOf(
+  { stream, version, metadata, recordedAt }: RecordedEvent,
+  from: Money | undefined,
+  to: Money,
+  reason: string | null,
+): PriceTable['$inferInsert'] {
+  return {
+    productId: idOf(stream),
+    version,
+    fromAmount: from?.amount ?? null,
+    fromCurrency: from?.currency ?? null,
+    toAmount: to.amount,
+    toCurrency: to.currency,
+    reason,
+    actor: metadata.actor,
+    changedAt: recordedAt,
+  };
+}
+
+interface CatalogTables {
+  readonly row: ProductTable;
+  readonly prices: PriceTable;
+}
+
+export const productById = preparedQuery(({ row: table }: CatalogTables, { productId }: Given<{ productId: string }>) =>
+  queryBuilder.select().from(table).where(eq(table.productId, productId)),
+);
+
+/** Where a page of products ends: the sort key of its last row. */
+export type ProductPosition = readonly [createdAt: string, productId: string];
+
+/** Products by time of creation, oldest first; `take` is the page and the one row that tells whether there is another. */
+export function listProducts(
+  filter: { category?: string | undefined; sku?: string | undefined },
+  after: ProductPosition | undefined,
+  take: number,
+) {
+  const { category, sku } = filter;
+  return pageOfProducts({
+    // A SKU needs no index of its own: the id follows from it.
+    productId: sku === undefined ? undefined : productIdOf(sku),
+    category,
+    afterTime: after?.[0],
+    afterId: after?.[1],
+    take,
+  });
+}
+
+const pageOfProducts = preparedQuery(
+  (
+    { row: table }: CatalogTables,
+    {
+      productId,
+      category,
+      afterTime,
+      afterId,
+      take,
+    }: Given<{
+      productId: string | undefined;
+      category: string | undefined;
+      afterTime: string | undefined;
+      afterId: string | undefined;
+      take: number;
+    }>,
+  ) =>
+    queryBuilder
+      .select()
+      .from(table)
+      .where(
+        and(
+          productId && eq(table.productId, productId),
+          category && eq(table.category, category),
+          afterTime && sql`(${table.createdAt}, ${table.productId}) > (${afterTime}, ${afterId})`,
+        ),
+      )
+      .orderBy(asc(table.createdAt), asc(table.productId))
+      .limit(take),
+);
+
+/** The prices of a product, oldest first, after a version. */
+export const pricesOf = preparedQuery(
+  (
+    { prices: table }: CatalogTables,
+    { productId, afterVersion, take }: Given<{ productId: string; afterVersion: number; take: number }>,
+  ) =>
+    queryBuilder
+      .select()
+      .from(table)
+      .where(and(eq(table.productId, productId), gt(table.version, afterVersion)))
+      .orderBy(asc(table.version))
+      .limit(take),
+);

@@ -1,0 +1,397 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import { given } from '../../../src/eventsourcing/testing/given-when-then.ts';
+import type { Money } from '../../../src/shop/money.ts';
+import {
+  ORDER_STATUSES,
+  type OrderCommand,
+  type OrderEvent,
+  type OrderStatus,
+  type PlaceOrder,
+  type ReturnItems,
+  orderType,
+} from '../../../src/shop/orders/order.ts';
+import type { Offer } from '../../../src/shop/orders/product-prices.ts';
+
+const eur = (amount: number): Money => ({ amount, currency: 'EUR' });
+
+const tideTable: Offer = {
+  sku: 'TIDE-2027',
+  productId: 'p-tide',
+  productVersion: 3,
+  name: 'Tide table 2027',
+  category: 'almanacs',
+  price: eur(1999),
+};
+const chart: Offer = {
+  sku: 'CHART-7',
+  productId: 'p-chart',
+  productVersion: 1,
+  name: 'Chart 7',
+  category: 'charts',
+  price: eur(450),
+};
+
+function place(overrides: Partial<PlaceOrder['data']> = {}): PlaceOrder {
+  const customer = { customerId: 'c-1024', customerName: 'Ada Lovelace', customerSegment: 'retail', region: 'EU' };
+  const items = [
+    { sku: 'TIDE-2027', quantity: 2 },
+    { sku: 'CHART-7', quantity: 3 },
+  ];
+  return { type: 'PlaceOrder', data: { orderId: 'o-1', ...customer, items, offers: [tideTable, chart], ...overrides } };
+}
+
+const ship: OrderCommand = { type: 'ShipOrder', data: { orderId: 'o-1', tracking: 'JD0146', carrier: 'DHL' } };
+const deliver: OrderCommand = { type: 'DeliverOrder', data: { orderId: 'o-1' } };
+const cancel: OrderCommand = { type: 'CancelOrder', data: { orderId: 'o-1', reason: 'Ordered by mistake' } };
+function giveBack(...items: ReturnItems['data']['items']): ReturnItems {
+  return { type: 'ReturnItems', data: { orderId: 'o-1', items, reason: 'Water damage' } };
+}
+
+const placed: OrderEvent = {
+  type: 'OrderPlaced',
+  data: {
+    customerId: 'c-1024',
+    customerName: 'Ada Lovelace',
+    customerSegment: 'retail',
+    region: 'EU',
+    lines: [
+      {
+        sku: 'TIDE-2027',
+        productId: 'p-tide',
+        productVersion: 3,
+        name: 'Tide table 2027',
+        category: 'almanacs',
+        quantity: 2,
+        unitPrice: eur(1999),
+      },
+      {
+        sku: 'CHART-7',
+        productId: 'p-chart',
+        productVersion: 1,
+        name: 'Chart 7',
+        category: 'charts',
+        quantity: 3,
+        unitPrice: eur(450),
+      },
+    ],
+    total: eur(5348),
+    itemCount: 5,
+  },
+};
+const shipped: OrderEvent = { type: 'OrderShipped', data: { tracking: 'JD0146', carrier: 'DHL' } };
+const delivered: OrderEvent = { type: 'OrderDelivered', data: {} };
+const cancelled: OrderEvent = { type: 'OrderCancelled', data: { reason: 'Ordered by mistake' } };
+function returned(...items: ReturnItems['data']['items']): OrderEvent {
+  return { type: 'ItemsReturned', data: { items, reason: 'Water damage' } };
+}
+const everything = [
+  { sku: 'TIDE-2027', quantity: 2 },
+  { sku: 'CHART-7', quantity: 3 },
+];
+
+/** What has happened to an order in each of its states. */
+const history: Record<OrderStatus, readonly OrderEvent[]> = {
+  placed: [placed],
+  shipped: [placed, shipped],
+  delivered: [placed, shipped, delivered],
+  returned: [placed, shipped, delivered, returned(...everything)],
+  cancelled: [placed, cancelled],
+};
+
+describe('placing an order', () => {
+  test('records what was bought, what it cost, and at which version that was seen', () => {
+    given(orderType)
+      .when(place())
+      .then([placed])
+      .thenState({
+        status: 'placed',
+        customerId: 'c-1024',
+        customerName: 'Ada Lovelace',
+        total: eur(5348),
+        itemCount: 5,
+        placedAt: '2026-01-01T00:00:00.000Z',
+        updatedAt: '2026-01-01T00:00:00.000Z',
+      });
+  });
+
+  test('records an absent segment and region as null', () => {
+    given(orderType)
+      .when(place({ customerSegment: undefined, region: undefined }))
+      .then([{ ...placed, data: { ...placed.data, customerSegment: null, region: null } }]);
+  });
+
+  test('finds an offer however its SKU is written, and records the SKU as the product has it', () => {
+    given(orderType)
+      .when(
+        place({
+          items: [
+            { sku: ' tide-2027 ', quantity: 2 },
+            { sku: 'chart-7', quantity: 3 },
+          ],
+        }),
+      )
+      .then([placed]);
+  });
+
+  test('leaves out offers that nobody asked for', () => {
+    given(orderType)
+      .when(place({ items: [{ sku: 'CHART-7', quantity: 1 }] }))
+      .thenState({ total: eur(450), itemCount: 1 });
+  });
+
+  test('does not call a SKU unknown that nobody looked up, nor is placed without it', () => {
+    const items = ['ghost', 'tide-2027', 'chart-7'].map((sku) => ({ sku, quantity: 1 }));
+    given(orderType)
+      .when(place({ items, offers: [tideTable], skipped: ['CHART-7'] }))
+      .thenRejected('unknown-sku', { skus: ['ghost'] });
+    given(orderType)
+      .when(place({ items, offers: [tideTable], skipped: ['GHOST', 'CHART-7'] }))
+      .thenRejected('unknown-sku', { skus: [] });
+  });
+
+  test('names every SKU that is unknown, as the client wrote it', () => {
+    const items = [
+      { sku: 'ghost', quantity: 1 },
+      { sku: 'TIDE-2027', quantity: 1 },
+      { sku: 'PHANTOM', quantity: 1 },
+    ];
+    given(orderType)
+      .when(place({ items }))
+      .thenRejected('unknown-sku', { skus: ['ghost', 'PHANTOM'] });
+    given(orderType)
+      .when(place({ offers: [] }))
+      .thenRejected('unknown-sku', { skus: ['TIDE-2027', 'CHART-7'] });
+  });
+
+  test('names every SKU that is there twice, in whatever form, once', () => {
+    const items = [
+      { sku: 'TIDE-2027', quantity: 1 },
+      { sku: 'tide-2027', quantity: 1 },
+      { sku: 'CHART-7', quantity: 1 },
+      { sku: ' CHART-7', quantity: 1 },
+      { sku: 'CHART-7', quantity: 1 },
+    ];
+    given(orderType)
+      .when(place({ items }))
+      .thenRejected('duplicate-sku', { skus: ['TIDE-2027', 'CHART-7'] });
+  });
+
+  test('names the currencies where there are several', () => {
+    const inYen = { ...chart, price: { amount: 300, currency: 'JPY' } };
+    given(orderType)
+      .when(place({ offers: [tideTable, inYen] }))
+      .thenRejected('mixed-currencies', { currencies: ['EUR', 'JPY'] });
+  });
+
+  test('takes any one currency', () => {
+    const inYen = { ...chart, price: { amount: 300, currency: 'JPY' } };
+    given(orderType)
+      .when(place({ items: [{ sku: 'CHART-7', quantity: 2 }], offers: [inYen] }))
+      .thenState({ total: { amount: 600, currency: 'JPY' } });
+  });
+
+  test('sums the largest order that there may be without losing a cent', () => {
+    const offers = Array.from({ length: 100 }, (_, index) => ({
+      ...chart,
+      sku: `SKU-${index}`,
+      price: eur(9_000_000_000),
+    }));
+    const items = offers.map(({ sku }) => ({ sku, quantity: 10_000 }));
+    given(orderType)
+      .when(place({ items, offers }))
+      .thenState({ total: eur(9_000_000_000_000_000), itemCount: 1_000_000 });
+    expect(Number.isSafeInteger(9_000_000_000_000_000)).toBe(true);
+  });
+
+  test('totals price times quantity over up to 100 lines, to the last cent', () => {
+    const line = fc.record({
+      amount: fc.integer({ min: 1, max: 9_000_000_000 }),
+      quantity: fc.integer({ min: 1, max: 10_000 }),
+    });
+    fc.assert(
+      // Without `size` there are hardly ever more than ten lines, and sums that have no more digits than a rounded number.
+      fc.property(fc.array(line, { minLength: 1, maxLength: 100, size: 'max' }), (lines) => {
+        const offers = lines.map(({ amount }, index) => ({ ...chart, sku: `SKU-${index}`, price: eur(amount) }));
+        const items = lines.map(({ quantity }, index) => ({ sku: `SKU-${index}`, quantity }));
+        const total = lines.reduce((sum, { amount, quantity }) => sum + BigInt(amount) * BigInt(quantity), 0n);
+        given(orderType)
+          .when(place({ items, offers }))
+          .thenState({ total: eur(Number(total)), itemCount: lines.reduce((sum, { quantity }) => sum + quantity, 0) });
+      }),
+    );
+  });
+});
+
+describe('shipping an order', () => {
+  test('records tracking and carrier', () => {
+    given(orderType, history.placed).when(ship).then([shipped]).thenState({
+      status: 'shipped',
+      tracking: 'JD0146',
+      carrier: 'DHL',
+      placedAt: '2026-01-01T00:00:00.000Z',
+      updatedAt: '2026-01-01T00:00:01.000Z',
+    });
+  });
+
+  test('records an absent carrier as null', () => {
+    given(orderType, history.placed)
+      .when({ type: 'ShipOrder', data: { orderId: 'o-1', tracking: 'JD0146' } })
+      .then([{ type: 'OrderShipped', data: { tracking: 'JD0146', carrier: null } }]);
+  });
+
+  test('of an order from before there were carriers left it without one', () => {
+    given(orderType, [placed, { type: 'OrderShipped', schemaVersion: 1, data: { tracking: 'JD0146' } }]).thenState({
+      status: 'shipped',
+      tracking: 'JD0146',
+      carrier: null,
+    });
+  });
+});
+
+describe('what happens to an order', () => {
+  const commands: Record<OrderCommand['type'], OrderCommand> = {
+    PlaceOrder: place(),
+    ShipOrder: ship,
+    DeliverOrder: deliver,
+    CancelOrder: cancel,
+    ReturnItems: giveBack({ sku: 'TIDE-2027', quantity: 1 }),
+  };
+
+  test.each<[OrderStatus, OrderCommand['type'], OrderEvent, OrderStatus]>([
+    ['placed', 'ShipOrder', shipped, 'shipped'],
+    ['placed', 'CancelOrder', cancelled, 'cancelled'],
+    ['shipped', 'DeliverOrder', delivered, 'delivered'],
+    ['delivered', 'ReturnItems', returned({ sku: 'TIDE-2027', quantity: 1 }), 'delivered'],
+  ])('while it is %s: %s carries it on', (status, type, event, next) => {
+    given(orderType, history[status])
+      .when(commands[type])
+      .then([event])
+      .thenState({ status: next, total: eur(5348), itemCount: 5 });
+  });
+
+  const allowed = new Set(['placed ShipOrder', 'placed CancelOrder', 'shipped DeliverOrder', 'delivered ReturnItems']);
+  const forbidden = ORDER_STATUSES.flatMap((status) =>
+    Object.values(commands).map((command) => [status, command] as const),
+  ).filter(([status, { type }]) => !allowed.has(`${status} ${type}`));
+  test('is one of 25 pairs of state and command, 4 of them allowed', () => {
+    expect(forbidden).toHaveLength(21);
+  });
+
+  test.each(forbidden.map(([status, command]) => [status, command.type, command] as const))(
+    'while it is %s: %s is refused, and says what the order is',
+    (status, _type, command) => {
+      given(orderType, history[status]).thenState({ status });
+      given(orderType, history[status]).when(command).thenRejected('wrong-state', { currentStatus: status });
+    },
+  );
+
+  test.each([ship, deliver, cancel, giveBack({ sku: 'TIDE-2027', quantity: 1 })])(
+    'before it is placed: $type finds no order',
+    (command) => {
+      given(orderType).when(command).thenRejected('not-found');
+    },
+  );
+
+  test('never changes its total, its lines’ prices or when it was placed', () => {
+    for (const status of ORDER_STATUSES) {
+      given(orderType, history[status]).thenState({
+        total: eur(5348),
+        itemCount: 5,
+        placedAt: '2026-01-01T00:00:00.000Z',
+      });
+    }
+  });
+});
+
+describe('giving items back', () => {
+  const returnable = given(orderType, history.delivered);
+
+  test('records which, and why; a part of them leaves the order delivered', () => {
+    returnable
+      .when(giveBack({ sku: 'CHART-7', quantity: 2 }))
+      .then([returned({ sku: 'CHART-7', quantity: 2 })])
+      .thenState({ status: 'delivered', updatedAt: '2026-01-01T00:00:03.000Z' });
+  });
+
+  test('makes the order returned once nothing is left, at once or bit by bit', () => {
+    returnable.when(giveBack(...everything)).thenState({ status: 'returned' });
+    given(orderType, [
+      ...history.delivered,
+      returned({ sku: 'TIDE-2027', quantity: 2 }),
+      returned({ sku: 'CHART-7', quantity: 2 }),
+    ])
+      .when(giveBack({ sku: 'CHART-7', quantity: 1 }))
+      .thenState({ status: 'returned' });
+  });
+
+  test('takes all of one line while another is untouched', () => {
+    returnable.when(giveBack({ sku: 'TIDE-2027', quantity: 2 })).thenState({ status: 'delivered' });
+  });
+
+  test('finds a line however its SKU is written', () => {
+    returnable.when(giveBack({ sku: ' chart-7', quantity: 1 })).then([returned({ sku: 'CHART-7', quantity: 1 })]);
+  });
+
+  test('is refused for more than was bought', () => {
+    returnable
+      .when(giveBack({ sku: 'TIDE-2027', quantity: 3 }, { sku: 'CHART-7', quantity: 3 }))
+      .thenRejected('nothing-to-return', { skus: ['TIDE-2027'] });
+  });
+
+  test('is refused for more than is left, and names every such SKU', () => {
+    given(orderType, [
+      ...history.delivered,
+      returned({ sku: 'TIDE-2027', quantity: 1 }, { sku: 'CHART-7', quantity: 3 }),
+    ])
+      .when(giveBack({ sku: 'CHART-7', quantity: 1 }, { sku: 'TIDE-2027', quantity: 2 }))
+      .thenRejected('nothing-to-return', { skus: ['CHART-7', 'TIDE-2027'] });
+  });
+
+  test('is refused for what the order does not have, and names every such SKU', () => {
+    returnable
+      .when(giveBack({ sku: 'ghost', quantity: 1 }, { sku: 'TIDE-2027', quantity: 1 }, { sku: 'PHANTOM', quantity: 1 }))
+      .thenRejected('unknown-sku', { skus: ['GHOST', 'PHANTOM'] });
+  });
+
+  test('is refused when a SKU is there twice, in whatever form', () => {
+    returnable
+      .when(giveBack({ sku: 'CHART-7', quantity: 1 }, { sku: 'chart-7', quantity: 1 }))
+      .thenRejected('duplicate-sku', { skus: ['CHART-7'] });
+  });
+
+  test('never takes back more of a line than was bought, whatever the sequence', () => {
+    const attempt = fc.record({
+      sku: fc.constantFrom('TIDE-2027', 'CHART-7'),
+      quantity: fc.integer({ min: 1, max: 4 }),
+    });
+    fc.assert(
+      fc.property(fc.array(attempt, { maxLength: 12 }), (attempts) => {
+        const events = [...history.delivered];
+        const left = new Map(everything.map(({ sku, quantity }) => [sku, quantity]));
+        for (const item of attempts) {
+          const when = given(orderType, events).when(giveBack(item));
+          const has = left.get(item.sku) ?? 0;
+          if ([...left.values()].every((quantity) => quantity === 0)) {
+            when.thenRejected('wrong-state', { currentStatus: 'returned' });
+          } else if (item.quantity > has) {
+            when.thenRejected('nothing-to-return', { skus: [item.sku] });
+          } else {
+            when.then([returned(item)]);
+            events.push(returned(item));
+            left.set(item.sku, has - item.quantity);
+          }
+        }
+        const isAllBack = [...left.values()].every((quantity) => quantity === 0);
+        given(orderType, events).thenState({ status: isAllBack ? 'returned' : 'delivered' });
+      }),
+    );
+  });
+});
+
+test('an event that cannot have happened changes nothing: evolve never fails', () => {
+  given(orderType, [shipped, delivered, cancelled, returned(...everything)]).thenState({ status: 'absent' });
+  given(orderType, [placed, delivered]).thenState({ status: 'placed' });
+  given(orderType, [placed, returned(...everything)]).thenState({ status: 'placed' });
+});

@@ -1,0 +1,144 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import { streamId } from '../../../src/eventsourcing/stream.ts';
+import { inMemorySystem } from '../../../src/eventsourcing/testing/in-memory-event-store.ts';
+import { project } from '../../../src/eventsourcing/testing/projection-harness.ts';
+import { products } from '../../../src/shop/products/module.ts';
+import { PRODUCT, type ProductEvent, productIdOf, productType } from '../../../src/shop/products/product.ts';
+import { productCatalog } from '../../../src/shop/products/product-catalog.ts';
+
+const id = productIdOf('TIDE-2027');
+const eur = (amount: number) => ({ amount, currency: 'EUR' });
+
+const created: ProductEvent = {
+  type: 'ProductCreated',
+  data: { sku: 'TIDE-2027', name: 'Tide table 2027', category: 'almanacs', price: eur(1999) },
+};
+
+const priced = (from: number, to: number): ProductEvent => ({
+  type: 'PriceUpdated',
+  data: { from: eur(from), to: eur(to), reason: 'Spring sale' },
+});
+
+describe('product-catalog', () => {
+  test('ProductCreated gives this row', () => {
+    expect(project(productCatalog).events(productType, id, [created]).rows()).toEqual([
+      {
+        productId: id,
+        version: 1,
+        name: 'Tide table 2027',
+        sku: 'TIDE-2027',
+        category: 'almanacs',
+        priceAmount: 1999,
+        priceCurrency: 'EUR',
+        createdAt: '2026-01-01T00:00:00.000Z',
+        updatedAt: '2026-01-01T00:00:00.000Z',
+      },
+    ]);
+  });
+
+  test('ProductCreated, then PriceUpdated, gives the new price and keeps the rest', () => {
+    const before = project(productCatalog).events(productType, id, [created]);
+    expect(before.events(productType, id, [priced(1999, 1799)]).row(productType, id)).toEqual({
+      ...before.row(productType, id),
+      version: 2,
+      priceAmount: 1799,
+      updatedAt: '2026-01-01T00:00:01.000Z',
+    });
+  });
+
+  test('PriceUpdated in another currency gives the price in that currency', () => {
+    const inYen: ProductEvent = {
+      type: 'PriceUpdated',
+      data: { from: eur(1999), to: { amount: 300, currency: 'JPY' }, reason: 'Export' },
+    };
+    expect(project(productCatalog).events(productType, id, [created, inYen]).row(productType, id)).toMatchObject({
+      priceAmount: 300,
+      priceCurrency: 'JPY',
+    });
+  });
+
+  test('ProductCreated appends the first price, from none, and every PriceUpdated the next', () => {
+    const sold = {
+      ...priced(1999, 1799),
+      metadata: { actor: 'ada' },
+    };
+    expect(project(productCatalog).events(productType, id, [created, sold]).appended('prices')).toEqual([
+      {
+        productId: id,
+        version: 1,
+        fromAmount: null,
+        fromCurrency: null,
+        toAmount: 1999,
+        toCurrency: 'EUR',
+        reason: null,
+        actor: 'anonymous',
+        changedAt: '2026-01-01T00:00:00.000Z',
+      },
+      {
+        productId: id,
+        version: 2,
+        fromAmount: 1999,
+        fromCurrency: 'EUR',
+        toAmount: 1799,
+        toCurrency: 'EUR',
+        reason: 'Spring sale',
+        actor: 'ada',
+        changedAt: '2026-01-01T00:00:01.000Z',
+      },
+    ]);
+  });
+
+  test('is moved by nothing that comes before ProductCreated', () => {
+    expect(() =>
+      project(productCatalog)
+        .events(productType, id, [priced(1999, 1799)])
+        .rows(),
+    ).toThrow('its row does not exist');
+  });
+
+  test('comes out equal in any interleaving of products and in batches of any size', () => {
+    const prices = [1999, 1799, 2099, 1, 5, 1999];
+    const changes = prices.slice(1).map((to, index) => priced(prices[index] ?? 0, to));
+    ['a', 'b', 'c', 'd']
+      .reduce(
+        (all, sku, index) => all.events(productType, sku, [created, ...changes.slice(index)]),
+        project(productCatalog),
+      )
+      .checkInterleavings({ runs: 50 });
+  });
+
+  test('has of every product what the write side says of it, whatever was done', async () => {
+    const step = fc.record({
+      sku: fc.constantFrom('A', 'B', 'C'),
+      amount: fc.integer({ min: -1, max: 9_000_000_000 }),
+      creates: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
+        const memory = inMemorySystem([products]);
+        for (const { sku, amount, creates } of steps) {
+          const command = creates
+            ? { type: 'CreateProduct', data: { sku, name: `Product ${sku}`, category: 'almanacs', price: eur(amount) } }
+            : { type: 'UpdatePrice', data: { productId: productIdOf(sku), newPrice: eur(amount), reason: 'Weather' } };
+          memory.clock.advance(1_000);
+          await memory.bus.dispatch(command, memory.context());
+        }
+        const rows = project(productCatalog).stored(memory.events).rows();
+        expect(new Set(rows.map(({ productId }) => productId))).toEqual(
+          new Set(memory.events.map(({ stream }) => stream.slice(8))),
+        );
+        for (const { productId, version, priceAmount, priceCurrency, ...rest } of rows) {
+          const current = await memory.aggregates.state(streamId(PRODUCT, productId));
+          expect(current).toEqual({
+            version,
+            eventId: expect.any(String) as string,
+            state: { status: 'listed', ...rest, price: { amount: priceAmount, currency: priceCurrency } },
+          });
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
