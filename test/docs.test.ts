@@ -48,7 +48,7 @@ describe('docs/add-a-field-or-command.md', () => {
   );
 
   it('shows how an event type is renamed', () => {
-    expect(parts).toHaveLength(8);
+    expect(parts).toHaveLength(6);
   });
 
   it.each(parts)('has what it shows of $path from there', ({ path, part }) => {

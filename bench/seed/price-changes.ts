@@ -1,7 +1,6 @@
 import type { StoredEvent } from '../../src/eventsourcing/event.ts';
 import type { Hint, HintMessage } from '../../src/eventsourcing/message.ts';
-import { streamId } from '../../src/eventsourcing/stream.ts';
-import { PRODUCT } from '../../src/shop/products/product.ts';
+import { product as aggregate } from '../../src/shop/products/product.ts';
 import type { Statement } from '../harness/server-protocol.ts';
 import { idOf } from './season.ts';
 
@@ -12,7 +11,7 @@ import { idOf } from './season.ts';
 const AT = '2026-11-01T09:00:00.000Z';
 
 function eventOf(product: number, version: number): StoredEvent {
-  const stream = streamId(PRODUCT, idOf(product, 'd'));
+  const stream = aggregate.streamOf(idOf(product, 'd'));
   const price = (amount: number) => ({ amount: 1_000 + amount, currency: 'EUR' });
   const id = idOf(product * 10_000 + version, 'e');
   const base = { id, stream, version, schemaVersion: 1, recordedAt: AT };

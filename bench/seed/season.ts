@@ -1,6 +1,5 @@
 import type { StoredEvent } from '../../src/eventsourcing/event.ts';
-import { streamId } from '../../src/eventsourcing/stream.ts';
-import { ORDER, type OrderLine } from '../../src/shop/orders/order.ts';
+import { type OrderLine, order } from '../../src/shop/orders/order.ts';
 import { productIdOf } from '../../src/shop/products/product.ts';
 import { seededRandom } from '../load/choice.ts';
 
@@ -47,7 +46,7 @@ export function* placedOrders(count: number): Generator<StoredEvent> {
     const customer = below(Math.max(1, Math.floor(count / 10)));
     yield {
       id: idOf(index, 'e'),
-      stream: streamId(ORDER, orderId),
+      stream: order.streamOf(orderId),
       version: 1,
       type: 'OrderPlaced',
       schemaVersion: 1,

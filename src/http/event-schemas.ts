@@ -1,39 +1,14 @@
 import * as z from 'zod/mini';
 
-import type { DomainEvent } from '../eventsourcing/event.ts';
 import { type EventTypes, formerTypes } from '../eventsourcing/write/upcaster.ts';
 import { named } from './schemas.ts';
 
 /** What the data of each event type looks like over HTTP, by the type: for the OpenAPI document and the clients made from it. */
 export type EventSchemas = Readonly<Record<string, z.ZodMiniType>>;
 
-/** Lists of an event are read-only, those of a schema are not. */
-type Mutable<Value> = Value extends object ? { -readonly [Key in keyof Value]: Mutable<Value[Key]> } : Value;
-
-/** A schema for each event type, which takes in every value that the type's data may be. */
-type SchemasOf<Event extends DomainEvent, Schemas> = {
-  readonly [Type in Event['type']]: Type extends keyof Schemas
-    ? Schemas[Type] extends z.ZodMiniType
-      ? Mutable<Extract<Event, { type: Type }>['data']> extends z.input<Schemas[Type]>
-        ? Schemas[Type]
-        : 'this schema does not take what the event may hold'
-      : never
-    : never;
-};
-
-/**
- * Declares the data of every event type of a subject: `eventSchemas<SeatEvent>()({ SeatAdded: z.strictObject({ … }) })`. Each gets its
- * type as its name. Events are answered as they were stored, so a schema has to take in every schema version of its type, and a type
- * that was renamed has a schema under its former name too.
- */
-export function eventSchemas<Event extends DomainEvent>() {
-  return function declare<const Schemas extends Readonly<Record<Event['type'], z.ZodMiniType>>>(
-    schemas: Schemas & SchemasOf<Event, Schemas>,
-  ): EventSchemas {
-    return Object.fromEntries(
-      Object.entries<z.ZodMiniType>(schemas).map(([type, schema]) => [type, named(type, schema)]),
-    );
-  };
+/** Schemas by event type, each with its type as its name. */
+export function namedSchemas(entries: readonly (readonly [type: string, schema: z.ZodMiniType])[]): EventSchemas {
+  return Object.fromEntries(entries.map(([type, schema]) => [type, named(type, schema)]));
 }
 
 /** The schemas, among which those of renamed types have to be. Throws when one is not there: what is stored could not be answered. */

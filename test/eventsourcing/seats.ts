@@ -119,11 +119,10 @@ export const guestTable = slotTables((slot) =>
 );
 
 /** Who sits where, who sat there, and how many seats each guest has. */
-export const seatMap = projectionOf<SeatEvent>()({
+export const seatMap = projectionOf(seatType)({
   name: 'seat-map',
   revision: 1,
   group: evening,
-  follows: { [SEAT]: seatType.events },
   row: { tables: seatTable, key: 'seatId' },
   appends: { visits: visitTable },
   counters: { guests: { tables: guestTable, key: ['guest'] } },

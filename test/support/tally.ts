@@ -2,33 +2,45 @@ import { eq, sql } from 'drizzle-orm';
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import * as z from 'zod/mini';
 
-import type { DomainEvent } from '../../src/eventsourcing/event.ts';
+import type { RecordedEvent } from '../../src/eventsourcing/event.ts';
 import { queryBuilder } from '../../src/eventsourcing/read/causal-read.ts';
 import { ignored, projectionOf } from '../../src/eventsourcing/read/projection.ts';
 import { slotTables } from '../../src/eventsourcing/read/slot-tables.ts';
-import { idOf, streamId } from '../../src/eventsourcing/stream.ts';
-import type { AggregateType } from '../../src/eventsourcing/write/aggregate-type.ts';
-import { sendTo } from '../../src/eventsourcing/write/command-bus.ts';
-import type { Command } from '../../src/eventsourcing/write/decider.ts';
-import { type Upcaster, formerly } from '../../src/eventsourcing/write/upcaster.ts';
+import { idOf } from '../../src/eventsourcing/stream.ts';
+import type { Decision, Rejection } from '../../src/eventsourcing/write/decider.ts';
+import type { Upcaster } from '../../src/eventsourcing/write/upcaster.ts';
 import { serving } from '../../src/groups.ts';
-import { eventSchemas } from '../../src/http/event-schemas.ts';
-import type { Module } from '../../src/module.ts';
+import { aggregate } from '../../src/tidemark/domain/aggregate.ts';
+import { type CommandOf, commands } from '../../src/tidemark/domain/command-declarations.ts';
+import { type EventOf, events, formerName, versioned } from '../../src/tidemark/domain/event-declarations.ts';
+import { module } from '../../src/tidemark/domain/module.ts';
 
 /*
  * A third, tiny domain: it only adds numbers up. It uses what products and orders do not (counters, appended rows, a
  * second projection of the same stream) and misbehaves on demand.
  */
 
-type Added = DomainEvent<'Added', { by: number }>;
-type Reset = DomainEvent<'Reset', { to: number }>;
-export type TallyEvent = Added | Reset;
+/** `Reset` was first called `Zeroed`, and written without a number. */
+const toZero: Upcaster = (data) => ({ ...data, to: 0 });
 
-export type Add = Command<'Add', { tallyId: string; by: number }>;
-/** Adds what a tally lacks of a number. Where it lacks nothing there is nothing to do, and that is no refusal. */
-export type RaiseTo = Command<'RaiseTo', { tallyId: string; to: number }>;
-/** Sets a tally back to 0. Where it is 0 already there is nothing to do, and that is no refusal. */
-type ResetTally = Command<'ResetTally', { tallyId: string }>;
+const tallyEvents = events({
+  Added: { by: z.number() },
+  Reset: versioned(
+    { to: z.number() },
+    { steps: [formerName('Zeroed', {}), toZero], stored: { to: z.optional(z.number()) } },
+  ),
+});
+export type TallyEvent = EventOf<typeof tallyEvents>;
+
+const tallyCommands = commands('tallyId', {
+  Add: { by: z.number() },
+  /** Adds what a tally lacks of a number. Where it lacks nothing there is nothing to do, and that is no refusal. */
+  RaiseTo: { to: z.number() },
+  /** Sets a tally back to 0. Where it is 0 already there is nothing to do, and that is no refusal. */
+  ResetTally: {},
+});
+export type Add = CommandOf<typeof tallyCommands, 'Add'>;
+export type RaiseTo = CommandOf<typeof tallyCommands, 'RaiseTo'>;
 
 interface Tally {
   readonly sum: number;
@@ -51,29 +63,31 @@ export function resetTally(): void {
   Object.assign(broken, sound());
 }
 
-/** `Reset` was first called `Zeroed`, and written without a number. */
-const toZero: Upcaster = (data) => ({ ...data, to: 0 });
+function decide(
+  command: CommandOf<typeof tallyCommands>,
+  { sum }: Tally,
+): Decision<TallyEvent, Rejection<'wrong-state'>> {
+  if (broken.decide) throw new Error('a bad deploy');
+  if (command.type === 'ResetTally') return sum === 0 ? [] : [{ type: 'Reset', data: { to: 0 } }];
+  if (command.type === 'RaiseTo')
+    return sum >= command.data.to ? [] : [{ type: 'Added', data: { by: command.data.to - sum } }];
+  if (command.data.by === 0) return { code: 'wrong-state', message: 'Nothing to add.' };
+  return [{ type: 'Added', data: { by: command.data.by } }];
+}
 
-export const tallyType: AggregateType<Tally, Add | RaiseTo | ResetTally, TallyEvent> = {
+function evolve(state: Tally, event: RecordedEvent<TallyEvent>): Tally {
+  if (broken.evolve) throw new Error('a bad deploy');
+  return event.type === 'Added' ? { sum: state.sum + event.data.by } : { sum: event.data.to };
+}
+
+export const tallyType = aggregate({
   category: 'tally',
+  events: tallyEvents,
+  commands: tallyCommands,
+  decider: { initialState: { sum: 0 }, decide, evolve },
   stateVersion: 1,
-  events: { Added: [], Reset: [formerly('Zeroed'), toZero] },
-  decider: {
-    initialState: { sum: 0 },
-    decide(command, { sum }) {
-      if (broken.decide) throw new Error('a bad deploy');
-      if (command.type === 'ResetTally') return sum === 0 ? [] : [{ type: 'Reset', data: { to: 0 } }];
-      if (command.type === 'RaiseTo')
-        return sum >= command.data.to ? [] : [{ type: 'Added', data: { by: command.data.to - sum } }];
-      if (command.data.by === 0) return { code: 'wrong-state', message: 'Nothing to add.' };
-      return [{ type: 'Added', data: { by: command.data.by } }];
-    },
-    evolve(state, event) {
-      if (broken.evolve) throw new Error('a bad deploy');
-      return event.type === 'Added' ? { sum: state.sum + event.data.by } : { sum: event.data.to };
-    },
-  },
-};
+  refusals: { 'wrong-state': { of: ['Add'] } },
+});
 
 const board = slotTables((slot) =>
   sqliteTable(`tally_board_${slot}`, {
@@ -140,11 +154,10 @@ export const POISON = 666;
 /** The table refuses a sum beyond this, whatever the handler says. */
 export const TOO_MUCH = 1_000_000;
 
-export const tallyBoard = projectionOf<TallyEvent>()({
+export const tallyBoard = projectionOf(tallyType)({
   name: 'tally-board',
   revision: 1,
   group: serving,
-  follows: { tally: tallyType.events },
   row: { tables: board, key: 'tallyId' },
   appends: { entries },
   counters: { totals: { tables: totals, key: ['parity'] } },
@@ -164,11 +177,10 @@ export const tallyBoard = projectionOf<TallyEvent>()({
 });
 
 /** A neighbour of the board in the same group: whatever befalls the board, it goes on. */
-export const tallyCount = projectionOf<TallyEvent>()({
+export const tallyCount = projectionOf(tallyType)({
   name: 'tally-count',
   revision: 1,
   group: serving,
-  follows: { tally: tallyType.events },
   row: { tables: counts, key: 'tallyId' },
   handlers: {
     Added: { create: () => ({ additions: 1 }), change: (row) => ({ additions: row.additions + 1 }) },
@@ -177,11 +189,10 @@ export const tallyCount = projectionOf<TallyEvent>()({
 });
 
 /** Its second revision, deployed beside the first: with a sum, in tables of its own. */
-export const tallyCount2 = projectionOf<TallyEvent>()({
+export const tallyCount2 = projectionOf(tallyType)({
   name: 'tally-count',
   revision: 2,
   group: serving,
-  follows: { tally: tallyType.events },
   row: { tables: countsAndSums, key: 'tallyId' },
   handlers: {
     Added: {
@@ -218,20 +229,9 @@ export function allTallies({ row: table }: { readonly row: typeof board.a }) {
   return queryBuilder.select().from(table).orderBy(table.tallyId).limit(1_000);
 }
 
-export const tally: Module = {
+export const tally = module({
   aggregate: tallyType,
-  commands: ({ aggregates }) => ({
-    Add: sendTo<Add>(aggregates, ({ data }) => streamId('tally', data.tallyId)),
-    RaiseTo: sendTo<RaiseTo>(aggregates, ({ data }) => streamId('tally', data.tallyId)),
-    ResetTally: sendTo<ResetTally>(aggregates, ({ data }) => streamId('tally', data.tallyId)),
-  }),
-  projections: [tallyBoard, tallyCount, tallyCount2],
+  readModels: [tallyBoard, tallyCount, tallyCount2],
   routes: [],
   tags: {},
-  events: eventSchemas<TallyEvent>()({
-    Added: z.strictObject({ by: z.number() }),
-    Reset: z.strictObject({ to: z.optional(z.number()) }),
-    Zeroed: z.strictObject({}),
-  }),
-  problems: {},
-};
+});

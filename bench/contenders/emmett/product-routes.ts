@@ -7,19 +7,21 @@ import { Problem } from '../../../src/http/problem.ts';
 import { expectedVersion } from '../../../src/http/request-headers.ts';
 import type { Operation, Route } from '../../../src/http/route.ts';
 import type { Money } from '../../../src/shop/money.ts';
-import { type CreateProduct, type ProductCommand, productIdOf } from '../../../src/shop/products/product.ts';
+import { type ProductCommand, productIdOf } from '../../../src/shop/products/product.ts';
 import { productRoutes } from '../../../src/shop/products/routes.ts';
 import { bodySchema, sameRoute, written } from '../crud/crud-route.ts';
 import type { ProductStore } from './product-store.ts';
+
+type CreateProduct = Extract<ProductCommand, { type: 'CreateProduct' }>;
 
 interface Env {
   readonly PRODUCT_STORE: DurableObjectNamespace;
 }
 
 async function create(c: Context<AppEnv>, operation: Operation): Promise<Response> {
-  const { value } = await readBody(c, bodySchema<CreateProduct['data']>(operation));
+  const { value } = await readBody(c, bodySchema<Omit<CreateProduct['data'], 'productId'>>(operation));
   const productId = productIdOf(value.sku);
-  const version = await execute(c, productId, { type: 'CreateProduct', data: value });
+  const version = await execute(c, productId, { type: 'CreateProduct', data: { productId, ...value } });
   return written(c, 'productId', productId, version, `/products/${productId}`);
 }
 
@@ -28,7 +30,7 @@ async function changePrice(c: Context<AppEnv>, operation: Operation): Promise<Re
   const expected = expectedVersion(c);
   const { value } = await readBody(c, bodySchema<{ price: Money; reason: string }>(operation));
   const { price, reason } = value;
-  const command = { type: 'UpdatePrice', data: { productId, newPrice: price, reason } } as const;
+  const command = { type: 'UpdatePrice', data: { productId, price, reason } } as const;
   return written(c, 'productId', productId, await execute(c, productId, command, expected));
 }
 

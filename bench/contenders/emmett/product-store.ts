@@ -5,11 +5,10 @@ import { type SQLiteEventStore, getSQLiteEventStore } from '@event-driven-io/emm
 import type { RecordedEvent } from '../../../src/eventsourcing/event.ts';
 import { type Rejection, isRejection } from '../../../src/eventsourcing/write/decider.ts';
 import {
-  PRODUCT,
   type Product,
   type ProductCommand,
   type ProductEvent,
-  productType,
+  product as aggregate,
 } from '../../../src/shop/products/product.ts';
 import { connectionsTo } from './object-connection.ts';
 import { productCatalog } from './product-projection.ts';
@@ -38,12 +37,12 @@ class Refused extends Error {
   }
 }
 
-const { decider } = productType;
+const { decider } = aggregate;
 
 const handle = CommandHandler<Product, StoredProductEvent>({
   initialState: () => decider.initialState,
   evolve,
-  mapToStreamId: (productId) => `${PRODUCT}-${productId}`,
+  mapToStreamId: (productId) => `${aggregate.category}-${productId}`,
   retry: { onVersionConflict: true },
 });
 

@@ -51,7 +51,7 @@ export function foldStream(
       if (handler === undefined) throw new Error('it has no handler for this type');
       if (handler !== ignored) {
         effect = 'append';
-        collect(appended, handler.append?.(event));
+        collect(appended, handler.append?.(event, row));
         effect = 'count';
         collect(counted, handler.count?.(event, row));
         effect = row ? 'change' : 'create';

@@ -42,7 +42,8 @@ interface Effects<
   readonly create?: (event: RecordedEvent<Event>) => RowValues<Table, Key>;
   /** The stream's own row, where it has one. Without it, and with `create`, an event that meets a row is refused. */
   readonly change?: (row: InferSelectModel<Table>, event: RecordedEvent<Event>) => RowValues<Table, Key>;
-  readonly append?: (event: RecordedEvent<Event>) => Appended<A>;
+  /** `row` is the stream's own row before the event. */
+  readonly append?: (event: RecordedEvent<Event>, row: InferSelectModel<Table> | undefined) => Appended<A>;
   /** `row` is the stream's own row before the event, so that what it stood for can be taken back. */
   readonly count?: (event: RecordedEvent<Event>, row: InferSelectModel<Table> | undefined) => Counted<C>;
 }
@@ -81,8 +82,6 @@ export interface ProjectionDeclaration<
   readonly group: Group;
   /** Default: asynchronous. */
   readonly mode?: ProjectionMode;
-  /** The stream categories that it follows, each with its event types. */
-  readonly follows: Readonly<Record<string, EventTypes>>;
   /**
    * The table with one row for each stream, if it has one. The kernel fills `key` with the aggregate's id (with the whole stream id when
    * several categories are followed) and `version` with the version of the last event.
@@ -129,18 +128,32 @@ export interface Projection<InSlot extends Tables = Tables> {
 export interface Handler {
   readonly create?: ((event: RecordedEvent) => Row) | undefined;
   readonly change?: ((row: Row, event: RecordedEvent) => Row) | undefined;
-  readonly append?: ((event: RecordedEvent) => Readonly<Record<string, readonly Row[] | undefined>>) | undefined;
+  readonly append?:
+    | ((event: RecordedEvent, row: Row | undefined) => Readonly<Record<string, readonly Row[] | undefined>>)
+    | undefined;
   readonly count?:
     | ((event: RecordedEvent, row: Row | undefined) => Readonly<Record<string, readonly Row[] | undefined>>)
     | undefined;
 }
 
+/** What a projection follows: one kind of aggregate, as far as its events go. */
+export interface EventSource<Event extends DomainEvent = DomainEvent> {
+  readonly category: string;
+  readonly events: EventTypes<Event>;
+  /** Only for the type of its events. */
+  readonly decider: { evolve(state: never, event: RecordedEvent<Event>): unknown };
+}
+
+type EventsOf<Source> = Source extends EventSource<infer Event> ? Event : never;
+
 /**
- * Declares a projection of the events `Event`. (Two calls, since TypeScript infers either all type arguments or none.)
+ * Declares a projection of the events of some aggregates. (Two calls, since TypeScript infers either all type arguments or none.)
  *
- *     export const seatMap = projectionOf<SeatEvent>()({ name: 'seat-map', revision: 1, …, handlers: { SeatReserved: { create: … } } });
+ *     export const seatMap = projectionOf(seat)({ name: 'seat-map', revision: 1, …, handlers: { SeatReserved: { create: … } } });
  */
-export function projectionOf<Event extends DomainEvent>() {
+export function projectionOf<Sources extends readonly EventSource<never>[]>(...sources: Sources) {
+  type Event = EventsOf<Sources[number]>;
+  const follows = Object.fromEntries(sources.map(({ category, events }) => [category, events as EventTypes]));
   return <
     Table extends SQLiteTable,
     Key extends string & keyof InferSelectModel<Table>,
@@ -160,6 +173,7 @@ export function projectionOf<Event extends DomainEvent>() {
     return {
       mode: 'asynchronous',
       ...declaration,
+      follows,
       row,
       appends,
       counters,

@@ -89,7 +89,7 @@ function withoutChance(projection: Projection): Projection {
       const guarded: Handler = {
         create: create && ((event) => deterministically(who, () => create(event))),
         change: change && ((row, event) => deterministically(who, () => change(row, event))),
-        append: append && ((event) => deterministically(who, () => append(event))),
+        append: append && ((event, row) => deterministically(who, () => append(event, row))),
         count: count && ((event, row) => deterministically(who, () => count(event, row))),
       };
       return guarded;

@@ -8,14 +8,13 @@ import { slotTables } from '../../eventsourcing/read/slot-tables.ts';
 import { wideSum } from '../../eventsourcing/read/wide-counters.ts';
 import { reporting } from '../../groups.ts';
 import {
-  ORDER,
   ORDER_STATUSES,
   type OrderEvent,
   type OrderStatus,
   type ReturnedItem,
   afterReturn,
   isAllReturned,
-  orderType,
+  order,
 } from './order.ts';
 
 /** What of a line has to be known to take it back; amounts in minor units of the order's currency. */
@@ -130,11 +129,10 @@ function statusAfterReturn(status: OrderStatus, lines: readonly Line[]): OrderSt
 }
 
 /** The front page: running counters, and one row for each order to know what to take back. */
-export const dashboard = projectionOf<OrderEvent>()({
+export const dashboard = projectionOf(order)({
   name: 'dashboard',
   revision: 1,
   group: reporting,
-  follows: { [ORDER]: orderType.events },
   row: { tables: orders, key: 'orderId' },
   counters: {
     statuses: { tables: statuses, key: ['status'] },

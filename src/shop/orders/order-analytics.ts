@@ -8,15 +8,7 @@ import { slotTables } from '../../eventsourcing/read/slot-tables.ts';
 import { wideSum } from '../../eventsourcing/read/wide-counters.ts';
 import { reporting } from '../../groups.ts';
 import { normalText } from '../../text.ts';
-import {
-  ORDER,
-  ORDER_STATUSES,
-  type OrderEvent,
-  type ReturnedItem,
-  afterReturn,
-  isAllReturned,
-  orderType,
-} from './order.ts';
+import { ORDER_STATUSES, type OrderEvent, type ReturnedItem, afterReturn, isAllReturned, order } from './order.ts';
 import { customerOf } from './order-row.ts';
 
 /** What a line counts for, in minor units of the order's currency. */
@@ -102,11 +94,10 @@ function returnedLines(lines: readonly Line[], items: readonly ReturnedItem[]): 
 }
 
 /** The finance team's figures: orders, items and totals by day, region, segment and category. Cancelled orders are counted apart. */
-export const orderAnalytics = projectionOf<OrderEvent>()({
+export const orderAnalytics = projectionOf(order)({
   name: 'order-analytics',
   revision: 1,
   group: reporting,
-  follows: { [ORDER]: orderType.events },
   row: { tables: facts, key: 'orderId' },
   counters: {
     daily: { tables: daily, key: ['groupedBy', 'day', 'value', 'currency'], wide: { total: 'totalHigh' } },

@@ -27,11 +27,9 @@ export interface Item {
   readonly returned: number;
 }
 
-/** The columns of an order as it is shown. A function, since drizzle's columns belong to one table each. */
+/** The columns of an order as it is shown, beside its id and version. A function, since drizzle's columns belong to one table each. */
 export function orderColumns() {
   return {
-    orderId: text('order_id').primaryKey(),
-    version: integer('version').notNull(),
     customerId: text('customer_id').notNull(),
     customerName: text('customer_name').notNull(),
     customerSegment: text('customer_segment'),
@@ -109,7 +107,9 @@ export const orderRow = {
 };
 
 /** An order's row, as far as it is shown. */
-export type OrderRow = ReturnType<typeof orderTable>['$inferSelect'];
+export type OrderRow = { readonly orderId: string; readonly version: number } & ReturnType<
+  typeof orderTable
+>['$inferSelect'];
 
 /** Only for its type: a table with these columns alone. */
 const orderTable = () => sqliteTable('order_row', orderColumns());

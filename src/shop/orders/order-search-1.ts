@@ -1,17 +1,19 @@
 import { getTableColumns, getTableName, sql } from 'drizzle-orm';
-import { sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
 import { queryBuilder } from '../../eventsourcing/read/causal-read.ts';
 import { projectionOf } from '../../eventsourcing/read/projection.ts';
 import { slotTables } from '../../eventsourcing/read/slot-tables.ts';
 import { reporting } from '../../groups.ts';
-import { ORDER, type OrderEvent, orderType } from './order.ts';
+import { order } from './order.ts';
 import { orderColumns, orderRow } from './order-row.ts';
 import { bestHits } from './search-hits.ts';
 import { toIndexText1, toMatchExpression1 } from './search-text-1.ts';
 
 const orders = slotTables((slot) =>
   sqliteTable(`order_search_${slot}`, {
+    orderId: text('order_id').primaryKey(),
+    version: integer('version').notNull(),
     ...orderColumns(),
     // What is indexed, in the form in which it is.
     customerTerms: text('customer_terms').notNull(),
@@ -24,11 +26,10 @@ const orders = slotTables((slot) =>
 type SearchTable = typeof orders.a;
 
 /** Revision 1 of `orderSearch`, which serves until the new one is built and swapped in, and after a rollback. */
-export const orderSearch1 = projectionOf<OrderEvent>()({
+export const orderSearch1 = projectionOf(order)({
   name: 'order-search',
   revision: 1,
   group: reporting,
-  follows: { [ORDER]: orderType.events },
   row: { tables: orders, key: 'orderId', surrogate: 'search_id' },
   handlers: {
     OrderPlaced: {

@@ -1,17 +1,19 @@
 import { getTableColumns, getTableName, sql } from 'drizzle-orm';
-import { sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
 import { queryBuilder } from '../../eventsourcing/read/causal-read.ts';
 import { projectionOf } from '../../eventsourcing/read/projection.ts';
 import { slotTables } from '../../eventsourcing/read/slot-tables.ts';
 import { reporting } from '../../groups.ts';
-import { ORDER, type OrderEvent, orderType } from './order.ts';
+import { order } from './order.ts';
 import { orderColumns, orderRow } from './order-row.ts';
 import { bestHits } from './search-hits.ts';
 import { type Term, toIndexText, toMatchExpression } from './search-text.ts';
 
 const orders = slotTables((slot) =>
   sqliteTable(`order_search_2_${slot}`, {
+    orderId: text('order_id').primaryKey(),
+    version: integer('version').notNull(),
     ...orderColumns(),
     // What is indexed, in the form in which it is.
     customerTerms: text('customer_terms').notNull(),
@@ -24,11 +26,10 @@ const orders = slotTables((slot) =>
 type SearchTable = typeof orders.a;
 
 /** The support desk's full text search: over customer name, item names, SKUs and tracking; each hit is the order as it is now. */
-export const orderSearch = projectionOf<OrderEvent>()({
+export const orderSearch = projectionOf(order)({
   name: 'order-search',
   revision: 2,
   group: reporting,
-  follows: { [ORDER]: orderType.events },
   row: { tables: orders, key: 'orderId' },
   handlers: {
     OrderPlaced: {

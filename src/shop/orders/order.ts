@@ -1,72 +1,94 @@
-import type { DomainEvent } from '../../eventsourcing/event.ts';
-import type { AggregateType } from '../../eventsourcing/write/aggregate-type.ts';
-import type { Command, Decider, Decision, Rejection } from '../../eventsourcing/write/decider.ts';
+import * as z from 'zod/mini';
+
+import type { RecordedEvent } from '../../eventsourcing/event.ts';
+import type { Decision, Rejection } from '../../eventsourcing/write/decider.ts';
 import type { Upcaster } from '../../eventsourcing/write/upcaster.ts';
+import { Uuid, Version, described, named, text } from '../../http/schemas.ts';
+import { aggregate } from '../../tidemark/domain/aggregate.ts';
+import { type CommandOf, commands, prepared } from '../../tidemark/domain/command-declarations.ts';
+import { type EventOf, events, versioned } from '../../tidemark/domain/event-declarations.ts';
 import type { Money } from '../money.ts';
+import { MoneySchema, Sku } from '../schemas.ts';
 import { normalSku } from '../sku.ts';
-import type { Offer } from './product-prices.ts';
+import type { Offer, Offers } from './product-prices.ts';
 
 // Events
 
 /** What was bought of one product, and what is known of the product at that moment. */
-export interface OrderLine {
-  readonly sku: string;
-  readonly productId: string;
-  readonly productVersion: number;
-  readonly name: string;
-  readonly category: string;
-  readonly quantity: number;
-  readonly unitPrice: Money;
-}
+const PlacedLine = named(
+  'PlacedLine',
+  z.strictObject({
+    sku: z.string(),
+    productId: Uuid,
+    productVersion: described(Version, 'The version of the product at which its name and price were read.'),
+    name: z.string(),
+    category: z.string(),
+    quantity: z.int(),
+    unitPrice: MoneySchema,
+  }),
+);
+export type OrderLine = Readonly<z.output<typeof PlacedLine>>;
 
-export interface ReturnedItem {
-  readonly sku: string;
-  readonly quantity: number;
-}
+const ReturnedItem = named('ReturnedItem', z.strictObject({ sku: z.string(), quantity: z.int() }));
+export type ReturnedItem = Readonly<z.output<typeof ReturnedItem>>;
 
-export type OrderPlaced = DomainEvent<
-  'OrderPlaced',
-  {
-    customerId: string;
-    customerName: string;
-    customerSegment: string | null;
-    region: string | null;
-    lines: readonly OrderLine[];
+/** `OrderShipped` was first written without a carrier. */
+const withoutCarrier: Upcaster = (data) => ({ ...data, carrier: null });
+
+const orderEvents = events({
+  OrderPlaced: {
+    customerId: z.string(),
+    customerName: z.string(),
+    customerSegment: z.nullable(z.string()),
+    region: z.nullable(z.string()),
+    lines: z.array(PlacedLine),
     /** The sum over the lines. It never changes. */
-    total: Money;
-    itemCount: number;
-  }
->;
-export type OrderShipped = DomainEvent<'OrderShipped', { tracking: string; carrier: string | null }>;
-export type OrderDelivered = DomainEvent<'OrderDelivered', Record<never, never>>;
-export type OrderCancelled = DomainEvent<'OrderCancelled', { reason: string }>;
-export type ItemsReturned = DomainEvent<'ItemsReturned', { items: readonly ReturnedItem[]; reason: string }>;
-
-export type OrderEvent = OrderPlaced | OrderShipped | OrderDelivered | OrderCancelled | ItemsReturned;
+    total: MoneySchema,
+    itemCount: described(z.int(), 'The sum of the quantities.'),
+  },
+  OrderShipped: versioned(
+    { tracking: z.string(), carrier: z.nullable(z.string()) },
+    {
+      steps: [withoutCarrier],
+      stored: { carrier: described(z.optional(z.nullable(z.string())), 'Absent in events of schema version 1.') },
+    },
+  ),
+  OrderDelivered: {},
+  OrderCancelled: { reason: z.string() },
+  ItemsReturned: { items: z.array(ReturnedItem), reason: z.string() },
+});
+export type OrderEvent = EventOf<typeof orderEvents>;
+export type OrderPlaced = EventOf<typeof orderEvents, 'OrderPlaced'>;
+export type OrderShipped = EventOf<typeof orderEvents, 'OrderShipped'>;
+export type ItemsReturned = EventOf<typeof orderEvents, 'ItemsReturned'>;
 
 // Commands
 
-export type PlaceOrder = Command<
-  'PlaceOrder',
-  {
-    orderId: string;
-    customerId: string;
-    customerName: string;
-    customerSegment?: string | undefined;
-    region?: string | undefined;
-    items: readonly { sku: string; quantity: number }[];
-    /** What the products cost when the order was placed; those that are missing are unknown. */
-    offers: readonly Offer[];
-    /** Those of the missing that nobody looked up, since others were unknown. */
-    skipped?: readonly string[] | undefined;
-  }
->;
-export type ShipOrder = Command<'ShipOrder', { orderId: string; tracking: string; carrier?: string | undefined }>;
-export type DeliverOrder = Command<'DeliverOrder', { orderId: string }>;
-export type CancelOrder = Command<'CancelOrder', { orderId: string; reason: string }>;
-export type ReturnItems = Command<'ReturnItems', { orderId: string; items: readonly ReturnedItem[]; reason: string }>;
+const MAX_LINES = 100;
+const MAX_QUANTITY = 10_000;
 
-export type OrderCommand = PlaceOrder | ShipOrder | DeliverOrder | CancelOrder | ReturnItems;
+const Items = z
+  .array(
+    named('OrderItem', z.strictObject({ sku: Sku, quantity: z.int().check(z.minimum(1), z.maximum(MAX_QUANTITY)) })),
+  )
+  .check(z.minLength(1), z.maxLength(MAX_LINES));
+
+const orderCommands = commands('orderId', {
+  PlaceOrder: prepared<Offers>()({
+    customerId: text(100),
+    customerName: text(200),
+    customerSegment: z.optional(text(100)),
+    region: z.optional(text(100)),
+    items: Items,
+  }),
+  ShipOrder: { tracking: text(200), carrier: z.optional(text(100)) },
+  DeliverOrder: {},
+  CancelOrder: { reason: text(500) },
+  ReturnItems: { items: Items, reason: text(500) },
+});
+export type OrderCommand = CommandOf<typeof orderCommands>;
+export type PlaceOrder = CommandOf<typeof orderCommands, 'PlaceOrder'>;
+export type ReturnItems = CommandOf<typeof orderCommands, 'ReturnItems'>;
 
 export type OrderRefusal = Rejection<
   'not-found' | 'wrong-state' | 'unknown-sku' | 'duplicate-sku' | 'mixed-currencies' | 'nothing-to-return'
@@ -111,8 +133,6 @@ export type Order =
   | (Placed & Shipment & { readonly status: 'shipped' | 'delivered' | 'returned' });
 
 export type ExistingOrder = Exclude<Order, { status: 'absent' }>;
-
-export const ORDER = 'order';
 
 function decide(command: OrderCommand, order: Order): Decision<OrderEvent, OrderRefusal> {
   if (command.type === 'PlaceOrder') return place(command, order);
@@ -231,7 +251,7 @@ export function isAllReturned(lines: readonly { readonly quantity: number; reado
   return lines.every(({ quantity, returned }) => returned === quantity);
 }
 
-const evolve: Decider<Order, OrderCommand, OrderEvent>['evolve'] = (order, event) => {
+function evolve(order: Order, event: RecordedEvent<OrderEvent>): Order {
   const updatedAt = event.recordedAt;
   if (event.type === 'OrderPlaced') {
     const lines = event.data.lines.map((line) => ({ ...line, returned: 0 }));
@@ -253,20 +273,49 @@ const evolve: Decider<Order, OrderCommand, OrderEvent>['evolve'] = (order, event
     default:
       return event satisfies never;
   }
+}
+
+/** Of a refusal that is about lines of an order. */
+const skus = {
+  shape: { skus: described(z.array(z.string()), 'The SKUs that are at fault.') },
+  example: { skus: ['TIDE-2027'] },
 };
 
-/** OrderShipped was first written without a carrier. */
-const withoutCarrier: Upcaster = (data) => ({ ...data, carrier: null });
-
-export const orderType: AggregateType<Order, OrderCommand, OrderEvent, OrderRefusal> = {
-  category: ORDER,
+export const order = aggregate({
+  category: 'order',
+  events: orderEvents,
+  commands: orderCommands,
   decider: { initialState: { status: 'absent' }, decide, evolve },
-  events: {
-    OrderPlaced: [],
-    OrderShipped: [withoutCarrier],
-    OrderDelivered: [],
-    OrderCancelled: [],
-    ItemsReturned: [],
-  },
   stateVersion: 1,
-};
+  refusals: {
+    'wrong-state': { of: ['PlaceOrder', 'ShipOrder', 'DeliverOrder', 'CancelOrder', 'ReturnItems'] },
+    'unknown-sku': {
+      status: 422,
+      title: 'Unknown SKU',
+      advice: 'Correct or remove the SKUs in `skus`.',
+      members: skus,
+      of: ['PlaceOrder', 'ReturnItems'],
+    },
+    'duplicate-sku': {
+      status: 422,
+      title: 'Duplicate SKU',
+      advice: 'Name each SKU once, with the sum of its quantities.',
+      members: skus,
+      of: ['PlaceOrder', 'ReturnItems'],
+    },
+    'mixed-currencies': {
+      status: 422,
+      title: 'Mixed currencies',
+      advice: 'Place one order for each currency.',
+      members: { shape: { currencies: z.array(z.string()) }, example: { currencies: ['EUR', 'USD'] } },
+      of: ['PlaceOrder'],
+    },
+    'nothing-to-return': {
+      status: 422,
+      title: 'Nothing to return',
+      advice: 'Return at most what was bought less what came back already.',
+      members: skus,
+      of: ['ReturnItems'],
+    },
+  },
+});

@@ -1,5 +1,5 @@
 import type { SeenOf } from '../../eventsourcing/seen.ts';
-import type { StreamId } from '../../eventsourcing/stream.ts';
+import type { Preparation } from '../../tidemark/domain/module.ts';
 import type { Money } from '../money.ts';
 
 /** A product as an order sees it at the moment it is placed. */
@@ -13,20 +13,13 @@ export interface Offer {
   readonly price: Money;
 }
 
-export type Offers =
-  | {
-      readonly outcome: 'read';
-      readonly offers: readonly Offer[];
-      /** SKUs that were not looked up, since enough others had turned out to be unknown. */
-      readonly skipped: readonly string[];
-    }
-  /** The sender has seen more of a product than its log holds. */
-  | {
-      readonly outcome: 'token-ahead';
-      readonly stream: StreamId;
-      readonly seenVersion: number;
-      readonly head: number;
-    };
+/** What is added to an order before it is decided. */
+export interface Offers {
+  /** What the products cost; those that are missing are unknown. */
+  readonly offers: readonly Offer[];
+  /** SKUs that were not looked up, since enough others had turned out to be unknown. */
+  readonly skipped?: readonly string[] | undefined;
+}
 
 /** The port through which orders ask about products; `products/` implements it. */
 export interface ProductPrices {
@@ -35,5 +28,5 @@ export interface ProductPrices {
    * is refused anyway must not ask for every product that it makes up. No offer is older than what the sender has seen of the product's
    * stream (I15).
    */
-  offersOf(skus: readonly string[], seen: SeenOf): Promise<Offers>;
+  offersOf(skus: readonly string[], seen: SeenOf): Promise<Preparation<Offers>>;
 }

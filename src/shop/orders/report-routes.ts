@@ -17,7 +17,7 @@ import { GROUPINGS, orderAnalytics, ordersBy } from './order-analytics.ts';
 import type { OrderRow } from './order-row.ts';
 import { orderSearch, searchOrders } from './order-search.ts';
 import { orderSearch1, searchOrders1 } from './order-search-1.ts';
-import { ORDER_EXAMPLE, ORDER_ID, OrderView, fromRow } from './order-view.ts';
+import { fromRow, orderApi } from './order-view.ts';
 import { highlightsOf } from './search-highlights.ts';
 import { MAX_WORDS, toTerms } from './search-text.ts';
 
@@ -34,7 +34,9 @@ const Highlight = z
   .check(z.meta({ id: 'Highlight' }));
 
 // Not `z.extend`, which would take the id along.
-const Hit = z.strictObject({ ...OrderView.shape, highlights: z.array(Highlight) }).check(z.meta({ id: 'OrderHit' }));
+const Hit = z
+  .strictObject({ ...orderApi.schema.shape, highlights: z.array(Highlight) })
+  .check(z.meta({ id: 'OrderHit' }));
 
 const SearchQuery = z.strictObject({
   q: described(
@@ -134,7 +136,9 @@ export const reportRoutes: readonly Route[] = [
       description: 'One page of hits. `nextCursor` is null on the last.',
       schema: pageOf(Hit),
       example: {
-        items: [{ ...ORDER_EXAMPLE, highlights: [{ field: 'customerName', text: 'Ada Lovelace', ranges: [[4, 8]] }] }],
+        items: [
+          { ...orderApi.example, highlights: [{ field: 'customerName', text: 'Ada Lovelace', ranges: [[4, 8]] }] },
+        ],
         nextCursor: null,
       },
     },
@@ -218,7 +222,7 @@ export const reportRoutes: readonly Route[] = [
         bestSellers: [{ sku: 'TIDE-2027', name: 'Tide table 2027', quantity: 2 }],
         latestOrders: [
           {
-            orderId: ORDER_ID,
+            orderId: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
             customerName: 'Ada Lovelace',
             status: 'placed',
             total: { amount: 3998, currency: 'EUR' },

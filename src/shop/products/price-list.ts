@@ -1,11 +1,11 @@
 import { CONNECTIONS_AT_ONCE, eachOf } from '../../eventsourcing/concurrency.ts';
 import type { Clock } from '../../eventsourcing/clock.ts';
 import { type Seen, type SeenOf, isAnother } from '../../eventsourcing/seen.ts';
-import { type StreamId, streamId } from '../../eventsourcing/stream.ts';
+import type { StreamId } from '../../eventsourcing/stream.ts';
 import type { Aggregates } from '../../eventsourcing/write/aggregates.ts';
 import type { Offer, ProductPrices } from '../orders/product-prices.ts';
 import { normalSku } from '../sku.ts';
-import { PRODUCT, type Product, productIdOf } from './product.ts';
+import { type Product, product, productIdOf } from './product.ts';
 
 /** How long what was read may be used again in the isolate, in ms, so that one popular product does not cap the shop. */
 const FRESH_MS = 1_000;
@@ -35,15 +35,15 @@ export function priceList(aggregates: Pick<Aggregates, 'state' | 'load'>, clock:
 
   async function read(sku: string): Promise<Known> {
     const productId = productIdOf(sku);
-    const stream = streamId(PRODUCT, productId);
+    const stream = product.streamOf(productId);
     // Before the read, since what it brings may be from any moment after that.
     const readAt = clock.now();
     const current = await aggregates.state(stream);
-    const product = current?.state as Product | undefined;
+    const state = current?.state as Product | undefined;
     const eventIds = new Map(current && [[current.version, current.eventId]]);
-    if (!current || product?.status !== 'listed') return { stream, version: current?.version ?? 0, eventIds };
+    if (!current || state?.status !== 'listed') return { stream, version: current?.version ?? 0, eventIds };
     const { version } = current;
-    const { name, category, price } = product;
+    const { name, category, price } = state;
     const known = {
       stream,
       version,
@@ -98,9 +98,9 @@ export function priceList(aggregates: Pick<Aggregates, 'state' | 'load'>, clock:
           skipped.push(sku);
           return [];
         }
-        const product = await lookUp(sku, seenOf);
-        if (!product.offer) unknown += 1;
-        return product;
+        const known = await lookUp(sku, seenOf);
+        if (!known.offer) unknown += 1;
+        return known;
       });
       const products = asked.flat();
       for (const { stream, version, isLost } of products) {
@@ -108,7 +108,7 @@ export function priceList(aggregates: Pick<Aggregates, 'state' | 'load'>, clock:
         if (isLost && seen !== 'unknown')
           return { outcome: 'token-ahead', stream, seenVersion: seen.version, head: version };
       }
-      return { outcome: 'read', offers: products.flatMap(({ offer }) => offer ?? []), skipped };
+      return { outcome: 'prepared', added: { offers: products.flatMap(({ offer }) => offer ?? []), skipped } };
     },
   };
 }

@@ -4,27 +4,13 @@ import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import type { RecordedEvent } from '../../eventsourcing/event.ts';
 import { queryBuilder } from '../../eventsourcing/read/causal-read.ts';
 import { type Given, preparedQuery } from '../../eventsourcing/read/prepared-query.ts';
-import { projectionOf } from '../../eventsourcing/read/projection.ts';
 import { slotTables } from '../../eventsourcing/read/slot-tables.ts';
 import { idOf } from '../../eventsourcing/stream.ts';
 import { serving } from '../../groups.ts';
+import { type RowOf, readModel } from '../../tidemark/projections/read-model.ts';
 import { normalText } from '../../text.ts';
 import type { Money } from '../money.ts';
-import { PRODUCT, type ProductEvent, productIdOf, productType } from './product.ts';
-
-const products = slotTables((slot) =>
-  sqliteTable(`product_catalog_${slot}`, {
-    productId: text('product_id').primaryKey(),
-    version: integer('version').notNull(),
-    name: text('name').notNull(),
-    sku: text('sku').notNull(),
-    category: text('category').notNull(),
-    priceAmount: integer('price_amount').notNull(),
-    priceCurrency: text('price_currency').notNull(),
-    createdAt: text('created_at').notNull(),
-    updatedAt: text('updated_at').notNull(),
-  }),
-);
+import { product, productIdOf } from './product.ts';
 
 const prices = slotTables((slot) =>
   sqliteTable(
@@ -45,20 +31,25 @@ const prices = slotTables((slot) =>
   ),
 );
 
-type ProductTable = typeof products.a;
 type PriceTable = typeof prices.a;
 export type PriceRow = PriceTable['$inferSelect'];
-export type ProductRow = ProductTable['$inferSelect'];
 
 /** The shop window: every product with its current price and all it has had, by id, SKU and category. */
-export const productCatalog = projectionOf<ProductEvent>()({
+export const productCatalog = readModel(product, {
   name: 'product-catalog',
   revision: 1,
   group: serving,
-  follows: { [PRODUCT]: productType.events },
-  row: { tables: products, key: 'productId' },
+  columns: {
+    name: text('name').notNull(),
+    sku: text('sku').notNull(),
+    category: text('category').notNull(),
+    priceAmount: integer('price_amount').notNull(),
+    priceCurrency: text('price_currency').notNull(),
+    createdAt: text('created_at').notNull(),
+    updatedAt: text('updated_at').notNull(),
+  },
   appends: { prices },
-  handlers: {
+  on: {
     ProductCreated: {
       create: ({ data, recordedAt }) => ({
         name: data.name,
@@ -84,6 +75,8 @@ export const productCatalog = projectionOf<ProductEvent>()({
   },
 });
 
+export type ProductRow = RowOf<typeof productCatalog>;
+
 function priceOf(
   { stream, version, metadata, recordedAt }: RecordedEvent,
   from: Money | undefined,
@@ -103,14 +96,7 @@ function priceOf(
   };
 }
 
-interface CatalogTables {
-  readonly row: ProductTable;
-  readonly prices: PriceTable;
-}
-
-export const productById = preparedQuery(({ row: table }: CatalogTables, { productId }: Given<{ productId: string }>) =>
-  queryBuilder.select().from(table).where(eq(table.productId, productId)),
-);
+type CatalogTables = ReturnType<typeof productCatalog.tables>;
 
 /** Where a page of products ends: the sort key of its last row. */
 export type ProductPosition = readonly [createdAt: string, productId: string];

@@ -1,27 +1,31 @@
 import { v5 as nameBasedUuid } from 'uuid';
+import * as z from 'zod/mini';
 
-import type { DomainEvent } from '../../eventsourcing/event.ts';
-import type { AggregateType } from '../../eventsourcing/write/aggregate-type.ts';
-import type { Command, Decider, Decision, Rejection } from '../../eventsourcing/write/decider.ts';
+import { aggregate } from '../../tidemark/domain/aggregate.ts';
+import { type CommandOf, commands } from '../../tidemark/domain/command-declarations.ts';
+import { type EventOf, events } from '../../tidemark/domain/event-declarations.ts';
+import type { Decision, Rejection } from '../../eventsourcing/write/decider.ts';
+import type { RecordedEvent } from '../../eventsourcing/event.ts';
+import { described, text } from '../../http/schemas.ts';
 import type { Money } from '../money.ts';
+import { MoneySchema, NewSku, Price } from '../schemas.ts';
 import { normalSku } from '../sku.ts';
 
 // Events
 
-export type ProductCreated = DomainEvent<
-  'ProductCreated',
-  { sku: string; name: string; category: string; price: Money }
->;
-export type PriceUpdated = DomainEvent<'PriceUpdated', { from: Money; to: Money; reason: string }>;
-
-export type ProductEvent = ProductCreated | PriceUpdated;
+const productEvents = events({
+  ProductCreated: { sku: z.string(), name: z.string(), category: z.string(), price: MoneySchema },
+  PriceUpdated: { from: MoneySchema, to: MoneySchema, reason: z.string() },
+});
+export type ProductEvent = EventOf<typeof productEvents>;
 
 // Commands
 
-export type CreateProduct = Command<'CreateProduct', { sku: string; name: string; category: string; price: Money }>;
-export type UpdatePrice = Command<'UpdatePrice', { productId: string; newPrice: Money; reason: string }>;
-
-export type ProductCommand = CreateProduct | UpdatePrice;
+const productCommands = commands('productId', {
+  CreateProduct: { name: text(200), price: Price, category: text(100), sku: NewSku },
+  UpdatePrice: { price: Price, reason: text(500) },
+});
+export type ProductCommand = CommandOf<typeof productCommands>;
 
 export type ProductRefusal = Rejection<'sku-taken' | 'price-not-positive' | 'not-found'>;
 
@@ -38,8 +42,6 @@ export type Product =
       readonly createdAt: string;
       readonly updatedAt: string;
     };
-
-export const PRODUCT = 'product';
 
 /** One fixed namespace for ids derived from SKUs. Never change it: existing products would no longer be found. */
 const SKU_NAMESPACE = 'a5b1f1a4-3c0e-4f0a-9a55-7d3a4a1f6f0e';
@@ -64,10 +66,10 @@ function decide(command: ProductCommand, product: Product): Decision<ProductEven
       return [{ type: 'ProductCreated', data: { sku: normalSku(sku), name, category, price } }];
     }
     case 'UpdatePrice': {
-      const { newPrice, reason } = command.data;
+      const { price, reason } = command.data;
       if (product.status === 'absent') return { code: 'not-found', message: 'There is no such product.' };
-      if (newPrice.amount <= 0) return priceNotPositive();
-      return [{ type: 'PriceUpdated', data: { from: product.price, to: newPrice, reason } }];
+      if (price.amount <= 0) return priceNotPositive();
+      return [{ type: 'PriceUpdated', data: { from: product.price, to: price, reason } }];
     }
     default:
       return command satisfies never;
@@ -78,7 +80,7 @@ function priceNotPositive(): ProductRefusal {
   return { code: 'price-not-positive', message: 'Price must be positive' };
 }
 
-const evolve: Decider<Product, ProductCommand, ProductEvent>['evolve'] = (product, event) => {
+function evolve(product: Product, event: RecordedEvent<ProductEvent>): Product {
   switch (event.type) {
     case 'ProductCreated': {
       const { sku, name, category, price } = event.data;
@@ -89,11 +91,30 @@ const evolve: Decider<Product, ProductCommand, ProductEvent>['evolve'] = (produc
     default:
       return event satisfies never;
   }
-};
+}
 
-export const productType: AggregateType<Product, ProductCommand, ProductEvent, ProductRefusal> = {
-  category: PRODUCT,
+export const product = aggregate({
+  category: 'product',
+  events: productEvents,
+  commands: productCommands,
   decider: { initialState: { status: 'absent' }, decide, evolve },
-  events: { ProductCreated: [], PriceUpdated: [] },
   stateVersion: 1,
-};
+  refusals: {
+    'sku-taken': {
+      status: 409,
+      title: 'SKU taken',
+      advice: 'Another product has this SKU: change that one, or choose another SKU.',
+      members: {
+        shape: { sku: described(z.string(), 'The SKU, in its normal form.') },
+        example: { sku: 'TIDE-2027' },
+      },
+      of: ['CreateProduct'],
+    },
+    'price-not-positive': {
+      status: 422,
+      title: 'Price not positive',
+      advice: 'Price must be positive: at least one minor unit.',
+      of: ['CreateProduct', 'UpdatePrice'],
+    },
+  },
+});

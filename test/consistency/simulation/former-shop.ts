@@ -3,7 +3,7 @@ import type { Projection } from '../../../src/eventsourcing/read/projection.ts';
 import type { Decision } from '../../../src/eventsourcing/write/decider.ts';
 import type { DomainEvent, StoredEvent } from '../../../src/eventsourcing/event.ts';
 import type { Module } from '../../../src/module.ts';
-import { ORDER } from '../../../src/shop/orders/order.ts';
+import { order } from '../../../src/shop/orders/order.ts';
 
 /*
  * The shop as it was before goods could be sent back, and before a shipment had a carrier: what is deployed where a run has a deployment
@@ -14,7 +14,7 @@ const NEW_EVENT = 'ItemsReturned';
 const NEW_COMMAND = 'ReturnItems';
 
 export const formerShop: readonly Module[] = domain.map((module) =>
-  module.aggregate.category === ORDER ? formerOrders(module) : module,
+  module.aggregate.category === order.category ? formerOrders(module) : module,
 );
 
 function formerOrders(orders: Module): Module {
@@ -66,7 +66,7 @@ function formerProjection(projection: Projection, events: Projection['follows'][
   const shipped = handlers['OrderShipped'];
   return {
     ...projection,
-    follows: { [ORDER]: events },
+    follows: { [order.category]: events },
     handlers: {
       ...handlers,
       ...(shipped !== undefined &&

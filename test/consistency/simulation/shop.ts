@@ -1,5 +1,5 @@
 import { domain } from '../../../src/shop/domain.ts';
-import { ORDER } from '../../../src/shop/orders/order.ts';
+import { order } from '../../../src/shop/orders/order.ts';
 import { categoryOf } from '../history.ts';
 import { membershipOf } from '../membership.ts';
 import { type Logs as NaiveLogs, foldOrder, foldProduct } from '../naive-folds.ts';
@@ -31,7 +31,7 @@ export const shop: SimulatedDomain = {
       },
 
       contentOf(stream, events) {
-        const fold = categoryOf(stream) === ORDER ? foldOrder : foldProduct;
+        const fold = categoryOf(stream) === order.category ? foldOrder : foldProduct;
         return canonical(fold(events as unknown as NaiveLogs[string]));
       },
 

@@ -13,7 +13,7 @@ import { orderSearch1 } from '../../../src/shop/orders/order-search-1.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { meteredDatabase } from '../../support/metered-database.ts';
 import { rowFor, withoutSlot } from '../../support/rows.ts';
-import { type TallyEvent, tallyBoard, tallyType } from '../../support/tally.ts';
+import { tallyBoard, tallyType } from '../../support/tally.ts';
 
 /** A table that has a surrogate key and a full text index. */
 const SEARCH = withoutSlot(orderSearch1.tables('a').row);
@@ -114,11 +114,10 @@ const nextTotals = slotTables((slot) =>
     (table) => [primaryKey({ columns: [table.parity] })],
   ),
 );
-const nextTallyBoard = projectionOf<TallyEvent>()({
+const nextTallyBoard = projectionOf(tallyType)({
   name: 'tally-board',
   revision: 2,
   group: serving,
-  follows: { tally: tallyType.events },
   row: { tables: nextBoard, key: 'tallyId' },
   appends: { entries: nextEntries },
   counters: { totals: { tables: nextTotals, key: ['parity'] }, extremes: { tables: nextTotals, key: ['parity'] } },

@@ -2,13 +2,12 @@ import { describe, expect, expectTypeOf, test } from 'vitest';
 
 import { ignored, projectionOf, rowKeyOf } from '../../../src/eventsourcing/read/projection.ts';
 import { streamId } from '../../../src/eventsourcing/stream.ts';
-import { SEAT, type SeatEvent, evening, guestTable, seatMap, seatTable, seatType, visitTable } from '../seats.ts';
+import { SEAT, evening, guestTable, seatMap, seatTable, seatType, visitTable } from '../seats.ts';
 
 const declared = {
   name: 'seat-map',
   revision: 1,
   group: evening,
-  follows: { [SEAT]: seatType.events },
   row: { tables: seatTable, key: 'seatId' },
 } as const;
 
@@ -16,13 +15,13 @@ const create = () => ({ guest: null, guests: [] });
 
 describe('a declaration', () => {
   test('is filled up with what it leaves out', () => {
-    const projection = projectionOf<SeatEvent>()({
+    const projection = projectionOf(seatType)({
       ...declared,
       handlers: { SeatReserved: { create }, SeatReleased: ignored, SeatCleaned: ignored },
     });
     expect(projection).toMatchObject({ mode: 'asynchronous', appends: {}, counters: {} });
     expect(
-      projectionOf<SeatEvent>()({
+      projectionOf(seatType)({
         ...declared,
         mode: 'synchronous',
         handlers: { SeatReserved: { create }, SeatReleased: {}, SeatCleaned: ignored },
@@ -40,7 +39,7 @@ describe('a declaration', () => {
 // What follows is checked by `tsc`: were one of these accepted, its `@ts-expect-error` would be the error.
 describe('it is a type error', () => {
   test('to miss an event type', () => {
-    projectionOf<SeatEvent>()({
+    projectionOf(seatType)({
       ...declared,
       // @ts-expect-error -- SeatCleaned is neither handled nor ignored
       handlers: { SeatReserved: { create }, SeatReleased: ignored },
@@ -48,7 +47,7 @@ describe('it is a type error', () => {
   });
 
   test('to handle an event type that there is not', () => {
-    projectionOf<SeatEvent>()({
+    projectionOf(seatType)({
       ...declared,
       // @ts-expect-error -- no such event
       handlers: { SeatReserved: { create }, SeatReleased: ignored, SeatCleaned: ignored, SeatPainted: ignored },
@@ -56,7 +55,7 @@ describe('it is a type error', () => {
   });
 
   test('to return a row without one of its columns, or with another type in it', () => {
-    projectionOf<SeatEvent>()({
+    projectionOf(seatType)({
       ...declared,
       handlers: {
         // @ts-expect-error -- `guests` is missing
@@ -69,7 +68,7 @@ describe('it is a type error', () => {
   });
 
   test('to look for data that the event does not have', () => {
-    projectionOf<SeatEvent>()({
+    projectionOf(seatType)({
       ...declared,
       handlers: {
         // @ts-expect-error -- it is called `guest`
@@ -81,7 +80,7 @@ describe('it is a type error', () => {
   });
 
   test('to append or count into a table that was not declared, or with columns that it does not have', () => {
-    projectionOf<SeatEvent>()({
+    projectionOf(seatType)({
       ...declared,
       appends: { visits: visitTable },
       counters: { guests: { tables: guestTable, key: ['guest'] } },
@@ -103,7 +102,7 @@ describe('it is a type error', () => {
   });
 
   test('to name a key that the table does not have', () => {
-    projectionOf<SeatEvent>()({
+    projectionOf(seatType)({
       ...declared,
       // @ts-expect-error -- no such column
       row: { tables: seatTable, key: 'chairId' },
@@ -112,7 +111,7 @@ describe('it is a type error', () => {
   });
 
   test('to take a row for granted where a counter may meet none', () => {
-    projectionOf<SeatEvent>()({
+    projectionOf(seatType)({
       ...declared,
       counters: { guests: { tables: guestTable, key: ['guest'] } },
       handlers: {

@@ -12,7 +12,7 @@ import { orderSearch } from '../../../src/shop/orders/order-search.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { meteredDatabase } from '../../support/metered-database.ts';
 import { rowFor } from '../../support/rows.ts';
-import { type TallyEvent, tallyBoard, tallyType } from '../../support/tally.ts';
+import { tallyBoard, tallyType } from '../../support/tally.ts';
 
 const SEVEN = `WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 7)`;
 const TABLES = ['tally_board', 'tally_entries', 'tally_totals'];
@@ -104,11 +104,10 @@ describe('clearing a slot', () => {
       'CREATE TABLE IF NOT EXISTS former_board_b (tally_id TEXT PRIMARY KEY, version INTEGER NOT NULL)',
       `INSERT INTO former_board_b VALUES ('t1', 1)`,
     );
-    const former = projectionOf<TallyEvent>()({
+    const former = projectionOf(tallyType)({
       name: 'tally-board',
       revision: 7,
       group: serving,
-      follows: { tally: tallyType.events },
       row: {
         tables: slotTables((slot) =>
           sqliteTable(`former_board_${slot}`, {

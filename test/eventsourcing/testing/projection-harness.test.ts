@@ -136,11 +136,10 @@ describe('interleavings', () => {
       }),
     );
     const seen: string[] = [];
-    const gossip = projectionOf<SeatEvent>()({
+    const gossip = projectionOf(seatType)({
       name: 'gossip',
       revision: 1,
       group: evening,
-      follows: { [SEAT]: seatType.events },
       row: { tables: firstComes, key: 'seatId' },
       handlers: {
         SeatReserved: {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 
 import { project } from '../../../src/eventsourcing/testing/projection-harness.ts';
 import { dashboard } from '../../../src/shop/orders/dashboard.ts';
-import { ORDER_STATUSES, orderType } from '../../../src/shop/orders/order.ts';
+import { ORDER_STATUSES, order as orderType } from '../../../src/shop/orders/order.ts';
 import {
   type History,
   cancelled,

@@ -1,21 +1,16 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { idOf, streamId } from '../../../src/eventsourcing/stream.ts';
+import { idOf } from '../../../src/eventsourcing/stream.ts';
 import { inMemorySystem } from '../../../src/eventsourcing/testing/in-memory-event-store.ts';
 import { project } from '../../../src/eventsourcing/testing/projection-harness.ts';
 import type { CommandContext } from '../../../src/eventsourcing/write/command-bus.ts';
 import { orders } from '../../../src/shop/orders/module.ts';
-import {
-  type ExistingOrder,
-  ORDER,
-  ORDER_STATUSES,
-  type OrderEvent,
-  orderType,
-} from '../../../src/shop/orders/order.ts';
+import { type ExistingOrder, ORDER_STATUSES, type OrderEvent, order } from '../../../src/shop/orders/order.ts';
 import { orderLookup } from '../../../src/shop/orders/order-lookup.ts';
 import type { Offer } from '../../../src/shop/orders/product-prices.ts';
 import { products } from '../../../src/shop/products/module.ts';
+import { productIdOf } from '../../../src/shop/products/product.ts';
 import { priceList } from '../../../src/shop/products/price-list.ts';
 import { normalText } from '../../../src/text.ts';
 
@@ -81,7 +76,7 @@ const placedRow = {
 };
 
 function rowAfter(...events: readonly OrderEvent[]) {
-  return project(orderLookup).events(orderType, 'o-1', events).row(orderType, 'o-1');
+  return project(orderLookup).events(order, 'o-1', events).row(order, 'o-1');
 }
 
 describe('order-lookup', () => {
@@ -144,16 +139,16 @@ describe('order-lookup', () => {
 
   test('OrderShipped from before there were carriers gives a row without one', () => {
     const withoutCarrier = { type: 'OrderShipped', schemaVersion: 1, data: { tracking: 'JD0146' } } as const;
-    const projected = project(orderLookup).events(orderType, 'o-1', [placed, withoutCarrier]);
-    expect(projected.row(orderType, 'o-1')).toMatchObject({ status: 'shipped', tracking: 'JD0146', carrier: null });
+    const projected = project(orderLookup).events(order, 'o-1', [placed, withoutCarrier]);
+    expect(projected.row(order, 'o-1')).toMatchObject({ status: 'shipped', tracking: 'JD0146', carrier: null });
   });
 
   test('comes out equal in any interleaving of orders and in batches of any size', () => {
     project(orderLookup)
-      .events(orderType, 'o-1', [placed, shipped, delivered, returned({ sku: 'CHART-7', quantity: 1 })])
-      .events(orderType, 'o-2', [placed, cancelled])
-      .events(orderType, 'o-3', [placed, { type: 'OrderShipped', schemaVersion: 1, data: { tracking: 'JD0147' } }])
-      .events(orderType, 'o-4', [
+      .events(order, 'o-1', [placed, shipped, delivered, returned({ sku: 'CHART-7', quantity: 1 })])
+      .events(order, 'o-2', [placed, cancelled])
+      .events(order, 'o-3', [placed, { type: 'OrderShipped', schemaVersion: 1, data: { tracking: 'JD0147' } }])
+      .events(order, 'o-4', [
         placed,
         shipped,
         delivered,
@@ -200,8 +195,8 @@ describe('after any history that the domain allows', () => {
   );
 
   /** What the read model has to say of an order, from the state that the write side folds. */
-  function expectedRow(id: string, version: number, order: ExistingOrder) {
-    const { customerId, customerName, customerSegment, region, status, total, itemCount, placedAt, updatedAt } = order;
+  function expectedRow(id: string, version: number, state: ExistingOrder) {
+    const { customerId, customerName, customerSegment, region, status, total, itemCount, placedAt, updatedAt } = state;
     return {
       orderId: id,
       version,
@@ -215,7 +210,7 @@ describe('after any history that the domain allows', () => {
       updatedAt,
       currency: total.currency,
       total: total.amount,
-      items: order.lines.map(({ sku, name, category, quantity, unitPrice, returned: back }) => ({
+      items: state.lines.map(({ sku, name, category, quantity, unitPrice, returned: back }) => ({
         sku,
         name,
         category,
@@ -223,8 +218,8 @@ describe('after any history that the domain allows', () => {
         unitPrice,
         returned: back,
       })),
-      tracking: 'tracking' in order ? order.tracking : null,
-      carrier: 'carrier' in order ? order.carrier : null,
+      tracking: 'tracking' in state ? state.tracking : null,
+      carrier: 'carrier' in state ? state.carrier : null,
     };
   }
 
@@ -233,7 +228,7 @@ describe('after any history that the domain allows', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(command, { maxLength: 40, size: 'max' }), fc.nat(), async (commands, seed) => {
         const memory = inMemorySystem([
-          orders(() => ({ offersOf: async () => ({ outcome: 'read', offers, skipped: [] }) })),
+          orders(() => ({ offersOf: async () => ({ outcome: 'prepared', added: { offers } }) })),
         ]);
         for (const next of commands) {
           memory.clock.advance(1_000);
@@ -244,11 +239,9 @@ describe('after any history that the domain allows', () => {
         expect(projected.rows()).toHaveLength(streams.length);
         for (const stream of streams) {
           const current = await memory.aggregates.state(stream);
-          const order = current?.state as unknown as ExistingOrder;
-          reached.add(order.status);
-          expect(projected.row(orderType, idOf(stream))).toEqual(
-            expectedRow(idOf(stream), current?.version ?? 0, order),
-          );
+          const state = current?.state as unknown as ExistingOrder;
+          reached.add(state.status);
+          expect(projected.row(order, idOf(stream))).toEqual(expectedRow(idOf(stream), current?.version ?? 0, state));
         }
         projected.checkInterleavings({ runs: 3, seed });
       }),
@@ -264,7 +257,14 @@ test('an order in plain memory, from the product to the row', async () => {
   const send = (type: string, data: object, context?: Partial<CommandContext>) =>
     memory.bus.dispatch({ type, data }, memory.context(context));
 
-  await send('CreateProduct', { sku: 'TIDE-2027', name: 'Tide table 2027', category: 'almanacs', price: eur(1999) });
+  const productId = productIdOf('TIDE-2027');
+  await send('CreateProduct', {
+    productId,
+    sku: 'TIDE-2027',
+    name: 'Tide table 2027',
+    category: 'almanacs',
+    price: eur(1999),
+  });
   const customer = { customerId: 'c-1', customerName: 'Ada Lovelace' };
   await send('PlaceOrder', { orderId: 'o-1', ...customer, items: [{ sku: 'tide-2027', quantity: 2 }] });
   await send('ShipOrder', { orderId: 'o-1', tracking: 'JD0146' });
@@ -272,8 +272,8 @@ test('an order in plain memory, from the product to the row', async () => {
   expect(
     memory.published.map(({ hint }) => `${hint.stream.split('-')[0]} ${hint.fromVersion}-${hint.toVersion}`),
   ).toEqual(['product 1-1', 'order 1-1', 'order 2-2']);
-  const { events } = await memory.aggregates.load(streamId(ORDER, 'o-1'), 1, 100);
-  expect(project(orderLookup).stored(events).row(orderType, 'o-1')).toMatchObject({
+  const { events } = await memory.aggregates.load(order.streamOf('o-1'), 1, 100);
+  expect(project(orderLookup).stored(events).row(order, 'o-1')).toMatchObject({
     status: 'shipped',
     total: 3998,
     items: [{ sku: 'TIDE-2027', name: 'Tide table 2027', quantity: 2, returned: 0 }],

@@ -10,7 +10,7 @@ import {
   type OrderStatus,
   type PlaceOrder,
   type ReturnItems,
-  orderType,
+  order,
 } from '../../../src/shop/orders/order.ts';
 import type { Offer } from '../../../src/shop/orders/product-prices.ts';
 
@@ -102,7 +102,7 @@ const history: Record<OrderStatus, readonly OrderEvent[]> = {
 
 describe('placing an order', () => {
   test('records what was bought, what it cost, and at which version that was seen', () => {
-    given(orderType)
+    given(order)
       .when(place())
       .then([placed])
       .thenState({
@@ -117,13 +117,13 @@ describe('placing an order', () => {
   });
 
   test('records an absent segment and region as null', () => {
-    given(orderType)
+    given(order)
       .when(place({ customerSegment: undefined, region: undefined }))
       .then([{ ...placed, data: { ...placed.data, customerSegment: null, region: null } }]);
   });
 
   test('finds an offer however its SKU is written, and records the SKU as the product has it', () => {
-    given(orderType)
+    given(order)
       .when(
         place({
           items: [
@@ -136,17 +136,17 @@ describe('placing an order', () => {
   });
 
   test('leaves out offers that nobody asked for', () => {
-    given(orderType)
+    given(order)
       .when(place({ items: [{ sku: 'CHART-7', quantity: 1 }] }))
       .thenState({ total: eur(450), itemCount: 1 });
   });
 
   test('does not call a SKU unknown that nobody looked up, nor is placed without it', () => {
     const items = ['ghost', 'tide-2027', 'chart-7'].map((sku) => ({ sku, quantity: 1 }));
-    given(orderType)
+    given(order)
       .when(place({ items, offers: [tideTable], skipped: ['CHART-7'] }))
       .thenRejected('unknown-sku', { skus: ['ghost'] });
-    given(orderType)
+    given(order)
       .when(place({ items, offers: [tideTable], skipped: ['GHOST', 'CHART-7'] }))
       .thenRejected('unknown-sku', { skus: [] });
   });
@@ -157,10 +157,10 @@ describe('placing an order', () => {
       { sku: 'TIDE-2027', quantity: 1 },
       { sku: 'PHANTOM', quantity: 1 },
     ];
-    given(orderType)
+    given(order)
       .when(place({ items }))
       .thenRejected('unknown-sku', { skus: ['ghost', 'PHANTOM'] });
-    given(orderType)
+    given(order)
       .when(place({ offers: [] }))
       .thenRejected('unknown-sku', { skus: ['TIDE-2027', 'CHART-7'] });
   });
@@ -173,21 +173,21 @@ describe('placing an order', () => {
       { sku: ' CHART-7', quantity: 1 },
       { sku: 'CHART-7', quantity: 1 },
     ];
-    given(orderType)
+    given(order)
       .when(place({ items }))
       .thenRejected('duplicate-sku', { skus: ['TIDE-2027', 'CHART-7'] });
   });
 
   test('names the currencies where there are several', () => {
     const inYen = { ...chart, price: { amount: 300, currency: 'JPY' } };
-    given(orderType)
+    given(order)
       .when(place({ offers: [tideTable, inYen] }))
       .thenRejected('mixed-currencies', { currencies: ['EUR', 'JPY'] });
   });
 
   test('takes any one currency', () => {
     const inYen = { ...chart, price: { amount: 300, currency: 'JPY' } };
-    given(orderType)
+    given(order)
       .when(place({ items: [{ sku: 'CHART-7', quantity: 2 }], offers: [inYen] }))
       .thenState({ total: { amount: 600, currency: 'JPY' } });
   });
@@ -199,7 +199,7 @@ describe('placing an order', () => {
       price: eur(9_000_000_000),
     }));
     const items = offers.map(({ sku }) => ({ sku, quantity: 10_000 }));
-    given(orderType)
+    given(order)
       .when(place({ items, offers }))
       .thenState({ total: eur(9_000_000_000_000_000), itemCount: 1_000_000 });
     expect(Number.isSafeInteger(9_000_000_000_000_000)).toBe(true);
@@ -216,7 +216,7 @@ describe('placing an order', () => {
         const offers = lines.map(({ amount }, index) => ({ ...chart, sku: `SKU-${index}`, price: eur(amount) }));
         const items = lines.map(({ quantity }, index) => ({ sku: `SKU-${index}`, quantity }));
         const total = lines.reduce((sum, { amount, quantity }) => sum + BigInt(amount) * BigInt(quantity), 0n);
-        given(orderType)
+        given(order)
           .when(place({ items, offers }))
           .thenState({ total: eur(Number(total)), itemCount: lines.reduce((sum, { quantity }) => sum + quantity, 0) });
       }),
@@ -226,7 +226,7 @@ describe('placing an order', () => {
 
 describe('shipping an order', () => {
   test('records tracking and carrier', () => {
-    given(orderType, history.placed).when(ship).then([shipped]).thenState({
+    given(order, history.placed).when(ship).then([shipped]).thenState({
       status: 'shipped',
       tracking: 'JD0146',
       carrier: 'DHL',
@@ -236,13 +236,13 @@ describe('shipping an order', () => {
   });
 
   test('records an absent carrier as null', () => {
-    given(orderType, history.placed)
+    given(order, history.placed)
       .when({ type: 'ShipOrder', data: { orderId: 'o-1', tracking: 'JD0146' } })
       .then([{ type: 'OrderShipped', data: { tracking: 'JD0146', carrier: null } }]);
   });
 
   test('of an order from before there were carriers left it without one', () => {
-    given(orderType, [placed, { type: 'OrderShipped', schemaVersion: 1, data: { tracking: 'JD0146' } }]).thenState({
+    given(order, [placed, { type: 'OrderShipped', schemaVersion: 1, data: { tracking: 'JD0146' } }]).thenState({
       status: 'shipped',
       tracking: 'JD0146',
       carrier: null,
@@ -265,7 +265,7 @@ describe('what happens to an order', () => {
     ['shipped', 'DeliverOrder', delivered, 'delivered'],
     ['delivered', 'ReturnItems', returned({ sku: 'TIDE-2027', quantity: 1 }), 'delivered'],
   ])('while it is %s: %s carries it on', (status, type, event, next) => {
-    given(orderType, history[status])
+    given(order, history[status])
       .when(commands[type])
       .then([event])
       .thenState({ status: next, total: eur(5348), itemCount: 5 });
@@ -282,21 +282,21 @@ describe('what happens to an order', () => {
   test.each(forbidden.map(([status, command]) => [status, command.type, command] as const))(
     'while it is %s: %s is refused, and says what the order is',
     (status, _type, command) => {
-      given(orderType, history[status]).thenState({ status });
-      given(orderType, history[status]).when(command).thenRejected('wrong-state', { currentStatus: status });
+      given(order, history[status]).thenState({ status });
+      given(order, history[status]).when(command).thenRejected('wrong-state', { currentStatus: status });
     },
   );
 
   test.each([ship, deliver, cancel, giveBack({ sku: 'TIDE-2027', quantity: 1 })])(
     'before it is placed: $type finds no order',
     (command) => {
-      given(orderType).when(command).thenRejected('not-found');
+      given(order).when(command).thenRejected('not-found');
     },
   );
 
   test('never changes its total, its lines’ prices or when it was placed', () => {
     for (const status of ORDER_STATUSES) {
-      given(orderType, history[status]).thenState({
+      given(order, history[status]).thenState({
         total: eur(5348),
         itemCount: 5,
         placedAt: '2026-01-01T00:00:00.000Z',
@@ -306,7 +306,7 @@ describe('what happens to an order', () => {
 });
 
 describe('giving items back', () => {
-  const returnable = given(orderType, history.delivered);
+  const returnable = given(order, history.delivered);
 
   test('records which, and why; a part of them leaves the order delivered', () => {
     returnable
@@ -317,7 +317,7 @@ describe('giving items back', () => {
 
   test('makes the order returned once nothing is left, at once or bit by bit', () => {
     returnable.when(giveBack(...everything)).thenState({ status: 'returned' });
-    given(orderType, [
+    given(order, [
       ...history.delivered,
       returned({ sku: 'TIDE-2027', quantity: 2 }),
       returned({ sku: 'CHART-7', quantity: 2 }),
@@ -341,10 +341,7 @@ describe('giving items back', () => {
   });
 
   test('is refused for more than is left, and names every such SKU', () => {
-    given(orderType, [
-      ...history.delivered,
-      returned({ sku: 'TIDE-2027', quantity: 1 }, { sku: 'CHART-7', quantity: 3 }),
-    ])
+    given(order, [...history.delivered, returned({ sku: 'TIDE-2027', quantity: 1 }, { sku: 'CHART-7', quantity: 3 })])
       .when(giveBack({ sku: 'CHART-7', quantity: 1 }, { sku: 'TIDE-2027', quantity: 2 }))
       .thenRejected('nothing-to-return', { skus: ['CHART-7', 'TIDE-2027'] });
   });
@@ -371,7 +368,7 @@ describe('giving items back', () => {
         const events = [...history.delivered];
         const left = new Map(everything.map(({ sku, quantity }) => [sku, quantity]));
         for (const item of attempts) {
-          const when = given(orderType, events).when(giveBack(item));
+          const when = given(order, events).when(giveBack(item));
           const has = left.get(item.sku) ?? 0;
           if ([...left.values()].every((quantity) => quantity === 0)) {
             when.thenRejected('wrong-state', { currentStatus: 'returned' });
@@ -384,14 +381,14 @@ describe('giving items back', () => {
           }
         }
         const isAllBack = [...left.values()].every((quantity) => quantity === 0);
-        given(orderType, events).thenState({ status: isAllBack ? 'returned' : 'delivered' });
+        given(order, events).thenState({ status: isAllBack ? 'returned' : 'delivered' });
       }),
     );
   });
 });
 
 test('an event that cannot have happened changes nothing: evolve never fails', () => {
-  given(orderType, [shipped, delivered, cancelled, returned(...everything)]).thenState({ status: 'absent' });
-  given(orderType, [placed, delivered]).thenState({ status: 'placed' });
-  given(orderType, [placed, returned(...everything)]).thenState({ status: 'placed' });
+  given(order, [shipped, delivered, cancelled, returned(...everything)]).thenState({ status: 'absent' });
+  given(order, [placed, delivered]).thenState({ status: 'placed' });
+  given(order, [placed, returned(...everything)]).thenState({ status: 'placed' });
 });

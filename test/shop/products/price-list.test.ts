@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 
 import { type SeenOf, UNSEEN, seenAt } from '../../../src/eventsourcing/seen.ts';
-import { type StreamId, streamId } from '../../../src/eventsourcing/stream.ts';
+import { type StreamId } from '../../../src/eventsourcing/stream.ts';
 import { inMemorySystem } from '../../../src/eventsourcing/testing/in-memory-event-store.ts';
 import type { ProductPrices } from '../../../src/shop/orders/product-prices.ts';
 import { products } from '../../../src/shop/products/module.ts';
 import { priceList } from '../../../src/shop/products/price-list.ts';
-import { PRODUCT, productIdOf } from '../../../src/shop/products/product.ts';
+import { product, productIdOf } from '../../../src/shop/products/product.ts';
 
 const eur = (amount: number) => ({ amount, currency: 'EUR' });
 const unseen: SeenOf = () => UNSEEN;
@@ -16,7 +16,7 @@ const noLog = () => expect.unreachable('the log was read');
 async function shopWith(...skus: readonly string[]) {
   const memory = inMemorySystem([products]);
   for (const sku of skus) {
-    const data = { sku, name: `Product ${sku}`, category: 'almanacs', price: eur(1000) };
+    const data = { productId: productIdOf(sku), sku, name: `Product ${sku}`, category: 'almanacs', price: eur(1000) };
     await memory.bus.dispatch({ type: 'CreateProduct', data }, memory.context());
   }
   const reads: StreamId[] = [];
@@ -37,7 +37,7 @@ async function shopWith(...skus: readonly string[]) {
   );
   const setPrice = (sku: string, amount: number) =>
     memory.bus.dispatch(
-      { type: 'UpdatePrice', data: { productId: productIdOf(sku), newPrice: eur(amount), reason: 'Sale' } },
+      { type: 'UpdatePrice', data: { productId: productIdOf(sku), price: eur(amount), reason: 'Sale' } },
       memory.context(),
     );
   const amountsOf = async (some: readonly string[], seen?: SeenOf) =>
@@ -48,7 +48,7 @@ async function shopWith(...skus: readonly string[]) {
 /** The offers, where nothing speaks against them. */
 async function offersOf(prices: ProductPrices, skus: readonly string[], seen: SeenOf = unseen) {
   const asked = await prices.offersOf(skus, seen);
-  return asked.outcome === 'read' ? asked.offers : expect.unreachable(asked.outcome);
+  return asked.outcome === 'prepared' ? asked.added.offers : expect.unreachable(asked.outcome);
 }
 
 describe('the price list', () => {
@@ -110,10 +110,11 @@ describe('the price list', () => {
     const { prices, reads } = await shopWith('A', 'Z');
     const ghosts = Array.from({ length: 98 }, (_, index) => `GHOST-${index}`);
     const asked = await prices.offersOf(['A', ...ghosts, 'Z'], unseen);
-    if (asked.outcome !== 'read') expect.unreachable(asked.outcome);
-    expect(asked.offers).toMatchObject([{ sku: 'A' }]);
-    expect(asked.skipped.length).toBe(100 - reads.length);
-    expect(asked.skipped).toContain('Z');
+    if (asked.outcome !== 'prepared') expect.unreachable(asked.outcome);
+    const { offers, skipped } = asked.added;
+    expect(offers).toMatchObject([{ sku: 'A' }]);
+    expect(skipped).toHaveLength(100 - reads.length);
+    expect(skipped).toContain('Z');
     // Those that were under way when the tenth turned out to be unknown.
     expect(reads.length).toBeGreaterThanOrEqual(11);
     expect(reads.length).toBeLessThanOrEqual(1 + 10 + 5);
@@ -123,22 +124,21 @@ describe('the price list', () => {
     const { prices, reads } = await shopWith('Z');
     const ghosts = Array.from({ length: 9 }, (_, index) => `GHOST-${index}`);
     expect(await prices.offersOf([...ghosts, 'Z'], unseen)).toMatchObject({
-      offers: [{ sku: 'Z' }],
-      skipped: [],
+      added: { offers: [{ sku: 'Z' }], skipped: [] },
     });
     expect(reads).toHaveLength(10);
   });
 
   test('offers nothing to somebody who has seen more of a product than its log holds (I15)', async () => {
     const { prices } = await shopWith('A', 'B');
-    const product = streamId(PRODUCT, productIdOf('B'));
+    const changed = product.streamOf(productIdOf('B'));
     const seenOf =
       (version: number): SeenOf =>
-      (stream) => ({ version: stream === product ? version : 0 });
-    const ahead = { outcome: 'token-ahead', stream: product, seenVersion: 2, head: 1 };
+      (stream) => ({ version: stream === changed ? version : 0 });
+    const ahead = { outcome: 'token-ahead', stream: changed, seenVersion: 2, head: 1 };
     expect(await prices.offersOf(['A', 'B'], seenOf(2))).toEqual(ahead);
-    expect(await prices.offersOf(['A', 'B'], seenOf(1))).toMatchObject({ outcome: 'read' });
-    expect(await prices.offersOf(['A'], seenOf(2))).toMatchObject({ outcome: 'read' });
+    expect(await prices.offersOf(['A', 'B'], seenOf(1))).toMatchObject({ outcome: 'prepared' });
+    expect(await prices.offersOf(['A'], seenOf(2))).toMatchObject({ outcome: 'prepared' });
   });
 
   test('offers nothing to somebody who has seen another event at that version than its log has (I21)', async () => {
@@ -149,7 +149,7 @@ describe('the price list', () => {
       (version: number, eventId = ''): SeenOf =>
       () =>
         seenAt(version, eventId);
-    const read = { outcome: 'read' };
+    const read = { outcome: 'prepared' };
     // Whether or not what was read is kept.
     for (const _ of [1, 2]) {
       const ahead = { outcome: 'token-ahead', seenVersion: 2, head: 2 };
@@ -172,7 +172,10 @@ describe('the price list', () => {
       seenVersion: 1,
       head: 0,
     });
-    expect(await prices.offersOf(['A'], () => 'unknown')).toEqual({ outcome: 'read', offers: [], skipped: [] });
+    expect(await prices.offersOf(['A'], () => 'unknown')).toEqual({
+      outcome: 'prepared',
+      added: { offers: [], skipped: [] },
+    });
   });
 });
 
@@ -231,8 +234,8 @@ describe('what was read', () => {
     const { amountsOf, setPrice } = await shopWith('A', 'B');
     await amountsOf(['A', 'B']);
     await setPrice('A', 900);
-    const product = streamId(PRODUCT, productIdOf('A'));
-    expect(await amountsOf(['A', 'B'], (stream) => ({ version: stream === product ? 2 : 1 }))).toEqual([900, 1000]);
+    const changed = product.streamOf(productIdOf('A'));
+    expect(await amountsOf(['A', 'B'], (stream) => ({ version: stream === changed ? 2 : 1 }))).toEqual([900, 1000]);
     // What they have made it read is there for everybody.
     expect(await amountsOf(['A'])).toEqual([900]);
   });
@@ -241,7 +244,10 @@ describe('what was read', () => {
     const { amountsOf, bus, context } = await shopWith();
     expect(await amountsOf(['A'])).toEqual([]);
     await bus.dispatch(
-      { type: 'CreateProduct', data: { sku: 'A', name: 'A', category: 'c', price: eur(1) } },
+      {
+        type: 'CreateProduct',
+        data: { productId: productIdOf('A'), sku: 'A', name: 'A', category: 'c', price: eur(1) },
+      },
       context(),
     );
     expect(await amountsOf(['A'])).toEqual([1]);
@@ -250,7 +256,7 @@ describe('what was read', () => {
   test('does not pile up without end', async () => {
     const { clock } = await shopWith();
     const skus = Array.from({ length: 1_001 }, (_, index) => `SKU-${index}`);
-    const skuOf = new Map(skus.map((sku) => [streamId(PRODUCT, productIdOf(sku)), sku]));
+    const skuOf = new Map(skus.map((sku) => [product.streamOf(productIdOf(sku)), sku]));
     const reads: StreamId[] = [];
     const state = async (stream: StreamId) => {
       reads.push(stream);

@@ -1,11 +1,10 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { streamId } from '../../../src/eventsourcing/stream.ts';
 import { inMemorySystem } from '../../../src/eventsourcing/testing/in-memory-event-store.ts';
 import { project } from '../../../src/eventsourcing/testing/projection-harness.ts';
 import { products } from '../../../src/shop/products/module.ts';
-import { PRODUCT, type ProductEvent, productIdOf, productType } from '../../../src/shop/products/product.ts';
+import { type ProductEvent, product, productIdOf } from '../../../src/shop/products/product.ts';
 import { productCatalog } from '../../../src/shop/products/product-catalog.ts';
 
 const id = productIdOf('TIDE-2027');
@@ -23,7 +22,7 @@ const priced = (from: number, to: number): ProductEvent => ({
 
 describe('product-catalog', () => {
   test('ProductCreated gives this row', () => {
-    expect(project(productCatalog).events(productType, id, [created]).rows()).toEqual([
+    expect(project(productCatalog).events(product, id, [created]).rows()).toEqual([
       {
         productId: id,
         version: 1,
@@ -39,9 +38,9 @@ describe('product-catalog', () => {
   });
 
   test('ProductCreated, then PriceUpdated, gives the new price and keeps the rest', () => {
-    const before = project(productCatalog).events(productType, id, [created]);
-    expect(before.events(productType, id, [priced(1999, 1799)]).row(productType, id)).toEqual({
-      ...before.row(productType, id),
+    const before = project(productCatalog).events(product, id, [created]);
+    expect(before.events(product, id, [priced(1999, 1799)]).row(product, id)).toEqual({
+      ...before.row(product, id),
       version: 2,
       priceAmount: 1799,
       updatedAt: '2026-01-01T00:00:01.000Z',
@@ -53,7 +52,7 @@ describe('product-catalog', () => {
       type: 'PriceUpdated',
       data: { from: eur(1999), to: { amount: 300, currency: 'JPY' }, reason: 'Export' },
     };
-    expect(project(productCatalog).events(productType, id, [created, inYen]).row(productType, id)).toMatchObject({
+    expect(project(productCatalog).events(product, id, [created, inYen]).row(product, id)).toMatchObject({
       priceAmount: 300,
       priceCurrency: 'JPY',
     });
@@ -64,7 +63,7 @@ describe('product-catalog', () => {
       ...priced(1999, 1799),
       metadata: { actor: 'ada' },
     };
-    expect(project(productCatalog).events(productType, id, [created, sold]).appended('prices')).toEqual([
+    expect(project(productCatalog).events(product, id, [created, sold]).appended('prices')).toEqual([
       {
         productId: id,
         version: 1,
@@ -93,7 +92,7 @@ describe('product-catalog', () => {
   test('is moved by nothing that comes before ProductCreated', () => {
     expect(() =>
       project(productCatalog)
-        .events(productType, id, [priced(1999, 1799)])
+        .events(product, id, [priced(1999, 1799)])
         .rows(),
     ).toThrow('its row does not exist');
   });
@@ -103,7 +102,7 @@ describe('product-catalog', () => {
     const changes = prices.slice(1).map((to, index) => priced(prices[index] ?? 0, to));
     ['a', 'b', 'c', 'd']
       .reduce(
-        (all, sku, index) => all.events(productType, sku, [created, ...changes.slice(index)]),
+        (all, sku, index) => all.events(product, sku, [created, ...changes.slice(index)]),
         project(productCatalog),
       )
       .checkInterleavings({ runs: 50 });
@@ -119,9 +118,13 @@ describe('product-catalog', () => {
       fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
         const memory = inMemorySystem([products]);
         for (const { sku, amount, creates } of steps) {
+          const productId = productIdOf(sku);
           const command = creates
-            ? { type: 'CreateProduct', data: { sku, name: `Product ${sku}`, category: 'almanacs', price: eur(amount) } }
-            : { type: 'UpdatePrice', data: { productId: productIdOf(sku), newPrice: eur(amount), reason: 'Weather' } };
+            ? {
+                type: 'CreateProduct',
+                data: { productId, sku, name: `Product ${sku}`, category: 'almanacs', price: eur(amount) },
+              }
+            : { type: 'UpdatePrice', data: { productId, price: eur(amount), reason: 'Weather' } };
           memory.clock.advance(1_000);
           await memory.bus.dispatch(command, memory.context());
         }
@@ -130,7 +133,7 @@ describe('product-catalog', () => {
           new Set(memory.events.map(({ stream }) => stream.slice(8))),
         );
         for (const { productId, version, priceAmount, priceCurrency, ...rest } of rows) {
-          const current = await memory.aggregates.state(streamId(PRODUCT, productId));
+          const current = await memory.aggregates.state(product.streamOf(productId));
           expect(current).toEqual({
             version,
             eventId: expect.any(String) as string,

@@ -3,13 +3,7 @@ import { describe, expect, test } from 'vitest';
 
 import { given } from '../../../src/eventsourcing/testing/given-when-then.ts';
 import type { Money } from '../../../src/shop/money.ts';
-import {
-  type CreateProduct,
-  type ProductEvent,
-  type UpdatePrice,
-  productIdOf,
-  productType,
-} from '../../../src/shop/products/product.ts';
+import { type ProductCommand, type ProductEvent, product, productIdOf } from '../../../src/shop/products/product.ts';
 import { normalSku } from '../../../src/shop/sku.ts';
 
 const eur = (amount: number): Money => ({ amount, currency: 'EUR' });
@@ -19,18 +13,26 @@ const created: ProductEvent = {
   data: { sku: 'TIDE-2027', name: 'Tide table 2027', category: 'almanacs', price: eur(1999) },
 };
 
+type CreateProduct = Extract<ProductCommand, { type: 'CreateProduct' }>;
+
 function create(overrides: Partial<CreateProduct['data']> = {}): CreateProduct {
-  const data = { sku: 'TIDE-2027', name: 'Tide table 2027', category: 'almanacs', price: eur(1999) };
+  const data = {
+    productId: productIdOf('TIDE-2027'),
+    sku: 'TIDE-2027',
+    name: 'Tide table 2027',
+    category: 'almanacs',
+    price: eur(1999),
+  };
   return { type: 'CreateProduct', data: { ...data, ...overrides } };
 }
 
-function updatePrice(newPrice: Money, reason = 'Spring sale'): UpdatePrice {
-  return { type: 'UpdatePrice', data: { productId: productIdOf('TIDE-2027'), newPrice, reason } };
+function updatePrice(price: Money, reason = 'Spring sale'): ProductCommand {
+  return { type: 'UpdatePrice', data: { productId: productIdOf('TIDE-2027'), price, reason } };
 }
 
 describe('creating a product', () => {
   test('records what is sold, and at what price', () => {
-    given(productType)
+    given(product)
       .when(create())
       .then([created])
       .thenState({
@@ -45,31 +47,31 @@ describe('creating a product', () => {
   });
 
   test('records the SKU in the form in which it is compared', () => {
-    given(productType)
+    given(product)
       .when(create({ sku: '  tide-2027 ' }))
       .then([created]);
   });
 
   test('is refused where the SKU is taken', () => {
-    given(productType, [created])
+    given(product, [created])
       .when(create({ name: 'Another' }))
       .thenRejected('sku-taken', { sku: 'TIDE-2027' });
   });
 
   test('is refused where the SKU is taken, whatever else is wrong', () => {
-    given(productType, [created])
+    given(product, [created])
       .when(create({ price: eur(0) }))
       .thenRejected('sku-taken');
   });
 
   test.each([0, -1, -9_000_000_000])('is refused at a price of %i', (amount) => {
-    given(productType)
+    given(product)
       .when(create({ price: eur(amount) }))
       .thenRejected('price-not-positive');
   });
 
   test('takes the smallest price that there is', () => {
-    given(productType)
+    given(product)
       .when(create({ price: eur(1) }))
       .thenState({ price: eur(1) });
   });
@@ -77,38 +79,35 @@ describe('creating a product', () => {
 
 describe('changing a price', () => {
   test('records the old price, the new one and why', () => {
-    given(productType, [created])
+    given(product, [created])
       .when(updatePrice(eur(1799)))
       .then([{ type: 'PriceUpdated', data: { from: eur(1999), to: eur(1799), reason: 'Spring sale' } }])
       .thenState({ price: eur(1799), createdAt: '2026-01-01T00:00:00.000Z', updatedAt: '2026-01-01T00:00:01.000Z' });
   });
 
   test('starts from the price of the moment, not from the first', () => {
-    given(productType, [
-      created,
-      { type: 'PriceUpdated', data: { from: eur(1999), to: eur(1799), reason: 'Spring sale' } },
-    ])
+    given(product, [created, { type: 'PriceUpdated', data: { from: eur(1999), to: eur(1799), reason: 'Spring sale' } }])
       .when(updatePrice(eur(2099), 'Paper has become dear'))
       .then([{ type: 'PriceUpdated', data: { from: eur(1799), to: eur(2099), reason: 'Paper has become dear' } }]);
   });
 
   test('may change the currency', () => {
-    given(productType, [created])
+    given(product, [created])
       .when(updatePrice({ amount: 300_000, currency: 'JPY' }))
       .thenState({ price: { amount: 300_000, currency: 'JPY' } });
   });
 
   test.each([0, -1])('is refused at a price of %i', (amount) => {
-    given(productType, [created])
+    given(product, [created])
       .when(updatePrice(eur(amount)))
       .thenRejected('price-not-positive');
   });
 
   test('is refused for a product that does not exist, whatever the price', () => {
-    given(productType)
+    given(product)
       .when(updatePrice(eur(1799)))
       .thenRejected('not-found');
-    given(productType)
+    given(product)
       .when(updatePrice(eur(0)))
       .thenRejected('not-found');
   });
@@ -150,7 +149,7 @@ test('after any commands, a product has the price of its last change that was ca
       for (const amount of amounts) {
         const last = events.at(-1);
         const price = last?.type === 'PriceUpdated' ? last.data.to : eur(1999);
-        const when = given(productType, events).when(updatePrice(eur(amount)));
+        const when = given(product, events).when(updatePrice(eur(amount)));
         if (amount <= 0) {
           when.thenRejected('price-not-positive');
           continue;

@@ -1,0 +1,119 @@
+import * as z from 'zod/mini';
+
+import type { RecordedEvent } from '../../eventsourcing/event.ts';
+import { type StreamId, streamId } from '../../eventsourcing/stream.ts';
+import type { AggregateType } from '../../eventsourcing/write/aggregate-type.ts';
+import type { Decision, Rejection } from '../../eventsourcing/write/decider.ts';
+import type { EventTypes } from '../../eventsourcing/write/upcaster.ts';
+import { type EventSchemas, namedSchemas } from '../../http/event-schemas.ts';
+import type { PROBLEMS, ProblemType } from '../../http/problem.ts';
+import type { CommandDeclarations, CommandOf } from './command-declarations.ts';
+import type { EventDeclarations, EventOf } from './event-declarations.ts';
+
+/** A refusal that the domain brings: its HTTP face, and which commands may end in it. */
+export interface RefusalFace<CommandType extends string = string> extends ProblemType {
+  readonly of: readonly CommandType[];
+}
+
+/** A refusal whose HTTP face the framework has: only which commands may end in it. */
+interface KnownRefusal<CommandType extends string> {
+  readonly of: readonly CommandType[];
+}
+
+/**
+ * A face for each code of the decider's refusals. Of the codes that the framework knows, such as `wrong-state`, only the commands are named;
+ * `not-found` is left out, since every command on an aggregate that exists may end in it.
+ */
+export type Refusals<Code extends string, CommandType extends string> = {
+  readonly [Own in Exclude<Code, keyof typeof PROBLEMS>]: RefusalFace<CommandType>;
+} & {
+  readonly [Known in Exclude<Extract<Code, keyof typeof PROBLEMS>, 'not-found'>]: KnownRefusal<CommandType>;
+};
+
+/** What an author says of one kind of aggregate. */
+interface AggregateDeclaration<
+  State extends object,
+  Absent extends State,
+  Commands extends CommandDeclarations,
+  Events extends EventDeclarations,
+  Refusal extends Rejection,
+> {
+  /** The first part of its streams' ids: one lower-case word. */
+  readonly category: string;
+  /** What `events` made. */
+  readonly events: Events;
+  /** What `commands` made. */
+  readonly commands: Commands;
+  readonly decider: {
+    /** The state of a stream without events. */
+    readonly initialState: Absent;
+    decide(this: void, command: CommandOf<Commands>, state: State): Decision<EventOf<Events>, Refusal>;
+    evolve(this: void, state: State, event: RecordedEvent<EventOf<Events>>): State;
+  };
+  /** Raise it when the shape or the meaning of the state changes: snapshots of another number are ignored. From 1. */
+  readonly stateVersion: number;
+  readonly refusals: Refusals<Refusal['code'], CommandOf<Commands>['type']>;
+}
+
+/** One kind of aggregate, as `aggregate` makes it. */
+export interface Aggregate<
+  State extends object = object,
+  Absent extends State = State,
+  Commands extends CommandDeclarations = CommandDeclarations,
+  Events extends EventDeclarations = EventDeclarations,
+  Refusal extends Rejection = Rejection,
+> extends AggregateType<State, CommandOf<Commands>, EventOf<Events>, Refusal> {
+  readonly commands: Commands;
+  /** How its events look over HTTP, by the type that they are stored under. */
+  readonly schemas: EventSchemas;
+  readonly refusals: Readonly<Record<string, RefusalFace | KnownRefusal<string>>>;
+  /** The stream of the aggregate with this id. Throws when the id cannot be part of a stream's id. */
+  streamOf(this: void, id: string): StreamId;
+  /** Only a type: the states of a stream that has events. */
+  readonly existing?: Exclude<State, Absent>;
+}
+
+/** An aggregate whose own types were checked where it was declared. */
+// oxlint-disable-next-line typescript/no-explicit-any -- existential: no single type argument fits every aggregate
+export type AnyAggregate = Aggregate<any, any, any, any, any>;
+
+/**
+ * Declares one kind of aggregate: its events, its commands, how it decides, and how a refusal looks to a client.
+ *
+ *     export const seat = aggregate({
+ *       category: 'seat',
+ *       events: seatEvents,
+ *       commands: seatCommands,
+ *       decider: { initialState: { status: 'absent' }, decide, evolve },
+ *       stateVersion: 1,
+ *       refusals: {
+ *         'seat-taken': { status: 409, title: 'Seat taken', advice: 'Choose another seat.', of: ['ReserveSeat'] },
+ *       },
+ *     });
+ */
+export function aggregate<
+  State extends object,
+  const Absent extends State,
+  Commands extends CommandDeclarations,
+  Events extends EventDeclarations,
+  Refusal extends Rejection,
+>(
+  declaration: AggregateDeclaration<State, Absent, Commands, Events, Refusal>,
+): Aggregate<State, Absent, Commands, Events, Refusal> {
+  const { category, events, commands, decider, stateVersion, refusals } = declaration;
+  const types = Object.entries(events).map(([type, { steps }]) => [type, steps] as const);
+  const schemas = Object.entries(events).flatMap(([type, { stored, steps }]) => [
+    [type, z.strictObject(stored)] as const,
+    ...steps.flatMap((step) => ('shape' in step ? [[step.formerType, z.strictObject(step.shape)] as const] : [])),
+  ]);
+  return {
+    category,
+    decider,
+    events: Object.fromEntries(types) as unknown as EventTypes<EventOf<Events>>,
+    stateVersion,
+    commands,
+    schemas: namedSchemas(schemas),
+    refusals,
+    streamOf: (id) => streamId(category, id),
+  };
+}

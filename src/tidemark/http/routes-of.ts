@@ -1,0 +1,305 @@
+import * as z from 'zod/mini';
+
+import type { SelectQuery } from '../../eventsourcing/read/guarded-query.ts';
+import type { Projection, Tables } from '../../eventsourcing/read/projection.ts';
+import type { FormerQuery } from '../../http/causal.ts';
+import { commandRoute } from '../../http/command-route.ts';
+import type { Position } from '../../http/cursor.ts';
+import { historyRoute } from '../../http/history-route.ts';
+import { listRoute } from '../../http/list-route.ts';
+import { resourceRoute } from '../../http/resource-route.ts';
+import type { Route } from '../../http/route.ts';
+import { Uuid, Version, named, text } from '../../http/schemas.ts';
+import type { Aggregate } from '../domain/aggregate.ts';
+import type { CommandDeclarations } from '../domain/command-declarations.ts';
+import type { EventDeclarations, EventOf, Parsed, Shape } from '../domain/event-declarations.ts';
+import type { KeyedList } from '../projections/read-model.ts';
+
+/** What the routes of one aggregate have in common. */
+export interface RoutesOptions<Existing, View extends Shape> {
+  /** Of the list and the creation, for example `/seats`. A route about one aggregate adds its id. */
+  readonly path: string;
+  /** Groups the routes in the OpenAPI document. */
+  readonly tag: string;
+  /** What the resource is called in the OpenAPI document, and so in generated clients: `Seat`. */
+  readonly name: string;
+  /** The members of the resource, between its id and its `version`. */
+  readonly view: View;
+  /** A resource's members, for the OpenAPI document. */
+  readonly example: z.input<z.ZodMiniObject<View, z.core.$strict>>;
+  /** An id, for the OpenAPI document. Default: any UUID. */
+  readonly exampleId?: string;
+  /** The same members from the write side's state: where the read model has not got there, and for `Prefer: return=representation`. */
+  readonly fromState: (state: Existing) => Members<View>;
+}
+
+type Members<View extends Shape> = Parsed<View> | z.input<z.ZodMiniObject<View, z.core.$strict>>;
+
+interface Described {
+  readonly summary: string;
+  /** More than the summary says. Default: the summary. */
+  readonly description?: string;
+}
+
+interface CommandOptions<Body> extends Described {
+  /** A body, for the OpenAPI document. Where no member is required it can be left out. */
+  readonly example?: Body;
+}
+
+interface CreateOptions<Body> extends Described {
+  readonly example: Body;
+  /**
+   * Where the id follows from a member of the body: which one, and how. So two requests with the same value meet the same aggregate. Default: a
+   * new id, which follows from the idempotency key, if there is one.
+   */
+  readonly idFrom?: NaturalKey<Body>;
+}
+
+type NaturalKey<Body> = {
+  readonly [Member in keyof Body & string]: { readonly member: Member; readonly by: (value: Body[Member]) => string };
+}[keyof Body & string];
+
+/** `fromRow` is needed where a row's columns are not the members of the resource. */
+type RowOption<Row, View extends Shape, More = Record<never, never>> =
+  Row extends Members<View>
+    ? More & { readonly fromRow?: (row: Row) => Members<View> }
+    : More & { readonly fromRow: (row: Row) => Members<View> };
+
+type ResourceOptions<Row, View extends Shape> = RowOption<
+  Row,
+  View,
+  Partial<Described> & { readonly formerly?: (id: string) => readonly FormerQuery<Row>[] }
+>;
+
+type ListOptions<Row, View extends Shape> = RowOption<
+  Row,
+  View,
+  Described & {
+    /** Schemas of filters, by column. Default: what the resource's member takes, of at most 200 characters. */
+    readonly filter?: Shape;
+    readonly id?: string;
+  }
+>;
+
+interface Queried<InSlot extends Tables, Row> extends Projection<InSlot> {
+  readonly byId: (id: string) => (tables: InSlot) => SelectQuery<Row>;
+}
+
+interface Listed<InSlot extends Tables, Row, Lists extends Readonly<Record<string, KeyedList<Row>>>> extends Queried<
+  InSlot,
+  Row
+> {
+  readonly lists: Lists;
+}
+
+type BodyOf<Commands extends CommandDeclarations, Type extends keyof Commands['types']> = z.input<
+  z.ZodMiniObject<Commands['types'][Type]['body'], z.core.$strict>
+>;
+
+/** Makes the routes of one aggregate. Each comes with its part of the OpenAPI document. */
+export interface RoutesOf<Commands extends CommandDeclarations, Events extends EventDeclarations, View extends Shape> {
+  /** The schema of the resource, for routes of your own. */
+  readonly schema: z.ZodMiniObject<
+    { readonly [Id in Commands['id']]: typeof Uuid } & View & { readonly version: typeof Version }
+  >;
+  /** An example of the resource, for routes of your own. */
+  readonly example: Readonly<Record<string, unknown>>;
+  /** `POST <path>`: the command that a stream begins with. */
+  create<Type extends keyof Commands['types'] & string>(
+    type: Type,
+    options: CreateOptions<BodyOf<Commands, Type>>,
+  ): Route;
+  /** `POST <path>/{id}<step>`: a command on an aggregate that exists, for example with the step `/reservation`. */
+  command<Type extends keyof Commands['types'] & string>(
+    type: Type,
+    step: `/${string}`,
+    options: CommandOptions<BodyOf<Commands, Type>>,
+  ): Route;
+  /** `GET <path>/{id}`: the resource from a read model. */
+  resource<InSlot extends Tables, Row>(
+    model: Queried<InSlot, Row>,
+    options: ResourceOptions<NoInfer<Row>, View>,
+  ): Route;
+  /** `GET <path>`: a list of a read model. */
+  list<InSlot extends Tables, Row, Lists extends Readonly<Record<string, KeyedList<Row>>>>(
+    model: Listed<InSlot, Row, Lists>,
+    name: keyof Lists & string,
+    options: ListOptions<NoInfer<Row>, View>,
+  ): Route;
+  /** `GET <path>/{id}/history`: the events as they were stored. It needs the operations key. */
+  history(options: Partial<Described> & { readonly example: EventOf<Events> }): Route;
+}
+
+const EXAMPLE_ID = '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a';
+const DEFAULT_MAX_FILTER = 200;
+
+/**
+ * Binds routes to their aggregate once. Params, headers, answers, refusals, `Location` and the OpenAPI operation follow from it.
+ *
+ *     const seats = routesOf(seat, { path: '/seats', tag: 'seats', name: 'Seat', view: { place: z.string() }, example: { place: 'A12' }, fromState });
+ *     export const seatRoutes = [
+ *       seats.create('AddSeat', { summary: 'Add a seat', example: { place: 'A12' } }),
+ *       seats.resource(seatMap, {}),
+ *     ];
+ */
+export function routesOf<
+  State extends object,
+  Absent extends State,
+  Commands extends CommandDeclarations,
+  Events extends EventDeclarations,
+  View extends Shape,
+>(
+  // oxlint-disable-next-line typescript/no-explicit-any -- the kind of refusal does not matter here
+  aggregate: Aggregate<State, Absent, Commands, Events, any>,
+  options: RoutesOptions<Exclude<State, Absent>, View>,
+): RoutesOf<Commands, Events, View> {
+  const { path, tag, name, view, fromState, exampleId = EXAMPLE_ID } = options;
+  const { id: idName, types } = aggregate.commands;
+  const noun = aggregate.category;
+  const schema = named(name, z.strictObject({ [idName]: Uuid, ...view, version: Version }));
+  const receipt = named(`${name}Receipt`, z.strictObject({ [idName]: Uuid, version: Version }));
+  const params = z.strictObject({ [idName]: Uuid });
+  const idIn = (found: unknown) => (found as Readonly<Record<string, string>>)[idName] as string;
+  const example = { [idName]: exampleId, ...(options.example as object), version: 1 };
+
+  function represent(id: string, { state, version }: { readonly state: object; readonly version: number }): object {
+    return { [idName]: id, ...fromState(state as Exclude<State, Absent>), version };
+  }
+  function refusalsOf(type: string): readonly string[] {
+    return Object.entries(aggregate.refusals).flatMap(([code, { of }]) => (of.includes(type) ? [code] : []));
+  }
+  function written(type: string, { summary, description = summary }: Described) {
+    const body = z.strictObject(types[type]?.body ?? {});
+    return {
+      id: lowerFirst(type),
+      summary,
+      description,
+      tag,
+      body,
+      isBodyOptional: z.safeParse(body, {}).success,
+      idName,
+      answer: receipt,
+      represent,
+      representation: schema,
+    };
+  }
+
+  return {
+    schema,
+    example,
+
+    create(type, { example: bodyExample, idFrom, ...described }) {
+      const valueIn = (body: object) => (body as Readonly<Record<string, never>>)[idFrom?.member ?? ''] as never;
+      return commandRoute({
+        ...written(type, described),
+        path,
+        bodyExample,
+        creates: { location: (id) => `${path}/${id}` },
+        ...(idFrom && { keyScope: (body: object) => String(valueIn(body)) }),
+        toCommand: ({ body, newId }) => ({
+          type,
+          data: { [idName]: idFrom ? idFrom.by(valueIn(body)) : newId(), ...body },
+        }),
+        answerExample: { [idName]: exampleId, version: 1 },
+        refusals: refusalsOf(type),
+      });
+    },
+
+    command(type, step, { example: bodyExample = {}, ...described }) {
+      return commandRoute({
+        ...written(type, described),
+        path: `${path}/:${idName}${step}`,
+        params,
+        bodyExample,
+        toCommand: ({ params: found, body }) => ({ type, data: { ...found, ...body } }),
+        answerExample: { [idName]: exampleId, version: 2 },
+        refusals: ['not-found', ...refusalsOf(type)],
+      });
+    },
+
+    resource(model, { summary = `One ${noun}`, fromRow, formerly }) {
+      return resourceRoute({
+        path: `${path}/:${idName}`,
+        id: `get${name}`,
+        summary,
+        tag,
+        params,
+        noun,
+        stream: (found) => aggregate.streamOf(idIn(found)),
+        reads: model,
+        query: (found) => model.byId(idIn(found)),
+        ...(formerly && { formerly: (found: unknown) => formerly(idIn(found)) }),
+        view: rowView(fromRow),
+        represent: (found, state) => represent(idIn(found), state),
+        answer: schema,
+        answerExample: example,
+      });
+    },
+
+    list(model, list, { summary, description = summary, fromRow, filter = {}, id = `list${plural(path)}` }) {
+      const { page, positionOf, keys, filter: columns } = model.lists[list] as (typeof model.lists)[string];
+      const schemas = columns.map((column) => [column, z.optional(filter[column] ?? filterOf(view[column]))] as const);
+      return listRoute<z.core.$ZodShape, Tables, unknown, Position>({
+        path,
+        id,
+        summary,
+        description,
+        tag,
+        filter: Object.fromEntries(schemas),
+        reads: model,
+        query: (asked, after, take) => page(asked, after, take) as (tables: Tables) => SelectQuery<unknown>,
+        view: rowView(fromRow),
+        positionOf: positionOf as (row: unknown) => Position,
+        positionKinds: keys.map(({ kind }) => kind),
+        item: schema,
+        itemExample: example,
+      });
+    },
+
+    history({
+      summary = `What happened to one ${noun}`,
+      description = 'Its events from the log itself, as they were stored, oldest first.',
+      example: event,
+    }) {
+      return historyRoute({
+        path: `${path}/:${idName}/history`,
+        id: `get${name}History`,
+        summary,
+        description,
+        tag,
+        params,
+        noun,
+        stream: (found) => aggregate.streamOf(idIn(found)),
+        itemName: `${name}HistoryItem`,
+        events: aggregate.schemas,
+        itemExample: {
+          version: 2,
+          ...event,
+          actor: 'anonymous',
+          correlationId: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5c',
+          recordedAt: '2026-11-23T10:00:00.000Z',
+        },
+      });
+    },
+  };
+}
+
+/** What is shown of a row: by default its columns, which the types have compared with the resource's members. */
+function rowView(fromRow: ((row: never) => object) | undefined): (row: unknown) => object {
+  return (fromRow as ((row: unknown) => object) | undefined) ?? ((row) => row as object);
+}
+
+/** A filter takes what the resource's member may be; of a text, at most so many characters. */
+function filterOf(member: z.ZodMiniType | undefined): z.ZodMiniType {
+  return member === undefined || member instanceof z.ZodMiniString ? text(DEFAULT_MAX_FILTER) : member;
+}
+
+/** `/seats` as `Seats`. */
+function plural(path: string): string {
+  const last = path.slice(path.lastIndexOf('/') + 1);
+  return last.charAt(0).toUpperCase() + last.slice(1);
+}
+
+function lowerFirst(name: string): string {
+  return name.charAt(0).toLowerCase() + name.slice(1);
+}

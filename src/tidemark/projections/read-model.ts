@@ -1,0 +1,252 @@
+import { type InferSelectModel, type SQL, and, asc, desc, eq, sql } from 'drizzle-orm';
+import {
+  type SQLiteColumn,
+  type SQLiteColumnBuilderBase,
+  type SQLiteTableWithColumns,
+  integer,
+  sqliteTable,
+  text,
+} from 'drizzle-orm/sqlite-core';
+import type { BuildColumns } from 'drizzle-orm';
+
+import type { Group } from '../../eventsourcing/group.ts';
+import { queryBuilder } from '../../eventsourcing/read/causal-read.ts';
+import type { SelectQuery } from '../../eventsourcing/read/guarded-query.ts';
+import { preparedQuery } from '../../eventsourcing/read/prepared-query.ts';
+import {
+  type Handlers,
+  type Projection,
+  type ProjectionMode,
+  projectionOf,
+} from '../../eventsourcing/read/projection.ts';
+import { type SlotTables, slotTables } from '../../eventsourcing/read/slot-tables.ts';
+import type { Aggregate } from '../domain/aggregate.ts';
+import type { CommandDeclarations } from '../domain/command-declarations.ts';
+import type { EventDeclarations, EventOf } from '../domain/event-declarations.ts';
+
+type Columns = Readonly<Record<string, SQLiteColumnBuilderBase>>;
+
+const idColumn = (name: string) => text(name).primaryKey();
+const versionColumn = () => integer('version').notNull();
+
+/** The declared columns, and the two that the framework fills. */
+type WithKey<Id extends string, Declared extends Columns> = Declared & {
+  readonly [Name in Id]: ReturnType<typeof idColumn>;
+} & { readonly version: ReturnType<typeof versionColumn> };
+
+type TableOf<Id extends string, Declared extends Columns> = SQLiteTableWithColumns<{
+  name: string;
+  schema: undefined;
+  columns: BuildColumns<string, WithKey<Id, Declared>, 'sqlite'>;
+  dialect: 'sqlite';
+}>;
+
+/** A row of a read model: the declared columns, the aggregate's id, and `version`. */
+export type RowOf<Model> =
+  Model extends ReadModel<infer Id, infer Declared, infer _Lists, infer _A>
+    ? InferSelectModel<TableOf<Id, Declared>>
+    : never;
+
+/** A column, or one with `-` before it for descending. */
+type SortColumn<Name extends string> = Name | `-${Name}`;
+
+/** A list over the rows of a read model. */
+export interface List<Name extends string = string> {
+  /** Columns that a request may ask for one value of. */
+  readonly filter?: readonly Name[];
+  /** What the rows are sorted by. The aggregate's id follows at the end, in the direction of the last one. */
+  readonly sort: readonly SortColumn<Name>[];
+}
+
+/** One key of a list's sequence. */
+export interface SortKey {
+  readonly property: string;
+  readonly isDescending: boolean;
+  /** What a position holds of it. */
+  readonly kind: 'string' | 'number';
+}
+
+/** A list as it is run: its keys, and the query of a page. */
+export interface KeyedList<Row = unknown> {
+  readonly filter: readonly string[];
+  readonly keys: readonly SortKey[];
+  /** Rows after a position; `take` is the page and the one row that tells whether there is another. */
+  readonly page: (
+    filter: Readonly<Record<string, unknown>>,
+    after: readonly (string | number)[] | undefined,
+    take: number,
+  ) => (tables: { readonly row: never }) => SelectQuery<Row>;
+  readonly positionOf: (row: Row) => readonly (string | number)[];
+}
+
+type Appends = Readonly<Record<string, SlotTables>>;
+
+/** A read model with a row for each aggregate: a projection, with its queries. */
+export interface ReadModel<
+  Id extends string = string,
+  Declared extends Columns = Columns,
+  Lists extends Readonly<Record<string, List>> = Readonly<Record<string, List>>,
+  A extends Appends = Appends,
+> extends Projection<{ readonly row: TableOf<Id, Declared> } & { readonly [Name in keyof A]: A[Name]['a'] }> {
+  /** The row of one aggregate. */
+  readonly byId: (
+    id: string,
+  ) => (tables: { readonly row: TableOf<Id, Declared> }) => SelectQuery<InferSelectModel<TableOf<Id, Declared>>>;
+  readonly lists: { readonly [Name in keyof Lists]: KeyedList<InferSelectModel<TableOf<Id, Declared>>> };
+}
+
+interface ReadModelDeclaration<
+  Events extends EventDeclarations,
+  Id extends string,
+  Declared extends Columns,
+  Lists extends Readonly<Record<string, List<(keyof Declared & string) | Id>>>,
+  A extends Appends,
+> {
+  /** Unique; its tables are called after it. */
+  readonly name: string;
+  /** Raise it when a column or a rule changes: the new revision is built in the other slot. From 1. */
+  readonly revision: number;
+  readonly group: Group;
+  /** `synchronous`: the command's own request moves it before it answers. Default: `asynchronous`. */
+  readonly mode?: ProjectionMode;
+  /** Columns in drizzle's form, beside the aggregate's id and `version`, which the framework adds and fills. */
+  readonly columns: Declared;
+  /** What each event does to the row of its aggregate; a type that is missing is a type error. */
+  readonly on: Handlers<EventOf<Events>, TableOf<Id, Declared>, Id, A, Record<never, never>>;
+  /** Lists over the rows. A query, its pages and an index follow from each. */
+  readonly lists?: Lists;
+  /** Tables to which handlers add rows. Default: none. */
+  readonly appends?: A;
+}
+
+/**
+ * Declares a read model with a row for each aggregate of one kind. Tables in both slots, the key, the query by id, the lists with their pages
+ * and their indexes follow. `npm run migration <name>` writes the SQL.
+ *
+ *     export const seatMap = readModel(seat, {
+ *       name: 'seat-map',
+ *       revision: 1,
+ *       group: 'serving',
+ *       columns: { place: text('place').notNull(), guest: text('guest') },
+ *       on: {
+ *         SeatAdded: { create: ({ data }) => ({ place: data.place, guest: null }) },
+ *         SeatReserved: { change: (row, { data }) => ({ ...row, guest: data.guest }) },
+ *         SeatReleased: { change: (row) => ({ ...row, guest: null }) },
+ *       },
+ *       lists: { byPlace: { sort: ['place'] } },
+ *     });
+ */
+export function readModel<
+  Id extends string,
+  Events extends EventDeclarations,
+  Declared extends Columns,
+  const Lists extends Readonly<Record<string, List<(keyof Declared & string) | Id>>> = Record<never, never>,
+  A extends Appends = Record<never, never>,
+>(
+  // oxlint-disable-next-line typescript/no-explicit-any -- only the id's name and the events matter here
+  aggregate: Aggregate<any, any, CommandDeclarations<Id, any>, Events, any>,
+  declaration: ReadModelDeclaration<Events, Id, Declared, Lists, A>,
+): ReadModel<Id, Declared, Lists, A> {
+  const { name, revision, columns, on, lists = {} as Lists, ...rest } = declaration;
+  const { id } = aggregate.commands;
+  const tables = slotTables((slot) =>
+    sqliteTable(tableName(name, revision, slot), {
+      [id]: idColumn(toSnakeCase(id)),
+      version: versionColumn(),
+      ...columns,
+    } as unknown as WithKey<Id, Declared>),
+  );
+  const projection = projectionOf(aggregate)({
+    ...rest,
+    name,
+    revision,
+    row: { tables, key: id },
+    handlers: on,
+  } as never);
+  const rows = tables.a as unknown as Readonly<Record<string, SQLiteColumn>>;
+  const byId = preparedQuery(
+    ({ row }: { readonly row: Readonly<Record<string, SQLiteColumn>> }, given: { readonly id: unknown }) =>
+      queryBuilder
+        .select()
+        .from(row as never)
+        .where(eq(row[id] as SQLiteColumn, given.id)),
+  );
+  return {
+    ...projection,
+    byId: (value: string) => byId({ id: value }),
+    lists: Object.fromEntries(Object.entries(lists).map(([listName, list]) => [listName, keyedList(list, id, rows)])),
+  } as never;
+}
+
+/** `seat_map_a`; of a later revision `seat_map_2_a`. */
+function tableName(name: string, revision: number, slot: string): string {
+  return [name.replaceAll('-', '_'), ...(revision > 1 ? [revision] : []), slot].join('_');
+}
+
+/** `seatId` as `seat_id`. */
+function toSnakeCase(property: string): string {
+  return property.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** The keys of a list, with the id that makes each position one row's. */
+function keyedList(
+  { filter = [], sort }: List,
+  id: string,
+  columns: Readonly<Record<string, SQLiteColumn>>,
+): KeyedList {
+  const named = sort.map((key) => ({ property: key.replace(/^-/, ''), isDescending: key.startsWith('-') }));
+  const isSortedById = named.some(({ property }) => property === id);
+  const withId = isSortedById ? named : [...named, { property: id, isDescending: named.at(-1)?.isDescending ?? false }];
+  const keys = withId.map((key): SortKey => {
+    const kind = columns[key.property]?.dataType === 'number' ? 'number' : 'string';
+    return { ...key, kind };
+  });
+  const page = preparedQuery(
+    ({ row }: { readonly row: Readonly<Record<string, SQLiteColumn>> }, given: Readonly<Record<string, unknown>>) => {
+      const columnOf = (property: string) => row[property] as SQLiteColumn;
+      const filters = filter.flatMap((property) =>
+        given[`is ${property}`] === undefined ? [] : [eq(columnOf(property), given[`is ${property}`])],
+      );
+      const isAfter = given['after 0'] === undefined ? [] : [after(keys, columnOf, given)];
+      return queryBuilder
+        .select()
+        .from(row as never)
+        .where(and(...filters, ...isAfter))
+        .orderBy(...keys.map(({ property, isDescending }) => (isDescending ? desc : asc)(columnOf(property))))
+        .limit(given['take'] as number);
+    },
+  );
+  return {
+    filter,
+    keys,
+    page: (values, position, take) =>
+      page({
+        ...Object.fromEntries(filter.map((property) => [`is ${property}`, values[property]])),
+        ...Object.fromEntries((position ?? []).map((value, index) => [`after ${index}`, value])),
+        take,
+      }),
+    positionOf: (row) => keys.map(({ property }) => (row as Readonly<Record<string, string | number>>)[property] ?? ''),
+  };
+}
+
+/** The rows that come after a position. */
+function after(
+  keys: readonly SortKey[],
+  columnOf: (property: string) => SQLiteColumn,
+  given: Readonly<Record<string, unknown>>,
+): SQL {
+  const values = keys.map((_, index) => sql`${given[`after ${index}`]}`);
+  const columns = keys.map(({ property }) => columnOf(property));
+  const isOneWay = keys.every(({ isDescending }) => isDescending === keys[0]?.isDescending);
+  if (isOneWay) {
+    const sign = sql.raw(keys[0]?.isDescending ? '<' : '>');
+    return sql`(${sql.join(columns, sql`, `)}) ${sign} (${sql.join(values, sql`, `)})`;
+  }
+  // SQLite compares rows in one direction only.
+  const cases = keys.map(({ isDescending }, index) => {
+    const before = columns.slice(0, index).map((column, at) => sql`${column} = ${values[at]}`);
+    const sign = sql.raw(isDescending ? '<' : '>');
+    return sql`(${sql.join([...before, sql`${columns[index]} ${sign} ${values[index]}`], sql` AND `)})`;
+  });
+  return sql`(${sql.join(cases, sql` OR `)})`;
+}
