@@ -9,7 +9,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 
 import { type Api, apiClient } from '../../scripts/api-client.ts';
 import {
@@ -92,11 +92,24 @@ test(`upgrades from ${FORMER} under load, back, and again`, { timeout: 30 * 60_0
   const acknowledged = tellOutcomes(t, shoppers);
   const folds = await demandLogs(api, acknowledged, skus.length);
   await demandReadModels(t, api, folds);
+  await buildNewRevisions(t, api, server.url);
   const verified = await runScript('verify', '--all', '--url', server.url);
   assert.equal(verified.exitCode, 0, verified.said);
   await demandSameOutcomes(t, api, acknowledged);
   isDone = true;
 });
+
+/** As an operator does after the deployment: a revision that is new in today's code replaces the one that is live. */
+async function buildNewRevisions(t: TestContext, api: Api, url: string): Promise<void> {
+  const { body } = expectOk(
+    await api.get<{ items: readonly { name: string; revision: number; codeRevision: number }[] }>('/projections'),
+  );
+  for (const { name } of body.items.filter(({ revision, codeRevision }) => revision !== codeRevision)) {
+    const built = await runScript('rebuild', name, '--accept', '--url', url);
+    assert.equal(built.exitCode, 0, built.said);
+    t.diagnostic(`${name} is live in its new revision`);
+  }
+}
 
 /** Both groups get what was acknowledged by their queues: nobody reads the dashboard with a token, or orders of which it has none. */
 async function demandDelivery(api: Api, shoppers: Shoppers): Promise<void> {
