@@ -1,7 +1,6 @@
-import type { Module } from '../module.ts';
 import { orders } from './orders/module.ts';
 import { products } from './products/module.ts';
 import { priceList } from './products/price-list.ts';
 
 /** What the system is about: one line for each module. */
-export const domain: readonly Module[] = [products, orders(({ aggregates, clock }) => priceList(aggregates, clock))];
+export const domain = [products, orders(priceList)];

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 
-import { described, plainText } from '../http/schemas.ts';
-import { hasBlank } from '../text.ts';
+import { described, hasBlank, plainText } from '#tidemark';
+
 import { CURRENCIES, MAX_AMOUNT } from './money.ts';
 import { MAX_SKU_LENGTH, isLegibleSku, isSettledSku, normalSku } from './sku.ts';
 

@@ -1,11 +1,8 @@
 import { asc, desc, gt, inArray } from 'drizzle-orm';
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
-import { queryBuilder } from '../../eventsourcing/read/causal-read.ts';
-import { type Given, preparedQuery } from '../../eventsourcing/read/prepared-query.ts';
-import { projectionOf } from '../../eventsourcing/read/projection.ts';
-import { slotTables } from '../../eventsourcing/read/slot-tables.ts';
-import { wideSum } from '../../eventsourcing/read/wide-counters.ts';
+import { type Given, preparedQuery, projectionOf, queryBuilder, slotTables, wideSum } from '#tidemark';
+
 import { reporting } from '../../groups.ts';
 import {
   ORDER_STATUSES,

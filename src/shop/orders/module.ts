@@ -1,5 +1,4 @@
-import type { WriteSide } from '../../eventsourcing/module.ts';
-import { module } from '../../tidemark/domain/module.ts';
+import { type WriteSide, module } from '#tidemark';
 import { order } from './order.ts';
 import { dashboard } from './dashboard.ts';
 import { orderAnalytics } from './order-analytics.ts';

@@ -1,13 +1,9 @@
 import { and, eq, gte, lt, sql } from 'drizzle-orm';
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
-import { queryBuilder } from '../../eventsourcing/read/causal-read.ts';
-import { type Given, preparedQuery } from '../../eventsourcing/read/prepared-query.ts';
-import { projectionOf } from '../../eventsourcing/read/projection.ts';
-import { slotTables } from '../../eventsourcing/read/slot-tables.ts';
-import { wideSum } from '../../eventsourcing/read/wide-counters.ts';
+import { type Given, normalText, preparedQuery, projectionOf, queryBuilder, slotTables, wideSum } from '#tidemark';
+
 import { reporting } from '../../groups.ts';
-import { normalText } from '../../text.ts';
 import { ORDER_STATUSES, type OrderEvent, type ReturnedItem, afterReturn, isAllReturned, order } from './order.ts';
 import { customerOf } from './order-row.ts';
 

@@ -1,5 +1,5 @@
+import { readModel } from '#tidemark';
 import { serving } from '../../groups.ts';
-import { readModel } from '../../tidemark/projections/read-model.ts';
 import { order } from './order.ts';
 import { orderColumns, orderRow } from './order-row.ts';
 

@@ -1,8 +1,8 @@
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
-import type { RecordedEvent } from '../../eventsourcing/event.ts';
+import { type RecordedEvent, normalText } from '#tidemark';
+
 import type { Money } from '../money.ts';
-import { normalText } from '../../text.ts';
 import {
   type ItemsReturned,
   ORDER_STATUSES,

@@ -1,9 +1,8 @@
 import { getTableColumns, getTableName, sql } from 'drizzle-orm';
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
-import { queryBuilder } from '../../eventsourcing/read/causal-read.ts';
-import { projectionOf } from '../../eventsourcing/read/projection.ts';
-import { slotTables } from '../../eventsourcing/read/slot-tables.ts';
+import { projectionOf, queryBuilder, slotTables } from '#tidemark';
+
 import { reporting } from '../../groups.ts';
 import { order } from './order.ts';
 import { orderColumns, orderRow } from './order-row.ts';

@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 
+import { Time, described, named, routesOf } from '#tidemark';
+
 import { MoneySchema } from '../schemas.ts';
-import { Time, described, named } from '../../http/schemas.ts';
-import { routesOf } from '../../tidemark/http/routes-of.ts';
 import { ORDER_STATUSES, order } from './order.ts';
 import { type OrderRow, customerOf } from './order-row.ts';
 

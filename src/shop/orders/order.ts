@@ -1,12 +1,24 @@
 import * as z from 'zod/mini';
 
-import type { RecordedEvent } from '../../eventsourcing/event.ts';
-import type { Decision, Rejection } from '../../eventsourcing/write/decider.ts';
-import type { Upcaster } from '../../eventsourcing/write/upcaster.ts';
-import { Uuid, Version, described, named, text } from '../../http/schemas.ts';
-import { aggregate } from '../../tidemark/domain/aggregate.ts';
-import { type CommandOf, commands, prepared } from '../../tidemark/domain/command-declarations.ts';
-import { type EventOf, events, versioned } from '../../tidemark/domain/event-declarations.ts';
+import {
+  type CommandOf,
+  type Decision,
+  type EventOf,
+  type RecordedEvent,
+  type Rejection,
+  type Upcaster,
+  Uuid,
+  Version,
+  aggregate,
+  commands,
+  described,
+  events,
+  named,
+  prepared,
+  text,
+  versioned,
+} from '#tidemark';
+
 import type { Money } from '../money.ts';
 import { MoneySchema, Sku } from '../schemas.ts';
 import { normalSku } from '../sku.ts';

@@ -1,5 +1,4 @@
-import type { SeenOf } from '../../eventsourcing/seen.ts';
-import type { Preparation } from '../../tidemark/domain/module.ts';
+import type { Preparation, SeenOf } from '#tidemark';
 import type { Money } from '../money.ts';
 
 /** A product as an order sees it at the moment it is placed. */

@@ -1,16 +1,27 @@
 import * as z from 'zod/mini';
 
-import { asksFor } from '../../http/accept.ts';
-import { toCsv } from '../../http/csv.ts';
-import { former } from '../../http/causal.ts';
-import { fromCursor, invalidCursor, toPage } from '../../http/cursor.ts';
-import { HEADER } from '../../http/headers.ts';
-import { queryRoute } from '../../http/query-route.ts';
-import type { Route } from '../../http/route.ts';
-import { PAGE_QUERY, Time, Uuid, described, integerParameter, named, pageOf } from '../../http/schemas.ts';
+import {
+  ExactSum,
+  PAGE_QUERY,
+  Sum,
+  Time,
+  Uuid,
+  asksFor,
+  described,
+  former,
+  fromCursor,
+  integerParameter,
+  invalidCursor,
+  named,
+  pageOf,
+  queryRoute,
+  sumAs,
+  toCsv,
+  toPage,
+  wideSumOf,
+} from '#tidemark';
+
 import { MoneySchema } from '../schemas.ts';
-import { ExactSum, Sum, sumAs } from '../../http/sums.ts';
-import { wideSumOf } from '../../eventsourcing/read/wide-counters.ts';
 import { dashboard, frontPage } from './dashboard.ts';
 import { ORDER_STATUSES, type OrderStatus } from './order.ts';
 import { GROUPINGS, orderAnalytics, ordersBy } from './order-analytics.ts';
@@ -122,7 +133,7 @@ const Dashboard = z
   .check(z.meta({ id: 'Dashboard' }));
 
 /** The routes of the read models that search and count. They come before those of single orders, whose paths would match theirs. */
-export const reportRoutes: readonly Route[] = [
+export const reportRoutes = [
   queryRoute({
     path: '/orders/search',
     id: 'searchOrders',
@@ -168,7 +179,7 @@ export const reportRoutes: readonly Route[] = [
     problems: ['invalid-cursor'],
     answer: {
       description: 'One page of groups, by key and currency. `nextCursor` is null on the last.',
-      headers: [HEADER.link],
+      headers: ['Link'],
       schema: Analytics,
       example: {
         groupBy: 'region',
@@ -195,7 +206,7 @@ export const reportRoutes: readonly Route[] = [
         cancelled,
       });
       const { items: groups, nextCursor } = toPage(list, rows, limit, view, ({ key, currency }) => [key, currency]);
-      if (nextCursor !== null) c.header(HEADER.link, `<${withCursor(c.req.url, nextCursor)}>; rel="next"`);
+      if (nextCursor !== null) c.header('Link', `<${withCursor(c.req.url, nextCursor)}>; rel="next"`);
       c.header('Vary', 'Accept', { append: true });
       if (!asksFor(c.req.header('Accept'), 'text/csv', 'application/json'))
         return c.json({ groupBy, from: from ?? null, to: to ?? null, groups, nextCursor });

@@ -1,9 +1,8 @@
-import type { Route } from '../../http/route.ts';
-import { text } from '../../http/schemas.ts';
+import { text } from '#tidemark';
 import { orderLookup } from './order-lookup.ts';
 import { fromRow, orderApi } from './order-view.ts';
 
-export const orderRoutes: readonly Route[] = [
+export const orderRoutes = [
   orderApi.create('PlaceOrder', {
     summary: 'Place an order',
     description:

@@ -1,4 +1,4 @@
-import { module } from '../../tidemark/domain/module.ts';
+import { module } from '#tidemark';
 import { product } from './product.ts';
 import { productCatalog } from './product-catalog.ts';
 import { productRoutes } from './routes.ts';

@@ -1,14 +1,19 @@
 import { and, asc, eq, gt, sql } from 'drizzle-orm';
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
-import type { RecordedEvent } from '../../eventsourcing/event.ts';
-import { queryBuilder } from '../../eventsourcing/read/causal-read.ts';
-import { type Given, preparedQuery } from '../../eventsourcing/read/prepared-query.ts';
-import { slotTables } from '../../eventsourcing/read/slot-tables.ts';
-import { idOf } from '../../eventsourcing/stream.ts';
+import {
+  type Given,
+  type RecordedEvent,
+  type RowOf,
+  idOf,
+  normalText,
+  preparedQuery,
+  queryBuilder,
+  readModel,
+  slotTables,
+} from '#tidemark';
+
 import { serving } from '../../groups.ts';
-import { type RowOf, readModel } from '../../tidemark/projections/read-model.ts';
-import { normalText } from '../../text.ts';
 import type { Money } from '../money.ts';
 import { product, productIdOf } from './product.ts';
 

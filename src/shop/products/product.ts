@@ -1,12 +1,19 @@
 import { v5 as nameBasedUuid } from 'uuid';
 import * as z from 'zod/mini';
 
-import { aggregate } from '../../tidemark/domain/aggregate.ts';
-import { type CommandOf, commands } from '../../tidemark/domain/command-declarations.ts';
-import { type EventOf, events } from '../../tidemark/domain/event-declarations.ts';
-import type { Decision, Rejection } from '../../eventsourcing/write/decider.ts';
-import type { RecordedEvent } from '../../eventsourcing/event.ts';
-import { described, text } from '../../http/schemas.ts';
+import {
+  type CommandOf,
+  type Decision,
+  type EventOf,
+  type RecordedEvent,
+  type Rejection,
+  aggregate,
+  commands,
+  described,
+  events,
+  text,
+} from '#tidemark';
+
 import type { Money } from '../money.ts';
 import { MoneySchema, NewSku, Price } from '../schemas.ts';
 import { normalSku } from '../sku.ts';

@@ -1,13 +1,24 @@
 import * as z from 'zod/mini';
 
-import { fromCursor, invalidCursor, toPage } from '../../http/cursor.ts';
-import { listRoute } from '../../http/list-route.ts';
-import { Problem } from '../../http/problem.ts';
-import { queryRoute } from '../../http/query-route.ts';
-import type { Route } from '../../http/route.ts';
-import { PAGE_QUERY, Time, Uuid, Version, described, named, pageOf, text } from '../../http/schemas.ts';
-import { normalText } from '../../text.ts';
-import { routesOf } from '../../tidemark/http/routes-of.ts';
+import {
+  PAGE_QUERY,
+  Problem,
+  Time,
+  Uuid,
+  Version,
+  described,
+  fromCursor,
+  invalidCursor,
+  listRoute,
+  named,
+  normalText,
+  pageOf,
+  queryRoute,
+  routesOf,
+  text,
+  toPage,
+} from '#tidemark';
+
 import { MoneySchema, Sku } from '../schemas.ts';
 import { product, productIdOf } from './product.ts';
 import { type PriceRow, type ProductRow, listProducts, pricesOf, productCatalog } from './product-catalog.ts';
@@ -67,7 +78,7 @@ function fromRow({ priceAmount, priceCurrency, ...row }: ProductRow) {
 
 const Params = z.strictObject({ productId: Uuid });
 
-export const productRoutes: readonly Route[] = [
+export const productRoutes = [
   productApi.create('CreateProduct', {
     summary: 'Create a product',
     description: 'The id follows from the SKU, so a SKU is unique: a second product with the same one is refused.',

@@ -253,7 +253,7 @@ describe('after any history that the domain allows', () => {
 });
 
 test('an order in plain memory, from the product to the row', async () => {
-  const memory = inMemorySystem([products, orders(({ aggregates, clock }) => priceList(aggregates, clock))]);
+  const memory = inMemorySystem([products, orders(priceList)]);
   const send = (type: string, data: object, context?: Partial<CommandContext>) =>
     memory.bus.dispatch({ type, data }, memory.context(context));
 

@@ -22,8 +22,8 @@ async function shopWith(...skus: readonly string[]) {
   const reads: StreamId[] = [];
   /** Versions whose events were looked up by themselves. */
   const looks: number[] = [];
-  const prices = priceList(
-    {
+  const prices = priceList({
+    aggregates: {
       state(stream, asOf) {
         reads.push(stream);
         return memory.aggregates.state(stream, asOf);
@@ -33,8 +33,8 @@ async function shopWith(...skus: readonly string[]) {
         return memory.aggregates.load(stream, fromVersion, limit);
       },
     },
-    memory.clock,
-  );
+    clock: memory.clock,
+  });
   const setPrice = (sku: string, amount: number) =>
     memory.bus.dispatch(
       { type: 'UpdatePrice', data: { productId: productIdOf(sku), price: eur(amount), reason: 'Sale' } },
@@ -99,7 +99,7 @@ describe('the price list', () => {
         return undefined;
       };
       const skus = Array.from({ length: count }, (_, index) => `SKU-${index}`);
-      await priceList({ state, load: noLog }, clock).offersOf(skus, unseen);
+      await priceList({ aggregates: { state, load: noLog }, clock }).offersOf(skus, unseen);
       return most;
     };
     expect(await mostAtOnce(3)).toBe(3);
@@ -197,16 +197,16 @@ describe('what was read', () => {
     await setPrice('A', 900);
     const reads: StreamId[] = [];
     let asOf: { readonly version: number } | undefined;
-    const prices = priceList(
-      {
+    const prices = priceList({
+      aggregates: {
         state(stream) {
           reads.push(stream);
           return aggregates.state(stream, asOf);
         },
         load: noLog,
       },
-      clock,
-    );
+      clock: clock,
+    });
     await offersOf(prices, ['A']);
     asOf = { version: 1 };
     clock.advance(1_000);
@@ -224,7 +224,7 @@ describe('what was read', () => {
       clock.advance(600);
       return read;
     };
-    const prices = priceList({ state, load: noLog }, clock);
+    const prices = priceList({ aggregates: { state, load: noLog }, clock });
     await prices.offersOf(['A'], unseen);
     clock.advance(500);
     expect(await offersOf(prices, ['A'])).toMatchObject([{ price: eur(2) }]);
@@ -265,7 +265,7 @@ describe('what was read', () => {
         state: { status: 'listed', sku: skuOf.get(stream), name: 'Many', category: 'c', price: eur(1) },
       };
     };
-    const prices = priceList({ state, load: noLog }, clock);
+    const prices = priceList({ aggregates: { state, load: noLog }, clock });
     await prices.offersOf(skus.slice(0, 1_000), unseen);
     await prices.offersOf(skus.slice(1_000), unseen);
     reads.length = 0;

@@ -1,0 +1,55 @@
+/**
+ * Tidemark's front door: all that a domain imports from the framework, as `#tidemark`. test/tidemark/exports.test.ts holds the list, since every
+ * name here is a promise. The Worker itself is put together by `#tidemark/worker`; tests use `#tidemark/testing`.
+ */
+
+// Declare an aggregate: events, commands, decisions, refusals.
+export { aggregate } from './domain/aggregate.ts';
+export { type CommandOf, commands, prepared } from './domain/command-declarations.ts';
+export { type EventOf, events, formerName, versioned } from './domain/event-declarations.ts';
+export type { RecordedEvent } from '../eventsourcing/event.ts';
+export type { Decision, Rejection } from '../eventsourcing/write/decider.ts';
+export type { Upcaster } from '../eventsourcing/write/upcaster.ts';
+
+// Tie a subject together, and read other aggregates where a command needs them.
+export { type Preparation, module } from './domain/module.ts';
+export type { WriteSide } from '../eventsourcing/module.ts';
+export { stateLookup } from './domain/state-lookup.ts';
+export type { SeenOf } from '../eventsourcing/seen.ts';
+export { idOf } from '../eventsourcing/stream.ts';
+
+// Declare read models: one row for each aggregate, or in full.
+export { type RowOf, readModel } from './projections/read-model.ts';
+export { ignored, projectionOf } from '../eventsourcing/read/projection.ts';
+export { slotTables } from '../eventsourcing/read/slot-tables.ts';
+export { wideSum, wideSumOf } from '../eventsourcing/read/wide-counters.ts';
+
+// Query them.
+export { queryBuilder } from '../eventsourcing/read/causal-read.ts';
+export { type Given, preparedQuery } from '../eventsourcing/read/prepared-query.ts';
+
+// Declare routes: of an aggregate, or in full.
+export { routesOf } from './http/routes-of.ts';
+export { former } from '../http/causal.ts';
+export { listRoute } from '../http/list-route.ts';
+export { queryRoute } from '../http/query-route.ts';
+export { Problem } from '../http/problem.ts';
+export { fromCursor, invalidCursor, toPage } from '../http/cursor.ts';
+export { asksFor } from '../http/accept.ts';
+export { toCsv } from '../http/csv.ts';
+
+// Schemas that requests and answers share.
+export {
+  PAGE_QUERY,
+  Time,
+  Uuid,
+  Version,
+  described,
+  integerParameter,
+  named,
+  pageOf,
+  plainText,
+  text,
+} from '../http/schemas.ts';
+export { ExactSum, Sum, sumAs } from '../http/sums.ts';
+export { hasBlank, normalText } from '../text.ts';
