@@ -98,8 +98,8 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     edits: [
       {
         file: `${WRITE}/relay.ts`,
-        find: 'at.version < check.version || contradicting.has(at)',
-        replace: 'at.version < 0 * check.version && contradicting.has(at)',
+        find: 'at.version < head || contradicting.has(at)',
+        replace: 'at.version < 0 * head && contradicting.has(at)',
       },
     ],
   },
@@ -107,11 +107,15 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     name: 'the alarm is not set again',
     breaks: ['I7'],
     edits: [
-      { file: `${WRITE}/relay.ts`, find: 'if (next !== undefined) setAlarm(next);', replace: 'void next;' },
       {
         file: `${WRITE}/relay.ts`,
-        find: 'const next = nextDue();\n        if (next !== undefined) armNoLaterThan(next);\n        else if',
-        replace: 'if',
+        find: 'keepArmed(delivery);\n    return isDue ? check : undefined;',
+        replace: 'return isDue ? check : undefined;',
+      },
+      {
+        file: `${WRITE}/relay.ts`,
+        find: 'if (delivery) keepArmed(delivery);\n      } catch',
+        replace: 'if (delivery && !delivery.check) keepArmed(delivery);\n      } catch',
       },
     ],
   },
@@ -176,8 +180,10 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
       },
       {
         file: `${WRITE}/aggregate-object.ts`,
-        find: 'this.#relay.publish();',
-        replace: 'this.ctx.waitUntil(this.publishFirst().then(() => this.#relay.publish()));',
+        find: 'return this.#aggregate.execute(request);',
+        replace: `const result = this.#aggregate.execute(request);
+      this.ctx.waitUntil(this.publishFirst());
+      return result;`,
       },
     ],
   },
@@ -218,15 +224,16 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
       {
         file: `${WRITE}/relay.ts`,
         find: `await withTimeout(send(entry, { sender: 'relay', hints: [hint] }), timeoutMs);
-          published = Math.max(published, hint.toVersion);`,
-        replace: `published = Math.max(published, hint.toVersion);
+          its.published = Math.max(its.published, hint.toVersion);`,
+        replace: `its.published = Math.max(its.published, hint.toVersion);
+          its.isBelieved = true;
           await withTimeout(send(entry, { sender: 'relay', hints: [hint] }), timeoutMs);`,
       },
       {
         file: `${WRITE}/relay.ts`,
-        find: 'const reached = await withTimeout(\n      versionsReached(',
+        find: 'await withTimeout(versionsReached(',
         replace:
-          'const reached = await withTimeout(\n      published === version && delivery === deliveries?.[0] ? Promise.resolve(new Map()) : versionsReached(',
+          'await withTimeout(its.isBelieved && its.published === version && group === its.groups[0] ? Promise.resolve(new Map()) : versionsReached(',
       },
     ],
   },
@@ -236,9 +243,10 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     edits: [
       {
         file: `${WRITE}/relay.ts`,
-        find: 'delivery.check = version > check.version && !isAllThere ? { version, dueAt: settledAt() } : undefined;',
-        replace: 'delivery.check = undefined;',
+        find: 'unconfirmed = behind(version)',
+        replace: 'unconfirmed = behind(due.version)',
       },
+      { file: `${WRITE}/relay.ts`, find: 'if (its.version > version) return;', replace: '' },
     ],
   },
 ];

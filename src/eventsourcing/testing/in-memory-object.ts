@@ -89,9 +89,7 @@ export function inMemoryObject(host: InMemoryHost, { storage, alarm }: InMemoryD
     async execute(request) {
       await relay.prepare();
       relay.rescueAlarm();
-      const result = aggregate.execute(request);
-      relay.publish();
-      return result;
+      return aggregate.execute(request);
     },
     async replay(request) {
       relay.rescueAlarm();

@@ -19,7 +19,7 @@ export function inMemoryStorage(options: InMemoryStorageOptions = {}): InMemoryS
   let events: readonly string[] = [];
   let snapshot: string | undefined;
   let remembered: ReadonlyMap<string, RememberedCommand & { readonly expiresAt: number }> = new Map();
-  const attempts = new Map<string, number>();
+  let attempt = 0;
 
   return {
     head(): Head | undefined {
@@ -64,10 +64,9 @@ export function inMemoryStorage(options: InMemoryStorageOptions = {}): InMemoryS
       if (commit.snapshot) snapshot = JSON.stringify(commit.snapshot);
     },
 
-    attempts: () => new Map(attempts),
-    setAttempt(group, attempt) {
-      if (attempt === 0) attempts.delete(group);
-      else attempts.set(group, attempt);
+    attempt: () => attempt,
+    setAttempt(next) {
+      attempt = next;
     },
     deleteSnapshot() {
       snapshot = undefined;

@@ -62,10 +62,8 @@ export function aggregateObject<Env>(hostOf: (env: Env) => AggregateHost) {
       // The only await before the commit. From here on nothing interleaves: load, decide and append are one turn.
       await this.#relay.prepare();
       this.#relay.rescueAlarm();
-      const result = this.#aggregate.execute(request);
-      // Nothing after the commit may throw: what this code throws, the caller takes for a command that was not applied (runtime-errors.ts).
-      this.#relay.publish();
-      return result;
+      // Nothing follows the commit that may throw: what this code throws, the caller takes for a command that was not applied (runtime-errors.ts).
+      return this.#aggregate.execute(request);
     }
 
     async replay(request: ReplayRequest): Promise<ExecuteResult | undefined> {

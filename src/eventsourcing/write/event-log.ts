@@ -41,6 +41,12 @@ const TABLES = {
   ) WITHOUT ROWID`,
 };
 
+/**
+ * The one row of the table `delivery`. Before, each group that lagged had a row under its own name, which still counts. The Worker of before
+ * knows no such group: it forgets the row, and begins its pauses anew.
+ */
+const ALL_GROUPS = '*';
+
 type TableName = keyof typeof TABLES;
 
 type EventRow = {
@@ -53,11 +59,11 @@ type EventRow = {
   recorded_at: string;
 };
 
-/** How often delivery to each group was found lagging in a row; kept only while it lags, or may lag without an alarm. */
+/** How many delivery checks in a row have found a group lagging, without new events; kept only while one lags, or may lag without an alarm. */
 export interface DeliveryAttempts {
-  attempts(): ReadonlyMap<string, number>;
-  /** Remembers `attempt` for `group`; 0 forgets it. */
-  setAttempt(group: string, attempt: number): void;
+  attempt(): number;
+  /** Remembers `attempt`; 0 forgets it. */
+  setAttempt(attempt: number): void;
 }
 
 /**
@@ -249,20 +255,19 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
       for (const name of needed) tables().add(name);
     },
 
-    attempts(): ReadonlyMap<string, number> {
-      if (!tables().has('delivery')) return new Map();
-      const rows = sql.exec<{ grp: string; attempt: number }>(`SELECT grp, attempt FROM delivery`).toArray();
-      return new Map(rows.map((row) => [row.grp, row.attempt]));
+    attempt(): number {
+      if (!tables().has('delivery')) return 0;
+      return sql.exec<{ attempt: number | null }>(`SELECT max(attempt) AS attempt FROM delivery`).one().attempt ?? 0;
     },
 
-    setAttempt(group, attempt): void {
+    setAttempt(attempt): void {
       if (attempt === 0) {
-        if (tables().has('delivery')) sql.exec(`DELETE FROM delivery WHERE grp = ?`, group);
+        if (tables().has('delivery')) sql.exec(`DELETE FROM delivery`);
         return;
       }
       make(['delivery']);
       tables().add('delivery');
-      sql.exec(`INSERT OR REPLACE INTO delivery (grp, attempt) VALUES (?, ?)`, group, attempt);
+      sql.exec(`INSERT OR REPLACE INTO delivery (grp, attempt) VALUES (?, ?)`, ALL_GROUPS, attempt);
     },
   };
 }

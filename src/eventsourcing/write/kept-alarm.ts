@@ -16,7 +16,6 @@ export interface Alarm {
 export interface KeptAlarm {
   /** Finds out when the alarm is due, once a lifetime. Has to have run before the first `armNoLaterThan`. */
   readonly learn: () => Promise<void>;
-  readonly set: (dueAt: number) => void;
   /** Sets the alarm unless it goes off by `dueAt` (ms since the epoch) by itself. */
   readonly armNoLaterThan: (dueAt: number) => void;
   /** It is set, and has been due for so long that it counts as not set. */
@@ -24,6 +23,7 @@ export interface KeptAlarm {
   readonly isSet: () => boolean;
   /** It is going off: none is set any more. */
   readonly goesOff: () => void;
+  /** Clears it where it is set. */
   readonly clear: () => void;
   /**
    * Waits for what the platform says to the last `set`: why it was refused, or undefined. A `set` that threw is not among them: its caller has
@@ -70,7 +70,6 @@ export function keptAlarm(alarm: Alarm, clock: Pick<Clock, 'now'>, report: (reas
       const known = await alarm.at();
       if (at === undefined) at = accepted = known;
     },
-    set,
     armNoLaterThan(dueAt) {
       // Never in the past: while the platform holds alarms back, it would be overdue again at the next command.
       const due = Math.max(dueAt, clock.now());
@@ -82,6 +81,7 @@ export function keptAlarm(alarm: Alarm, clock: Pick<Clock, 'now'>, report: (reas
       at = accepted = null;
     },
     clear() {
+      if (typeof at !== 'number') return;
       alarm.clear();
       at = accepted = null;
     },

@@ -14,14 +14,14 @@ export interface Reached {
   readonly eventId: string | null;
 }
 
-/** What the relay stands on. Tests replace these, never the relay. */
+/** What the relay works with. Tests replace these, never the relay. */
 export interface RelayPorts {
   readonly storage: Pick<AggregateStorage, 'head' | 'read'> & DeliveryAttempts;
   readonly clock: Clock;
   readonly alarm: Alarm;
   /**
    * The groups that follow a stream, undefined when this code does not know its category. Only the first is sent what is new: its
-   * consumer tells the others, many streams in one message. The delivery check sees to each of them.
+   * consumer tells the others, many streams in one message. The delivery check asks each of them.
    */
   readonly groupsOf: (stream: StreamId) => readonly Group[] | undefined;
   readonly send: (group: Group, message: HintMessage) => Promise<void>;
@@ -47,7 +47,7 @@ export interface RelayOptions {
    * the group they go to, in which they would have ended in one batch anyway.
    */
   readonly coalesceMs?: number | undefined;
-  /** The wait before the second delivery check of a lagging group, in ms; it doubles from there. */
+  /** The wait before the second delivery check, where the first finds a lag, in ms; it doubles from there. */
   readonly firstBackoffMs?: number;
   readonly maxBackoffMs?: number;
   /** How many events are read at a time for publication. */
@@ -59,12 +59,10 @@ export interface Relay {
   /** Has to have run before the first `expect` of this lifetime: finds out whether an alarm is set. */
   readonly prepare: () => Promise<void>;
   /**
-   * Called last inside a commit's transaction: plans the delivery check of the new events and arms the alarm no later (I6). Throws where the
-   * alarm is refused at once: then nothing is planned, and the commit is rolled back.
+   * Called last inside a commit's transaction: plans the delivery check of the new events and arms the alarm no later (I6). After this turn it
+   * sends them, coalesced, in the background. Throws where the alarm is refused at once: then nothing is planned, and the commit is rolled back.
    */
   readonly expect: (stream: StreamId, fromVersion: number, toVersion: number) => void;
-  /** Sends what is unpublished, coalesced, in the background. */
-  readonly publish: () => void;
   /**
    * Sets the alarm again where it is overdue or was refused, also in an earlier lifetime. In the background, so after what its caller does in
    * this turn. For every call: without it a stream would stay unpublished after its alarm was lost, if it gets no command that commits (I7).
@@ -77,19 +75,30 @@ export interface Relay {
   readonly onAlarm: () => Promise<void>;
 }
 
+interface Unconfirmed {
+  readonly group: Group;
+  /** Its projections that are not confirmed; undefined: all of them. */
+  readonly projections: readonly string[] | undefined;
+}
+
+/** One for all groups, so that a quiet command costs one alarm run and not one for each (docs/decisions/0008). */
 interface Check {
   /** The head when the check was planned: on a busy stream the present head is ahead of every projection at all times. */
   readonly version: number;
   readonly dueAt: number;
-  /** The projections not yet confirmed; undefined: all of them. */
-  readonly unconfirmed?: readonly string[];
+  readonly unconfirmed: readonly Unconfirmed[];
 }
 
+/** What a lifetime of the object knows of its stream. */
 interface Delivery {
-  readonly group: Group;
+  readonly stream: StreamId;
+  readonly groups: readonly Group[];
+  /** The head. */
+  version: number;
+  /** Everything up to here was sent, or was left to the delivery check by an earlier lifetime. */
+  published: number;
+  /** Undefined once all is confirmed. */
   check: Check | undefined;
-  /** How many checks in a row have found the group lagging, or sends to it have failed. */
-  attempt: number;
 }
 
 /** While the code does not know the stream's category (a bad deploy), the alarm asks again this often. */
@@ -105,136 +114,114 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     pageSize = 500,
   } = options;
 
-  const reportRefusal = (error: string) => report('relay.alarm-refused', { error });
+  const reportRefusal = (error: unknown) => report('relay.alarm-refused', { error: String(error) });
   const kept = keptAlarm(alarm, clock, (error) => {
     reportRefusal(error);
     rememberUnchecked();
   });
-  const { set: setAlarm, armNoLaterThan } = kept;
 
-  let stream: StreamId | undefined;
-  let version = 0;
-  let deliveries: Delivery[] | undefined;
-  /** No check was planned in this lifetime yet, so any group may lag. */
-  let isCold = true;
-  /** Everything up to here was sent, as far as this lifetime knows; undefined when it knows nothing. */
-  let published: number | undefined;
+  /** Undefined before the first commit or alarm of this lifetime: any group may lag. */
+  let delivery: Delivery | undefined;
   /** When the last message left, in ms since the epoch. */
   let sentAt = 0;
   /** Until when a send that is under way is waited for, in ms since the epoch. A bound, since what it awaits may never come back. */
   let sendingUntil = 0;
-  /** How long after a commit delivery is checked, in ms, from when the groups are known. */
-  let settlingMs = 0;
 
-  function deliveriesOf(itsStream: StreamId): Delivery[] | undefined {
-    stream = itsStream;
-    if (!deliveries) {
-      const attempts = storage.attempts();
-      deliveries = groupsOf(itsStream)?.map((group) => ({
-        group,
-        check: undefined,
-        attempt: attempts.get(group.name) ?? 0,
-      }));
-      // Nobody would ever confirm a group that follows no more.
-      for (const name of attempts.keys()) {
-        if (deliveries?.every(({ group }) => group.name !== name)) storage.setAttempt(name, 0);
-      }
-      const slowestMs = Math.max(...(deliveries ?? []).map(({ group }) => group.batchWaitMs));
-      settlingMs = Math.ceil(slowestMs * (2 + clock.random()));
-    }
-    return deliveries;
-  }
-
-  /** Has a later lifetime, which finds no alarm, know that somebody may lag. */
+  /** Tells a later lifetime, which finds no alarm, that a group may lag. */
   function rememberUnchecked(): void {
     try {
-      for (const delivery of deliveries ?? []) if (delivery.check) setAttempt(delivery, Math.max(delivery.attempt, 1));
+      if (delivery?.check && storage.attempt() === 0) storage.setAttempt(1);
     } catch (error) {
-      reportRefusal(String(error));
+      reportRefusal(error);
     }
-  }
-
-  async function rescueAlarm(): Promise<void> {
-    try {
-      await kept.learn();
-      const next = nextDue();
-      if (next !== undefined) armNoLaterThan(next);
-      else if (kept.isOverdue() || (!kept.isSet() && storage.attempts().size > 0)) setAlarm(clock.now());
-    } catch (error) {
-      reportRefusal(String(error));
-    }
-  }
-
-  function nextDue(): number | undefined {
-    const due = (deliveries ?? []).flatMap(({ check }) => (check ? [check.dueAt] : []));
-    return due.length > 0 ? Math.min(...due) : undefined;
   }
 
   /**
-   * When what is sent now should have got everywhere: after two to three times the batch wait of the slowest group. One time for all groups,
-   * so that a quiet command costs one alarm run and not one for each (docs/decisions/0008). Drawn once a lifetime: objects that were busy at
-   * the same moment do not all ask the databases at the same moment, and no check of an object comes before one that it has planned already.
+   * When a check of what is new is due: as planned, if that is soon enough. Else after two to three times the batch wait of the slowest group,
+   * when all of it should have arrived. Drawn, so that objects that were busy at the same moment do not all ask at the same moment.
    */
-  function settledAt(): number {
-    return clock.now() + settlingMs;
+  function settledAt(groups: readonly Group[], planned = Number.POSITIVE_INFINITY): number {
+    const slowestMs = Math.max(0, ...groups.map(({ batchWaitMs }) => batchWaitMs));
+    const now = clock.now();
+    return planned <= now + 3 * slowestMs ? planned : now + Math.ceil(slowestMs * (2 + clock.random()));
   }
 
   /**
    * Doubling, with the jitter that keeps a herd of streams from asking a recovered database all at once. Whole milliseconds, since alarms
    * know no others: one that goes off a fraction before its check is due would do nothing and be set again.
    */
-  function backoffMs(attempt: number): number {
-    return Math.ceil(Math.min(firstBackoffMs * 2 ** (attempt - 1), maxBackoffMs) * (0.5 + clock.random() / 2));
+  function backoffMs(): number {
+    return Math.ceil(Math.min(firstBackoffMs * 2 ** storage.attempt(), maxBackoffMs) * (0.5 + clock.random() / 2));
   }
 
-  function setAttempt(delivery: Delivery, attempt: number): void {
-    if (attempt === delivery.attempt) return;
-    storage.setAttempt(delivery.group.name, attempt);
-    delivery.attempt = attempt;
+  function keepArmed({ check }: Delivery): void {
+    if (check) kept.armNoLaterThan(check.dueAt);
+    else kept.clear();
   }
 
-  function bringForward(delivery: Delivery, dueAt: number): void {
-    if (!delivery.check || delivery.check.dueAt <= dueAt) return;
-    delivery.check = { ...delivery.check, dueAt };
-    armNoLaterThan(dueAt);
+  async function rescueAlarm(): Promise<void> {
+    try {
+      await kept.learn();
+      if (delivery) keepArmed(delivery);
+      else if (kept.isOverdue() || (!kept.isSet() && storage.attempt() > 0)) kept.armNoLaterThan(clock.now());
+    } catch (error) {
+      reportRefusal(error);
+    }
   }
 
-  /** Sends everything unpublished, also what is committed meanwhile. One at a time, which is what coalesces a burst. */
-  async function publishNow(): Promise<void> {
-    const delivery = deliveries?.[0];
-    if (!delivery || clock.now() < sendingUntil || published === undefined) return;
-    const entry = delivery.group;
+  async function publish(its: Delivery): Promise<void> {
+    try {
+      // After this turn, and so after its commit.
+      await Promise.resolve();
+      if ((await sendNew(its)) !== 'failed' || !its.check) return;
+      // A send that threw may have been accepted all the same. Sending again is harmless, and the alarm does, sooner than it would have come.
+      const dueAt = clock.now() + 2 * (its.groups[0]?.batchWaitMs ?? 0);
+      its.check = { ...its.check, dueAt: Math.min(its.check.dueAt, dueAt) };
+      keepArmed(its);
+    } catch (error) {
+      reportRefusal(error);
+    }
+  }
+
+  /**
+   * Sends everything that is new, also what is committed meanwhile. One at a time, which is what coalesces a burst. Undefined: there is nothing
+   * new, or it is being sent already.
+   */
+  async function sendNew(its: Delivery): Promise<'sent' | 'failed' | undefined> {
+    const [entry] = its.groups;
+    if (!entry || its.published >= its.version || clock.now() < sendingUntil) return undefined;
     const pauseMs = coalesceMs ?? entry.batchWaitMs;
     sendingUntil = clock.now() + pauseMs + 2 * timeoutMs;
     try {
-      while (published < version) {
+      while (its.published < its.version) {
         const tooSoonMs = sentAt + pauseMs - clock.now();
         if (tooSoonMs > 0) await sleep(Math.min(tooSoonMs, pauseMs));
-        const events = storage.read(published + 1, pageSize);
-        if (events.length === 0) return;
-        const previous: StoredEvent | undefined = published > 0 ? storage.read(published, 1)[0] : undefined;
+        const events = storage.read(its.published + 1, pageSize);
+        if (events.length === 0) return undefined;
+        const previous: StoredEvent | undefined = its.published > 0 ? storage.read(its.published, 1)[0] : undefined;
         for (const hint of packHints(events, previous?.id ?? null)) {
           await withTimeout(send(entry, { sender: 'relay', hints: [hint] }), timeoutMs);
-          published = Math.max(published, hint.toVersion);
+          its.published = Math.max(its.published, hint.toVersion);
           sentAt = clock.now();
           sendingUntil = sentAt + pauseMs + 2 * timeoutMs;
         }
       }
+      return 'sent';
     } catch (error) {
-      // A send that threw may have been accepted all the same. Sending again is harmless, and the alarm does, sooner than it would have come.
       report('relay.send-failed', { group: entry.name, error: String(error) });
-      bringForward(delivery, clock.now() + 2 * entry.batchWaitMs);
+      return 'failed';
     } finally {
       sendingUntil = 0;
     }
   }
 
   /** The second try and all after it send a hint without payload: its consumer reads the log. */
-  async function remind(delivery: Delivery, reached: number, isRecheck: boolean): Promise<void> {
+  async function remind(its: Delivery, group: Group, reached: number, isRecheck: boolean): Promise<void> {
+    const { stream, version } = its;
     const fromVersion = Math.min(reached + 1, version);
-    const hint = { stream: stream as StreamId, fromVersion, toVersion: version, ...(isRecheck && { isRecheck }) };
-    report('relay.reminded', { group: delivery.group.name, stream: hint.stream, reached, version });
-    await withTimeout(send(delivery.group, { sender: 'reminder', hints: [hint] }), timeoutMs);
+    const hint = { stream, fromVersion, toVersion: version, ...(isRecheck && { isRecheck }) };
+    report('relay.reminded', { group: group.name, stream, reached, version });
+    await withTimeout(send(group, { sender: 'reminder', hints: [hint] }), timeoutMs);
   }
 
   /** Whether a projection has another event at its version than this log, or one beyond its end: the log was restored to an earlier time. */
@@ -242,100 +229,83 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     return at > 0 && storage.read(at, 1)[0]?.id !== eventId;
   }
 
-  async function checkDelivery(delivery: Delivery, check: Check): Promise<void> {
-    if (published !== undefined && published < version) {
-      await publishNow();
-      if (published === version) delivery.check = { version, dueAt: settledAt() };
-      else setAttempt(delivery, delivery.attempt + 1);
-      return;
-    }
-    const reached = await withTimeout(
-      versionsReached(delivery.group, stream as StreamId, check.unconfirmed),
-      timeoutMs,
-    );
-    const contradicting = new Set([...reached.values()].filter(isOfAnotherLog));
-    const lagging = [...reached].filter(([, at]) => at.version < check.version || contradicting.has(at));
-    if (lagging.length === 0) {
-      setAttempt(delivery, 0);
-      const isAllThere = [...reached.values()].every((at) => at.version >= version) && check.unconfirmed === undefined;
-      delivery.check = version > check.version && !isAllThere ? { version, dueAt: settledAt() } : undefined;
-      return;
-    }
-    setAttempt(delivery, delivery.attempt + 1);
-    // The due time stays as re-armed, or as a command has brought it forward since.
-    const dueAt = delivery.check?.dueAt ?? settledAt();
-    const unconfirmed = lagging.map(([projection]) => projection);
-    // The others are confirmed up to the version that was checked, and no further.
-    delivery.check = { version, dueAt, ...(version === check.version && { unconfirmed }) };
-    await remind(delivery, Math.min(...lagging.map(([, at]) => at.version)), contradicting.size > 0);
-  }
-
-  async function checkSafely(delivery: Delivery, check: Check): Promise<void> {
-    const attempt = delivery.attempt + 1;
+  /**
+   * Asks a group, and reminds it where it lags behind the check. Returns which of its projections are not at the head. Never rejects: a group
+   * that fails does not stop the others from being confirmed.
+   */
+  async function checkGroup(its: Delivery, due: Check, { group, projections }: Unconfirmed): Promise<Unconfirmed> {
+    const { stream, version } = its;
+    let unconfirmed = projections;
     try {
-      await checkDelivery(delivery, check);
+      const reached = [...(await withTimeout(versionsReached(group, stream, projections), timeoutMs))];
+      const contradicting = new Set(reached.flatMap(([, at]) => (isOfAnotherLog(at) ? [at] : [])));
+      const behind = (head: number) => reached.filter(([, at]) => at.version < head || contradicting.has(at));
+      unconfirmed = behind(version).map(([projection]) => projection);
+      const lagging = behind(due.version).map(([, at]) => at.version);
+      if (lagging.length > 0) await remind(its, group, Math.min(...lagging), contradicting.size > 0);
     } catch (error) {
-      setAttempt(delivery, attempt);
-      report('relay.check-failed', { group: delivery.group.name, error: String(error) });
+      report('relay.check-failed', { group: group.name, error: String(error) });
     }
+    return { group, projections: unconfirmed };
   }
 
-  /** What a woken object assumes: any group may lag. */
-  function recall(): Delivery[] | undefined {
-    const head = storage.head();
-    if (!head) return [];
-    const known = deliveriesOf(head.stream);
-    ({ version } = head);
-    if (!known) return undefined;
-    if (isCold) for (const delivery of known) delivery.check = { version, dueAt: clock.now() };
-    isCold = false;
-    return known;
+  async function checkDelivery(its: Delivery, due: Check): Promise<void> {
+    const { groups } = its;
+    if ((await sendNew(its)) === 'sent') {
+      its.check = checkOfAll(groups, its.version, settledAt(groups, its.check?.dueAt));
+      return;
+    }
+    const { version } = its;
+    const answers = await Promise.all(due.unconfirmed.map((one) => checkGroup(its, due, one)));
+    const unconfirmed = answers.filter(({ projections }) => projections?.length !== 0);
+    // Events that came after the check was planned do not wait for the end of the backoff.
+    const hasNew = version > due.version;
+    storage.setAttempt(unconfirmed.length > 0 && !hasNew ? storage.attempt() + 1 : 0);
+    // A command that committed meanwhile has planned a check of all groups.
+    if (its.version > version) return;
+    const rearmedAt = its.check?.dueAt ?? settledAt(groups);
+    const dueAt = hasNew ? settledAt(groups, rearmedAt) : rearmedAt;
+    its.check = unconfirmed.length > 0 ? { version, dueAt, unconfirmed } : undefined;
   }
 
-  /** The synchronous part of the handler: what has to hold even if nothing after it runs. Returns the checks that are due. */
-  function rearm(): readonly (() => Promise<void>)[] {
+  /** The synchronous part of the handler: what has to hold even if nothing after it runs. Returns the check, if it is due. */
+  function rearm(): Check | undefined {
     kept.goesOff();
-    const known = recall();
-    if (!known) {
-      setAlarm(clock.now() + UNKNOWN_CATEGORY_RETRY_MS);
-      return [];
-    }
+    const head = storage.head();
+    if (!head) return undefined;
+    const { stream, version } = head;
+    const groups = groupsOf(stream);
     const now = clock.now();
-    const later = Math.min(...known.flatMap(({ check }) => (check && check.dueAt > now ? [check.dueAt] : [])));
-    const due = known.flatMap((delivery) => {
-      const { check } = delivery;
-      if (!check || check.dueAt > now) return [];
-      const pauseMs = backoffMs(delivery.attempt + 1);
-      // If another group's check is due about then, one alarm run sees to both.
-      const isAboutThen = later - now >= pauseMs / 2 && later - now <= pauseMs + firstBackoffMs;
-      delivery.check = { ...check, dueAt: isAboutThen ? later : now + pauseMs };
-      return [() => checkSafely(delivery, check)];
-    });
-    const next = nextDue();
-    if (next !== undefined) setAlarm(next);
-    return due;
+    if (!groups) {
+      kept.armNoLaterThan(now + UNKNOWN_CATEGORY_RETRY_MS);
+      return undefined;
+    }
+    delivery ??= { stream, groups, version, published: version, check: checkOfAll(groups, version, now) };
+    delivery.version = version;
+    const { check } = delivery;
+    const isDue = check !== undefined && check.dueAt <= now;
+    if (isDue) {
+      const dueAt = Math.max(settledAt(groups), now + backoffMs());
+      delivery.check = { ...check, dueAt };
+    }
+    keepArmed(delivery);
+    return isDue ? check : undefined;
   }
 
   return {
     prepare: kept.learn,
 
-    expect(itsStream, fromVersion, toVersion): void {
-      const following = deliveriesOf(itsStream) ?? [];
-      const settled = settledAt();
-      const checks = following.map(({ check = { version: toVersion, dueAt: settled } }) => ({
-        ...check,
-        dueAt: Math.min(check.dueAt, settled),
-      }));
-      if (checks.length > 0) armNoLaterThan(Math.min(...checks.map(({ dueAt }) => dueAt)));
+    expect(stream, fromVersion, toVersion): void {
+      const groups = groupsOf(stream) ?? [];
+      if (groups.length === 0) return;
+      const planned = delivery?.check;
+      const dueAt = settledAt(groups, planned?.dueAt);
+      kept.armNoLaterThan(dueAt);
       // Memory follows the alarm: where it is refused by an exception, there will be no such version.
-      published ??= fromVersion - 1;
-      version = toVersion;
-      for (const [index, delivery] of following.entries()) delivery.check = checks[index];
-      isCold = false;
-    },
-
-    publish(): void {
-      inBackground(publishNow().catch((error) => reportRefusal(String(error))));
+      delivery ??= { stream, groups, version: toVersion, published: fromVersion - 1, check: undefined };
+      delivery.version = toVersion;
+      delivery.check = checkOfAll(groups, planned?.dueAt === dueAt ? planned.version : toVersion, dueAt);
+      inBackground(publish(delivery));
     },
 
     rescueAlarm(): void {
@@ -345,20 +315,19 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     async onAlarm(): Promise<void> {
       try {
         const due = rearm();
-        await Promise.all(due.map((check) => check()));
-        const next = nextDue();
-        if (next !== undefined) armNoLaterThan(next);
-        else if (!isCold && kept.isSet()) {
-          // No check is planned, so no command has committed since: nothing needs this alarm.
-          kept.clear();
-        }
+        if (delivery && due) await checkDelivery(delivery, due);
+        if (delivery) keepArmed(delivery);
       } catch (error) {
         report('relay.alarm-failed', { error: String(error) });
-        armNoLaterThan(clock.now() + firstBackoffMs);
+        kept.armNoLaterThan(clock.now() + firstBackoffMs);
       }
       const refusal = await kept.refusal();
-      const needsAlarm = isCold || nextDue() !== undefined;
+      const needsAlarm = !delivery || delivery.check !== undefined;
       if (refusal !== undefined && needsAlarm) throw new Error(`the next alarm was refused: ${refusal}`);
     },
   };
+}
+
+function checkOfAll(groups: readonly Group[], version: number, dueAt: number): Check {
+  return { version, dueAt, unconfirmed: groups.map((group) => ({ group, projections: undefined })) };
 }

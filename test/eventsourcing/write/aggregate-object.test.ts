@@ -21,6 +21,12 @@ function alarmOf(stream: Parameters<typeof objectOf>[0]): Promise<number | null>
   return runInDurableObject(objectOf(stream), (_, state) => state.storage.getAlarm());
 }
 
+function attemptsOf(stream: Parameters<typeof objectOf>[0]): Promise<unknown[]> {
+  return runInDurableObject(objectOf(stream), (_, state) =>
+    state.storage.sql.exec(`SELECT grp, attempt FROM delivery`).toArray(),
+  );
+}
+
 /** Has the runtime reset the object right after the next command has committed, before it answers. */
 async function abortAfterCommit(stream: Parameters<typeof objectOf>[0]): Promise<void> {
   await runInDurableObject(objectOf(stream), (instance, state) => {
@@ -169,13 +175,30 @@ describe('publication and delivery', () => {
     ports.clockOffsetMs = 30_000;
     await runDurableObjectAlarm(objectOf(stream));
     expect(takeHints(stream)).toHaveLength(1);
-    const rows = await runInDurableObject(objectOf(stream), (_, state) =>
-      state.storage.sql.exec('SELECT grp, attempt FROM delivery').toArray(),
-    );
-    expect(rows).toEqual([
-      { grp: 'reporting', attempt: 1 },
-      { grp: 'serving', attempt: 1 },
-    ]);
+    expect(await attemptsOf(stream)).toEqual([{ grp: '*', attempt: 1 }]);
+  });
+
+  it('goes on from the counts that the Worker of before has stored for each group, and forgets them once all is confirmed', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    await sentHints(1, stream);
+    takeHints(stream);
+    ports.clockOffsetMs = 30_000;
+    await runDurableObjectAlarm(objectOf(stream));
+    await runInDurableObject(objectOf(stream), (_, { storage: { sql } }) => {
+      sql.exec(`DELETE FROM delivery`);
+      sql.exec(`INSERT INTO delivery VALUES ('reporting', 12), ('serving', 2)`);
+    });
+    await evictDurableObject(objectOf(stream));
+    await runDurableObjectAlarm(objectOf(stream));
+    expect(await attemptsOf(stream)).toContainEqual({ grp: '*', attempt: 13 });
+    expect(await alarmOf(stream)).toBeGreaterThan(Date.now() + 12 * 60 * 60 * 1000);
+
+    await deliver(takeHints(stream));
+    await deliverEverything();
+    await evictDurableObject(objectOf(stream));
+    await runDurableObjectAlarm(objectOf(stream));
+    expect(await attemptsOf(stream)).toEqual([]);
   });
 
   it('keeps an alarm although the deployed domain throws', async () => {

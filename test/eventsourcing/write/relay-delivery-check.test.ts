@@ -140,11 +140,11 @@ describe('a group that lags', () => {
     const { nextAlarm, dueInMs, reached, storage } = await lagging(0);
     await nextAlarm();
     await nextAlarm();
-    expect(storage.attempts()).toEqual(new Map([['evening', 2]]));
+    expect(storage.attempt()).toBe(2);
     reached.set('evening', new Map([['seat-map', 1]]));
     await nextAlarm();
     expect(dueInMs()).toBeNull();
-    expect(storage.attempts()).toEqual(new Map());
+    expect(storage.attempt()).toBe(0);
   });
 
   test('is asked only for the projections that are not yet confirmed', async () => {
@@ -221,6 +221,68 @@ describe('a group that lags', () => {
     evict();
     await run(release);
     expect(dueInMs()).toBe(3 * evening.batchWaitMs);
+  });
+});
+
+describe('a group whose database is away', () => {
+  /** The object after a command that has reached neither group, with the database of the night away. */
+  async function away() {
+    const object = seatObject();
+    const { around, reached, run, settled } = object;
+    const { versionsReached } = around;
+    around.groupsOf = () => [evening, night];
+    around.versionsReached = async (group, stream, projections) => {
+      const answer = await versionsReached(group, stream, projections);
+      if (group === night) throw new Error('overloaded');
+      return answer;
+    };
+    reached.set('evening', new Map([['seat-map', 0]]));
+    await run(reserve('Ada'));
+    await settled();
+    return object;
+  }
+
+  test('does not stop another one from being reminded and confirmed, and is then asked alone', async () => {
+    const { asked, nextAlarm, ranges, reached, storage } = await away();
+    await nextAlarm();
+    expect(ranges()).toEqual(['evening 1-1*', 'evening 1-1']);
+    reached.set('evening', new Map([['seat-map', 1]]));
+    for (let check = 0; check < 3; check += 1) await nextAlarm();
+    expect(asked.map(({ group }) => group)).toEqual(['evening', 'night', 'evening', 'night', 'night', 'night']);
+    expect(storage.attempt()).toBe(4);
+  });
+
+  test('for long does not put off the check of another one: a command brings it forward for all', async () => {
+    for (const isEvicted of [false, true]) {
+      const { around, dueInMs, evict, nextAlarm, ranges, reached, run, settled, asked } = await away();
+      reached.set('evening', new Map([['seat-map', 1]]));
+      for (let check = 0; check < 13; check += 1) await nextAlarm();
+      expect(dueInMs()).toBeGreaterThan(12 * 60 * MINUTE_MS);
+      if (isEvicted) evict();
+      const { send } = around;
+      around.send = async () => undefined;
+      await run(release);
+      await settled();
+      around.send = send;
+      expect(dueInMs()).toBe(2.5 * night.batchWaitMs);
+      await nextAlarm();
+      expect(asked.slice(-2).map(({ group }) => group)).toEqual(['evening', 'night']);
+      expect(ranges().at(-1)).toBe('evening 2-2');
+    }
+  });
+
+  test('does not put off the check of events that came after the check was planned', async () => {
+    const { dueInMs, nextAlarm, ranges, reached, run, settled } = await away();
+    reached.set('evening', new Map([['seat-map', 1]]));
+    for (let check = 0; check < 13; check += 1) await nextAlarm();
+    await run(release);
+    await run(reserve('Bob'));
+    await settled();
+    reached.set('evening', new Map([['seat-map', 2]]));
+    await nextAlarm();
+    expect(dueInMs()).toBe(2.5 * night.batchWaitMs);
+    await nextAlarm();
+    expect(ranges().at(-1)).toBe('evening 3-3');
   });
 });
 
@@ -372,7 +434,7 @@ describe('the alarm handler', () => {
     around.send = async () => Promise.reject(new Error('no queue'));
     await nextAlarm();
     await nextAlarm();
-    expect(storage.attempts()).toEqual(new Map([['evening', 2]]));
+    expect(storage.attempt()).toBe(2);
   });
 
   test('keeps the alarm, an hour at a time, while the code does not know the category, and takes up where it was', async () => {

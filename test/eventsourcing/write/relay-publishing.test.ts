@@ -55,9 +55,8 @@ describe('right after a commit', () => {
 describe('a burst of commands', () => {
   test('becomes two messages: one at once, one for all that came meanwhile', async () => {
     const { run, settled, ranges } = seatObject({ coalesceMs: 2 });
-    await Promise.all(
-      [reserve('Ada'), ...Array.from({ length: 9 }, () => turnOver('Bob'))].map((command) => run(command)),
-    );
+    await run(reserve('Ada'));
+    await Promise.all(Array.from({ length: 9 }, () => run(turnOver('Bob'))));
     await settled();
     expect(ranges()).toEqual(['evening 1-1*', 'evening 2-28*']);
   });
@@ -159,6 +158,26 @@ describe('a send that fails', () => {
     expect(ranges()).toEqual(['evening 1-1*']);
   });
 
+  test('again and again is tried less and less often, and holds up no other group', async () => {
+    const { around, run, settled, reached, nextAlarm, dueInMs, ranges } = seatObject();
+    const { send } = around;
+    around.groupsOf = () => [evening, night];
+    around.random = () => 1;
+    around.send = async (group, hint) =>
+      group === evening ? Promise.reject(new Error('no queue')) : send(group, hint);
+    reached.set('evening', new Map([['seat-map', 0]]));
+    reached.set('night', new Map([['takings', 0]]));
+    await run(reserve('Ada'));
+    await settled();
+    const waits = [dueInMs()];
+    for (let check = 0; check < 4; check += 1) {
+      await nextAlarm();
+      waits.push(dueInMs());
+    }
+    expect(waits).toEqual([2_000, 90_000, 90_000, 120_000, 240_000]);
+    expect(ranges()).toEqual(Array.from({ length: 4 }, () => 'night 1-1'));
+  });
+
   test('after the queue had accepted the message sends it twice, which harms nobody', async () => {
     const { around, run, settled, sent, ranges, nextAlarm } = seatObject();
     const { send } = around;
@@ -191,6 +210,5 @@ test('a commit that is rolled back after it had announced its events leaves noth
   const background: Promise<void>[] = [];
   const relay = createRelay({ ...host, storage, alarm, inBackground: (work) => void background.push(work) });
   relay.expect(streamId(SEAT, '12'), 1, 1);
-  relay.publish();
   expect(background).toHaveLength(1);
 });
