@@ -231,18 +231,17 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I19'],
     edits: [
       {
-        file: 'src/shop/orders/order-lookup.ts',
-        find: 'const orders = slotTables(',
-        replace: 'const names = new Map();\nconst orders = slotTables(',
+        file: 'src/eventsourcing/read/fold.ts',
+        find: 'function nextRow(',
+        replace: 'const firsts = new Map();\nfunction nextRow(',
       },
       {
-        file: 'src/shop/orders/order-lookup.ts',
-        find: 'create: (event) => orderRow.placed(event)',
-        replace: `create(event) {
-        const row = orderRow.placed(event);
-        if (!names.has(row.customerId)) names.set(row.customerId, row.customerName);
-        return { ...row, customerName: names.get(row.customerId) };
-      }`,
+        file: 'src/eventsourcing/read/fold.ts',
+        find: 'return handler.create(event);',
+        replace: `const made = handler.create(event);
+  const [column = ''] = Object.keys(made);
+  if (!firsts.has(handler)) firsts.set(handler, made[column]);
+  return { ...made, [column]: firsts.get(handler) };`,
       },
     ],
   },

@@ -124,7 +124,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     breaks: ['I15'],
     edits: [
       {
-        file: 'src/shop/products/price-list.ts',
+        file: 'src/tidemark/domain/state-lookup.ts',
         find: "if (seen === 'unknown' || version < seen.version) return false;",
         replace: "if (seen === 'unknown' || version < 0 * seen.version) return false;",
       },
