@@ -12,6 +12,7 @@
  * It also removes `resolved`, so that no registry's address is fixed in the file.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { URL } from 'node:url';
 
 interface LockedPackage {
   version?: string;

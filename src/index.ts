@@ -1,6 +1,6 @@
 import { domain } from './shop/domain.ts';
 import { cloudflare } from './runtime.ts';
-import { tidemark } from './tidemark.ts';
+import { tidemark } from './tidemark/worker.ts';
 
 const { handler, Aggregate, Rebuild } = tidemark(domain, cloudflare);
 

@@ -6,9 +6,10 @@ import { databaseOf } from '../src/bindings.ts';
 import { domain } from '../src/shop/domain.ts';
 import { createRegistry } from '../src/eventsourcing/registry.ts';
 import { groups } from '../src/groups.ts';
+import { type WithLists, indexedColumns } from '../scripts/migration/read-model-sql.ts';
 
 /*
- * Migrations are SQL by hand, since they say what drizzle cannot (WITHOUT ROWID). So nothing but this keeps the two alike.
+ * Migrations are SQL, and an author may have changed what `npm run migration` wrote. So this test keeps the two alike.
  */
 
 interface ColumnInfo {
@@ -63,6 +64,40 @@ describe.each(projections)('the tables of $name, revision $revision,', (projecti
     }
   });
 });
+
+function listsOf({ lists = {} }: WithLists) {
+  return Object.entries(lists);
+}
+
+/** What the lists of a read model need, and have. A migration may make more indexes, under any name. */
+describe.each(projections.filter((projection) => listsOf(projection).length > 0))(
+  'the lists of $name',
+  (projection) => {
+    const lists = listsOf(projection);
+    const table = projection.row?.tables;
+
+    it.each(lists)('have an index for each choice of filters, in both slots: %s', async (_name, list) => {
+      for (const slot of [table?.a, table?.b]) {
+        if (!slot) throw new Error('a read model has a row');
+        const { name } = getTableConfig(slot);
+        const { results } = await databaseOf(env, projection.group)
+          .prepare(
+            `SELECT group_concat(column.name || iif(column.desc, ' DESC', ''), ', ') AS columns
+          FROM pragma_index_list(?1) AS made
+          JOIN pragma_index_xinfo(made.name) AS column ON column.key
+          GROUP BY made.name`,
+          )
+          .bind(name)
+          .all<{ columns: string }>();
+        const nameOf = (property: string) => (slot as unknown as Record<string, { name: string }>)[property]?.name;
+        const needed = indexedColumns(list).map((key) =>
+          key.map(({ property, isDescending }) => `${nameOf(property)}${isDescending ? ' DESC' : ''}`).join(', '),
+        );
+        expect(results.map(({ columns }) => columns)).toEqual(expect.arrayContaining(needed));
+      }
+    });
+  },
+);
 
 describe('in a database that no event has reached', () => {
   it.each(newest)('$name is live at once, in its newest revision', async ({ name, group, revision }) => {

@@ -1,5 +1,5 @@
 import { domain } from '../src/shop/domain.ts';
-import { tidemark } from '../src/tidemark.ts';
+import { tidemark } from '../src/tidemark/worker.ts';
 import { platform } from './support/platform.ts';
 import { tally } from './support/tally.ts';
 

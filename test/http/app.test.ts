@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { domain } from '../../src/shop/domain.ts';
 import type { Module } from '../../src/module.ts';
-import { tidemark } from '../../src/tidemark.ts';
+import { tidemark } from '../../src/tidemark/worker.ts';
 import { platform } from '../support/platform.ts';
 
 /** The domain with its first module changed. */

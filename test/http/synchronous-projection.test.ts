@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 import { domain } from '../../src/shop/domain.ts';
 import { productCatalog } from '../../src/shop/products/product-catalog.ts';
-import { tidemark } from '../../src/tidemark.ts';
+import { tidemark } from '../../src/tidemark/worker.ts';
 import { eur, newSku } from '../support/api.ts';
 import { faultyDatabase } from '../support/database.ts';
 import { platform, ports } from '../support/platform.ts';

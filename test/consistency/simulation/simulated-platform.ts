@@ -6,7 +6,7 @@ import { aggregateObject } from '../../../src/eventsourcing/write/aggregate-obje
 import type { RelayOptions } from '../../../src/eventsourcing/write/relay.ts';
 import type { Module } from '../../../src/module.ts';
 import { type Platform } from '../../../src/runtime.ts';
-import { tidemark } from '../../../src/tidemark.ts';
+import { tidemark } from '../../../src/tidemark/worker.ts';
 import { currentWorld } from './current.ts';
 import { type Actor, as } from './scheduler.ts';
 

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { project } from '../../../src/eventsourcing/testing/projection-harness.ts';
+import { project } from '#tidemark/testing';
 import { dashboard } from '../../../src/shop/orders/dashboard.ts';
 import { ORDER_STATUSES, order as orderType } from '../../../src/shop/orders/order.ts';
 import {

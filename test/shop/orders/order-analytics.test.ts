@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { project } from '../../../src/eventsourcing/testing/projection-harness.ts';
+import { project } from '#tidemark/testing';
 import { order as orderType } from '../../../src/shop/orders/order.ts';
 import { orderAnalytics } from '../../../src/shop/orders/order-analytics.ts';
 import { dashboard } from '../../../src/shop/orders/dashboard.ts';

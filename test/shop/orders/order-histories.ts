@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 
-import type { GivenEvent } from '../../../src/eventsourcing/testing/given-events.ts';
+import type { GivenEvent } from '#tidemark/testing';
 import type { OrderEvent, OrderStatus } from '../../../src/shop/orders/order.ts';
 
 /** An order's whole life, as its events. */

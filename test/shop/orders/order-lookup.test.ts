@@ -2,8 +2,8 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { idOf } from '../../../src/eventsourcing/stream.ts';
-import { inMemorySystem } from '../../../src/eventsourcing/testing/in-memory-event-store.ts';
-import { project } from '../../../src/eventsourcing/testing/projection-harness.ts';
+import { inMemorySystem } from '#tidemark/testing';
+import { project } from '#tidemark/testing';
 import type { CommandContext } from '../../../src/eventsourcing/write/command-bus.ts';
 import { orders } from '../../../src/shop/orders/module.ts';
 import { type ExistingOrder, ORDER_STATUSES, type OrderEvent, order } from '../../../src/shop/orders/order.ts';

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { given } from '../../../src/eventsourcing/testing/given-when-then.ts';
+import { given } from '#tidemark/testing';
 import type { Money } from '../../../src/shop/money.ts';
 import {
   ORDER_STATUSES,

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import { type SeenOf, UNSEEN, seenAt } from '../../../src/eventsourcing/seen.ts';
 import { type StreamId } from '../../../src/eventsourcing/stream.ts';
-import { inMemorySystem } from '../../../src/eventsourcing/testing/in-memory-event-store.ts';
+import { inMemorySystem } from '#tidemark/testing';
 import type { ProductPrices } from '../../../src/shop/orders/product-prices.ts';
 import { products } from '../../../src/shop/products/module.ts';
 import { priceList } from '../../../src/shop/products/price-list.ts';

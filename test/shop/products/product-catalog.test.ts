@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { inMemorySystem } from '../../../src/eventsourcing/testing/in-memory-event-store.ts';
-import { project } from '../../../src/eventsourcing/testing/projection-harness.ts';
+import { inMemorySystem } from '#tidemark/testing';
+import { project } from '#tidemark/testing';
 import { products } from '../../../src/shop/products/module.ts';
 import { type ProductEvent, product, productIdOf } from '../../../src/shop/products/product.ts';
 import { productCatalog } from '../../../src/shop/products/product-catalog.ts';

@@ -1,24 +1,24 @@
-import { type Env, groupOfQueue } from './bindings.ts';
-import { archiveOf } from './eventsourcing/read/archive.ts';
-import { rebuildWorkflow } from './eventsourcing/read/rebuild-workflow.ts';
-import { consumeHints } from './eventsourcing/read/projection-worker.ts';
-import { aggregateObject } from './eventsourcing/write/aggregate-object.ts';
-import { createRegistry } from './eventsourcing/registry.ts';
-import { groups, reporting } from './groups.ts';
-import { createApp } from './http/app.ts';
-import { type EventSchemas, mergeEventSchemas, withFormerTypes } from './http/event-schemas.ts';
-import { log } from './log.ts';
-import type { Module } from './module.ts';
-import { PROBLEMS, mergeProblems } from './http/problem.ts';
-import { deadLetterRoutes } from './operations/dead-letter-routes.ts';
-import { OPERATIONS_TAGS, metaRoutes } from './operations/meta-routes.ts';
-import { rebuildRoutes } from './operations/rebuild-routes.ts';
-import { feedRoute } from './operations/feed-route.ts';
-import { projectionRoutes } from './operations/projection-routes.ts';
-import { streamRoute } from './operations/stream-routes.ts';
-import { sweepRoute } from './operations/sweep-route.ts';
-import { type Platform, type Runtime, createRuntime } from './runtime.ts';
-import { runScheduledJobs } from './scheduled-jobs.ts';
+import { type Env, groupOfQueue } from '../bindings.ts';
+import { archiveOf } from '../eventsourcing/read/archive.ts';
+import { rebuildWorkflow } from '../eventsourcing/read/rebuild-workflow.ts';
+import { consumeHints } from '../eventsourcing/read/projection-worker.ts';
+import { aggregateObject } from '../eventsourcing/write/aggregate-object.ts';
+import { createRegistry } from '../eventsourcing/registry.ts';
+import { groups, reporting } from '../groups.ts';
+import { createApp } from '../http/app.ts';
+import { type EventSchemas, mergeEventSchemas, withFormerTypes } from '../http/event-schemas.ts';
+import { log } from '../log.ts';
+import type { Module } from '../module.ts';
+import { PROBLEMS, mergeProblems } from '../http/problem.ts';
+import { deadLetterRoutes } from '../operations/dead-letter-routes.ts';
+import { OPERATIONS_TAGS, metaRoutes } from '../operations/meta-routes.ts';
+import { rebuildRoutes } from '../operations/rebuild-routes.ts';
+import { feedRoute } from '../operations/feed-route.ts';
+import { projectionRoutes } from '../operations/projection-routes.ts';
+import { streamRoute } from '../operations/stream-routes.ts';
+import { sweepRoute } from '../operations/sweep-route.ts';
+import { type Platform, type Runtime, createRuntime } from '../runtime.ts';
+import { runScheduledJobs } from '../scheduled-jobs.ts';
 
 /** Puts a domain on a platform: the Worker's handlers and its Durable Object class. */
 export function tidemark(domain: readonly Module[], platform: Platform) {

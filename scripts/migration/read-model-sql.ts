@@ -1,0 +1,89 @@
+import { type SQLiteTable, getTableConfig } from 'drizzle-orm/sqlite-core';
+
+import type { Projection } from '../../src/eventsourcing/read/projection.ts';
+import type { KeyedList, SortKey } from '../../src/tidemark/projections/read-model.ts';
+
+/** A projection, with its lists if it is a read model with lists. */
+export type WithLists = Projection & { readonly lists?: Readonly<Record<string, Pick<KeyedList, 'filter' | 'keys'>>> };
+
+const SLOTS = ['a', 'b'] as const;
+
+/**
+ * The migration of a read model that is new: every table in both slots, an index for each list and each choice of its filters, and the row that
+ * makes slot `a` live where no event has come that it would have missed.
+ */
+export function migrationOf(projection: WithLists): string {
+  const { name, revision, follows } = projection;
+  const missed = Object.keys(follows)
+    .map((category) => `stream LIKE '${category}-%'`)
+    .join(' OR ');
+  const isFresh = `NOT EXISTS (SELECT 1 FROM checkpoint WHERE ${missed})`;
+  const live =
+    revision === 1
+      ? `-- Live at once, and only where no event has come that it would have missed.
+INSERT INTO projection_pointer (projection, epoch, live_revision, live_slot)
+SELECT '${name}', 1, 1, 'a' WHERE ${isFresh};`
+      : `-- A new database begins with this revision. Where events have come, the former one stays live until a build is swapped in.
+UPDATE projection_pointer SET epoch = epoch + 1, live_revision = ${revision}
+WHERE projection = '${name}' AND ${isFresh};`;
+  const tables = SLOTS.flatMap((slot) => [
+    ...tablesOf(projection, slot).map(createTable),
+    ...indexesOf(projection, slot),
+  ]);
+  return [`-- ${name}, revision ${revision}. Two slots, so that a rebuild never takes it down.`, ...tables, live]
+    .join('\n\n')
+    .concat('\n');
+}
+
+/** What a list needs: an index for each choice of its filters, which ends with the list's sequence. As SQL, by the columns alone. */
+export function indexedColumns(list: Pick<KeyedList, 'filter' | 'keys'>): readonly (readonly SortKey[])[] {
+  const choices: (readonly string[])[] = [[]];
+  for (const property of list.filter) choices.push(...choices.map((choice) => [...choice, property]));
+  // An index may be read backwards, so one direction is as good as the other.
+  const isOneWay = list.keys.every(({ isDescending }) => isDescending === list.keys[0]?.isDescending);
+  const keys = isOneWay ? list.keys.map((key) => ({ ...key, isDescending: false })) : list.keys;
+  return choices.map((choice) => [
+    ...choice.map((property) => ({ property, isDescending: false, kind: 'string' as const })),
+    ...keys,
+  ]);
+}
+
+function tablesOf({ row, appends, counters }: Projection, slot: 'a' | 'b'): readonly SQLiteTable[] {
+  return [
+    ...(row ? [row.tables[slot]] : []),
+    ...Object.values(appends).map((tables) => tables[slot]),
+    ...Object.values(counters).map(({ tables }) => tables[slot]),
+  ];
+}
+
+function createTable(table: SQLiteTable): string {
+  const { name, columns, primaryKeys } = getTableConfig(table);
+  const lines = columns.map((column) => {
+    const { default: initial } = column;
+    return [
+      column.name,
+      column.getSQLType().toUpperCase(),
+      ...(column.primary ? ['PRIMARY KEY'] : []),
+      ...(column.notNull && !column.primary ? ['NOT NULL'] : []),
+      ...(initial === undefined ? [] : [`DEFAULT ${typeof initial === 'number' ? initial : `'${String(initial)}'`}`]),
+    ].join(' ');
+  });
+  const [key] = primaryKeys;
+  if (key) lines.push(`PRIMARY KEY (${key.columns.map((column) => column.name).join(', ')})`);
+  return `CREATE TABLE ${name} (\n${lines.map((line) => `  ${line}`).join(',\n')}\n) WITHOUT ROWID;`;
+}
+
+function indexesOf({ row, lists = {} }: WithLists, slot: 'a' | 'b'): readonly string[] {
+  if (!row) return [];
+  const { name, columns } = getTableConfig(row.tables[slot]);
+  const columnOf = new Map(Object.entries(row.tables[slot]).map(([property, column]) => [property, column as unknown]));
+  const nameOf = (property: string) => columns.find((column) => column === columnOf.get(property))?.name ?? property;
+  const made = new Map<string, string>();
+  for (const key of Object.values(lists).flatMap(indexedColumns)) {
+    const names = key.map(({ property }) => nameOf(property));
+    const sorted = key.map(({ isDescending }, index) => `${names[index]}${isDescending ? ' DESC' : ''}`).join(', ');
+    // The id at the end says nothing that tells one index from another.
+    made.set(sorted, `CREATE INDEX ${name}_by_${names.slice(0, -1).join('_')} ON ${name} (${sorted});`);
+  }
+  return made.size > 0 ? [[...made.values()].join('\n')] : [];
+}
