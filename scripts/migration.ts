@@ -5,7 +5,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { domain } from '../src/shop/domain.ts';
+import { domain } from '../src/domain.ts';
 import { migrationOf } from './migration/read-model-sql.ts';
 
 const HELP = `Usage: npm run migration <read model>

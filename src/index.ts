@@ -1,4 +1,4 @@
-import { domain } from './shop/domain.ts';
+import { domain } from './domain.ts';
 import { cloudflare } from './runtime.ts';
 import { tidemark } from './tidemark/worker.ts';
 

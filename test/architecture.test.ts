@@ -2,7 +2,7 @@ import { parse } from 'smol-toml';
 import { describe, expect, test } from 'vitest';
 
 import { groupOfQueue } from '../src/bindings.ts';
-import { domain } from '../src/shop/domain.ts';
+import { domain } from '../src/domain.ts';
 import type { Group } from '../src/eventsourcing/group.ts';
 import * as groups from '../src/groups.ts';
 
@@ -141,7 +141,7 @@ describe('data flows one way', () => {
   test('through the sources that there are', () => {
     expect(Object.keys(kernel).length).toBeGreaterThan(20);
     expect(Object.keys(sources).length).toBeGreaterThan(Object.keys(kernel).length + 20);
-    expect(importsOf('src/index.ts', sources['src/index.ts'] ?? '')).toContain('src/shop/domain.ts');
+    expect(importsOf('src/index.ts', sources['src/index.ts'] ?? '')).toContain('src/domain.ts');
     // Each aggregate's decisions are where the rules look for them.
     expect(Object.keys(sources).filter((path) => DECIDER.test(path))).toHaveLength(domain.length);
   });

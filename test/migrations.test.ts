@@ -3,7 +3,7 @@ import { getTableConfig } from 'drizzle-orm/sqlite-core';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { databaseOf } from '../src/bindings.ts';
-import { domain } from '../src/shop/domain.ts';
+import { domain } from '../src/domain.ts';
 import { createRegistry } from '../src/eventsourcing/registry.ts';
 import { groups } from '../src/groups.ts';
 import { type WithLists, indexedColumns } from '../scripts/migration/read-model-sql.ts';

@@ -1,4 +1,4 @@
-import { domain } from '../src/shop/domain.ts';
+import { domain } from '../src/domain.ts';
 import { tidemark } from '../src/tidemark/worker.ts';
 import { platform } from './support/platform.ts';
 import { tally } from './support/tally.ts';

@@ -1,5 +1,5 @@
 import { type Env, groupOfQueue } from '../../src/bindings.ts';
-import { domain } from '../../src/shop/domain.ts';
+import { domain } from '../../src/domain.ts';
 import { tidemark } from '../../src/tidemark/worker.ts';
 import { operationsMeter } from '../../test/support/operations-meter.ts';
 

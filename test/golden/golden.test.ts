@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 
-import { domain } from '../../src/shop/domain.ts';
+import { domain } from '../../src/domain.ts';
 import type { RecordedEvent, StoredEvent } from '../../src/eventsourcing/event.ts';
 import { createRegistry } from '../../src/eventsourcing/registry.ts';
 import { inMemoryReadModel } from '../../src/eventsourcing/testing/in-memory-read-model.ts';

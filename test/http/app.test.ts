@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { domain } from '../../src/shop/domain.ts';
+import { domain } from '../../src/domain.ts';
 import type { Module } from '../../src/module.ts';
 import { tidemark } from '../../src/tidemark/worker.ts';
 import { platform } from '../support/platform.ts';

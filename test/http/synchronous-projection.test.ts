@@ -2,7 +2,7 @@ import { createExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import { domain } from '../../src/shop/domain.ts';
+import { domain } from '../../src/domain.ts';
 import { productCatalog } from '../../src/shop/products/product-catalog.ts';
 import { tidemark } from '../../src/tidemark/worker.ts';
 import { eur, newSku } from '../support/api.ts';

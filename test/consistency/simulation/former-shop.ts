@@ -1,4 +1,4 @@
-import { domain } from '../../../src/shop/domain.ts';
+import { domain } from '../../../src/domain.ts';
 import type { Projection } from '../../../src/eventsourcing/read/projection.ts';
 import type { Decision } from '../../../src/eventsourcing/write/decider.ts';
 import type { DomainEvent, StoredEvent } from '../../../src/eventsourcing/event.ts';

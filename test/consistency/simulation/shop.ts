@@ -1,4 +1,4 @@
-import { domain } from '../../../src/shop/domain.ts';
+import { domain } from '../../../src/domain.ts';
 import { order } from '../../../src/shop/orders/order.ts';
 import { categoryOf } from '../history.ts';
 import { membershipOf } from '../membership.ts';
