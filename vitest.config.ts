@@ -6,40 +6,65 @@ const { FUZZ_REQUESTS, FUZZ_SEED = String(Date.now() % 1_000_000), FUZZ_PATH = '
 /** The commit whose stored data `test/upgrade/write-release.ts` writes, instead of the tests (docs/upgrading.md). */
 const { UPGRADE_COMMIT } = process.env;
 
-export default defineConfig({
-  plugins: [
-    cloudflareTest(async () => ({
-      // The Worker, and what only tests need beside it. Bindings, flags and dates are those of wrangler.toml.
-      main: './test/worker.ts',
-      wrangler: { configPath: './wrangler.toml' },
-      remoteBindings: false,
-      miniflare: {
-        bindings: {
-          CAUSAL_TOKEN_KEY: 'a-key-for-tests-of-32-bytes-or-more',
-          CAUSAL_TOKEN_PREVIOUS_KEY: 'the-key-before-it-of-32-bytes-or-more',
-          OPERATIONS_KEY: 'an-operations-key-for-tests',
-          BUILD_GRACE_S: '0',
-          CORS_ORIGINS: 'https://shop.example https://desk.example',
-          ...(UPGRADE_COMMIT !== undefined && { UPGRADE_COMMIT }),
-          FUZZ: { requests: Number(FUZZ_REQUESTS ?? 660), seed: Number(FUZZ_SEED), path: FUZZ_PATH },
-          TEST_MIGRATIONS_SERVING: await readD1Migrations('migrations/serving'),
-          TEST_MIGRATIONS_REPORTING: await readD1Migrations('migrations/reporting'),
-        },
+/** A Worker for tests, with the bindings, flags and dates of wrangler.toml. */
+function workerOf(main: string) {
+  return cloudflareTest(async () => ({
+    main,
+    wrangler: { configPath: './wrangler.toml' },
+    remoteBindings: false,
+    miniflare: {
+      bindings: {
+        CAUSAL_TOKEN_KEY: 'a-key-for-tests-of-32-bytes-or-more',
+        CAUSAL_TOKEN_PREVIOUS_KEY: 'the-key-before-it-of-32-bytes-or-more',
+        OPERATIONS_KEY: 'an-operations-key-for-tests',
+        BUILD_GRACE_S: '0',
+        CORS_ORIGINS: 'https://shop.example https://desk.example',
+        ...(UPGRADE_COMMIT !== undefined && { UPGRADE_COMMIT }),
+        FUZZ: { requests: Number(FUZZ_REQUESTS ?? 660), seed: Number(FUZZ_SEED), path: FUZZ_PATH },
+        TEST_MIGRATIONS_SERVING: await readD1Migrations('migrations/serving'),
+        TEST_MIGRATIONS_REPORTING: await readD1Migrations('migrations/reporting'),
       },
-    })),
-  ],
+    },
+  }));
+}
+
+const COMMON = {
+  // Every file gets a workerd of its own, and so storage, queues and alarms of its own; tests in one file share them.
+  isolate: true,
+  // Generous, since machines are shared: nothing here passes or fails by its speed.
+  testTimeout: 30_000,
+  hookTimeout: 30_000,
+  expect: { poll: { timeout: 20_000 } },
+};
+
+export default defineConfig({
   test: {
-    include: [UPGRADE_COMMIT === undefined ? 'test/**/*.test.ts' : 'test/upgrade/write-release.ts'],
-    setupFiles: ['./test/setup.ts'],
-    // Every file gets a workerd of its own, and so storage, queues and alarms of its own; tests in one file share them.
-    isolate: true,
     maxWorkers: '100%',
-    // Generous, since machines are shared: nothing here passes or fails by its speed.
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
-    expect: { poll: { timeout: 20_000 } },
     // The log lines of a test are worth reading only when it fails.
     silent: FUZZ_REQUESTS === undefined ? 'passed-only' : false,
     onConsoleLog: (text) => !text.startsWith('{"event":'),
+    projects: [
+      {
+        // The system, and what only tests need beside it.
+        plugins: [workerOf('./test/worker.ts')],
+        test: {
+          ...COMMON,
+          name: 'system',
+          include: [UPGRADE_COMMIT === undefined ? 'test/**/*.test.ts' : 'test/upgrade/write-release.ts'],
+          exclude: ['test/guides/**'],
+          setupFiles: ['./test/setup.ts'],
+        },
+      },
+      {
+        // The domain of docs/add-an-aggregate.md, without the shop.
+        plugins: [workerOf('./test/guides/worker.ts')],
+        test: {
+          ...COMMON,
+          name: 'guides',
+          include: UPGRADE_COMMIT === undefined ? ['test/guides/**/*.test.ts'] : [],
+          setupFiles: ['./test/guides/setup.ts'],
+        },
+      },
+    ],
   },
 });

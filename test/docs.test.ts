@@ -1,6 +1,9 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
+import { migrationOf } from '../scripts/migration/read-model-sql.ts';
+import { seatMap } from './guides/seats/seat-map.ts';
+
 const pages = import.meta.glob('../docs/testing.md', { query: '?raw', import: 'default', eager: true });
 const domains = import.meta.glob('./consistency/simulation/*-domain.ts', {
   query: '?raw',
@@ -31,6 +34,37 @@ it('docs/http-api.md has a key of CSV read back as the test does that reads all 
   const [shown = ''] = /^text\.replaceAll\(.*$/m.exec(page) ?? [];
   expect(shown).not.toBe('');
   expect(test).toContain(`return ${shown}`);
+});
+
+describe('docs/add-an-aggregate.md', () => {
+  const [page = ''] = Object.values(
+    import.meta.glob('../docs/add-an-aggregate.md', { query: '?raw', import: 'default', eager: true }),
+  );
+  const files = import.meta.glob('./guides/seats/*.ts', { query: '?raw', import: 'default', eager: true });
+
+  /** A file of the guide where it would stand in the project. */
+  function inPlace(source: string, isTest: boolean): string {
+    const code = source.replace("'../../../src/groups.ts'", "'../groups.ts'");
+    if (!isTest) return code;
+    return code
+      .replace("'../../support/api.ts'", "'../support/api.ts'")
+      .replaceAll(/'\.\/(seat(?:-map)?\.ts)'/g, "'../../src/seats/$1'");
+  }
+
+  // test/guides compiles and runs those files: so what the page shows works.
+  it('shows the files of the guide that the tests run, as they are', () => {
+    const shown = Object.entries(shownIn(page)).map(([path, text]) => [path.replace(/^.*\//, ''), text.trim()]);
+    const there = Object.entries(files).map(([path, text]) => {
+      const name = path.replace(/^.*\//, '');
+      return [name, inPlace(text, name.endsWith('.test.ts')).trim()];
+    });
+    expect(Object.fromEntries(shown)).toEqual(Object.fromEntries(there));
+  });
+
+  it('shows the migration that `npm run migration` writes', () => {
+    const [, sql = ''] = /^```sql\n-- migrations\S+\n(.*?)^```$/ms.exec(page) ?? [];
+    expect(sql).toBe(migrationOf(seatMap));
+  });
 });
 
 describe('docs/add-a-field-or-command.md', () => {

@@ -1,0 +1,26 @@
+import * as z from 'zod/mini';
+
+import { Time, routesOf } from '#tidemark';
+import { SEAT_STATUSES, seat } from './seat.ts';
+import { seatMap } from './seat-map.ts';
+
+const seats = routesOf(seat, {
+  path: '/seats',
+  tag: 'seats',
+  name: 'Seat',
+  view: { place: z.string(), status: z.enum(SEAT_STATUSES), guest: z.nullable(z.string()), updatedAt: Time },
+  example: { place: 'A12', status: 'reserved', guest: 'Ada Lovelace', updatedAt: '2026-11-23T09:00:00.000Z' },
+  fromState: (state) => ({ ...state, guest: state.status === 'reserved' ? state.guest : null }),
+});
+
+export const seatRoutes = [
+  seats.create('AddSeat', { summary: 'Add a seat', example: { place: 'A12' } }),
+  seats.command('ReserveSeat', '/reservation', {
+    summary: 'Reserve a free seat',
+    example: { guest: 'Ada Lovelace' },
+  }),
+  seats.command('ReleaseSeat', '/release', { summary: 'Release a reserved seat' }),
+  seats.resource(seatMap, {}),
+  seats.list(seatMap, 'byPlace', { summary: 'Seats by place' }),
+  seats.history({ example: { type: 'SeatReserved', data: { guest: 'Ada Lovelace' } } }),
+];
