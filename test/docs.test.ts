@@ -36,35 +36,40 @@ it('docs/http-api.md has a key of CSV read back as the test does that reads all 
   expect(test).toContain(`return ${shown}`);
 });
 
-describe('docs/add-an-aggregate.md', () => {
+// test/guides compiles and runs those files: so what the pages show works.
+describe.each([
+  ['docs/add-an-aggregate.md', 'seats'],
+  ['docs/hello-stream.md', 'hello'],
+])('%s', (path, folder) => {
+  const docs = import.meta.glob('../docs/*.md', { query: '?raw', import: 'default', eager: true });
+  const files = import.meta.glob('./guides/*/*.ts', { query: '?raw', import: 'default', eager: true });
+  const nameOf = (file: string) => file.replace(/^.*\//, '');
+
+  /** A file of the guide where it would stand in the project. */
+  function inPlace(name: string, source: string): string {
+    const code = source.replace("'../../../src/groups.ts'", "'../groups.ts'");
+    if (!name.endsWith('.test.ts')) return code;
+    return code
+      .replace("'../../support/api.ts'", "'../support/api.ts'")
+      .replaceAll(/'\.\/([\w-]+\.ts)'/g, `'../../src/${folder}/$1'`);
+  }
+
+  it('shows the files of the guide that the tests run, as they are', () => {
+    const shown = Object.entries(shownIn(docs[`../${path}`] ?? '')).map(([file, text]) => [nameOf(file), text.trim()]);
+    const there = Object.entries(files)
+      .filter(([file]) => file.startsWith(`./guides/${folder}/`))
+      .map(([file, text]) => [nameOf(file), inPlace(nameOf(file), text).trim()]);
+    expect(there.length).toBeGreaterThan(0);
+    expect(Object.fromEntries(shown)).toEqual(Object.fromEntries(there));
+  });
+});
+
+it('docs/add-an-aggregate.md shows the migration that `npm run migration` writes', () => {
   const [page = ''] = Object.values(
     import.meta.glob('../docs/add-an-aggregate.md', { query: '?raw', import: 'default', eager: true }),
   );
-  const files = import.meta.glob('./guides/seats/*.ts', { query: '?raw', import: 'default', eager: true });
-
-  /** A file of the guide where it would stand in the project. */
-  function inPlace(source: string, isTest: boolean): string {
-    const code = source.replace("'../../../src/groups.ts'", "'../groups.ts'");
-    if (!isTest) return code;
-    return code
-      .replace("'../../support/api.ts'", "'../support/api.ts'")
-      .replaceAll(/'\.\/(seat(?:-map)?\.ts)'/g, "'../../src/seats/$1'");
-  }
-
-  // test/guides compiles and runs those files: so what the page shows works.
-  it('shows the files of the guide that the tests run, as they are', () => {
-    const shown = Object.entries(shownIn(page)).map(([path, text]) => [path.replace(/^.*\//, ''), text.trim()]);
-    const there = Object.entries(files).map(([path, text]) => {
-      const name = path.replace(/^.*\//, '');
-      return [name, inPlace(text, name.endsWith('.test.ts')).trim()];
-    });
-    expect(Object.fromEntries(shown)).toEqual(Object.fromEntries(there));
-  });
-
-  it('shows the migration that `npm run migration` writes', () => {
-    const [, sql = ''] = /^```sql\n-- migrations\S+\n(.*?)^```$/ms.exec(page) ?? [];
-    expect(sql).toBe(migrationOf(seatMap));
-  });
+  const [, sql = ''] = /^```sql\n-- migrations\S+\n(.*?)^```$/ms.exec(page) ?? [];
+  expect(sql).toBe(migrationOf(seatMap));
 });
 
 describe('docs/add-a-field-or-command.md', () => {
