@@ -36,7 +36,7 @@ function feedQuery(events: EventSchemas, eventsOf: Readonly<Record<string, Event
   return z
     .strictObject({
       after: described(
-        z.optional(z.string().check(z.minLength(1), z.maxLength(1024))),
+        z.optional(z.string().check(z.minLength(1))),
         'The `nextCursor` of the page before; absent: from the beginning.',
       ),
       limit: PAGE_QUERY.limit,
