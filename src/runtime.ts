@@ -13,7 +13,7 @@ import { liveVersions } from './eventsourcing/read/confirm.ts';
 import type { Refusal } from './eventsourcing/read/dead-letter.ts';
 import type { DeadLetterPorts } from './eventsourcing/read/dead-letter-operations.ts';
 import { type Pointer, type Target, pointerCache } from './eventsourcing/read/pointer.ts';
-import { failTarget } from './eventsourcing/read/pointer-change.ts';
+import { failTarget } from './eventsourcing/read/build-transitions.ts';
 import type { Projection } from './eventsourcing/read/projection.ts';
 import type { ProjectionStatusPorts } from './eventsourcing/read/projection-status.ts';
 import type { ProjectionWorkerPorts } from './eventsourcing/read/projection-worker.ts';
@@ -82,7 +82,7 @@ export interface Runtime {
   /** The build of a projection that is on its way; undefined when there is none, or none can be found out about. */
   buildInProgress(name: string): Promise<Build | undefined>;
   /** Starts the first build of a projection that never had one. Never throws. */
-  startFirstBuild(name: string): Promise<void>;
+  ensureBuilt(name: string): Promise<void>;
   /** What the operations on a projection's dead letters stand on. */
   readonly deadLetters: (projection: Projection) => DeadLetterPorts;
   readonly databaseOf: (group: Group) => D1Database;
@@ -168,7 +168,7 @@ export function createRuntime(
     if (!projection) throw new Error(`there is no projection ${name}`);
     return projection;
   }
-  async function startFirstBuild(name: string): Promise<void> {
+  async function ensureBuilt(name: string): Promise<void> {
     try {
       await tendBuilds(builds, [newestOf(name)]);
     } catch (error) {
@@ -208,7 +208,7 @@ export function createRuntime(
         return undefined;
       }
     },
-    startFirstBuild,
+    ensureBuilt,
     deadLetters: (projection) => ({
       projection,
       database: database(projection.group),
@@ -226,7 +226,7 @@ export function createRuntime(
       projectionsOf: registry.projectionsOf,
       groupsOf: registry.groupsOf,
       catchUp: runCatchUp,
-      startFirstBuild,
+      ensureBuilt,
       send,
       report: log,
     },

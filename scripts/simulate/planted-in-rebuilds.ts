@@ -9,7 +9,7 @@ export const PLANTED_IN_REBUILDS: readonly PlantedBug[] = [
     breaks: ['I12', 'I20'],
     edits: [
       {
-        file: `${READ}/pointer-change.ts`,
+        file: `${READ}/build-transitions.ts`,
         find: '...(isFirst ? [] : [assertNotBehind(database, build.projection, live, build.target)]),',
         replace: '',
       },

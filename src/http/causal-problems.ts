@@ -22,7 +22,7 @@ export function tokenAhead(stream: StreamId, wanted: number, head: number): Prob
 export async function building(c: AppContext, { name, group }: Projection): Promise<Problem> {
   const { runtime } = c.var;
   const build = await runtime.buildInProgress(name);
-  if (!build) c.executionCtx.waitUntil(runtime.startFirstBuild(name));
+  if (!build) c.executionCtx.waitUntil(runtime.ensureBuilt(name));
   const { replayed = 0, total = 0 } = build ?? {};
   const detail = build
     ? `${name} is being built: ${replayed} of ${total} events.`

@@ -1,6 +1,6 @@
-import { type RollbackOutcome, rollback } from '../../src/eventsourcing/read/pointer-change.ts';
+import { type RollbackOutcome, rollback } from '../../src/eventsourcing/read/build-transitions.ts';
 import type { BuildRunner } from '../../src/eventsourcing/read/build-requests.ts';
-import type { RebuildPorts } from '../../src/eventsourcing/read/build-work.ts';
+import type { RebuildPorts } from '../../src/eventsourcing/read/build-context.ts';
 import { type BuildSteps, runBuild } from '../../src/eventsourcing/read/rebuild.ts';
 import type { Slot } from '../../src/eventsourcing/read/slot-tables.ts';
 import { system } from './system.ts';

@@ -1,10 +1,10 @@
 import type { Clock } from '../clock.ts';
 import { countArchived } from './archive.ts';
 import { type Build, activeBuild, activeBuilds, latestBuild } from './build.ts';
-import { abandon, makeLive, startBuild } from './pointer-change.ts';
+import { abandon, makeLive, startBuild } from './build-transitions.ts';
 import { UNBUILT, readPointer } from './pointer.ts';
 import type { Projection } from './projection.ts';
-import type { RebuildPorts } from './build-work.ts';
+import type { RebuildPorts } from './build-context.ts';
 
 /** What does a build's work, outside of any request. */
 export interface BuildRunner {

@@ -1,7 +1,7 @@
 import type { Revision } from './catch-up-page.ts';
 import { type RowDifference, type TablePair, comparePage } from './comparison-page.ts';
 import { type KeyedTable, keyedTables } from './keyed-tables.ts';
-import { type Pace, fullSpeed } from './pace.ts';
+import { type Throttle, fullSpeed } from './throttle.ts';
 
 /** What a comparison of two slots found. Plain JSON. */
 export interface Comparison {
@@ -39,7 +39,7 @@ export interface ComparisonOptions {
   /** After so many pages the rest is left for another call. Default: no end. */
   readonly maxPages?: number;
   /** Default: full speed. */
-  readonly pace?: Pace;
+  readonly throttle?: Throttle;
 }
 
 /** How far a comparison is. Plain JSON, so that a durable step can remember it. */
@@ -77,7 +77,12 @@ export async function compareSlots(
   database: D1Database,
   live: Revision,
   build: Revision,
-  { pageSize = 4_000, maxShown = 10, maxPages = Number.POSITIVE_INFINITY, pace = fullSpeed }: ComparisonOptions = {},
+  {
+    pageSize = 4_000,
+    maxShown = 10,
+    maxPages = Number.POSITIVE_INFINITY,
+    throttle = fullSpeed,
+  }: ComparisonOptions = {},
   from: ComparisonProgress = NOTHING_YET,
 ): Promise<Compared> {
   const named = byName(tablesOf(live), tablesOf(build));
@@ -89,10 +94,16 @@ export async function compareSlots(
   let { cursor } = from;
 
   for (let at = cursor === null ? counted.length : counted.length - 1, pages = 0; at < pairs.length; pages += 1) {
-    if (pages > 0) await pace.rest();
+    if (pages > 0) await throttle.rest();
     if (pages === maxPages) return { isDone: false, progress: { counted, cursor, first } };
     const { table, pair } = pairs[at] as (typeof pairs)[number];
-    const page = await comparePage(database, pair, cursor ?? undefined, pace.take(pageSize), maxShown - first.length);
+    const page = await comparePage(
+      database,
+      pair,
+      cursor ?? undefined,
+      throttle.take(pageSize),
+      maxShown - first.length,
+    );
     counted[at] = plus(counted[at] ?? NONE, page);
     first.push(...page.first.map((difference) => ({ table, ...difference })));
     cursor = page.cursor ?? null;

@@ -44,7 +44,7 @@ export interface DeadLetterPorts {
 }
 
 /** How much one call does; what remains takes another. */
-export interface Pace {
+export interface CallLimits {
   readonly streams?: number;
   readonly streamsAtOnce?: number;
   /** No stream is begun after this, in ms. */
@@ -98,12 +98,12 @@ export async function replayDeadLetters(
   ports: DeadLetterPorts,
   group: DeadLetterGroup,
   selection: Selection,
-  pace: Pace = {},
+  limits: CallLimits = {},
 ): Promise<OperationResult> {
-  const { pointer, letters, remaining } = await select(ports, group, selection, pace.streams);
+  const { pointer, letters, remaining } = await select(ports, group, selection, limits.streams);
   if (letters.length === 0) return { outcome: 'not-found' };
   if (!isLive(ports, pointer)) return { outcome: 'building' };
-  const brought = await bringToHead(ports, letters, ({ version }) => version - 1, pace);
+  const brought = await bringToHead(ports, letters, ({ version }) => version - 1, limits);
   const { isBuilding, untried, fault, ...done } = brought;
   if (isBuilding) return { outcome: 'building' };
   const isNothingDone = done.finished === 0 && done.applied === 0 && done.stillDead.length === 0;
@@ -135,12 +135,12 @@ export async function skipDeadLetters(
   group: DeadLetterGroup,
   selection: Selection,
   decision: SkipDecision,
-  pace: Pace = {},
+  limits: CallLimits = {},
 ): Promise<SkipResult> {
   const { projection, report } = ports;
   if (group.cause === 'log-restored') return { outcome: 'nothing-to-skip' };
   for (let lostRaces = 0; lostRaces < MAX_LOST_RACES; lostRaces += 1) {
-    const { pointer, letters, remaining } = await select(ports, group, selection, pace.streams);
+    const { pointer, letters, remaining } = await select(ports, group, selection, limits.streams);
     if (letters.length === 0) return { outcome: 'not-found' };
     if (!isLive(ports, pointer)) return { outcome: 'building' };
     if (!(await leaveOut(ports, pointer, letters, decision))) {
@@ -152,7 +152,7 @@ export async function skipDeadLetters(
       fault: __,
       untried,
       ...brought
-    } = await bringToHead(ports, letters, ({ version }) => version, pace);
+    } = await bringToHead(ports, letters, ({ version }) => version, limits);
     // Nothing holds these any more, but nobody knows that there is something to do either.
     const left = await remind(
       ports,
@@ -258,7 +258,7 @@ async function bringToHead(
   letters: readonly DeadLetter[],
   /** Where each of them stands: the events after that are what is applied. */
   startOf: (letter: DeadLetter) => number,
-  { streamsAtOnce = 10, budgetMs = 20_000 }: Pace,
+  { streamsAtOnce = 10, budgetMs = 20_000 }: CallLimits,
 ): Promise<
   Omit<Brought, 'remaining'> & {
     readonly isBuilding: boolean;

@@ -20,7 +20,7 @@ export interface ProjectionWorkerPorts {
     options?: CatchUpOptions,
   ) => Promise<CatchUpResult>;
   /** Has a projection built that nothing has been built of yet. */
-  readonly startFirstBuild: (projection: string) => Promise<void>;
+  readonly ensureBuilt: (projection: string) => Promise<void>;
   readonly send: (group: Group, message: HintMessage) => Promise<void>;
   readonly report: (event: string, details: Record<string, string | number>) => void;
 }
@@ -104,7 +104,7 @@ const NOWHERE_FOR_LONG: Reach = { versions: new Map(), isSlow: () => true };
 
 /** Where the streams stand after the catch-up, for what waits for them; nowhere for a projection that failed altogether. */
 async function reachAfter(
-  { catchUp, startFirstBuild, report }: ProjectionWorkerPorts,
+  { catchUp, ensureBuilt, report }: ProjectionWorkerPorts,
   projection: Projection,
   requests: readonly CatchUpRequest[],
   budget: Budget,
@@ -112,7 +112,7 @@ async function reachAfter(
   const startedAt = Date.now();
   try {
     const result = await catchUp(projection, requests, { budget });
-    if (result.outcome === 'building') await startFirstBuild(projection.name);
+    if (result.outcome === 'building') await ensureBuilt(projection.name);
     const [only, ...others] = requests;
     report(result.outcome === 'done' ? 'projection.batch' : 'projection.building', {
       projection: projection.name,

@@ -1,7 +1,7 @@
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from 'cloudflare:workers';
 
 import type { BuildRunner } from './build-requests.ts';
-import type { RebuildPorts } from './build-work.ts';
+import type { RebuildPorts } from './build-context.ts';
 import { type BuildSteps, runBuild } from './rebuild.ts';
 
 /** What an instance is started with. */

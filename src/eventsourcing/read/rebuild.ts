@@ -1,7 +1,7 @@
 import { OverloadedError } from '../faults.ts';
 import type { BuildError } from './build.ts';
 import type { Side } from './build-gap.ts';
-import { BuildFailed, BuildOver, NEW_PASS, type RebuildPorts, type Replayed, buildWork } from './build-work.ts';
+import { BuildFailed, BuildOver, NEW_PASS, type RebuildPorts, type Replayed, buildWork } from './build-context.ts';
 
 /** Durable steps: what a step returned is remembered, and a step that threw is tried again. The platform's Workflows are such. */
 export interface BuildSteps {

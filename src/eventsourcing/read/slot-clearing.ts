@@ -1,5 +1,5 @@
 import { type KeyedTable, keyedTables } from './keyed-tables.ts';
-import { type Pace, fullSpeed } from './pace.ts';
+import { type Throttle, fullSpeed } from './throttle.ts';
 import type { Pointer } from './pointer.ts';
 import type { Projection } from './projection.ts';
 import type { Slot } from './slot-tables.ts';
@@ -10,7 +10,7 @@ export interface ClearingOptions {
   /** After so many batches the rest is left for another call. Default: no end. */
   readonly maxChunks?: number;
   /** Default: full speed. */
-  readonly pace?: Pace;
+  readonly throttle?: Throttle;
 }
 
 /**
@@ -26,7 +26,7 @@ export async function clearSlot(
   projection: Projection,
   slot: Slot,
   pointer: Pick<Pointer, 'epoch'>,
-  { chunkSize = 2_000, maxChunks = Number.POSITIVE_INFINITY, pace = fullSpeed }: ClearingOptions = {},
+  { chunkSize = 2_000, maxChunks = Number.POSITIVE_INFINITY, throttle = fullSpeed }: ClearingOptions = {},
 ): Promise<'cleared' | 'more' | 'epoch-changed'> {
   const guard = assertUnused(database, projection.name, slot, pointer.epoch);
   let chunks = 0;
@@ -34,12 +34,12 @@ export async function clearSlot(
     for (let isMore = true; isMore;) {
       if (chunks === maxChunks) return 'more';
       try {
-        const [, deleted] = await database.batch([guard, deletionOf(pace.take(chunkSize))]);
+        const [, deleted] = await database.batch([guard, deletionOf(throttle.take(chunkSize))]);
         // Triggers may count as changes too, so that only none at all says that no row was left.
         isMore = (deleted?.meta.changes ?? 0) > 0;
         if (isMore) {
           chunks += 1;
-          await pace.rest();
+          await throttle.rest();
         }
       } catch (error) {
         if (String(error).includes('epoch_as_read')) return 'epoch-changed';

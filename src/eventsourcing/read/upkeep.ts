@@ -1,8 +1,8 @@
 import type { Group } from '../group.ts';
 import type { Registry } from '../registry.ts';
 import { ACTIVE, forgetOldBuilds } from './build.ts';
-import { yieldingPace } from './pace.ts';
-import { release } from './pointer-change.ts';
+import { adaptiveThrottle } from './throttle.ts';
+import { release } from './build-transitions.ts';
 import type { Pointer } from './pointer.ts';
 import { noteApplied, openFaults } from './projection-fault.ts';
 import { clearSlot, isSlotEmpty } from './slot-clearing.ts';
@@ -122,9 +122,9 @@ async function clearUnusedSlot(
   group: Group,
   attempt: (what: string, work: () => Promise<number>) => Promise<number>,
 ): Promise<number> {
-  const yielding = yieldingPace(now);
+  const yielding = adaptiveThrottle(now);
   const rest = () => yielding.rest(async () => void (await database.prepare('SELECT 1').first()));
-  const options = { pace: { take: yielding.take, rest }, maxChunks };
+  const options = { throttle: { take: yielding.take, rest }, maxChunks };
 
   async function clear({ projection, slot, epoch }: UnusedSlot): Promise<number> {
     const revisions = registry.revisionsOf(projection);

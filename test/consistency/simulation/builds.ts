@@ -1,5 +1,5 @@
 import type { BuildRunner } from '../../../src/eventsourcing/read/build-requests.ts';
-import type { RebuildPorts } from '../../../src/eventsourcing/read/build-work.ts';
+import type { RebuildPorts } from '../../../src/eventsourcing/read/build-context.ts';
 import { type BuildSteps, runBuild } from '../../../src/eventsourcing/read/rebuild.ts';
 import { type Task, newTask } from './scheduler.ts';
 import type { World } from './world.ts';

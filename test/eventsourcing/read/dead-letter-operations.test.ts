@@ -221,8 +221,8 @@ describe('a replay', () => {
     await stopped(1, POISON);
     await stopped(1, POISON);
     broken.handler = false;
-    const pace = { streamsAtOnce: 1, budgetMs: 0 };
-    const result = await replayDeadLetters(board(), await onlyGroup(), {}, pace);
+    const limits = { streamsAtOnce: 1, budgetMs: 0 };
+    const result = await replayDeadLetters(board(), await onlyGroup(), {}, limits);
     expect(result).toMatchObject({ finished: 1, remaining: 1 });
   });
 

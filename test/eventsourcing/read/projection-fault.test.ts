@@ -9,7 +9,7 @@ import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import { serving } from '../../../src/groups.ts';
 import type { Build } from '../../../src/eventsourcing/read/build.ts';
 import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
-import { rollback, swap } from '../../../src/eventsourcing/read/pointer-change.ts';
+import { rollback, swap } from '../../../src/eventsourcing/read/build-transitions.ts';
 import {
   boardOf,
   checkpointOf,

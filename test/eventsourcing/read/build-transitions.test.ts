@@ -10,7 +10,7 @@ import {
   release,
   startBuild,
   swap,
-} from '../../../src/eventsourcing/read/pointer-change.ts';
+} from '../../../src/eventsourcing/read/build-transitions.ts';
 import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
 import { idOf } from '../../../src/eventsourcing/stream.ts';
 import { checkpointOf, deliverThrice, forgetDeadLetters, onlyGroup, tallyOf } from '../../support/boards.ts';

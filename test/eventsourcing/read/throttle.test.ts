@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { type YieldingPace, yieldingPace } from '../../../src/eventsourcing/read/pace.ts';
+import { type AdaptiveThrottle, adaptiveThrottle } from '../../../src/eventsourcing/read/throttle.ts';
 import { replaceTimers } from '../../../src/eventsourcing/timeout.ts';
 
 const PAGE = 2_000;
@@ -22,84 +22,84 @@ beforeEach(() => {
 afterEach(() => replaceTimers());
 
 /** A page that takes `workMs`, and glances afterwards that take `glanceMs`. */
-async function page(pace: YieldingPace, glanceMs: number, workMs = 100): Promise<void> {
+async function page(throttle: AdaptiveThrottle, glanceMs: number, workMs = 100): Promise<void> {
   nowMs += workMs;
-  await pace.rest(async () => {
+  await throttle.rest(async () => {
     nowMs += glanceMs;
   });
 }
 
 /** A page, and glances of different lengths afterwards. */
-async function pageAndGlances(pace: YieldingPace, glancesMs: readonly number[]): Promise<number> {
+async function pageAndGlances(throttle: AdaptiveThrottle, glancesMs: readonly number[]): Promise<number> {
   let made = 0;
   nowMs += 100;
-  await pace.rest(async () => {
+  await throttle.rest(async () => {
     nowMs += glancesMs[made] ?? Number.NaN;
     made += 1;
   });
   return made;
 }
 
-async function pages(pace: YieldingPace, count: number, glanceMs: number): Promise<void> {
-  for (let at = 0; at < count; at += 1) await page(pace, glanceMs);
+async function pages(throttle: AdaptiveThrottle, count: number, glanceMs: number): Promise<void> {
+  for (let at = 0; at < count; at += 1) await page(throttle, glanceMs);
 }
 
-describe('the pace of long work', () => {
+describe('the throttle of long work', () => {
   it('begins with small pages, which grow to whole ones while nobody else is met', async () => {
-    const pace = yieldingPace(() => nowMs);
-    const first = pace.take(PAGE);
-    await pages(pace, 8, 3);
+    const throttle = adaptiveThrottle(() => nowMs);
+    const first = throttle.take(PAGE);
+    await pages(throttle, 8, 3);
     expect(first).toBe(100);
-    expect(pace.take(PAGE)).toBe(PAGE);
+    expect(throttle.take(PAGE)).toBe(PAGE);
   });
 
   it('leaves others a turn after every page, even where there are none', async () => {
-    const pace = yieldingPace(() => nowMs);
-    await page(pace, 3);
+    const throttle = adaptiveThrottle(() => nowMs);
+    await page(throttle, 3);
     rests = [];
-    await pages(pace, 3, 3);
+    await pages(throttle, 3, 3);
     expect(rests).toEqual([5, 5, 5]);
   });
 
   it('learns from several glances how quick one can be, so that others who are there from the start are met', async () => {
-    const pace = yieldingPace(() => nowMs);
-    const made = await pageAndGlances(pace, [40, 30, 3, 35, 30, 40]);
+    const throttle = adaptiveThrottle(() => nowMs);
+    const made = await pageAndGlances(throttle, [40, 30, 3, 35, 30, 40]);
     expect(made).toBe(6);
-    expect(pace.take(PAGE)).toBe(100);
-    await pages(pace, 4, 30);
-    expect(pace.take(PAGE)).toBe(100);
+    expect(throttle.take(PAGE)).toBe(100);
+    await pages(throttle, 4, 30);
+    expect(throttle.take(PAGE)).toBe(100);
   });
 
   it('takes one glance after each later page', async () => {
-    const pace = yieldingPace(() => nowMs);
-    await page(pace, 3);
-    expect(await pageAndGlances(pace, [3])).toBe(1);
+    const throttle = adaptiveThrottle(() => nowMs);
+    await page(throttle, 3);
+    expect(await pageAndGlances(throttle, [3])).toBe(1);
   });
 
   it('takes the smallest pages, and rests longer than it works, where others are met again and again', async () => {
-    const pace = yieldingPace(() => nowMs);
-    await pages(pace, 8, 3);
-    await pages(pace, 4, 30);
+    const throttle = adaptiveThrottle(() => nowMs);
+    await pages(throttle, 8, 3);
+    await pages(throttle, 4, 30);
     rests = [];
-    await page(pace, 30);
-    expect(pace.take(PAGE)).toBe(100);
+    await page(throttle, 30);
+    expect(throttle.take(PAGE)).toBe(100);
     expect(rests).toEqual([5, expect.any(Number)]);
     expect(rests[1]).toBeGreaterThan(400);
   });
 
   it('only halves its pages for a single slow glance, which may be chance', async () => {
-    const pace = yieldingPace(() => nowMs);
-    await pages(pace, 8, 3);
-    await page(pace, 30);
-    expect(pace.take(PAGE)).toBe(PAGE / 2);
+    const throttle = adaptiveThrottle(() => nowMs);
+    await pages(throttle, 8, 3);
+    await page(throttle, 30);
+    expect(throttle.take(PAGE)).toBe(PAGE / 2);
   });
 
   it('looks for others before it rests for long, when those whom the page has held up still wait', async () => {
-    const pace = yieldingPace(() => nowMs);
-    await page(pace, 3);
+    const throttle = adaptiveThrottle(() => nowMs);
+    await page(throttle, 3);
     rests = [];
     nowMs += 100;
-    await pace.rest(async () => {
+    await throttle.rest(async () => {
       expect(rests).toEqual([5]);
       nowMs += 30;
     });
@@ -107,40 +107,40 @@ describe('the pace of long work', () => {
   });
 
   it('is back at whole pages and the shortest rests when the others are gone', async () => {
-    const pace = yieldingPace(() => nowMs);
-    await pages(pace, 1, 3);
-    await pages(pace, 6, 30);
-    await pages(pace, 40, 3);
+    const throttle = adaptiveThrottle(() => nowMs);
+    await pages(throttle, 1, 3);
+    await pages(throttle, 6, 30);
+    await pages(throttle, 40, 3);
     rests = [];
-    await page(pace, 3);
-    expect(pace.take(PAGE)).toBe(PAGE);
+    await page(throttle, 3);
+    expect(throttle.take(PAGE)).toBe(PAGE);
     expect(rests).toEqual([5]);
   });
 
   it('never rests for more than a second, however long a page has taken', async () => {
-    const pace = yieldingPace(() => nowMs);
-    await pages(pace, 1, 3);
-    await pages(pace, 6, 300);
+    const throttle = adaptiveThrottle(() => nowMs);
+    await pages(throttle, 1, 3);
+    await pages(throttle, 6, 300);
     rests = [];
-    await page(pace, 300, 60_000);
+    await page(throttle, 300, 60_000);
     expect(rests).toEqual([5, 1_000]);
   });
 
   it('takes a database that is far away for far away, and not for busy', async () => {
-    const pace = yieldingPace(() => nowMs);
-    await pages(pace, 8, 80);
-    expect(pace.take(PAGE)).toBe(PAGE);
+    const throttle = adaptiveThrottle(() => nowMs);
+    await pages(throttle, 8, 80);
+    expect(throttle.take(PAGE)).toBe(PAGE);
   });
 
   it('learns of others from a rest that lasts longer than it was meant to', async () => {
-    const pace = yieldingPace(() => nowMs);
-    await pages(pace, 8, 3);
+    const throttle = adaptiveThrottle(() => nowMs);
+    await pages(throttle, 8, 3);
     replaceTimers((ms, ring) => {
       nowMs += ms + 50;
       queueMicrotask(ring);
       return () => undefined;
     });
-    await page(pace, 3);
-    expect(pace.take(PAGE)).toBe(PAGE / 2);
+    await page(throttle, 3);
+    expect(throttle.take(PAGE)).toBe(PAGE / 2);
   });
 });

@@ -4,13 +4,13 @@ import { type BuildError, activeBuild, noteProgress } from './build.ts';
 import { type Side, nextGap, streamsIn } from './build-gap.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
 import type { Budget } from './catch-up-limits.ts';
-import { STEP_PAGES, beginStep, doneOf } from './build-step.ts';
+import { STEP_PAGES, beginStep, doneOf } from './build-pages.ts';
 import { type CatchUpRequest, isUncompared } from './stream-progress.ts';
 import { type ComparisonProgress, compareSlots } from './comparison.ts';
 import { countHeld } from './dead-letter.ts';
-import { type Pace, yieldingPace } from './pace.ts';
+import { type Throttle, adaptiveThrottle } from './throttle.ts';
 import { UNBUILT, isSameTarget } from './pointer.ts';
-import { abandon, join as joinPointer, noteCleared, restoredIn, swap as swapPointer } from './pointer-change.ts';
+import { abandon, join as joinPointer, noteCleared, restoredIn, swap as swapPointer } from './build-transitions.ts';
 import type { Projection } from './projection.ts';
 import { clearSlot } from './slot-clearing.ts';
 
@@ -74,7 +74,7 @@ export const NEW_PASS: Pass = { after: '', found: 0, isDone: false };
 /** What a comparison led to, or how far it is. */
 export type Verdict = 'swap' | 'wait' | ComparisonProgress;
 
-/** Characters of rows: a page is to be one batch, since each has to be waited for; its size is a matter of the pace. */
+/** Characters of rows: a page is to be one batch, since each has to be waited for; the throttle decides its size. */
 const LENGTH_AT_ONCE = 3_000_000;
 
 /** The parts of a build's work, each of which may be done again, and by two at the same time. */
@@ -86,9 +86,9 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
   const archiveDatabase = databaseOf(archive.group);
   const at = () => new Date(now()).toISOString();
 
-  const yielding = yieldingPace(now);
+  const yielding = adaptiveThrottle(now);
   /** Between two pages of long work it also says that it goes on. */
-  const pace: Pace = { take: yielding.take, rest: () => restAfter({}) };
+  const throttle: Throttle = { take: yielding.take, rest: () => restAfter({}) };
 
   async function restAfter(progress: { readonly replayed?: number }): Promise<void> {
     await yielding.rest(() => noteProgress(database, id, { ...progress, at: at() }));
@@ -158,7 +158,7 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
           return { after: requests[done - 1]?.stream ?? after, found, isDone: false };
         }
       }
-      await pace.rest();
+      await throttle.rest();
       if (last === undefined) return { after, found, isDone: true };
       after = last;
     }
@@ -194,7 +194,7 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
           step.assertFurther(done > 0 || results.some(({ applied }) => applied > 0));
           return { after: streams[done - 1] ?? after, found, isDone: false };
         }
-        await pace.rest();
+        await throttle.rest();
         if (last === undefined) return { after, found, isDone: true };
         after = last;
       }
@@ -209,7 +209,7 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
         if (hasJoined || build.clearedAt !== null) return true;
         const outcomes = new Set<string>();
         for (const revision of revisionsOf(name)) {
-          const options = { pace, maxChunks: pagesAStep };
+          const options = { throttle, maxChunks: pagesAStep };
           outcomes.add(await clearSlot(database, revision, build.target.slot, pointer, options));
           if (outcomes.has('more')) return false;
         }
@@ -224,7 +224,7 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
       while (step.beginPage()) {
         const active = await current();
         const page = await replayPage(archiveDatabase, archive, active.projection, position, {
-          maxEvents: pace.take(REPLAYED_AT_ONCE),
+          maxEvents: throttle.take(REPLAYED_AT_ONCE),
         });
         if (!page)
           throw new BuildFailed({ message: 'the archive is not live, so nobody knows what there is to build from' });
@@ -274,7 +274,7 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
         database,
         { target: pointer.live, projection: live },
         { target: build.target, projection },
-        { pace, maxPages: pagesAStep },
+        { throttle, maxPages: pagesAStep },
         from,
       );
       if (!compared.isDone) return compared.progress;

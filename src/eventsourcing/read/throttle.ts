@@ -1,7 +1,7 @@
 import { sleep } from '../timeout.ts';
 
 /** How fast long work on a database goes, page by page. */
-export interface Pace {
+export interface Throttle {
   /** How large the next page is to be, of `most` at most. */
   take(most: number): number;
   /** Between two pages: gives others their turn. */
@@ -16,7 +16,7 @@ const SHORTEST_REST_MS = 5;
 const LONGEST_REST_MS = 1_000;
 
 /** Whole pages, and the shortest rest. */
-export const fullSpeed: Pace = {
+export const fullSpeed: Throttle = {
   take: (most) => most,
   rest: () => sleep(SHORTEST_REST_MS),
 };
@@ -34,9 +34,9 @@ const FADED = 0.3;
 /** So many glances after the first page, one after the other, tell how quick one can be: a single one may have met somebody already. */
 const FIRST_GLANCES = 5;
 
-/** See `yieldingPace`. */
-export interface YieldingPace {
-  take: Pace['take'];
+/** See `adaptiveThrottle`. */
+export interface AdaptiveThrottle {
+  take: Throttle['take'];
   /** Makes a small query after a short rest (the first time, several), and rests for longer if that has met somebody. */
   rest(glance: () => Promise<void>): Promise<void>;
 }
@@ -48,7 +48,7 @@ export interface YieldingPace {
  * their size until the first, by a quarter from then on. So the work is the gentler the more there is to disturb, as TCP is on a network
  * (RFC 5681). `now` is in ms.
  */
-export function yieldingPace(now: () => number): YieldingPace {
+export function adaptiveThrottle(now: () => number): AdaptiveThrottle {
   let share = SMALLEST_SHARE;
   let growth = 2;
   let quickestMs = Number.POSITIVE_INFINITY;
