@@ -6,7 +6,7 @@ import { type Build, buildOf, isActive } from '../eventsourcing/read/build.ts';
 import { cancelBuild, requestBuild, tendBuild } from '../eventsourcing/read/build-requests.ts';
 import { asStorageFault, isTransient } from '../eventsourcing/read/d1-errors.ts';
 import type { Target } from '../eventsourcing/read/pointer.ts';
-import { release, rollback } from '../eventsourcing/read/build-transitions.ts';
+import { release, rollback } from '../eventsourcing/read/former-slot.ts';
 import type { Projection } from '../eventsourcing/read/projection.ts';
 import { acceptBuild } from '../eventsourcing/read/rebuild.ts';
 import type { AppContext, AppEnv } from '../http/app-env.ts';

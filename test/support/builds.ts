@@ -1,4 +1,4 @@
-import { type RollbackOutcome, rollback } from '../../src/eventsourcing/read/build-transitions.ts';
+import { type RollbackOutcome, rollback } from '../../src/eventsourcing/read/former-slot.ts';
 import type { BuildRunner } from '../../src/eventsourcing/read/build-requests.ts';
 import type { RebuildPorts } from '../../src/eventsourcing/read/build-context.ts';
 import { type BuildSteps, runBuild } from '../../src/eventsourcing/read/rebuild.ts';

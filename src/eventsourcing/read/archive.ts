@@ -8,7 +8,7 @@ import { type StreamId, categoryOf } from '../stream.ts';
 import type { AnyAggregateType } from '../write/aggregate-type.ts';
 import { queryBuilder } from './causal-read.ts';
 import { pointerStatement } from './pointer.ts';
-import { restoredStatement } from './build-transitions.ts';
+import { restoredStatement } from './restored-logs.ts';
 import type { Projection } from './projection.ts';
 
 /** What the archive writes: the feed's position is the table's own key, given by the database. */

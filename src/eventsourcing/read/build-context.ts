@@ -10,7 +10,8 @@ import { type ComparisonProgress, compareSlots } from './comparison.ts';
 import { countHeld } from './dead-letter.ts';
 import { type Throttle, adaptiveThrottle } from './throttle.ts';
 import { UNBUILT, isSameTarget } from './pointer.ts';
-import { abandon, join as joinPointer, noteCleared, restoredIn, swap as swapPointer } from './build-transitions.ts';
+import { endBuild, noteCleared, tryJoin, trySwap } from './build-transitions.ts';
+import { restoredIn } from './restored-logs.ts';
 import type { Projection } from './projection.ts';
 import { clearSlot } from './slot-clearing.ts';
 
@@ -248,7 +249,7 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
     async join(): Promise<void> {
       for (;;) {
         const { build, pointer } = await current();
-        if ((await joinPointer(database, build, pointer)) === 'changed') return;
+        if ((await tryJoin(database, build, pointer)) === 'changed') return;
       }
     },
 
@@ -294,7 +295,7 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
       for (;;) {
         const active = await current();
         const restored = await restoredIn(database, name);
-        const outcome = await swapPointer(database, active.build, active.pointer, at());
+        const outcome = await trySwap(database, active.build, active.pointer, at());
         if (outcome === 'behind') return outcome;
         if (outcome !== 'changed') continue;
         report('build.swapped', { projection: name, build: id, ...active.build.target });
@@ -323,12 +324,7 @@ export function buildWork(ports: RebuildPorts, name: string, id: string) {
 
     async fail(why: BuildError): Promise<void> {
       report('build.failed', { projection: name, build: id, ...(why.kind !== undefined && { kind: why.kind }) });
-      for (;;) {
-        const active = await activeBuild(database, name, id);
-        if (!active) return;
-        const end = { state: 'failed', at: at(), error: why } as const;
-        if ((await abandon(database, active.build, active.pointer, end)) === 'changed') return;
-      }
+      await endBuild(database, name, id, { state: 'failed', at: at(), error: why });
     },
   };
 }

@@ -3,7 +3,7 @@ import type { StreamId } from '../stream.ts';
 import { archivedHeads } from './archive.ts';
 import type { CatchUpRequest } from './stream-progress.ts';
 import { type Target, UNBUILT, type Pointer } from './pointer.ts';
-import { BUT_FOR_RESTORED_LOGS, restoredIn } from './build-transitions.ts';
+import { BUT_FOR_RESTORED_LOGS, restoredIn } from './restored-logs.ts';
 import type { Projection } from './projection.ts';
 
 /** Which of the two has to be brought up to the other. */

@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts';
 import { countArchived } from './archive.ts';
-import { type Build, activeBuild, activeBuilds, latestBuild } from './build.ts';
-import { abandon, makeLive, startBuild } from './build-transitions.ts';
-import { UNBUILT, readPointer } from './pointer.ts';
+import { type Build, activeBuilds, latestBuild } from './build.ts';
+import { endBuild, startBuild } from './build-transitions.ts';
+import { UNBUILT, makePointer, readPointer } from './pointer.ts';
 import type { Projection } from './projection.ts';
 import type { RebuildPorts } from './build-context.ts';
 
@@ -52,10 +52,7 @@ export async function requestBuild(
   try {
     await runner.launch(projection.name, id);
   } catch (error) {
-    await endBuild(ports, projection, id, {
-      state: 'failed',
-      message: `its work could not be started: ${String(error)}`,
-    });
+    await failBuild(ports, projection, id, `its work could not be started: ${String(error)}`);
     throw error;
   }
   return { outcome: 'started', id };
@@ -63,28 +60,21 @@ export async function requestBuild(
 
 /** Cancels a build; false when it is not on its way any more. What is live has no part in it. */
 export async function cancelBuild(ports: BuildPorts, projection: Projection, id: string): Promise<boolean> {
-  const isCancelled = await endBuild(ports, projection, id, { state: 'cancelled' });
-  if (isCancelled) await ports.runner.stop(id);
+  const { databaseOf, runner, clock } = ports;
+  const end = { state: 'cancelled', at: new Date(clock.now()).toISOString() } as const;
+  const isCancelled = await endBuild(databaseOf(projection.group), projection.name, id, end);
+  if (isCancelled) await runner.stop(id);
   return isCancelled;
 }
 
-async function endBuild(
+async function failBuild(
   { databaseOf, clock }: BuildPorts,
-  projection: Projection,
+  { name, group }: Projection,
   id: string,
-  { state, message }: { readonly state: 'failed' | 'cancelled'; readonly message?: string },
-): Promise<boolean> {
-  const database = databaseOf(projection.group);
-  for (;;) {
-    const active = await activeBuild(database, projection.name, id);
-    if (!active) return false;
-    const end = {
-      state,
-      at: new Date(clock.now()).toISOString(),
-      ...(message !== undefined && { error: { message } }),
-    };
-    if ((await abandon(database, active.build, active.pointer, end)) === 'changed') return true;
-  }
+  message: string,
+): Promise<void> {
+  const end = { state: 'failed', at: new Date(clock.now()).toISOString(), error: { message } } as const;
+  await endBuild(databaseOf(group), name, id, end);
 }
 
 /** A build that has written nothing down for so long has probably lost whoever did its work. */
@@ -120,7 +110,7 @@ export async function tendBuild(ports: BuildPorts, projection: Projection): Prom
     report('build.was-silent', { projection: projection.name, build: build.id, revived });
     if (revived === 'ended') {
       const message = build.error?.message ?? 'whoever did its work ended without a word';
-      await endBuild(ports, projection, build.id, { state: 'failed', message });
+      await failBuild(ports, projection, build.id, message);
     }
   }
 }
@@ -129,7 +119,8 @@ export async function tendBuild(ports: BuildPorts, projection: Projection): Prom
 async function startFirstBuild(ports: BuildPorts, projection: Projection): Promise<void> {
   const database = ports.databaseOf(projection.group);
   // What only appends is live at once: catch-up fetches what it has missed from the logs.
-  if (projection.everyEvent) return makeLive(database, projection);
+  if (projection.everyEvent)
+    return makePointer(database, projection.name, { revision: projection.revision, slot: 'a' });
   if (await latestBuild(database, projection.name)) return;
   const { outcome } = await requestBuild(ports, projection);
   ports.report('build.first', { projection: projection.name, outcome });

@@ -160,13 +160,20 @@ export async function noteProgress(
 }
 
 /** Ends the active build of a target. For the batch that changes the pointer accordingly. */
-export function endBuild(
+export function endStatement(
   database: D1Database,
   projectionName: string,
   target: Target,
-  state: 'swapped' | 'failed' | 'cancelled',
-  at: string,
-  error?: BuildError,
+  {
+    state,
+    at,
+    error,
+  }: {
+    readonly state: 'swapped' | 'failed' | 'cancelled';
+    /** RFC 3339. */
+    readonly at: string;
+    readonly error?: BuildError;
+  },
 ): D1PreparedStatement {
   return database
     .prepare(

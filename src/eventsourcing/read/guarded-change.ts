@@ -1,6 +1,7 @@
 import { asStorageFault, isTransient } from './d1-errors.ts';
 import { assertEpoch, classify } from './guarded-batch.ts';
 import type { Pointer, Target } from './pointer.ts';
+import { BUT_FOR_RESTORED_LOGS } from './restored-logs.ts';
 
 /** How a change of a pointer ended. */
 export type ChangeOutcome =
@@ -84,4 +85,25 @@ async function fateOf(
   if (now?.change_id === changeId) return 'changed';
   // The one change since was not this one, and this one needs the epoch as it was.
   return now?.epoch === epoch + 1 ? 'epoch-changed' : undefined;
+}
+
+/** Fails the batch if a stream is further in one slot than in the other. */
+export function assertNotBehind(
+  database: D1Database,
+  projectionName: string,
+  live: Target,
+  next: Target,
+): D1PreparedStatement {
+  return database
+    .prepare(
+      `INSERT INTO guard (checkpoint_as_read)
+      SELECT 0 FROM checkpoint AS live
+      LEFT JOIN checkpoint AS next
+        ON next.projection = live.projection AND next.slot = ?3 AND next.stream = live.stream
+      WHERE live.projection = ?1 AND live.slot = ?2
+        AND (next.version IS NULL OR next.version < live.version OR (next.version = live.version AND next.event_id <> live.event_id))
+        AND ${BUT_FOR_RESTORED_LOGS}
+      LIMIT 1`,
+    )
+    .bind(projectionName, live.slot, next.slot);
 }

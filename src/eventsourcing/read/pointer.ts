@@ -49,6 +49,17 @@ export async function readPointer(database: D1Database, projection: string): Pro
   return toPointer(await pointerStatement(database, projection).first());
 }
 
+/** Makes the first pointer of a projection: `live` may be `UNBUILT`. Harmless where there is one already. */
+export async function makePointer(database: D1Database, projection: string, live: Target): Promise<void> {
+  await database
+    .prepare(
+      `INSERT INTO projection_pointer (projection, epoch, live_revision, live_slot) VALUES (?1, 1, ?2, ?3)
+      ON CONFLICT (projection) DO NOTHING`,
+    )
+    .bind(projection, live.revision, live.slot)
+    .run();
+}
+
 /** Whether two targets are the same. */
 export function isSameTarget(one: Target, other: Target): boolean {
   return one.revision === other.revision && one.slot === other.slot;

@@ -2,7 +2,7 @@ import type { Group } from '../group.ts';
 import type { Registry } from '../registry.ts';
 import { ACTIVE, forgetOldBuilds } from './build.ts';
 import { adaptiveThrottle } from './throttle.ts';
-import { release } from './build-transitions.ts';
+import { release } from './former-slot.ts';
 import type { Pointer } from './pointer.ts';
 import { noteApplied, openFaults } from './projection-fault.ts';
 import { clearSlot, isSlotEmpty } from './slot-clearing.ts';

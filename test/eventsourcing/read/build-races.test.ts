@@ -5,7 +5,8 @@ import { activeBuilds, buildOf } from '../../../src/eventsourcing/read/build.ts'
 import { cancelBuild, requestBuild, tendBuilds } from '../../../src/eventsourcing/read/build-requests.ts';
 import { catchUp, isApplied } from '../../../src/eventsourcing/read/catch-up.ts';
 import { skipDeadLetters } from '../../../src/eventsourcing/read/dead-letter-operations.ts';
-import { release, startBuild } from '../../../src/eventsourcing/read/build-transitions.ts';
+import { startBuild } from '../../../src/eventsourcing/read/build-transitions.ts';
+import { release } from '../../../src/eventsourcing/read/former-slot.ts';
 import { pointerCache, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
 import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
 import { sweepStep } from '../../../src/eventsourcing/read/sweep.ts';

@@ -7,10 +7,10 @@ import { skipDeadLetters } from '../../../src/eventsourcing/read/dead-letter-ope
 import {
   type BuildRequest,
   noteCleared,
-  release,
   startBuild,
-  swap,
+  trySwap,
 } from '../../../src/eventsourcing/read/build-transitions.ts';
+import { release } from '../../../src/eventsourcing/read/former-slot.ts';
 import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
 import { idOf } from '../../../src/eventsourcing/stream.ts';
 import { checkpointOf, deliverThrice, forgetDeadLetters, onlyGroup, tallyOf } from '../../support/boards.ts';
@@ -185,7 +185,7 @@ describe('a swap', () => {
   ])('is refused while one checkpoint of the build %s', async (_, sql) => {
     const { build, pointer, change } = await aboutToSwap();
     await change(sql);
-    expect(await swap(database, build, pointer, AT)).toBe('behind');
+    expect(await trySwap(database, build, pointer, AT)).toBe('behind');
     expect(await pointerNow()).toEqual(pointer);
     expect(await buildOf(database, name, build.id)).toMatchObject({ state: 'comparing' });
   });
@@ -196,14 +196,14 @@ describe('a swap', () => {
     const alone = { pointer: { ...pointer, moved: [pointer.live] } };
     await system.catchUp(tallyBoard, [{ stream, wanted: 3 }], alone);
     expect(await checkpointOf(stream, name, pointer.live.slot)).toBe(3);
-    expect(await swap(database, build, pointer, AT)).toBe('behind');
+    expect(await trySwap(database, build, pointer, AT)).toBe('behind');
     expect(await pointerNow()).toEqual(pointer);
   });
 
   it('that is lost never takes one by another run of the same step for its own', async () => {
     const { build, pointer } = await aboutToSwap();
     const lost = requestLost(1, () => work(name, build.id));
-    expect(await swap(lost, build, pointer, AT)).toBe('epoch-changed');
+    expect(await trySwap(lost, build, pointer, AT)).toBe('epoch-changed');
     expect(await buildOf(database, name, build.id)).toMatchObject({ state: 'swapped' });
     expect((await pointerNow()).moved).toHaveLength(2);
   });

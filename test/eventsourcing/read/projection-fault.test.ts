@@ -9,7 +9,8 @@ import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import { serving } from '../../../src/groups.ts';
 import type { Build } from '../../../src/eventsourcing/read/build.ts';
 import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
-import { rollback, swap } from '../../../src/eventsourcing/read/build-transitions.ts';
+import { trySwap } from '../../../src/eventsourcing/read/build-transitions.ts';
+import { rollback } from '../../../src/eventsourcing/read/former-slot.ts';
 import {
   boardOf,
   checkpointOf,
@@ -285,7 +286,7 @@ describe('an SQL error that only one kind of write meets', () => {
     await fault.run();
     const pointer = (await readPointer(database, 'tally-board')) as Pointer;
     const build = { id: 'any', projection: 'tally-board', target: { revision: 1, slot: 'b' } } as Build;
-    expect(await swap(database, build, pointer, at)).toBe('changed');
+    expect(await trySwap(database, build, pointer, at)).toBe('changed');
     expect(await complaints()).toEqual([]);
     await fault.run();
     expect(await rollback(database, 'tally-board', [tallyBoard], at, 'a')).toMatchObject({ outcome: 'changed' });

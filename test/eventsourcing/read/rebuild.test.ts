@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { buildOf } from '../../../src/eventsourcing/read/build.ts';
 import { cancelBuild, requestBuild, tendBuilds } from '../../../src/eventsourcing/read/build-requests.ts';
 import type { Comparison } from '../../../src/eventsourcing/read/comparison.ts';
-import { release, rollback } from '../../../src/eventsourcing/read/build-transitions.ts';
+import { release, rollback } from '../../../src/eventsourcing/read/former-slot.ts';
 import { readPointer } from '../../../src/eventsourcing/read/pointer.ts';
 import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
 import { type StreamId, streamId } from '../../../src/eventsourcing/stream.ts';

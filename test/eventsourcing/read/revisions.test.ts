@@ -8,7 +8,7 @@ import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
 import { EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
 import type { SelectQuery } from '../../../src/eventsourcing/read/guarded-query.ts';
 import { pointerCache, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
-import { release } from '../../../src/eventsourcing/read/build-transitions.ts';
+import { release } from '../../../src/eventsourcing/read/former-slot.ts';
 import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
 import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import { idleRunner, stepsHere, rollBack, work } from '../../support/builds.ts';

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { BUILDS_KEPT, activeBuilds, buildOf } from '../../../src/eventsourcing/read/build.ts';
 import { cancelBuild, requestBuild } from '../../../src/eventsourcing/read/build-requests.ts';
 import { WAY_BACK_MS } from '../../../src/eventsourcing/read/former-slot.ts';
-import { release } from '../../../src/eventsourcing/read/build-transitions.ts';
+import { release } from '../../../src/eventsourcing/read/former-slot.ts';
 import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
 import { projectionStatuses } from '../../../src/eventsourcing/read/projection-status.ts';
 import type { Slot } from '../../../src/eventsourcing/read/slot-tables.ts';

@@ -1,0 +1,24 @@
+import type { StreamId } from '../stream.ts';
+
+/**
+ * Leaves out the streams that a restored log stops in the live slot, whose checkpoint is `live`. A build takes these streams from the
+ * restored log, which may be shorter.
+ */
+export const BUT_FOR_RESTORED_LOGS = `NOT EXISTS (
+  SELECT 1 FROM dead_letter AS d
+  WHERE d.projection = live.projection AND d.stream = live.stream
+    AND d.cause = 'log-restored' AND d.is_open = 1 AND d.version = live.version + 1
+)`;
+
+/** Streams whose logs were restored to an earlier time, as far as what is live has noticed. */
+export function restoredStatement(database: D1Database, projectionName: string): D1PreparedStatement {
+  return database
+    .prepare(`SELECT stream FROM dead_letter WHERE projection = ?1 AND cause = 'log-restored'`)
+    .bind(projectionName);
+}
+
+/** The answer of `restoredStatement`. */
+export async function restoredIn(database: D1Database, projectionName: string): Promise<readonly StreamId[]> {
+  const { results } = await restoredStatement(database, projectionName).all<{ stream: StreamId }>();
+  return results.map(({ stream }) => stream);
+}
