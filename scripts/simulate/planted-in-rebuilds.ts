@@ -13,8 +13,8 @@ export const PLANTED_IN_REBUILDS: readonly PlantedBug[] = [
         find: '...(isFirst ? [] : [assertNotBehind(database, build.projection, live, build.target)]),',
         replace: '',
       },
-      { file: `${READ}/rebuild.ts`, find: "await run('join', () => work.join());", replace: '' },
-      { file: `${READ}/rebuild.ts`, find: "await closeGap('what came before the join');", replace: '' },
+      { file: `${READ}/rebuild.ts`, find: "await once('join', join);", replace: '' },
+      { file: `${READ}/rebuild.ts`, find: "await untilDone('close the gap after the join', closeGap);", replace: '' },
     ],
   },
   {

@@ -1,22 +1,32 @@
 import { type RollbackOutcome, rollback } from '../../src/eventsourcing/read/former-slot.ts';
 import type { BuildRunner } from '../../src/eventsourcing/read/build-requests.ts';
 import type { RebuildPorts } from '../../src/eventsourcing/read/build-context.ts';
-import { type BuildSteps, runBuild } from '../../src/eventsourcing/read/rebuild.ts';
+import type { DurableSteps } from '../../src/eventsourcing/read/durable-steps.ts';
+import { runBuild } from '../../src/eventsourcing/read/rebuild.ts';
 import type { Slot } from '../../src/eventsourcing/read/slot-tables.ts';
+import { ports } from './platform.ts';
 import { system } from './system.ts';
 
 type Around = (name: string, run: (isLastTry?: boolean) => Promise<unknown>) => Promise<unknown>;
 
-/** Steps without a Workflow: each is run at once, and once. `around` may run a step again, throw, or do something in between. */
-export function stepsHere(around: Around = (_, run) => run()) {
+/**
+ * Steps without a Workflow: each is run at once, and once. `around` may run a step again, throw, or do something in between. Instead of a
+ * nap the clock goes forward, and what is to happen in the meantime is done.
+ */
+export function stepsHere(
+  around: Around = (_, run) => run(),
+  meanwhile: () => Promise<unknown> = async () => undefined,
+) {
   const taken: string[] = [];
-  const steps: BuildSteps = {
+  const steps: DurableSteps = {
     async do<Result>(name: string, run: (isLastTry: boolean) => Promise<Result>) {
       taken.push(name);
       return (await around(name, (isLastTry = true) => run(isLastTry))) as Result;
     },
-    async sleep(name) {
+    async sleep(name, ms) {
       taken.push(name);
+      ports.clockOffsetMs += ms;
+      await meanwhile();
     },
   };
   return { steps, taken };
@@ -37,10 +47,10 @@ export function idleRunner(): BuildRunner & { readonly launched: readonly { proj
 export function work(
   projection: string,
   build: string,
-  steps: BuildSteps = stepsHere().steps,
-  ports: Partial<RebuildPorts> = {},
+  steps: DurableSteps = stepsHere().steps,
+  otherwise: Partial<RebuildPorts> = {},
 ): Promise<void> {
-  return runBuild({ ...system.builds, ...ports }, projection, build, steps);
+  return runBuild({ ...system.builds, ...otherwise }, projection, build, steps);
 }
 
 /** The way back, as the system under test takes it. */

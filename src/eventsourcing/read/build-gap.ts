@@ -1,102 +1,69 @@
-import type { Group } from '../group.ts';
 import type { StreamId } from '../stream.ts';
 import { archivedHeads } from './archive.ts';
-import type { CatchUpRequest } from './stream-progress.ts';
-import { type Target, UNBUILT, type Pointer } from './pointer.ts';
+import { type ActiveBuild, type BuildContext, current } from './build-context.ts';
+import {
+  NEW_PASS,
+  PAGE_STREAMS,
+  type Pass,
+  type StreamPage,
+  catchUpBuild,
+  takePages,
+  takenStreams,
+} from './build-pages.ts';
+import { type Target, UNBUILT } from './pointer.ts';
 import { BUT_FOR_RESTORED_LOGS, restoredIn } from './restored-logs.ts';
-import type { Projection } from './projection.ts';
+import type { CatchUpRequest } from './stream-progress.ts';
 
-/** Which of the two has to be brought up to the other. */
-export type Side = 'build' | 'live';
-
-/** A page of the streams in which one side is behind the other, in their order. */
-export interface GapPage {
-  /** The last stream that was looked at; undefined on the last page. */
-  readonly last: StreamId | undefined;
-  readonly requests: readonly GapRequest[];
+/** Brings the build up in every stream that is further in what is live, or in a first build in the archive. */
+export function closeGap(context: BuildContext, from: Pass = NEW_PASS): Promise<Pass> {
+  return takePages(context, from, async ({ after }, budget) => {
+    const active = await current(context);
+    const isFirst = active.pointer.live.revision === UNBUILT;
+    const page = await (isFirst ? gapToArchive : gapToLive)(context, active, after);
+    const result = await catchUpBuild(context, active, page.requests, budget);
+    return result && takenStreams(after, page, [result]);
+  });
 }
 
-export type GapRequest = CatchUpRequest & {
-  /** Where the side that is behind has the stream. */
-  readonly reached: number;
-};
-
-/** A build, what it is built beside, and where it replays from. */
-export interface Gap {
-  readonly databaseOf: (group: Group) => D1Database;
-  readonly archive: Projection;
-  readonly projection: Projection;
-  readonly pointer: Pointer;
-  readonly build: Target;
-}
-
-/** Streams that are brought up at once. */
-const PAGE_STREAMS = 200;
-
-/** The next streams after `after` in which `side` is behind: the other slot, or in a first build the archive. */
-export async function nextGap(gap: Gap, side: Side, after: string): Promise<GapPage> {
-  if (gap.pointer.live.revision !== UNBUILT) return gapBetweenSlots(gap, side, after);
-  return side === 'build' ? gapToArchive(gap, after) : { last: undefined, requests: [] };
-}
-
-async function gapBetweenSlots(
-  { databaseOf, projection, pointer, build }: Gap,
-  side: Side,
+async function gapToLive(
+  { database, name }: BuildContext,
+  { pointer, build }: ActiveBuild,
   after: string,
-): Promise<GapPage> {
-  const [ahead, late] = side === 'build' ? (['live', 'build'] as const) : (['build', 'live'] as const);
-  const slots = { live: pointer.live.slot, build: build.slot };
-  const { results } = await databaseOf(projection.group)
+): Promise<StreamPage> {
+  const { results } = await database
     .prepare(
-      `SELECT ${ahead}.stream, ${ahead}.version AS wanted, coalesce(${late}.version, 0) AS reached
-      FROM checkpoint AS ${ahead}
-      LEFT JOIN checkpoint AS ${late}
-        ON ${late}.projection = ${ahead}.projection AND ${late}.slot = ?3 AND ${late}.stream = ${ahead}.stream
-      WHERE ${ahead}.projection = ?1 AND ${ahead}.slot = ?2 AND ${ahead}.stream > ?4
-        AND coalesce(${late}.version, 0) < ${ahead}.version
+      `SELECT live.stream, live.version AS wanted
+      FROM checkpoint AS live
+      LEFT JOIN checkpoint AS build
+        ON build.projection = live.projection AND build.slot = ?3 AND build.stream = live.stream
+      WHERE live.projection = ?1 AND live.slot = ?2 AND live.stream > ?4
+        AND coalesce(build.version, 0) < live.version
         AND ${BUT_FOR_RESTORED_LOGS}
-      ORDER BY ${ahead}.stream
+      ORDER BY live.stream
       LIMIT ${PAGE_STREAMS}`,
     )
-    .bind(projection.name, slots[ahead], slots[late], after)
-    .all<{ stream: StreamId; wanted: number; reached: number }>();
+    .bind(name, pointer.live.slot, build.target.slot, after)
+    .all<{ stream: StreamId; wanted: number }>();
   return { last: results.length === PAGE_STREAMS ? results.at(-1)?.stream : undefined, requests: results };
 }
 
-async function gapToArchive({ databaseOf, archive, projection, build }: Gap, after: string): Promise<GapPage> {
+async function gapToArchive(
+  { databaseOf, archive, database, name }: BuildContext,
+  { projection, build }: ActiveBuild,
+  after: string,
+): Promise<StreamPage> {
   const archiveDatabase = databaseOf(archive.group);
   const heads = await archivedHeads(archiveDatabase, archive, projection, after, PAGE_STREAMS);
-  const reached = await versionsIn(databaseOf(projection.group), projection.name, build, [...heads.versions.keys()]);
+  const reached = await versionsIn(database, name, build.target, [...heads.versions.keys()]);
   // What the archive has of these, their logs have lost: how far they go only the logs can tell.
   const restored = new Set(await restoredIn(archiveDatabase, archive.name));
   return {
     last: heads.last,
-    requests: [...heads.versions].flatMap(([stream, version]): readonly GapRequest[] => {
-      const at = { stream, reached: reached.get(stream) ?? 0 };
-      if (restored.has(stream)) return [{ ...at, wanted: 'head' }];
-      return at.reached < version ? [{ ...at, wanted: version }] : [];
+    requests: [...heads.versions].flatMap(([stream, version]): readonly CatchUpRequest[] => {
+      if (restored.has(stream)) return [{ stream, wanted: 'head' }];
+      return (reached.get(stream) ?? 0) < version ? [{ stream, wanted: version }] : [];
     }),
   };
-}
-
-/** The next streams after `after` that a slot has, in their order; `last` is undefined on the last page. */
-export async function streamsIn(
-  database: D1Database,
-  name: string,
-  { slot }: Target,
-  after: string,
-): Promise<{ readonly last: StreamId | undefined; readonly streams: readonly StreamId[] }> {
-  const { results } = await database
-    .prepare(
-      `SELECT stream FROM checkpoint
-      WHERE projection = ?1 AND slot = ?2 AND stream > ?3
-      ORDER BY stream
-      LIMIT ${PAGE_STREAMS}`,
-    )
-    .bind(name, slot, after)
-    .all<{ stream: StreamId }>();
-  const streams = results.map(({ stream }) => stream);
-  return { last: streams.length === PAGE_STREAMS ? streams.at(-1) : undefined, streams };
 }
 
 /** How far a slot has brought some streams. */

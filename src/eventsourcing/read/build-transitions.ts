@@ -1,5 +1,5 @@
 import type { Refusal } from './dead-letter.ts';
-import { type Build, type BuildError, activeBuild, activeBuilds, endStatement } from './build.ts';
+import { type Build, type BuildEnd, activeBuild, activeBuilds, endStatement } from './build.ts';
 import { type ChangeOutcome, assertNotBehind, changePointer } from './guarded-change.ts';
 import { type Pointer, type Target, UNBUILT, beside, isSameTarget, makePointer, readPointer } from './pointer.ts';
 import type { Projection } from './projection.ts';
@@ -118,14 +118,6 @@ export async function trySwap(
       )
       .bind(build.projection, live.slot, build.target.slot),
   ]);
-}
-
-/** How a build ends without a swap. */
-export interface BuildEnd {
-  readonly state: 'failed' | 'cancelled';
-  /** RFC 3339. */
-  readonly at: string;
-  readonly error?: BuildError;
 }
 
 /** Ends a build without a swap; false when it has ended already. What is live has no part in it. */

@@ -159,21 +159,20 @@ export async function noteProgress(
     .run();
 }
 
+/** How a build ends. */
+export interface BuildEnd {
+  readonly state: 'swapped' | 'failed' | 'cancelled';
+  /** RFC 3339. */
+  readonly at: string;
+  readonly error?: BuildError;
+}
+
 /** Ends the active build of a target. For the batch that changes the pointer accordingly. */
 export function endStatement(
   database: D1Database,
   projectionName: string,
   target: Target,
-  {
-    state,
-    at,
-    error,
-  }: {
-    readonly state: 'swapped' | 'failed' | 'cancelled';
-    /** RFC 3339. */
-    readonly at: string;
-    readonly error?: BuildError;
-  },
+  { state, at, error }: BuildEnd,
 ): D1PreparedStatement {
   return database
     .prepare(

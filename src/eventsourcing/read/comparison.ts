@@ -77,12 +77,7 @@ export async function compareSlots(
   database: D1Database,
   live: Revision,
   build: Revision,
-  {
-    pageSize = 4_000,
-    maxShown = 10,
-    maxPages = Number.POSITIVE_INFINITY,
-    throttle = fullSpeed,
-  }: ComparisonOptions = {},
+  { pageSize = 4_000, maxShown = 10, maxPages = Infinity, throttle = fullSpeed }: ComparisonOptions = {},
   from: ComparisonProgress = NOTHING_YET,
 ): Promise<Compared> {
   const named = byName(tablesOf(live), tablesOf(build));
@@ -97,13 +92,8 @@ export async function compareSlots(
     if (pages > 0) await throttle.rest();
     if (pages === maxPages) return { isDone: false, progress: { counted, cursor, first } };
     const { table, pair } = pairs[at] as (typeof pairs)[number];
-    const page = await comparePage(
-      database,
-      pair,
-      cursor ?? undefined,
-      throttle.take(pageSize),
-      maxShown - first.length,
-    );
+    const keys = throttle.take(pageSize);
+    const page = await comparePage(database, pair, cursor ?? undefined, keys, maxShown - first.length);
     counted[at] = plus(counted[at] ?? NONE, page);
     first.push(...page.first.map((difference) => ({ table, ...difference })));
     cursor = page.cursor ?? null;

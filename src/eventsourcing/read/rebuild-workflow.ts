@@ -2,7 +2,8 @@ import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from 'cloud
 
 import type { BuildRunner } from './build-requests.ts';
 import type { RebuildPorts } from './build-context.ts';
-import { type BuildSteps, runBuild } from './rebuild.ts';
+import type { DurableSteps } from './durable-steps.ts';
+import { runBuild } from './rebuild.ts';
 
 /** What an instance is started with. */
 export interface RebuildParams {
@@ -20,7 +21,7 @@ const STEP = {
 export function rebuildWorkflow<Env>(portsOf: (env: Env) => RebuildPorts) {
   return class RebuildWorkflow extends WorkflowEntrypoint<Env, RebuildParams> {
     override async run({ payload }: Readonly<WorkflowEvent<RebuildParams>>, step: WorkflowStep): Promise<void> {
-      const steps: BuildSteps = {
+      const steps: DurableSteps = {
         // Its type asks for proof that a result can be serialized, which a type parameter cannot give: all of them are plain data.
         do: <Result>(name: string, work: (isLastTry: boolean) => Promise<Result>) =>
           step.do(name, STEP, ({ attempt }) => work(attempt > STEP.retries.limit) as Promise<never>) as Promise<Result>,

@@ -26,7 +26,7 @@ export async function clearSlot(
   projection: Projection,
   slot: Slot,
   pointer: Pick<Pointer, 'epoch'>,
-  { chunkSize = 2_000, maxChunks = Number.POSITIVE_INFINITY, throttle = fullSpeed }: ClearingOptions = {},
+  { chunkSize = 2_000, maxChunks = Infinity, throttle = fullSpeed }: ClearingOptions = {},
 ): Promise<'cleared' | 'more' | 'epoch-changed'> {
   const guard = assertUnused(database, projection.name, slot, pointer.epoch);
   let chunks = 0;

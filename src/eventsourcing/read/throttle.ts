@@ -9,8 +9,8 @@ export interface Throttle {
 }
 
 /**
- * Even while nobody else is to be seen. Locally the databases are in the Worker's own process: work that always has its next statement
- * ready leaves no turn to any request until it is done, and a timer is what gives them one.
+ * Even without contention. Locally the databases are in the Worker's own process: work that always has its next statement ready leaves no
+ * turn to any request until it is done, and a timer is what gives them one.
  */
 const SHORTEST_REST_MS = 5;
 const LONGEST_REST_MS = 1_000;
@@ -23,67 +23,60 @@ export const fullSpeed: Throttle = {
 
 /** Of the largest page; also of the first one. */
 const SMALLEST_SHARE = 0.05;
-/** By how much a glance may be slower than twice the quickest before that tells of others, in ms. */
+/** A probe slower than twice the fastest plus this many ms means contention. */
 const TOLERANCE_MS = 5;
-/** How long a rest is when others are surely about, in times of the work before it. */
+/** How long a rest is under full contention, in times of the work before it. */
 const REST_FOR_WORK = 5;
-/** What is left of the impression that others are about after each page at which none was met. */
+/** What is left of the contention after each page without any. */
 const FADING = 0.8;
 /** Below this, pages grow. */
 const FADED = 0.3;
-/** So many glances after the first page, one after the other, tell how quick one can be: a single one may have met somebody already. */
-const FIRST_GLANCES = 5;
-
-/** See `adaptiveThrottle`. */
-export interface AdaptiveThrottle {
-  take: Throttle['take'];
-  /** Makes a small query after a short rest (the first time, several), and rests for longer if that has met somebody. */
-  rest(glance: () => Promise<void>): Promise<void>;
-}
+/** So many probes after the first page tell how fast one can be: a single one may have met contention already. */
+const FIRST_PROBES = 5;
 
 /**
  * Makes way for others. A database does one thing at a time, and locally the whole process does. After each page come a short rest and a
- * small query: where the two take longer than they could, they have waited for somebody whom the page has held up. One such wait may be
- * chance; the more of them there are, the smaller the pages and the longer the rests that follow. While there is none pages grow: to twice
- * their size until the first, by a quarter from then on. So the work is the gentler the more there is to disturb, as TCP is on a network
- * (RFC 5681). `now` is in ms.
+ * probe, which is a small query: where the two take longer than they could, they have waited for others whom the page has held up. One such
+ * wait may be chance; the more of them there are, the smaller the pages and the longer the rests that follow. While there is none pages
+ * grow: to twice their size until the first, by a quarter from then on. So the work is the gentler the more there is to disturb, as TCP is
+ * on a network (RFC 5681). `now` is in ms.
  */
-export function adaptiveThrottle(now: () => number): AdaptiveThrottle {
+export function adaptiveThrottle(now: () => number, probe: () => Promise<unknown>): Throttle {
   let share = SMALLEST_SHARE;
   let growth = 2;
-  let quickestMs = Number.POSITIVE_INFINITY;
-  /** From 0, nobody was met for long, to 1. */
-  let crowding = 0;
+  let fastestMs = Number.POSITIVE_INFINITY;
+  /** From 0, none for long, to 1. */
+  let contention = 0;
   let workSince = now();
 
-  /** Rests shortly, and makes a glance. How much longer than the rest it was until that had its answer, in ms. */
-  async function timed(glance: () => Promise<void>): Promise<number> {
+  /** Rests shortly, and probes. Returns how much longer than the rest that took, in ms. */
+  async function timedProbe(): Promise<number> {
     const since = now();
     await sleep(SHORTEST_REST_MS);
-    await glance();
-    return Math.max(now() - since - SHORTEST_REST_MS, 0);
+    await probe();
+    const tookMs = Math.max(now() - since - SHORTEST_REST_MS, 0);
+    fastestMs = Math.min(fastestMs, tookMs);
+    return tookMs;
   }
 
   return {
     take: (most) => Math.ceil(most * share),
 
-    async rest(glance) {
+    async rest() {
       const workedMs = now() - workSince;
-      const isFirst = quickestMs === Number.POSITIVE_INFINITY;
-      for (let left = isFirst ? FIRST_GLANCES : 0; left > 0; left -= 1)
-        quickestMs = Math.min(quickestMs, await timed(glance));
-      // Before the long rest, by whose end nobody waits any more whom the page has held up.
-      const tookMs = await timed(glance);
-      quickestMs = Math.min(quickestMs, tookMs);
-      if (tookMs > 2 * quickestMs + TOLERANCE_MS) {
-        crowding = (1 + crowding) / 2;
+      const isFirst = fastestMs === Number.POSITIVE_INFINITY;
+      for (let left = isFirst ? FIRST_PROBES : 0; left > 0; left -= 1) await timedProbe();
+      // Before the long rest: at its end nobody waits any more whom the page has held up.
+      const tookMs = await timedProbe();
+      if (tookMs > 2 * fastestMs + TOLERANCE_MS) {
+        contention = (1 + contention) / 2;
         growth = 1.25;
-        share = Math.max(share * (1 - crowding), SMALLEST_SHARE);
+        share = Math.max(share * (1 - contention), SMALLEST_SHARE);
       } else {
-        crowding *= FADING;
-        if (crowding < FADED) share = Math.min(share * growth, 1);
+        contention *= FADING;
+        if (contention < FADED) share = Math.min(share * growth, 1);
       }
-      const restMs = Math.min(Math.round(workedMs * REST_FOR_WORK * crowding), LONGEST_REST_MS);
+      const restMs = Math.min(Math.round(workedMs * REST_FOR_WORK * contention), LONGEST_REST_MS);
       if (restMs > SHORTEST_REST_MS) await sleep(restMs);
       workSince = now();
     },

@@ -122,9 +122,8 @@ async function clearUnusedSlot(
   group: Group,
   attempt: (what: string, work: () => Promise<number>) => Promise<number>,
 ): Promise<number> {
-  const yielding = adaptiveThrottle(now);
-  const rest = () => yielding.rest(async () => void (await database.prepare('SELECT 1').first()));
-  const options = { throttle: { take: yielding.take, rest }, maxChunks };
+  const throttle = adaptiveThrottle(now, () => database.prepare('SELECT 1').first());
+  const options = { throttle, maxChunks };
 
   async function clear({ projection, slot, epoch }: UnusedSlot): Promise<number> {
     const revisions = registry.revisionsOf(projection);

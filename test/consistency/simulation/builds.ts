@@ -1,6 +1,7 @@
 import type { BuildRunner } from '../../../src/eventsourcing/read/build-requests.ts';
 import type { RebuildPorts } from '../../../src/eventsourcing/read/build-context.ts';
-import { type BuildSteps, runBuild } from '../../../src/eventsourcing/read/rebuild.ts';
+import type { DurableSteps } from '../../../src/eventsourcing/read/durable-steps.ts';
+import { runBuild } from '../../../src/eventsourcing/read/rebuild.ts';
 import { type Task, newTask } from './scheduler.ts';
 import type { World } from './world.ts';
 
@@ -81,7 +82,7 @@ export class SimulatedBuilds implements BuildRunner {
     });
   }
 
-  #steps(work: Work): BuildSteps {
+  #steps(work: Work): DurableSteps {
     const { results } = work;
     const { scheduler } = this.#world;
     const sleep = (ms: number) => new Promise<void>((resolve) => void scheduler.setTimer(ms, resolve));

@@ -74,7 +74,7 @@ describe('a build', () => {
       await add(tally.tallyId, 2);
       await system.catchUp(tallyBoard, [{ stream: tally.stream, wanted: 2 }]);
     };
-    const { seen, slot, state } = await workWith(tally, { join: moveLive }, 'compare, part 1');
+    const { seen, slot, state } = await workWith(tally, { join: moveLive }, 'compare with live, part 1');
     expect(seen).toBe(2);
     expect(state).toBe('swapped');
     expect(await boardOf(tally.tallyId, slot)).toEqual({ version: 2, sum: 3 });
@@ -93,7 +93,7 @@ describe('a swap whose build is behind', () => {
   it('is tried again once the gap is closed', async () => {
     const tally = await tallyOf(1);
     await system.catchUp(tallyBoard, [{ stream: tally.stream, wanted: 1 }]);
-    const { slot, state } = await workWith(tally, { 'swap, try 1': () => moveLiveAlone(tally) }, 'none');
+    const { slot, state } = await workWith(tally, { 'swap, part 1': () => moveLiveAlone(tally) }, 'none');
     expect(state).toBe('swapped');
     expect(await boardOf(tally.tallyId, slot)).toEqual({ version: 2, sum: 101 });
   });
@@ -131,7 +131,7 @@ describe('a step of a build', () => {
     const { state, error, target } = (await buildOf(database, name, id)) ?? {};
     expect({ state, error }).toEqual({ state: 'swapped', error: null });
     expect(await boardOf(tally.tallyId, target?.slot)).toEqual({ version: 5, sum: 15 });
-    expect(taken.filter((step) => step.startsWith('what the archive lacks: pass 1,')).length).toBeGreaterThan(1);
+    expect(taken.filter((step) => step.startsWith('close the gap before the join,')).length).toBeGreaterThan(1);
   });
 
   it('ends where its invocation may send no more', async () => {
@@ -196,7 +196,7 @@ describe('a first build', () => {
     system.reads.pointers.drop(name);
   });
 
-  it.each(['join', 'compare, part 1'])(
+  it.each(['join', 'compare with live, part 1'])(
     'has what has come into the archive since its replay when it begins to "%s"',
     async (seenAt) => {
       const tally = await tallyOf(1);
@@ -204,7 +204,7 @@ describe('a first build', () => {
         await add(tally.tallyId, 2);
         await system.catchUp(archive(), [{ stream: tally.stream, wanted: 2 }]);
       };
-      const moved = seenAt === 'join' ? 'what the archive lacks: pass 1, part 1' : 'join';
+      const moved = seenAt === 'join' ? 'close the gap before the join, part 1' : 'join';
       const { seen, slot, state } = await workWith(tally, { [moved]: moveArchive }, seenAt);
       expect(seen).toBe(2);
       expect(state).toBe('swapped');

@@ -166,7 +166,7 @@ describe('a swap', () => {
     const { stream } = await tallyOf(1, 2);
     await system.catchUp(tallyBoard, [{ stream, wanted: 2 }]);
     const id = await order({ acceptsDifferences: true });
-    const { steps } = stepsHere(async (step, run) => (step.startsWith('swap') ? { outcome: 'over' } : run()));
+    const { steps } = stepsHere(async (step, run) => (step.startsWith('swap') ? { outcome: 'ended' } : run()));
     await work(name, id, steps);
     const active = await activeBuild(database, name, id);
     if (!active) throw new Error('it has not been swapped yet');

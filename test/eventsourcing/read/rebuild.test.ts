@@ -36,6 +36,12 @@ async function live() {
   return pointer?.live.slot as 'a' | 'b';
 }
 
+function archive() {
+  const found = system.registry.projectionsFollowing(newTally().stream).find(({ everyEvent }) => everyEvent);
+  if (!found) throw new Error('there is no archive');
+  return found;
+}
+
 /** As if the projection had never been built. */
 async function forgetProjection(): Promise<void> {
   await database.batch(
@@ -129,7 +135,8 @@ describe('a rebuild', () => {
     expect(await stateOf(id)).toBe('swapped');
     expect(await live()).not.toBe(before);
     await expectSlotsAlike();
-    for (const step of ['clear the slot', 'replay the archive', 'compare']) expect(taken).toContain(`${step}, part 2`);
+    for (const step of ['clear the slot of the build', 'replay the archive', 'compare with live'])
+      expect(taken).toContain(`${step}, part 2`);
   });
 
   it('makes a second copy from the archive and the logs, and makes it live', async () => {
@@ -144,22 +151,6 @@ describe('a rebuild', () => {
     expect(JSON.parse(build?.comparison ?? '')).toMatchObject({ isEqual: true });
   });
 
-  it('is not told apart from what is live by events that are archived already and not live yet', async () => {
-    const [tallyId = ''] = await tallies(2, 1);
-    await add(tallyId, 5);
-    const archive = system.registry
-      .projectionsFollowing(streamId('tally', tallyId))
-      .find(({ everyEvent }) => everyEvent);
-    if (!archive) throw new Error('there is an archive');
-    await system.catchUp(archive, [{ stream: streamId('tally', tallyId), wanted: 'head' }]);
-    const id = await order();
-    await work(name, id);
-    expect(await stateOf(id)).toBe('swapped');
-    const build = await buildOf(database, name, id);
-    expect(JSON.parse(build?.comparison ?? '')).toMatchObject({ isEqual: true });
-    await expectSlotsAlike();
-  });
-
   it('takes from the logs what the archive does not have', async () => {
     const { tallyId } = newTally();
     await add(tallyId, 5);
@@ -172,21 +163,47 @@ describe('a rebuild', () => {
     await expectSlotsAlike();
   });
 
-  it('takes it for no difference that what is live has not heard yet of what the archive has', async () => {
-    const archive = system.registry.projectionsFollowing(newTally().stream).find(({ everyEvent }) => everyEvent);
-    if (!archive) throw new Error('there is no archive');
+  /** Streams of which the archive has more than what is live: one that live knows, and one that it does not. */
+  async function archivedAhead(): Promise<readonly StreamId[]> {
     const [known, unknown] = [newTally(), newTally()];
     await add(known.tallyId, 5);
     await bringUp(known.stream);
     for (const { tallyId, stream } of [known, unknown]) {
       await add(tallyId, 6);
-      await system.catchUp(archive, [{ stream, wanted: 'head' }]);
+      await system.catchUp(archive(), [{ stream, wanted: 'head' }]);
     }
+    return [known.stream, unknown.stream];
+  }
+
+  const napsIn = (taken: readonly string[]) => taken.filter((step) => step.startsWith('wait for live, nap')).length;
+
+  it('waits until what is live has what the archive has, and takes that for no difference', async () => {
+    const late = [...(await archivedAhead())];
+    const { steps, taken } = stepsHere(undefined, async () => {
+      const stream = late.pop();
+      if (stream) await bringUp(stream);
+    });
     const id = await order();
-    await work(name, id);
+    await work(name, id, steps);
     const build = await buildOf(database, name, id);
     expect(build).toMatchObject({ state: 'swapped' });
     expect(JSON.parse(build?.comparison ?? '')).toMatchObject({ isEqual: true });
+    expect(napsIn(taken)).toBe(2);
+    await expectSlotsAlike();
+  });
+
+  it('does not wait for ever: it shows what differs where nothing brings up what is live', async () => {
+    const late = await archivedAhead();
+    const { steps, taken } = stepsHere();
+    const startedAt = system.clock.now();
+    const id = await order();
+    await work(name, id, steps);
+    expect(await stateOf(id)).toBe('awaiting-acceptance');
+    expect(JSON.parse((await buildOf(database, name, id))?.comparison ?? '')).toMatchObject({ isEqual: false });
+    expect(napsIn(taken)).toBe(44);
+    expect((system.clock.now() - startedAt) / 60_000).toBeCloseTo(10, 0);
+    expect(await acceptBuild(system.builds, name, id)).toBe(true);
+    for (const stream of late) await bringUp(stream);
     await expectSlotsAlike();
   });
 
@@ -267,10 +284,11 @@ describe('a rebuild', () => {
     for (const crashAt of [
       'clear',
       'replay',
-      'what the archive lacks',
+      'close the gap before the join',
       'join',
-      'what came before',
-      'compare',
+      'close the gap after the join',
+      'wait for live',
+      'compare with live',
       'swap',
     ]) {
       const id = await order();
@@ -285,6 +303,32 @@ describe('a rebuild', () => {
       expect(await stateOf(id), crashAt).toBe('swapped');
       await expectSlotsAlike();
     }
+  });
+
+  it('goes on from what the Worker of before remembers of its steps', async () => {
+    await tallies(3, 2);
+    const id = await order();
+    const remembered = new Map<string, unknown>();
+    const first = stepsHere(async (step, run) => {
+      if (step.startsWith('close the gap after')) throw new Error('killed');
+      const result = await run();
+      remembered.set(step, result);
+      return result;
+    });
+    await expect(work(name, id, first.steps)).rejects.toThrow('killed');
+    const done = (result: unknown) => ({ outcome: 'done', result });
+    // As it named them, and what it returned.
+    const ofBefore = new Map<string, unknown>([
+      ['compare with the logs, part 1', done({ after: '', found: 0, isDone: true })],
+      ['clear the slot, part 1', done(true)],
+      ['replay the archive, part 1', remembered.get('replay the archive, part 1')],
+      ['what the archive lacks: pass 1, part 1', done({ after: '', found: 0, isDone: true })],
+      ['join', done(undefined)],
+    ]);
+    const { steps } = stepsHere(async (step, run) => (ofBefore.has(step) ? ofBefore.get(step) : run()));
+    await work(name, id, steps);
+    expect(await stateOf(id)).toBe('swapped');
+    await expectSlotsAlike();
   });
 
   it('is one at a time for each projection', async () => {
@@ -302,7 +346,7 @@ describe('a rebuild', () => {
   it('stops when it is cancelled, whatever it is at, and leaves what is live alone', async () => {
     await tallies(3, 2);
     const before = { slot: await live(), rows: await rowsOf(await live()) };
-    for (const at of ['replay', 'join', 'compare']) {
+    for (const at of ['replay', 'join', 'compare with live']) {
       const id = await order();
       const { steps, taken } = stepsHere(async (step, run) => {
         const result = await run();
@@ -402,6 +446,31 @@ describe('a rebuild', () => {
     expect(await buildOf(database, name, id)).toMatchObject({ state: 'swapped', error: null });
     await expectSlotsAlike();
     expect((await rowsOf(await live()))[0]).toContainEqual({ tally_id: tallyId, version: 1, sum: 1 });
+  });
+
+  it('does not wait for a stream that a dead letter holds in what is live', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    await bringUp(stream);
+    const id = await order();
+    const { steps, taken } = stepsHere(async (step, run) => {
+      if (step !== 'close the gap before the join, part 1') return run();
+      // The build has the event from the archive. Then what is live refuses it.
+      broken.handler = true;
+      for (let tries = 0; tries < 3; tries += 1) await bringUp(stream);
+      broken.handler = false;
+      return run();
+    });
+    await add(tallyId, POISON);
+    await system.catchUp(archive(), [{ stream, wanted: 'head' }]);
+    await work(name, id, steps);
+    expect(napsIn(taken)).toBe(0);
+    expect(await stateOf(id)).toBe('awaiting-acceptance');
+    const { comparison } = (await buildOf(database, name, id)) ?? {};
+    expect(JSON.parse(comparison ?? '')).toMatchObject({ isEqual: false, differing: 3 });
+    expect(await acceptBuild(system.builds, name, id)).toBe(true);
+    await bringUp(stream);
+    await expectSlotsAlike();
   });
 });
 

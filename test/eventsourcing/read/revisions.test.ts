@@ -146,16 +146,16 @@ describe('a new revision of a projection', () => {
     let graceIsOver = false;
     const { steps, taken } = stepsHere(async (step, run) => {
       const result = await run();
-      if (step.startsWith('what came before the join') || step.startsWith('still waiting')) {
+      if (step === 'join' || step.startsWith('wait for former Workers')) {
         await add(tallyId, 1);
         await oldConsumer(stream);
       }
-      graceIsOver ||= step.startsWith('what a Worker before this one');
+      graceIsOver ||= step.startsWith('close the gap after the join');
       return result;
     });
     await work(name, id, steps, { buildGraceMs: 60_000 });
     expect(graceIsOver).toBe(true);
-    expect(taken.filter((step) => step.startsWith('wait,')).length).toBeGreaterThan(1);
+    expect(taken.filter((step) => step.startsWith('wait for former Workers, nap')).length).toBeGreaterThan(1);
     expect(await build(id)).toMatchObject({ state: 'swapped' });
     const version = await system.aggregates.currentVersion(stream);
     expect(await read(tallyId, stream, version)).toEqual({ additions: version, sum: version });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { type AdaptiveThrottle, adaptiveThrottle } from '../../../src/eventsourcing/read/throttle.ts';
+import { type Throttle, adaptiveThrottle } from '../../../src/eventsourcing/read/throttle.ts';
 import { replaceTimers } from '../../../src/eventsourcing/timeout.ts';
 
 const PAGE = 2_000;
@@ -21,32 +21,40 @@ beforeEach(() => {
 
 afterEach(() => replaceTimers());
 
-/** A page that takes `workMs`, and glances afterwards that take `glanceMs`. */
-async function page(throttle: AdaptiveThrottle, glanceMs: number, workMs = 100): Promise<void> {
+/** What a probe does, which takes time. */
+let probe = (): void => undefined;
+const newThrottle = () =>
+  adaptiveThrottle(
+    () => nowMs,
+    async () => probe(),
+  );
+
+/** A page that takes `workMs`, and probes afterwards that take `probeMs`. */
+async function page(throttle: Throttle, probeMs: number, workMs = 100): Promise<void> {
   nowMs += workMs;
-  await throttle.rest(async () => {
-    nowMs += glanceMs;
-  });
+  probe = () => void (nowMs += probeMs);
+  await throttle.rest();
 }
 
-/** A page, and glances of different lengths afterwards. */
-async function pageAndGlances(throttle: AdaptiveThrottle, glancesMs: readonly number[]): Promise<number> {
+/** A page, and probes of different lengths afterwards. */
+async function pageAndProbes(throttle: Throttle, probesMs: readonly number[]): Promise<number> {
   let made = 0;
   nowMs += 100;
-  await throttle.rest(async () => {
-    nowMs += glancesMs[made] ?? Number.NaN;
+  probe = () => {
+    nowMs += probesMs[made] ?? Number.NaN;
     made += 1;
-  });
+  };
+  await throttle.rest();
   return made;
 }
 
-async function pages(throttle: AdaptiveThrottle, count: number, glanceMs: number): Promise<void> {
-  for (let at = 0; at < count; at += 1) await page(throttle, glanceMs);
+async function pages(throttle: Throttle, count: number, probeMs: number): Promise<void> {
+  for (let at = 0; at < count; at += 1) await page(throttle, probeMs);
 }
 
 describe('the throttle of long work', () => {
   it('begins with small pages, which grow to whole ones while nobody else is met', async () => {
-    const throttle = adaptiveThrottle(() => nowMs);
+    const throttle = newThrottle();
     const first = throttle.take(PAGE);
     await pages(throttle, 8, 3);
     expect(first).toBe(100);
@@ -54,30 +62,30 @@ describe('the throttle of long work', () => {
   });
 
   it('leaves others a turn after every page, even where there are none', async () => {
-    const throttle = adaptiveThrottle(() => nowMs);
+    const throttle = newThrottle();
     await page(throttle, 3);
     rests = [];
     await pages(throttle, 3, 3);
     expect(rests).toEqual([5, 5, 5]);
   });
 
-  it('learns from several glances how quick one can be, so that others who are there from the start are met', async () => {
-    const throttle = adaptiveThrottle(() => nowMs);
-    const made = await pageAndGlances(throttle, [40, 30, 3, 35, 30, 40]);
+  it('learns from several probes how fast one can be, so that others who are there from the start are met', async () => {
+    const throttle = newThrottle();
+    const made = await pageAndProbes(throttle, [40, 30, 3, 35, 30, 40]);
     expect(made).toBe(6);
     expect(throttle.take(PAGE)).toBe(100);
     await pages(throttle, 4, 30);
     expect(throttle.take(PAGE)).toBe(100);
   });
 
-  it('takes one glance after each later page', async () => {
-    const throttle = adaptiveThrottle(() => nowMs);
+  it('makes one probe after each later page', async () => {
+    const throttle = newThrottle();
     await page(throttle, 3);
-    expect(await pageAndGlances(throttle, [3])).toBe(1);
+    expect(await pageAndProbes(throttle, [3])).toBe(1);
   });
 
   it('takes the smallest pages, and rests longer than it works, where others are met again and again', async () => {
-    const throttle = adaptiveThrottle(() => nowMs);
+    const throttle = newThrottle();
     await pages(throttle, 8, 3);
     await pages(throttle, 4, 30);
     rests = [];
@@ -87,27 +95,28 @@ describe('the throttle of long work', () => {
     expect(rests[1]).toBeGreaterThan(400);
   });
 
-  it('only halves its pages for a single slow glance, which may be chance', async () => {
-    const throttle = adaptiveThrottle(() => nowMs);
+  it('only halves its pages for a single slow probe, which may be chance', async () => {
+    const throttle = newThrottle();
     await pages(throttle, 8, 3);
     await page(throttle, 30);
     expect(throttle.take(PAGE)).toBe(PAGE / 2);
   });
 
   it('looks for others before it rests for long, when those whom the page has held up still wait', async () => {
-    const throttle = adaptiveThrottle(() => nowMs);
+    const throttle = newThrottle();
     await page(throttle, 3);
     rests = [];
     nowMs += 100;
-    await throttle.rest(async () => {
+    probe = () => {
       expect(rests).toEqual([5]);
       nowMs += 30;
-    });
+    };
+    await throttle.rest();
     expect(rests).toEqual([5, 250]);
   });
 
   it('is back at whole pages and the shortest rests when the others are gone', async () => {
-    const throttle = adaptiveThrottle(() => nowMs);
+    const throttle = newThrottle();
     await pages(throttle, 1, 3);
     await pages(throttle, 6, 30);
     await pages(throttle, 40, 3);
@@ -118,7 +127,7 @@ describe('the throttle of long work', () => {
   });
 
   it('never rests for more than a second, however long a page has taken', async () => {
-    const throttle = adaptiveThrottle(() => nowMs);
+    const throttle = newThrottle();
     await pages(throttle, 1, 3);
     await pages(throttle, 6, 300);
     rests = [];
@@ -127,13 +136,13 @@ describe('the throttle of long work', () => {
   });
 
   it('takes a database that is far away for far away, and not for busy', async () => {
-    const throttle = adaptiveThrottle(() => nowMs);
+    const throttle = newThrottle();
     await pages(throttle, 8, 80);
     expect(throttle.take(PAGE)).toBe(PAGE);
   });
 
   it('learns of others from a rest that lasts longer than it was meant to', async () => {
-    const throttle = adaptiveThrottle(() => nowMs);
+    const throttle = newThrottle();
     await pages(throttle, 8, 3);
     replaceTimers((ms, ring) => {
       nowMs += ms + 50;

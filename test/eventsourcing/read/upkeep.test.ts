@@ -214,7 +214,7 @@ describe('a slot that nothing uses any more', () => {
       async beforeBatch() {
         if (id !== undefined) return;
         id = await order();
-        const { steps } = stepsHere(async (step, run) => (step === 'join' ? { outcome: 'over' } : run()));
+        const { steps } = stepsHere(async (step, run) => (step === 'join' ? { outcome: 'ended' } : run()));
         await work(name, id, steps);
       },
     });
@@ -231,7 +231,7 @@ describe('a slot that nothing uses any more', () => {
     [
       'the slot of a build under way',
       async () => {
-        const { steps } = stepsHere(async (step, run) => (step === 'join' ? { outcome: 'over' } : run()));
+        const { steps } = stepsHere(async (step, run) => (step === 'join' ? { outcome: 'ended' } : run()));
         await work(name, await order(), steps);
       },
     ],

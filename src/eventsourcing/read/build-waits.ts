@@ -1,0 +1,67 @@
+import { noteProgress } from './build.ts';
+import { type BuildContext, current } from './build-context.ts';
+import { STANDS_IN_THE_WAY } from './dead-letter.ts';
+import { type Target, UNBUILT } from './pointer.ts';
+import { IS_FAULT } from './projection-fault.ts';
+
+interface Wait {
+  readonly isDone: boolean;
+  /** How long to nap before the next look, unless the wait is over. */
+  readonly napMs: number;
+}
+
+/** Shorter than a build may be silent. */
+const LONGEST_NAP_MS = 15_000;
+
+/** Of a new revision: waits until no Worker without its code can be alive. Such a Worker moves what is live alone. */
+export async function waitForFormerWorkers(context: BuildContext): Promise<Wait> {
+  const { database, id, buildGraceMs, now, at } = context;
+  const { build } = await current(context);
+  await noteProgress(database, id, { at: at() });
+  const isRevision = build.liveRevision !== build.target.revision;
+  const leftMs = isRevision ? Date.parse(build.startedAt) + buildGraceMs - now() : 0;
+  return { isDone: leftMs <= 0, napMs: Math.min(leftMs, LONGEST_NAP_MS) };
+}
+
+/** About ten minutes: a lost message is sent again by then, and the cron trigger has begun two sweeps. */
+const NAPS_FOR_LIVE = 44;
+
+interface WaitForLive extends Wait {
+  readonly naps: number;
+}
+
+/**
+ * Waits until what is live has every event that the build has. The archive, from which that was replayed, may have been ahead: a comparison
+ * would take that for a difference. Queue and sweep bring live up. After ten minutes something keeps it back, and the comparison shows what.
+ */
+export async function waitForLive(
+  context: BuildContext,
+  { naps }: Pick<WaitForLive, 'naps'> = { naps: 0 },
+): Promise<WaitForLive> {
+  const { database, name, id, at } = context;
+  const { build, pointer } = await current(context);
+  await noteProgress(database, id, { at: at() });
+  const isDone = naps === NAPS_FOR_LIVE || !(await isLiveBehind(database, name, pointer.live, build.target));
+  return { isDone, naps: naps + 1, napMs: Math.min(1_000 * 2 ** naps, LONGEST_NAP_MS) };
+}
+
+/** Whether some stream is further in the build than in what is live, and waiting may help: no dead letter and no fault of the tables holds it. */
+async function isLiveBehind(database: D1Database, name: string, live: Target, build: Target): Promise<boolean> {
+  if (live.revision === UNBUILT) return false;
+  const behind = await database
+    .prepare(
+      `SELECT 1
+      FROM checkpoint AS build
+      LEFT JOIN checkpoint AS c ON c.projection = build.projection AND c.slot = ?2 AND c.stream = build.stream
+      WHERE build.projection = ?1 AND build.slot = ?3 AND build.version > coalesce(c.version, 0)
+        AND NOT EXISTS (
+          SELECT 1 FROM dead_letter AS d
+          WHERE d.projection = build.projection AND d.stream = build.stream AND d.is_open = 1 AND ${STANDS_IN_THE_WAY}
+        )
+        AND NOT EXISTS (SELECT 1 FROM projection_fault AS f WHERE f.projection = build.projection AND ${IS_FAULT})
+      LIMIT 1`,
+    )
+    .bind(name, live.slot, build.slot)
+    .first();
+  return behind !== null;
+}

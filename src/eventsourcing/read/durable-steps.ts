@@ -1,0 +1,71 @@
+import { type BuildError, noteProgress } from './build.ts';
+import { type BuildContext, BuildEnded } from './build-context.ts';
+
+/** Durable steps: what a step returned is remembered, and a step that threw is tried again. The platform's Workflows are such. */
+export interface DurableSteps {
+  do<Result>(name: string, work: (isLastTry: boolean) => Promise<Result>): Promise<Result>;
+  sleep(name: string, ms: number): Promise<void>;
+}
+
+/** How a step ended. Values, since errors lose their class on the way through a durable step. */
+type StepOutcome<Result> =
+  | { readonly outcome: 'done'; readonly result: Result }
+  | { readonly outcome: 'ended'; readonly why?: BuildError };
+
+/** How far a step of several parts is: plain JSON. */
+interface PartProgress {
+  readonly isDone: boolean;
+  /** How long to wait before the next part. */
+  readonly napMs?: number;
+}
+
+/** The steps of one build, as durable ones. They throw `BuildEnded`. */
+export function stepsOf(build: BuildContext, steps: DurableSteps) {
+  async function once<Result>(name: string, step: (build: BuildContext) => Promise<Result>): Promise<Result> {
+    const outcome = await steps.do(name, (isLastTry) => tried(build, step, isLastTry));
+    if (outcome.outcome === 'done') return outcome.result;
+    throw new BuildEnded(outcome.why);
+  }
+
+  /** Takes a step part by part, each a durable one, until one says that it is done. */
+  async function untilDone<Progress extends PartProgress>(
+    name: string,
+    step: (build: BuildContext, from?: Progress) => Promise<Progress>,
+  ): Promise<Progress> {
+    let progress: Progress | undefined;
+    for (let part = 1; ; part += 1) {
+      const from = progress;
+      progress = await once(`${name}, part ${part}`, () => step(build, from));
+      if (progress.isDone) return progress;
+      if (progress.napMs !== undefined) await steps.sleep(`${name}, nap ${part}`, progress.napMs);
+    }
+  }
+
+  return { once, untilDone };
+}
+
+/** One try of a step. What it met is written down, whether it is tried again or that was the last time. */
+async function tried<Result>(
+  build: BuildContext,
+  step: (build: BuildContext) => Promise<Result>,
+  isLastTry: boolean,
+): Promise<StepOutcome<Result>> {
+  try {
+    return { outcome: 'done', result: await step(build) };
+  } catch (error) {
+    if (error instanceof BuildEnded) return { outcome: 'ended', ...(error.why && { why: error.why }) };
+    const why = { message: String(error) };
+    if (isLastTry) return { outcome: 'ended', why };
+    await noteTrouble(build, why);
+    throw error;
+  }
+}
+
+/** Never throws: it may well be the database that is away. */
+async function noteTrouble({ database, name, id, report, at }: BuildContext, trouble: BuildError): Promise<void> {
+  try {
+    await noteProgress(database, id, { trouble, at: at() });
+  } catch (error) {
+    report('build.trouble-not-noted', { projection: name, build: id, error: String(error) });
+  }
+}
