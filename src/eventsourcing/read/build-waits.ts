@@ -1,6 +1,5 @@
 import { noteProgress } from './build.ts';
 import { type BuildContext, current } from './build-context.ts';
-import { STANDS_IN_THE_WAY } from './dead-letter.ts';
 import { type Target, UNBUILT } from './pointer.ts';
 import { IS_FAULT } from './projection-fault.ts';
 
@@ -55,8 +54,7 @@ async function isLiveBehind(database: D1Database, name: string, live: Target, bu
       LEFT JOIN checkpoint AS c ON c.projection = build.projection AND c.slot = ?2 AND c.stream = build.stream
       WHERE build.projection = ?1 AND build.slot = ?3 AND build.version > coalesce(c.version, 0)
         AND NOT EXISTS (
-          SELECT 1 FROM dead_letter AS d
-          WHERE d.projection = build.projection AND d.stream = build.stream AND d.is_open = 1 AND ${STANDS_IN_THE_WAY}
+          SELECT 1 FROM held_stream AS h WHERE h.projection = build.projection AND h.stream = build.stream
         )
         AND NOT EXISTS (SELECT 1 FROM projection_fault AS f WHERE f.projection = build.projection AND ${IS_FAULT})
       LIMIT 1`,

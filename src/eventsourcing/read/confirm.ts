@@ -1,6 +1,5 @@
 import type { StreamId } from '../stream.ts';
 import { ACTIVE } from './build.ts';
-import { STANDS_IN_THE_WAY } from './dead-letter.ts';
 import type { Projection } from './projection.ts';
 
 /** How far the live slot of one projection has brought one stream. */
@@ -28,7 +27,8 @@ export async function liveVersions(
   const { results } = await database
     .prepare(
       `SELECT projection.value AS projection, stream.value AS stream, coalesce(c.version, 0) AS version,
-        c.event_id AS eventId, d.version IS NOT NULL AS is_held,
+        c.event_id AS eventId,
+        EXISTS (SELECT 1 FROM held_stream AS h WHERE h.projection = projection.value AND h.stream = stream.value) AS is_held,
         -- In this sequence: of a projection that is live, no build is looked at.
         coalesce(pointer.live_revision, 0) = 0
           AND EXISTS (SELECT 1 FROM projection_build AS b WHERE b.projection = projection.value)
@@ -38,9 +38,7 @@ export async function liveVersions(
       CROSS JOIN json_each(?2) AS stream
       LEFT JOIN projection_pointer AS pointer ON pointer.projection = projection.value
       LEFT JOIN checkpoint AS c
-        ON c.projection = projection.value AND c.slot = pointer.live_slot AND c.stream = stream.value
-      LEFT JOIN dead_letter AS d
-        ON d.projection = projection.value AND d.stream = stream.value AND d.is_open = 1 AND ${STANDS_IN_THE_WAY}`,
+        ON c.projection = projection.value AND c.slot = pointer.live_slot AND c.stream = stream.value`,
     )
     .bind(JSON.stringify(projections.map(({ name }) => name)), JSON.stringify(streams))
     .all<Omit<LiveVersion, 'isHeld' | 'awaitsBuild'> & { is_held: number; awaits_build: number }>();

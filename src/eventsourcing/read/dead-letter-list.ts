@@ -1,7 +1,7 @@
 import type { StreamId } from '../stream.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
 import type { LoadEvents } from './catch-up-page.ts';
-import { type DeadLetterCause, OPEN } from './dead-letter.ts';
+import type { DeadLetterCause } from './dead-letter.ts';
 
 /** Dead letters of one projection that one bug, or one restore, has made. */
 export interface DeadLetterGroup {
@@ -96,7 +96,7 @@ export async function listDeadLetters(
   const [samples, skips] = await database.batch([
     database
       .prepare(
-        `WITH open AS (SELECT d.* ${OPEN}),
+        `WITH open AS (SELECT * FROM held_stream WHERE projection = ?1),
         shown AS (
           SELECT cause, kind, count(*) AS streams, min(first_at) AS group_first_at, max(last_at) AS group_last_at,
             count(*) OVER () AS all_groups, sum(count(*)) OVER () AS all_streams
@@ -184,7 +184,7 @@ export async function deadLetterGroup(
   id: string,
 ): Promise<DeadLetterGroup | undefined> {
   const { results } = await database
-    .prepare(`SELECT DISTINCT d.cause, d.kind ${OPEN}`)
+    .prepare(`SELECT DISTINCT cause, kind FROM held_stream WHERE projection = ?1`)
     .bind(projectionName)
     .all<Omit<DeadLetterGroup, 'id'>>();
   const groups = await Promise.all(
@@ -211,9 +211,10 @@ export function selectStatement(
 ): D1PreparedStatement {
   return database
     .prepare(
-      `SELECT d.stream, d.version, d.event_id, d.error, d.tries, d.first_at, d.last_at, count(*) OVER () AS total ${OPEN}
-        AND d.cause = ?2 AND d.kind = ?3 AND d.stream = coalesce(?4, d.stream) AND (?5 IS NULL OR d.last_at < ?5)
-      ORDER BY d.last_at, d.stream
+      `SELECT stream, version, event_id, error, tries, first_at, last_at, count(*) OVER () AS total
+      FROM held_stream
+      WHERE projection = ?1 AND cause = ?2 AND kind = ?3 AND stream = coalesce(?4, stream) AND (?5 IS NULL OR last_at < ?5)
+      ORDER BY last_at, stream
       LIMIT ?6`,
     )
     .bind(projectionName, cause, kind, stream ?? null, triedBefore ?? null, limit);

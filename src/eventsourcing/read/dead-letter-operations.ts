@@ -194,9 +194,9 @@ async function select(
 }
 
 /**
- * The decision, in one transaction: the dead letters are what was read and their streams stand right before them, the events are noted,
- * the dead letters go, and the epoch is raised, so that a consumer that read before this finds its batch rolled back: it might
- * have applied the event after all (I9). False when another change came first.
+ * The decision, in one transaction: the dead letters are what was read and hold their streams, the events are noted, the dead letters go,
+ * and the epoch is raised, so that a consumer that read before this finds its batch rolled back: it might have applied the event after
+ * all (I9). False when another change came first.
  */
 async function leaveOut(
   { database, projection: { name }, now }: DeadLetterPorts,
@@ -212,21 +212,21 @@ async function leaveOut(
           `INSERT INTO guard (checkpoint_as_read)
           SELECT 0
           FROM json_each(?2) AS letter
-          LEFT JOIN dead_letter AS d
-            ON d.projection = ?1 AND d.stream = letter.value ->> 0 AND d.version = letter.value ->> 1
-            AND d.event_id = letter.value ->> 2 AND d.is_open = 1
-          LEFT JOIN checkpoint AS c ON c.projection = ?1 AND c.slot = ?3 AND c.stream = letter.value ->> 0
-          WHERE d.stream IS NULL OR coalesce(c.version, 0) <> d.version - 1
+          WHERE NOT EXISTS (
+              SELECT 1 FROM held_stream AS h
+              WHERE h.projection = ?1 AND h.stream = letter.value ->> 0 AND h.version = letter.value ->> 1
+                AND h.event_id = letter.value ->> 2
+            )
             -- A build that has applied the event cannot leave it out any more.
             OR EXISTS (
               SELECT 1 FROM projection_build AS build
               JOIN checkpoint AS built
                 ON built.projection = ?1 AND built.slot = build.slot AND built.stream = letter.value ->> 0
-              WHERE build.projection = ?1 AND build.ended_at IS NULL AND built.version >= d.version
+              WHERE build.projection = ?1 AND build.ended_at IS NULL AND built.version >= letter.value ->> 1
             )
           LIMIT 1`,
         )
-        .bind(name, chosen, pointer.live.slot),
+        .bind(name, chosen),
       // A version may have been skipped before, in a log that was then restored and holds another event there now.
       database
         .prepare(

@@ -33,24 +33,10 @@ export interface Obstacles {
 
 export const NO_OBSTACLES: Obstacles = { skipped: new Map() };
 
-/**
- * A dead letter that counts: about the event right after the live checkpoint. Below the checkpoint: already applied. Beyond it: from
- * another history. Needs the aliases `d` (dead_letter), `pointer` (projection_pointer) and `c` (the live checkpoint, left joined).
- */
-export const STANDS_IN_THE_WAY = 'd.version = coalesce(c.version, 0) + 1';
-
-/** Joins a dead letter `d` with its projection's pointer and live checkpoint. */
-const WITH_LIVE_CHECKPOINT = `JOIN projection_pointer AS pointer ON pointer.projection = d.projection
-  LEFT JOIN checkpoint AS c ON c.projection = d.projection AND c.slot = pointer.live_slot AND c.stream = d.stream`;
-
-/** The open dead letters of the projection `?1`, each of which holds its stream. */
-export const OPEN = `FROM dead_letter AS d ${WITH_LIVE_CHECKPOINT}
-  WHERE d.projection = ?1 AND d.is_open = 1 AND ${STANDS_IN_THE_WAY}`;
-
 /** How many streams an open dead letter holds. */
 export async function countHeld(database: D1Database, projectionName: string): Promise<number> {
-  const row = await database.prepare(`SELECT count(*) AS held ${OPEN}`).bind(projectionName).first<{ held: number }>();
-  return row?.held ?? 0;
+  const held = database.prepare(`SELECT count(*) AS held FROM held_stream WHERE projection = ?1`).bind(projectionName);
+  return (await held.first<number>('held')) ?? 0;
 }
 
 /** Reads what stands in the way of some streams. One bound parameter, however many streams. */
@@ -61,11 +47,9 @@ export function obstaclesStatement(
 ): D1PreparedStatement {
   return database
     .prepare(
-      `SELECT d.stream, d.version, d.cause, d.kind, d.error, d.is_open, NULL AS skipped_id
+      `SELECT r.stream, r.version, r.cause, r.kind, r.error, r.is_open, NULL AS skipped_id
       FROM json_each(?1) AS wanted
-      JOIN dead_letter AS d ON d.projection = ?2 AND d.stream = wanted.value
-      ${WITH_LIVE_CHECKPOINT}
-      WHERE ${STANDS_IN_THE_WAY}
+      JOIN refused_event AS r ON r.projection = ?2 AND r.stream = wanted.value
       UNION ALL
       SELECT s.stream, s.version, NULL, NULL, NULL, NULL, s.event_id
       FROM json_each(?1) AS wanted

@@ -22,7 +22,7 @@ export interface Change {
 
 /**
  * Changes a pointer in one guarded transaction that raises the epoch: a batch under the pointer as it was is rolled back from then on (I20).
- * `more` joins the transaction.
+ * `more` joins the transaction, before the pointer changes.
  *
  * Each change writes an id of its own. After a fault that tells nothing, that id says whether this change was committed; an equal pointer
  * would not, since another Worker may have made an equal change. Throws where the database does not tell either, and
@@ -40,6 +40,7 @@ export async function changePointer(
   try {
     await database.batch([
       assertEpoch(database, projectionName, pointer),
+      ...more,
       database
         .prepare(
           `UPDATE projection_pointer
@@ -48,7 +49,6 @@ export async function changePointer(
           WHERE projection = ?1`,
         )
         .bind(projectionName, live.revision, live.slot, JSON.stringify(others), changeId, formerSince ?? null),
-      ...more,
     ]);
     return 'changed';
   } catch (error) {

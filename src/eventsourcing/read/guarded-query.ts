@@ -1,7 +1,6 @@
 import { Column, SQL, is } from 'drizzle-orm';
 
 import type { StreamId } from '../stream.ts';
-import { STANDS_IN_THE_WAY } from './dead-letter.ts';
 import type { Preparing } from './guarded-batch.ts';
 import type { Pointer } from './pointer.ts';
 import { NOT_THERE, type Standing } from './standing.ts';
@@ -134,9 +133,8 @@ function guardOf(
 ): { readonly columns: readonly string[]; readonly from: string; readonly params: readonly string[] } {
   const standingOf = (stream: string) =>
     `(SELECT c.version || CASE WHEN EXISTS (
-        SELECT 1 FROM dead_letter AS d
-        WHERE d.projection = c.projection AND d.stream = c.stream
-          AND d.is_open = 1 AND d.cause = 'log-restored' AND ${STANDS_IN_THE_WAY}
+        SELECT 1 FROM held_stream AS h
+        WHERE h.projection = c.projection AND h.stream = c.stream AND h.cause = 'log-restored'
       ) THEN '${LOST}' ELSE '${SOUND}' END || c.event_id
       FROM checkpoint AS c
       WHERE c.projection = pointer.projection AND c.slot = '${pointer.live.slot}' AND c.stream = ${stream})`;

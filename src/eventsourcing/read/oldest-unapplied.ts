@@ -3,7 +3,6 @@ import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
 import type { StreamId } from '../stream.ts';
 import type { LoadEvents } from './catch-up-page.ts';
 import type { Target } from './pointer.ts';
-import { HOLDS_ITS_STREAM } from './projection-condition.ts';
 
 /** A projection in its live slot. */
 export interface LiveProjection {
@@ -106,11 +105,8 @@ async function laggingOnes(database: D1Database, projection: LiveProjection, cha
     .prepare(
       `SELECT wanted.value AS stream, coalesce(c.version, 0) AS version
       FROM json_each(?1) AS wanted
-      CROSS JOIN projection_pointer AS pointer ON pointer.projection = ?2
       LEFT JOIN checkpoint AS c ON c.projection = ?2 AND c.slot = ?3 AND c.stream = wanted.value
-      WHERE NOT EXISTS (
-        SELECT 1 FROM dead_letter AS d WHERE d.projection = ?2 AND d.stream = wanted.value AND ${HOLDS_ITS_STREAM}
-      )`,
+      WHERE NOT EXISTS (SELECT 1 FROM held_stream AS h WHERE h.projection = ?2 AND h.stream = wanted.value)`,
     )
     .bind(JSON.stringify(changed.map(({ stream }) => stream)), projection.name, projection.live.slot)
     .all<Place>();
@@ -124,14 +120,7 @@ async function laggingOnes(database: D1Database, projection: LiveProjection, cha
 /** The open dead letter that holds the oldest event. */
 async function oldestHeld(database: D1Database, projection: LiveProjection): Promise<Place | undefined> {
   const place = await database
-    .prepare(
-      `SELECT d.stream AS stream, d.version AS version
-      FROM dead_letter AS d
-      JOIN projection_pointer AS pointer ON pointer.projection = d.projection
-      WHERE d.projection = ?1 AND ${HOLDS_ITS_STREAM}
-      ORDER BY d.event_id
-      LIMIT 1`,
-    )
+    .prepare(`SELECT stream, version FROM held_stream WHERE projection = ?1 ORDER BY event_id LIMIT 1`)
     .bind(projection.name)
     .first<Place>();
   return place ?? undefined;

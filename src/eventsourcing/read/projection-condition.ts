@@ -34,13 +34,6 @@ interface ConditionRow {
   readonly build: string | null;
 }
 
-/** That a dead letter `d` holds its stream: it is open, and about the event right after the live checkpoint of `pointer`. */
-export const HOLDS_ITS_STREAM = `d.is_open = 1 AND d.version = 1 + coalesce((
-  SELECT c.version
-  FROM checkpoint AS c
-  WHERE c.projection = d.projection AND c.slot = pointer.live_slot AND c.stream = d.stream
-), 0)`;
-
 /**
  * Asks for the condition of some projections of one database: one statement, which reads the few rows that there are for each projection
  * and none for a stream that is well. Dead letters beyond `maxDeadLetters` of a projection are not counted.
@@ -61,7 +54,7 @@ export function conditionStatement(
         pointer.former_since AS former_since,
         (
           SELECT json_array(count(*), count(*) FILTER (WHERE cause = 'log-restored'))
-          FROM (SELECT d.cause FROM dead_letter AS d WHERE d.projection = wanted.value AND ${HOLDS_ITS_STREAM} LIMIT ?2)
+          FROM (SELECT cause FROM held_stream WHERE projection = wanted.value LIMIT ?2)
         ) AS dead_letters,
         (
           SELECT json_object('kind', f.kind, 'since', f.first_at)

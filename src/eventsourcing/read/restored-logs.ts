@@ -5,9 +5,8 @@ import type { StreamId } from '../stream.ts';
  * restored log, which may be shorter.
  */
 export const BUT_FOR_RESTORED_LOGS = `NOT EXISTS (
-  SELECT 1 FROM dead_letter AS d
-  WHERE d.projection = live.projection AND d.stream = live.stream
-    AND d.cause = 'log-restored' AND d.is_open = 1 AND d.version = live.version + 1
+  SELECT 1 FROM held_stream AS h
+  WHERE h.projection = live.projection AND h.stream = live.stream AND h.cause = 'log-restored'
 )`;
 
 /** Streams whose logs were restored to an earlier time, as far as what is live has noticed. */

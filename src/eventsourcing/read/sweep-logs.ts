@@ -4,7 +4,7 @@ import type { StreamId } from '../stream.ts';
 import { withTimeout } from '../timeout.ts';
 import { LOADS_TIMEOUT_MS, LOAD_TIMEOUT_MS } from './catch-up-limits.ts';
 import type { LoadEvents } from './catch-up-page.ts';
-import { type Positions, type Reached, isHeld, reachedBy } from './sweep-positions.ts';
+import { type Positions, type Reached, reachedBy } from './sweep-positions.ts';
 
 interface LogPorts {
   readonly loadEvents: LoadEvents;
@@ -76,7 +76,7 @@ function believed(
   all: readonly Positions[],
 ): readonly { readonly name: string; readonly reached: Reached }[] {
   return all.flatMap((positions) =>
-    isHeld(stream, positions, 'log-restored')
+    positions.held.get(stream) === 'log-restored'
       ? []
       : reachedBy(stream, positions).map((reached) => ({ name: positions.projection.name, reached })),
   );

@@ -13,12 +13,6 @@ export interface Reached {
   readonly eventId: string;
 }
 
-interface Held {
-  /** That of the event at which the stream is held. */
-  readonly version: number;
-  readonly cause: DeadLetterCause;
-}
-
 /** Where one projection of a group has the streams of a page. */
 export interface Positions {
   readonly projection: Projection;
@@ -28,7 +22,8 @@ export interface Positions {
   readonly live: ReadonlyMap<StreamId, Reached>;
   /** In the other slot, while it is moved: it may know more. */
   readonly other: ReadonlyMap<StreamId, Reached>;
-  readonly deadLetters: ReadonlyMap<StreamId, Held>;
+  /** Why the live slot holds streams. */
+  readonly held: ReadonlyMap<StreamId, DeadLetterCause>;
 }
 
 type Row = Readonly<Record<string, unknown>>;
@@ -48,15 +43,15 @@ export async function readPositions(
   const checkpoints = database.prepare(
     'SELECT stream, version, event_id FROM checkpoint WHERE projection = ?1 AND slot = ?2 AND stream > ?3 ORDER BY stream LIMIT ?4',
   );
-  const deadLetters = database.prepare(
-    'SELECT stream, version, cause FROM dead_letter WHERE projection = ?1 AND stream > ?2 AND is_open = 1 ORDER BY stream LIMIT ?3',
+  const heldStreams = database.prepare(
+    'SELECT stream, cause FROM held_stream WHERE projection = ?1 AND stream > ?2 ORDER BY stream LIMIT ?3',
   );
   const [pointers, ...answers] = await database.batch<Row>([
     database.prepare('SELECT projection, live_revision, live_slot, moved FROM projection_pointer'),
     ...projections.flatMap(({ name }) => [
       checkpoints.bind(name, 'a', cursor, take),
       checkpoints.bind(name, 'b', cursor, take),
-      deadLetters.bind(name, cursor, take),
+      heldStreams.bind(name, cursor, take),
     ]),
   ]);
   return projections.map((projection, index) => {
@@ -71,7 +66,7 @@ export async function readPositions(
       isMovable: revision > 0 && registry.revisionOf(projection.name, revision) !== undefined,
       live: isLive('b') ? b : a,
       other: isMoved ? (isLive('b') ? a : b) : new Map<StreamId, Reached>(),
-      deadLetters: heldIn(held),
+      held: heldIn(held),
     };
   });
 }
@@ -85,13 +80,8 @@ function reachedIn(answer: D1Result<Row> | undefined): ReadonlyMap<StreamId, Rea
   );
 }
 
-function heldIn(answer: D1Result<Row> | undefined): ReadonlyMap<StreamId, Held> {
-  return new Map(
-    (answer?.results ?? []).map(({ stream, version, cause }) => [
-      stream as StreamId,
-      { version: version as number, cause: cause as DeadLetterCause },
-    ]),
-  );
+function heldIn(answer: D1Result<Row> | undefined): ReadonlyMap<StreamId, DeadLetterCause> {
+  return new Map((answer?.results ?? []).map(({ stream, cause }) => [stream as StreamId, cause as DeadLetterCause]));
 }
 
 /**
@@ -100,7 +90,7 @@ function heldIn(answer: D1Result<Row> | undefined): ReadonlyMap<StreamId, Held> 
  */
 export function headOf(stream: StreamId, all: readonly Positions[]): number {
   const versions = all.flatMap((positions) =>
-    isHeld(stream, positions) ? [] : reachedBy(stream, positions).map(({ version }) => version),
+    positions.held.has(stream) ? [] : reachedBy(stream, positions).map(({ version }) => version),
   );
   return Math.max(0, ...versions);
 }
@@ -110,16 +100,6 @@ export function reachedBy(stream: StreamId, { live, other }: Positions): readonl
   return [live.get(stream) ?? [], other.get(stream) ?? []].flat();
 }
 
-/** Whether a dead letter stands right after where the live slot has the stream. */
-export function isHeld(stream: StreamId, { live, deadLetters }: Positions, cause?: DeadLetterCause): boolean {
-  const held = deadLetters.get(stream);
-  return (
-    held !== undefined &&
-    held.version === (live.get(stream)?.version ?? 0) + 1 &&
-    (cause === undefined || held.cause === cause)
-  );
-}
-
 /** The reminder that a group needs of a stream, if one of its projections lags, or is named in `contradicting`. */
 export function reminderFor(
   stream: StreamId,
@@ -127,12 +107,11 @@ export function reminderFor(
   positions: readonly Positions[],
   contradicting: ReadonlySet<string>,
 ): readonly Hint[] {
-  const needing = positions.flatMap((position) => {
-    const { projection, isMovable, live } = position;
+  const needing = positions.flatMap(({ projection, isMovable, live, held }) => {
     if (!isMovable || !follows(projection, stream)) return [];
     const version = live.get(stream)?.version ?? 0;
     const isRecheck = contradicting.has(projection.name);
-    const isLagging = version < head && !isHeld(stream, position);
+    const isLagging = version < head && !held.has(stream);
     return isLagging || isRecheck ? [{ version, isRecheck }] : [];
   });
   if (needing.length === 0) return [];
