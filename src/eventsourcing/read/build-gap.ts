@@ -77,7 +77,7 @@ async function versionsIn(
     .prepare(
       `SELECT c.stream, c.version
       FROM json_each(?3) AS wanted
-      JOIN checkpoint AS c ON c.projection = ?1 AND c.slot = ?2 AND c.stream = wanted.value`,
+      CROSS JOIN checkpoint AS c ON c.projection = ?1 AND c.slot = ?2 AND c.stream = wanted.value`,
     )
     .bind(name, slot, JSON.stringify(streams))
     .all<{ stream: StreamId; version: number }>();

@@ -48,14 +48,22 @@ export function obstaclesStatement(
   return database
     .prepare(
       `SELECT r.stream, r.version, r.cause, r.kind, r.error, r.is_open, NULL AS skipped_id
-      FROM json_each(?1) AS wanted
-      JOIN refused_event AS r ON r.projection = ?2 AND r.stream = wanted.value
+      FROM ${wantedIf('dead_letter')}
+      CROSS JOIN refused_event AS r ON r.projection = ?2 AND r.stream = wanted.value
       UNION ALL
       SELECT s.stream, s.version, NULL, NULL, NULL, NULL, s.event_id
-      FROM json_each(?1) AS wanted
-      JOIN skipped_event AS s ON s.projection = ?2 AND s.stream = wanted.value`,
+      FROM ${wantedIf('skipped_event')}
+      CROSS JOIN skipped_event AS s ON s.projection = ?2 AND s.stream = wanted.value`,
     )
     .bind(JSON.stringify(streams), projectionName);
+}
+
+/**
+ * The streams `?1`, or none where the projection `?2` has no row in a table: nearly always, and each stream of a list is billed as a row. To
+ * be cross joined: otherwise SQLite reads all rows of the projection, for each stream.
+ */
+function wantedIf(table: 'dead_letter' | 'skipped_event'): string {
+  return `json_each(iif(EXISTS (SELECT 1 FROM ${table} WHERE projection = ?2), ?1, '[]')) AS wanted`;
 }
 
 /** Reads the answer of `obstaclesStatement`. */

@@ -2,15 +2,19 @@ import { env } from 'cloudflare:workers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { MAX_CATCH_UP_MS, MAX_STATEMENTS } from '../../../src/eventsourcing/read/catch-up-limits.ts';
-import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import { type Pointer, UNBUILT, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import { nextGap } from '../../../src/eventsourcing/read/build-gap.ts';
 import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
 import { cloudflare } from '../../../src/runtime.ts';
 import { activeBuilds, buildOf } from '../../../src/eventsourcing/read/build.ts';
 import { cancelBuild, requestBuild } from '../../../src/eventsourcing/read/build-requests.ts';
+import type { Group } from '../../../src/eventsourcing/group.ts';
 import { streamId } from '../../../src/eventsourcing/stream.ts';
 import { boardOf, checkpointOf, tallyOf } from '../../support/boards.ts';
 import { idleRunner, stepsHere, work } from '../../support/builds.ts';
+import { meteredDatabase } from '../../support/metered-database.ts';
 import { ports } from '../../support/platform.ts';
+import { setCheckpoints } from '../../support/projections.ts';
 import { add, system } from '../../support/system.ts';
 import { tallyBoard } from '../../support/tally.ts';
 
@@ -88,6 +92,36 @@ async function moveLiveAlone({ tallyId, stream }: Tally): Promise<void> {
   const alone = { ...pointer, moved: [pointer.live] };
   await system.catchUp(tallyBoard, [{ stream, wanted: 'head' }], { pointer: alone });
 }
+
+describe('a page of what a first build lacks', () => {
+  it('reads of the checkpoints what it takes, however many streams there are', async () => {
+    const streams = Array.from({ length: 1_000 }, (_, index) => ({ stream: `tally-gap-${index}`, version: 1 }));
+    const { group } = archive();
+    await setCheckpoints(system.builds.databaseOf(group), 'archive', streams);
+    await setCheckpoints(database, name, streams, 'b');
+    const { database: metered, bill } = meteredDatabase(database);
+    const gap = {
+      databaseOf: (of: Group) => (of === group ? system.builds.databaseOf(of) : metered),
+      archive: archive(),
+      projection: tallyBoard,
+      pointer: { epoch: 1, live: { revision: UNBUILT, slot: 'a' }, moved: [], formerSince: null },
+      build: { revision: 1, slot: 'b' },
+    } as const;
+    const { last, requests } = await nextGap(gap, 'build', '');
+    expect(last).toBeDefined();
+    expect(requests).toEqual([]);
+    // Each of the page's 200 streams, and its checkpoint.
+    expect(bill.rowsRead).toBeLessThanOrEqual(2 * 200);
+    for (const { database: one, projection } of [
+      { database: system.builds.databaseOf(group), projection: 'archive' },
+      { database, projection: name },
+    ])
+      await one
+        .prepare(`DELETE FROM checkpoint WHERE projection = ? AND stream GLOB 'tally-gap-*'`)
+        .bind(projection)
+        .run();
+  });
+});
 
 describe('a swap whose build is behind', () => {
   it('is tried again once the gap is closed', async () => {

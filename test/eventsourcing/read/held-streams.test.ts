@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { liveVersions } from '../../../src/eventsourcing/read/confirm.ts';
+import { obstaclesStatement } from '../../../src/eventsourcing/read/dead-letter.ts';
 import { runGuarded } from '../../../src/eventsourcing/read/guarded-query.ts';
 import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
 import type { StreamId } from '../../../src/eventsourcing/stream.ts';
@@ -74,19 +75,26 @@ describe('what it costs', () => {
     await work(metered);
     return bill.rowsRead;
   }
+  const obstacles = () => rowsRead((metered) => obstaclesStatement(metered, PROJECTION, streams).all());
   const confirm = () => rowsRead((metered) => liveVersions(metered, [{ name: PROJECTION }], streams));
   async function read(): Promise<number> {
     const pointer = (await readPointer(database, PROJECTION)) as Pointer;
     return rowsRead((metered) => runGuarded(metered, PROJECTION, pointer, streams, {}));
   }
 
-  /** What is refused of other streams. */
+  /** What is refused and skipped of other streams. */
   async function plant(count: number): Promise<void> {
     const others = JSON.stringify(Array.from({ length: count }, (_, index) => `seat-other-${index}`));
-    await database
-      .prepare(`INSERT INTO dead_letter SELECT ?1, value, 1, 'e', 'poison', 'k', 'e', 3, '', '', 1 FROM json_each(?2)`)
-      .bind(PROJECTION, others)
-      .run();
+    await database.batch([
+      database
+        .prepare(
+          `INSERT INTO dead_letter SELECT ?1, value, 1, 'e', 'poison', 'k', 'e', 3, '', '', 1 FROM json_each(?2)`,
+        )
+        .bind(PROJECTION, others),
+      database
+        .prepare(`INSERT INTO skipped_event SELECT ?1, value, 1, 'e', '', '', '' FROM json_each(?2)`)
+        .bind(PROJECTION, others),
+    ]);
   }
 
   beforeEach(async () => {
@@ -98,11 +106,21 @@ describe('what it costs', () => {
     );
   });
 
-  it('is nothing for a stream that is well, to a read and to the delivery check', async () => {
+  it('is nothing for a stream that is well: to a read, to the delivery check, to the catch-up', async () => {
+    expect(await obstacles()).toBe(0);
     // The pointer, and each checkpoint.
     expect(await read()).toBe(1 + streams.length);
     const [reading, confirming] = [await read(), await confirm()];
     await plant(500);
     expect([await read(), await confirm()]).toEqual([reading, confirming]);
+    // Each element of the list, once for what is refused and once for what is skipped.
+    expect(await obstacles()).toBeLessThanOrEqual(2 * streams.length + 2);
+  });
+
+  it('is three rows for one that is not: the dead letter, the pointer and the live checkpoint', async () => {
+    await plant(1);
+    const well = await obstacles();
+    for (const stream of streams) await setDeadLetter(database, PROJECTION, stream, 2);
+    expect((await obstacles()) - well).toBeLessThanOrEqual(3 * streams.length);
   });
 });
