@@ -5,18 +5,17 @@ import { OverloadedError } from '../eventsourcing/faults.ts';
 import { asStorageFault, isTransient } from '../eventsourcing/read/d1-errors.ts';
 import {
   type DeadLetterGroup,
+  type NothingDone,
   type Selection,
   deadLetterGroup,
   listDeadLetters,
 } from '../eventsourcing/read/dead-letter-list.ts';
 import {
   type DeadLetterPorts,
-  type OperationResult,
-  type SkipResult,
   replayDeadLetters,
   skipDeadLetters,
 } from '../eventsourcing/read/dead-letter-operations.ts';
-import { type PreviewResult, previewDeadLetters } from '../eventsourcing/read/dead-letter-preview.ts';
+import { previewDeadLetters } from '../eventsourcing/read/dead-letter-preview.ts';
 import { parseStreamId } from '../eventsourcing/stream.ts';
 import type { AppContext } from '../http/app-env.ts';
 import { readBody } from '../http/body.ts';
@@ -114,10 +113,13 @@ export const deadLetterRoutes: readonly Route[] = [
         await requireOperator(c);
         const { ports, id, isDryRun, selection } = asked(c);
         const group = await groupOf(ports, id);
-        if (isDryRun) return c.json(toPreview(ports, await orUnavailable(previewDeadLetters(ports, group, selection))));
+        if (isDryRun) {
+          const preview = await done(ports, group, previewDeadLetters(ports, group, selection));
+          return c.json({ dryRun: true, ...preview });
+        }
         const triedBefore = selection.triedBefore ?? nowOf(ports);
-        const result = await orUnavailable(toTheEnd(c, replayDeadLetters(ports, group, selection)));
-        const { outcome: _, finished, ...brought } = doneOr(ports, result);
+        const replay = toTheEnd(c, replayDeadLetters(ports, group, selection));
+        const { finished, ...brought } = await done(ports, group, replay);
         return c.json({ dryRun: false, replayed: finished, ...brought, triedBefore });
       },
     ],
@@ -161,16 +163,14 @@ export const deadLetterRoutes: readonly Route[] = [
         const { ports, id, isDryRun, selection } = asked(c);
         const { reason } = (await readBody(c, SkipBody)).value;
         const group = await groupOf(ports, id);
-        if (group.cause === 'log-restored') throw nothingToSkip(group);
         if (isDryRun) {
-          const result = await orUnavailable(previewDeadLetters(ports, group, selection, { isSkip: true }));
-          return c.json(toPreview(ports, result));
+          const preview = await done(ports, group, previewDeadLetters(ports, group, selection, { isSkip: true }));
+          return c.json({ dryRun: true, ...preview });
         }
         const triedBefore = selection.triedBefore ?? nowOf(ports);
         const decision = { actor: 'operator', reason };
-        const result = await orUnavailable(toTheEnd(c, skipDeadLetters(ports, group, selection, decision)));
-        if (result.outcome === 'nothing-to-skip') throw nothingToSkip(group);
-        const { outcome: _, finished: _finished, ...brought } = doneOr(ports, result);
+        const skip = toTheEnd(c, skipDeadLetters(ports, group, selection, decision));
+        const { finished: _, ...brought } = await done(ports, group, skip);
         return c.json({ dryRun: false, ...brought, triedBefore });
       },
     ],
@@ -199,12 +199,6 @@ function noSuchDeadLetter(): Problem {
   return new Problem('not-found', 'There is no such group, or nothing of it, as asked for, is a dead letter any more.');
 }
 
-function nothingToSkip({ kind }: DeadLetterGroup): Problem {
-  const detail =
-    'There is no event to skip: the log was restored to a time before what the read model has seen. Restore the database to that time too and replay, or rebuild the projection.';
-  return new Problem('wrong-state', detail, { kind });
-}
-
 /** Whoever asked may hang up: what was begun is finished all the same. */
 function toTheEnd<Value>(c: Context, work: Promise<Value>): Promise<Value> {
   c.executionCtx.waitUntil(work.catch(() => undefined));
@@ -222,23 +216,25 @@ async function orUnavailable<Value>(work: Promise<Value>): Promise<Value> {
   }
 }
 
-type Outcome = OperationResult | Exclude<SkipResult, { outcome: 'nothing-to-skip' }> | PreviewResult;
-
-function doneOr<Result extends Outcome>(
+/** What was done. Throws the problem that says why nothing was. */
+async function done<Result extends { readonly outcome: 'done' }>(
   { projection }: DeadLetterPorts,
-  result: Result,
-): Extract<Result, { outcome: 'done' }> {
-  if (result.outcome === 'done') return result as Extract<Result, { outcome: 'done' }>;
+  { kind }: DeadLetterGroup,
+  work: Promise<Result | NothingDone>,
+): Promise<Omit<Result, 'outcome'>> {
+  const result = await orUnavailable(work);
   if (result.outcome === 'not-found') throw noSuchDeadLetter();
-  throw new Problem('projection-building', `${projection.name} has nothing live that this deployment has code for.`, {
-    projection: projection.name,
-  });
+  if (result.outcome === 'nothing-to-skip') throw new Problem('wrong-state', NOTHING_TO_SKIP, { kind });
+  if (result.outcome === 'building') {
+    const detail = `${projection.name} has nothing live that this deployment has code for.`;
+    throw new Problem('projection-building', detail, { projection: projection.name });
+  }
+  const { outcome: _, ...whatWasDone } = result;
+  return whatWasDone;
 }
 
-function toPreview(ports: DeadLetterPorts, result: PreviewResult) {
-  const { streams, remaining } = doneOr(ports, result);
-  return { dryRun: true, streams, remaining };
-}
+const NOTHING_TO_SKIP =
+  'There is no event to skip: the log was restored to a time before what the read model has seen. Restore the database to that time too and replay, or rebuild the projection.';
 
 function nowOf({ now }: DeadLetterPorts): string {
   return new Date(now()).toISOString();

@@ -55,7 +55,7 @@ async function count(attempt: Attempt, refusals: readonly Refusal[]): Promise<re
   spendBatch(work.budget, 1);
   const counted = await recordRefusals(ports.database, projectionName, pointer, refusals, {
     at: new Date(ports.now()).toISOString(),
-    ...(limits.retriesDeadLetters && { triesBeforeDead: 1 }),
+    opensAtOnce: limits.retriesDeadLetters,
   });
   for (const refusal of refusals) {
     const isDead = counted.get(refusal.stream);

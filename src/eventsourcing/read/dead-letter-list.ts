@@ -2,6 +2,17 @@ import type { StreamId } from '../stream.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
 import type { LoadEvents } from './catch-up-page.ts';
 import type { DeadLetterCause } from './dead-letter.ts';
+import { type Pointer, pointerStatement, toPointer } from './pointer.ts';
+import type { Projection } from './projection.ts';
+
+/** A projection's dead letters, and what they are about. */
+export interface DeadLetterSource {
+  readonly projection: Pick<Projection, 'name'>;
+  readonly database: D1Database;
+  readonly loadEvents: LoadEvents;
+  /** A projection's code by revision; undefined when this Worker has none for it. */
+  readonly revisionOf: (name: string, revision: number) => Projection | undefined;
+}
 
 /** Dead letters of one projection that one bug, or one restore, has made. */
 export interface DeadLetterGroup {
@@ -67,109 +78,113 @@ export interface DeadLetterList {
 }
 
 /** How much one list shows, however many dead letters there are. */
-export interface DeadLetterListLimits {
-  readonly groups?: number;
-  readonly samplesPerGroup?: number;
-  /** How many logs are asked how long they are. */
-  readonly logs?: number;
-  readonly skipped?: number;
-}
+const GROUPS = 20;
+const SAMPLES_OF_A_GROUP = 20;
+const SKIPS = 100;
 
-interface SampleRow extends DeadLetterRow {
+/** How many logs are asked how long they are. */
+const LOGS = 100;
+
+interface SampleRow extends DeadLetter {
   readonly cause: DeadLetterCause;
   readonly kind: string;
   readonly streams: number;
-  readonly group_first_at: string;
-  readonly group_last_at: string;
-  readonly all_groups: number;
-  readonly all_streams: number;
+  readonly groupFirstAt: string;
+  readonly groupLastAt: string;
+  readonly allGroups: number;
+  readonly allStreams: number;
+  /** Within its group, from 1. */
+  readonly place: number;
 }
+
+/** The columns of a dead letter, as `DeadLetter` names them. */
+const COLUMNS = 'stream, version, event_id AS eventId, error, tries, first_at AS firstAt, last_at AS lastAt';
 
 /** The open dead letters of a projection by what they have in common, with samples, and what was skipped. */
 export async function listDeadLetters(
-  ports: { readonly database: D1Database; readonly loadEvents: LoadEvents },
+  { database, loadEvents }: Pick<DeadLetterSource, 'database' | 'loadEvents'>,
   projectionName: string,
-  limits: DeadLetterListLimits = {},
 ): Promise<DeadLetterList> {
-  const { database, loadEvents } = ports;
-  const { groups = 20, samplesPerGroup = 20, logs = 100, skipped = 100 } = limits;
   const [samples, skips] = await database.batch([
     database
       .prepare(
-        `WITH open AS (SELECT * FROM held_stream WHERE projection = ?1),
+        `WITH held AS (SELECT * FROM held_stream WHERE projection = ?1),
         shown AS (
-          SELECT cause, kind, count(*) AS streams, min(first_at) AS group_first_at, max(last_at) AS group_last_at,
-            count(*) OVER () AS all_groups, sum(count(*)) OVER () AS all_streams
-          FROM open
+          SELECT cause, kind, count(*) AS streams, min(first_at) AS groupFirstAt, max(last_at) AS groupLastAt,
+            count(*) OVER () AS allGroups, sum(count(*)) OVER () AS allStreams
+          FROM held
           GROUP BY cause, kind
           ORDER BY streams DESC, cause, kind
-          LIMIT ?2
+          LIMIT ${GROUPS}
         ),
         ranked AS (
-          SELECT *, row_number() OVER (PARTITION BY cause, kind ORDER BY first_at, stream) AS place
-          FROM open
+          SELECT cause, kind, ${COLUMNS}, row_number() OVER (PARTITION BY cause, kind ORDER BY first_at, stream) AS place
+          FROM held
         )
-        SELECT shown.*, ranked.stream, ranked.version, ranked.event_id, ranked.error, ranked.tries, ranked.first_at, ranked.last_at
-        FROM shown
-        JOIN ranked ON ranked.cause = shown.cause AND ranked.kind = shown.kind AND ranked.place <= ?3
-        ORDER BY shown.streams DESC, shown.cause, shown.kind, ranked.place`,
+        SELECT * FROM shown
+        JOIN ranked USING (cause, kind)
+        WHERE place <= ${SAMPLES_OF_A_GROUP}
+        ORDER BY streams DESC, cause, kind, place`,
       )
-      .bind(projectionName, groups, samplesPerGroup),
+      .bind(projectionName),
     database
       .prepare(
         `SELECT stream, version, event_id AS eventId, reason, actor, skipped_at AS skippedAt
         FROM skipped_event WHERE projection = ?1
         ORDER BY skipped_at DESC, stream, version DESC
-        LIMIT ?2`,
+        LIMIT ${SKIPS}`,
       )
-      .bind(projectionName, skipped),
+      .bind(projectionName),
   ]);
   const rows = (samples?.results ?? []) as SampleRow[];
   const byGroup = [...Map.groupBy(rows, ({ cause, kind }) => JSON.stringify([cause, kind])).values()];
-
   // The first of every group before the second of any.
-  const inTurn = byGroup
-    .flatMap((same) => same.map((row, place) => ({ row, place })))
-    .toSorted((one, other) => one.place - other.place)
-    .slice(0, logs);
-  const asked = await eachOf(inTurn, CONNECTIONS_AT_ONCE, async ({ row }) => {
-    try {
-      const { events, head } = await loadEvents(row.stream, row.version, 1);
-      const found = events.find(({ id }) => id === row.event_id);
-      return [row, { eventType: found?.type ?? null, waiting: Math.max(head - (row.version - 1), 0) }] as const;
-    } catch {
-      return [row, undefined] as const;
-    }
-  });
-  const known = new Map(asked);
-
+  const inTurn = rows.toSorted((one, other) => one.place - other.place).slice(0, LOGS);
+  const asked = new Map(
+    await eachOf(inTurn, CONNECTIONS_AT_ONCE, async (row) => [row, await askLog(loadEvents, row)] as const),
+  );
   const reports = byGroup.map(async (same): Promise<DeadLetterGroupReport> => {
-    const { cause, kind, streams, group_first_at: firstAt, group_last_at: lastAt } = same[0] as SampleRow;
-    const shown = same.map((row) => ({ ...toDeadLetter(row), ...(known.get(row) ?? NOT_ASKED) }));
+    const { cause, kind, streams, groupFirstAt, groupLastAt } = same[0] as SampleRow;
+    const shown = same.map((row): DeadLetterSample => {
+      const { stream, version, eventId, error, tries, firstAt, lastAt } = row;
+      return { stream, version, eventId, error, tries, firstAt, lastAt, ...(asked.get(row) ?? NOT_ASKED) };
+    });
     const waitingAtLeast = shown.reduce((sum, { waiting }) => sum + (waiting ?? 0), 0);
     const isWhole = shown.length === streams && shown.every(({ waiting }) => waiting !== null);
-    const id = await groupIdOf(projectionName, cause, kind);
     return {
-      id,
+      id: await groupIdOf(projectionName, cause, kind),
       cause,
       kind,
       streams,
-      firstAt,
-      lastAt,
+      firstAt: groupFirstAt,
+      lastAt: groupLastAt,
       waiting: isWhole ? waitingAtLeast : null,
       waitingAtLeast,
       samples: shown,
     };
   });
+  const [first] = rows;
   return {
-    streams: rows[0]?.all_streams ?? 0,
+    streams: first?.allStreams ?? 0,
     groups: await Promise.all(reports),
-    groupsNotShown: (rows[0]?.all_groups ?? 0) - byGroup.length,
+    groupsNotShown: (first?.allGroups ?? 0) - byGroup.length,
     skipped: (skips?.results ?? []) as Skip[],
   };
 }
 
-const NOT_ASKED = { eventType: null, waiting: null };
+type FromLog = Pick<DeadLetterSample, 'eventType' | 'waiting'>;
+
+const NOT_ASKED: FromLog = { eventType: null, waiting: null };
+
+async function askLog(loadEvents: LoadEvents, { stream, version, eventId }: DeadLetter): Promise<FromLog> {
+  try {
+    const { events, head } = await loadEvents(stream, version, 1);
+    const eventType = events.find(({ id }) => id === eventId)?.type ?? null;
+    return { eventType, waiting: Math.max(head - (version - 1), 0) };
+  } catch {
+    return NOT_ASKED;
+  }
+}
 
 async function groupIdOf(projectionName: string, cause: DeadLetterCause, kind: string): Promise<string> {
   const text = JSON.stringify([projectionName, cause, kind]);
@@ -201,48 +216,51 @@ export interface Selection {
   readonly triedBefore?: string | undefined;
 }
 
-/** Reads the dead letters of a group, those that were tried longest ago first. */
-export function selectStatement(
-  database: D1Database,
-  projectionName: string,
+/** Why nothing was done, or would be. */
+export type NothingDone =
+  /** The group has no open dead letter as selected. */
+  | { readonly outcome: 'not-found' }
+  /** Nothing is live that this Worker has code for. */
+  | { readonly outcome: 'building' }
+  /** The log was restored to an earlier time: it is not an event that stands in the way. */
+  | { readonly outcome: 'nothing-to-skip' };
+
+/** Dead letters of a group, and what is live. */
+interface Selected {
+  readonly outcome: 'selected';
+  readonly pointer: Pointer;
+  /** The code of what is live. */
+  readonly projection: Projection;
+  /** Those that were tried longest ago, in that order. */
+  readonly letters: readonly DeadLetter[];
+  /** How many there are beyond these. */
+  readonly remaining: number;
+}
+
+/** Reads the dead letters of a group that are meant, and the pointer, from one snapshot. */
+export async function selectDeadLetters(
+  { projection: { name }, database, revisionOf }: DeadLetterSource,
   { cause, kind }: DeadLetterGroup,
   { stream, triedBefore }: Selection,
   limit: number,
-): D1PreparedStatement {
-  return database
-    .prepare(
-      `SELECT stream, version, event_id, error, tries, first_at, last_at, count(*) OVER () AS total
-      FROM held_stream
-      WHERE projection = ?1 AND cause = ?2 AND kind = ?3 AND stream = coalesce(?4, stream) AND (?5 IS NULL OR last_at < ?5)
-      ORDER BY last_at, stream
-      LIMIT ?6`,
-    )
-    .bind(projectionName, cause, kind, stream ?? null, triedBefore ?? null, limit);
-}
-
-interface DeadLetterRow {
-  readonly stream: StreamId;
-  readonly version: number;
-  readonly event_id: string;
-  readonly error: string;
-  readonly tries: number;
-  readonly first_at: string;
-  readonly last_at: string;
-}
-
-/** Reads the answer of `selectStatement`: what was selected, and how many there are beyond that. */
-export function toSelected(rows: readonly unknown[]): {
-  readonly letters: readonly DeadLetter[];
-  readonly remaining: number;
-} {
-  const [first] = rows as readonly { total: number }[];
-  return {
-    letters: (rows as readonly DeadLetterRow[]).map(toDeadLetter),
-    remaining: (first?.total ?? 0) - rows.length,
-  };
-}
-
-function toDeadLetter(row: DeadLetterRow): DeadLetter {
-  const { stream, version, event_id: eventId, error, tries, first_at: firstAt, last_at: lastAt } = row;
-  return { stream, version, eventId, error, tries, firstAt, lastAt };
+): Promise<Selected | NothingDone> {
+  const [pointers, selected] = await database.batch([
+    pointerStatement(database, name),
+    database
+      .prepare(
+        `SELECT ${COLUMNS}, count(*) OVER () AS total
+        FROM held_stream
+        WHERE projection = ?1 AND cause = ?2 AND kind = ?3 AND stream = coalesce(?4, stream) AND (?5 IS NULL OR last_at < ?5)
+        ORDER BY last_at, stream
+        LIMIT ?6`,
+      )
+      .bind(name, cause, kind, stream ?? null, triedBefore ?? null, limit),
+  ]);
+  const rows = (selected?.results ?? []) as readonly (DeadLetter & { readonly total: number })[];
+  const [first] = rows;
+  if (!first) return { outcome: 'not-found' };
+  const pointer = toPointer(pointers?.results[0]);
+  const projection = pointer && revisionOf(name, pointer.live.revision);
+  if (!projection) return { outcome: 'building' };
+  return { outcome: 'selected', pointer, projection, letters: rows, remaining: first.total - rows.length };
 }

@@ -6,18 +6,18 @@ import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
 import { type CatchUpOptions, type CatchUpResult } from './catch-up.ts';
 import type { CatchUpRequest, StandstillCause, StreamProgress } from './stream-progress.ts';
 import { affordsBatch, newBudget } from './catch-up-limits.ts';
-import type { LoadEvents } from './catch-up-page.ts';
 import { isTransient } from './d1-errors.ts';
+import { forgetRefusals } from './dead-letter.ts';
 import {
   type DeadLetter,
   type DeadLetterGroup,
+  type DeadLetterSource,
+  type NothingDone,
   type Selection,
-  selectStatement,
-  toSelected,
+  selectDeadLetters,
 } from './dead-letter-list.ts';
 import { changePointer } from './guarded-change.ts';
-import { type Pointer, beside, pointerStatement, toPointer } from './pointer.ts';
-import type { Projection } from './projection.ts';
+import { type Pointer, beside } from './pointer.ts';
 
 /*
  * What an operator does about dead letters. Replay tries them again, in order; skip leaves an event out for good. Both then bring the
@@ -25,12 +25,7 @@ import type { Projection } from './projection.ts';
  */
 
 /** What the operations on one projection's dead letters stand on. */
-export interface DeadLetterPorts {
-  readonly projection: Pick<Projection, 'name'>;
-  readonly database: D1Database;
-  readonly loadEvents: LoadEvents;
-  /** A projection's code by revision; undefined when this Worker has none for it. */
-  readonly revisionOf: (name: string, revision: number) => Projection | undefined;
+export interface DeadLetterPorts extends DeadLetterSource {
   readonly catchUp: (requests: readonly CatchUpRequest[], options: CatchUpOptions) => Promise<CatchUpResult>;
   /** Has the catch-up read the projection's pointer again: what this isolate remembers may be old. */
   readonly forgetPointer: () => void;
@@ -83,13 +78,6 @@ export interface Brought {
   readonly remaining: number;
 }
 
-export type OperationResult =
-  | ({ readonly outcome: 'done' } & Brought)
-  /** The group has no open dead letter as selected. */
-  | { readonly outcome: 'not-found' }
-  /** Nothing is live that this Worker has code for. */
-  | { readonly outcome: 'building' };
-
 /**
  * Tries the dead letters of a group again, and what waits behind them, in order. What is refused then stays a dead letter, or becomes one
  * at once. Throws `StorageUnavailableError` where the database refuses all of it.
@@ -99,18 +87,16 @@ export async function replayDeadLetters(
   group: DeadLetterGroup,
   selection: Selection,
   limits: CallLimits = {},
-): Promise<OperationResult> {
-  const { pointer, letters, remaining } = await select(ports, group, selection, limits.streams);
-  if (letters.length === 0) return { outcome: 'not-found' };
-  if (!isLive(ports, pointer)) return { outcome: 'building' };
-  const brought = await bringToHead(ports, letters, ({ version }) => version - 1, limits);
-  const { isBuilding, untried, fault, ...done } = brought;
-  if (isBuilding) return { outcome: 'building' };
+): Promise<({ readonly outcome: 'done' } & Brought) | NothingDone> {
+  const selected = await selectDeadLetters(ports, group, selection, limits.streams ?? STREAMS);
+  if (selected.outcome !== 'selected') return selected;
+  const { untried, end, ...done } = await bringToHead(ports, selected.letters, true, limits);
+  if (end === 'building') return { outcome: 'building' };
   const isNothingDone = done.finished === 0 && done.applied === 0 && done.stillDead.length === 0;
-  if (isNothingDone && fault instanceof StorageUnavailableError) throw fault;
+  if (isNothingDone && end instanceof StorageUnavailableError) throw end;
   const { projection, report } = ports;
   report('dead-letters.replayed', { projection: projection.name, group: group.id, ...figures(done) });
-  return { outcome: 'done', ...done, remaining: remaining + untried.length };
+  return { outcome: 'done', ...done, remaining: selected.remaining + untried.length };
 }
 
 /** Who leaves an event out, and why. */
@@ -118,12 +104,6 @@ export interface SkipDecision {
   readonly actor: string;
   readonly reason: string;
 }
-
-export type SkipResult =
-  | ({ readonly outcome: 'done'; readonly skipped: number } & Brought)
-  | Exclude<OperationResult, { readonly outcome: 'done' }>
-  /** The log was restored to an earlier time: it is not an event that stands in the way. */
-  | { readonly outcome: 'nothing-to-skip' };
 
 /**
  * Leaves the events of a group's dead letters out of the projection, for good: every catch-up and every rebuild passes them over. Then
@@ -136,28 +116,18 @@ export async function skipDeadLetters(
   selection: Selection,
   decision: SkipDecision,
   limits: CallLimits = {},
-): Promise<SkipResult> {
+): Promise<({ readonly outcome: 'done'; readonly skipped: number } & Brought) | NothingDone> {
   const { projection, report } = ports;
   if (group.cause === 'log-restored') return { outcome: 'nothing-to-skip' };
   for (let lostRaces = 0; lostRaces < MAX_LOST_RACES; lostRaces += 1) {
-    const { pointer, letters, remaining } = await select(ports, group, selection, limits.streams);
-    if (letters.length === 0) return { outcome: 'not-found' };
-    if (!isLive(ports, pointer)) return { outcome: 'building' };
+    const selected = await selectDeadLetters(ports, group, selection, limits.streams ?? STREAMS);
+    if (selected.outcome !== 'selected') return selected;
+    const { pointer, letters, remaining } = selected;
     if (!(await leaveOut(ports, pointer, letters, decision))) {
       await sleep(ports.random() * 10 * 2 ** lostRaces);
       continue;
     }
-    const {
-      isBuilding: _,
-      fault: __,
-      untried,
-      ...brought
-    } = await bringToHead(ports, letters, ({ version }) => version, limits);
-    // Nothing holds these any more, but nobody knows that there is something to do either.
-    const left = await remind(
-      ports,
-      untried.map(({ stream, version }) => ({ stream, version: version - 1, cause: 'transient' })),
-    );
+    const { end: _, untried: __, ...brought } = await bringToHead(ports, letters, false, limits);
     report('dead-letters.skipped', {
       projection: projection.name,
       group: group.id,
@@ -165,8 +135,7 @@ export async function skipDeadLetters(
       skipped: letters.length,
       ...figures(brought),
     });
-    const unfinished = [...brought.unfinished, ...left];
-    return { outcome: 'done', skipped: letters.length, ...brought, unfinished, remaining };
+    return { outcome: 'done', skipped: letters.length, ...brought, remaining };
   }
   throw new OverloadedError(
     `other writers kept winning in ${projection.name}, or a build of it has applied the event: cancel that first`,
@@ -174,24 +143,6 @@ export async function skipDeadLetters(
 }
 
 const MAX_LOST_RACES = 8;
-
-/** Whether something is live that this Worker has code for. */
-function isLive({ projection, revisionOf }: DeadLetterPorts, pointer: Pointer | undefined): pointer is Pointer {
-  return pointer !== undefined && revisionOf(projection.name, pointer.live.revision) !== undefined;
-}
-
-async function select(
-  { database, projection }: DeadLetterPorts,
-  group: DeadLetterGroup,
-  selection: Selection,
-  streams = STREAMS,
-): Promise<{ readonly pointer: Pointer | undefined } & ReturnType<typeof toSelected>> {
-  const [pointers, selected] = await database.batch([
-    pointerStatement(database, projection.name),
-    selectStatement(database, projection.name, group, selection, streams),
-  ]);
-  return { pointer: toPointer(pointers?.results[0]), ...toSelected(selected?.results ?? []) };
-}
 
 /**
  * The decision, in one transaction: the dead letters are what was read and hold their streams, the events are noted, the dead letters go,
@@ -238,12 +189,11 @@ async function leaveOut(
             reason = excluded.reason, actor = excluded.actor, skipped_at = excluded.skipped_at`,
         )
         .bind(name, chosen, reason, actor, new Date(now()).toISOString()),
-      database
-        .prepare(
-          `DELETE FROM dead_letter
-          WHERE projection = ?1 AND stream IN (SELECT letter.value ->> 0 FROM json_each(?2) AS letter)`,
-        )
-        .bind(name, chosen),
+      forgetRefusals(
+        database,
+        name,
+        letters.map(({ stream }) => stream),
+      ),
     ]);
     return outcome === 'changed';
   } catch (error) {
@@ -252,99 +202,86 @@ async function leaveOut(
   }
 }
 
-/** Brings streams to their heads, a few at a time. Without an end that waits for an operator or for time, each is at its head then. */
+/** How far a call brought streams, and what it did not get to. */
+interface Ends extends Omit<Brought, 'remaining'> {
+  readonly untried: readonly DeadLetter[];
+  /** What ended it before its time: an error, or `building`: nothing is live any more. */
+  readonly end: unknown;
+}
+
+type Stopped = Omit<Unfinished, 'isReminded'>;
+
+/** Where a stream is whose dead letter may not have been tried. */
+function beforeIts({ stream, version }: DeadLetter): Stopped {
+  return { stream, version: version - 1, cause: 'transient' };
+}
+
+/**
+ * Brings streams to their heads, a few at a time. Without an end that waits for an operator or for time, each is at its head then. One
+ * that is not, and that no dead letter holds, is reminded.
+ */
 async function bringToHead(
   ports: DeadLetterPorts,
   letters: readonly DeadLetter[],
-  /** Where each of them stands: the events after that are what is applied. */
-  startOf: (letter: DeadLetter) => number,
+  /** False after a skip: the dead letters are gone. */
+  holds: boolean,
   { streamsAtOnce = 10, budgetMs = 20_000 }: CallLimits,
-): Promise<
-  Omit<Brought, 'remaining'> & {
-    readonly isBuilding: boolean;
-    readonly untried: readonly DeadLetter[];
-    /** What ended it before its time. */
-    readonly fault?: unknown;
-  }
-> {
+): Promise<Ends> {
   const { projection, catchUp, forgetPointer, now, report } = ports;
   const deadline = now() + budgetMs;
   const budget = newBudget();
   forgetPointer();
   const stillDead: StillDead[] = [];
-  const stopped: (Omit<Unfinished, 'isReminded'> & { readonly isPassed: boolean })[] = [];
+  const held: Unfinished[] = [];
+  const free: Stopped[] = [];
   const lost: DeadLetter[] = [];
   const untried: DeadLetter[] = [];
-  let [finished, applied, tried] = [0, 0, 0];
-  let fault: unknown;
+  let [finished, applied] = [0, 0];
+  let end: unknown;
 
   function note(letter: DeadLetter, { version, standstill, refusal }: StreamProgress): void {
     const { stream } = letter;
-    applied += Math.max(version - startOf(letter), 0);
+    const isBefore = version < letter.version;
+    applied += Math.max(version - (holds ? letter.version - 1 : letter.version), 0);
     if (!standstill) {
       finished += 1;
-      if (version < letter.version) lost.push(letter);
+      if (isBefore) lost.push(letter);
     } else if (standstill.isDeadLetter) {
       const { cause, reason: error } = standstill;
       stillDead.push({ stream, version: refusal?.version ?? version + 1, cause, error });
-    } else if (standstill.isLeft && version < letter.version) untried.push(letter);
-    else stopped.push({ stream, version, cause: standstill.cause, isPassed: version >= letter.version });
+    } else if (standstill.isLeft && isBefore) untried.push(letter);
+    else if (holds && isBefore) held.push({ stream, version, cause: standstill.cause, isReminded: false });
+    else free.push({ stream, version, cause: standstill.cause });
   }
 
-  while (tried < letters.length && (tried === 0 || (now() < deadline && affordsBatch(budget)))) {
-    const some = letters.slice(tried, tried + streamsAtOnce);
-    tried += some.length;
+  for (let at = 0; at < letters.length; at += streamsAtOnce) {
+    const some = letters.slice(at, at + streamsAtOnce);
+    if (end !== undefined || (at > 0 && (now() >= deadline || !affordsBatch(budget)))) {
+      untried.push(...some);
+      continue;
+    }
     try {
       const requests = some.map(({ stream }) => ({ stream, wanted: 'head' as const }));
-      const result = await catchUp(requests, { retriesDeadLetters: true, budget });
-      if (result.outcome !== 'done') {
-        return {
-          finished,
-          applied,
-          stillDead,
-          unfinished: [],
-          isBuilding: true,
-          untried: [...untried, ...letters.slice(tried - some.length)],
-        };
-      }
-      for (const letter of some) {
-        const progress = result.streams.get(letter.stream);
-        if (progress) note(letter, progress);
+      const { outcome, streams } = await catchUp(requests, { retriesDeadLetters: true, budget });
+      if (outcome === 'done') {
+        for (const letter of some) {
+          const progress = streams.get(letter.stream);
+          if (progress) note(letter, progress);
+        }
+      } else {
+        end = 'building';
+        untried.push(...some);
       }
     } catch (error) {
-      fault = error;
-      // Where they stand nobody knows. What holds them still, the consumer of a reminder sees and leaves alone.
+      end = error;
       report('dead-letters.interrupted', { projection: projection.name, error: String(error) });
-      stopped.push(
-        ...some.map(({ stream, version }) => ({
-          stream,
-          version: version - 1,
-          cause: 'transient' as const,
-          isPassed: true,
-        })),
-      );
-      break;
+      // Nobody knows where they are. If a dead letter holds one still, the consumer of the reminder leaves it alone.
+      free.push(...some.map(beforeIts));
     }
   }
-  const freed = await forgetLost(ports, lost);
-  const reminded = await remind(
-    ports,
-    stopped.filter(({ isPassed }) => isPassed),
-  );
-  const held = stopped.filter(({ isPassed }) => !isPassed);
-  return {
-    finished,
-    applied,
-    stillDead,
-    unfinished: [
-      ...freed,
-      ...reminded,
-      ...held.map(({ stream, version, cause }) => ({ stream, version, cause, isReminded: false })),
-    ],
-    isBuilding: false,
-    untried: [...untried, ...letters.slice(tried)],
-    fault,
-  };
+  if (!holds) free.push(...untried.map(beforeIts));
+  const unfinished = [...(await forgetLost(ports, lost)), ...(await remind(ports, free)), ...held];
+  return { finished, applied, stillDead, unfinished, untried, end };
 }
 
 /**
@@ -363,9 +300,9 @@ async function forgetLost(ports: DeadLetterPorts, lost: readonly DeadLetter[]): 
     )
     .bind(projection.name, JSON.stringify(lost.map(({ stream, version, eventId }) => [stream, version, eventId])))
     .run();
-  const grown = await eachOf(lost, CONNECTIONS_AT_ONCE, async ({ stream, version }) => {
-    const page = await loadEvents(stream, version, 1).catch(() => undefined);
-    return page && page.head < version ? [] : [{ stream, version: version - 1, cause: 'transient' as const }];
+  const grown = await eachOf(lost, CONNECTIONS_AT_ONCE, async (letter) => {
+    const page = await loadEvents(letter.stream, letter.version, 1).catch(() => undefined);
+    return page && page.head < letter.version ? [] : [beforeIts(letter)];
   });
   return remind(ports, grown.flat());
 }
@@ -373,17 +310,13 @@ async function forgetLost(ports: DeadLetterPorts, lost: readonly DeadLetter[]): 
 /** Has the projection's own queue go on with streams. The delivery check does not: it took them for delivered. */
 async function remind(
   { projection, loadEvents, send, report }: DeadLetterPorts,
-  stopped: readonly Omit<Unfinished, 'isReminded'>[],
+  stopped: readonly Stopped[],
 ): Promise<readonly Unfinished[]> {
   if (stopped.length === 0) return [];
   const hints = await eachOf(stopped, CONNECTIONS_AT_ONCE, async ({ stream, version }): Promise<Hint> => {
     const fromVersion = version + 1;
-    try {
-      const { head } = await loadEvents(stream, fromVersion, 1);
-      return { stream, fromVersion, toVersion: Math.max(head, fromVersion) };
-    } catch {
-      return { stream, fromVersion, toVersion: fromVersion };
-    }
+    const page = await loadEvents(stream, fromVersion, 1).catch(() => undefined);
+    return { stream, fromVersion, toVersion: Math.max(page?.head ?? 0, fromVersion) };
   });
   let isReminded = true;
   try {

@@ -9,14 +9,14 @@ import { NO_OBSTACLES, type Obstacles, obstaclesStatement, toObstacles } from '.
 import {
   type DeadLetter,
   type DeadLetterGroup,
+  type NothingDone,
   type Selection,
-  selectStatement,
-  toSelected,
+  selectDeadLetters,
 } from './dead-letter-list.ts';
 import type { DeadLetterPorts } from './dead-letter-operations.ts';
 import { sumIncrements } from './fold.ts';
 import { type Move, sendGuardedBatch } from './guarded-batch.ts';
-import { type Pointer, pointerStatement, toPointer } from './pointer.ts';
+import type { Pointer } from './pointer.ts';
 import { type Row, type TableShape, shapeOf } from './slot-tables.ts';
 
 /** What a replay or a skip would do to one stream in the live slot. */
@@ -39,18 +39,13 @@ export interface StreamPreview {
   readonly error: { readonly version: number; readonly cause: StandstillCause; readonly error: string } | null;
 }
 
-export type PreviewResult =
-  | { readonly outcome: 'done'; readonly streams: readonly StreamPreview[]; readonly remaining: number }
-  | { readonly outcome: 'not-found' }
-  /** Nothing is live that this Worker has code for. */
-  | { readonly outcome: 'building' };
+/** How many events of each stream are looked at. */
+const EVENTS = 500;
 
 export interface PreviewOptions {
   /** As if the dead letters had been skipped. */
   readonly isSkip?: boolean;
   readonly maxStreams?: number;
-  /** How many events of each stream are looked at. */
-  readonly pageSize?: number;
 }
 
 /**
@@ -61,30 +56,26 @@ export async function previewDeadLetters(
   ports: DeadLetterPorts,
   group: DeadLetterGroup,
   selection: Selection,
-  options: PreviewOptions = {},
-): Promise<PreviewResult> {
-  const { projection: named, database, loadEvents, revisionOf } = ports;
-  const { isSkip = false, maxStreams = 20, pageSize = 500 } = options;
-  const [pointers, selected] = await database.batch([
-    pointerStatement(database, named.name),
-    selectStatement(database, named.name, group, selection, maxStreams),
-  ]);
-  const pointer = toPointer(pointers?.results[0]);
-  const { letters, remaining } = toSelected(selected?.results ?? []);
-  if (letters.length === 0) return { outcome: 'not-found' };
-  const projection = pointer && revisionOf(named.name, pointer.live.revision);
-  if (!projection) return { outcome: 'building' };
+  { isSkip = false, maxStreams = 20 }: PreviewOptions = {},
+): Promise<
+  { readonly outcome: 'done'; readonly streams: readonly StreamPreview[]; readonly remaining: number } | NothingDone
+> {
+  const { database, loadEvents } = ports;
+  if (isSkip && group.cause === 'log-restored') return { outcome: 'nothing-to-skip' };
+  const selected = await selectDeadLetters(ports, group, selection, maxStreams);
+  if (selected.outcome !== 'selected') return selected;
+  const { pointer, projection, letters, remaining } = selected;
   const revision: Revision = { projection, target: pointer.live };
   const streams = letters.map(({ stream }) => stream);
   const [found, positions] = await database.batch<Record<string, unknown>>([
-    obstaclesStatement(database, named.name, streams),
+    obstaclesStatement(database, projection.name, streams),
     positionsStatement(database, projection, pointer.live, streams),
   ]);
   const obstacles = toObstacles(found?.results ?? []);
   const positionOf = toPositions(projection, pointer.live, positions?.results ?? []);
   const previews = await eachOf(letters, CONNECTIONS_AT_ONCE, (letter) =>
     previewOf(
-      { database, pointer, revision, loadEvents: readOnce(loadEvents), pageSize },
+      { database, pointer, revision, loadEvents: readOnce(loadEvents) },
       letter,
       positionOf.get(letter.stream) ?? START,
       obstaclesFor(letter, obstacles.get(letter.stream) ?? NO_OBSTACLES, isSkip),
@@ -108,7 +99,6 @@ interface Context {
   readonly pointer: Pointer;
   readonly revision: Revision;
   readonly loadEvents: LoadEvents;
-  readonly pageSize: number;
 }
 
 async function previewOf(
@@ -120,39 +110,38 @@ async function previewOf(
   const { revision, loadEvents } = context;
 
   /** What the first events come to, and why the tables would refuse that. */
-  async function tryOut(pageSize: number): Promise<{ look: Look; move?: Move; refused?: string }> {
+  async function tryOut(
+    pageSize: number,
+  ): Promise<{ look: Look; move: Move | undefined; refused: string | undefined }> {
     const request = { stream, wanted: 'head' } as const;
     const place = { request, positions: [{ revision, position }] as const, obstacles };
     const taken = await takeFromLog(place, { pageSize }, (from, limit) => loadEvents(stream, from, limit));
     const look = taken.kind === 'page' ? foldPage(taken.page) : taken;
     const move = look.step?.moves.get(revision);
-    if (!move) return { look };
-    const refused = await refusalOf(context, move);
-    return { look, move, ...(refused !== undefined && { refused }) };
+    return { look, move, refused: move && (await refusalOf(context, move)) };
   }
 
-  let best = await tryOut(context.pageSize);
+  const whole = await tryOut(EVENTS);
+  let { move } = whole;
   let refused: { readonly version: number; readonly error: string } | undefined;
-  if (best.refused !== undefined && best.move) {
+  if (whole.refused !== undefined && move) {
     // The most that the tables take is somewhere between nothing and this.
-    let [taken, tooMuch] = [0, best.move.toVersion - position.version];
-    refused = { version: position.version + tooMuch, error: best.refused };
-    let accepted: typeof best | undefined;
+    let [taken, tooMuch] = [0, move.toVersion - position.version];
+    refused = { version: move.toVersion, error: whole.refused };
+    move = undefined;
     while (tooMuch - taken > 1) {
       const size = Math.floor((taken + tooMuch) / 2);
       const tried = await tryOut(size);
-      if (tried.refused === undefined) [taken, accepted] = [size, tried];
+      if (tried.refused === undefined) [taken, move] = [size, tried.move];
       else {
         tooMuch = size;
         refused = { version: position.version + size, error: tried.refused };
       }
     }
-    best = { look: best.look, ...(accepted?.move && { move: accepted.move }) };
   }
 
-  const { progress } = best.look;
-  const toVersion = best.move?.toVersion ?? position.version;
-  const { standstill, refusal } = progress;
+  const { head, standstill, refusal } = whole.look.progress;
+  const toVersion = move?.toVersion ?? position.version;
   const error = refused
     ? { ...refused, cause: 'poison' as const }
     : standstill && {
@@ -164,8 +153,8 @@ async function previewOf(
     stream,
     fromVersion: position.version,
     toVersion,
-    head: progress.head ?? null,
-    ...effects(revision, position, best.move),
+    head: head ?? null,
+    ...effects(revision, position, move),
     error: error ?? null,
   };
 }

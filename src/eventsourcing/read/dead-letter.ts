@@ -26,7 +26,7 @@ export interface Refusal {
 /** What stands in a stream's way in a projection, beside its checkpoint. */
 export interface Obstacles {
   /** The event after the live checkpoint, if it was refused before. Open, it is a dead letter and the stream waits for a decision. */
-  readonly refused?: Pick<Refusal, 'version' | 'cause' | 'kind' | 'error'> & { readonly isOpen: boolean };
+  readonly refused?: Pick<Refusal, 'version' | 'cause' | 'error'> & { readonly isOpen: boolean };
   /** Events that an operator has decided to leave out: their ids by version. */
   readonly skipped: ReadonlyMap<number, string>;
 }
@@ -47,11 +47,11 @@ export function obstaclesStatement(
 ): D1PreparedStatement {
   return database
     .prepare(
-      `SELECT r.stream, r.version, r.cause, r.kind, r.error, r.is_open, NULL AS skipped_id
+      `SELECT r.stream, r.version, r.cause, r.error, r.is_open, NULL AS skipped_id
       FROM ${wantedIf('dead_letter')}
       CROSS JOIN refused_event AS r ON r.projection = ?2 AND r.stream = wanted.value
       UNION ALL
-      SELECT s.stream, s.version, NULL, NULL, NULL, NULL, s.event_id
+      SELECT s.stream, s.version, NULL, NULL, NULL, s.event_id
       FROM ${wantedIf('skipped_event')}
       CROSS JOIN skipped_event AS s ON s.projection = ?2 AND s.stream = wanted.value`,
     )
@@ -66,61 +66,53 @@ function wantedIf(table: 'dead_letter' | 'skipped_event'): string {
   return `json_each(iif(EXISTS (SELECT 1 FROM ${table} WHERE projection = ?2), ?1, '[]')) AS wanted`;
 }
 
+interface ObstacleRow extends Omit<NonNullable<Obstacles['refused']>, 'isOpen'> {
+  readonly stream: StreamId;
+  readonly is_open: number;
+  /** Null: this row is about what was refused. */
+  readonly skipped_id: string | null;
+}
+
 /** Reads the answer of `obstaclesStatement`. */
-export function toObstacles(rows: readonly Readonly<Record<string, unknown>>[]): ReadonlyMap<StreamId, Obstacles> {
-  const byStream = Map.groupBy(rows, ({ stream }) => stream as StreamId);
+export function toObstacles(rows: readonly unknown[]): ReadonlyMap<StreamId, Obstacles> {
+  const byStream = Map.groupBy(rows as readonly ObstacleRow[], ({ stream }) => stream);
   return new Map(
     [...byStream].map(([stream, found]) => {
       const refused = found.find(({ skipped_id: skippedId }) => skippedId === null);
       const skipped = found.flatMap(({ version, skipped_id: skippedId }): readonly [number, string][] =>
-        skippedId === null ? [] : [[version as number, skippedId as string]],
+        skippedId === null ? [] : [[version, skippedId]],
       );
       return [stream, { ...(refused && { refused: toRefused(refused) }), skipped: new Map(skipped) }];
     }),
   );
 }
 
-function toRefused(row: Readonly<Record<string, unknown>>): NonNullable<Obstacles['refused']> {
-  const {
-    version,
-    cause,
-    kind,
-    error,
-    is_open: isOpen,
-  } = row as {
-    version: number;
-    cause: DeadLetterCause;
-    kind: string;
-    error: string;
-    is_open: number;
-  };
-  return { version, cause, kind, error, isOpen: isOpen === 1 };
+function toRefused({ version, cause, error, is_open: isOpen }: ObstacleRow): NonNullable<Obstacles['refused']> {
+  return { version, cause, error, isOpen: isOpen === 1 };
 }
 
 /** How often the live slot has to refuse an event before it is a dead letter. */
 const TRIES_BEFORE_DEAD = 3;
 
-/** A log that contradicts the checkpoint will not change its mind: the first look tells. */
-const TRIES_BEFORE_RESTORED = 1;
-
 /**
  * Counts refusals, each against its (projection, stream, version), and opens those that have been refused often enough. Says which are
  * open now. Only under the pointer as it was read, and while the live checkpoint still stands right before the event: what has been
  * overtaken is not counted, and missing in the answer.
+ *
+ * Open at once: with `opensAtOnce`; and a log that contradicts the checkpoint, since it will not change its mind.
  */
 export async function recordRefusals(
   database: D1Database,
   projectionName: string,
   pointer: Pointer,
   refusals: readonly Refusal[],
-  options: { readonly at: string; readonly triesBeforeDead?: number },
+  { at, opensAtOnce = false }: { readonly at: string; readonly opensAtOnce?: boolean },
 ): Promise<ReadonlyMap<StreamId, boolean>> {
-  const { at, triesBeforeDead = TRIES_BEFORE_DEAD } = options;
   const statement = database.prepare(
     `INSERT INTO dead_letter
       (projection, stream, version, event_id, cause, kind, error, tries, first_at, last_at, is_open)
     SELECT ?2, refusal.value ->> 0, refusal.value ->> 1, refusal.value ->> 2, refusal.value ->> 3, refusal.value ->> 4,
-      refusal.value ->> 5, 1, ?4, ?4, refusal.value ->> 6 <= 1
+      refusal.value ->> 5, 1, ?4, ?4, refusal.value ->> 6
     FROM json_each(?1) AS refusal
     JOIN projection_pointer AS pointer ON pointer.projection = ?2 AND pointer.epoch = ?3
     LEFT JOIN checkpoint AS c
@@ -129,7 +121,8 @@ export async function recordRefusals(
     ON CONFLICT (projection, stream) DO UPDATE SET
       tries = CASE WHEN version = excluded.version THEN tries + 1 ELSE 1 END,
       first_at = CASE WHEN version = excluded.version THEN first_at ELSE excluded.first_at END,
-      is_open = CASE WHEN version = excluded.version THEN max(is_open, excluded.is_open, tries + 1 >= ?5) ELSE excluded.is_open END,
+      is_open = CASE WHEN version = excluded.version THEN max(is_open, excluded.is_open, tries + 1 >= ${TRIES_BEFORE_DEAD})
+        ELSE excluded.is_open END,
       version = excluded.version, event_id = excluded.event_id, cause = excluded.cause, kind = excluded.kind,
       error = excluded.error, last_at = excluded.last_at
     RETURNING stream, is_open`,
@@ -141,10 +134,10 @@ export async function recordRefusals(
     cause,
     keptKind(kind),
     keptError(error),
-    cause === 'log-restored' ? TRIES_BEFORE_RESTORED : triesBeforeDead,
+    Number(opensAtOnce || cause === 'log-restored'),
   ]);
   const counted = await database.batch<{ stream: StreamId; is_open: number }>(
-    boundLists(values).map((list) => statement.bind(list, projectionName, pointer.epoch, at, triesBeforeDead)),
+    boundLists(values).map((list) => statement.bind(list, projectionName, pointer.epoch, at)),
   );
   return new Map(
     counted.flatMap(({ results }) => results.map(({ stream, is_open: isOpen }) => [stream, isOpen === 1] as const)),

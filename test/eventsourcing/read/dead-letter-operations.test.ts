@@ -530,6 +530,23 @@ describe('a skip', () => {
     expect(await boardOf(tallyId)).toEqual({ version: 3, sum: 4 });
   });
 
+  it('whose log cannot be read has a message sent, too', async () => {
+    const { tallyId, stream } = await stopped(1, POISON, 3);
+    const group = await onlyGroup();
+    takeHints(stream);
+    ports.aggregateStub = (bindings, of) => ({
+      ...cloudflare.aggregateStub(bindings, of),
+      load: () => Promise.reject(new Error('away')),
+    });
+    expect(await skipDeadLetters(board(), group, {}, BECAUSE)).toMatchObject({
+      skipped: 1,
+      unfinished: [{ stream, version: 1, cause: 'transient', isReminded: true }],
+    });
+    ports.aggregateStub = cloudflare.aggregateStub;
+    await deliver(hintsOf(stream));
+    expect(await boardOf(tallyId)).toEqual({ version: 3, sum: 4 });
+  });
+
   it('whose outcome the database does not tell says so', async () => {
     await stopped(1, POISON);
     const group = await onlyGroup();
