@@ -13,6 +13,9 @@ const HELP = `Usage: npm run migration <read model>
   Writes the tables of a read model, in both slots, with an index for each list, to migrations/<group>/<next number>_<read model>.sql.
 `;
 
+/** Lower numbers are the framework's: a later release may add some, and a fork must not have used them. */
+const FIRST_OF_A_DOMAIN = 100;
+
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { help: { type: 'boolean', short: 'h' } },
@@ -41,7 +44,7 @@ async function write(readModel: string): Promise<void> {
         `${join(folder, file)} makes these tables already. If it was deployed, raise the revision of "${readModel}" and give the new one tables of its own. If not, delete the file first.`,
       );
   }
-  const next = String(Number((files.at(-1) ?? '0000').slice(0, 4)) + 1).padStart(4, '0');
+  const next = String(Math.max(Number((files.at(-1) ?? '0000').slice(0, 4)) + 1, FIRST_OF_A_DOMAIN)).padStart(4, '0');
   const suffix = projection.revision > 1 ? `_${projection.revision}` : '';
   const path = join(folder, `${next}_${readModel.replaceAll('-', '_')}${suffix}.sql`);
   await writeFile(path, sql);

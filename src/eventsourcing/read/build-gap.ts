@@ -11,6 +11,7 @@ import {
   takenStreams,
 } from './build-pages.ts';
 import { type Target, UNBUILT } from './pointer.ts';
+import type { Projection } from './projection.ts';
 import { BUT_FOR_RESTORED_LOGS, restoredIn } from './restored-logs.ts';
 import type { CatchUpRequest } from './stream-progress.ts';
 
@@ -47,9 +48,10 @@ async function gapToLive(
   return { last: results.length === PAGE_STREAMS ? results.at(-1)?.stream : undefined, requests: results };
 }
 
-async function gapToArchive(
-  { databaseOf, archive, database, name }: BuildContext,
-  { projection, build }: ActiveBuild,
+/** The next streams after `after` that are further in the archive than in the slot of the build. */
+export async function gapToArchive(
+  { databaseOf, archive, database, name }: Pick<BuildContext, 'databaseOf' | 'archive' | 'database' | 'name'>,
+  { projection, build }: { readonly projection: Projection; readonly build: { readonly target: Target } },
   after: string,
 ): Promise<StreamPage> {
   const archiveDatabase = databaseOf(archive.group);

@@ -2,13 +2,12 @@ import { env } from 'cloudflare:workers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { MAX_CATCH_UP_MS, MAX_STATEMENTS } from '../../../src/eventsourcing/read/catch-up-limits.ts';
-import { type Pointer, UNBUILT, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
-import { nextGap } from '../../../src/eventsourcing/read/build-gap.ts';
+import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import { gapToArchive } from '../../../src/eventsourcing/read/build-gap.ts';
 import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
 import { cloudflare } from '../../../src/runtime.ts';
 import { activeBuilds, buildOf } from '../../../src/eventsourcing/read/build.ts';
 import { cancelBuild, requestBuild } from '../../../src/eventsourcing/read/build-requests.ts';
-import type { Group } from '../../../src/eventsourcing/group.ts';
 import { streamId } from '../../../src/eventsourcing/stream.ts';
 import { boardOf, checkpointOf, tallyOf } from '../../support/boards.ts';
 import { idleRunner, stepsHere, work } from '../../support/builds.ts';
@@ -100,14 +99,9 @@ describe('a page of what a first build lacks', () => {
     await setCheckpoints(system.builds.databaseOf(group), 'archive', streams);
     await setCheckpoints(database, name, streams, 'b');
     const { database: metered, bill } = meteredDatabase(database);
-    const gap = {
-      databaseOf: (of: Group) => (of === group ? system.builds.databaseOf(of) : metered),
-      archive: archive(),
-      projection: tallyBoard,
-      pointer: { epoch: 1, live: { revision: UNBUILT, slot: 'a' }, moved: [], formerSince: null },
-      build: { revision: 1, slot: 'b' },
-    } as const;
-    const { last, requests } = await nextGap(gap, 'build', '');
+    const context = { databaseOf: system.builds.databaseOf, archive: archive(), database: metered, name };
+    const build = { target: { revision: 1, slot: 'b' } } as const;
+    const { last, requests } = await gapToArchive(context, { projection: tallyBoard, build }, '');
     expect(last).toBeDefined();
     expect(requests).toEqual([]);
     // Each of the page's 200 streams, and its checkpoint.
