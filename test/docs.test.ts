@@ -96,12 +96,12 @@ describe('docs/add-a-field-or-command.md', () => {
   });
 });
 
-describe('README.md', () => {
-  const [readme = ''] = Object.values(
-    import.meta.glob('../README.md', { query: '?raw', import: 'default', eager: true }),
+describe('docs/consistency.md', () => {
+  const [page = ''] = Object.values(
+    import.meta.glob('../docs/consistency.md', { query: '?raw', import: 'default', eager: true }),
   );
   const tests = import.meta.glob('./**/*.ts', { query: '?raw', import: 'default', eager: true });
-  const promised = [...readme.matchAll(/^\|[^|]+\| \[`[^`]+`\]\(test\/([^)]+\.ts)\): (.+) \|$/gm)].flatMap(
+  const promised = [...page.matchAll(/^\|[^|]+\| \[`[^`]+`\]\(\.\.\/test\/([^)]+\.ts)\): (.+) \|$/gm)].flatMap(
     ([, path = '', names = '']) => names.split('; ').map((name) => ({ path, name })),
   );
 
