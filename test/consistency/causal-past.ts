@@ -1,6 +1,6 @@
 import type { Operation } from './history.ts';
 
-/** A version of a stream, and the operation that brought it into the token. */
+/** A version of a stream, and the operation that put it into the token. */
 export interface Seen {
   readonly version: number;
   readonly by: Operation;

@@ -5,15 +5,15 @@ import { type SessionOptions, checkSessions } from './session-checks.ts';
 import { gatherSightings } from './sightings.ts';
 import { type Report, type Violation, who } from './violation.ts';
 
-/** What the checker has to be told of the domain. Without it, rows that are missing and sums are not judged. */
+/** The checker's options for a domain. Without them it judges neither missing rows nor sums. */
 export type CheckOptions = SessionOptions;
 
 /**
- * Judges a history: everything in it that contradicts what is promised, and nothing where an explicit error was given instead. It knows
- * nothing of the system but its contract: versions of streams, tokens, idempotency keys.
+ * Judges a history. It reports each contradiction of a promise, and nothing where the client got an explicit error. It knows only the
+ * system's contract: versions of streams, tokens, idempotency keys.
  *
- * Like Jepsen's checkers it is run when all is over, and decides from the outside. O(n log n) for n operations with the rows that
- * they show; a list or a sum costs besides what is in its token's past, or how many streams there are.
+ * Like Jepsen's checkers it runs after the end, and judges from the outside. It takes O(n log n) for n operations and their rows. A list or a
+ * sum also costs the size of its token's past, or the number of streams.
  *
  *     const violations = checkHistory(history, { belongs });
  *     expect(explain(violations)).toBe('');

@@ -1,6 +1,6 @@
-/** Explains how what was read differs from what the logs make. */
+/** Explains how a read result differs from the fold of the logs. */
 
-/** The first of many are enough to see what is wrong. */
+/** The first few of many differences are enough. */
 const SHOWN = 5;
 
 /** Where two values differ, as sentences, by path. */

@@ -11,10 +11,10 @@ export type FeedPositions = ReadonlyMap<number, FeedPosition>;
 const START: FeedPosition = new Map();
 
 /**
- * Judges the feed by itself: along the cursors, which each reader carries on, every event comes once and each stream's in order, as they
- * stand in the logs; and whoever has read to the end when all is quiet has read everything. A reader whose cursor was refused, since the
- * archive was set back, begins anew. Of a log that was set back the feed may have what was lost, but never that and what took its place; and
- * it ends there where the archive has visibly stopped that stream. O(events that were shown).
+ * Judges the feed by itself. Along the cursors that each reader follows, every event comes once, and each stream's events come in the order of
+ * the log. A reader that has reached the end at rest has read everything. A reader whose cursor was refused, since the archive was restored,
+ * starts again. If a log was restored, the feed may have the lost events or the later ones, but never both; and it ends where the archive has
+ * visibly stopped that stream. O(shown events).
  */
 export function checkFeeds(indexed: IndexedHistory, report: Report): FeedPositions {
   const positions = new Map<number, FeedPosition>();

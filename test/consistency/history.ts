@@ -1,9 +1,9 @@
 /**
- * What clients sent and saw: the vocabulary of a history, for the checker to judge (checker.ts). Plain data, so that a history can be saved
- * as JSON and judged again.
+ * The types of a history: what clients sent and saw. The checker (checker.ts) judges it. It is plain data, so a test can save it as JSON and
+ * judge it again.
  *
- * The model is Jepsen's (https://jepsen.io, and Kingsbury's "Elle", VLDB 2020): clients that do one thing after the other, each with the
- * moment at which it was invoked and the one at which its answer came. Moments are logical: numbers that only grow, shared by all clients.
+ * The model is Jepsen's (https://jepsen.io, and Kingsbury's "Elle", VLDB 2020). Each client does one operation after the other. An operation has
+ * the moment of its call and the moment of its answer. Moments are logical: numbers that only grow, shared by all clients.
  */
 
 import { type Branches, branchesOf } from './branches.ts';

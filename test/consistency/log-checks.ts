@@ -3,7 +3,7 @@ import type { Acknowledged, CommandOperation, IndexedHistory, LoggedEvent, Opera
 import { type Sightings, isFromObject, shownBy } from './sightings.ts';
 import { type Report, capital, who } from './violation.ts';
 
-/** The events that one attempt appended: they have to stand side by side. */
+/** The events that one attempt appended. They must be adjacent. */
 export interface Block {
   readonly attempt: CommandOperation;
   readonly stream: string;

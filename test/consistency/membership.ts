@@ -13,7 +13,7 @@ import {
 import { finds } from './naive-search.ts';
 import { type Grouping, compare, groupsOf, plus, revenueOf } from './naive-sums.ts';
 
-/** The row at which the page before ended, and this one, by the time and id that the list is sorted by. Null: there is no page before, or after. */
+/** The last row of a page, by the time and id that the list sorts by. Null: there is no page before, or after. */
 type Position = readonly [time: string, id: string] | null;
 
 /** What was asked, as a list operation's `query` keeps it. */

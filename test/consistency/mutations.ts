@@ -1,8 +1,8 @@
-/** Bugs, as they show in a history: each changes one thing in a correct history that some client could have seen, and that cannot be. */
+/** Bugs as they appear in a history. Each makes one change to a correct history: something that a client could see and that must not happen. */
 import type { Acknowledged, History, ListAnswer, LoggedEvent, Operation, ReadAnswer, SumAnswer } from './history.ts';
 import type { Chance } from './tiny-shop.ts';
 
-/** Changes the history in place. False: there is nothing in it that this bug could show itself in. */
+/** Changes the history in place. False: this bug cannot show in this history. */
 export type Mutation = (history: History, chance: Chance) => boolean;
 
 type Mutable<Type> = { -readonly [Field in keyof Type]: Type[Field] };

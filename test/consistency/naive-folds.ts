@@ -1,6 +1,6 @@
-/** What the events of one stream make of an order or a product: written from the HTTP contract, apart from the code under test. */
+/** Folds one stream's events to an order or a product. Written from the HTTP contract, without the code under test. */
 
-/** An event as it stands in the log, and as `GET /streams/{stream}/events` shows it. */
+/** An event as the log stores it, and as `GET /streams/{stream}/events` shows it. */
 export interface StoredEvent {
   readonly id: string;
   readonly stream: string;

@@ -1,7 +1,7 @@
-/** Which orders a search has to find, by the contract alone, as far as that is plain. */
+/** The orders that a search must find, by the contract alone, where the contract is plain. */
 import type { Order } from './naive-folds.ts';
 
-/** Letters of which folding is not plain: a letter more or less, or a script without words. There, nothing is said. */
+/** Letters whose folding is not plain: it adds or removes a letter, or the script has no words. These are not judged. */
 const NOT_PLAIN = /[^\p{ASCII}\p{Script=Latin}\p{Script=Cyrillic}\p{M}\s\p{P}\p{S}]|[ßŒœÆæØøĐđŁłıİŉſ]|\p{Cc}/u;
 
 function plain(text: string): string {

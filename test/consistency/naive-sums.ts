@@ -1,4 +1,4 @@
-/** Sums over orders, by the contract alone. In bigint: a sum may be more than a number holds. */
+/** Sums over orders, by the contract alone. In bigint, since a sum may exceed a number. */
 import { type Order, type Status, dayOf, soldOf } from './naive-folds.ts';
 
 export const GROUPINGS = ['day', 'region', 'segment', 'category'] as const;

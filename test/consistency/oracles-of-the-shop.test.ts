@@ -23,7 +23,7 @@ import { oraclesOf } from './oracles.ts';
 import { explain } from './violation.ts';
 
 /*
- * The oracles held against the real read models, once: that they agree shows that both have understood the contract alike.
+ * Compares the oracles with the real read models once. If they agree, both understand the contract alike.
  */
 
 const streams: string[] = [];

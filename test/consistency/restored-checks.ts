@@ -1,4 +1,4 @@
-/** What of a token's past still holds where a log or a database was set back, and what an answer with such a token may not be (I21). */
+/** After a restore: the part of a token's past that still holds, and the answers that such a token must not get (I21). */
 import { has } from './branches.ts';
 import type { CausalPast, Seen } from './causal-past.ts';
 import type { IndexedHistory, LoggedEvent, Operation, ReadOperation } from './history.ts';
@@ -6,7 +6,7 @@ import type { Block, Blocks } from './log-checks.ts';
 import { isFromObject } from './sightings.ts';
 import { type Report, capital, who, withTokens } from './violation.ts';
 
-/** A moment at which something was set back, and when all Workers knew of it. */
+/** The moment of a restore, and the moment when all Workers knew of it. */
 interface SetBack {
   readonly at: number;
   readonly announcedAt: number;

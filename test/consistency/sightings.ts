@@ -1,7 +1,7 @@
 import type { Branch } from './branches.ts';
 import type { IndexedHistory, Operation } from './history.ts';
 
-/** That somebody saw a stream at a version, or later: at the latest when this operation was answered. */
+/** A client saw a stream at this version or later, at the latest when this operation got its answer. */
 export interface Sighting {
   readonly operation: Operation;
   readonly completedAt: number;

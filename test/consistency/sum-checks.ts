@@ -2,8 +2,8 @@ import { type SumAnswer, type SumOperation, categoryOf } from './history.ts';
 import { type Report, capital, who, withTokens } from './violation.ts';
 
 /**
- * What a stream adds to the figures of a sum when it is at that version (0: when there is nothing of it). More than one where that depends
- * on what cannot be told from outside: it is one of them. `branch`: which of the logs that the stream has had, from 0.
+ * What a stream adds to the figures of a sum at a version (0: the stream does not exist). If that depends on something that a client cannot
+ * know, the result has each possibility, and one of them is right. `branch` counts the logs that the stream has had, from 0.
  */
 export type AddedFigures = (
   operation: SumOperation,

@@ -3,8 +3,8 @@ import { type Logs, type Obstacles, NO_OBSTACLES, appliedTo, idOf } from './naiv
 import type { Findings } from './oracles.ts';
 
 /**
- * What the read models of tallies (test/support/tally.ts) have to hold at rest (I11): the fold of the logs, apart from the projections. Each
- * judge takes what was read, the rows of a live table with columns in camelCase, and gives back the first differences.
+ * The expected content of the read models of tallies (test/support/tally.ts) at rest (I11): the fold of the logs, without the projections. Each
+ * judge takes the rows of a live table, with columns in camelCase, and returns the first differences.
  */
 export function tallyOraclesOf(logs: Logs, obstacles: Obstacles = NO_OBSTACLES) {
   /** What each tally comes to, as a read model has it. */

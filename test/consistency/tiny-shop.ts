@@ -1,6 +1,6 @@
 /**
- * A shop so small that it is obviously right: logs, read models that lag and are caught up, replicas that are older still, tokens that are
- * merged, capped and confirmed. It makes histories to try the checker with: random ones, in which the checker must find nothing.
+ * A shop small enough to be obviously right: logs, read models that lag and catch up, older replicas, and tokens that are merged, capped and
+ * confirmed. It makes random histories for tests of the checker, which must find nothing in them.
  */
 import type { CheckOptions } from './checker.ts';
 import type { History, LoggedEvent, Operation, Refused, Unknown } from './history.ts';

@@ -1,6 +1,6 @@
 import { type Operation, tokensOf } from './history.ts';
 
-/** What the checker holds a history to, with the invariants (docs/consistency.md) that each check is about. */
+/** The checks of a history, and the invariants (docs/consistency.md) that each one covers. */
 export const CHECKS = {
   /** I13: a read with a token shows at least what that token's past has written. */
   'read-your-writes': 'I13',

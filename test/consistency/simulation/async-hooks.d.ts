@@ -1,4 +1,4 @@
-/** What the simulation uses of Node's module, which the vitest plugin switches on; the project's types are those of Workers alone. */
+/** The part of Node's module that the simulation uses. The vitest plugin enables it; the project has only the types of Workers. */
 declare module 'node:async_hooks' {
   export class AsyncLocalStorage<Store> {
     getStore(): Store | undefined;

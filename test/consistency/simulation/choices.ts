@@ -1,6 +1,6 @@
 import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
 
-/** Chance that a seed decides, and what is chosen by it. */
+/** Random choices that a seed decides. */
 export interface Choices extends SeededRandom {
   pick<Item>(items: readonly Item[]): Item;
   /** Whether it is one of the so many of all cases. */

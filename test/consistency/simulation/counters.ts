@@ -1,4 +1,4 @@
-/** How often what happened: every fault and every recovery path, over one run or many. */
+/** How often each fault and each recovery path happened, over one run or many. */
 export type Counts = Readonly<Record<string, number>>;
 
 export class Counters {

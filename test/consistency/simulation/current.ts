@@ -1,6 +1,6 @@
 import type { World } from './world.ts';
 
-/** The run that is under way; objects of earlier runs sleep. */
+/** The current run. Objects of earlier runs sleep. */
 let world: World | undefined;
 
 export function currentWorld(): World {

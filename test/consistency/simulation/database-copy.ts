@@ -1,4 +1,4 @@
-/** Rows of every table that a database has, as they were at one moment: what a restore to that moment brings back. */
+/** The rows of every table of a database at one moment. A restore to that moment brings them back. */
 export interface DatabaseCopy {
   readonly tables: readonly { readonly name: string; readonly rows: readonly Readonly<Record<string, unknown>>[] }[];
 }

@@ -2,7 +2,7 @@ import type { Group } from '../../../src/eventsourcing/group.ts';
 import { type StreamId, idOf } from '../../../src/eventsourcing/stream.ts';
 import type { Statement } from './databases.ts';
 
-/** A projection as far as its tables can fail. */
+/** The parts of a projection whose tables can fail. */
 export interface ProjectionTables {
   readonly name: string;
   readonly group: Group;

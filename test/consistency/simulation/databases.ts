@@ -3,7 +3,7 @@ import { type DatabaseCopy, copyDatabase, putBack } from './database-copy.ts';
 import { WRITES } from './database-troubles.ts';
 import type { World } from './world.ts';
 
-/** A statement as data, so that a replica can be given it later. */
+/** A statement as data, so that a replica can run it later. */
 export interface Statement {
   readonly sql: string;
   readonly values: readonly unknown[];

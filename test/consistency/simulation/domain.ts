@@ -5,11 +5,11 @@ import type { CheckOptions } from '../checker.ts';
 import type { Json, SkippedEvent, SumAnswer } from '../history.ts';
 
 /*
- * What a domain hands to the simulation: its modules, what its clients may want, and what its answers have to come to. Everything else
- * (clients and their tokens, retries, faults, the checker) is the simulation's, and knows no domain.
+ * The interface between a domain and the simulation. A domain gives its modules, its clients' intents, and the expected answers. The
+ * simulation has everything else (clients and their tokens, retries, faults, the checker), and knows no domain.
  *
- * For a domain of your own: its module as it is deployed, a few generators, and a naive fold of the log for each read model. tally-domain.ts
- * shows the least that it takes; worker.ts lists the domains that are simulated. `npm run simulate` then puts them under every fault.
+ * Your own domain needs its module as deployed, a few generators, and a naive fold of the log for each read model. tally-domain.ts is the
+ * smallest example; worker.ts lists the simulated domains. `npm run simulate` then runs them under every fault.
  */
 
 /** A client wants to change something. */

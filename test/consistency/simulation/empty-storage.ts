@@ -3,7 +3,7 @@ import { env as bindings } from 'cloudflare:workers';
 
 import type { SimulatedDomain } from './domain.ts';
 
-/** On a busy machine a database that is being emptied may not be ready yet. */
+/** On a busy machine a database may not be ready to be emptied yet. */
 const TRIES = 5;
 
 /** No run depends on those before it. */

@@ -2,7 +2,7 @@ import type { FeedOperation } from '../history.ts';
 import { type Session, incompleteOf, outcomeOf } from './session.ts';
 import type { World } from './world.ts';
 
-/** So that nobody polls for ever where the end never comes. */
+/** Stops a reader that never reaches the end. */
 const MAX_LAST_POLLS = 60;
 
 /** How far one client has read the feed of all events. */

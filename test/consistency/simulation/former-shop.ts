@@ -6,8 +6,8 @@ import type { Module } from '../../../src/module.ts';
 import { order } from '../../../src/shop/orders/order.ts';
 
 /*
- * The shop as it was before goods could be sent back, and before a shipment had a carrier: what is deployed where a run has a deployment
- * under way. So an event type that this code does not know, and a schema version from its future, come from the other code's objects.
+ * The shop before returns, and before a shipment had a carrier. A run with a deployment under way deploys it beside today's code. So this code
+ * meets an event type that it does not know, and a newer schema version, from objects of the other code.
  */
 
 const NEW_EVENT = 'ItemsReturned';

@@ -2,7 +2,7 @@ import { choicesOf } from './choices.ts';
 import type { Chance, Generator, Intent } from './domain.ts';
 import type { Mix } from './mix.ts';
 
-/** Before there is anything to do something to, a client may find nothing to want. */
+/** At first there may be nothing that a client can act on. */
 const TRIES = 10;
 
 /** The chance by which one client decides. */

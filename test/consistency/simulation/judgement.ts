@@ -10,7 +10,7 @@ import { explain } from '../violation.ts';
 import { type Databases, type DomainRun, type Logs, canonical } from './domain.ts';
 import type { SetBacks, SkipOfEvent } from './set-backs.ts';
 
-/** What is left of a run once all is quiet. */
+/** The data of a run at rest. */
 export interface Remains {
   readonly logs: Logs;
   readonly operations: readonly Operation[];

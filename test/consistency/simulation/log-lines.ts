@@ -1,6 +1,6 @@
 import type { World } from './world.ts';
 
-/** Counts the structured log lines: they tell which ways of recovery were taken. Returns what puts the console back. */
+/** Counts the structured log lines, which tell the recovery paths that ran. Returns a function that restores the console. */
 export function readLogLines(world: World): () => void {
   const { log } = console;
   console.log = (line: unknown) => {

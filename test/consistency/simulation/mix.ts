@@ -1,6 +1,6 @@
 import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
 
-/** Everything that can go wrong, by name. A rate is the chance each time that it could happen. */
+/** All faults, by name. A rate is the chance of the fault at each opportunity. */
 const FAULTS = [
   'queue.drop',
   'queue.duplicate',

@@ -8,7 +8,7 @@ import type { Logs } from './domain.ts';
 import { type Actor, type Task, newTask } from './scheduler.ts';
 import type { World } from './world.ts';
 
-/** What the simulation asks of an object beside what production does. worker.ts implements it. */
+/** The calls that the simulation adds to an object. worker.ts implements them. */
 export interface SimulatedObject extends AggregateRpc {
   /** Opens a gate that this object waits at. */
   proceed(gate: number): Promise<void>;

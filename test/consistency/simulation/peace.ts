@@ -1,7 +1,7 @@
 import { StuckError, turn } from './scheduler.ts';
 import type { RunParts } from './traffic.ts';
 
-/** Enough for every message and every delivery check that is still to come, several times. */
+/** Several times enough for every remaining message and delivery check. */
 const MAX_STEPS_WHILE_HELD = 1_000;
 
 /** The second part of a run: nothing goes wrong any more, and all that is still to be done is done. */

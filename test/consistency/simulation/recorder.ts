@@ -1,7 +1,7 @@
 import type { Operation } from '../history.ts';
 import { type Logs, canonical } from './domain.ts';
 
-/** What clients sent and saw, in order, and the trace that two runs of one seed have to share. */
+/** Records what clients sent and saw, in order, and the trace, which must be the same in two runs of one seed. */
 export class Recorder {
   readonly operations: Operation[] = [];
   readonly trace: string[] = [];

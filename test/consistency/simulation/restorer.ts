@@ -9,7 +9,7 @@ import type { Isolates } from './isolates.ts';
 import type { SkipOfEvent } from './set-backs.ts';
 import type { World } from './world.ts';
 
-/** Restores are rare: at most so many in a run. */
+/** The most restores of logs in a run. */
 const MAX_LOGS = 2;
 
 /** Sets logs and databases back to an earlier time, as an operator does who restores them, and tells all Workers. */

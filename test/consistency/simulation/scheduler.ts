@@ -1,12 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 /*
- * One thing at a time. Whatever the system asks of the world (a database, a queue, an object, a timer) waits at a gate until the
- * scheduler lets it through, and the scheduler lets the next one through only when everything that followed from the last has come to
- * rest. So real I/O is never concurrent, and what happens after what is the seed's choice alone.
+ * One request at a time. Each request of the system to the outside (a database, a queue, an object, a timer) waits at a gate until the
+ * scheduler opens it. The scheduler opens the next gate only when all work that followed from the last has come to rest. So real I/O is never
+ * concurrent, and the seed alone decides the order.
  */
 
-/** Whoever waits at gates: a request, a batch of a queue, an alarm, a build, or the background of an object. */
+/** Waits at gates: a request, a batch of a queue, an alarm, a build, or the background work of an object. */
 export interface Actor {
   readonly name: string;
   /** Which clock it goes by. */

@@ -11,7 +11,7 @@ import type { Recorder } from './recorder.ts';
 import { newTask } from './scheduler.ts';
 import type { World } from './world.ts';
 
-/** A Worker that serves: its bindings, and the clock it goes by. */
+/** A Worker that serves: its bindings and its clock. */
 export interface Isolate {
   readonly place: string;
   readonly env: Env;

@@ -2,7 +2,7 @@ import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
 import type { StreamId } from '../../../src/eventsourcing/stream.ts';
 import type { RestoredDatabase, RestoredLog, SkippedEvent, StoppedStream } from '../history.ts';
 
-/** An event that was left out. After a restore another one may stand at its version, which is not. */
+/** A skipped event. After a restore another event may have its version, and that one is not skipped. */
 export interface SkipOfEvent extends SkippedEvent {
   readonly eventId: string;
 }

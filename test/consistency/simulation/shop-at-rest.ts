@@ -6,7 +6,7 @@ import { type AtRest, canonical } from './domain.ts';
 import type { KnownShop } from './shop-commands.ts';
 import { type Body, items, utcDay } from './shop-reads.ts';
 
-/** What is wrong with the shop's read models, and with what was decided. */
+/** The errors in the shop's read models, and in its decisions. */
 export async function judgeShopAtRest(
   { logs, archived, skipped, get, now }: AtRest,
   { products }: KnownShop,

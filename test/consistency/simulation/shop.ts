@@ -10,8 +10,8 @@ import { type KnownShop, shopCommands } from './shop-commands.ts';
 import { shopReads } from './shop-reads.ts';
 
 /**
- * The shop: products and orders as they are deployed, and what clients want of them. What the answers have to come to is for the oracles
- * and the checker, which fold the logs once more, as naively as possible.
+ * The shop: products and orders as deployed, and the intents of their clients. The oracles and the checker know the expected answers: they fold
+ * the logs again, as naively as possible.
  */
 export const shop: SimulatedDomain = {
   name: 'shop',

@@ -1,6 +1,6 @@
 import { ALL_FAULTS, type Cuts, mixOf } from './mix.ts';
 
-/** Each is a whole run, of a second or so. */
+/** Each attempt is a whole run of about a second. */
 const MAX_ATTEMPTS = 40;
 
 /**

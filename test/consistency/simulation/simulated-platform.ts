@@ -10,7 +10,7 @@ import { tidemark } from '../../../src/tidemark/worker.ts';
 import { currentWorld } from './current.ts';
 import { type Actor, as } from './scheduler.ts';
 
-/** Changed for each run, and read by every object that comes to life. */
+/** Each run changes them, and every new object reads them. */
 export const aggregateOptions: { -readonly [Option in keyof AggregateOptions]: AggregateOptions[Option] } = {};
 export const relayOptions: { -readonly [Option in keyof RelayOptions]: RelayOptions[Option] } = {};
 

@@ -2,7 +2,7 @@ import type { Logs as NaiveLogs } from '../naive-folds.ts';
 import { tallyOraclesOf } from '../tally-oracles.ts';
 import type { AtRest } from './domain.ts';
 
-/** What is wrong with the tallies' read models: the list as clients get it, and the live tables that no route shows. */
+/** The errors in the tallies' read models: in the list that clients get, and in the live tables without a route. */
 export async function judgeTalliesAtRest({ logs, skipped, get, databases }: AtRest): Promise<readonly string[]> {
   const { serving } = databases;
   const oracles = tallyOraclesOf(logs as unknown as NaiveLogs, { skipped, held: [] });

@@ -10,7 +10,7 @@ import type { Steps } from './steps.ts';
 import type { Gate } from './scheduler.ts';
 import { type World, isBuild } from './world.ts';
 
-/** What a run is made of. */
+/** The parts of a run. */
 export interface RunParts {
   readonly world: World;
   readonly isolates: Isolates;

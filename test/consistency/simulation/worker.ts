@@ -2,7 +2,7 @@ import { shop } from './shop.ts';
 import { simulatedSystem } from './simulated-platform.ts';
 import { tallies } from './tally-domain.ts';
 
-/** The domains that are simulated: a fork puts its own here. */
+/** The simulated domains. A fork lists its own here. */
 export const domains = [shop, tallies];
 
 /** The whole system as in production, on the simulation's ports. */

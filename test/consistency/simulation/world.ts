@@ -13,7 +13,7 @@ import { type Actor, Scheduler, type Task, currentActor } from './scheduler.ts';
 
 import { SetBacks } from './set-backs.ts';
 
-/** When time begins: far enough from the machine's own that none of its alarms goes off by itself. */
+/** The start of simulated time: far from the machine's time, so that no alarm goes off by itself. */
 const START = Date.UTC(2100, 0, 1);
 
 /** Everything of one run beside the system: time, chance, faults, queues, databases, objects. */
