@@ -1,6 +1,6 @@
 /**
- * Kills the whole server while `npm run seed` fills it, and the seed as well: it finds its way, nothing acknowledged is lost, nothing is done
- * twice, and what it had seen it builds on. (`kill.ts` does that to clients of all kinds, more often, at any moment.)
+ * Kills the whole server while `npm run seed` fills it, and kills the seed too. The seed resumes and builds on what it had seen. No acknowledged
+ * command is lost, and none is applied twice. (`kill.ts` does the same to all kinds of clients, more often, at any moment.)
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';

@@ -1,8 +1,8 @@
 /**
- * Kills the whole server again and again, at any moment, while several client processes write and read; some of these are killed too, and
- * read models are being rebuilt. Nothing acknowledged is lost, every key has one outcome, and every read model ends up equal to the logs.
+ * Kills the whole server again and again, at any moment, while several client processes write and read. It kills some clients too, and rebuilds
+ * read models meanwhile. No acknowledged command is lost, every key has one outcome, and every read model ends up equal to the logs.
  *
- * `PROCESS_TEST_KILLS` says how often, `PROCESS_TEST_SEED` which moments.
+ * `PROCESS_TEST_KILLS` sets the number of kills, `PROCESS_TEST_SEED` their moments.
  */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -1,5 +1,5 @@
 /**
- * A queue that nobody reads: every message is lost, for good. Whoever carries the token still reads what they wrote, at once.
+ * A queue without a consumer: every message is lost for good. A client with a token still reads its own writes at once.
  */
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** What `rebuild`, `rollback`, `release` and `verify` say, and how they end: on a server whose storage was tampered with, and on scripted answers. */
+/** The output and the exit codes of `rebuild`, `rollback`, `release` and `verify`, on a server with changed storage, and on scripted answers. */
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { type IncomingMessage, type Server, createServer } from 'node:http';

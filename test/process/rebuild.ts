@@ -1,8 +1,8 @@
 /**
- * Read models are built anew, swapped and rolled back while clients write and read as fast as they can: not one read fails or is stale, and
- * afterwards the log, folded once more, makes exactly what is live. Once the whole server is killed in the middle.
+ * Rebuilds, swaps and rolls back read models while clients write and read as fast as they can. No read fails or is stale. Afterwards the live
+ * read models equal the fold of the logs. One test kills the whole server in the middle.
  *
- * `PROCESS_TEST_STATE` names storage that some server has filled (its `--persist-to`): a copy of it saves the filling.
+ * `PROCESS_TEST_STATE` names storage that a server has filled (its `--persist-to`). The test uses a copy instead of filling its own.
  */
 import assert from 'node:assert/strict';
 import { cp, mkdtemp, rm } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-/** The command line of `npm run seed`: what is wrong with one is said in a sentence, with the usage, before anything is sent. */
+/** The command line of `npm run seed`: it reports an error in one sentence, with the usage, before it sends anything. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
 /**
- * `npm run sweep` against a server that answers as it is told: when it is done, what it says, and how it ends.
+ * `npm run sweep` against a server with scripted answers: when it ends, its output and its exit code.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';

@@ -1,7 +1,7 @@
 /**
- * Upgrades a server under load, and back, and again: the Worker of an earlier commit, the databases with today's migrations under that
- * Worker, today's Worker, and both in turn, as in a gradual deployment. Meanwhile clients write, read and retry. Nothing acknowledged is
- * lost, no client sees what it must not see, and every read model ends up equal to the logs.
+ * Upgrades a server under load, rolls it back, and upgrades it again: the Worker of an earlier commit, the same Worker on databases with today's
+ * migrations, today's Worker, and both in turn, as in a gradual deployment. Meanwhile clients write, read and retry. No acknowledged command is
+ * lost, no client gets an answer that breaks a promise, and every read model ends up equal to the logs.
  *
  *     PROCESS_TEST_FORMER=0b39f20 npx node --test test/process/upgrade.ts
  */
@@ -26,7 +26,7 @@ import { runScript } from './support/scripts.ts';
 import { ROOT, type RunningServer, freePort, startServer, until } from './support/server.ts';
 import { type Shoppers, startShoppers } from './support/shoppers.ts';
 
-/** The commit whose Worker was there before: the last one before stored formats changed. */
+/** The commit of the former Worker: the last one before stored formats changed. */
 const FORMER = process.env['PROCESS_TEST_FORMER'] ?? '0b39f20';
 const SEED = Number(process.env['PROCESS_TEST_SEED'] ?? Date.now() % 1_000_000);
 const CLIENTS = 3;

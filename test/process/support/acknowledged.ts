@@ -1,4 +1,4 @@
-/** What has to hold of all that clients were told was done, at the end of a test that made it hard. */
+/** What must hold for all acknowledged commands at the end of a test with faults. */
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 

@@ -1,5 +1,5 @@
 /**
- * What a resource has to look like, from the events of its stream: written from the HTTP contract alone, apart from the code under test.
+ * The expected resource, from the events of its stream. Written from the HTTP contract alone, without the code under test.
  */
 
 export interface LoggedEvent {

@@ -1,4 +1,4 @@
-/** What a client of the process tests notes on disk, line by line, so that it outlives the client: what it sent, and what came of it. */
+/** The journal of a client of the process tests, on disk, line by line: what it sent, and the outcome. It outlives the client. */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 
 /** Before a command is sent for the first time. */

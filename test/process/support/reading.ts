@@ -1,4 +1,4 @@
-/** What tests read from a server: whole logs, whole lists, and resources beside what their log makes of them. */
+/** Reads of a server: whole logs, whole lists, and resources beside the fold of their log. */
 import assert from 'node:assert/strict';
 
 import { type Answer, type Api, UnexpectedAnswerError, retrying } from '../../../scripts/api-client.ts';

@@ -1,4 +1,4 @@
-/** The code of another commit, ready to run, and the steps of an operator who moves storage from one to the other. */
+/** The code of another commit, ready to run, and the operator's steps that move storage from one to the other. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** The scripts of package.json, run as a person runs them, apart from npm. */
+/** Runs the scripts of package.json as a person does, but without npm. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** A server of its own for a test: `npm start`, with storage on disk that outlives it. */
+/** A test's own server: `npm start`, with storage on disk that outlives it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { type Server, createServer } from 'node:net';

@@ -1,7 +1,7 @@
 /**
- * A client as a process of its own: it places orders, moves its own along, changes prices that all share, and reads, one thing after the
- * other, as fast as it is answered. What gets no answer it sends again, with the same key, until there is one; also what it had sent in an
- * earlier life, before it was killed. SIGTERM ends it once nothing is pending.
+ * A client in its own process. It places orders, advances them, changes shared prices and reads, one request after the other, as fast as the
+ * server answers. It sends a request without an answer again, with the same key, until it gets one. After a kill it also repeats the pending
+ * requests of its earlier life. SIGTERM ends it once nothing is pending.
  *
  *     node shopper.ts <url> <name> <seed> <journal> <sku>…
  */

@@ -1,4 +1,4 @@
-/** Several clients, each a process with a journal on disk, and what all of them noted. */
+/** Several clients, each a process with a journal on disk, and the entries of all journals. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** What the front page has to say of some orders: written from the HTTP contract alone. */
+/** The expected dashboard for some orders. Written from the HTTP contract alone. */
 import type { Resource } from './fold.ts';
 
 interface Order {

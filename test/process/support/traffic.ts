@@ -1,6 +1,6 @@
 /**
- * Clients that write and read as fast as the server lets them, and demand of every answer that it is true to what they have done and
- * seen. Each has a causal token of its own.
+ * Clients that write and read as fast as the server answers. Each has its own causal token, and checks every answer against what it has written
+ * and seen.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
