@@ -1,7 +1,5 @@
 import type { PlantedBug } from './planted.ts';
 
-const READ = 'src/eventsourcing/read';
-
 /** Bugs that show where something was restored, is full, or is damaged. */
 export const PLANTED_IN_DISASTERS: readonly PlantedBug[] = [
   {
@@ -14,7 +12,7 @@ export const PLANTED_IN_DISASTERS: readonly PlantedBug[] = [
         replace: 'return at < 0 && eventId === null;',
       },
       {
-        file: `${READ}/sweep-logs.ts`,
+        file: 'src/eventsourcing/read/sweep-logs.ts',
         find: 'reached.version === at && reached.eventId !== eventId',
         replace: 'reached.version === at && at < 0',
       },
@@ -25,7 +23,7 @@ export const PLANTED_IN_DISASTERS: readonly PlantedBug[] = [
     breaks: ['I17'],
     edits: [
       {
-        file: `${READ}/catch-up-apply.ts`,
+        file: 'src/eventsourcing/read/catch-up-apply.ts',
         find: 'if (more.length === 0) return applyPiecemeal(attempt, only, sent);',
         replace: `if (more.length === 0) return applyPiecemeal(attempt, only, sent);
   for (const step of steps) await findTarget(attempt, step, sent);
@@ -38,7 +36,7 @@ export const PLANTED_IN_DISASTERS: readonly PlantedBug[] = [
     breaks: ['I17'],
     edits: [
       {
-        file: `${READ}/d1-errors.ts`,
+        file: 'src/eventsourcing/read/d1-errors.ts',
         find: "kind: 'storage',\n    says:",
         replace: "kind: 'data',\n    says:",
       },

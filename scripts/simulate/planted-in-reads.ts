@@ -1,28 +1,36 @@
 import type { PlantedBug } from './planted.ts';
 
-const READ = 'src/eventsourcing/read';
-
 /** Bugs of projections, of their checkpoints, of tokens and of reads. */
 export const PLANTED_IN_READS: readonly PlantedBug[] = [
   {
     name: 'a checkpoint is a maximum',
     breaks: ['I9'],
     edits: [
-      { file: `${READ}/hinted-events.ts`, find: 'if (hint.fromVersion > version + 1) break;', replace: '' },
-      { file: `${READ}/hinted-events.ts`, find: 'if ((before ?? null) !== eventId) break;', replace: 'void before;' },
+      {
+        file: 'src/eventsourcing/read/hinted-events.ts',
+        find: 'if (hint.fromVersion > version + 1) break;',
+        replace: '',
+      },
+      {
+        file: 'src/eventsourcing/read/hinted-events.ts',
+        find: 'if ((before ?? null) !== eventId) break;',
+        replace: 'void before;',
+      },
     ],
   },
   {
     name: 'the compare-and-set is dropped',
     breaks: ['I9', 'I10'],
-    edits: [{ file: `${READ}/guarded-batch.ts`, find: 'assertCheckpoints(database, part),', replace: '' }],
+    edits: [
+      { file: 'src/eventsourcing/read/guarded-batch.ts', find: 'assertCheckpoints(database, part),', replace: '' },
+    ],
   },
   {
     name: 'the checkpoint is moved in a batch of its own',
     breaks: ['I8'],
     edits: [
       {
-        file: `${READ}/guarded-batch.ts`,
+        file: 'src/eventsourcing/read/guarded-batch.ts',
         find: 'await database.batch(statements);',
         replace:
           'await database.batch(statements.slice(0, 3));\n    if (statements.length > 3) await database.batch(statements.slice(3));',
@@ -34,7 +42,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I11', 'I17'],
     edits: [
       {
-        file: `${READ}/catch-up-step.ts`,
+        file: 'src/eventsourcing/read/catch-up-step.ts',
         find: "standstill: { cause: 'poison', reason: error.message },\n      refusal: { stream, version, eventId, cause: 'poison', kind: error.kind, error: error.message },",
         replace:
           "...(eventId === '' && { standstill: { cause: 'poison', reason: error.message } }), ...toMove(stream, from, readable, fold(before)),",
@@ -46,7 +54,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I17'],
     edits: [
       {
-        file: `${READ}/d1-errors.ts`,
+        file: 'src/eventsourcing/read/d1-errors.ts',
         find: "? 'other' : 'transient';",
         replace: "? 'other' : text.includes('D1_ERROR') ? 'data' : 'transient';",
       },
@@ -57,7 +65,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I13'],
     edits: [
       {
-        file: `${READ}/standing.ts`,
+        file: 'src/eventsourcing/read/standing.ts',
         find: 'if (at.version < seen.version) return',
         replace: 'if (at.version < 0 * seen.version) return',
       },
@@ -68,7 +76,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I13'],
     edits: [
       {
-        file: `${READ}/guarded-query.ts`,
+        file: 'src/eventsourcing/read/guarded-query.ts',
         find: 'isLost: mark === LOST',
         replace: "isLost: mark === ''",
       },
@@ -123,7 +131,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I14'],
     edits: [
       {
-        file: `${READ}/causal-read.ts`,
+        file: 'src/eventsourcing/read/causal-read.ts',
         find: "token.bookmarks.get(projection.group.name) ?? 'first-primary'",
         replace: "'first-unconstrained'",
       },
@@ -139,7 +147,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I11'],
     edits: [
       {
-        file: `${READ}/catch-up-step.ts`,
+        file: 'src/eventsourcing/read/catch-up-step.ts',
         find: 'if (projection.everyEvent) return { readable: events, lifted: [] };',
         replace:
           'if (projection.everyEvent) return { readable: events.filter((_, index) => events.length < 3 || index !== 1), lifted: [] };',
@@ -151,7 +159,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I9', 'I10'],
     edits: [
       {
-        file: `${READ}/guarded-batch.ts`,
+        file: 'src/eventsourcing/read/guarded-batch.ts',
         find: 'await database.batch(statements);',
         replace: `await database.batch(statements).catch((error) => {
       if (String(error).includes('SQLITE_')) throw error;
@@ -165,12 +173,12 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I17'],
     edits: [
       {
-        file: `${READ}/catch-up-page.ts`,
+        file: 'src/eventsourcing/read/catch-up-page.ts',
         find: '{ pageSize }: PageLimits, end: number',
         replace: '{ pageSize, retriesDeadLetters }: PageLimits, end: number',
       },
       {
-        file: `${READ}/catch-up-page.ts`,
+        file: 'src/eventsourcing/read/catch-up-page.ts',
         find: 'return events.slice(0, pageSize).filter(({ version }) => version <= end);',
         replace: `const page = events.slice(0, pageSize).filter(({ version }) => version <= end);
   return retriesDeadLetters ? [...page.slice(1), ...page.slice(0, 1)] : page;`,
@@ -182,7 +190,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I13', 'I14'],
     edits: [
       {
-        file: `${READ}/causal-read.ts`,
+        file: 'src/eventsourcing/read/causal-read.ts',
         find: 'if (!first) {',
         replace: 'if (!first || !answer.isPrimary) {',
       },
@@ -215,12 +223,12 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I16'],
     edits: [
       {
-        file: `${READ}/guarded-query.ts`,
+        file: 'src/eventsourcing/read/guarded-query.ts',
         find: 'const both = await whole.all<RawRow>();',
         replace: 'const data = await whole.all<RawRow>();\n  const both = await whole.all<RawRow>();',
       },
       {
-        file: `${READ}/guarded-query.ts`,
+        file: 'src/eventsourcing/read/guarded-query.ts',
         find: 'rows.get(false) ?? []',
         replace: "data.results.filter((row) => row['guard.epoch'] === null)",
       },

@@ -1,7 +1,5 @@
 import type { PlantedBug } from './planted.ts';
 
-const READ = 'src/eventsourcing/read';
-
 /** Bugs of builds and pointers. */
 export const PLANTED_IN_REBUILDS: readonly PlantedBug[] = [
   {
@@ -9,12 +7,16 @@ export const PLANTED_IN_REBUILDS: readonly PlantedBug[] = [
     breaks: ['I12', 'I20'],
     edits: [
       {
-        file: `${READ}/build-transitions.ts`,
+        file: 'src/eventsourcing/read/build-transitions.ts',
         find: '...(isFirst ? [] : [assertNotBehind(database, build.projection, live, build.target)]),',
         replace: '',
       },
-      { file: `${READ}/rebuild.ts`, find: "await once('join', join);", replace: '' },
-      { file: `${READ}/rebuild.ts`, find: "await untilDone('close the gap after the join', closeGap);", replace: '' },
+      { file: 'src/eventsourcing/read/rebuild.ts', find: "await once('join', join);", replace: '' },
+      {
+        file: 'src/eventsourcing/read/rebuild.ts',
+        find: "await untilDone('close the gap after the join', closeGap);",
+        replace: '',
+      },
     ],
   },
   {
@@ -23,12 +25,12 @@ export const PLANTED_IN_REBUILDS: readonly PlantedBug[] = [
     breaks: ['I20'],
     edits: [
       {
-        file: `${READ}/catch-up-round.ts`,
+        file: 'src/eventsourcing/read/catch-up-round.ts',
         find: 'if (epoch !== pointer.epoch) {',
         replace: 'if (epoch === undefined) {',
       },
       {
-        file: `${READ}/guarded-batch.ts`,
+        file: 'src/eventsourcing/read/guarded-batch.ts',
         find: 'assertEpoch(database, projectionName, pointer),\n      ...parts',
         replace: '...parts',
       },
@@ -39,7 +41,7 @@ export const PLANTED_IN_REBUILDS: readonly PlantedBug[] = [
     breaks: ['I12'],
     edits: [
       {
-        file: `${READ}/catch-up-round.ts`,
+        file: 'src/eventsourcing/read/catch-up-round.ts',
         find: 'const places = work.pending.map(placeOf);',
         replace: `const places = work.pending
     .map(placeOf)
@@ -52,7 +54,7 @@ export const PLANTED_IN_REBUILDS: readonly PlantedBug[] = [
     breaks: ['I20'],
     edits: [
       {
-        file: `${READ}/guarded-batch.ts`,
+        file: 'src/eventsourcing/read/guarded-batch.ts',
         find: 'const table = shapeOf(projection.row.tables[target.slot]);',
         replace: 'const table = shapeOf(projection.row.tables.a);',
       },
