@@ -22,7 +22,7 @@ import { singleFlight } from './eventsourcing/read/single-flight.ts';
 import type { SweepPorts } from './eventsourcing/read/sweep.ts';
 import { type TokenCodec, tokenCodec } from './eventsourcing/read/token-codec.ts';
 import type { Registry } from './eventsourcing/registry.ts';
-import type { StreamId } from './eventsourcing/stream.ts';
+import type { StreamId } from './tidemark/domain/stream.ts';
 import type { AggregateOptions } from './eventsourcing/write/aggregate.ts';
 import type { AggregateHost } from './eventsourcing/write/aggregate-object.ts';
 import { type AggregateRpc, type Aggregates, durableAggregates } from './eventsourcing/write/aggregates.ts';

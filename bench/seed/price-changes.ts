@@ -1,4 +1,4 @@
-import type { StoredEvent } from '../../src/eventsourcing/event.ts';
+import type { StoredEvent } from '../../src/tidemark/domain/event.ts';
 import type { Hint, HintMessage } from '../../src/eventsourcing/message.ts';
 import { product as aggregate } from '../../src/shop/products/product.ts';
 import type { Statement } from '../harness/server-protocol.ts';

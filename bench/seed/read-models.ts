@@ -1,5 +1,5 @@
-import type { StoredEvent } from '../../src/eventsourcing/event.ts';
-import { idOf } from '../../src/eventsourcing/stream.ts';
+import type { StoredEvent } from '../../src/tidemark/domain/event.ts';
+import { idOf } from '../../src/tidemark/domain/stream.ts';
 import { foldStream, sumIncrements } from '../../src/eventsourcing/read/fold.ts';
 import type { Projection } from '../../src/eventsourcing/read/projection.ts';
 import { type Row, type TableShape, shapeOf } from '../../src/eventsourcing/read/slot-tables.ts';

@@ -1,4 +1,4 @@
-import type { StoredEvent } from '../../src/eventsourcing/event.ts';
+import type { StoredEvent } from '../../src/tidemark/domain/event.ts';
 import { type OrderLine, order } from '../../src/shop/orders/order.ts';
 import { productIdOf } from '../../src/shop/products/product.ts';
 import { seededRandom } from '../load/choice.ts';

@@ -87,7 +87,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I21'],
     edits: [
       {
-        file: 'src/eventsourcing/seen.ts',
+        file: 'src/tidemark/domain/seen.ts',
         find: 'fingerprintOf(eventId) !== fingerprint',
         replace: 'fingerprintOf(eventId) === 0',
       },

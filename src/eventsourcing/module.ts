@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 import type { Projection } from './read/projection.ts';
-import type { AnyAggregateType } from './write/aggregate-type.ts';
+import type { AnyAggregateType } from '../tidemark/domain/aggregate-type.ts';
 import type { Aggregates } from './write/aggregates.ts';
 import type { CommandHandlers } from './write/command-bus.ts';
 

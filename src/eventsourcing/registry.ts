@@ -2,9 +2,9 @@ import { CodeTooOldError } from './faults.ts';
 import type { Group } from './group.ts';
 import type { EventSourcedModule } from './module.ts';
 import type { Projection } from './read/projection.ts';
-import { type StreamId, categoryOf } from './stream.ts';
-import type { AnyAggregateType } from './write/aggregate-type.ts';
-import { formerTypes } from './write/upcaster.ts';
+import { type StreamId, categoryOf } from '../tidemark/domain/stream.ts';
+import type { AnyAggregateType } from '../tidemark/domain/aggregate-type.ts';
+import { formerTypes } from '../tidemark/domain/upcaster.ts';
 
 /** Everything registered, looked up in the ways that the kernel needs. */
 export interface Registry {

@@ -5,8 +5,8 @@ import { seenOf, withBookmark, withVersion } from '../eventsourcing/read/causal-
 import type { Answers, Queries, SelectQuery } from '../eventsourcing/read/guarded-query.ts';
 import type { Projection, Tables } from '../eventsourcing/read/projection.ts';
 import { NOT_THERE } from '../eventsourcing/read/standing.ts';
-import { type SeenOf, isAnother } from '../eventsourcing/seen.ts';
-import type { StreamId } from '../eventsourcing/stream.ts';
+import { type SeenOf, isAnother } from '../tidemark/domain/seen.ts';
+import type { StreamId } from '../tidemark/domain/stream.ts';
 import type { AppEnv } from './app-env.ts';
 import { building, readProblem, tokenAhead } from './causal-problems.ts';
 import { HEADER } from './headers.ts';

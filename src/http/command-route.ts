@@ -1,18 +1,18 @@
 import { v5 as nameBasedUuid } from 'uuid';
 import * as z from 'zod/mini';
 
-import type { IdempotencyMark } from '../eventsourcing/event.ts';
+import type { IdempotencyMark } from '../tidemark/domain/event.ts';
 import { isApplied } from '../eventsourcing/read/catch-up.ts';
 import { type Budget, newBudget } from '../eventsourcing/read/catch-up-limits.ts';
 import { isTransient } from '../eventsourcing/read/d1-errors.ts';
 import type { Projection } from '../eventsourcing/read/projection.ts';
 import { shows } from '../eventsourcing/read/shows.ts';
-import { type Seen, seenAt } from '../eventsourcing/seen.ts';
-import { type StreamId, idOf } from '../eventsourcing/stream.ts';
+import { type Seen, seenAt } from '../tidemark/domain/seen.ts';
+import { type StreamId, idOf } from '../tidemark/domain/stream.ts';
 import { sleep, withTimeout } from '../eventsourcing/timeout.ts';
 import type { AggregateState } from '../eventsourcing/write/aggregate.ts';
 import type { Executed } from '../eventsourcing/write/command-bus.ts';
-import type { Command } from '../eventsourcing/write/decider.ts';
+import type { Command } from '../tidemark/domain/decider.ts';
 import { log } from '../log.ts';
 import type { Runtime } from '../runtime.ts';
 import type { AppContext } from './app-env.ts';

@@ -10,7 +10,7 @@ import {
 import { type LiveVersion, liveVersions } from '../eventsourcing/read/confirm.ts';
 import { mergeTokens } from '../eventsourcing/read/token-merge.ts';
 import { unknownProjections } from '../eventsourcing/read/unknown-projections.ts';
-import { type Seen, isAnother } from '../eventsourcing/seen.ts';
+import { type Seen, isAnother } from '../tidemark/domain/seen.ts';
 import { TimeoutError, withTimeout } from '../eventsourcing/timeout.ts';
 import { log } from '../log.ts';
 import type { Runtime } from '../runtime.ts';

@@ -16,7 +16,7 @@ import {
   skipDeadLetters,
 } from '../eventsourcing/read/dead-letter-operations.ts';
 import { previewDeadLetters } from '../eventsourcing/read/dead-letter-preview.ts';
-import { parseStreamId } from '../eventsourcing/stream.ts';
+import { parseStreamId } from '../tidemark/domain/stream.ts';
 import type { AppContext } from '../http/app-env.ts';
 import { readBody } from '../http/body.ts';
 import { requireOperator } from '../http/operations-access.ts';

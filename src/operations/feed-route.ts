@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 
-import type { StoredEvent } from '../eventsourcing/event.ts';
+import type { StoredEvent } from '../tidemark/domain/event.ts';
 import { type archiveOf, feedAfter } from '../eventsourcing/read/archive.ts';
-import { idOf } from '../eventsourcing/stream.ts';
+import { idOf } from '../tidemark/domain/stream.ts';
 import { type EventSchemas, eventUnion } from '../http/event-schemas.ts';
 import { queryRoute } from '../http/query-route.ts';
 import type { Route } from '../http/route.ts';

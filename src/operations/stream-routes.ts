@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import { categoryOf, parseStreamId } from '../eventsourcing/stream.ts';
+import { categoryOf, parseStreamId } from '../tidemark/domain/stream.ts';
 import { causal } from '../http/causal.ts';
 import { type EventSchemas, eventUnion } from '../http/event-schemas.ts';
 import { HEADER } from '../http/headers.ts';

@@ -7,16 +7,16 @@
 export { aggregate } from './domain/aggregate.ts';
 export { type CommandOf, commands, prepared } from './domain/command-declarations.ts';
 export { type EventOf, events, formerName, versioned } from './domain/event-declarations.ts';
-export type { RecordedEvent } from '../eventsourcing/event.ts';
-export type { Decision, Rejection } from '../eventsourcing/write/decider.ts';
-export type { Upcaster } from '../eventsourcing/write/upcaster.ts';
+export type { RecordedEvent } from './domain/event.ts';
+export type { Decision, Rejection } from './domain/decider.ts';
+export type { Upcaster } from './domain/upcaster.ts';
 
 // Tie a subject together, and read other aggregates where a command needs them.
 export { type Preparation, module } from './domain/module.ts';
 export type { WriteSide } from '../eventsourcing/module.ts';
 export { stateLookup } from './domain/state-lookup.ts';
-export type { SeenOf } from '../eventsourcing/seen.ts';
-export { idOf } from '../eventsourcing/stream.ts';
+export type { SeenOf } from './domain/seen.ts';
+export { idOf } from './domain/stream.ts';
 
 // Declare read models: one row for each aggregate, or in full.
 export { type RowOf, readModel } from './projections/read-model.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { streamId } from '../../src/eventsourcing/stream.ts';
+import { streamId } from '../../src/tidemark/domain/stream.ts';
 import currencies from '../shop/currencies.json' with { type: 'json' };
 import { createProduct, eur, get, json, newSku, placeOrder, post, withToken } from '../support/api.ts';
 import { expectInvalidFields } from '../support/problem.ts';

@@ -14,7 +14,7 @@ import {
   request,
   withToken,
 } from '../support/api.ts';
-import type { StreamId } from '../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 import { cloudflare } from '../../src/runtime.ts';
 import { ports } from '../support/platform.ts';
 import { expectProblem } from '../support/problem.ts';

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import type { RecordedEvent } from '../../src/eventsourcing/event.ts';
+import type { RecordedEvent } from '../../src/tidemark/domain/event.ts';
 import { inMemoryReadModel } from '../../src/eventsourcing/testing/in-memory-read-model.ts';
 import { orderAnalytics } from '../../src/shop/orders/order-analytics.ts';
 import { orderLookup } from '../../src/shop/orders/order-lookup.ts';

@@ -2,7 +2,7 @@ import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it, vi } from 'vitest';
 
-import type { StreamId } from '../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 import type { AggregateRpc } from '../../src/eventsourcing/write/aggregates.ts';
 import { cloudflare } from '../../src/runtime.ts';
 import {

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
 import { dollarsPerMillion } from '../../bench/prices.ts';
-import { type StreamId, streamId } from '../../src/eventsourcing/stream.ts';
+import { type StreamId, streamId } from '../../src/tidemark/domain/stream.ts';
 import { serving } from '../../src/groups.ts';
 import { createProduct, eur, get, orderStep, placeOrder, post } from '../support/api.ts';
 import { meter } from '../support/billing.ts';

@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 
-import { streamId } from '../../src/eventsourcing/stream.ts';
+import { streamId } from '../../src/tidemark/domain/stream.ts';
 import { reporting, serving } from '../../src/groups.ts';
 import { createProduct, eur, get, placeOrder, post } from '../support/api.ts';
 import { meter } from '../support/billing.ts';

@@ -2,7 +2,7 @@ import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { expect, it } from 'vitest';
 
-import { streamId } from '../../src/eventsourcing/stream.ts';
+import { streamId } from '../../src/tidemark/domain/stream.ts';
 import { sqliteEventLog } from '../../src/eventsourcing/write/event-log.ts';
 import { sha256 } from '../../src/http/sha256.ts';
 

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import type { StoredEvent } from '../../src/eventsourcing/event.ts';
+import type { StoredEvent } from '../../src/tidemark/domain/event.ts';
 import {
   type Hint,
   MAX_MESSAGE_BYTES,
@@ -9,7 +9,7 @@ import {
   packMessages,
   parseMessage,
 } from '../../src/eventsourcing/message.ts';
-import { streamId } from '../../src/eventsourcing/stream.ts';
+import { streamId } from '../../src/tidemark/domain/stream.ts';
 import { storedEvents } from '../../src/eventsourcing/testing/given-events.ts';
 import { SEAT, seatType } from './seats.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 
 import { createRegistry } from '../../src/eventsourcing/registry.ts';
-import { streamId } from '../../src/eventsourcing/stream.ts';
-import { formerly } from '../../src/eventsourcing/write/upcaster.ts';
+import { streamId } from '../../src/tidemark/domain/stream.ts';
+import { formerly } from '../../src/tidemark/domain/upcaster.ts';
 import { serving } from '../../src/groups.ts';
 import { tally, tallyBoard, tallyCount2, tallyType } from '../support/tally.ts';
 

@@ -1,14 +1,14 @@
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
-import type { DomainEvent } from '../../src/eventsourcing/event.ts';
+import type { DomainEvent } from '../../src/tidemark/domain/event.ts';
 import type { Group } from '../../src/eventsourcing/group.ts';
 import type { EventSourcedModule } from '../../src/eventsourcing/module.ts';
 import { ignored, projectionOf } from '../../src/eventsourcing/read/projection.ts';
 import { slotTables } from '../../src/eventsourcing/read/slot-tables.ts';
-import { idOf, streamId } from '../../src/eventsourcing/stream.ts';
-import type { AggregateType } from '../../src/eventsourcing/write/aggregate-type.ts';
+import { idOf, streamId } from '../../src/tidemark/domain/stream.ts';
+import type { AggregateType } from '../../src/tidemark/domain/aggregate-type.ts';
 import { sendTo } from '../../src/eventsourcing/write/command-bus.ts';
-import type { Command, Rejection } from '../../src/eventsourcing/write/decider.ts';
+import type { Command, Rejection } from '../../src/tidemark/domain/decider.ts';
 
 /*
  * A small domain for tests of the kernel in plain memory: the seats of a theatre. Events of three schema versions, a command that

@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 
 import { domain } from '../../src/domain.ts';
-import type { RecordedEvent, StoredEvent } from '../../src/eventsourcing/event.ts';
+import type { RecordedEvent, StoredEvent } from '../../src/tidemark/domain/event.ts';
 import { createRegistry } from '../../src/eventsourcing/registry.ts';
 import { inMemoryReadModel } from '../../src/eventsourcing/testing/in-memory-read-model.ts';
-import { type StreamId, categoryOf } from '../../src/eventsourcing/stream.ts';
-import type { AnyAggregateType } from '../../src/eventsourcing/write/aggregate-type.ts';
+import { type StreamId, categoryOf } from '../../src/tidemark/domain/stream.ts';
+import type { AnyAggregateType } from '../../src/tidemark/domain/aggregate-type.ts';
 import { groups } from '../../src/groups.ts';
 import { post } from '../support/api.ts';
 import { system } from '../support/system.ts';

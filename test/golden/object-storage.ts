@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 
-import type { JsonObject } from '../../src/eventsourcing/json.ts';
-import type { StreamId } from '../../src/eventsourcing/stream.ts';
+import type { JsonObject } from '../../src/tidemark/domain/json.ts';
+import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 import { sqliteEventLog } from '../../src/eventsourcing/write/event-log.ts';
 import { objectOf, system } from '../support/system.ts';
 import type { SnapshotRow } from './stored-snapshots.ts';

@@ -1,9 +1,9 @@
 import { expect } from 'vitest';
 
-import type { StoredEvent } from '../../src/eventsourcing/event.ts';
-import { categoryOf } from '../../src/eventsourcing/stream.ts';
-import type { AnyAggregateType } from '../../src/eventsourcing/write/aggregate-type.ts';
-import { upcast } from '../../src/eventsourcing/write/upcaster.ts';
+import type { StoredEvent } from '../../src/tidemark/domain/event.ts';
+import { categoryOf } from '../../src/tidemark/domain/stream.ts';
+import type { AnyAggregateType } from '../../src/tidemark/domain/aggregate-type.ts';
+import { upcast } from '../../src/tidemark/domain/upcaster.ts';
 
 /** A row of an object's table `snapshot`. */
 export interface SnapshotRow {

@@ -1,4 +1,4 @@
-import type { StreamId } from '../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 import { createProduct, eur, orderStep, post, returnItems } from '../support/api.ts';
 
 /** A command that created a stream: with its key, it is the same command for ever. */

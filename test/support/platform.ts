@@ -1,7 +1,7 @@
 import type { BuildRunner } from '../../src/eventsourcing/read/build-requests.ts';
 import type { Group } from '../../src/eventsourcing/group.ts';
 import type { Hint } from '../../src/eventsourcing/message.ts';
-import type { StreamId } from '../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 import type { AggregateRpc } from '../../src/eventsourcing/write/aggregates.ts';
 import type { Env } from '../../src/bindings.ts';
 import { type Platform, cloudflare } from '../../src/runtime.ts';

@@ -1,12 +1,12 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 
-import type { StoredEvent } from '../../src/eventsourcing/event.ts';
-import { UNSEEN } from '../../src/eventsourcing/seen.ts';
-import type { StreamId } from '../../src/eventsourcing/stream.ts';
-import { streamId } from '../../src/eventsourcing/stream.ts';
+import type { StoredEvent } from '../../src/tidemark/domain/event.ts';
+import { UNSEEN } from '../../src/tidemark/domain/seen.ts';
+import type { StreamId } from '../../src/tidemark/domain/stream.ts';
+import { streamId } from '../../src/tidemark/domain/stream.ts';
 import type { ExecuteResult } from '../../src/eventsourcing/write/aggregate.ts';
-import type { Command } from '../../src/eventsourcing/write/decider.ts';
+import type { Command } from '../../src/tidemark/domain/decider.ts';
 import type { CommandContext } from '../../src/eventsourcing/write/command-bus.ts';
 import { runtimeOf } from '../worker.ts';
 

@@ -2,13 +2,13 @@ import { eq, sql } from 'drizzle-orm';
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import * as z from 'zod/mini';
 
-import type { RecordedEvent } from '../../src/eventsourcing/event.ts';
+import type { RecordedEvent } from '../../src/tidemark/domain/event.ts';
 import { queryBuilder } from '../../src/eventsourcing/read/causal-read.ts';
 import { ignored, projectionOf } from '../../src/eventsourcing/read/projection.ts';
 import { slotTables } from '../../src/eventsourcing/read/slot-tables.ts';
-import { idOf } from '../../src/eventsourcing/stream.ts';
-import type { Decision, Rejection } from '../../src/eventsourcing/write/decider.ts';
-import type { Upcaster } from '../../src/eventsourcing/write/upcaster.ts';
+import { idOf } from '../../src/tidemark/domain/stream.ts';
+import type { Decision, Rejection } from '../../src/tidemark/domain/decider.ts';
+import type { Upcaster } from '../../src/tidemark/domain/upcaster.ts';
 import { serving } from '../../src/groups.ts';
 import { aggregate } from '../../src/tidemark/domain/aggregate.ts';
 import { type CommandOf, commands } from '../../src/tidemark/domain/command-declarations.ts';

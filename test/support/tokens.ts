@@ -1,8 +1,8 @@
 import { env } from 'cloudflare:workers';
 
 import { MIN_SECRET_BYTES, type TokenCodecOptions, tokenCodec } from '../../src/eventsourcing/read/token-codec.ts';
-import type { Seen } from '../../src/eventsourcing/seen.ts';
-import type { StreamId } from '../../src/eventsourcing/stream.ts';
+import type { Seen } from '../../src/tidemark/domain/seen.ts';
+import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 
 /** A secret that is long enough, made of a name. */
 export function secretOf(name: string): string {

@@ -1,4 +1,4 @@
-import type { StreamId } from '../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 import type { ObjectStorage } from '../golden/object-storage.ts';
 import type { DatabaseRows } from './databases.ts';
 

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { expect } from 'vitest';
 
-import { type StreamId, streamId } from '../../src/eventsourcing/stream.ts';
+import { type StreamId, streamId } from '../../src/tidemark/domain/stream.ts';
 import { type Headers, eur, json, post, withToken } from '../support/api.ts';
 import type { Keyed } from './release.ts';
 

@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 import type { Env } from '../../src/bindings.ts';
-import { type StreamId, idOf, streamId } from '../../src/eventsourcing/stream.ts';
+import { type StreamId, idOf, streamId } from '../../src/tidemark/domain/stream.ts';
 import { reporting, serving } from '../../src/groups.ts';
 import { GROUPINGS } from '../consistency/naive-sums.ts';
 import type { StoredEvent } from '../consistency/naive-folds.ts';

@@ -2,8 +2,8 @@ import { DurableObject } from 'cloudflare:workers';
 import { CommandHandler, NoRetries, inlineProjections, isExpectedVersionConflictError } from '@event-driven-io/emmett';
 import { type SQLiteEventStore, getSQLiteEventStore } from '@event-driven-io/emmett-sqlite';
 
-import type { RecordedEvent } from '../../../src/eventsourcing/event.ts';
-import { type Rejection, isRejection } from '../../../src/eventsourcing/write/decider.ts';
+import type { RecordedEvent } from '../../../src/tidemark/domain/event.ts';
+import { type Rejection, isRejection } from '../../../src/tidemark/domain/decider.ts';
 import {
   type Product,
   type ProductCommand,

@@ -2,10 +2,10 @@ import { asc, eq, gt, sql } from 'drizzle-orm';
 import { type AnySQLiteColumn, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
 import type { Clock } from '../clock.ts';
-import type { StoredEvent } from '../event.ts';
+import type { StoredEvent } from '../../tidemark/domain/event.ts';
 import type { Group } from '../group.ts';
-import { type StreamId, categoryOf } from '../stream.ts';
-import type { AnyAggregateType } from '../write/aggregate-type.ts';
+import { type StreamId, categoryOf } from '../../tidemark/domain/stream.ts';
+import type { AnyAggregateType } from '../../tidemark/domain/aggregate-type.ts';
 import { queryBuilder } from './causal-read.ts';
 import { pointerStatement } from './pointer.ts';
 import { restoredStatement } from './restored-logs.ts';

@@ -1,5 +1,5 @@
-import { isAnother } from '../seen.ts';
-import type { StreamId } from '../stream.ts';
+import { isAnother } from '../../tidemark/domain/seen.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { CatchUpResult } from './catch-up.ts';
 import type { Budget } from './catch-up-limits.ts';
 import type { LoadEvents } from './catch-up-page.ts';

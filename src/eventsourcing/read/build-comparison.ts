@@ -1,4 +1,4 @@
-import type { StreamId } from '../stream.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import { noteProgress } from './build.ts';
 import { type BuildContext, current } from './build-context.ts';
 import { NEW_PASS, PAGE_STREAMS, type Pass, type StreamPage, takePages, takenStreams } from './build-pages.ts';

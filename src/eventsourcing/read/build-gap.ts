@@ -1,4 +1,4 @@
-import type { StreamId } from '../stream.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import { archivedHeads } from './archive.ts';
 import { type ActiveBuild, type BuildContext, current } from './build-context.ts';
 import {

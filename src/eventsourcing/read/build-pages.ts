@@ -1,5 +1,5 @@
 import { type ActiveBuild, type BuildContext, BuildEnded } from './build-context.ts';
-import type { StreamId } from '../stream.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { CatchUpResult } from './catch-up.ts';
 import { type Budget, affordsBatch, newBudget, spendBatch } from './catch-up-limits.ts';
 import { UNBUILT } from './pointer.ts';

@@ -1,4 +1,4 @@
-import type { StreamId } from '../stream.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import { keptError } from './dead-letter.ts';
 import { type Pointer, type Target, pointerStatement, toPointer } from './pointer.ts';
 import type { Slot } from './slot-tables.ts';

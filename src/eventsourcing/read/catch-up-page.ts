@@ -1,7 +1,7 @@
-import type { StoredEvent } from '../event.ts';
+import type { StoredEvent } from '../../tidemark/domain/event.ts';
 import { OverloadedError, StorageUnavailableError } from '../faults.ts';
 import type { Hint } from '../message.ts';
-import type { StreamId } from '../stream.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { LogPage } from '../write/aggregate.ts';
 import type { Position } from './checkpoint.ts';
 import type { Obstacles, Refusal } from './dead-letter.ts';

@@ -1,5 +1,5 @@
 import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
-import type { StreamId } from '../stream.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import { withTimeout } from '../timeout.ts';
 import type { LogPage } from '../write/aggregate.ts';
 import { applyLooks, outlast } from './catch-up-apply.ts';

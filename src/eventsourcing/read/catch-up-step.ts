@@ -1,6 +1,6 @@
-import type { RecordedEvent, StoredEvent } from '../event.ts';
-import { type StreamId, categoryOf } from '../stream.ts';
-import { UnreadableEventError, upcast } from '../write/upcaster.ts';
+import type { RecordedEvent, StoredEvent } from '../../tidemark/domain/event.ts';
+import { type StreamId, categoryOf } from '../../tidemark/domain/stream.ts';
+import { UnreadableEventError, upcast } from '../../tidemark/domain/upcaster.ts';
 import type { Failure, Page, Place, Revision, RevisionPosition } from './catch-up-page.ts';
 import type { Position } from './checkpoint.ts';
 import type { Obstacles } from './dead-letter.ts';

@@ -1,4 +1,4 @@
-import type { StreamId } from '../stream.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { Budget } from './catch-up-limits.ts';
 import type { LoadEvents, Revision } from './catch-up-page.ts';
 import type { Trace } from './catch-up-step.ts';

@@ -1,4 +1,4 @@
-import type { StreamId } from '../stream.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import { sleep } from '../timeout.ts';
 import {
   type Budget,

@@ -2,8 +2,8 @@ import { QueryBuilder } from 'drizzle-orm/sqlite-core';
 
 import type { Group } from '../group.ts';
 import { OverloadedError, StorageUnavailableError } from '../faults.ts';
-import { type Seen, UNSEEN } from '../seen.ts';
-import type { StreamId } from '../stream.ts';
+import { type Seen, UNSEEN } from '../../tidemark/domain/seen.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import { TimeoutError, sleep, withTimeout } from '../timeout.ts';
 import { type Looked, type TokenAhead, bringUp, toRequest } from './bring-up.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';

@@ -1,4 +1,4 @@
-import type { StreamId } from '../stream.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
 import type { LoadEvents } from './catch-up-page.ts';
 import type { DeadLetterCause } from './dead-letter.ts';

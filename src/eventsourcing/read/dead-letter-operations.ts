@@ -1,6 +1,6 @@
 import { OutcomeUnknownError, OverloadedError, StorageUnavailableError } from '../faults.ts';
 import { type Hint, type HintMessage, packMessages } from '../message.ts';
-import type { StreamId } from '../stream.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import { sleep } from '../timeout.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
 import { type CatchUpOptions, type CatchUpResult } from './catch-up.ts';

@@ -1,4 +1,4 @@
-import { type StreamId } from '../stream.ts';
+import { type StreamId } from '../../tidemark/domain/stream.ts';
 import { boundLists } from './bound-lists.ts';
 import type { Preparing } from './guarded-batch.ts';
 import type { Pointer } from './pointer.ts';

@@ -1,6 +1,6 @@
 import { Column, SQL, is } from 'drizzle-orm';
 
-import type { StreamId } from '../stream.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { Preparing } from './guarded-batch.ts';
 import type { Pointer } from './pointer.ts';
 import { NOT_THERE, type Standing } from './standing.ts';

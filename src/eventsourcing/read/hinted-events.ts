@@ -1,4 +1,4 @@
-import type { StoredEvent } from '../event.ts';
+import type { StoredEvent } from '../../tidemark/domain/event.ts';
 import type { Hint } from '../message.ts';
 import type { Position } from './checkpoint.ts';
 

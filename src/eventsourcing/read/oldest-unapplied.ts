@@ -1,6 +1,6 @@
 import type { Group } from '../group.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
-import type { StreamId } from '../stream.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { LoadEvents } from './catch-up-page.ts';
 import type { Target } from './pointer.ts';
 

@@ -1,6 +1,6 @@
 import type { Group } from '../group.ts';
 import { type Hint, type HintMessage, packMessages, parseMessage } from '../message.ts';
-import { type StreamId, categoryOf } from '../stream.ts';
+import { type StreamId, categoryOf } from '../../tidemark/domain/stream.ts';
 import { StorageUnavailableError } from '../faults.ts';
 import { withTimeout } from '../timeout.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';

@@ -1,5 +1,5 @@
-import type { Seen } from '../seen.ts';
-import type { StreamId } from '../stream.ts';
+import type { Seen } from '../../tidemark/domain/seen.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { CausalReadPorts } from './causal-read.ts';
 import { runGuarded } from './guarded-query.ts';
 import type { Projection } from './projection.ts';

@@ -1,6 +1,6 @@
-import type { StoredEvent } from '../event.ts';
+import type { StoredEvent } from '../../tidemark/domain/event.ts';
 import type { Hint } from '../message.ts';
-import type { StreamId } from '../stream.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { DeadLetterCause, Refusal } from './dead-letter.ts';
 
 /** "Bring this stream to at least this version", with the events at hand, if any. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
-import type { StreamId } from '../stream.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import { withTimeout } from '../timeout.ts';
 import { LOADS_TIMEOUT_MS, LOAD_TIMEOUT_MS } from './catch-up-limits.ts';
 import type { LoadEvents } from './catch-up-page.ts';

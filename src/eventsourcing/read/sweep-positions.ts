@@ -1,6 +1,6 @@
 import type { Group } from '../group.ts';
 import type { Hint } from '../message.ts';
-import type { StreamId } from '../stream.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { DeadLetterCause } from './dead-letter.ts';
 import type { GroupDatabases } from './projection-condition.ts';
 import type { Projection } from './projection.ts';

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { Group } from '../group.ts';
 import { type HintMessage, packMessages } from '../message.ts';
-import type { StreamId } from '../stream.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import { withTimeout } from '../timeout.ts';
 import type { LoadEvents } from './catch-up-page.ts';
 import { type GroupDatabases, askEveryGroup } from './projection-condition.ts';

@@ -1,11 +1,11 @@
-import type { StoredEvent } from '../event.ts';
+import type { StoredEvent } from '../../tidemark/domain/event.ts';
 import { CodeTooOldError } from '../faults.ts';
 import type { Group } from '../group.ts';
 import type { Hint } from '../message.ts';
 import type { EventSourcedModule } from '../module.ts';
 import { createRegistry } from '../registry.ts';
-import { UNSEEN } from '../seen.ts';
-import type { StreamId } from '../stream.ts';
+import { UNSEEN } from '../../tidemark/domain/seen.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { AggregateOptions } from '../write/aggregate.ts';
 import type { Aggregates } from '../write/aggregates.ts';
 import { type CommandContext, createCommandBus } from '../write/command-bus.ts';

@@ -1,9 +1,9 @@
-import type { RecordedEvent, StoredEvent } from '../event.ts';
+import type { RecordedEvent, StoredEvent } from '../../tidemark/domain/event.ts';
 import { type StreamChanges, foldStream, sumIncrements } from '../read/fold.ts';
 import { type Handler, type Projection, ignored, rowKeyOf } from '../read/projection.ts';
 import type { Row } from '../read/slot-tables.ts';
-import { type StreamId, categoryOf } from '../stream.ts';
-import { upcast } from '../write/upcaster.ts';
+import { type StreamId, categoryOf } from '../../tidemark/domain/stream.ts';
+import { upcast } from '../../tidemark/domain/upcaster.ts';
 import { deepFreeze, deterministically } from './determinism.ts';
 import { expectSame } from './difference.ts';
 import { inMemoryTable } from './in-memory-table.ts';

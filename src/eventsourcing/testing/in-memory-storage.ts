@@ -1,4 +1,4 @@
-import type { StoredEvent } from '../event.ts';
+import type { StoredEvent } from '../../tidemark/domain/event.ts';
 import type { AggregateStorage, Commit, Head, RememberedCommand, Snapshot } from '../write/aggregate-storage.ts';
 import type { DeliveryAttempts } from '../write/event-log.ts';
 

@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers';
 
 import type { Clock } from '../clock.ts';
-import type { StreamId } from '../stream.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import {
   type Aggregate,
   type AggregateOptions,
@@ -15,7 +15,7 @@ import {
   type ReplayRequest,
   createAggregate,
 } from './aggregate.ts';
-import type { AnyAggregateType } from './aggregate-type.ts';
+import type { AnyAggregateType } from '../../tidemark/domain/aggregate-type.ts';
 import type { AggregateRpc } from './aggregates.ts';
 import { sqliteEventLog } from './event-log.ts';
 import { type Relay, type RelayOptions, type RelayPorts, createRelay } from './relay.ts';

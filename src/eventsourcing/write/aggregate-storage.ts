@@ -1,6 +1,6 @@
-import type { StoredEvent } from '../event.ts';
-import type { JsonObject } from '../json.ts';
-import type { StreamId } from '../stream.ts';
+import type { StoredEvent } from '../../tidemark/domain/event.ts';
+import type { JsonObject } from '../../tidemark/domain/json.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 
 /** The end of a stream's log. */
 export interface Head {

@@ -1,13 +1,19 @@
 import type { Clock } from '../clock.ts';
-import type { DomainEvent, EventMetadata, IdempotencyMark, RecordedEvent, StoredEvent } from '../event.ts';
+import type {
+  DomainEvent,
+  EventMetadata,
+  IdempotencyMark,
+  RecordedEvent,
+  StoredEvent,
+} from '../../tidemark/domain/event.ts';
 import { CodeTooOldError } from '../faults.ts';
-import type { JsonObject } from '../json.ts';
-import { isAnother } from '../seen.ts';
-import type { StreamId } from '../stream.ts';
+import type { JsonObject } from '../../tidemark/domain/json.ts';
+import { isAnother } from '../../tidemark/domain/seen.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { AggregateStorage, Head, Snapshot } from './aggregate-storage.ts';
-import type { AnyAggregateType } from './aggregate-type.ts';
-import { type Command, type Decision, type Rejection, isDecision, isRejection } from './decider.ts';
-import { currentSchemaVersion, upcast } from './upcaster.ts';
+import type { AnyAggregateType } from '../../tidemark/domain/aggregate-type.ts';
+import { type Command, type Decision, type Rejection, isDecision, isRejection } from '../../tidemark/domain/decider.ts';
+import { currentSchemaVersion, upcast } from '../../tidemark/domain/upcaster.ts';
 
 /** A command on its way to its aggregate. Plain data, since it travels over RPC. */
 export interface ExecuteRequest {

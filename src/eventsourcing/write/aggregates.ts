@@ -5,7 +5,7 @@ import {
   StorageUnavailableError,
   UnansweredError,
 } from '../faults.ts';
-import type { StreamId } from '../stream.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import { withTimeout } from '../timeout.ts';
 import type {
   AggregateState,

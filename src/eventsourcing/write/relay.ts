@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts';
 import type { Group } from '../group.ts';
 import { type HintMessage, packHints } from '../message.ts';
-import type { StoredEvent } from '../event.ts';
-import type { StreamId } from '../stream.ts';
+import type { StoredEvent } from '../../tidemark/domain/event.ts';
+import type { StreamId } from '../../tidemark/domain/stream.ts';
 import { sleep, withTimeout } from '../timeout.ts';
 import type { AggregateStorage } from './aggregate-storage.ts';
 import type { DeliveryAttempts } from './event-log.ts';

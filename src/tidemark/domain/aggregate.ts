@@ -1,10 +1,10 @@
 import * as z from 'zod/mini';
 
-import type { RecordedEvent } from '../../eventsourcing/event.ts';
-import { type StreamId, streamId } from '../../eventsourcing/stream.ts';
-import type { AggregateType } from '../../eventsourcing/write/aggregate-type.ts';
-import type { Decision, Rejection } from '../../eventsourcing/write/decider.ts';
-import type { EventTypes } from '../../eventsourcing/write/upcaster.ts';
+import type { RecordedEvent } from './event.ts';
+import { type StreamId, streamId } from './stream.ts';
+import type { AggregateType } from './aggregate-type.ts';
+import type { Decision, Rejection } from './decider.ts';
+import type { EventTypes } from './upcaster.ts';
 import { type EventSchemas, namedSchemas } from '../../http/event-schemas.ts';
 import type { PROBLEMS, ProblemType } from '../../http/problem.ts';
 import type { CommandDeclarations, CommandOf } from './command-declarations.ts';

@@ -1,7 +1,7 @@
 import type * as z from 'zod/mini';
 
-import type { DomainEvent } from '../../eventsourcing/event.ts';
-import type { Renaming, Upcaster } from '../../eventsourcing/write/upcaster.ts';
+import type { DomainEvent } from './event.ts';
+import type { Renaming, Upcaster } from './upcaster.ts';
 
 /** Members of an object, each with its schema. */
 export type Shape = Readonly<Record<string, z.ZodMiniType>>;

@@ -8,7 +8,7 @@ import {
   executeRequest,
   replayOf,
 } from '../../eventsourcing/write/command-bus.ts';
-import type { Command } from '../../eventsourcing/write/decider.ts';
+import type { Command } from './decider.ts';
 import type { ProblemType } from '../../http/problem.ts';
 import type { Route } from '../../http/route.ts';
 import type { Module } from '../../module.ts';

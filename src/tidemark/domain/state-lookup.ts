@@ -1,7 +1,7 @@
 import type { WriteSide } from '../../eventsourcing/module.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../../eventsourcing/concurrency.ts';
-import { type Seen, type SeenOf, isAnother } from '../../eventsourcing/seen.ts';
-import type { StreamId } from '../../eventsourcing/stream.ts';
+import { type Seen, type SeenOf, isAnother } from './seen.ts';
+import type { StreamId } from './stream.ts';
 import type { Aggregate } from './aggregate.ts';
 import type { Preparation } from './module.ts';
 

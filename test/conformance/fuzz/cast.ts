@@ -1,5 +1,5 @@
 import { tokenCodec } from '../../../src/eventsourcing/read/token-codec.ts';
-import { parseStreamId } from '../../../src/eventsourcing/stream.ts';
+import { parseStreamId } from '../../../src/tidemark/domain/stream.ts';
 import { secretOf, workersCodec } from '../../support/tokens.ts';
 
 /*

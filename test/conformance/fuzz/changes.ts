@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 
-import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { ports } from '../../support/platform.ts';
 import { objectOf, system } from '../../support/system.ts';
 

@@ -1,5 +1,5 @@
 import type { Group } from '../../../src/eventsourcing/group.ts';
-import { type StreamId, idOf } from '../../../src/eventsourcing/stream.ts';
+import { type StreamId, idOf } from '../../../src/tidemark/domain/stream.ts';
 import type { Statement } from './databases.ts';
 
 /** The parts of a projection whose tables can fail. */

@@ -1,4 +1,4 @@
-import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
+import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import type { SeededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
 import type { Module } from '../../../src/module.ts';
 import type { CheckOptions } from '../checker.ts';

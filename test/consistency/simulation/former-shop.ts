@@ -1,7 +1,7 @@
 import { domain } from '../../../src/domain.ts';
 import type { Projection } from '../../../src/eventsourcing/read/projection.ts';
-import type { Decision } from '../../../src/eventsourcing/write/decider.ts';
-import type { DomainEvent, StoredEvent } from '../../../src/eventsourcing/event.ts';
+import type { Decision } from '../../../src/tidemark/domain/decider.ts';
+import type { DomainEvent, StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import type { Module } from '../../../src/module.ts';
 import { order } from '../../../src/shop/orders/order.ts';
 

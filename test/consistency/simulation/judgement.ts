@@ -1,8 +1,8 @@
 import { env as bindings } from 'cloudflare:workers';
 
-import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
+import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import type { Registry } from '../../../src/eventsourcing/registry.ts';
-import { type StreamId, categoryOf } from '../../../src/eventsourcing/stream.ts';
+import { type StreamId, categoryOf } from '../../../src/tidemark/domain/stream.ts';
 import { groups } from '../../../src/groups.ts';
 import { type CheckOptions, checkHistory } from '../checker.ts';
 import type { LoggedEvent, Operation } from '../history.ts';

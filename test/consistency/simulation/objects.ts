@@ -1,7 +1,7 @@
 import { evictDurableObject } from 'cloudflare:test';
 import { env as bindings } from 'cloudflare:workers';
 
-import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import type { LogPage } from '../../../src/eventsourcing/write/aggregate.ts';
 import type { AggregateRpc } from '../../../src/eventsourcing/write/aggregates.ts';
 import type { Logs } from './domain.ts';

@@ -1,7 +1,7 @@
-import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
+import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import type { Group } from '../../../src/eventsourcing/group.ts';
 import { groups } from '../../../src/groups.ts';
-import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import type { Choices } from './choices.ts';
 import type { DatabaseCopy } from './database-copy.ts';
 import type { ProjectionTables } from './database-troubles.ts';

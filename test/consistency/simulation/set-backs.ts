@@ -1,5 +1,5 @@
-import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
-import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import type { RestoredDatabase, RestoredLog, SkippedEvent, StoppedStream } from '../history.ts';
 
 /** A skipped event. After a restore another event may have its version, and that one is not skipped. */

@@ -1,4 +1,4 @@
-import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
+import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import type { Logs as NaiveLogs } from '../naive-folds.ts';
 import { GROUPINGS } from '../naive-sums.ts';
 import { oraclesOf } from '../oracles.ts';

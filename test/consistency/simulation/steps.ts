@@ -1,4 +1,4 @@
-import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import type { Choices } from './choices.ts';
 import type { Isolates } from './isolates.ts';
 import type { SimulatedQueue } from './queues.ts';

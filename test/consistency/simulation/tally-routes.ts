@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-import { streamId } from '../../../src/eventsourcing/stream.ts';
+import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { commandRoute } from '../../../src/http/command-route.ts';
 import { listRoute } from '../../../src/http/list-route.ts';
 import { resourceRoute } from '../../../src/http/resource-route.ts';

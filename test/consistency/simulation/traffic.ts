@@ -1,4 +1,4 @@
-import { categoryOf } from '../../../src/eventsourcing/stream.ts';
+import { categoryOf } from '../../../src/tidemark/domain/stream.ts';
 import { groups } from '../../../src/groups.ts';
 import type { Choices } from './choices.ts';
 import type { Client } from './clients.ts';

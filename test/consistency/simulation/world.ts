@@ -4,7 +4,7 @@ import { SimulatedBuilds } from './builds.ts';
 import { Counters } from './counters.ts';
 import { DatabaseTroubles } from './database-troubles.ts';
 import { SimulatedDatabase, type Pair } from './databases.ts';
-import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import type { Fault, Mix } from './mix.ts';
 import { SimulatedObjects } from './objects.ts';
 import { SimulatedQueue } from './queues.ts';

@@ -1,10 +1,10 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
+import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import { type ReplayLimits, replayPage } from '../../../src/eventsourcing/read/archive.ts';
 import type { Hint } from '../../../src/eventsourcing/message.ts';
-import { type StreamId, streamId } from '../../../src/eventsourcing/stream.ts';
+import { type StreamId, streamId } from '../../../src/tidemark/domain/stream.ts';
 import { reporting } from '../../../src/groups.ts';
 import { asOperator, get, json, orderAfter } from '../../support/api.ts';
 import { rememberArchive } from '../../support/archive.ts';

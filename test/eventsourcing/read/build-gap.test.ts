@@ -8,7 +8,7 @@ import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
 import { cloudflare } from '../../../src/runtime.ts';
 import { activeBuilds, buildOf } from '../../../src/eventsourcing/read/build.ts';
 import { cancelBuild, requestBuild } from '../../../src/eventsourcing/read/build-requests.ts';
-import { streamId } from '../../../src/eventsourcing/stream.ts';
+import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { boardOf, checkpointOf, tallyOf } from '../../support/boards.ts';
 import { idleRunner, stepsHere, work } from '../../support/builds.ts';
 import { meteredDatabase } from '../../support/metered-database.ts';

@@ -10,7 +10,7 @@ import { release } from '../../../src/eventsourcing/read/former-slot.ts';
 import { pointerCache, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
 import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
 import { sweepStep } from '../../../src/eventsourcing/read/sweep.ts';
-import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { checkpointOf, entriesOf, boardOf, forgetDeadLetters, onlyGroup, refusedOf } from '../../support/boards.ts';
 import { idleRunner, stepsHere, rollBack, work } from '../../support/builds.ts';
 import { faultyDatabase } from '../../support/database.ts';

@@ -12,7 +12,7 @@ import {
 } from '../../../src/eventsourcing/read/build-transitions.ts';
 import { release } from '../../../src/eventsourcing/read/former-slot.ts';
 import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
-import { idOf } from '../../../src/eventsourcing/stream.ts';
+import { idOf } from '../../../src/tidemark/domain/stream.ts';
 import { checkpointOf, deliverThrice, forgetDeadLetters, onlyGroup, tallyOf } from '../../support/boards.ts';
 import { idleRunner, rollBack, stepsHere, work } from '../../support/builds.ts';
 import { faultyDatabase } from '../../support/database.ts';

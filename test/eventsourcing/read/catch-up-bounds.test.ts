@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
+import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import { type CatchUpOptions, catchUp } from '../../../src/eventsourcing/read/catch-up.ts';
 import {
   EVENTS_OF_A_PAGE,
@@ -18,7 +18,7 @@ import {
 import type { LoadEvents } from '../../../src/eventsourcing/read/catch-up-page.ts';
 import { pointerCache } from '../../../src/eventsourcing/read/pointer.ts';
 import type { CatchUpRequest } from '../../../src/eventsourcing/read/stream-progress.ts';
-import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { cloudflare } from '../../../src/runtime.ts';
 import { boardOf } from '../../support/boards.ts';
 import { ports } from '../../support/platform.ts';

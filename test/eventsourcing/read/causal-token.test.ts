@@ -15,8 +15,8 @@ import {
   withoutConfirmed,
   withoutEndedMarks,
 } from '../../../src/eventsourcing/read/causal-token.ts';
-import { UNSEEN, seenAt } from '../../../src/eventsourcing/seen.ts';
-import { type StreamId, streamId } from '../../../src/eventsourcing/stream.ts';
+import { UNSEEN, seenAt } from '../../../src/tidemark/domain/seen.ts';
+import { type StreamId, streamId } from '../../../src/tidemark/domain/stream.ts';
 
 const a = streamId('seat', 'a');
 const b = streamId('seat', 'b');

@@ -5,7 +5,7 @@ import { OutcomeUnknownError } from '../../../src/eventsourcing/faults.ts';
 import { deadLetterGroup, listDeadLetters } from '../../../src/eventsourcing/read/dead-letter-list.ts';
 import { replayDeadLetters, skipDeadLetters } from '../../../src/eventsourcing/read/dead-letter-operations.ts';
 import { previewDeadLetters } from '../../../src/eventsourcing/read/dead-letter-preview.ts';
-import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
 import { cloudflare } from '../../../src/runtime.ts';
 import {

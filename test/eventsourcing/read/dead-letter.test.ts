@@ -10,7 +10,7 @@ import { recordRefusals } from '../../../src/eventsourcing/read/dead-letter.ts';
 import { failTarget } from '../../../src/eventsourcing/read/build-transitions.ts';
 import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
 import { liveVersions } from '../../../src/eventsourcing/read/confirm.ts';
-import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { reporting, serving } from '../../../src/groups.ts';
 import {
   boardOf,

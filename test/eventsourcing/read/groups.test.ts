@@ -4,10 +4,10 @@ import { getTableName } from 'drizzle-orm';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { Env } from '../../../src/bindings.ts';
-import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
+import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import type { Group } from '../../../src/eventsourcing/group.ts';
 import type { HintMessage } from '../../../src/eventsourcing/message.ts';
-import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
 import { groups, reporting, serving } from '../../../src/groups.ts';
 import type { OrderEvent } from '../../../src/shop/orders/order.ts';

@@ -5,7 +5,7 @@ import type { Hint } from '../../../src/eventsourcing/message.ts';
 import { upkeepStep } from '../../../src/eventsourcing/read/upkeep.ts';
 import { projectionComplaints } from '../../../src/eventsourcing/read/health.ts';
 import { consumeHints } from '../../../src/eventsourcing/read/projection-worker.ts';
-import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { serving } from '../../../src/groups.ts';
 import type { Build } from '../../../src/eventsourcing/read/build.ts';
 import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';

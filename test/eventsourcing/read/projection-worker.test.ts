@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
 import type { Hint } from '../../../src/eventsourcing/message.ts';
-import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { type DatabaseFaults, faultyDatabase } from '../../support/database.ts';
 import { ports } from '../../support/platform.ts';
 import { deliver, sentHints, takeHints } from '../../support/queue.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
 
 import { ignored, projectionOf, rowKeyOf } from '../../../src/eventsourcing/read/projection.ts';
-import { streamId } from '../../../src/eventsourcing/stream.ts';
+import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { SEAT, evening, guestTable, seatMap, seatTable, seatType, visitTable } from '../seats.ts';
 
 const declared = {

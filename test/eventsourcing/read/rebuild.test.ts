@@ -7,7 +7,7 @@ import type { Comparison } from '../../../src/eventsourcing/read/comparison.ts';
 import { release, rollback } from '../../../src/eventsourcing/read/former-slot.ts';
 import { readPointer } from '../../../src/eventsourcing/read/pointer.ts';
 import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
-import { type StreamId, streamId } from '../../../src/eventsourcing/stream.ts';
+import { type StreamId, streamId } from '../../../src/tidemark/domain/stream.ts';
 import { idleRunner, stepsHere, rollBack, work } from '../../support/builds.ts';
 import { ports } from '../../support/platform.ts';
 import { add, newTally, restoreLog, system } from '../../support/system.ts';

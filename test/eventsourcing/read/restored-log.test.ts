@@ -8,7 +8,7 @@ import type { Hint } from '../../../src/eventsourcing/message.ts';
 import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
 import { EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
 import { sweepStep } from '../../../src/eventsourcing/read/sweep.ts';
-import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { groups, serving } from '../../../src/groups.ts';
 import { cloudflare } from '../../../src/runtime.ts';
 import { boardOf, forgetDeadLetters, refusedOf, tallyOf } from '../../support/boards.ts';

@@ -10,7 +10,7 @@ import type { SelectQuery } from '../../../src/eventsourcing/read/guarded-query.
 import { pointerCache, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
 import { release } from '../../../src/eventsourcing/read/former-slot.ts';
 import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
-import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { idleRunner, stepsHere, rollBack, work } from '../../support/builds.ts';
 import { ports } from '../../support/platform.ts';
 import { add, newTally, system } from '../../support/system.ts';

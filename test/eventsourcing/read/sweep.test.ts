@@ -1,11 +1,11 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
+import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import type { Group } from '../../../src/eventsourcing/group.ts';
 import type { HintMessage } from '../../../src/eventsourcing/message.ts';
 import { type SweepOptions, type SweepPorts, sweepStep } from '../../../src/eventsourcing/read/sweep.ts';
-import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import {

@@ -8,8 +8,8 @@ import {
   withVersion,
 } from '../../../src/eventsourcing/read/causal-token.ts';
 import { tokenCodec } from '../../../src/eventsourcing/read/token-codec.ts';
-import { type Seen, seenAt } from '../../../src/eventsourcing/seen.ts';
-import { type StreamId, parseStreamId, streamId } from '../../../src/eventsourcing/stream.ts';
+import { type Seen, seenAt } from '../../../src/tidemark/domain/seen.ts';
+import { type StreamId, parseStreamId, streamId } from '../../../src/tidemark/domain/stream.ts';
 import { secretOf } from '../../support/tokens.ts';
 
 const A_KEY = secretOf('a-key');

@@ -6,7 +6,7 @@ import {
   importBaseKey,
   tokenEncryption,
 } from '../../../src/eventsourcing/read/token-encryption.ts';
-import { streamId } from '../../../src/eventsourcing/stream.ts';
+import { streamId } from '../../../src/tidemark/domain/stream.ts';
 
 const seen: CausalToken = withVersion(EMPTY_TOKEN, streamId('seat', '12'), 3, 'an event');
 const SECRET = new Uint8Array(32).fill(5);

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 
 import { type CausalToken, EMPTY_TOKEN, cutToSize, seenOf } from '../../../src/eventsourcing/read/causal-token.ts';
 import { type MergedTokens, mergeTokens } from '../../../src/eventsourcing/read/token-merge.ts';
-import type { Seen } from '../../../src/eventsourcing/seen.ts';
-import { type StreamId, streamId } from '../../../src/eventsourcing/stream.ts';
+import type { Seen } from '../../../src/tidemark/domain/seen.ts';
+import { type StreamId, streamId } from '../../../src/tidemark/domain/stream.ts';
 
 const NOW = Date.parse('2026-11-23T09:00:00.000Z');
 

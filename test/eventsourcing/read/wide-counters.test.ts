@@ -6,7 +6,7 @@ import { START } from '../../../src/eventsourcing/read/checkpoint.ts';
 import { type Move, sendGuardedBatch } from '../../../src/eventsourcing/read/guarded-batch.ts';
 import { type Pointer, pointerCache } from '../../../src/eventsourcing/read/pointer.ts';
 import { type Projection } from '../../../src/eventsourcing/read/projection.ts';
-import { streamId } from '../../../src/eventsourcing/stream.ts';
+import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { frontPage, dashboard } from '../../../src/shop/orders/dashboard.ts';
 import { wideSumOf } from '../../../src/eventsourcing/read/wide-counters.ts';
 

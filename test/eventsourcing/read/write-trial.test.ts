@@ -5,7 +5,7 @@ import { type Pointer, readPointer } from '../../../src/eventsourcing/read/point
 import type { Projection } from '../../../src/eventsourcing/read/projection.ts';
 import { shapeOf } from '../../../src/eventsourcing/read/slot-tables.ts';
 import { tryWrites } from '../../../src/eventsourcing/read/write-trial.ts';
-import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { createProduct, orderAfter } from '../../support/api.ts';
 import { everythingStored, tallyOf } from '../../support/boards.ts';
 import { settle } from '../../support/settle.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
 
-import { streamId } from '../../../src/eventsourcing/stream.ts';
+import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { inMemorySystem } from '../../../src/eventsourcing/testing/in-memory-event-store.ts';
 import { START_MS } from '../../../src/eventsourcing/testing/manual-clock.ts';
 import { project } from '../../../src/eventsourcing/testing/projection-harness.ts';

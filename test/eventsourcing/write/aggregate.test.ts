@@ -1,13 +1,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
+import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import { createRegistry } from '../../../src/eventsourcing/registry.ts';
-import { fingerprintOf } from '../../../src/eventsourcing/seen.ts';
+import { fingerprintOf } from '../../../src/tidemark/domain/seen.ts';
 import { inMemoryStorage } from '../../../src/eventsourcing/testing/in-memory-storage.ts';
 import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
 import type { AggregateStorage } from '../../../src/eventsourcing/write/aggregate-storage.ts';
-import type { AnyAggregateType } from '../../../src/eventsourcing/write/aggregate-type.ts';
+import type { AnyAggregateType } from '../../../src/tidemark/domain/aggregate-type.ts';
 import { createAggregate } from '../../../src/eventsourcing/write/aggregate.ts';
 import { seatType } from '../seats.ts';
 import { applied, release, replayed, requestOf, reserve, seat12, seatAggregate, turnOver } from './seat-aggregate.ts';

@@ -7,7 +7,7 @@ import {
   StorageUnavailableError,
   UnansweredError,
 } from '../../../src/eventsourcing/faults.ts';
-import { streamId } from '../../../src/eventsourcing/stream.ts';
+import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import type { ExecuteRequest, ExecuteResult } from '../../../src/eventsourcing/write/aggregate.ts';
 import { type AggregateRpc, durableAggregates } from '../../../src/eventsourcing/write/aggregates.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
 
-import { streamId } from '../../../src/eventsourcing/stream.ts';
+import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import type { ExecuteRequest } from '../../../src/eventsourcing/write/aggregate.ts';
 import {
   type CommandContext,
@@ -11,7 +11,7 @@ import {
   executeRequest,
   sendTo,
 } from '../../../src/eventsourcing/write/command-bus.ts';
-import type { Command } from '../../../src/eventsourcing/write/decider.ts';
+import type { Command } from '../../../src/tidemark/domain/decider.ts';
 import { SEAT, type ReleaseSeat, seatOf } from '../seats.ts';
 
 type Greet = Command<'Greet', { name: string }>;

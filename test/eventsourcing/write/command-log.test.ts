@@ -9,7 +9,7 @@ import {
 import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
 import { type CommandContext, type Executed, createCommandBus } from '../../../src/eventsourcing/write/command-bus.ts';
 import { reportingBus } from '../../../src/eventsourcing/write/command-log.ts';
-import type { StreamId } from '../../../src/eventsourcing/stream.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 
 const context: CommandContext = {
   commandId: 'command-1',

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { streamId } from '../../../src/eventsourcing/stream.ts';
+import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { createRelay } from '../../../src/eventsourcing/write/relay.ts';
 import { SEAT, evening } from '../seats.ts';
 import { release, reserve, turnOver } from './seat-aggregate.ts';

@@ -1,11 +1,11 @@
 import { expect } from 'vitest';
 
-import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
-import { streamId } from '../../../src/eventsourcing/stream.ts';
+import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
+import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { inMemoryStorage } from '../../../src/eventsourcing/testing/in-memory-storage.ts';
 import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
 import type { AggregateStorage } from '../../../src/eventsourcing/write/aggregate-storage.ts';
-import type { AnyAggregateType } from '../../../src/eventsourcing/write/aggregate-type.ts';
+import type { AnyAggregateType } from '../../../src/tidemark/domain/aggregate-type.ts';
 import {
   type AggregateOptions,
   type ExecuteRequest,

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { idOf } from '../../../src/eventsourcing/stream.ts';
+import { idOf } from '../../../src/tidemark/domain/stream.ts';
 import { inMemorySystem } from '#tidemark/testing';
 import { project } from '#tidemark/testing';
 import type { CommandContext } from '../../../src/eventsourcing/write/command-bus.ts';

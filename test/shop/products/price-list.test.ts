@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
-import { type SeenOf, UNSEEN, seenAt } from '../../../src/eventsourcing/seen.ts';
-import { type StreamId } from '../../../src/eventsourcing/stream.ts';
+import { type SeenOf, UNSEEN, seenAt } from '../../../src/tidemark/domain/seen.ts';
+import { type StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { inMemorySystem } from '#tidemark/testing';
 import type { ProductPrices } from '../../../src/shop/orders/product-prices.ts';
 import { products } from '../../../src/shop/products/module.ts';

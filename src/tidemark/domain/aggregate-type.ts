@@ -1,4 +1,4 @@
-import type { DomainEvent } from '../event.ts';
+import type { DomainEvent } from './event.ts';
 import type { Command, Decider, Rejection } from './decider.ts';
 import type { EventTypes } from './upcaster.ts';
 

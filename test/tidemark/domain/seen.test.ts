@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { fingerprintOf, isAnother, seenAt } from '../../src/eventsourcing/seen.ts';
+import { fingerprintOf, isAnother, seenAt } from '../../../src/tidemark/domain/seen.ts';
 
 describe('a fingerprint', () => {
   test('is a whole number of four bytes and never 0, whatever the id is', () => {

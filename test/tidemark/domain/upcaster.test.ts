@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
-import type { StoredEvent } from '../../../src/eventsourcing/event.ts';
-import { streamId } from '../../../src/eventsourcing/stream.ts';
+import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
+import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { storedEvents } from '../../../src/eventsourcing/testing/given-events.ts';
 import {
   UnreadableEventError,
@@ -9,8 +9,8 @@ import {
   formerTypes,
   formerly,
   upcast,
-} from '../../../src/eventsourcing/write/upcaster.ts';
-import { SEAT, seatType } from '../seats.ts';
+} from '../../../src/tidemark/domain/upcaster.ts';
+import { SEAT, seatType } from '../../eventsourcing/seats.ts';
 
 const seat12 = streamId(SEAT, '12');
 

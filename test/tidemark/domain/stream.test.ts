@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { categoryOf, idOf, parseStreamId, streamId } from '../../src/eventsourcing/stream.ts';
+import { categoryOf, idOf, parseStreamId, streamId } from '../../../src/tidemark/domain/stream.ts';
 
 describe('a stream id', () => {
   test('is a category, a hyphen and the aggregate’s own id', () => {

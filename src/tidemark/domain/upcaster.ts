@@ -1,6 +1,6 @@
-import type { DomainEvent, RecordedEvent, StoredEvent } from '../event.ts';
-import { CodeTooOldError } from '../faults.ts';
-import type { JsonObject } from '../json.ts';
+import type { DomainEvent, RecordedEvent, StoredEvent } from './event.ts';
+import { CodeTooOldError } from '../../eventsourcing/faults.ts';
+import type { JsonObject } from './json.ts';
 
 /** Lifts an event's data by one schema version. Pure, and total over every shape ever written under the version it lifts. */
 export type Upcaster = (data: JsonObject) => JsonObject;

@@ -1,5 +1,5 @@
-import type { DomainEvent, RecordedEvent } from '../event.ts';
-import type { JsonObject } from '../json.ts';
+import type { DomainEvent, RecordedEvent } from './event.ts';
+import type { JsonObject } from './json.ts';
 
 /** A command as a decider sees it: an imperative name and its data. */
 export interface Command<Type extends string = string, Data extends object = object> {
