@@ -6,8 +6,8 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
-import { foldStream } from '../src/eventsourcing/read/fold.ts';
-import { shapeOf } from '../src/eventsourcing/read/slot-tables.ts';
+import { foldStream } from '../src/tidemark/projections/fold.ts';
+import { shapeOf } from '../src/tidemark/projections/slot-tables.ts';
 import { orderSearch, searchOrders } from '../src/shop/orders/order-search.ts';
 import { toTerms } from '../src/shop/orders/search-text.ts';
 import { placedOrders } from './seed/season.ts';

@@ -1,4 +1,4 @@
-import type { EventSourcedModule } from './eventsourcing/module.ts';
+import type { EventSourcedModule } from './tidemark/projections/event-sourced-module.ts';
 import type { EventSchemas } from './http/event-schemas.ts';
 import type { ProblemTypes } from './http/problem.ts';
 import type { Route } from './http/route.ts';

@@ -152,8 +152,8 @@ describe('data flows one way', () => {
 
   test.each([
     ['src/eventsourcing/write/relay.ts', "import type { Money } from '../../shop/money.ts';"],
-    ['src/eventsourcing/read/fold.ts', "import { Hono } from 'hono';"],
-    ['src/eventsourcing/registry.ts', "import { orders } from '../shop/orders/module.ts';"],
+    ['src/tidemark/projections/fold.ts', "import { Hono } from 'hono';"],
+    ['src/tidemark/projections/registry.ts', "import { orders } from '../shop/orders/module.ts';"],
     ['src/http/app.ts', "export { products } from '../shop/products/module.ts';"],
     ['src/operations/stream-routes.ts', "import '../shop/orders/order.ts';"],
     ['src/shop/orders/order.ts', "const { productType } = await import('../products/product.ts');"],

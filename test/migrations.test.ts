@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { databaseOf } from '../src/bindings.ts';
 import { domain } from '../src/domain.ts';
-import { createRegistry } from '../src/eventsourcing/registry.ts';
+import { createRegistry } from '../src/tidemark/projections/registry.ts';
 import { groups } from '../src/groups.ts';
 import { type WithLists, indexedColumns } from '../scripts/migration/read-model-sql.ts';
 

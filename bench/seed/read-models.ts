@@ -1,8 +1,8 @@
 import type { StoredEvent } from '../../src/tidemark/domain/event.ts';
 import { idOf } from '../../src/tidemark/domain/stream.ts';
-import { foldStream, sumIncrements } from '../../src/eventsourcing/read/fold.ts';
-import type { Projection } from '../../src/eventsourcing/read/projection.ts';
-import { type Row, type TableShape, shapeOf } from '../../src/eventsourcing/read/slot-tables.ts';
+import { foldStream, sumIncrements } from '../../src/tidemark/projections/fold.ts';
+import type { Projection } from '../../src/tidemark/projections/projection.ts';
+import { type Row, type TableShape, shapeOf } from '../../src/tidemark/projections/slot-tables.ts';
 import { dashboard } from '../../src/shop/orders/dashboard.ts';
 import { orderAnalytics } from '../../src/shop/orders/order-analytics.ts';
 import { orderLookup } from '../../src/shop/orders/order-lookup.ts';

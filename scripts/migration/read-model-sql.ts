@@ -1,6 +1,6 @@
 import { type SQLiteTable, getTableConfig } from 'drizzle-orm/sqlite-core';
 
-import type { Projection } from '../../src/eventsourcing/read/projection.ts';
+import type { Projection } from '../../src/tidemark/projections/projection.ts';
 import type { KeyedList, SortKey } from '../../src/tidemark/projections/read-model.ts';
 
 /** A projection, with its lists if it is a read model with lists. */

@@ -36,7 +36,7 @@ export const PLANTED_IN_DISASTERS: readonly PlantedBug[] = [
     breaks: ['I17'],
     edits: [
       {
-        file: 'src/eventsourcing/read/d1-errors.ts',
+        file: 'src/tidemark/projections/d1-errors.ts',
         find: "kind: 'storage',\n    says:",
         replace: "kind: 'data',\n    says:",
       },

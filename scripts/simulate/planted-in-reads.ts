@@ -22,7 +22,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     name: 'the compare-and-set is dropped',
     breaks: ['I9', 'I10'],
     edits: [
-      { file: 'src/eventsourcing/read/guarded-batch.ts', find: 'assertCheckpoints(database, part),', replace: '' },
+      { file: 'src/tidemark/projections/guarded-batch.ts', find: 'assertCheckpoints(database, part),', replace: '' },
     ],
   },
   {
@@ -30,7 +30,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I8'],
     edits: [
       {
-        file: 'src/eventsourcing/read/guarded-batch.ts',
+        file: 'src/tidemark/projections/guarded-batch.ts',
         find: 'await database.batch(statements);',
         replace:
           'await database.batch(statements.slice(0, 3));\n    if (statements.length > 3) await database.batch(statements.slice(3));',
@@ -54,7 +54,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I17'],
     edits: [
       {
-        file: 'src/eventsourcing/read/d1-errors.ts',
+        file: 'src/tidemark/projections/d1-errors.ts',
         find: "? 'other' : 'transient';",
         replace: "? 'other' : text.includes('D1_ERROR') ? 'data' : 'transient';",
       },
@@ -159,7 +159,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I9', 'I10'],
     edits: [
       {
-        file: 'src/eventsourcing/read/guarded-batch.ts',
+        file: 'src/tidemark/projections/guarded-batch.ts',
         find: 'await database.batch(statements);',
         replace: `await database.batch(statements).catch((error) => {
       if (String(error).includes('SQLITE_')) throw error;
@@ -239,12 +239,12 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I19'],
     edits: [
       {
-        file: 'src/eventsourcing/read/fold.ts',
+        file: 'src/tidemark/projections/fold.ts',
         find: 'function nextRow(',
         replace: 'const firsts = new Map();\nfunction nextRow(',
       },
       {
-        file: 'src/eventsourcing/read/fold.ts',
+        file: 'src/tidemark/projections/fold.ts',
         find: 'return handler.create(event);',
         replace: `const made = handler.create(event);
   const [column = ''] = Object.keys(made);

@@ -30,7 +30,7 @@ export const PLANTED_IN_REBUILDS: readonly PlantedBug[] = [
         replace: 'if (epoch === undefined) {',
       },
       {
-        file: 'src/eventsourcing/read/guarded-batch.ts',
+        file: 'src/tidemark/projections/guarded-batch.ts',
         find: 'assertEpoch(database, projectionName, pointer),\n      ...parts',
         replace: '...parts',
       },
@@ -54,7 +54,7 @@ export const PLANTED_IN_REBUILDS: readonly PlantedBug[] = [
     breaks: ['I20'],
     edits: [
       {
-        file: 'src/eventsourcing/read/guarded-batch.ts',
+        file: 'src/tidemark/projections/guarded-batch.ts',
         find: 'const table = shapeOf(projection.row.tables[target.slot]);',
         replace: 'const table = shapeOf(projection.row.tables.a);',
       },

@@ -3,7 +3,7 @@ import { createMiddleware } from 'hono/factory';
 import { type FormerReading, causalRead } from '../eventsourcing/read/causal-read.ts';
 import { seenOf, withBookmark, withVersion } from '../eventsourcing/read/causal-token.ts';
 import type { Answers, Queries, SelectQuery } from '../eventsourcing/read/guarded-query.ts';
-import type { Projection, Tables } from '../eventsourcing/read/projection.ts';
+import type { Projection, Tables } from '../tidemark/projections/projection.ts';
 import { NOT_THERE } from '../eventsourcing/read/standing.ts';
 import { type SeenOf, isAnother } from '../tidemark/domain/seen.ts';
 import type { StreamId } from '../tidemark/domain/stream.ts';

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 
 import type { SelectQuery } from '../eventsourcing/read/guarded-query.ts';
-import type { Projection, Tables } from '../eventsourcing/read/projection.ts';
+import type { Projection, Tables } from '../tidemark/projections/projection.ts';
 import type { StreamId } from '../tidemark/domain/stream.ts';
 import type { AggregateState, AsOf } from '../eventsourcing/write/aggregate.ts';
 import type { AppContext } from './app-env.ts';

@@ -2,7 +2,7 @@ import type { Context } from 'hono';
 import * as z from 'zod/mini';
 
 import { OverloadedError } from '../eventsourcing/faults.ts';
-import { asStorageFault, isTransient } from '../eventsourcing/read/d1-errors.ts';
+import { asStorageFault, isTransient } from '../tidemark/projections/d1-errors.ts';
 import {
   type DeadLetterGroup,
   type NothingDone,

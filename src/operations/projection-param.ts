@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import type { Projection } from '../eventsourcing/read/projection.ts';
+import type { Projection } from '../tidemark/projections/projection.ts';
 import type { AppContext } from '../http/app-env.ts';
 import { Problem } from '../http/problem.ts';
 import { described } from '../http/schemas.ts';

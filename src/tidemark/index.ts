@@ -13,16 +13,16 @@ export type { Upcaster } from './domain/upcaster.ts';
 
 // Tie a subject together, and read other aggregates where a command needs them.
 export { type Preparation, module } from './domain/module.ts';
-export type { WriteSide } from '../eventsourcing/module.ts';
+export type { WriteSide } from './projections/event-sourced-module.ts';
 export { stateLookup } from './domain/state-lookup.ts';
 export type { SeenOf } from './domain/seen.ts';
 export { idOf } from './domain/stream.ts';
 
 // Declare read models: one row for each aggregate, or in full.
 export { type RowOf, readModel } from './projections/read-model.ts';
-export { ignored, projectionOf } from '../eventsourcing/read/projection.ts';
-export { slotTables } from '../eventsourcing/read/slot-tables.ts';
-export { wideSum, wideSumOf } from '../eventsourcing/read/wide-counters.ts';
+export { ignored, projectionOf } from './projections/projection.ts';
+export { slotTables } from './projections/slot-tables.ts';
+export { wideSum, wideSumOf } from './projections/wide-counters.ts';
 
 // Query them.
 export { queryBuilder } from '../eventsourcing/read/causal-read.ts';

@@ -3,7 +3,7 @@ import { archiveOf } from '../eventsourcing/read/archive.ts';
 import { rebuildWorkflow } from '../eventsourcing/read/rebuild-workflow.ts';
 import { consumeHints } from '../eventsourcing/read/projection-worker.ts';
 import { aggregateObject } from '../eventsourcing/write/aggregate-object.ts';
-import { createRegistry } from '../eventsourcing/registry.ts';
+import { createRegistry } from './projections/registry.ts';
 import { groups, reporting } from '../groups.ts';
 import { createApp } from '../http/app.ts';
 import { type EventSchemas, mergeEventSchemas, withFormerTypes } from '../http/event-schemas.ts';

@@ -2,9 +2,9 @@ import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 
 import type { DomainEvent } from '../../src/tidemark/domain/event.ts';
 import type { Group } from '../../src/eventsourcing/group.ts';
-import type { EventSourcedModule } from '../../src/eventsourcing/module.ts';
-import { ignored, projectionOf } from '../../src/eventsourcing/read/projection.ts';
-import { slotTables } from '../../src/eventsourcing/read/slot-tables.ts';
+import type { EventSourcedModule } from '../../src/tidemark/projections/event-sourced-module.ts';
+import { ignored, projectionOf } from '../../src/tidemark/projections/projection.ts';
+import { slotTables } from '../../src/tidemark/projections/slot-tables.ts';
 import { idOf, streamId } from '../../src/tidemark/domain/stream.ts';
 import type { AggregateType } from '../../src/tidemark/domain/aggregate-type.ts';
 import { sendTo } from '../../src/eventsourcing/write/command-bus.ts';

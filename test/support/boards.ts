@@ -2,8 +2,8 @@ import { env } from 'cloudflare:workers';
 
 import type { Hint } from '../../src/eventsourcing/message.ts';
 import { type DeadLetterGroupReport, listDeadLetters } from '../../src/eventsourcing/read/dead-letter-list.ts';
-import type { Projection } from '../../src/eventsourcing/read/projection.ts';
-import type { Slot } from '../../src/eventsourcing/read/slot-tables.ts';
+import type { Projection } from '../../src/tidemark/projections/projection.ts';
+import type { Slot } from '../../src/tidemark/projections/slot-tables.ts';
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 import { type DatabaseFaults, faultyDatabase } from './database.ts';
 import { ports } from './platform.ts';

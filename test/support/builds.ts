@@ -3,7 +3,7 @@ import type { BuildRunner } from '../../src/eventsourcing/read/build-requests.ts
 import type { RebuildPorts } from '../../src/eventsourcing/read/build-context.ts';
 import type { DurableSteps } from '../../src/eventsourcing/read/durable-steps.ts';
 import { runBuild } from '../../src/eventsourcing/read/rebuild.ts';
-import type { Slot } from '../../src/eventsourcing/read/slot-tables.ts';
+import type { Slot } from '../../src/tidemark/projections/slot-tables.ts';
 import { ports } from './platform.ts';
 import { system } from './system.ts';
 

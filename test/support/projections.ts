@@ -1,8 +1,8 @@
 import type { Group } from '../../src/eventsourcing/group.ts';
 import type { DeadLetterCause } from '../../src/eventsourcing/read/dead-letter.ts';
-import type { Projection } from '../../src/eventsourcing/read/projection.ts';
-import type { Slot } from '../../src/eventsourcing/read/slot-tables.ts';
-import type { Registry } from '../../src/eventsourcing/registry.ts';
+import type { Projection } from '../../src/tidemark/projections/projection.ts';
+import type { Slot } from '../../src/tidemark/projections/slot-tables.ts';
+import type { Registry } from '../../src/tidemark/projections/registry.ts';
 
 /** A projection as far as whoever operates it sees it: it has no tables and handles nothing. */
 export function bareProjection(name: string, group: Group, categories: readonly string[], revision = 1): Projection {

@@ -4,8 +4,8 @@ import * as z from 'zod/mini';
 
 import type { RecordedEvent } from '../../src/tidemark/domain/event.ts';
 import { queryBuilder } from '../../src/eventsourcing/read/causal-read.ts';
-import { ignored, projectionOf } from '../../src/eventsourcing/read/projection.ts';
-import { slotTables } from '../../src/eventsourcing/read/slot-tables.ts';
+import { ignored, projectionOf } from '../../src/tidemark/projections/projection.ts';
+import { slotTables } from '../../src/tidemark/projections/slot-tables.ts';
 import { idOf } from '../../src/tidemark/domain/stream.ts';
 import type { Decision, Rejection } from '../../src/tidemark/domain/decider.ts';
 import type { Upcaster } from '../../src/tidemark/domain/upcaster.ts';

@@ -7,9 +7,9 @@ import type { Group } from '../group.ts';
 import { type StreamId, categoryOf } from '../../tidemark/domain/stream.ts';
 import type { AnyAggregateType } from '../../tidemark/domain/aggregate-type.ts';
 import { queryBuilder } from './causal-read.ts';
-import { pointerStatement } from './pointer.ts';
+import { pointerStatement } from '../../tidemark/projections/pointer.ts';
 import { restoredStatement } from './restored-logs.ts';
-import type { Projection } from './projection.ts';
+import type { Projection } from '../../tidemark/projections/projection.ts';
 
 /** What the archive writes: the feed's position is the table's own key, given by the database. */
 const written = sqliteTable('archive_event', {

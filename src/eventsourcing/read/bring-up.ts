@@ -5,8 +5,8 @@ import type { Budget } from './catch-up-limits.ts';
 import type { LoadEvents } from './catch-up-page.ts';
 import type { CausalReadPorts } from './causal-read.ts';
 import { type GuardedAnswer, type Queries, guardedStatements, toGuardedAnswer } from './guarded-query.ts';
-import type { Pointer } from './pointer.ts';
-import type { Projection } from './projection.ts';
+import type { Pointer } from '../../tidemark/projections/pointer.ts';
+import type { Projection } from '../../tidemark/projections/projection.ts';
 import type { Unmet } from './standing.ts';
 import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
 

@@ -5,7 +5,7 @@ import { NEW_PASS, PAGE_STREAMS, type Pass, type StreamPage, takePages, takenStr
 import type { CatchUpResult } from './catch-up.ts';
 import { type ComparisonProgress, compareSlots } from './comparison.ts';
 import { countHeld } from './dead-letter.ts';
-import { type Target, UNBUILT } from './pointer.ts';
+import { type Target, UNBUILT } from '../../tidemark/projections/pointer.ts';
 import { restoredIn } from './restored-logs.ts';
 import { isUncompared } from './stream-progress.ts';
 

@@ -1,8 +1,8 @@
 import type { Group } from '../group.ts';
 import { type Build, type BuildError, activeBuild, noteProgress } from './build.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
-import { type Pointer, isSameTarget } from './pointer.ts';
-import type { Projection } from './projection.ts';
+import { type Pointer, isSameTarget } from '../../tidemark/projections/pointer.ts';
+import type { Projection } from '../../tidemark/projections/projection.ts';
 import type { CatchUpRequest } from './stream-progress.ts';
 import { type Throttle, adaptiveThrottle } from './throttle.ts';
 

@@ -10,8 +10,8 @@ import {
   takePages,
   takenStreams,
 } from './build-pages.ts';
-import { type Target, UNBUILT } from './pointer.ts';
-import type { Projection } from './projection.ts';
+import { type Target, UNBUILT } from '../../tidemark/projections/pointer.ts';
+import type { Projection } from '../../tidemark/projections/projection.ts';
 import { BUT_FOR_RESTORED_LOGS, restoredIn } from './restored-logs.ts';
 import type { CatchUpRequest } from './stream-progress.ts';
 

@@ -2,8 +2,8 @@ import type { Clock } from '../clock.ts';
 import { countArchived } from './archive.ts';
 import { type Build, activeBuilds, latestBuild } from './build.ts';
 import { endBuild, startBuild } from './build-transitions.ts';
-import { UNBUILT, makePointer, readPointer } from './pointer.ts';
-import type { Projection } from './projection.ts';
+import { UNBUILT, makePointer, readPointer } from '../../tidemark/projections/pointer.ts';
+import type { Projection } from '../../tidemark/projections/projection.ts';
 import type { RebuildPorts } from './build-context.ts';
 
 /** What does a build's work, outside of any request. */

@@ -1,8 +1,16 @@
 import type { Refusal } from './dead-letter.ts';
 import { type Build, type BuildEnd, activeBuild, activeBuilds, endStatement } from './build.ts';
-import { type ChangeOutcome, assertNotBehind, changePointer } from './guarded-change.ts';
-import { type Pointer, type Target, UNBUILT, beside, isSameTarget, makePointer, readPointer } from './pointer.ts';
-import type { Projection } from './projection.ts';
+import { type ChangeOutcome, assertNotBehind, changePointer } from '../../tidemark/projections/guarded-change.ts';
+import {
+  type Pointer,
+  type Target,
+  UNBUILT,
+  beside,
+  isSameTarget,
+  makePointer,
+  readPointer,
+} from '../../tidemark/projections/pointer.ts';
+import type { Projection } from '../../tidemark/projections/projection.ts';
 import { forgetFault } from './projection-fault.ts';
 import { restoredIn } from './restored-logs.ts';
 

@@ -1,6 +1,6 @@
 import { noteProgress } from './build.ts';
 import { type BuildContext, current } from './build-context.ts';
-import { type Target, UNBUILT } from './pointer.ts';
+import { type Target, UNBUILT } from '../../tidemark/projections/pointer.ts';
 import { IS_FAULT } from './projection-fault.ts';
 
 interface Wait {

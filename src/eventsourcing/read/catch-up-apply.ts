@@ -11,9 +11,15 @@ import {
   sharedRefusalOf,
 } from './catch-up-work.ts';
 import { type Refusal, forgetRefusals } from './dead-letter.ts';
-import { type BatchOutcome, type RefusedBatch, type TargetMoves, sendGuardedBatch, writesOf } from './guarded-batch.ts';
-import { isInternalError, kindOf } from './d1-errors.ts';
-import type { Target } from './pointer.ts';
+import {
+  type BatchOutcome,
+  type RefusedBatch,
+  type TargetMoves,
+  sendGuardedBatch,
+  writesOf,
+} from '../../tidemark/projections/guarded-batch.ts';
+import { isInternalError, kindOf } from '../../tidemark/projections/d1-errors.ts';
+import type { Target } from '../../tidemark/projections/pointer.ts';
 import { type ProjectionFault, hasLasted, noteApplied, noteFault } from './projection-fault.ts';
 import { type Trial, tryWrites } from './write-trial.ts';
 

@@ -3,11 +3,11 @@ import { OverloadedError, StorageUnavailableError } from '../faults.ts';
 import type { Hint } from '../message.ts';
 import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { LogPage } from '../write/aggregate.ts';
-import type { Position } from './checkpoint.ts';
+import type { Position } from '../../tidemark/projections/checkpoint.ts';
 import type { Obstacles, Refusal } from './dead-letter.ts';
 import { eventsFromHints } from './hinted-events.ts';
-import type { Target } from './pointer.ts';
-import type { Projection } from './projection.ts';
+import type { Target } from '../../tidemark/projections/pointer.ts';
+import type { Projection } from '../../tidemark/projections/projection.ts';
 import type { CatchUpRequest, Standstill, StreamProgress } from './stream-progress.ts';
 
 /** Reads a stream's events from its own log, the truth. */

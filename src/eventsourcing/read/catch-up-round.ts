@@ -15,11 +15,11 @@ import {
   type RoundOutcome,
   leave,
 } from './catch-up-work.ts';
-import { type Position, START, positionsStatement, toPositions } from './checkpoint.ts';
-import { isInternalError, kindOf } from './d1-errors.ts';
-import { CHECKPOINT_WRITE, type RefusedBatch, classify } from './guarded-batch.ts';
+import { type Position, START, positionsStatement, toPositions } from '../../tidemark/projections/checkpoint.ts';
+import { isInternalError, kindOf } from '../../tidemark/projections/d1-errors.ts';
+import { CHECKPOINT_WRITE, type RefusedBatch, classify } from '../../tidemark/projections/guarded-batch.ts';
 import { NO_OBSTACLES, obstaclesStatement, toObstacles } from './dead-letter.ts';
-import { pointerStatement, readPointer, toPointer } from './pointer.ts';
+import { pointerStatement, readPointer, toPointer } from '../../tidemark/projections/pointer.ts';
 import { faultStatement, toFault } from './projection-fault.ts';
 import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
 

@@ -22,8 +22,8 @@ import {
   type ReadAlong,
   leave,
 } from './catch-up-work.ts';
-import { asStorageFault } from './d1-errors.ts';
-import { type Pointer, type Target, UNBUILT } from './pointer.ts';
+import { asStorageFault } from '../../tidemark/projections/d1-errors.ts';
+import { type Pointer, type Target, UNBUILT } from '../../tidemark/projections/pointer.ts';
 import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
 
 interface Caught {

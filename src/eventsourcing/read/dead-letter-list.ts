@@ -2,8 +2,8 @@ import type { StreamId } from '../../tidemark/domain/stream.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
 import type { LoadEvents } from './catch-up-page.ts';
 import type { DeadLetterCause } from './dead-letter.ts';
-import { type Pointer, pointerStatement, toPointer } from './pointer.ts';
-import type { Projection } from './projection.ts';
+import { type Pointer, pointerStatement, toPointer } from '../../tidemark/projections/pointer.ts';
+import type { Projection } from '../../tidemark/projections/projection.ts';
 
 /** A projection's dead letters, and what they are about. */
 export interface DeadLetterSource {

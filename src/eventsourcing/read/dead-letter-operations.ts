@@ -6,7 +6,7 @@ import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
 import { type CatchUpOptions, type CatchUpResult } from './catch-up.ts';
 import type { CatchUpRequest, StandstillCause, StreamProgress } from './stream-progress.ts';
 import { affordsBatch, newBudget } from './catch-up-limits.ts';
-import { isTransient } from './d1-errors.ts';
+import { isTransient } from '../../tidemark/projections/d1-errors.ts';
 import { forgetRefusals } from './dead-letter.ts';
 import {
   type DeadLetter,
@@ -16,8 +16,8 @@ import {
   type Selection,
   selectDeadLetters,
 } from './dead-letter-list.ts';
-import { changePointer } from './guarded-change.ts';
-import { type Pointer, beside } from './pointer.ts';
+import { changePointer } from '../../tidemark/projections/guarded-change.ts';
+import { type Pointer, beside } from '../../tidemark/projections/pointer.ts';
 
 /*
  * What an operator does about dead letters. Replay tries them again, in order; skip leaves an event out for good. Both then bring the

@@ -4,7 +4,7 @@ import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
 import { type LoadEvents, type Revision, takeFromLog } from './catch-up-page.ts';
 import { type Look, foldPage } from './catch-up-step.ts';
 import type { StandstillCause } from './stream-progress.ts';
-import { type Position, START, positionsStatement, toPositions } from './checkpoint.ts';
+import { type Position, START, positionsStatement, toPositions } from '../../tidemark/projections/checkpoint.ts';
 import { NO_OBSTACLES, type Obstacles, obstaclesStatement, toObstacles } from './dead-letter.ts';
 import {
   type DeadLetter,
@@ -14,10 +14,10 @@ import {
   selectDeadLetters,
 } from './dead-letter-list.ts';
 import type { DeadLetterPorts } from './dead-letter-operations.ts';
-import { sumIncrements } from './fold.ts';
-import { type Move, sendGuardedBatch } from './guarded-batch.ts';
-import type { Pointer } from './pointer.ts';
-import { type Row, type TableShape, shapeOf } from './slot-tables.ts';
+import { sumIncrements } from '../../tidemark/projections/fold.ts';
+import { type Move, sendGuardedBatch } from '../../tidemark/projections/guarded-batch.ts';
+import type { Pointer } from '../../tidemark/projections/pointer.ts';
+import { type Row, type TableShape, shapeOf } from '../../tidemark/projections/slot-tables.ts';
 
 /** What a replay or a skip would do to one stream in the live slot. */
 export interface StreamPreview {

@@ -1,10 +1,10 @@
 import { OverloadedError } from '../faults.ts';
 import { type Build, isActive, latestBuild } from './build.ts';
-import { assertNotBehind, changePointer } from './guarded-change.ts';
-import { type Pointer, type Target, UNBUILT, beside, readPointer } from './pointer.ts';
-import type { Projection } from './projection.ts';
+import { assertNotBehind, changePointer } from '../../tidemark/projections/guarded-change.ts';
+import { type Pointer, type Target, UNBUILT, beside, readPointer } from '../../tidemark/projections/pointer.ts';
+import type { Projection } from '../../tidemark/projections/projection.ts';
 import { forgetFault } from './projection-fault.ts';
-import type { Slot } from './slot-tables.ts';
+import type { Slot } from '../../tidemark/projections/slot-tables.ts';
 
 /** How long a former slot is moved along as the way back, from the swap or the rollback that made it the former one, in ms. */
 export const WAY_BACK_MS = 7 * 24 * 60 * 60 * 1000;

@@ -1,8 +1,8 @@
 import { Column, SQL, is } from 'drizzle-orm';
 
 import type { StreamId } from '../../tidemark/domain/stream.ts';
-import type { Preparing } from './guarded-batch.ts';
-import type { Pointer } from './pointer.ts';
+import type { Preparing } from '../../tidemark/projections/guarded-batch.ts';
+import type { Pointer } from '../../tidemark/projections/pointer.ts';
 import { NOT_THERE, type Standing } from './standing.ts';
 
 /**

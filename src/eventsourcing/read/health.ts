@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { isActive } from './build.ts';
 import type { Group } from '../group.ts';
-import { kindOfD1Error } from './d1-errors.ts';
+import { kindOfD1Error } from '../../tidemark/projections/d1-errors.ts';
 import {
   type GroupDatabases,
   type ProjectionCondition,
@@ -9,7 +9,7 @@ import {
   conditionStatement,
   toConditions,
 } from './projection-condition.ts';
-import type { Projection } from './projection.ts';
+import type { Projection } from '../../tidemark/projections/projection.ts';
 
 export interface HealthOptions {
   /** How long a database may take to answer, in ms. */

@@ -1,6 +1,6 @@
 import type { StoredEvent } from '../../tidemark/domain/event.ts';
 import type { Hint } from '../message.ts';
-import type { Position } from './checkpoint.ts';
+import type { Position } from '../../tidemark/projections/checkpoint.ts';
 
 /**
  * The events right after a position, from hints that are contiguous with it: each has to name, as the event before its first, the very

@@ -2,7 +2,7 @@ import type { Group } from '../group.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
 import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { LoadEvents } from './catch-up-page.ts';
-import type { Target } from './pointer.ts';
+import type { Target } from '../../tidemark/projections/pointer.ts';
 
 /** A projection in its live slot. */
 export interface LiveProjection {

@@ -1,10 +1,10 @@
 import type { Group } from '../group.ts';
-import type { Registry } from '../registry.ts';
+import type { Registry } from '../../tidemark/projections/registry.ts';
 import { withTimeout } from '../timeout.ts';
 import { type Build, LATEST_FIRST } from './build.ts';
 import { type FormerSlot, formerSlot } from './former-slot.ts';
-import { type Target, toPointer } from './pointer.ts';
-import type { Projection } from './projection.ts';
+import { type Target, toPointer } from '../../tidemark/projections/pointer.ts';
+import type { Projection } from '../../tidemark/projections/projection.ts';
 import { IS_FAULT } from './projection-fault.ts';
 
 /** One build of a projection, as far as its progress goes. Counts are events. */

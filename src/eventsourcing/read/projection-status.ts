@@ -5,7 +5,7 @@ import { TimeoutError, withTimeout } from '../timeout.ts';
 import type { LoadEvents } from './catch-up-page.ts';
 import { type CategoryLag, type LiveProjection, findOldestUnapplied } from './oldest-unapplied.ts';
 import type { HealthPorts } from './health.ts';
-import type { Target } from './pointer.ts';
+import type { Target } from '../../tidemark/projections/pointer.ts';
 import {
   type BuildProgress,
   type ProjectionCondition,
@@ -13,8 +13,8 @@ import {
   conditionStatement,
   toConditions,
 } from './projection-condition.ts';
-import type { Projection, ProjectionMode } from './projection.ts';
-import type { Slot } from './slot-tables.ts';
+import type { Projection, ProjectionMode } from '../../tidemark/projections/projection.ts';
+import type { Slot } from '../../tidemark/projections/slot-tables.ts';
 
 /** How a projection is, for whoever operates it. */
 export interface ProjectionStatus {

@@ -5,7 +5,7 @@ import { StorageUnavailableError } from '../faults.ts';
 import { withTimeout } from '../timeout.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
 import { type Budget, newBudget } from './catch-up-limits.ts';
-import type { Projection } from './projection.ts';
+import type { Projection } from '../../tidemark/projections/projection.ts';
 import { type CatchUpRequest, type StreamProgress, isUncompared } from './stream-progress.ts';
 
 /** What the projection worker needs from outside. */

@@ -1,8 +1,8 @@
-import { type KeyedTable, keyedTables } from './keyed-tables.ts';
+import { type KeyedTable, keyedTables } from '../../tidemark/projections/keyed-tables.ts';
 import { type Throttle, fullSpeed } from './throttle.ts';
-import type { Pointer } from './pointer.ts';
-import type { Projection } from './projection.ts';
-import type { Slot } from './slot-tables.ts';
+import type { Pointer } from '../../tidemark/projections/pointer.ts';
+import type { Projection } from '../../tidemark/projections/projection.ts';
+import type { Slot } from '../../tidemark/projections/slot-tables.ts';
 
 export interface ClearingOptions {
   /** How many rows of one table a batch deletes at most. */

@@ -3,9 +3,9 @@ import type { Hint } from '../message.ts';
 import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { DeadLetterCause } from './dead-letter.ts';
 import type { GroupDatabases } from './projection-condition.ts';
-import type { Projection } from './projection.ts';
+import type { Projection } from '../../tidemark/projections/projection.ts';
 import { follows } from './projection-worker.ts';
-import type { Slot } from './slot-tables.ts';
+import type { Slot } from '../../tidemark/projections/slot-tables.ts';
 
 /** A version of a stream, and the id of the event there. */
 export interface Reached {

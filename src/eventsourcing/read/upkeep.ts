@@ -1,12 +1,12 @@
 import type { Group } from '../group.ts';
-import type { Registry } from '../registry.ts';
+import type { Registry } from '../../tidemark/projections/registry.ts';
 import { ACTIVE, forgetOldBuilds } from './build.ts';
 import { adaptiveThrottle } from './throttle.ts';
 import { release } from './former-slot.ts';
-import type { Pointer } from './pointer.ts';
+import type { Pointer } from '../../tidemark/projections/pointer.ts';
 import { noteApplied, openFaults } from './projection-fault.ts';
 import { clearSlot, isSlotEmpty } from './slot-clearing.ts';
-import type { Slot } from './slot-tables.ts';
+import type { Slot } from '../../tidemark/projections/slot-tables.ts';
 import { tryWrites } from './write-trial.ts';
 
 /*

@@ -1,7 +1,7 @@
 import type { RecordedEvent, StoredEvent } from '../../tidemark/domain/event.ts';
-import { type StreamChanges, foldStream, sumIncrements } from '../read/fold.ts';
-import { type Handler, type Projection, ignored, rowKeyOf } from '../read/projection.ts';
-import type { Row } from '../read/slot-tables.ts';
+import { type StreamChanges, foldStream, sumIncrements } from '../../tidemark/projections/fold.ts';
+import { type Handler, type Projection, ignored, rowKeyOf } from '../../tidemark/projections/projection.ts';
+import type { Row } from '../../tidemark/projections/slot-tables.ts';
 import { type StreamId, categoryOf } from '../../tidemark/domain/stream.ts';
 import { upcast } from '../../tidemark/domain/upcaster.ts';
 import { deepFreeze, deterministically } from './determinism.ts';

@@ -2,9 +2,9 @@ import type { InferSelectModel } from 'drizzle-orm';
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
 
 import type { DomainEvent, StoredEvent } from '../../tidemark/domain/event.ts';
-import { type Projection, type Tables, rowKeyOf } from '../read/projection.ts';
+import { type Projection, type Tables, rowKeyOf } from '../../tidemark/projections/projection.ts';
 import { follows } from '../read/projection-worker.ts';
-import type { Row } from '../read/slot-tables.ts';
+import type { Row } from '../../tidemark/projections/slot-tables.ts';
 import { streamId } from '../../tidemark/domain/stream.ts';
 import type { AggregateType } from '../../tidemark/domain/aggregate-type.ts';
 import type { Command, Rejection } from '../../tidemark/domain/decider.ts';

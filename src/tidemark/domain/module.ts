@@ -1,5 +1,5 @@
-import type { WriteSide } from '../../eventsourcing/module.ts';
-import type { Projection } from '../../eventsourcing/read/projection.ts';
+import type { WriteSide } from '../projections/event-sourced-module.ts';
+import type { Projection } from '../projections/projection.ts';
 import {
   type CommandContext,
   type CommandHandler,

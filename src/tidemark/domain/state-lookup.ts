@@ -1,4 +1,4 @@
-import type { WriteSide } from '../../eventsourcing/module.ts';
+import type { WriteSide } from '../projections/event-sourced-module.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../../eventsourcing/concurrency.ts';
 import { type Seen, type SeenOf, isAnother } from './seen.ts';
 import type { StreamId } from './stream.ts';

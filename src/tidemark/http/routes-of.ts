@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 
 import type { SelectQuery } from '../../eventsourcing/read/guarded-query.ts';
-import type { Projection, Tables } from '../../eventsourcing/read/projection.ts';
+import type { Projection, Tables } from '../projections/projection.ts';
 import type { FormerQuery } from '../../http/causal.ts';
 import { commandRoute } from '../../http/command-route.ts';
 import type { Position } from '../../http/cursor.ts';

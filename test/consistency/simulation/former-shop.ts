@@ -1,5 +1,5 @@
 import { domain } from '../../../src/domain.ts';
-import type { Projection } from '../../../src/eventsourcing/read/projection.ts';
+import type { Projection } from '../../../src/tidemark/projections/projection.ts';
 import type { Decision } from '../../../src/tidemark/domain/decider.ts';
 import type { DomainEvent, StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import type { Module } from '../../../src/module.ts';

@@ -1,8 +1,8 @@
 import { env as bindings } from 'cloudflare:workers';
 
-import { shapeOf } from '../../../src/eventsourcing/read/slot-tables.ts';
+import { shapeOf } from '../../../src/tidemark/projections/slot-tables.ts';
 import { upkeepStep } from '../../../src/eventsourcing/read/upkeep.ts';
-import type { Registry } from '../../../src/eventsourcing/registry.ts';
+import type { Registry } from '../../../src/tidemark/projections/registry.ts';
 import { replaceTimers } from '../../../src/eventsourcing/timeout.ts';
 import { groups, reporting, serving } from '../../../src/groups.ts';
 import { choicesOf } from './choices.ts';

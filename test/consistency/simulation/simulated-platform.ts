@@ -1,5 +1,5 @@
 import type { Env } from '../../../src/bindings.ts';
-import type { Projection } from '../../../src/eventsourcing/read/projection.ts';
+import type { Projection } from '../../../src/tidemark/projections/projection.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import type { AggregateOptions, ExecuteAnswer, ExecuteRequest } from '../../../src/eventsourcing/write/aggregate.ts';
 import { aggregateObject } from '../../../src/eventsourcing/write/aggregate-object.ts';

@@ -7,7 +7,7 @@ import { catchUp, isApplied } from '../../../src/eventsourcing/read/catch-up.ts'
 import { skipDeadLetters } from '../../../src/eventsourcing/read/dead-letter-operations.ts';
 import { startBuild } from '../../../src/eventsourcing/read/build-transitions.ts';
 import { release } from '../../../src/eventsourcing/read/former-slot.ts';
-import { pointerCache, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import { pointerCache, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
 import { sweepStep } from '../../../src/eventsourcing/read/sweep.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';

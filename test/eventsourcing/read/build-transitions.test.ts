@@ -11,7 +11,7 @@ import {
   trySwap,
 } from '../../../src/eventsourcing/read/build-transitions.ts';
 import { release } from '../../../src/eventsourcing/read/former-slot.ts';
-import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { idOf } from '../../../src/tidemark/domain/stream.ts';
 import { checkpointOf, deliverThrice, forgetDeadLetters, onlyGroup, tallyOf } from '../../support/boards.ts';
 import { idleRunner, rollBack, stepsHere, work } from '../../support/builds.ts';

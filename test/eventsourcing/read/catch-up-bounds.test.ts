@@ -16,7 +16,7 @@ import {
   STREAMS_AT_ONCE,
 } from '../../../src/eventsourcing/read/catch-up-limits.ts';
 import type { LoadEvents } from '../../../src/eventsourcing/read/catch-up-page.ts';
-import { pointerCache } from '../../../src/eventsourcing/read/pointer.ts';
+import { pointerCache } from '../../../src/tidemark/projections/pointer.ts';
 import type { CatchUpRequest } from '../../../src/eventsourcing/read/stream-progress.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { cloudflare } from '../../../src/runtime.ts';

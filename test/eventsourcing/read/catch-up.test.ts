@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
 import { catchUp } from '../../../src/eventsourcing/read/catch-up.ts';
-import { pointerCache } from '../../../src/eventsourcing/read/pointer.ts';
+import { pointerCache } from '../../../src/tidemark/projections/pointer.ts';
 import { boardOf, checkpointOf } from '../../support/boards.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { add, newTally, system } from '../../support/system.ts';

@@ -5,8 +5,8 @@ import { beforeEach, describe, expect, it } from 'vitest';
 
 import type { Revision } from '../../../src/eventsourcing/read/catch-up-page.ts';
 import { type Comparison, type ComparisonProgress, compareSlots } from '../../../src/eventsourcing/read/comparison.ts';
-import { ignored, projectionOf } from '../../../src/eventsourcing/read/projection.ts';
-import { type Slot, slotTables } from '../../../src/eventsourcing/read/slot-tables.ts';
+import { ignored, projectionOf } from '../../../src/tidemark/projections/projection.ts';
+import { type Slot, slotTables } from '../../../src/tidemark/projections/slot-tables.ts';
 import { serving } from '../../../src/groups.ts';
 import { dashboard } from '../../../src/shop/orders/dashboard.ts';
 import { orderSearch1 } from '../../../src/shop/orders/order-search-1.ts';

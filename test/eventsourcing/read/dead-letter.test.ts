@@ -8,7 +8,7 @@ import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
 import { MAX_PARAMETER_BYTES, STREAMS_AT_ONCE } from '../../../src/eventsourcing/read/catch-up-limits.ts';
 import { recordRefusals } from '../../../src/eventsourcing/read/dead-letter.ts';
 import { failTarget } from '../../../src/eventsourcing/read/build-transitions.ts';
-import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { liveVersions } from '../../../src/eventsourcing/read/confirm.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { reporting, serving } from '../../../src/groups.ts';

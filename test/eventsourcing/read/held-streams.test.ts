@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { liveVersions } from '../../../src/eventsourcing/read/confirm.ts';
 import { obstaclesStatement } from '../../../src/eventsourcing/read/dead-letter.ts';
 import { runGuarded } from '../../../src/eventsourcing/read/guarded-query.ts';
-import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { meteredDatabase } from '../../support/metered-database.ts';
 import { setCheckpoints, setDeadLetter, setPointer } from '../../support/projections.ts';

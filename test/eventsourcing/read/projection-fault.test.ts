@@ -8,7 +8,7 @@ import { consumeHints } from '../../../src/eventsourcing/read/projection-worker.
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { serving } from '../../../src/groups.ts';
 import type { Build } from '../../../src/eventsourcing/read/build.ts';
-import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { trySwap } from '../../../src/eventsourcing/read/build-transitions.ts';
 import { rollback } from '../../../src/eventsourcing/read/former-slot.ts';
 import {

@@ -5,7 +5,7 @@ import { buildOf } from '../../../src/eventsourcing/read/build.ts';
 import { cancelBuild, requestBuild, tendBuilds } from '../../../src/eventsourcing/read/build-requests.ts';
 import type { Comparison } from '../../../src/eventsourcing/read/comparison.ts';
 import { release, rollback } from '../../../src/eventsourcing/read/former-slot.ts';
-import { readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import { readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
 import { type StreamId, streamId } from '../../../src/tidemark/domain/stream.ts';
 import { idleRunner, stepsHere, rollBack, work } from '../../support/builds.ts';

@@ -3,10 +3,10 @@ import { getTableName } from 'drizzle-orm';
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
-import { ignored, projectionOf } from '../../../src/eventsourcing/read/projection.ts';
+import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
+import { ignored, projectionOf } from '../../../src/tidemark/projections/projection.ts';
 import { clearSlot } from '../../../src/eventsourcing/read/slot-clearing.ts';
-import { type Slot, slotTables } from '../../../src/eventsourcing/read/slot-tables.ts';
+import { type Slot, slotTables } from '../../../src/tidemark/projections/slot-tables.ts';
 import { serving } from '../../../src/groups.ts';
 import { orderSearch } from '../../../src/shop/orders/order-search.ts';
 import { faultyDatabase } from '../../support/database.ts';

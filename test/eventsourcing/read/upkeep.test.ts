@@ -5,9 +5,9 @@ import { BUILDS_KEPT, activeBuilds, buildOf } from '../../../src/eventsourcing/r
 import { cancelBuild, requestBuild } from '../../../src/eventsourcing/read/build-requests.ts';
 import { WAY_BACK_MS } from '../../../src/eventsourcing/read/former-slot.ts';
 import { release } from '../../../src/eventsourcing/read/former-slot.ts';
-import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { projectionStatuses } from '../../../src/eventsourcing/read/projection-status.ts';
-import type { Slot } from '../../../src/eventsourcing/read/slot-tables.ts';
+import type { Slot } from '../../../src/tidemark/projections/slot-tables.ts';
 import { type UpkeepPorts, upkeepStep } from '../../../src/eventsourcing/read/upkeep.ts';
 import { forgetDeadLetters, tallyOf } from '../../support/boards.ts';
 import { idleRunner, rollBack, stepsHere, work } from '../../support/builds.ts';

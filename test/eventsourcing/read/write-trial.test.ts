@@ -1,9 +1,9 @@
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 
-import { type Pointer, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
-import type { Projection } from '../../../src/eventsourcing/read/projection.ts';
-import { shapeOf } from '../../../src/eventsourcing/read/slot-tables.ts';
+import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
+import type { Projection } from '../../../src/tidemark/projections/projection.ts';
+import { shapeOf } from '../../../src/tidemark/projections/slot-tables.ts';
 import { tryWrites } from '../../../src/eventsourcing/read/write-trial.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { createProduct, orderAfter } from '../../support/api.ts';

@@ -2,8 +2,8 @@ import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import { describe, expect, test } from 'vitest';
 
 import type { RecordedEvent } from '../../../src/tidemark/domain/event.ts';
-import { type Handler, ignored, projectionOf } from '../../../src/eventsourcing/read/projection.ts';
-import { slotTables } from '../../../src/eventsourcing/read/slot-tables.ts';
+import { type Handler, ignored, projectionOf } from '../../../src/tidemark/projections/projection.ts';
+import { slotTables } from '../../../src/tidemark/projections/slot-tables.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { storedEvents } from '../../../src/eventsourcing/testing/given-events.ts';
 import { project } from '../../../src/eventsourcing/testing/projection-harness.ts';

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
-import { createRegistry } from '../../../src/eventsourcing/registry.ts';
+import { createRegistry } from '../../../src/tidemark/projections/registry.ts';
 import { fingerprintOf } from '../../../src/tidemark/domain/seen.ts';
 import { inMemoryStorage } from '../../../src/eventsourcing/testing/in-memory-storage.ts';
 import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';

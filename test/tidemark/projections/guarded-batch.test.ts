@@ -2,9 +2,9 @@ import { env } from 'cloudflare:workers';
 import { expect, it } from 'vitest';
 
 import { MAX_PARAMETER_BYTES } from '../../../src/eventsourcing/read/catch-up-limits.ts';
-import { START } from '../../../src/eventsourcing/read/checkpoint.ts';
-import { type Move, sendGuardedBatch } from '../../../src/eventsourcing/read/guarded-batch.ts';
-import { type Pointer, pointerCache } from '../../../src/eventsourcing/read/pointer.ts';
+import { START } from '../../../src/tidemark/projections/checkpoint.ts';
+import { type Move, sendGuardedBatch } from '../../../src/tidemark/projections/guarded-batch.ts';
+import { type Pointer, pointerCache } from '../../../src/tidemark/projections/pointer.ts';
 import { measuredDatabase } from '../../support/database.ts';
 import { newTally } from '../../support/system.ts';
 import { tallyBoard } from '../../support/tally.ts';

@@ -7,7 +7,7 @@ import { catchUp } from '../../../src/eventsourcing/read/catch-up.ts';
 import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
 import { EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
 import type { SelectQuery } from '../../../src/eventsourcing/read/guarded-query.ts';
-import { pointerCache, readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import { pointerCache, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { release } from '../../../src/eventsourcing/read/former-slot.ts';
 import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 
-import { createRegistry } from '../../src/eventsourcing/registry.ts';
-import { streamId } from '../../src/tidemark/domain/stream.ts';
-import { formerly } from '../../src/tidemark/domain/upcaster.ts';
-import { serving } from '../../src/groups.ts';
-import { tally, tallyBoard, tallyCount2, tallyType } from '../support/tally.ts';
+import { createRegistry } from '../../../src/tidemark/projections/registry.ts';
+import { streamId } from '../../../src/tidemark/domain/stream.ts';
+import { formerly } from '../../../src/tidemark/domain/upcaster.ts';
+import { serving } from '../../../src/groups.ts';
+import { tally, tallyBoard, tallyCount2, tallyType } from '../../support/tally.ts';
 
 const stream = streamId('tally', 'one');
 

@@ -1,8 +1,8 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
 
-import { ignored, projectionOf, rowKeyOf } from '../../../src/eventsourcing/read/projection.ts';
+import { ignored, projectionOf, rowKeyOf } from '../../../src/tidemark/projections/projection.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
-import { SEAT, evening, guestTable, seatMap, seatTable, seatType, visitTable } from '../seats.ts';
+import { SEAT, evening, guestTable, seatMap, seatTable, seatType, visitTable } from '../../eventsourcing/seats.ts';
 
 const declared = {
   name: 'seat-map',

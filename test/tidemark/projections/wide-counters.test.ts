@@ -2,13 +2,13 @@ import { env } from 'cloudflare:workers';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { START } from '../../../src/eventsourcing/read/checkpoint.ts';
-import { type Move, sendGuardedBatch } from '../../../src/eventsourcing/read/guarded-batch.ts';
-import { type Pointer, pointerCache } from '../../../src/eventsourcing/read/pointer.ts';
-import { type Projection } from '../../../src/eventsourcing/read/projection.ts';
+import { START } from '../../../src/tidemark/projections/checkpoint.ts';
+import { type Move, sendGuardedBatch } from '../../../src/tidemark/projections/guarded-batch.ts';
+import { type Pointer, pointerCache } from '../../../src/tidemark/projections/pointer.ts';
+import { type Projection } from '../../../src/tidemark/projections/projection.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { frontPage, dashboard } from '../../../src/shop/orders/dashboard.ts';
-import { wideSumOf } from '../../../src/eventsourcing/read/wide-counters.ts';
+import { wideSumOf } from '../../../src/tidemark/projections/wide-counters.ts';
 
 const DATABASE = env.REPORTING_DB;
 

@@ -1,10 +1,10 @@
 import type { InferInsertModel, InferSelectModel } from 'drizzle-orm';
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
 
-import type { DomainEvent, RecordedEvent, StoredEvent } from '../../tidemark/domain/event.ts';
-import type { Group } from '../group.ts';
-import { type StreamId, idOf } from '../../tidemark/domain/stream.ts';
-import type { EventTypes } from '../../tidemark/domain/upcaster.ts';
+import type { DomainEvent, RecordedEvent, StoredEvent } from '../domain/event.ts';
+import type { Group } from '../../eventsourcing/group.ts';
+import { type StreamId, idOf } from '../domain/stream.ts';
+import type { EventTypes } from '../domain/upcaster.ts';
 import type { Row, Slot, SlotTables } from './slot-tables.ts';
 import type { Wide } from './wide-counters.ts';
 

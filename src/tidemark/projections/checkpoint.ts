@@ -1,4 +1,4 @@
-import type { StreamId } from '../../tidemark/domain/stream.ts';
+import type { StreamId } from '../domain/stream.ts';
 import type { Target } from './pointer.ts';
 import { type Projection, rowKeyOf } from './projection.ts';
 import { type Row, type TableShape, columnOf, shapeOf } from './slot-tables.ts';

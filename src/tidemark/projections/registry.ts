@@ -1,10 +1,10 @@
-import { CodeTooOldError } from './faults.ts';
-import type { Group } from './group.ts';
-import type { EventSourcedModule } from './module.ts';
-import type { Projection } from './read/projection.ts';
-import { type StreamId, categoryOf } from '../tidemark/domain/stream.ts';
-import type { AnyAggregateType } from '../tidemark/domain/aggregate-type.ts';
-import { formerTypes } from '../tidemark/domain/upcaster.ts';
+import { CodeTooOldError } from '../../eventsourcing/faults.ts';
+import type { Group } from '../../eventsourcing/group.ts';
+import type { EventSourcedModule } from './event-sourced-module.ts';
+import type { Projection } from './projection.ts';
+import { type StreamId, categoryOf } from '../domain/stream.ts';
+import type { AnyAggregateType } from '../domain/aggregate-type.ts';
+import { formerTypes } from '../domain/upcaster.ts';
 
 /** Everything registered, looked up in the ways that the kernel needs. */
 export interface Registry {

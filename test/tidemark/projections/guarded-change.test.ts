@@ -2,8 +2,8 @@ import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { StorageUnavailableError } from '../../../src/eventsourcing/faults.ts';
-import { type Change, changePointer } from '../../../src/eventsourcing/read/guarded-change.ts';
-import { readPointer } from '../../../src/eventsourcing/read/pointer.ts';
+import { type Change, changePointer } from '../../../src/tidemark/projections/guarded-change.ts';
+import { readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { faultyDatabase } from '../../support/database.ts';
 
 const database = env.SERVING_DB;

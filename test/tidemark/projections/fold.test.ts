@@ -2,12 +2,12 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import type { RecordedEvent } from '../../../src/tidemark/domain/event.ts';
-import { PoisonEventError, foldStream, sumIncrements } from '../../../src/eventsourcing/read/fold.ts';
-import type { Projection } from '../../../src/eventsourcing/read/projection.ts';
+import { PoisonEventError, foldStream, sumIncrements } from '../../../src/tidemark/projections/fold.ts';
+import type { Projection } from '../../../src/tidemark/projections/projection.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { storedEvents } from '../../../src/eventsourcing/testing/given-events.ts';
 import { upcast } from '../../../src/tidemark/domain/upcaster.ts';
-import { SEAT, type SeatEvent, seatMap, seatType } from '../seats.ts';
+import { SEAT, type SeatEvent, seatMap, seatType } from '../../eventsourcing/seats.ts';
 
 const seat12 = streamId(SEAT, '12');
 

@@ -1,5 +1,5 @@
-import type { RecordedEvent } from '../../tidemark/domain/event.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
+import type { RecordedEvent } from '../domain/event.ts';
+import type { StreamId } from '../domain/stream.ts';
 import { type Handler, type Projection, ignored, rowKeyOf } from './projection.ts';
 import type { Row } from './slot-tables.ts';
 

@@ -7,7 +7,7 @@ import {
   isTransient,
   kindOf,
   kindOfD1Error,
-} from '../../../src/eventsourcing/read/d1-errors.ts';
+} from '../../../src/tidemark/projections/d1-errors.ts';
 import { TimeoutError } from '../../../src/eventsourcing/timeout.ts';
 
 const said = (words: string) => new Error(`D1_ERROR: ${words}`);

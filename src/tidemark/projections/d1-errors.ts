@@ -1,5 +1,5 @@
-import { DatabaseUnavailableError, StorageUnavailableError } from '../faults.ts';
-import { keptKind } from './dead-letter.ts';
+import { DatabaseUnavailableError, StorageUnavailableError } from '../../eventsourcing/faults.ts';
+import { keptKind } from '../../eventsourcing/read/dead-letter.ts';
 
 /**
  * What an error of D1 says about what was sent. D1 puts SQLite's own words into its messages, with SQLite's name for the kind of error at
