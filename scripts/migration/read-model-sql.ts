@@ -1,7 +1,7 @@
 import { type SQLiteTable, getTableConfig } from 'drizzle-orm/sqlite-core';
 
 import type { Projection } from '../../src/tidemark/projections/projection.ts';
-import type { KeyedList, SortKey } from '../../src/tidemark/projections/read-model.ts';
+import type { KeyedList, SortKey } from '../../src/tidemark/authoring/read-model.ts';
 
 /** A projection, with its lists if it is a read model with lists. */
 export type WithLists = Projection & { readonly lists?: Readonly<Record<string, Pick<KeyedList, 'filter' | 'keys'>>> };

@@ -122,7 +122,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     breaks: ['I15'],
     edits: [
       {
-        file: 'src/tidemark/domain/state-lookup.ts',
+        file: 'src/tidemark/authoring/state-lookup.ts',
         find: "if (seen === 'unknown' || version < seen.version) return false;",
         replace: "if (seen === 'unknown' || version < 0 * seen.version) return false;",
       },

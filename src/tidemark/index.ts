@@ -4,22 +4,22 @@
  */
 
 // Declare an aggregate: events, commands, decisions, refusals.
-export { aggregate } from './domain/aggregate.ts';
-export { type CommandOf, commands, prepared } from './domain/command-declarations.ts';
-export { type EventOf, events, formerName, versioned } from './domain/event-declarations.ts';
+export { aggregate } from './authoring/aggregate.ts';
+export { type CommandOf, commands, prepared } from './authoring/command-declarations.ts';
+export { type EventOf, events, formerName, versioned } from './authoring/event-declarations.ts';
 export type { RecordedEvent } from './domain/event.ts';
 export type { Decision, Rejection } from './domain/decider.ts';
 export type { Upcaster } from './domain/upcaster.ts';
 
 // Tie a subject together, and read other aggregates where a command needs them.
-export { type Preparation, module } from './domain/module.ts';
+export { type Preparation, module } from './authoring/module.ts';
 export type { WriteSide } from './projections/event-sourced-module.ts';
-export { stateLookup } from './domain/state-lookup.ts';
+export { stateLookup } from './authoring/state-lookup.ts';
 export type { SeenOf } from './domain/seen.ts';
 export { idOf } from './domain/stream.ts';
 
 // Declare read models: one row for each aggregate, or in full.
-export { type RowOf, readModel } from './projections/read-model.ts';
+export { type RowOf, readModel } from './authoring/read-model.ts';
 export { ignored, projectionOf } from './projections/projection.ts';
 export { slotTables } from './projections/slot-tables.ts';
 export { wideSum, wideSumOf } from './projections/wide-counters.ts';
@@ -29,7 +29,7 @@ export { queryBuilder } from '../eventsourcing/read/causal-read.ts';
 export { type Given, preparedQuery } from '../eventsourcing/read/prepared-query.ts';
 
 // Declare routes: of an aggregate, or in full.
-export { routesOf } from './http/routes-of.ts';
+export { routesOf } from './authoring/routes-of.ts';
 export { former } from '../http/causal.ts';
 export { listRoute } from '../http/list-route.ts';
 export { queryRoute } from '../http/query-route.ts';

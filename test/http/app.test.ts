@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { domain } from '../../src/domain.ts';
-import type { Module } from '../../src/module.ts';
+import type { Module } from '../../src/tidemark/authoring/registered-module.ts';
 import { tidemark } from '../../src/tidemark/worker.ts';
 import { platform } from '../support/platform.ts';
 

@@ -10,10 +10,10 @@ import { idOf } from '../../src/tidemark/domain/stream.ts';
 import type { Decision, Rejection } from '../../src/tidemark/domain/decider.ts';
 import type { Upcaster } from '../../src/tidemark/domain/upcaster.ts';
 import { serving } from '../../src/groups.ts';
-import { aggregate } from '../../src/tidemark/domain/aggregate.ts';
-import { type CommandOf, commands } from '../../src/tidemark/domain/command-declarations.ts';
-import { type EventOf, events, formerName, versioned } from '../../src/tidemark/domain/event-declarations.ts';
-import { module } from '../../src/tidemark/domain/module.ts';
+import { aggregate } from '../../src/tidemark/authoring/aggregate.ts';
+import { type CommandOf, commands } from '../../src/tidemark/authoring/command-declarations.ts';
+import { type EventOf, events, formerName, versioned } from '../../src/tidemark/authoring/event-declarations.ts';
+import { module } from '../../src/tidemark/authoring/module.ts';
 
 /*
  * A third, tiny domain: it only adds numbers up. It uses what products and orders do not (counters, appended rows, a

@@ -2,7 +2,7 @@ import { domain } from '../../../src/domain.ts';
 import type { Projection } from '../../../src/tidemark/projections/projection.ts';
 import type { Decision } from '../../../src/tidemark/domain/decider.ts';
 import type { DomainEvent, StoredEvent } from '../../../src/tidemark/domain/event.ts';
-import type { Module } from '../../../src/module.ts';
+import type { Module } from '../../../src/tidemark/authoring/registered-module.ts';
 import { order } from '../../../src/shop/orders/order.ts';
 
 /*

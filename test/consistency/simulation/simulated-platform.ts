@@ -4,7 +4,7 @@ import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import type { AggregateOptions, ExecuteAnswer, ExecuteRequest } from '../../../src/eventsourcing/write/aggregate.ts';
 import { aggregateObject } from '../../../src/eventsourcing/write/aggregate-object.ts';
 import type { RelayOptions } from '../../../src/eventsourcing/write/relay.ts';
-import type { Module } from '../../../src/module.ts';
+import type { Module } from '../../../src/tidemark/authoring/registered-module.ts';
 import { type Platform } from '../../../src/runtime.ts';
 import { tidemark } from '../../../src/tidemark/worker.ts';
 import { currentWorld } from './current.ts';

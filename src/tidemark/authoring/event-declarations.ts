@@ -1,7 +1,7 @@
 import type * as z from 'zod/mini';
 
-import type { DomainEvent } from './event.ts';
-import type { Renaming, Upcaster } from './upcaster.ts';
+import type { DomainEvent } from '../domain/event.ts';
+import type { Renaming, Upcaster } from '../domain/upcaster.ts';
 
 /** Members of an object, each with its schema. */
 export type Shape = Readonly<Record<string, z.ZodMiniType>>;

@@ -10,10 +10,10 @@ import { listRoute } from '../../http/list-route.ts';
 import { resourceRoute } from '../../http/resource-route.ts';
 import type { Route } from '../../http/route.ts';
 import { Uuid, Version, named, text } from '../../http/schemas.ts';
-import type { Aggregate } from '../domain/aggregate.ts';
-import type { CommandDeclarations } from '../domain/command-declarations.ts';
-import type { EventDeclarations, EventOf, Parsed, Shape } from '../domain/event-declarations.ts';
-import type { KeyedList } from '../projections/read-model.ts';
+import type { Aggregate } from './aggregate.ts';
+import type { CommandDeclarations } from './command-declarations.ts';
+import type { EventDeclarations, EventOf, Parsed, Shape } from './event-declarations.ts';
+import type { KeyedList } from './read-model.ts';
 
 /** What the routes of one aggregate have in common. */
 export interface RoutesOptions<Existing, View extends Shape> {

@@ -13,11 +13,11 @@ import type { Group } from '../../eventsourcing/group.ts';
 import { queryBuilder } from '../../eventsourcing/read/causal-read.ts';
 import type { SelectQuery } from '../../eventsourcing/read/guarded-query.ts';
 import { preparedQuery } from '../../eventsourcing/read/prepared-query.ts';
-import { type Handlers, type Projection, type ProjectionMode, projectionOf } from './projection.ts';
-import { type SlotTables, slotTables } from './slot-tables.ts';
-import type { Aggregate } from '../domain/aggregate.ts';
-import type { CommandDeclarations } from '../domain/command-declarations.ts';
-import type { EventDeclarations, EventOf } from '../domain/event-declarations.ts';
+import { type Handlers, type Projection, type ProjectionMode, projectionOf } from '../projections/projection.ts';
+import { type SlotTables, slotTables } from '../projections/slot-tables.ts';
+import type { Aggregate } from './aggregate.ts';
+import type { CommandDeclarations } from './command-declarations.ts';
+import type { EventDeclarations, EventOf } from './event-declarations.ts';
 
 type Columns = Readonly<Record<string, SQLiteColumnBuilderBase>>;
 

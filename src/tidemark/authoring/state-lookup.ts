@@ -1,7 +1,7 @@
 import type { WriteSide } from '../projections/event-sourced-module.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../../eventsourcing/concurrency.ts';
-import { type Seen, type SeenOf, isAnother } from './seen.ts';
-import type { StreamId } from './stream.ts';
+import { type Seen, type SeenOf, isAnother } from '../domain/seen.ts';
+import type { StreamId } from '../domain/stream.ts';
 import type { Aggregate } from './aggregate.ts';
 import type { Preparation } from './module.ts';
 

@@ -1,4 +1,4 @@
-import type { Command } from './decider.ts';
+import type { Command } from '../domain/decider.ts';
 import type { Parsed, Shape } from './event-declarations.ts';
 
 /** One command type: what its sender says, and what is added on the way to the decider. */

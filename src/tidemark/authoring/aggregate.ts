@@ -1,10 +1,10 @@
 import * as z from 'zod/mini';
 
-import type { RecordedEvent } from './event.ts';
-import { type StreamId, streamId } from './stream.ts';
-import type { AggregateType } from './aggregate-type.ts';
-import type { Decision, Rejection } from './decider.ts';
-import type { EventTypes } from './upcaster.ts';
+import type { RecordedEvent } from '../domain/event.ts';
+import { type StreamId, streamId } from '../domain/stream.ts';
+import type { AggregateType } from '../domain/aggregate-type.ts';
+import type { Decision, Rejection } from '../domain/decider.ts';
+import type { EventTypes } from '../domain/upcaster.ts';
 import { type EventSchemas, namedSchemas } from '../../http/event-schemas.ts';
 import type { PROBLEMS, ProblemType } from '../../http/problem.ts';
 import type { CommandDeclarations, CommandOf } from './command-declarations.ts';
