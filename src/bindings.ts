@@ -1,4 +1,4 @@
-import type { Group } from './eventsourcing/group.ts';
+import type { Group } from './tidemark/platform/group.ts';
 import type { RebuildParams } from './eventsourcing/read/rebuild-workflow.ts';
 import { reporting, serving } from './groups.ts';
 

@@ -1,7 +1,7 @@
 import { type Env, databaseOf, queueOf } from './bindings.ts';
-import type { Clock } from './eventsourcing/clock.ts';
-import { DatabaseUnavailableError } from './eventsourcing/faults.ts';
-import type { Group } from './eventsourcing/group.ts';
+import type { Clock } from './tidemark/platform/clock.ts';
+import { DatabaseUnavailableError } from './tidemark/platform/faults.ts';
+import type { Group } from './tidemark/platform/group.ts';
 import type { HintMessage } from './eventsourcing/message.ts';
 import type { EventSourcedModule } from './tidemark/projections/event-sourced-module.ts';
 import { type Build, activeBuilds } from './eventsourcing/read/build.ts';
@@ -29,8 +29,8 @@ import { type AggregateRpc, type Aggregates, durableAggregates } from './eventso
 import { type CommandBus, type CommandHandlers, createCommandBus } from './eventsourcing/write/command-bus.ts';
 import { reportingBus } from './eventsourcing/write/command-log.ts';
 import type { RelayOptions } from './eventsourcing/write/relay.ts';
-import { systemClock } from './clock.ts';
-import { log } from './log.ts';
+import { systemClock } from './tidemark/platform/system-clock.ts';
+import { log } from './tidemark/platform/log.ts';
 import { tokenSettings } from './token-settings.ts';
 
 export interface SendOptions {

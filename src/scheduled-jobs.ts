@@ -1,7 +1,7 @@
 import { tendBuilds } from './eventsourcing/read/build-requests.ts';
 import { sweepStep } from './eventsourcing/read/sweep.ts';
 import { upkeepStep } from './eventsourcing/read/upkeep.ts';
-import { log } from './log.ts';
+import { log } from './tidemark/platform/log.ts';
 import type { Runtime } from './runtime.ts';
 
 /** Work that the clock asks for, whenever a cron trigger of wrangler.toml fires. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 
 import { groupOfQueue } from '../src/bindings.ts';
 import { domain } from '../src/domain.ts';
-import type { Group } from '../src/eventsourcing/group.ts';
+import type { Group } from '../src/tidemark/platform/group.ts';
 import * as groups from '../src/groups.ts';
 
 declare global {

@@ -2,7 +2,7 @@ import { createExecutionContext, createScheduledController } from 'cloudflare:te
 import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import type { Group } from '../src/eventsourcing/group.ts';
+import type { Group } from '../src/tidemark/platform/group.ts';
 import { reporting, serving } from '../src/groups.ts';
 import { runScheduledJobs } from '../src/scheduled-jobs.ts';
 import { createProduct } from './support/api.ts';

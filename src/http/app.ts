@@ -10,9 +10,9 @@ import {
   OverloadedError,
   StorageUnavailableError,
   UnansweredError,
-} from '../eventsourcing/faults.ts';
-import { TimeoutError } from '../eventsourcing/timeout.ts';
-import { log } from '../log.ts';
+} from '../tidemark/platform/faults.ts';
+import { TimeoutError } from '../tidemark/platform/timeout.ts';
+import { log } from '../tidemark/platform/log.ts';
 import type { Runtime } from '../runtime.ts';
 import type { AppContext, AppEnv } from './app-env.ts';
 import { isAllowedOrigin, refuseCrossSite } from './cross-site.ts';

@@ -2,7 +2,7 @@ import type { CausalReadResult } from '../eventsourcing/read/causal-read.ts';
 import type { Queries } from '../eventsourcing/read/guarded-query.ts';
 import type { Projection } from '../tidemark/projections/projection.ts';
 import type { StreamId } from '../tidemark/domain/stream.ts';
-import { log } from '../log.ts';
+import { log } from '../tidemark/platform/log.ts';
 import type { AppContext } from './app-env.ts';
 import { Problem } from './problem.ts';
 

@@ -11,8 +11,8 @@ import { type LiveVersion, liveVersions } from '../eventsourcing/read/confirm.ts
 import { mergeTokens } from '../eventsourcing/read/token-merge.ts';
 import { unknownProjections } from '../eventsourcing/read/unknown-projections.ts';
 import { type Seen, isAnother } from '../tidemark/domain/seen.ts';
-import { TimeoutError, withTimeout } from '../eventsourcing/timeout.ts';
-import { log } from '../log.ts';
+import { TimeoutError, withTimeout } from '../tidemark/platform/timeout.ts';
+import { log } from '../tidemark/platform/log.ts';
 import type { Runtime } from '../runtime.ts';
 import type { AppContext } from './app-env.ts';
 import { HEADER } from './headers.ts';

@@ -1,7 +1,7 @@
 import type { Context } from 'hono';
 import * as z from 'zod/mini';
 
-import { OverloadedError } from '../eventsourcing/faults.ts';
+import { OverloadedError } from '../tidemark/platform/faults.ts';
 import { asStorageFault, isTransient } from '../tidemark/projections/d1-errors.ts';
 import {
   type DeadLetterGroup,

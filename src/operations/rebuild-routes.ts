@@ -1,7 +1,7 @@
 import type { Handler } from 'hono';
 import * as z from 'zod/mini';
 
-import { OutcomeUnknownError, OverloadedError } from '../eventsourcing/faults.ts';
+import { OutcomeUnknownError, OverloadedError } from '../tidemark/platform/faults.ts';
 import { type Build, buildOf, isActive } from '../eventsourcing/read/build.ts';
 import { cancelBuild, requestBuild, tendBuild } from '../eventsourcing/read/build-requests.ts';
 import { asStorageFault, isTransient } from '../tidemark/projections/d1-errors.ts';

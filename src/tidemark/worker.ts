@@ -7,7 +7,7 @@ import { createRegistry } from './projections/registry.ts';
 import { groups, reporting } from '../groups.ts';
 import { createApp } from '../http/app.ts';
 import { type EventSchemas, mergeEventSchemas, withFormerTypes } from '../http/event-schemas.ts';
-import { log } from '../log.ts';
+import { log } from './platform/log.ts';
 import type { Module } from './authoring/registered-module.ts';
 import { PROBLEMS, mergeProblems } from '../http/problem.ts';
 import { deadLetterRoutes } from '../operations/dead-letter-routes.ts';

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it, vi } from 'vitest';
 
-import type { Group } from '../../src/eventsourcing/group.ts';
+import type { Group } from '../../src/tidemark/platform/group.ts';
 import { reporting } from '../../src/groups.ts';
 import { cloudflare } from '../../src/runtime.ts';
 import {

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { productCatalog } from '../../src/shop/products/product-catalog.ts';
-import type { Group } from '../../src/eventsourcing/group.ts';
+import type { Group } from '../../src/tidemark/platform/group.ts';
 import { asOperator, createProduct, get, json, newSku, post, withToken } from '../support/api.ts';
 import { type DatabaseBill, meteredDatabase } from '../support/metered-database.ts';
 import { ports } from '../support/platform.ts';

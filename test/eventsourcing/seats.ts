@@ -1,7 +1,7 @@
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
 import type { DomainEvent } from '../../src/tidemark/domain/event.ts';
-import type { Group } from '../../src/eventsourcing/group.ts';
+import type { Group } from '../../src/tidemark/platform/group.ts';
 import type { EventSourcedModule } from '../../src/tidemark/projections/event-sourced-module.ts';
 import { ignored, projectionOf } from '../../src/tidemark/projections/projection.ts';
 import { slotTables } from '../../src/tidemark/projections/slot-tables.ts';

@@ -1,5 +1,5 @@
 import type { BuildRunner } from '../../src/eventsourcing/read/build-requests.ts';
-import type { Group } from '../../src/eventsourcing/group.ts';
+import type { Group } from '../../src/tidemark/platform/group.ts';
 import type { Hint } from '../../src/eventsourcing/message.ts';
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 import type { AggregateRpc } from '../../src/eventsourcing/write/aggregates.ts';

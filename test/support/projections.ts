@@ -1,4 +1,4 @@
-import type { Group } from '../../src/eventsourcing/group.ts';
+import type { Group } from '../../src/tidemark/platform/group.ts';
 import type { DeadLetterCause } from '../../src/eventsourcing/read/dead-letter.ts';
 import type { Projection } from '../../src/tidemark/projections/projection.ts';
 import type { Slot } from '../../src/tidemark/projections/slot-tables.ts';

@@ -2,7 +2,7 @@ import { createExecutionContext, createMessageBatch, getQueueResult } from 'clou
 import { env } from 'cloudflare:workers';
 import { expect } from 'vitest';
 
-import type { Group } from '../../src/eventsourcing/group.ts';
+import type { Group } from '../../src/tidemark/platform/group.ts';
 import { groups, serving } from '../../src/groups.ts';
 import type { Hint } from '../../src/eventsourcing/message.ts';
 import worker from '../worker.ts';

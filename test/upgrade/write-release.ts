@@ -2,7 +2,7 @@ import { evictDurableObject, runDurableObjectAlarm } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { expect, it } from 'vitest';
 
-import type { Group } from '../../src/eventsourcing/group.ts';
+import type { Group } from '../../src/tidemark/platform/group.ts';
 import { packMessages } from '../../src/eventsourcing/message.ts';
 import { cutToSize, withoutConfirmed } from '../../src/eventsourcing/read/causal-token.ts';
 import { tokenCodec } from '../../src/eventsourcing/read/token-codec.ts';

@@ -7,7 +7,7 @@ import { HEADER } from '../../../src/http/headers.ts';
 import { Problem } from '../../../src/http/problem.ts';
 import { etagOf, idempotencyKey } from '../../../src/http/request-headers.ts';
 import type { Operation, Route } from '../../../src/http/route.ts';
-import { log } from '../../../src/log.ts';
+import { log } from '../../../src/tidemark/platform/log.ts';
 import { type Promises, promisesOf } from './promises.ts';
 
 export interface CrudEnv {

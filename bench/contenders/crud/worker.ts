@@ -1,4 +1,4 @@
-import { systemClock } from '../../../src/clock.ts';
+import { systemClock } from '../../../src/tidemark/platform/system-clock.ts';
 import { createApp } from '../../../src/http/app.ts';
 import { PROBLEMS, mergeProblems } from '../../../src/http/problem.ts';
 import { orders } from '../../../src/shop/orders/module.ts';

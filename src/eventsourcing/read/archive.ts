@@ -1,9 +1,9 @@
 import { asc, eq, gt, sql } from 'drizzle-orm';
 import { type AnySQLiteColumn, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../tidemark/platform/clock.ts';
 import type { StoredEvent } from '../../tidemark/domain/event.ts';
-import type { Group } from '../group.ts';
+import type { Group } from '../../tidemark/platform/group.ts';
 import { type StreamId, categoryOf } from '../../tidemark/domain/stream.ts';
 import type { AnyAggregateType } from '../../tidemark/domain/aggregate-type.ts';
 import { queryBuilder } from './causal-read.ts';

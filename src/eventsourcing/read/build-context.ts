@@ -1,4 +1,4 @@
-import type { Group } from '../group.ts';
+import type { Group } from '../../tidemark/platform/group.ts';
 import { type Build, type BuildError, activeBuild, noteProgress } from './build.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
 import { type Pointer, isSameTarget } from '../../tidemark/projections/pointer.ts';

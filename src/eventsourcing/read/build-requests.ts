@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../tidemark/platform/clock.ts';
 import { countArchived } from './archive.ts';
 import { type Build, activeBuilds, latestBuild } from './build.ts';
 import { endBuild, startBuild } from './build-transitions.ts';

@@ -1,5 +1,5 @@
 import type { StoredEvent } from '../../tidemark/domain/event.ts';
-import { OverloadedError, StorageUnavailableError } from '../faults.ts';
+import { OverloadedError, StorageUnavailableError } from '../../tidemark/platform/faults.ts';
 import type { Hint } from '../message.ts';
 import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { LogPage } from '../write/aggregate.ts';

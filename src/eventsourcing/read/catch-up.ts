@@ -1,5 +1,5 @@
 import type { StreamId } from '../../tidemark/domain/stream.ts';
-import { sleep } from '../timeout.ts';
+import { sleep } from '../../tidemark/platform/timeout.ts';
 import {
   type Budget,
   EVENTS_OF_A_PAGE,

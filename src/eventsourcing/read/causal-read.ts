@@ -1,10 +1,10 @@
 import { QueryBuilder } from 'drizzle-orm/sqlite-core';
 
-import type { Group } from '../group.ts';
-import { OverloadedError, StorageUnavailableError } from '../faults.ts';
+import type { Group } from '../../tidemark/platform/group.ts';
+import { OverloadedError, StorageUnavailableError } from '../../tidemark/platform/faults.ts';
 import { type Seen, UNSEEN } from '../../tidemark/domain/seen.ts';
 import type { StreamId } from '../../tidemark/domain/stream.ts';
-import { TimeoutError, sleep, withTimeout } from '../timeout.ts';
+import { TimeoutError, sleep, withTimeout } from '../../tidemark/platform/timeout.ts';
 import { type Looked, type TokenAhead, bringUp, toRequest } from './bring-up.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
 import { newBudget } from './catch-up-limits.ts';

@@ -1,8 +1,8 @@
-import { OutcomeUnknownError, OverloadedError, StorageUnavailableError } from '../faults.ts';
+import { OutcomeUnknownError, OverloadedError, StorageUnavailableError } from '../../tidemark/platform/faults.ts';
 import { type Hint, type HintMessage, packMessages } from '../message.ts';
 import type { StreamId } from '../../tidemark/domain/stream.ts';
-import { sleep } from '../timeout.ts';
-import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
+import { sleep } from '../../tidemark/platform/timeout.ts';
+import { CONNECTIONS_AT_ONCE, eachOf } from '../../tidemark/platform/concurrency.ts';
 import { type CatchUpOptions, type CatchUpResult } from './catch-up.ts';
 import type { CatchUpRequest, StandstillCause, StreamProgress } from './stream-progress.ts';
 import { affordsBatch, newBudget } from './catch-up-limits.ts';

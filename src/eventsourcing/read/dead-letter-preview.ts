@@ -1,6 +1,6 @@
 import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { LogPage } from '../write/aggregate.ts';
-import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
+import { CONNECTIONS_AT_ONCE, eachOf } from '../../tidemark/platform/concurrency.ts';
 import { type LoadEvents, type Revision, takeFromLog } from './catch-up-page.ts';
 import { type Look, foldPage } from './catch-up-step.ts';
 import type { StandstillCause } from './stream-progress.ts';

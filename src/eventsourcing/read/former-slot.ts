@@ -1,4 +1,4 @@
-import { OverloadedError } from '../faults.ts';
+import { OverloadedError } from '../../tidemark/platform/faults.ts';
 import { type Build, isActive, latestBuild } from './build.ts';
 import { assertNotBehind, changePointer } from '../../tidemark/projections/guarded-change.ts';
 import { type Pointer, type Target, UNBUILT, beside, readPointer } from '../../tidemark/projections/pointer.ts';

@@ -1,6 +1,6 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../tidemark/platform/clock.ts';
 import { isActive } from './build.ts';
-import type { Group } from '../group.ts';
+import type { Group } from '../../tidemark/platform/group.ts';
 import { kindOfD1Error } from '../../tidemark/projections/d1-errors.ts';
 import {
   type GroupDatabases,

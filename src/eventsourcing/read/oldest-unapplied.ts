@@ -1,5 +1,5 @@
-import type { Group } from '../group.ts';
-import { CONNECTIONS_AT_ONCE, eachOf } from '../concurrency.ts';
+import type { Group } from '../../tidemark/platform/group.ts';
+import { CONNECTIONS_AT_ONCE, eachOf } from '../../tidemark/platform/concurrency.ts';
 import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { LoadEvents } from './catch-up-page.ts';
 import type { Target } from '../../tidemark/projections/pointer.ts';

@@ -1,6 +1,6 @@
-import type { Group } from '../group.ts';
+import type { Group } from '../../tidemark/platform/group.ts';
 import type { Registry } from '../../tidemark/projections/registry.ts';
-import { withTimeout } from '../timeout.ts';
+import { withTimeout } from '../../tidemark/platform/timeout.ts';
 import { type Build, LATEST_FIRST } from './build.ts';
 import { type FormerSlot, formerSlot } from './former-slot.ts';
 import { type Target, toPointer } from '../../tidemark/projections/pointer.ts';

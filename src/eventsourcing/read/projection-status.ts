@@ -1,7 +1,7 @@
 import { isActive } from './build.ts';
 import type { FormerSlot } from './former-slot.ts';
-import type { Group } from '../group.ts';
-import { TimeoutError, withTimeout } from '../timeout.ts';
+import type { Group } from '../../tidemark/platform/group.ts';
+import { TimeoutError, withTimeout } from '../../tidemark/platform/timeout.ts';
 import type { LoadEvents } from './catch-up-page.ts';
 import { type CategoryLag, type LiveProjection, findOldestUnapplied } from './oldest-unapplied.ts';
 import type { HealthPorts } from './health.ts';

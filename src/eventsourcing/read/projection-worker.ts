@@ -1,8 +1,8 @@
-import type { Group } from '../group.ts';
+import type { Group } from '../../tidemark/platform/group.ts';
 import { type Hint, type HintMessage, packMessages, parseMessage } from '../message.ts';
 import { type StreamId, categoryOf } from '../../tidemark/domain/stream.ts';
-import { StorageUnavailableError } from '../faults.ts';
-import { withTimeout } from '../timeout.ts';
+import { StorageUnavailableError } from '../../tidemark/platform/faults.ts';
+import { withTimeout } from '../../tidemark/platform/timeout.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
 import { type Budget, newBudget } from './catch-up-limits.ts';
 import type { Projection } from '../../tidemark/projections/projection.ts';

@@ -1,4 +1,4 @@
-import type { Group } from '../group.ts';
+import type { Group } from '../../tidemark/platform/group.ts';
 import type { Hint } from '../message.ts';
 import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { DeadLetterCause } from './dead-letter.ts';

@@ -1,8 +1,8 @@
-import type { Clock } from '../clock.ts';
-import type { Group } from '../group.ts';
+import type { Clock } from '../../tidemark/platform/clock.ts';
+import type { Group } from '../../tidemark/platform/group.ts';
 import { type HintMessage, packMessages } from '../message.ts';
 import type { StreamId } from '../../tidemark/domain/stream.ts';
-import { withTimeout } from '../timeout.ts';
+import { withTimeout } from '../../tidemark/platform/timeout.ts';
 import type { LoadEvents } from './catch-up-page.ts';
 import { type GroupDatabases, askEveryGroup } from './projection-condition.ts';
 import { suspectsByStream, readLogs } from './sweep-logs.ts';

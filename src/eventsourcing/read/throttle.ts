@@ -1,4 +1,4 @@
-import { sleep } from '../timeout.ts';
+import { sleep } from '../../tidemark/platform/timeout.ts';
 
 /** How fast long work on a database goes, page by page. */
 export interface Throttle {

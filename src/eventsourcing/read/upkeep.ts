@@ -1,4 +1,4 @@
-import type { Group } from '../group.ts';
+import type { Group } from '../../tidemark/platform/group.ts';
 import type { Registry } from '../../tidemark/projections/registry.ts';
 import { ACTIVE, forgetOldBuilds } from './build.ts';
 import { adaptiveThrottle } from './throttle.ts';

@@ -1,6 +1,6 @@
 import type { StoredEvent } from '../../tidemark/domain/event.ts';
-import { CodeTooOldError } from '../faults.ts';
-import type { Group } from '../group.ts';
+import { CodeTooOldError } from '../../tidemark/platform/faults.ts';
+import type { Group } from '../../tidemark/platform/group.ts';
 import type { Hint } from '../message.ts';
 import type { EventSourcedModule } from '../../tidemark/projections/event-sourced-module.ts';
 import { createRegistry } from '../../tidemark/projections/registry.ts';

@@ -1,6 +1,6 @@
 import { DurableObject } from 'cloudflare:workers';
 
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../tidemark/platform/clock.ts';
 import type { StreamId } from '../../tidemark/domain/stream.ts';
 import {
   type Aggregate,

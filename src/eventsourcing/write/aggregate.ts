@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../../tidemark/platform/clock.ts';
 import type {
   DomainEvent,
   EventMetadata,
@@ -6,7 +6,7 @@ import type {
   RecordedEvent,
   StoredEvent,
 } from '../../tidemark/domain/event.ts';
-import { CodeTooOldError } from '../faults.ts';
+import { CodeTooOldError } from '../../tidemark/platform/faults.ts';
 import type { JsonObject } from '../../tidemark/domain/json.ts';
 import { isAnother } from '../../tidemark/domain/seen.ts';
 import type { StreamId } from '../../tidemark/domain/stream.ts';

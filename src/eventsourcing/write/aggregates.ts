@@ -4,9 +4,9 @@ import {
   OverloadedError,
   StorageUnavailableError,
   UnansweredError,
-} from '../faults.ts';
+} from '../../tidemark/platform/faults.ts';
 import type { StreamId } from '../../tidemark/domain/stream.ts';
-import { withTimeout } from '../timeout.ts';
+import { withTimeout } from '../../tidemark/platform/timeout.ts';
 import type {
   AggregateState,
   AsOf,

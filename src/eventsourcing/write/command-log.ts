@@ -1,5 +1,10 @@
-import type { Clock } from '../clock.ts';
-import { CodeTooOldError, OutcomeUnknownError, OverloadedError, StorageUnavailableError } from '../faults.ts';
+import type { Clock } from '../../tidemark/platform/clock.ts';
+import {
+  CodeTooOldError,
+  OutcomeUnknownError,
+  OverloadedError,
+  StorageUnavailableError,
+} from '../../tidemark/platform/faults.ts';
 import type { CommandBus, Executed } from './command-bus.ts';
 
 /** Takes a line of the log. */

@@ -9,7 +9,7 @@ import {
 } from 'drizzle-orm/sqlite-core';
 import type { BuildColumns } from 'drizzle-orm';
 
-import type { Group } from '../../eventsourcing/group.ts';
+import type { Group } from '../platform/group.ts';
 import { queryBuilder } from '../../eventsourcing/read/causal-read.ts';
 import type { SelectQuery } from '../../eventsourcing/read/guarded-query.ts';
 import { preparedQuery } from '../../eventsourcing/read/prepared-query.ts';

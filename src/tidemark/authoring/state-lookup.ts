@@ -1,5 +1,5 @@
 import type { WriteSide } from '../projections/event-sourced-module.ts';
-import { CONNECTIONS_AT_ONCE, eachOf } from '../../eventsourcing/concurrency.ts';
+import { CONNECTIONS_AT_ONCE, eachOf } from '../platform/concurrency.ts';
 import { type Seen, type SeenOf, isAnother } from '../domain/seen.ts';
 import type { StreamId } from '../domain/stream.ts';
 import type { Aggregate } from './aggregate.ts';

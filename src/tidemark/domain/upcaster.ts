@@ -1,5 +1,5 @@
 import type { DomainEvent, RecordedEvent, StoredEvent } from './event.ts';
-import { CodeTooOldError } from '../../eventsourcing/faults.ts';
+import { CodeTooOldError } from '../platform/faults.ts';
 import type { JsonObject } from './json.ts';
 
 /** Lifts an event's data by one schema version. Pure, and total over every shape ever written under the version it lifts. */

@@ -1,4 +1,4 @@
-import { DatabaseUnavailableError, StorageUnavailableError } from '../../eventsourcing/faults.ts';
+import { DatabaseUnavailableError, StorageUnavailableError } from '../platform/faults.ts';
 import { keptKind } from '../../eventsourcing/read/dead-letter.ts';
 
 /**

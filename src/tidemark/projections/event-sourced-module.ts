@@ -1,4 +1,4 @@
-import type { Clock } from '../../eventsourcing/clock.ts';
+import type { Clock } from '../platform/clock.ts';
 import type { Projection } from './projection.ts';
 import type { AnyAggregateType } from '../domain/aggregate-type.ts';
 import type { Aggregates } from '../../eventsourcing/write/aggregates.ts';

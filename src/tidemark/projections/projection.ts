@@ -2,7 +2,7 @@ import type { InferInsertModel, InferSelectModel } from 'drizzle-orm';
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
 
 import type { DomainEvent, RecordedEvent, StoredEvent } from '../domain/event.ts';
-import type { Group } from '../../eventsourcing/group.ts';
+import type { Group } from '../platform/group.ts';
 import { type StreamId, idOf } from '../domain/stream.ts';
 import type { EventTypes } from '../domain/upcaster.ts';
 import type { Row, Slot, SlotTables } from './slot-tables.ts';

@@ -1,5 +1,5 @@
-import { CodeTooOldError } from '../../eventsourcing/faults.ts';
-import type { Group } from '../../eventsourcing/group.ts';
+import { CodeTooOldError } from '../platform/faults.ts';
+import type { Group } from '../platform/group.ts';
 import type { EventSourcedModule } from './event-sourced-module.ts';
 import type { Projection } from './projection.ts';
 import { type StreamId, categoryOf } from '../domain/stream.ts';

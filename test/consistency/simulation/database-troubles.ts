@@ -1,4 +1,4 @@
-import type { Group } from '../../../src/eventsourcing/group.ts';
+import type { Group } from '../../../src/tidemark/platform/group.ts';
 import { type StreamId, idOf } from '../../../src/tidemark/domain/stream.ts';
 import type { Statement } from './databases.ts';
 

@@ -1,4 +1,4 @@
-import type { Group } from '../../../src/eventsourcing/group.ts';
+import type { Group } from '../../../src/tidemark/platform/group.ts';
 import { type DatabaseCopy, copyDatabase, putBack } from './database-copy.ts';
 import { WRITES } from './database-troubles.ts';
 import type { World } from './world.ts';

@@ -1,7 +1,7 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from 'cloudflare:test';
 
 import type { Env } from '../../../src/bindings.ts';
-import type { Group } from '../../../src/eventsourcing/group.ts';
+import type { Group } from '../../../src/tidemark/platform/group.ts';
 import type { HintMessage } from '../../../src/eventsourcing/message.ts';
 import { newTask } from './scheduler.ts';
 import type { World } from './world.ts';

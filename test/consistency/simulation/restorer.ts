@@ -1,5 +1,5 @@
 import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
-import type { Group } from '../../../src/eventsourcing/group.ts';
+import type { Group } from '../../../src/tidemark/platform/group.ts';
 import { groups } from '../../../src/groups.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import type { Choices } from './choices.ts';

@@ -1,4 +1,4 @@
-import type { Group } from '../../../src/eventsourcing/group.ts';
+import type { Group } from '../../../src/tidemark/platform/group.ts';
 import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
 import { SimulatedBuilds } from './builds.ts';
 import { Counters } from './counters.ts';

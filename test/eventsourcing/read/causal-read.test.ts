@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
 import { type CausalToken, EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
-import { replaceTimers } from '../../../src/eventsourcing/timeout.ts';
+import { replaceTimers } from '../../../src/tidemark/platform/timeout.ts';
 import { cloudflare } from '../../../src/runtime.ts';
 import { deliverThrice, forgetDeadLetters, refusedOf } from '../../support/boards.ts';
 import { type DatabaseFaults, faultyDatabase } from '../../support/database.ts';

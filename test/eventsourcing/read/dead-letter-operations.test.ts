@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { OutcomeUnknownError } from '../../../src/eventsourcing/faults.ts';
+import { OutcomeUnknownError } from '../../../src/tidemark/platform/faults.ts';
 import { deadLetterGroup, listDeadLetters } from '../../../src/eventsourcing/read/dead-letter-list.ts';
 import { replayDeadLetters, skipDeadLetters } from '../../../src/eventsourcing/read/dead-letter-operations.ts';
 import { previewDeadLetters } from '../../../src/eventsourcing/read/dead-letter-preview.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { singleFlight } from '../../../src/eventsourcing/read/single-flight.ts';
-import { replaceTimers } from '../../../src/eventsourcing/timeout.ts';
+import { replaceTimers } from '../../../src/tidemark/platform/timeout.ts';
 
 /** Work that a test lets end when it likes, and a list of what was led. */
 function controlled() {

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
-import type { Group } from '../../../src/eventsourcing/group.ts';
+import type { Group } from '../../../src/tidemark/platform/group.ts';
 import type { HintMessage } from '../../../src/eventsourcing/message.ts';
 import { type SweepOptions, type SweepPorts, sweepStep } from '../../../src/eventsourcing/read/sweep.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { type Throttle, adaptiveThrottle } from '../../../src/eventsourcing/read/throttle.ts';
-import { replaceTimers } from '../../../src/eventsourcing/timeout.ts';
+import { replaceTimers } from '../../../src/tidemark/platform/timeout.ts';
 
 const PAGE = 2_000;
 

@@ -1,7 +1,7 @@
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 
-import { OutcomeUnknownError } from '../../../src/eventsourcing/faults.ts';
+import { OutcomeUnknownError } from '../../../src/tidemark/platform/faults.ts';
 import type { AggregateRpc } from '../../../src/eventsourcing/write/aggregates.ts';
 import { ports, sent } from '../../support/platform.ts';
 import { deliver, deliverEverything, hintsOf, sentHints, takeHints } from '../../support/queue.ts';

@@ -6,7 +6,7 @@ import {
   OverloadedError,
   StorageUnavailableError,
   UnansweredError,
-} from '../../../src/eventsourcing/faults.ts';
+} from '../../../src/tidemark/platform/faults.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import type { ExecuteRequest, ExecuteResult } from '../../../src/eventsourcing/write/aggregate.ts';
 import { type AggregateRpc, durableAggregates } from '../../../src/eventsourcing/write/aggregates.ts';

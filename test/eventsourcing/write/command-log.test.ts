@@ -5,7 +5,7 @@ import {
   OutcomeUnknownError,
   OverloadedError,
   StorageUnavailableError,
-} from '../../../src/eventsourcing/faults.ts';
+} from '../../../src/tidemark/platform/faults.ts';
 import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
 import { type CommandContext, type Executed, createCommandBus } from '../../../src/eventsourcing/write/command-bus.ts';
 import { reportingBus } from '../../../src/eventsourcing/write/command-log.ts';

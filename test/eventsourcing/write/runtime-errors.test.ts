@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { TimeoutError } from '../../../src/eventsourcing/timeout.ts';
+import { TimeoutError } from '../../../src/tidemark/platform/timeout.ts';
 import { type Meaning, RUNTIME_ERRORS, judge } from '../../../src/eventsourcing/write/runtime-errors.ts';
 
 const error = (message: string, properties: object = {}) => Object.assign(new Error(message), properties);

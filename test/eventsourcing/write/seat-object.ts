@@ -1,4 +1,4 @@
-import type { Group } from '../../../src/eventsourcing/group.ts';
+import type { Group } from '../../../src/tidemark/platform/group.ts';
 import type { Hint } from '../../../src/eventsourcing/message.ts';
 import {
   type InMemoryHost,

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 
-import { StorageUnavailableError } from '../../../src/eventsourcing/faults.ts';
+import { StorageUnavailableError } from '../../../src/tidemark/platform/faults.ts';
 import {
   type D1ErrorKind,
   asStorageFault,
@@ -8,7 +8,7 @@ import {
   kindOf,
   kindOfD1Error,
 } from '../../../src/tidemark/projections/d1-errors.ts';
-import { TimeoutError } from '../../../src/eventsourcing/timeout.ts';
+import { TimeoutError } from '../../../src/tidemark/platform/timeout.ts';
 
 const said = (words: string) => new Error(`D1_ERROR: ${words}`);
 

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { StorageUnavailableError } from '../../../src/eventsourcing/faults.ts';
+import { StorageUnavailableError } from '../../../src/tidemark/platform/faults.ts';
 import { type Change, changePointer } from '../../../src/tidemark/projections/guarded-change.ts';
 import { readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { faultyDatabase } from '../../support/database.ts';

@@ -1,6 +1,6 @@
 import { v7 as timeOrderedUuid } from 'uuid';
 
-import type { Clock } from './eventsourcing/clock.ts';
+import type { Clock } from './clock.ts';
 
 /** The platform's own clock, chance and ids. */
 export const systemClock: Clock = {
