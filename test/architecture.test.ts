@@ -151,7 +151,7 @@ describe('data flows one way', () => {
   });
 
   test.each([
-    ['src/eventsourcing/write/relay.ts', "import type { Money } from '../../shop/money.ts';"],
+    ['src/tidemark/write/relay.ts', "import type { Money } from '../../shop/money.ts';"],
     ['src/tidemark/projections/fold.ts', "import { Hono } from 'hono';"],
     ['src/tidemark/projections/registry.ts', "import { orders } from '../shop/orders/module.ts';"],
     ['src/http/app.ts', "export { products } from '../shop/products/module.ts';"],

@@ -1,5 +1,5 @@
 import type { StoredEvent } from '../../src/tidemark/domain/event.ts';
-import type { Hint, HintMessage } from '../../src/eventsourcing/message.ts';
+import type { Hint, HintMessage } from '../../src/tidemark/write/message.ts';
 import { product as aggregate } from '../../src/shop/products/product.ts';
 import type { Statement } from '../harness/server-protocol.ts';
 import { idOf } from './season.ts';

@@ -7,7 +7,7 @@ export const PLANTED_IN_DISASTERS: readonly PlantedBug[] = [
     breaks: ['I11', 'I18'],
     edits: [
       {
-        file: 'src/eventsourcing/write/relay.ts',
+        file: 'src/tidemark/write/relay.ts',
         find: 'return at > 0 && storage.read(at, 1)[0]?.id !== eventId;',
         replace: 'return at < 0 && eventId === null;',
       },

@@ -2,12 +2,12 @@ import type { PlantedBug } from './planted.ts';
 
 /** What is put off is lost when the object dies meanwhile. */
 const SLEEP_IN_OBJECT = {
-  file: 'src/eventsourcing/write/aggregate-object.ts',
+  file: 'src/tidemark/write/aggregate-object.ts',
   find: "import type { StreamId } from '../stream.ts';",
   replace: "import type { StreamId } from '../stream.ts';\nimport { sleep } from '../timeout.ts';",
 };
 
-const SLEEP_IN_LOG = { ...SLEEP_IN_OBJECT, file: 'src/eventsourcing/write/event-log.ts' };
+const SLEEP_IN_LOG = { ...SLEEP_IN_OBJECT, file: 'src/tidemark/write/event-log.ts' };
 
 /** Bugs of commands, of the log and of getting events published. */
 export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
@@ -16,7 +16,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     breaks: ['I1'],
     edits: [
       {
-        file: 'src/eventsourcing/write/aggregate.ts',
+        file: 'src/tidemark/write/aggregate.ts',
         find: 'folded = fold(type, start, Number.POSITIVE_INFINITY);',
         replace: 'folded = usable ? start : fold(type, start, Number.POSITIVE_INFINITY);',
       },
@@ -27,7 +27,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     breaks: ['I3'],
     edits: [
       {
-        file: 'src/eventsourcing/write/aggregate.ts',
+        file: 'src/tidemark/write/aggregate.ts',
         find: 'const before = request.idempotency && appliedBefore(request.idempotency);',
         replace:
           'const before = Math.abs(0) > 1 ? request.idempotency && appliedBefore(request.idempotency) : undefined;',
@@ -50,7 +50,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     breaks: ['I4'],
     edits: [
       {
-        file: 'src/eventsourcing/write/aggregates.ts',
+        file: 'src/tidemark/write/aggregates.ts',
         find: "if (judgement.means === 'unknown') lost ??= fault;",
         replace: "lost = judgement.means === 'unknown' ? fault : undefined;",
       },
@@ -61,7 +61,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     breaks: ['I4'],
     edits: [
       {
-        file: 'src/eventsourcing/write/runtime-errors.ts',
+        file: 'src/tidemark/write/runtime-errors.ts',
         find: "is: ({ overloaded, durableObjectReset }) => overloaded && durableObjectReset,\n    means: 'unknown',",
         replace:
           "is: ({ overloaded, durableObjectReset }) => overloaded && durableObjectReset,\n    means: 'nothing-done',",
@@ -73,7 +73,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     breaks: ['I3'],
     edits: [
       {
-        file: 'src/eventsourcing/write/aggregate.ts',
+        file: 'src/tidemark/write/aggregate.ts',
         find: 'if (idempotency && version > 0) {',
         replace: 'if (idempotency && version < 0) {',
       },
@@ -84,7 +84,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     breaks: ['I5'],
     edits: [
       {
-        file: 'src/eventsourcing/write/aggregate.ts',
+        file: 'src/tidemark/write/aggregate.ts',
         find: 'request.expectedVersion !== undefined && request.expectedVersion !== version;',
         replace: 'false as boolean;',
       },
@@ -95,7 +95,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     breaks: ['I7', 'I18'],
     edits: [
       {
-        file: 'src/eventsourcing/write/relay.ts',
+        file: 'src/tidemark/write/relay.ts',
         find: 'at.version < head || contradicting.has(at)',
         replace: 'at.version < 0 * head && contradicting.has(at)',
       },
@@ -106,12 +106,12 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     breaks: ['I7'],
     edits: [
       {
-        file: 'src/eventsourcing/write/relay.ts',
+        file: 'src/tidemark/write/relay.ts',
         find: 'keepArmed(delivery);\n    return isDue ? check : undefined;',
         replace: 'return isDue ? check : undefined;',
       },
       {
-        file: 'src/eventsourcing/write/relay.ts',
+        file: 'src/tidemark/write/relay.ts',
         find: 'if (delivery) keepArmed(delivery);\n      } catch',
         replace: 'if (delivery && !delivery.check) keepArmed(delivery);\n      } catch',
       },
@@ -133,7 +133,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     breaks: ['I1'],
     edits: [
       {
-        file: 'src/eventsourcing/write/aggregate.ts',
+        file: 'src/tidemark/write/aggregate.ts',
         find: 'const recordedAt = now > earliest ? now : earliest;',
         replace: 'const recordedAt = now.length < earliest.length ? earliest : now;',
       },
@@ -145,7 +145,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     edits: [
       SLEEP_IN_OBJECT,
       {
-        file: 'src/eventsourcing/write/aggregate-object.ts',
+        file: 'src/tidemark/write/aggregate-object.ts',
         find: 'const storage = sqliteEventLog(ctx.storage);',
         replace: `const kept = sqliteEventLog(ctx.storage);
       const storage = { ...kept, commit: (commit) => void sleep(50).then(() => kept.commit(commit)) };`,
@@ -159,7 +159,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     edits: [
       SLEEP_IN_OBJECT,
       {
-        file: 'src/eventsourcing/write/aggregate-object.ts',
+        file: 'src/tidemark/write/aggregate-object.ts',
         find: 'const storage = sqliteEventLog(ctx.storage);',
         replace: `const kept = sqliteEventLog(ctx.storage);
       const uncommitted = [];
@@ -177,7 +177,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
       const storage = { ...kept, commit: (commit) => uncommitted.push(commit) };`,
       },
       {
-        file: 'src/eventsourcing/write/aggregate-object.ts',
+        file: 'src/tidemark/write/aggregate-object.ts',
         find: 'return this.#aggregate.execute(request);',
         replace: `const result = this.#aggregate.execute(request);
       this.ctx.waitUntil(this.publishFirst());
@@ -191,12 +191,12 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     edits: [
       SLEEP_IN_LOG,
       {
-        file: 'src/eventsourcing/write/event-log.ts',
+        file: 'src/tidemark/write/event-log.ts',
         find: 'if (commit.remember) {',
         replace: 'if (commit.remember) void sleep(50).then(() => {',
       },
       {
-        file: 'src/eventsourcing/write/event-log.ts',
+        file: 'src/tidemark/write/event-log.ts',
         find: 'forgetSomeExpired(key, commit.now);\n        }',
         replace: 'forgetSomeExpired(key, commit.now);\n        });',
       },
@@ -208,7 +208,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     edits: [
       SLEEP_IN_LOG,
       {
-        file: 'src/eventsourcing/write/event-log.ts',
+        file: 'src/tidemark/write/event-log.ts',
         find: 'commit.armAlarm();',
         replace: 'void sleep(50).then(() => commit.armAlarm());',
       },
@@ -220,7 +220,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     breaks: ['I7', 'I18'],
     edits: [
       {
-        file: 'src/eventsourcing/write/relay.ts',
+        file: 'src/tidemark/write/relay.ts',
         find: `await withTimeout(send(entry, { sender: 'relay', hints: [hint] }), timeoutMs);
           its.published = Math.max(its.published, hint.toVersion);`,
         replace: `its.published = Math.max(its.published, hint.toVersion);
@@ -228,7 +228,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
           await withTimeout(send(entry, { sender: 'relay', hints: [hint] }), timeoutMs);`,
       },
       {
-        file: 'src/eventsourcing/write/relay.ts',
+        file: 'src/tidemark/write/relay.ts',
         find: 'await withTimeout(versionsReached(',
         replace:
           'await withTimeout(its.isBelieved && its.published === version && group === its.groups[0] ? Promise.resolve(new Map()) : versionsReached(',
@@ -240,11 +240,11 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     breaks: ['I7', 'I18'],
     edits: [
       {
-        file: 'src/eventsourcing/write/relay.ts',
+        file: 'src/tidemark/write/relay.ts',
         find: 'unconfirmed = behind(version)',
         replace: 'unconfirmed = behind(due.version)',
       },
-      { file: 'src/eventsourcing/write/relay.ts', find: 'if (its.version > version) return;', replace: '' },
+      { file: 'src/tidemark/write/relay.ts', find: 'if (its.version > version) return;', replace: '' },
     ],
   },
 ];

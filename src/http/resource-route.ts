@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import type { SelectQuery } from '../eventsourcing/read/guarded-query.ts';
 import type { Projection, Tables } from '../tidemark/projections/projection.ts';
 import type { StreamId } from '../tidemark/domain/stream.ts';
-import type { AggregateState, AsOf } from '../eventsourcing/write/aggregate.ts';
+import type { AggregateState, AsOf } from '../tidemark/write/aggregate.ts';
 import type { AppContext } from './app-env.ts';
 import { type FormerQuery, causal } from './causal.ts';
 import { HEADER } from './headers.ts';

@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it, vi } from 'vitest';
 
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
-import type { AggregateRpc } from '../../src/eventsourcing/write/aggregates.ts';
+import type { AggregateRpc } from '../../src/tidemark/write/aggregates.ts';
 import { cloudflare } from '../../src/runtime.ts';
 import {
   type Headers,

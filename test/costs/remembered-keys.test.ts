@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers';
 import { expect, it } from 'vitest';
 
 import { streamId } from '../../src/tidemark/domain/stream.ts';
-import { sqliteEventLog } from '../../src/eventsourcing/write/event-log.ts';
+import { sqliteEventLog } from '../../src/tidemark/write/event-log.ts';
 import { sha256 } from '../../src/http/sha256.ts';
 
 /*

@@ -7,7 +7,7 @@ import { ignored, projectionOf } from '../../src/tidemark/projections/projection
 import { slotTables } from '../../src/tidemark/projections/slot-tables.ts';
 import { idOf, streamId } from '../../src/tidemark/domain/stream.ts';
 import type { AggregateType } from '../../src/tidemark/domain/aggregate-type.ts';
-import { sendTo } from '../../src/eventsourcing/write/command-bus.ts';
+import { sendTo } from '../../src/tidemark/write/command-bus.ts';
 import type { Command, Rejection } from '../../src/tidemark/domain/decider.ts';
 
 /*

@@ -2,7 +2,7 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 
 import type { JsonObject } from '../../src/tidemark/domain/json.ts';
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
-import { sqliteEventLog } from '../../src/eventsourcing/write/event-log.ts';
+import { sqliteEventLog } from '../../src/tidemark/write/event-log.ts';
 import { objectOf, system } from '../support/system.ts';
 import type { SnapshotRow } from './stored-snapshots.ts';
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { PARTIAL_MS } from '../../src/eventsourcing/read/causal-token.ts';
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
-import type { AggregateRpc } from '../../src/eventsourcing/write/aggregates.ts';
+import type { AggregateRpc } from '../../src/tidemark/write/aggregates.ts';
 import { MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from '../../src/http/limits.ts';
 import { cloudflare } from '../../src/runtime.ts';
 import { createProduct, eur, get, json, placeOrder, post, withToken } from '../support/api.ts';

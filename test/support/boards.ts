@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers';
 
-import type { Hint } from '../../src/eventsourcing/message.ts';
+import type { Hint } from '../../src/tidemark/write/message.ts';
 import { type DeadLetterGroupReport, listDeadLetters } from '../../src/eventsourcing/read/dead-letter-list.ts';
 import type { Projection } from '../../src/tidemark/projections/projection.ts';
 import type { Slot } from '../../src/tidemark/projections/slot-tables.ts';

@@ -1,8 +1,8 @@
 import type { BuildRunner } from '../../src/eventsourcing/read/build-requests.ts';
 import type { Group } from '../../src/tidemark/platform/group.ts';
-import type { Hint } from '../../src/eventsourcing/message.ts';
+import type { Hint } from '../../src/tidemark/write/message.ts';
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
-import type { AggregateRpc } from '../../src/eventsourcing/write/aggregates.ts';
+import type { AggregateRpc } from '../../src/tidemark/write/aggregates.ts';
 import type { Env } from '../../src/bindings.ts';
 import { type Platform, cloudflare } from '../../src/runtime.ts';
 

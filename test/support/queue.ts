@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 
 import type { Group } from '../../src/tidemark/platform/group.ts';
 import { groups, serving } from '../../src/groups.ts';
-import type { Hint } from '../../src/eventsourcing/message.ts';
+import type { Hint } from '../../src/tidemark/write/message.ts';
 import worker from '../worker.ts';
 import { sent } from './platform.ts';
 

@@ -5,9 +5,9 @@ import type { StoredEvent } from '../../src/tidemark/domain/event.ts';
 import { UNSEEN } from '../../src/tidemark/domain/seen.ts';
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 import { streamId } from '../../src/tidemark/domain/stream.ts';
-import type { ExecuteResult } from '../../src/eventsourcing/write/aggregate.ts';
+import type { ExecuteResult } from '../../src/tidemark/write/aggregate.ts';
 import type { Command } from '../../src/tidemark/domain/decider.ts';
-import type { CommandContext } from '../../src/eventsourcing/write/command-bus.ts';
+import type { CommandContext } from '../../src/tidemark/write/command-bus.ts';
 import { runtimeOf } from '../worker.ts';
 
 /** The system under test from within: its bus, aggregates and reads, as requests use them. */

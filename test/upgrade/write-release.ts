@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers';
 import { expect, it } from 'vitest';
 
 import type { Group } from '../../src/tidemark/platform/group.ts';
-import { packMessages } from '../../src/eventsourcing/message.ts';
+import { packMessages } from '../../src/tidemark/write/message.ts';
 import { cutToSize, withoutConfirmed } from '../../src/eventsourcing/read/causal-token.ts';
 import { tokenCodec } from '../../src/eventsourcing/read/token-codec.ts';
 import { reporting, serving } from '../../src/groups.ts';

@@ -1,8 +1,8 @@
 import type { StoredEvent } from '../../tidemark/domain/event.ts';
 import { OverloadedError, StorageUnavailableError } from '../../tidemark/platform/faults.ts';
-import type { Hint } from '../message.ts';
+import type { Hint } from '../../tidemark/write/message.ts';
 import type { StreamId } from '../../tidemark/domain/stream.ts';
-import type { LogPage } from '../write/aggregate.ts';
+import type { LogPage } from '../../tidemark/write/aggregate.ts';
 import type { Position } from '../../tidemark/projections/checkpoint.ts';
 import type { Obstacles, Refusal } from './dead-letter.ts';
 import { eventsFromHints } from './hinted-events.ts';

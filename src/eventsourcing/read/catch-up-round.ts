@@ -1,7 +1,7 @@
 import { CONNECTIONS_AT_ONCE, eachOf } from '../../tidemark/platform/concurrency.ts';
 import type { StreamId } from '../../tidemark/domain/stream.ts';
 import { withTimeout } from '../../tidemark/platform/timeout.ts';
-import type { LogPage } from '../write/aggregate.ts';
+import type { LogPage } from '../../tidemark/write/aggregate.ts';
 import { applyLooks, outlast } from './catch-up-apply.ts';
 import { LOADS_TIMEOUT_MS, LOAD_TIMEOUT_MS, MAX_LOADED_BYTES, spendBatch } from './catch-up-limits.ts';
 import { type Place, type Revision, type Taken, takeFromHand, takeFromLog } from './catch-up-page.ts';

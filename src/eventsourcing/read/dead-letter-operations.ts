@@ -1,5 +1,5 @@
 import { OutcomeUnknownError, OverloadedError, StorageUnavailableError } from '../../tidemark/platform/faults.ts';
-import { type Hint, type HintMessage, packMessages } from '../message.ts';
+import { type Hint, type HintMessage, packMessages } from '../../tidemark/write/message.ts';
 import type { StreamId } from '../../tidemark/domain/stream.ts';
 import { sleep } from '../../tidemark/platform/timeout.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../../tidemark/platform/concurrency.ts';

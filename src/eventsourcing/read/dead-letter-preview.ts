@@ -1,5 +1,5 @@
 import type { StreamId } from '../../tidemark/domain/stream.ts';
-import type { LogPage } from '../write/aggregate.ts';
+import type { LogPage } from '../../tidemark/write/aggregate.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../../tidemark/platform/concurrency.ts';
 import { type LoadEvents, type Revision, takeFromLog } from './catch-up-page.ts';
 import { type Look, foldPage } from './catch-up-step.ts';

@@ -1,5 +1,5 @@
 import type { Group } from '../../tidemark/platform/group.ts';
-import { type Hint, type HintMessage, packMessages, parseMessage } from '../message.ts';
+import { type Hint, type HintMessage, packMessages, parseMessage } from '../../tidemark/write/message.ts';
 import { type StreamId, categoryOf } from '../../tidemark/domain/stream.ts';
 import { StorageUnavailableError } from '../../tidemark/platform/faults.ts';
 import { withTimeout } from '../../tidemark/platform/timeout.ts';

@@ -1,5 +1,5 @@
 import type { StoredEvent } from '../../tidemark/domain/event.ts';
-import type { Hint } from '../message.ts';
+import type { Hint } from '../../tidemark/write/message.ts';
 import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { DeadLetterCause, Refusal } from './dead-letter.ts';
 

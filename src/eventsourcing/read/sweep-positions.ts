@@ -1,5 +1,5 @@
 import type { Group } from '../../tidemark/platform/group.ts';
-import type { Hint } from '../message.ts';
+import type { Hint } from '../../tidemark/write/message.ts';
 import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { DeadLetterCause } from './dead-letter.ts';
 import type { GroupDatabases } from './projection-condition.ts';

@@ -1,6 +1,6 @@
 import type { Clock } from '../../tidemark/platform/clock.ts';
 import type { Group } from '../../tidemark/platform/group.ts';
-import { type HintMessage, packMessages } from '../message.ts';
+import { type HintMessage, packMessages } from '../../tidemark/write/message.ts';
 import type { StreamId } from '../../tidemark/domain/stream.ts';
 import { withTimeout } from '../../tidemark/platform/timeout.ts';
 import type { LoadEvents } from './catch-up-page.ts';

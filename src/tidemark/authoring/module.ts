@@ -7,7 +7,7 @@ import {
   type Executed,
   executeRequest,
   replayOf,
-} from '../../eventsourcing/write/command-bus.ts';
+} from '../write/command-bus.ts';
 import type { Command } from '../domain/decider.ts';
 import type { ProblemType } from '../../http/problem.ts';
 import type { Route } from '../../http/route.ts';

@@ -1,8 +1,8 @@
 import type { Clock } from '../platform/clock.ts';
 import type { Projection } from './projection.ts';
 import type { AnyAggregateType } from '../domain/aggregate-type.ts';
-import type { Aggregates } from '../../eventsourcing/write/aggregates.ts';
-import type { CommandHandlers } from '../../eventsourcing/write/command-bus.ts';
+import type { Aggregates } from '../write/aggregates.ts';
+import type { CommandHandlers } from '../write/command-bus.ts';
 
 /** What command handlers may use: the write side, and nothing of the read side. */
 export interface WriteSide {

@@ -2,8 +2,8 @@ import { evictDurableObject } from 'cloudflare:test';
 import { env as bindings } from 'cloudflare:workers';
 
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
-import type { LogPage } from '../../../src/eventsourcing/write/aggregate.ts';
-import type { AggregateRpc } from '../../../src/eventsourcing/write/aggregates.ts';
+import type { LogPage } from '../../../src/tidemark/write/aggregate.ts';
+import type { AggregateRpc } from '../../../src/tidemark/write/aggregates.ts';
 import type { Logs } from './domain.ts';
 import { type Actor, type Task, newTask } from './scheduler.ts';
 import type { World } from './world.ts';

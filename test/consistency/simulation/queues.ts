@@ -2,7 +2,7 @@ import { createExecutionContext, createMessageBatch, getQueueResult } from 'clou
 
 import type { Env } from '../../../src/bindings.ts';
 import type { Group } from '../../../src/tidemark/platform/group.ts';
-import type { HintMessage } from '../../../src/eventsourcing/message.ts';
+import type { HintMessage } from '../../../src/tidemark/write/message.ts';
 import { newTask } from './scheduler.ts';
 import type { World } from './world.ts';
 

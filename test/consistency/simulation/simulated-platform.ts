@@ -1,9 +1,9 @@
 import type { Env } from '../../../src/bindings.ts';
 import type { Projection } from '../../../src/tidemark/projections/projection.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
-import type { AggregateOptions, ExecuteAnswer, ExecuteRequest } from '../../../src/eventsourcing/write/aggregate.ts';
-import { aggregateObject } from '../../../src/eventsourcing/write/aggregate-object.ts';
-import type { RelayOptions } from '../../../src/eventsourcing/write/relay.ts';
+import type { AggregateOptions, ExecuteAnswer, ExecuteRequest } from '../../../src/tidemark/write/aggregate.ts';
+import { aggregateObject } from '../../../src/tidemark/write/aggregate-object.ts';
+import type { RelayOptions } from '../../../src/tidemark/write/relay.ts';
 import type { Module } from '../../../src/tidemark/authoring/registered-module.ts';
 import { type Platform } from '../../../src/runtime.ts';
 import { tidemark } from '../../../src/tidemark/worker.ts';

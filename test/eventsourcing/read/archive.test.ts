@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import { type ReplayLimits, replayPage } from '../../../src/eventsourcing/read/archive.ts';
-import type { Hint } from '../../../src/eventsourcing/message.ts';
+import type { Hint } from '../../../src/tidemark/write/message.ts';
 import { type StreamId, streamId } from '../../../src/tidemark/domain/stream.ts';
 import { reporting } from '../../../src/groups.ts';
 import { asOperator, get, json, orderAfter } from '../../support/api.ts';

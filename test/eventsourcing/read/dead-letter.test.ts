@@ -2,7 +2,7 @@ import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, it } from 'vitest';
 
-import type { Hint } from '../../../src/eventsourcing/message.ts';
+import type { Hint } from '../../../src/tidemark/write/message.ts';
 import { EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
 import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
 import { MAX_PARAMETER_BYTES, STREAMS_AT_ONCE } from '../../../src/eventsourcing/read/catch-up-limits.ts';

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Env } from '../../../src/bindings.ts';
 import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import type { Group } from '../../../src/tidemark/platform/group.ts';
-import type { HintMessage } from '../../../src/eventsourcing/message.ts';
+import type { HintMessage } from '../../../src/tidemark/write/message.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
 import { groups, reporting, serving } from '../../../src/groups.ts';

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, it } from 'vitest';
 
-import type { Hint } from '../../../src/eventsourcing/message.ts';
+import type { Hint } from '../../../src/tidemark/write/message.ts';
 import { upkeepStep } from '../../../src/eventsourcing/read/upkeep.ts';
 import { projectionComplaints } from '../../../src/eventsourcing/read/health.ts';
 import { consumeHints } from '../../../src/eventsourcing/read/projection-worker.ts';

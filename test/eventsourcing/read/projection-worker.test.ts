@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import type { Hint } from '../../../src/eventsourcing/message.ts';
+import type { Hint } from '../../../src/tidemark/write/message.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { type DatabaseFaults, faultyDatabase } from '../../support/database.ts';
 import { ports } from '../../support/platform.ts';

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { requestBuild } from '../../../src/eventsourcing/read/build-requests.ts';
 import { buildOf } from '../../../src/eventsourcing/read/build.ts';
-import type { Hint } from '../../../src/eventsourcing/message.ts';
+import type { Hint } from '../../../src/tidemark/write/message.ts';
 import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
 import { EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
 import { sweepStep } from '../../../src/eventsourcing/read/sweep.ts';

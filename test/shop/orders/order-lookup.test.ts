@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { idOf } from '../../../src/tidemark/domain/stream.ts';
 import { inMemorySystem } from '#tidemark/testing';
 import { project } from '#tidemark/testing';
-import type { CommandContext } from '../../../src/eventsourcing/write/command-bus.ts';
+import type { CommandContext } from '../../../src/tidemark/write/command-bus.ts';
 import { orders } from '../../../src/shop/orders/module.ts';
 import { type ExistingOrder, ORDER_STATUSES, type OrderEvent, order } from '../../../src/shop/orders/order.ts';
 import { orderLookup } from '../../../src/shop/orders/order-lookup.ts';

@@ -1,4 +1,4 @@
-import { TimeoutError } from '../../tidemark/platform/timeout.ts';
+import { TimeoutError } from '../platform/timeout.ts';
 
 /** What an error of a call to an object says about that call. */
 export type Meaning =

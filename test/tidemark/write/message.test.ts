@@ -1,17 +1,17 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import type { StoredEvent } from '../../src/tidemark/domain/event.ts';
+import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import {
   type Hint,
   MAX_MESSAGE_BYTES,
   packHints,
   packMessages,
   parseMessage,
-} from '../../src/eventsourcing/message.ts';
-import { streamId } from '../../src/tidemark/domain/stream.ts';
-import { storedEvents } from '../../src/eventsourcing/testing/given-events.ts';
-import { SEAT, seatType } from './seats.ts';
+} from '../../../src/tidemark/write/message.ts';
+import { streamId } from '../../../src/tidemark/domain/stream.ts';
+import { storedEvents } from '../../../src/eventsourcing/testing/given-events.ts';
+import { SEAT, seatType } from '../../eventsourcing/seats.ts';
 
 const seat12 = streamId(SEAT, '12');
 

@@ -8,8 +8,8 @@ import {
   UnansweredError,
 } from '../../../src/tidemark/platform/faults.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
-import type { ExecuteRequest, ExecuteResult } from '../../../src/eventsourcing/write/aggregate.ts';
-import { type AggregateRpc, durableAggregates } from '../../../src/eventsourcing/write/aggregates.ts';
+import type { ExecuteRequest, ExecuteResult } from '../../../src/tidemark/write/aggregate.ts';
+import { type AggregateRpc, durableAggregates } from '../../../src/tidemark/write/aggregates.ts';
 
 const stream = streamId('tally', 'one');
 const metadata = { commandId: 'c', correlationId: 'c', causationId: 'c', actor: 'tester' };

@@ -1,19 +1,13 @@
-import type { Clock } from '../../tidemark/platform/clock.ts';
-import type {
-  DomainEvent,
-  EventMetadata,
-  IdempotencyMark,
-  RecordedEvent,
-  StoredEvent,
-} from '../../tidemark/domain/event.ts';
-import { CodeTooOldError } from '../../tidemark/platform/faults.ts';
-import type { JsonObject } from '../../tidemark/domain/json.ts';
-import { isAnother } from '../../tidemark/domain/seen.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { DomainEvent, EventMetadata, IdempotencyMark, RecordedEvent, StoredEvent } from '../domain/event.ts';
+import { CodeTooOldError } from '../platform/faults.ts';
+import type { JsonObject } from '../domain/json.ts';
+import { isAnother } from '../domain/seen.ts';
+import type { StreamId } from '../domain/stream.ts';
 import type { AggregateStorage, Head, Snapshot } from './aggregate-storage.ts';
-import type { AnyAggregateType } from '../../tidemark/domain/aggregate-type.ts';
-import { type Command, type Decision, type Rejection, isDecision, isRejection } from '../../tidemark/domain/decider.ts';
-import { currentSchemaVersion, upcast } from '../../tidemark/domain/upcaster.ts';
+import type { AnyAggregateType } from '../domain/aggregate-type.ts';
+import { type Command, type Decision, type Rejection, isDecision, isRejection } from '../domain/decider.ts';
+import { currentSchemaVersion, upcast } from '../domain/upcaster.ts';
 
 /** A command on its way to its aggregate. Plain data, since it travels over RPC. */
 export interface ExecuteRequest {

@@ -1,10 +1,5 @@
-import type { Clock } from '../../tidemark/platform/clock.ts';
-import {
-  CodeTooOldError,
-  OutcomeUnknownError,
-  OverloadedError,
-  StorageUnavailableError,
-} from '../../tidemark/platform/faults.ts';
+import type { Clock } from '../platform/clock.ts';
+import { CodeTooOldError, OutcomeUnknownError, OverloadedError, StorageUnavailableError } from '../platform/faults.ts';
 import type { CommandBus, Executed } from './command-bus.ts';
 
 /** Takes a line of the log. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { TimeoutError } from '../../../src/tidemark/platform/timeout.ts';
-import { type Meaning, RUNTIME_ERRORS, judge } from '../../../src/eventsourcing/write/runtime-errors.ts';
+import { type Meaning, RUNTIME_ERRORS, judge } from '../../../src/tidemark/write/runtime-errors.ts';
 
 const error = (message: string, properties: object = {}) => Object.assign(new Error(message), properties);
 

@@ -1,6 +1,6 @@
-import type { StoredEvent } from '../../tidemark/domain/event.ts';
-import type { JsonObject } from '../../tidemark/domain/json.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
+import type { StoredEvent } from '../domain/event.ts';
+import type { JsonObject } from '../domain/json.ts';
+import type { StreamId } from '../domain/stream.ts';
 
 /** The end of a stream's log. */
 export interface Head {

@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers';
 
-import type { Clock } from '../../tidemark/platform/clock.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { StreamId } from '../domain/stream.ts';
 import {
   type Aggregate,
   type AggregateOptions,
@@ -15,7 +15,7 @@ import {
   type ReplayRequest,
   createAggregate,
 } from './aggregate.ts';
-import type { AnyAggregateType } from '../../tidemark/domain/aggregate-type.ts';
+import type { AnyAggregateType } from '../domain/aggregate-type.ts';
 import type { AggregateRpc } from './aggregates.ts';
 import { sqliteEventLog } from './event-log.ts';
 import { type Relay, type RelayOptions, type RelayPorts, createRelay } from './relay.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
 
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
-import type { ExecuteRequest } from '../../../src/eventsourcing/write/aggregate.ts';
+import type { ExecuteRequest } from '../../../src/tidemark/write/aggregate.ts';
 import {
   type CommandContext,
   type CommandHandler,
@@ -10,9 +10,9 @@ import {
   createCommandBus,
   executeRequest,
   sendTo,
-} from '../../../src/eventsourcing/write/command-bus.ts';
+} from '../../../src/tidemark/write/command-bus.ts';
 import type { Command } from '../../../src/tidemark/domain/decider.ts';
-import { SEAT, type ReleaseSeat, seatOf } from '../seats.ts';
+import { SEAT, type ReleaseSeat, seatOf } from '../../eventsourcing/seats.ts';
 
 type Greet = Command<'Greet', { name: string }>;
 type Count = Command<'Count', { from: number }>;

@@ -4,9 +4,9 @@ import {
   OverloadedError,
   StorageUnavailableError,
   UnansweredError,
-} from '../../tidemark/platform/faults.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import { withTimeout } from '../../tidemark/platform/timeout.ts';
+} from '../platform/faults.ts';
+import type { StreamId } from '../domain/stream.ts';
+import { withTimeout } from '../platform/timeout.ts';
 import type {
   AggregateState,
   AsOf,

@@ -1,6 +1,6 @@
-import type { EventMetadata, StoredEvent } from '../../tidemark/domain/event.ts';
-import type { JsonObject } from '../../tidemark/domain/json.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
+import type { EventMetadata, StoredEvent } from '../domain/event.ts';
+import type { JsonObject } from '../domain/json.ts';
+import type { StreamId } from '../domain/stream.ts';
 import type { AggregateStorage, Commit, Head, RememberedCommand, Snapshot } from './aggregate-storage.ts';
 
 /** A page of the log ends early after this many bytes of event data, so that a page always fits an RPC answer and a D1 batch. */

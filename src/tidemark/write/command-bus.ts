@@ -1,9 +1,9 @@
-import type { IdempotencyMark } from '../../tidemark/domain/event.ts';
-import type { SeenOf } from '../../tidemark/domain/seen.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
+import type { IdempotencyMark } from '../domain/event.ts';
+import type { SeenOf } from '../domain/seen.ts';
+import type { StreamId } from '../domain/stream.ts';
 import type { ExecuteRequest, ExecuteResult, ReplayRequest } from './aggregate.ts';
 import type { Aggregates } from './aggregates.ts';
-import type { Command } from '../../tidemark/domain/decider.ts';
+import type { Command } from '../domain/decider.ts';
 
 /** What comes with a command, whatever transport brought it. */
 export interface CommandContext {

@@ -1,9 +1,9 @@
-import type { Clock } from '../../tidemark/platform/clock.ts';
-import type { Group } from '../../tidemark/platform/group.ts';
-import { type HintMessage, packHints } from '../message.ts';
-import type { StoredEvent } from '../../tidemark/domain/event.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import { sleep, withTimeout } from '../../tidemark/platform/timeout.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Group } from '../platform/group.ts';
+import { type HintMessage, packHints } from './message.ts';
+import type { StoredEvent } from '../domain/event.ts';
+import type { StreamId } from '../domain/stream.ts';
+import { sleep, withTimeout } from '../platform/timeout.ts';
 import type { AggregateStorage } from './aggregate-storage.ts';
 import type { DeliveryAttempts } from './event-log.ts';
 import { type Alarm, keptAlarm } from './kept-alarm.ts';

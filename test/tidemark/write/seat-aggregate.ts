@@ -4,14 +4,10 @@ import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { inMemoryStorage } from '../../../src/eventsourcing/testing/in-memory-storage.ts';
 import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
-import type { AggregateStorage } from '../../../src/eventsourcing/write/aggregate-storage.ts';
+import type { AggregateStorage } from '../../../src/tidemark/write/aggregate-storage.ts';
 import type { AnyAggregateType } from '../../../src/tidemark/domain/aggregate-type.ts';
-import {
-  type AggregateOptions,
-  type ExecuteRequest,
-  createAggregate,
-} from '../../../src/eventsourcing/write/aggregate.ts';
-import { SEAT, type SeatCommand, seatOf, seatType } from '../seats.ts';
+import { type AggregateOptions, type ExecuteRequest, createAggregate } from '../../../src/tidemark/write/aggregate.ts';
+import { SEAT, type SeatCommand, seatOf, seatType } from '../../eventsourcing/seats.ts';
 
 export const seat12 = streamId(SEAT, '12');
 

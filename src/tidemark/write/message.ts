@@ -1,5 +1,5 @@
-import type { StoredEvent } from '../tidemark/domain/event.ts';
-import { type StreamId, parseStreamId } from '../tidemark/domain/stream.ts';
+import type { StoredEvent } from '../domain/event.ts';
+import { type StreamId, parseStreamId } from '../domain/stream.ts';
 
 /**
  * What travels through a queue: a hint that a stream has events from `fromVersion` to `toVersion`. The log is the truth, so a hint

@@ -1,4 +1,4 @@
-import type { Clock } from '../../tidemark/platform/clock.ts';
+import type { Clock } from '../platform/clock.ts';
 
 /** The object's one alarm, as the platform gives it. */
 export interface Alarm {

@@ -1,13 +1,13 @@
 import type { Group } from '../../../src/tidemark/platform/group.ts';
-import type { Hint } from '../../../src/eventsourcing/message.ts';
+import type { Hint } from '../../../src/tidemark/write/message.ts';
 import {
   type InMemoryHost,
   inMemoryDisk,
   inMemoryObject,
 } from '../../../src/eventsourcing/testing/in-memory-object.ts';
 import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
-import type { Reached, RelayOptions } from '../../../src/eventsourcing/write/relay.ts';
-import { type SeatCommand, evening, seatType } from '../seats.ts';
+import type { Reached, RelayOptions } from '../../../src/tidemark/write/relay.ts';
+import { type SeatCommand, evening, seatType } from '../../eventsourcing/seats.ts';
 import { requestOf } from './seat-aggregate.ts';
 
 /** A second group, with a longer batch wait. */

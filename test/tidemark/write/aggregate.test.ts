@@ -6,10 +6,10 @@ import { createRegistry } from '../../../src/tidemark/projections/registry.ts';
 import { fingerprintOf } from '../../../src/tidemark/domain/seen.ts';
 import { inMemoryStorage } from '../../../src/eventsourcing/testing/in-memory-storage.ts';
 import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
-import type { AggregateStorage } from '../../../src/eventsourcing/write/aggregate-storage.ts';
+import type { AggregateStorage } from '../../../src/tidemark/write/aggregate-storage.ts';
 import type { AnyAggregateType } from '../../../src/tidemark/domain/aggregate-type.ts';
-import { createAggregate } from '../../../src/eventsourcing/write/aggregate.ts';
-import { seatType } from '../seats.ts';
+import { createAggregate } from '../../../src/tidemark/write/aggregate.ts';
+import { seatType } from '../../eventsourcing/seats.ts';
 import { applied, release, replayed, requestOf, reserve, seat12, seatAggregate, turnOver } from './seat-aggregate.ts';
 
 describe('executing commands', () => {

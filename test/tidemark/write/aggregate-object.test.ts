@@ -2,7 +2,7 @@ import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runI
 import { describe, expect, it } from 'vitest';
 
 import { OutcomeUnknownError } from '../../../src/tidemark/platform/faults.ts';
-import type { AggregateRpc } from '../../../src/eventsourcing/write/aggregates.ts';
+import type { AggregateRpc } from '../../../src/tidemark/write/aggregates.ts';
 import { ports, sent } from '../../support/platform.ts';
 import { deliver, deliverEverything, hintsOf, sentHints, takeHints } from '../../support/queue.ts';
 import { settle } from '../../support/settle.ts';
