@@ -1,5 +1,5 @@
 import { tendBuilds } from './eventsourcing/read/build-requests.ts';
-import { sweepStep } from './eventsourcing/read/sweep.ts';
+import { sweepStep } from './tidemark/catch-up/sweep.ts';
 import { upkeepStep } from './eventsourcing/read/upkeep.ts';
 import { log } from './tidemark/platform/log.ts';
 import type { Runtime } from './runtime.ts';

@@ -12,7 +12,7 @@ export const PLANTED_IN_DISASTERS: readonly PlantedBug[] = [
         replace: 'return at < 0 && eventId === null;',
       },
       {
-        file: 'src/eventsourcing/read/sweep-logs.ts',
+        file: 'src/tidemark/catch-up/sweep-logs.ts',
         find: 'reached.version === at && reached.eventId !== eventId',
         replace: 'reached.version === at && at < 0',
       },
@@ -23,7 +23,7 @@ export const PLANTED_IN_DISASTERS: readonly PlantedBug[] = [
     breaks: ['I17'],
     edits: [
       {
-        file: 'src/eventsourcing/read/catch-up-apply.ts',
+        file: 'src/tidemark/catch-up/catch-up-apply.ts',
         find: 'if (more.length === 0) return applyPiecemeal(attempt, only, sent);',
         replace: `if (more.length === 0) return applyPiecemeal(attempt, only, sent);
   for (const step of steps) await findTarget(attempt, step, sent);

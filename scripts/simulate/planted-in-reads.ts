@@ -7,12 +7,12 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I9'],
     edits: [
       {
-        file: 'src/eventsourcing/read/hinted-events.ts',
+        file: 'src/tidemark/catch-up/hinted-events.ts',
         find: 'if (hint.fromVersion > version + 1) break;',
         replace: '',
       },
       {
-        file: 'src/eventsourcing/read/hinted-events.ts',
+        file: 'src/tidemark/catch-up/hinted-events.ts',
         find: 'if ((before ?? null) !== eventId) break;',
         replace: 'void before;',
       },
@@ -42,7 +42,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I11', 'I17'],
     edits: [
       {
-        file: 'src/eventsourcing/read/catch-up-step.ts',
+        file: 'src/tidemark/catch-up/catch-up-step.ts',
         find: "standstill: { cause: 'poison', reason: error.message },\n      refusal: { stream, version, eventId, cause: 'poison', kind: error.kind, error: error.message },",
         replace:
           "...(eventId === '' && { standstill: { cause: 'poison', reason: error.message } }), ...toMove(stream, from, readable, fold(before)),",
@@ -147,7 +147,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I11'],
     edits: [
       {
-        file: 'src/eventsourcing/read/catch-up-step.ts',
+        file: 'src/tidemark/catch-up/catch-up-step.ts',
         find: 'if (projection.everyEvent) return { readable: events, lifted: [] };',
         replace:
           'if (projection.everyEvent) return { readable: events.filter((_, index) => events.length < 3 || index !== 1), lifted: [] };',
@@ -173,12 +173,12 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I17'],
     edits: [
       {
-        file: 'src/eventsourcing/read/catch-up-page.ts',
+        file: 'src/tidemark/catch-up/catch-up-page.ts',
         find: '{ pageSize }: PageLimits, end: number',
         replace: '{ pageSize, retriesDeadLetters }: PageLimits, end: number',
       },
       {
-        file: 'src/eventsourcing/read/catch-up-page.ts',
+        file: 'src/tidemark/catch-up/catch-up-page.ts',
         find: 'return events.slice(0, pageSize).filter(({ version }) => version <= end);',
         replace: `const page = events.slice(0, pageSize).filter(({ version }) => version <= end);
   return retriesDeadLetters ? [...page.slice(1), ...page.slice(0, 1)] : page;`,

@@ -25,7 +25,7 @@ export const PLANTED_IN_REBUILDS: readonly PlantedBug[] = [
     breaks: ['I20'],
     edits: [
       {
-        file: 'src/eventsourcing/read/catch-up-round.ts',
+        file: 'src/tidemark/catch-up/catch-up-round.ts',
         find: 'if (epoch !== pointer.epoch) {',
         replace: 'if (epoch === undefined) {',
       },
@@ -41,7 +41,7 @@ export const PLANTED_IN_REBUILDS: readonly PlantedBug[] = [
     breaks: ['I12'],
     edits: [
       {
-        file: 'src/eventsourcing/read/catch-up-round.ts',
+        file: 'src/tidemark/catch-up/catch-up-round.ts',
         find: 'const places = work.pending.map(placeOf);',
         replace: `const places = work.pending
     .map(placeOf)

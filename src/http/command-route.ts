@@ -2,8 +2,8 @@ import { v5 as nameBasedUuid } from 'uuid';
 import * as z from 'zod/mini';
 
 import type { IdempotencyMark } from '../tidemark/domain/event.ts';
-import { isApplied } from '../eventsourcing/read/catch-up.ts';
-import { type Budget, newBudget } from '../eventsourcing/read/catch-up-limits.ts';
+import { isApplied } from '../tidemark/catch-up/catch-up.ts';
+import { type Budget, newBudget } from '../tidemark/catch-up/catch-up-limits.ts';
 import { isTransient } from '../tidemark/projections/d1-errors.ts';
 import type { Projection } from '../tidemark/projections/projection.ts';
 import { shows } from '../eventsourcing/read/shows.ts';

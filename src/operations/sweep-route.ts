@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import { sweepStep } from '../eventsourcing/read/sweep.ts';
+import { sweepStep } from '../tidemark/catch-up/sweep.ts';
 import { requireOperator } from '../http/operations-access.ts';
 import type { Route } from '../http/route.ts';
 import { described } from '../http/schemas.ts';

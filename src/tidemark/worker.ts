@@ -1,7 +1,7 @@
 import { type Env, groupOfQueue } from '../bindings.ts';
 import { archiveOf } from '../eventsourcing/read/archive.ts';
 import { rebuildWorkflow } from '../eventsourcing/read/rebuild-workflow.ts';
-import { consumeHints } from '../eventsourcing/read/projection-worker.ts';
+import { consumeHints } from './catch-up/projection-worker.ts';
 import { aggregateObject } from './write/aggregate-object.ts';
 import { createRegistry } from './projections/registry.ts';
 import { groups, reporting } from '../groups.ts';

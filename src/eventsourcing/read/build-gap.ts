@@ -13,7 +13,7 @@ import {
 import { type Target, UNBUILT } from '../../tidemark/projections/pointer.ts';
 import type { Projection } from '../../tidemark/projections/projection.ts';
 import { BUT_FOR_RESTORED_LOGS, restoredIn } from './restored-logs.ts';
-import type { CatchUpRequest } from './stream-progress.ts';
+import type { CatchUpRequest } from '../../tidemark/catch-up/stream-progress.ts';
 
 /** Brings the build up in every stream that is further in what is live, or in a first build in the archive. */
 export function closeGap(context: BuildContext, from: Pass = NEW_PASS): Promise<Pass> {

@@ -4,7 +4,7 @@ import { type BuildContext, BuildEnded, current } from './build-context.ts';
 import { catchUpBuild, doneOf, takePages } from './build-pages.ts';
 import { noteCleared } from './build-transitions.ts';
 import { clearSlot } from './slot-clearing.ts';
-import type { CatchUpRequest } from './stream-progress.ts';
+import type { CatchUpRequest } from '../../tidemark/catch-up/stream-progress.ts';
 
 /** Empties the build's slot, which nobody reads or moves. */
 export async function clearBuildSlot(context: BuildContext): Promise<{ readonly isDone: boolean }> {

@@ -11,7 +11,7 @@ import {
   readPointer,
 } from '../../tidemark/projections/pointer.ts';
 import type { Projection } from '../../tidemark/projections/projection.ts';
-import { forgetFault } from './projection-fault.ts';
+import { forgetFault } from '../../tidemark/catch-up/projection-fault.ts';
 import { restoredIn } from './restored-logs.ts';
 
 /*

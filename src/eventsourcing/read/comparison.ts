@@ -1,4 +1,4 @@
-import type { Revision } from './catch-up-page.ts';
+import type { Revision } from '../../tidemark/catch-up/catch-up-page.ts';
 import { type RowDifference, type TablePair, comparePage } from './comparison-page.ts';
 import { type KeyedTable, keyedTables } from '../../tidemark/projections/keyed-tables.ts';
 import { type Throttle, fullSpeed } from './throttle.ts';

@@ -1,6 +1,6 @@
 import type { StreamId } from '../../tidemark/domain/stream.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../../tidemark/platform/concurrency.ts';
-import type { LoadEvents } from './catch-up-page.ts';
+import type { LoadEvents } from '../../tidemark/catch-up/catch-up-page.ts';
 import type { DeadLetterCause } from './dead-letter.ts';
 import { type Pointer, pointerStatement, toPointer } from '../../tidemark/projections/pointer.ts';
 import type { Projection } from '../../tidemark/projections/projection.ts';

@@ -3,9 +3,9 @@ import { type Hint, type HintMessage, packMessages } from '../../tidemark/write/
 import type { StreamId } from '../../tidemark/domain/stream.ts';
 import { sleep } from '../../tidemark/platform/timeout.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../../tidemark/platform/concurrency.ts';
-import { type CatchUpOptions, type CatchUpResult } from './catch-up.ts';
-import type { CatchUpRequest, StandstillCause, StreamProgress } from './stream-progress.ts';
-import { affordsBatch, newBudget } from './catch-up-limits.ts';
+import { type CatchUpOptions, type CatchUpResult } from '../../tidemark/catch-up/catch-up.ts';
+import type { CatchUpRequest, StandstillCause, StreamProgress } from '../../tidemark/catch-up/stream-progress.ts';
+import { affordsBatch, newBudget } from '../../tidemark/catch-up/catch-up-limits.ts';
 import { isTransient } from '../../tidemark/projections/d1-errors.ts';
 import { forgetRefusals } from './dead-letter.ts';
 import {

@@ -1,9 +1,9 @@
 import type { StreamId } from '../../tidemark/domain/stream.ts';
 import type { LogPage } from '../../tidemark/write/aggregate.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../../tidemark/platform/concurrency.ts';
-import { type LoadEvents, type Revision, takeFromLog } from './catch-up-page.ts';
-import { type Look, foldPage } from './catch-up-step.ts';
-import type { StandstillCause } from './stream-progress.ts';
+import { type LoadEvents, type Revision, takeFromLog } from '../../tidemark/catch-up/catch-up-page.ts';
+import { type Look, foldPage } from '../../tidemark/catch-up/catch-up-step.ts';
+import type { StandstillCause } from '../../tidemark/catch-up/stream-progress.ts';
 import { type Position, START, positionsStatement, toPositions } from '../../tidemark/projections/checkpoint.ts';
 import { NO_OBSTACLES, type Obstacles, obstaclesStatement, toObstacles } from './dead-letter.ts';
 import {

@@ -1,7 +1,7 @@
 import type { Group } from '../../tidemark/platform/group.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../../tidemark/platform/concurrency.ts';
 import type { StreamId } from '../../tidemark/domain/stream.ts';
-import type { LoadEvents } from './catch-up-page.ts';
+import type { LoadEvents } from '../../tidemark/catch-up/catch-up-page.ts';
 import type { Target } from '../../tidemark/projections/pointer.ts';
 
 /** A projection in its live slot. */

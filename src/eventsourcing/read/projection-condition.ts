@@ -5,7 +5,7 @@ import { type Build, LATEST_FIRST } from './build.ts';
 import { type FormerSlot, formerSlot } from './former-slot.ts';
 import { type Target, toPointer } from '../../tidemark/projections/pointer.ts';
 import type { Projection } from '../../tidemark/projections/projection.ts';
-import { IS_FAULT } from './projection-fault.ts';
+import { IS_FAULT } from '../../tidemark/catch-up/projection-fault.ts';
 
 /** One build of a projection, as far as its progress goes. Counts are events. */
 export type BuildProgress = Pick<Build, 'id' | 'state' | 'replayed' | 'total'>;

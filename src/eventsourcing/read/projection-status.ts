@@ -2,7 +2,7 @@ import { isActive } from './build.ts';
 import type { FormerSlot } from './former-slot.ts';
 import type { Group } from '../../tidemark/platform/group.ts';
 import { TimeoutError, withTimeout } from '../../tidemark/platform/timeout.ts';
-import type { LoadEvents } from './catch-up-page.ts';
+import type { LoadEvents } from '../../tidemark/catch-up/catch-up-page.ts';
 import { type CategoryLag, type LiveProjection, findOldestUnapplied } from './oldest-unapplied.ts';
 import type { HealthPorts } from './health.ts';
 import type { Target } from '../../tidemark/projections/pointer.ts';

@@ -4,10 +4,10 @@ import { ACTIVE, forgetOldBuilds } from './build.ts';
 import { adaptiveThrottle } from './throttle.ts';
 import { release } from './former-slot.ts';
 import type { Pointer } from '../../tidemark/projections/pointer.ts';
-import { noteApplied, openFaults } from './projection-fault.ts';
+import { noteApplied, openFaults } from '../../tidemark/catch-up/projection-fault.ts';
 import { clearSlot, isSlotEmpty } from './slot-clearing.ts';
 import type { Slot } from '../../tidemark/projections/slot-tables.ts';
-import { tryWrites } from './write-trial.ts';
+import { tryWrites } from '../../tidemark/catch-up/write-trial.ts';
 
 /*
  * What builds, swaps and releases leave behind, and its end. Each run does a bounded part of it, and costs a few rows where there is

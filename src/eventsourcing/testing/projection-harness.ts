@@ -3,7 +3,7 @@ import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
 
 import type { DomainEvent, StoredEvent } from '../../tidemark/domain/event.ts';
 import { type Projection, type Tables, rowKeyOf } from '../../tidemark/projections/projection.ts';
-import { follows } from '../read/projection-worker.ts';
+import { follows } from '../../tidemark/catch-up/projection-worker.ts';
 import type { Row } from '../../tidemark/projections/slot-tables.ts';
 import { streamId } from '../../tidemark/domain/stream.ts';
 import type { AggregateType } from '../../tidemark/domain/aggregate-type.ts';

@@ -1,4 +1,4 @@
-import { MAX_PARAMETER_BYTES } from '../../eventsourcing/read/catch-up-limits.ts';
+import { MAX_PARAMETER_BYTES } from '../catch-up/catch-up-limits.ts';
 
 /** Characters, each of which may take three bytes of UTF-8; with room for the brackets and commas of the list. */
 const MAX_LIST_LENGTH = Math.floor((0.9 * MAX_PARAMETER_BYTES) / 3);

@@ -1,6 +1,6 @@
 import type { StreamId } from '../domain/stream.ts';
 import { boundLists } from './bound-lists.ts';
-import { type Budget, spendBatch } from '../../eventsourcing/read/catch-up-limits.ts';
+import { type Budget, spendBatch } from '../catch-up/catch-up-limits.ts';
 import type { Position } from './checkpoint.ts';
 import { type D1ErrorKind, kindOfD1Error } from './d1-errors.ts';
 import { type StreamChanges, sumIncrements } from './fold.ts';

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { MAX_CATCH_UP_MS, MAX_STATEMENTS } from '../../../src/eventsourcing/read/catch-up-limits.ts';
+import { MAX_CATCH_UP_MS, MAX_STATEMENTS } from '../../../src/tidemark/catch-up/catch-up-limits.ts';
 import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { gapToArchive } from '../../../src/eventsourcing/read/build-gap.ts';
 import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';

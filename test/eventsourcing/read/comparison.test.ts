@@ -3,7 +3,7 @@ import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import * as fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import type { Revision } from '../../../src/eventsourcing/read/catch-up-page.ts';
+import type { Revision } from '../../../src/tidemark/catch-up/catch-up-page.ts';
 import { type Comparison, type ComparisonProgress, compareSlots } from '../../../src/eventsourcing/read/comparison.ts';
 import { ignored, projectionOf } from '../../../src/tidemark/projections/projection.ts';
 import { type Slot, slotTables } from '../../../src/tidemark/projections/slot-tables.ts';

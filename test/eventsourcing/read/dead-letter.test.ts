@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Hint } from '../../../src/tidemark/write/message.ts';
 import { EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
 import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
-import { MAX_PARAMETER_BYTES, STREAMS_AT_ONCE } from '../../../src/eventsourcing/read/catch-up-limits.ts';
+import { MAX_PARAMETER_BYTES, STREAMS_AT_ONCE } from '../../../src/tidemark/catch-up/catch-up-limits.ts';
 import { recordRefusals } from '../../../src/eventsourcing/read/dead-letter.ts';
 import { failTarget } from '../../../src/eventsourcing/read/build-transitions.ts';
 import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';

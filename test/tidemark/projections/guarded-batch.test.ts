@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { expect, it } from 'vitest';
 
-import { MAX_PARAMETER_BYTES } from '../../../src/eventsourcing/read/catch-up-limits.ts';
+import { MAX_PARAMETER_BYTES } from '../../../src/tidemark/catch-up/catch-up-limits.ts';
 import { START } from '../../../src/tidemark/projections/checkpoint.ts';
 import { type Move, sendGuardedBatch } from '../../../src/tidemark/projections/guarded-batch.ts';
 import { type Pointer, pointerCache } from '../../../src/tidemark/projections/pointer.ts';

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 
 import { type Build, buildOf } from '../../../src/eventsourcing/read/build.ts';
 import { cancelBuild, requestBuild } from '../../../src/eventsourcing/read/build-requests.ts';
-import { catchUp } from '../../../src/eventsourcing/read/catch-up.ts';
+import { catchUp } from '../../../src/tidemark/catch-up/catch-up.ts';
 import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
 import { EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
 import type { SelectQuery } from '../../../src/eventsourcing/read/guarded-query.ts';

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
 import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
-import { type CatchUpOptions, catchUp } from '../../../src/eventsourcing/read/catch-up.ts';
+import { type CatchUpOptions, catchUp } from '../../../src/tidemark/catch-up/catch-up.ts';
 import {
   EVENTS_OF_A_PAGE,
   LOADS_TIMEOUT_MS,
@@ -14,10 +14,10 @@ import {
   MAX_STATEMENTS,
   MAX_SUBREQUESTS,
   STREAMS_AT_ONCE,
-} from '../../../src/eventsourcing/read/catch-up-limits.ts';
-import type { LoadEvents } from '../../../src/eventsourcing/read/catch-up-page.ts';
+} from '../../../src/tidemark/catch-up/catch-up-limits.ts';
+import type { LoadEvents } from '../../../src/tidemark/catch-up/catch-up-page.ts';
 import { pointerCache } from '../../../src/tidemark/projections/pointer.ts';
-import type { CatchUpRequest } from '../../../src/eventsourcing/read/stream-progress.ts';
+import type { CatchUpRequest } from '../../../src/tidemark/catch-up/stream-progress.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { cloudflare } from '../../../src/runtime.ts';
 import { boardOf } from '../../support/boards.ts';

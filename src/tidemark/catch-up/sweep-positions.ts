@@ -1,11 +1,11 @@
-import type { Group } from '../../tidemark/platform/group.ts';
-import type { Hint } from '../../tidemark/write/message.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import type { DeadLetterCause } from './dead-letter.ts';
-import type { GroupDatabases } from './projection-condition.ts';
-import type { Projection } from '../../tidemark/projections/projection.ts';
+import type { Group } from '../platform/group.ts';
+import type { Hint } from '../write/message.ts';
+import type { StreamId } from '../domain/stream.ts';
+import type { DeadLetterCause } from '../../eventsourcing/read/dead-letter.ts';
+import type { GroupDatabases } from '../../eventsourcing/read/projection-condition.ts';
+import type { Projection } from '../projections/projection.ts';
 import { follows } from './projection-worker.ts';
-import type { Slot } from '../../tidemark/projections/slot-tables.ts';
+import type { Slot } from '../projections/slot-tables.ts';
 
 /** A version of a stream, and the id of the event there. */
 export interface Reached {

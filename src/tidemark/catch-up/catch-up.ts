@@ -1,5 +1,5 @@
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import { sleep } from '../../tidemark/platform/timeout.ts';
+import type { StreamId } from '../domain/stream.ts';
+import { sleep } from '../platform/timeout.ts';
 import {
   type Budget,
   EVENTS_OF_A_PAGE,
@@ -22,8 +22,8 @@ import {
   type ReadAlong,
   leave,
 } from './catch-up-work.ts';
-import { asStorageFault } from '../../tidemark/projections/d1-errors.ts';
-import { type Pointer, type Target, UNBUILT } from '../../tidemark/projections/pointer.ts';
+import { asStorageFault } from '../projections/d1-errors.ts';
+import { type Pointer, type Target, UNBUILT } from '../projections/pointer.ts';
 import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
 
 interface Caught {

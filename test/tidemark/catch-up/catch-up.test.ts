@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import { catchUp } from '../../../src/eventsourcing/read/catch-up.ts';
+import { catchUp } from '../../../src/tidemark/catch-up/catch-up.ts';
 import { pointerCache } from '../../../src/tidemark/projections/pointer.ts';
 import { boardOf, checkpointOf } from '../../support/boards.ts';
 import { faultyDatabase } from '../../support/database.ts';

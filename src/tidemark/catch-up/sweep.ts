@@ -1,10 +1,10 @@
-import type { Clock } from '../../tidemark/platform/clock.ts';
-import type { Group } from '../../tidemark/platform/group.ts';
-import { type HintMessage, packMessages } from '../../tidemark/write/message.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import { withTimeout } from '../../tidemark/platform/timeout.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Group } from '../platform/group.ts';
+import { type HintMessage, packMessages } from '../write/message.ts';
+import type { StreamId } from '../domain/stream.ts';
+import { withTimeout } from '../platform/timeout.ts';
 import type { LoadEvents } from './catch-up-page.ts';
-import { type GroupDatabases, askEveryGroup } from './projection-condition.ts';
+import { type GroupDatabases, askEveryGroup } from '../../eventsourcing/read/projection-condition.ts';
 import { suspectsByStream, readLogs } from './sweep-logs.ts';
 import { headOf, readPositions, reminderFor } from './sweep-positions.ts';
 

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Hint } from '../../../src/tidemark/write/message.ts';
 import { upkeepStep } from '../../../src/eventsourcing/read/upkeep.ts';
 import { projectionComplaints } from '../../../src/eventsourcing/read/health.ts';
-import { consumeHints } from '../../../src/eventsourcing/read/projection-worker.ts';
+import { consumeHints } from '../../../src/tidemark/catch-up/projection-worker.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { serving } from '../../../src/groups.ts';
 import type { Build } from '../../../src/eventsourcing/read/build.ts';

@@ -1,13 +1,13 @@
-import type { StoredEvent } from '../../tidemark/domain/event.ts';
-import { OverloadedError, StorageUnavailableError } from '../../tidemark/platform/faults.ts';
-import type { Hint } from '../../tidemark/write/message.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import type { LogPage } from '../../tidemark/write/aggregate.ts';
-import type { Position } from '../../tidemark/projections/checkpoint.ts';
-import type { Obstacles, Refusal } from './dead-letter.ts';
+import type { StoredEvent } from '../domain/event.ts';
+import { OverloadedError, StorageUnavailableError } from '../platform/faults.ts';
+import type { Hint } from '../write/message.ts';
+import type { StreamId } from '../domain/stream.ts';
+import type { LogPage } from '../write/aggregate.ts';
+import type { Position } from '../projections/checkpoint.ts';
+import type { Obstacles, Refusal } from '../../eventsourcing/read/dead-letter.ts';
 import { eventsFromHints } from './hinted-events.ts';
-import type { Target } from '../../tidemark/projections/pointer.ts';
-import type { Projection } from '../../tidemark/projections/projection.ts';
+import type { Target } from '../projections/pointer.ts';
+import type { Projection } from '../projections/projection.ts';
 import type { CatchUpRequest, Standstill, StreamProgress } from './stream-progress.ts';
 
 /** Reads a stream's events from its own log, the truth. */

@@ -1,7 +1,7 @@
-import { CONNECTIONS_AT_ONCE, eachOf } from '../../tidemark/platform/concurrency.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import { withTimeout } from '../../tidemark/platform/timeout.ts';
-import type { LogPage } from '../../tidemark/write/aggregate.ts';
+import { CONNECTIONS_AT_ONCE, eachOf } from '../platform/concurrency.ts';
+import type { StreamId } from '../domain/stream.ts';
+import { withTimeout } from '../platform/timeout.ts';
+import type { LogPage } from '../write/aggregate.ts';
 import { applyLooks, outlast } from './catch-up-apply.ts';
 import { LOADS_TIMEOUT_MS, LOAD_TIMEOUT_MS, MAX_LOADED_BYTES, spendBatch } from './catch-up-limits.ts';
 import { type Place, type Revision, type Taken, takeFromHand, takeFromLog } from './catch-up-page.ts';
@@ -15,11 +15,11 @@ import {
   type RoundOutcome,
   leave,
 } from './catch-up-work.ts';
-import { type Position, START, positionsStatement, toPositions } from '../../tidemark/projections/checkpoint.ts';
-import { isInternalError, kindOf } from '../../tidemark/projections/d1-errors.ts';
-import { CHECKPOINT_WRITE, type RefusedBatch, classify } from '../../tidemark/projections/guarded-batch.ts';
-import { NO_OBSTACLES, obstaclesStatement, toObstacles } from './dead-letter.ts';
-import { pointerStatement, readPointer, toPointer } from '../../tidemark/projections/pointer.ts';
+import { type Position, START, positionsStatement, toPositions } from '../projections/checkpoint.ts';
+import { isInternalError, kindOf } from '../projections/d1-errors.ts';
+import { CHECKPOINT_WRITE, type RefusedBatch, classify } from '../projections/guarded-batch.ts';
+import { NO_OBSTACLES, obstaclesStatement, toObstacles } from '../../eventsourcing/read/dead-letter.ts';
+import { pointerStatement, readPointer, toPointer } from '../projections/pointer.ts';
 import { faultStatement, toFault } from './projection-fault.ts';
 import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
 

@@ -1,6 +1,6 @@
-import type { StoredEvent } from '../../tidemark/domain/event.ts';
-import type { Hint } from '../../tidemark/write/message.ts';
-import type { Position } from '../../tidemark/projections/checkpoint.ts';
+import type { StoredEvent } from '../domain/event.ts';
+import type { Hint } from '../write/message.ts';
+import type { Position } from '../projections/checkpoint.ts';
 
 /**
  * The events right after a position, from hints that are contiguous with it: each has to name, as the event before its first, the very

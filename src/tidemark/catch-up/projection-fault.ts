@@ -1,7 +1,7 @@
-import { INTERNAL_ERROR } from '../../tidemark/projections/d1-errors.ts';
-import type { Preparing } from '../../tidemark/projections/guarded-batch.ts';
-import type { Pointer, Target } from '../../tidemark/projections/pointer.ts';
-import type { Slot } from '../../tidemark/projections/slot-tables.ts';
+import { INTERNAL_ERROR } from '../projections/d1-errors.ts';
+import type { Preparing } from '../projections/guarded-batch.ts';
+import type { Pointer, Target } from '../projections/pointer.ts';
+import type { Slot } from '../projections/slot-tables.ts';
 
 /*
  * An SQL error that is no constraint may be one stream's or every stream's: a trial tells (write-trial.ts). One stream's becomes a dead

@@ -1,11 +1,11 @@
-import type { Group } from '../../tidemark/platform/group.ts';
-import { type Hint, type HintMessage, packMessages, parseMessage } from '../../tidemark/write/message.ts';
-import { type StreamId, categoryOf } from '../../tidemark/domain/stream.ts';
-import { StorageUnavailableError } from '../../tidemark/platform/faults.ts';
-import { withTimeout } from '../../tidemark/platform/timeout.ts';
+import type { Group } from '../platform/group.ts';
+import { type Hint, type HintMessage, packMessages, parseMessage } from '../write/message.ts';
+import { type StreamId, categoryOf } from '../domain/stream.ts';
+import { StorageUnavailableError } from '../platform/faults.ts';
+import { withTimeout } from '../platform/timeout.ts';
 import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
 import { type Budget, newBudget } from './catch-up-limits.ts';
-import type { Projection } from '../../tidemark/projections/projection.ts';
+import type { Projection } from '../projections/projection.ts';
 import { type CatchUpRequest, type StreamProgress, isUncompared } from './stream-progress.ts';
 
 /** What the projection worker needs from outside. */

@@ -1,10 +1,10 @@
-import type { StreamId } from '../../tidemark/domain/stream.ts';
+import type { StreamId } from '../domain/stream.ts';
 import type { Budget } from './catch-up-limits.ts';
 import type { LoadEvents, Revision } from './catch-up-page.ts';
 import type { Trace } from './catch-up-step.ts';
-import type { Obstacles, Refusal } from './dead-letter.ts';
-import type { Pointer, PointerCache, Target } from '../../tidemark/projections/pointer.ts';
-import type { Projection } from '../../tidemark/projections/projection.ts';
+import type { Obstacles, Refusal } from '../../eventsourcing/read/dead-letter.ts';
+import type { Pointer, PointerCache, Target } from '../projections/pointer.ts';
+import type { Projection } from '../projections/projection.ts';
 import type { ProjectionFault } from './projection-fault.ts';
 import type { CatchUpRequest, Standstill, StreamProgress } from './stream-progress.ts';
 

@@ -10,16 +10,16 @@ import {
   settle,
   sharedRefusalOf,
 } from './catch-up-work.ts';
-import { type Refusal, forgetRefusals } from './dead-letter.ts';
+import { type Refusal, forgetRefusals } from '../../eventsourcing/read/dead-letter.ts';
 import {
   type BatchOutcome,
   type RefusedBatch,
   type TargetMoves,
   sendGuardedBatch,
   writesOf,
-} from '../../tidemark/projections/guarded-batch.ts';
-import { isInternalError, kindOf } from '../../tidemark/projections/d1-errors.ts';
-import type { Target } from '../../tidemark/projections/pointer.ts';
+} from '../projections/guarded-batch.ts';
+import { isInternalError, kindOf } from '../projections/d1-errors.ts';
+import type { Target } from '../projections/pointer.ts';
 import { type ProjectionFault, hasLasted, noteApplied, noteFault } from './projection-fault.ts';
 import { type Trial, tryWrites } from './write-trial.ts';
 

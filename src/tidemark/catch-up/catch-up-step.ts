@@ -1,13 +1,13 @@
-import type { RecordedEvent, StoredEvent } from '../../tidemark/domain/event.ts';
-import { type StreamId, categoryOf } from '../../tidemark/domain/stream.ts';
-import { UnreadableEventError, upcast } from '../../tidemark/domain/upcaster.ts';
+import type { RecordedEvent, StoredEvent } from '../domain/event.ts';
+import { type StreamId, categoryOf } from '../domain/stream.ts';
+import { UnreadableEventError, upcast } from '../domain/upcaster.ts';
 import type { Failure, Page, Place, Revision, RevisionPosition } from './catch-up-page.ts';
-import type { Position } from '../../tidemark/projections/checkpoint.ts';
-import type { Obstacles } from './dead-letter.ts';
-import { PoisonEventError, type StreamChanges, foldStream } from '../../tidemark/projections/fold.ts';
-import type { Move } from '../../tidemark/projections/guarded-batch.ts';
-import type { Projection } from '../../tidemark/projections/projection.ts';
-import type { Row } from '../../tidemark/projections/slot-tables.ts';
+import type { Position } from '../projections/checkpoint.ts';
+import type { Obstacles } from '../../eventsourcing/read/dead-letter.ts';
+import { PoisonEventError, type StreamChanges, foldStream } from '../projections/fold.ts';
+import type { Move } from '../projections/guarded-batch.ts';
+import type { Projection } from '../projections/projection.ts';
+import type { Row } from '../projections/slot-tables.ts';
 import type { StreamProgress } from './stream-progress.ts';
 
 /** Where an applied event came from. */

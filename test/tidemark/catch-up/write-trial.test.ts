@@ -4,7 +4,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import type { Projection } from '../../../src/tidemark/projections/projection.ts';
 import { shapeOf } from '../../../src/tidemark/projections/slot-tables.ts';
-import { tryWrites } from '../../../src/eventsourcing/read/write-trial.ts';
+import { tryWrites } from '../../../src/tidemark/catch-up/write-trial.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { createProduct, orderAfter } from '../../support/api.ts';
 import { everythingStored, tallyOf } from '../../support/boards.ts';

@@ -7,7 +7,7 @@ import { buildOf } from '../../../src/eventsourcing/read/build.ts';
 import type { Hint } from '../../../src/tidemark/write/message.ts';
 import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
 import { EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
-import { sweepStep } from '../../../src/eventsourcing/read/sweep.ts';
+import { sweepStep } from '../../../src/tidemark/catch-up/sweep.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { groups, serving } from '../../../src/groups.ts';
 import { cloudflare } from '../../../src/runtime.ts';

@@ -1,9 +1,9 @@
 import { type SQLiteTable, getTableConfig } from 'drizzle-orm/sqlite-core';
 
 import { type Budget, spendBatch } from './catch-up-limits.ts';
-import { CHECKPOINT_WRITE, type Preparing, classify } from '../../tidemark/projections/guarded-batch.ts';
-import type { Projection } from '../../tidemark/projections/projection.ts';
-import { type Slot, columnOf, shapeOf } from '../../tidemark/projections/slot-tables.ts';
+import { CHECKPOINT_WRITE, type Preparing, classify } from '../projections/guarded-batch.ts';
+import type { Projection } from '../projections/projection.ts';
+import { type Slot, columnOf, shapeOf } from '../projections/slot-tables.ts';
 
 /*
  * An SQL error that is no constraint may be one stream's (a trigger that fails at one row) or every stream's (a table that is missing, an

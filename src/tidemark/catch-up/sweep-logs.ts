@@ -1,7 +1,7 @@
-import type { Clock } from '../../tidemark/platform/clock.ts';
-import { CONNECTIONS_AT_ONCE, eachOf } from '../../tidemark/platform/concurrency.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import { withTimeout } from '../../tidemark/platform/timeout.ts';
+import type { Clock } from '../platform/clock.ts';
+import { CONNECTIONS_AT_ONCE, eachOf } from '../platform/concurrency.ts';
+import type { StreamId } from '../domain/stream.ts';
+import { withTimeout } from '../platform/timeout.ts';
 import { LOADS_TIMEOUT_MS, LOAD_TIMEOUT_MS } from './catch-up-limits.ts';
 import type { LoadEvents } from './catch-up-page.ts';
 import { type Positions, type Reached, reachedBy } from './sweep-positions.ts';
