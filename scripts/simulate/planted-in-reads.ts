@@ -65,7 +65,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I13'],
     edits: [
       {
-        file: 'src/eventsourcing/read/standing.ts',
+        file: 'src/tidemark/queries/standing.ts',
         find: 'if (at.version < seen.version) return',
         replace: 'if (at.version < 0 * seen.version) return',
       },
@@ -76,7 +76,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I13'],
     edits: [
       {
-        file: 'src/eventsourcing/read/guarded-query.ts',
+        file: 'src/tidemark/queries/guarded-query.ts',
         find: 'isLost: mark === LOST',
         replace: "isLost: mark === ''",
       },
@@ -131,7 +131,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I14'],
     edits: [
       {
-        file: 'src/eventsourcing/read/causal-read.ts',
+        file: 'src/tidemark/queries/causal-read.ts',
         find: "token.bookmarks.get(projection.group.name) ?? 'first-primary'",
         replace: "'first-unconstrained'",
       },
@@ -190,7 +190,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I13', 'I14'],
     edits: [
       {
-        file: 'src/eventsourcing/read/causal-read.ts',
+        file: 'src/tidemark/queries/causal-read.ts',
         find: 'if (!first) {',
         replace: 'if (!first || !answer.isPrimary) {',
       },
@@ -223,12 +223,12 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I16'],
     edits: [
       {
-        file: 'src/eventsourcing/read/guarded-query.ts',
+        file: 'src/tidemark/queries/guarded-query.ts',
         find: 'const both = await whole.all<RawRow>();',
         replace: 'const data = await whole.all<RawRow>();\n  const both = await whole.all<RawRow>();',
       },
       {
-        file: 'src/eventsourcing/read/guarded-query.ts',
+        file: 'src/tidemark/queries/guarded-query.ts',
         find: 'rows.get(false) ?? []',
         replace: "data.results.filter((row) => row['guard.epoch'] === null)",
       },

@@ -1,5 +1,5 @@
-import type { CausalReadResult } from '../eventsourcing/read/causal-read.ts';
-import type { Queries } from '../eventsourcing/read/guarded-query.ts';
+import type { CausalReadResult } from '../tidemark/queries/causal-read.ts';
+import type { Queries } from '../tidemark/queries/guarded-query.ts';
 import type { Projection } from '../tidemark/projections/projection.ts';
 import type { StreamId } from '../tidemark/domain/stream.ts';
 import { log } from '../tidemark/platform/log.ts';

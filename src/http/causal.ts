@@ -1,10 +1,10 @@
 import { createMiddleware } from 'hono/factory';
 
-import { type FormerReading, causalRead } from '../eventsourcing/read/causal-read.ts';
-import { seenOf, withBookmark, withVersion } from '../eventsourcing/read/causal-token.ts';
-import type { Answers, Queries, SelectQuery } from '../eventsourcing/read/guarded-query.ts';
+import { type FormerReading, causalRead } from '../tidemark/queries/causal-read.ts';
+import { seenOf, withBookmark, withVersion } from '../tidemark/queries/causal-token.ts';
+import type { Answers, Queries, SelectQuery } from '../tidemark/queries/guarded-query.ts';
 import type { Projection, Tables } from '../tidemark/projections/projection.ts';
-import { NOT_THERE } from '../eventsourcing/read/standing.ts';
+import { NOT_THERE } from '../tidemark/queries/standing.ts';
 import { type SeenOf, isAnother } from '../tidemark/domain/seen.ts';
 import type { StreamId } from '../tidemark/domain/stream.ts';
 import type { AppEnv } from './app-env.ts';

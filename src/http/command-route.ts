@@ -6,7 +6,7 @@ import { isApplied } from '../tidemark/catch-up/catch-up.ts';
 import { type Budget, newBudget } from '../tidemark/catch-up/catch-up-limits.ts';
 import { isTransient } from '../tidemark/projections/d1-errors.ts';
 import type { Projection } from '../tidemark/projections/projection.ts';
-import { shows } from '../eventsourcing/read/shows.ts';
+import { shows } from '../tidemark/queries/shows.ts';
 import { type Seen, seenAt } from '../tidemark/domain/seen.ts';
 import { type StreamId, idOf } from '../tidemark/domain/stream.ts';
 import { sleep, withTimeout } from '../tidemark/platform/timeout.ts';

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import type { SelectQuery } from '../eventsourcing/read/guarded-query.ts';
+import type { SelectQuery } from '../tidemark/queries/guarded-query.ts';
 import type { Projection, Tables } from '../tidemark/projections/projection.ts';
 import { type FormerQuery, causal } from './causal.ts';
 import { type Position, type PositionKinds, TWO_TEXTS, fromCursor, toPage } from './cursor.ts';

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import type { SelectQuery } from '../eventsourcing/read/guarded-query.ts';
+import type { SelectQuery } from '../tidemark/queries/guarded-query.ts';
 import type { Projection, Tables } from '../tidemark/projections/projection.ts';
 import type { StreamId } from '../tidemark/domain/stream.ts';
 import type { AggregateState, AsOf } from '../tidemark/write/aggregate.ts';

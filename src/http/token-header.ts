@@ -6,10 +6,10 @@ import {
   withBookmark,
   withoutConfirmed,
   withoutEndedMarks,
-} from '../eventsourcing/read/causal-token.ts';
-import { type LiveVersion, liveVersions } from '../eventsourcing/read/confirm.ts';
-import { mergeTokens } from '../eventsourcing/read/token-merge.ts';
-import { unknownProjections } from '../eventsourcing/read/unknown-projections.ts';
+} from '../tidemark/queries/causal-token.ts';
+import { type LiveVersion, liveVersions } from '../tidemark/queries/confirm.ts';
+import { mergeTokens } from '../tidemark/queries/token-merge.ts';
+import { unknownProjections } from '../tidemark/queries/unknown-projections.ts';
 import { type Seen, isAnother } from '../tidemark/domain/seen.ts';
 import { TimeoutError, withTimeout } from '../tidemark/platform/timeout.ts';
 import { log } from '../tidemark/platform/log.ts';

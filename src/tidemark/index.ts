@@ -25,8 +25,8 @@ export { slotTables } from './projections/slot-tables.ts';
 export { wideSum, wideSumOf } from './projections/wide-counters.ts';
 
 // Query them.
-export { queryBuilder } from '../eventsourcing/read/causal-read.ts';
-export { type Given, preparedQuery } from '../eventsourcing/read/prepared-query.ts';
+export { queryBuilder } from './queries/causal-read.ts';
+export { type Given, preparedQuery } from './queries/prepared-query.ts';
 
 // Declare routes: of an aggregate, or in full.
 export { routesOf } from './authoring/routes-of.ts';

@@ -1,8 +1,8 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import type { CausalToken } from '../../src/eventsourcing/read/causal-token.ts';
-import { tokenCodec } from '../../src/eventsourcing/read/token-codec.ts';
+import type { CausalToken } from '../../src/tidemark/queries/causal-token.ts';
+import { tokenCodec } from '../../src/tidemark/queries/token-codec.ts';
 import { productIdOf } from '../../src/shop/products/product.ts';
 import {
   type Headers,

@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
 import type { Env } from '../../src/bindings.ts';
-import { type CausalToken, EMPTY_TOKEN } from '../../src/eventsourcing/read/causal-token.ts';
+import { type CausalToken, EMPTY_TOKEN } from '../../src/tidemark/queries/causal-token.ts';
 import { type Headers, json, placeOrder, withToken } from '../support/api.ts';
 import { expectProblem } from '../support/problem.ts';
 import { workersCodec } from '../support/tokens.ts';

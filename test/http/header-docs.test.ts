@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 
-import { EMPTY_TOKEN, withVersion } from '../../src/eventsourcing/read/causal-token.ts';
-import { tokenCodec } from '../../src/eventsourcing/read/token-codec.ts';
+import { EMPTY_TOKEN, withVersion } from '../../src/tidemark/queries/causal-token.ts';
+import { tokenCodec } from '../../src/tidemark/queries/token-codec.ts';
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 import { HEADER_DOCS } from '../../src/http/header-docs.ts';
 import { HEADER } from '../../src/http/headers.ts';

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { EMPTY_TOKEN, cutToSize, withVersion, withoutConfirmed } from '../../src/eventsourcing/read/causal-token.ts';
+import { EMPTY_TOKEN, cutToSize, withVersion, withoutConfirmed } from '../../src/tidemark/queries/causal-token.ts';
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 import { takeUp } from '../../src/http/token-header.ts';
 import type { Runtime } from '../../src/runtime.ts';

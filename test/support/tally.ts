@@ -3,7 +3,7 @@ import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import * as z from 'zod/mini';
 
 import type { RecordedEvent } from '../../src/tidemark/domain/event.ts';
-import { queryBuilder } from '../../src/eventsourcing/read/causal-read.ts';
+import { queryBuilder } from '../../src/tidemark/queries/causal-read.ts';
 import { ignored, projectionOf } from '../../src/tidemark/projections/projection.ts';
 import { slotTables } from '../../src/tidemark/projections/slot-tables.ts';
 import { idOf } from '../../src/tidemark/domain/stream.ts';

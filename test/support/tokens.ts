@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers';
 
-import { MIN_SECRET_BYTES, type TokenCodecOptions, tokenCodec } from '../../src/eventsourcing/read/token-codec.ts';
+import { MIN_SECRET_BYTES, type TokenCodecOptions, tokenCodec } from '../../src/tidemark/queries/token-codec.ts';
 import type { Seen } from '../../src/tidemark/domain/seen.ts';
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 

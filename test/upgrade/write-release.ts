@@ -4,8 +4,8 @@ import { expect, it } from 'vitest';
 
 import type { Group } from '../../src/tidemark/platform/group.ts';
 import { packMessages } from '../../src/tidemark/write/message.ts';
-import { cutToSize, withoutConfirmed } from '../../src/eventsourcing/read/causal-token.ts';
-import { tokenCodec } from '../../src/eventsourcing/read/token-codec.ts';
+import { cutToSize, withoutConfirmed } from '../../src/tidemark/queries/causal-token.ts';
+import { tokenCodec } from '../../src/tidemark/queries/token-codec.ts';
 import { reporting, serving } from '../../src/groups.ts';
 import { dump, storageOf } from '../golden/object-storage.ts';
 import { asOperator, get, json, post, withToken } from '../support/api.ts';

@@ -6,7 +6,7 @@ import type { StoredEvent } from '../../tidemark/domain/event.ts';
 import type { Group } from '../../tidemark/platform/group.ts';
 import { type StreamId, categoryOf } from '../../tidemark/domain/stream.ts';
 import type { AnyAggregateType } from '../../tidemark/domain/aggregate-type.ts';
-import { queryBuilder } from './causal-read.ts';
+import { queryBuilder } from '../../tidemark/queries/causal-read.ts';
 import { pointerStatement } from '../../tidemark/projections/pointer.ts';
 import { restoredStatement } from './restored-logs.ts';
 import type { Projection } from '../../tidemark/projections/projection.ts';

@@ -10,9 +10,9 @@ import {
 import type { BuildColumns } from 'drizzle-orm';
 
 import type { Group } from '../platform/group.ts';
-import { queryBuilder } from '../../eventsourcing/read/causal-read.ts';
-import type { SelectQuery } from '../../eventsourcing/read/guarded-query.ts';
-import { preparedQuery } from '../../eventsourcing/read/prepared-query.ts';
+import { queryBuilder } from '../queries/causal-read.ts';
+import type { SelectQuery } from '../queries/guarded-query.ts';
+import { preparedQuery } from '../queries/prepared-query.ts';
 import { type Handlers, type Projection, type ProjectionMode, projectionOf } from '../projections/projection.ts';
 import { type SlotTables, slotTables } from '../projections/slot-tables.ts';
 import type { Aggregate } from './aggregate.ts';

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import type { SelectQuery } from '../../eventsourcing/read/guarded-query.ts';
+import type { SelectQuery } from '../queries/guarded-query.ts';
 import type { Projection, Tables } from '../projections/projection.ts';
 import type { FormerQuery } from '../../http/causal.ts';
 import { commandRoute } from '../../http/command-route.ts';

@@ -1,4 +1,4 @@
-import { tokenCodec } from '../../../src/eventsourcing/read/token-codec.ts';
+import { tokenCodec } from '../../../src/tidemark/queries/token-codec.ts';
 import { parseStreamId } from '../../../src/tidemark/domain/stream.ts';
 import { secretOf, workersCodec } from '../../support/tokens.ts';
 

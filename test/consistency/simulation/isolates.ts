@@ -2,7 +2,7 @@ import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env as bindings } from 'cloudflare:workers';
 
 import type { Env } from '../../../src/bindings.ts';
-import { type TokenCodec, tokenCodec } from '../../../src/eventsourcing/read/token-codec.ts';
+import { type TokenCodec, tokenCodec } from '../../../src/tidemark/queries/token-codec.ts';
 import { secretOf } from '../../support/tokens.ts';
 import type { Choices } from './choices.ts';
 import type { Isolate } from './session.ts';

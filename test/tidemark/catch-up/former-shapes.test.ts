@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
-import { EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
+import { causalRead } from '../../../src/tidemark/queries/causal-read.ts';
+import { EMPTY_TOKEN, withVersion } from '../../../src/tidemark/queries/causal-token.ts';
 import { boardOf, checkpointOf, entriesOf, forgetDeadLetters, moveSlotB, refusedOf } from '../../support/boards.ts';
 import { deliver, takeHints } from '../../support/queue.ts';
 import { add, appendAsStored, newTally, system } from '../../support/system.ts';

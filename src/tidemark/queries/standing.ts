@@ -1,5 +1,5 @@
-import { type Seen, isAnother } from '../../tidemark/domain/seen.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
+import { type Seen, isAnother } from '../domain/seen.ts';
+import type { StreamId } from '../domain/stream.ts';
 
 /** Where the live slot of a projection has a stream. */
 export interface Standing {

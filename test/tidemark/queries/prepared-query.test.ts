@@ -2,8 +2,8 @@ import { and, eq, gt } from 'drizzle-orm';
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import { describe, expect, test } from 'vitest';
 
-import { queryBuilder } from '../../../src/eventsourcing/read/causal-read.ts';
-import { type Given, preparedQuery } from '../../../src/eventsourcing/read/prepared-query.ts';
+import { queryBuilder } from '../../../src/tidemark/queries/causal-read.ts';
+import { type Given, preparedQuery } from '../../../src/tidemark/queries/prepared-query.ts';
 
 const seatsIn = (slot: string) => ({
   row: sqliteTable(`seats_${slot}`, { seat: text('seat').primaryKey(), row: integer('row').notNull() }),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { singleFlight } from '../../../src/eventsourcing/read/single-flight.ts';
+import { singleFlight } from '../../../src/tidemark/queries/single-flight.ts';
 import { replaceTimers } from '../../../src/tidemark/platform/timeout.ts';
 
 /** Work that a test lets end when it likes, and a list of what was led. */

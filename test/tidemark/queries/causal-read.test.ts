@@ -1,8 +1,8 @@
 import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { causalRead } from '../../../src/eventsourcing/read/causal-read.ts';
-import { type CausalToken, EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
+import { causalRead } from '../../../src/tidemark/queries/causal-read.ts';
+import { type CausalToken, EMPTY_TOKEN, withVersion } from '../../../src/tidemark/queries/causal-token.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { replaceTimers } from '../../../src/tidemark/platform/timeout.ts';
 import { cloudflare } from '../../../src/runtime.ts';

@@ -1,4 +1,4 @@
-import { setTimer, sleep } from '../../tidemark/platform/timeout.ts';
+import { setTimer, sleep } from '../platform/timeout.ts';
 
 /**
  * One piece of work at a time for each key, within this isolate: a request that comes while it is under way waits for it instead of doing

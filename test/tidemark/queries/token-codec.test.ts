@@ -6,8 +6,8 @@ import {
   EMPTY_TOKEN,
   withBookmark,
   withVersion,
-} from '../../../src/eventsourcing/read/causal-token.ts';
-import { tokenCodec } from '../../../src/eventsourcing/read/token-codec.ts';
+} from '../../../src/tidemark/queries/causal-token.ts';
+import { tokenCodec } from '../../../src/tidemark/queries/token-codec.ts';
 import { type Seen, seenAt } from '../../../src/tidemark/domain/seen.ts';
 import { type StreamId, parseStreamId, streamId } from '../../../src/tidemark/domain/stream.ts';
 import { secretOf } from '../../support/tokens.ts';

@@ -1,5 +1,5 @@
-import type { Seen } from '../../tidemark/domain/seen.ts';
-import { type StreamId, categoryOf, idOf, streamId } from '../../tidemark/domain/stream.ts';
+import type { Seen } from '../domain/seen.ts';
+import { type StreamId, categoryOf, idOf, streamId } from '../domain/stream.ts';
 import type { CausalToken } from './causal-token.ts';
 import {
   type Reader,

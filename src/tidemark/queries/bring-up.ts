@@ -1,14 +1,14 @@
-import { isAnother } from '../../tidemark/domain/seen.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import type { CatchUpResult } from '../../tidemark/catch-up/catch-up.ts';
-import type { Budget } from '../../tidemark/catch-up/catch-up-limits.ts';
-import type { LoadEvents } from '../../tidemark/catch-up/catch-up-page.ts';
+import { isAnother } from '../domain/seen.ts';
+import type { StreamId } from '../domain/stream.ts';
+import type { CatchUpResult } from '../catch-up/catch-up.ts';
+import type { Budget } from '../catch-up/catch-up-limits.ts';
+import type { LoadEvents } from '../catch-up/catch-up-page.ts';
 import type { CausalReadPorts } from './causal-read.ts';
 import { type GuardedAnswer, type Queries, guardedStatements, toGuardedAnswer } from './guarded-query.ts';
-import type { Pointer } from '../../tidemark/projections/pointer.ts';
-import type { Projection } from '../../tidemark/projections/projection.ts';
+import type { Pointer } from '../projections/pointer.ts';
+import type { Projection } from '../projections/projection.ts';
 import type { Unmet } from './standing.ts';
-import type { CatchUpRequest, StreamProgress } from '../../tidemark/catch-up/stream-progress.ts';
+import type { CatchUpRequest, StreamProgress } from '../catch-up/stream-progress.ts';
 
 /** An answer, and whether it is of the epoch that was asked for. */
 export type Looked<Q extends Queries> = GuardedAnswer<Q> & { readonly isThisEpoch: boolean };

@@ -1,8 +1,8 @@
-import type { Seen } from '../../tidemark/domain/seen.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
+import type { Seen } from '../domain/seen.ts';
+import type { StreamId } from '../domain/stream.ts';
 import type { CausalReadPorts } from './causal-read.ts';
 import { runGuarded } from './guarded-query.ts';
-import type { Projection } from '../../tidemark/projections/projection.ts';
+import type { Projection } from '../projections/projection.ts';
 import { unmetOf } from './standing.ts';
 
 /** Whether a projection, on its primary, shows at least what was seen of a stream, and not a lost history of it. One statement. */

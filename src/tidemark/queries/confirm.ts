@@ -1,6 +1,6 @@
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import { ACTIVE } from './build.ts';
-import type { Projection } from '../../tidemark/projections/projection.ts';
+import type { StreamId } from '../domain/stream.ts';
+import { ACTIVE } from '../../eventsourcing/read/build.ts';
+import type { Projection } from '../projections/projection.ts';
 
 /** How far the live slot of one projection has brought one stream. */
 export interface LiveVersion {

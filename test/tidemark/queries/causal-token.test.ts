@@ -14,7 +14,7 @@ import {
   withVersion,
   withoutConfirmed,
   withoutEndedMarks,
-} from '../../../src/eventsourcing/read/causal-token.ts';
+} from '../../../src/tidemark/queries/causal-token.ts';
 import { UNSEEN, seenAt } from '../../../src/tidemark/domain/seen.ts';
 import { type StreamId, streamId } from '../../../src/tidemark/domain/stream.ts';
 

@@ -1,5 +1,5 @@
-import { type Seen, UNSEEN, seenAt } from '../../tidemark/domain/seen.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
+import { type Seen, UNSEEN, seenAt } from '../domain/seen.ts';
+import type { StreamId } from '../domain/stream.ts';
 
 /**
  * What a client did and saw: stream versions, most recently touched last, and for each database the bookmark up to which it has read.

@@ -1,8 +1,8 @@
 import { Column, SQL, is } from 'drizzle-orm';
 
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import type { Preparing } from '../../tidemark/projections/guarded-batch.ts';
-import type { Pointer } from '../../tidemark/projections/pointer.ts';
+import type { StreamId } from '../domain/stream.ts';
+import type { Preparing } from '../projections/guarded-batch.ts';
+import type { Pointer } from '../projections/pointer.ts';
 import { NOT_THERE, type Standing } from './standing.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Projection } from '../../tidemark/projections/projection.ts';
+import type { Projection } from '../projections/projection.ts';
 
 /**
  * Names of projections that a database has and this Worker has no code for: during a gradual deployment those of a newer Worker. Reads one row for

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { type CausalToken, EMPTY_TOKEN, cutToSize, seenOf } from '../../../src/eventsourcing/read/causal-token.ts';
-import { type MergedTokens, mergeTokens } from '../../../src/eventsourcing/read/token-merge.ts';
+import { type CausalToken, EMPTY_TOKEN, cutToSize, seenOf } from '../../../src/tidemark/queries/causal-token.ts';
+import { type MergedTokens, mergeTokens } from '../../../src/tidemark/queries/token-merge.ts';
 import type { Seen } from '../../../src/tidemark/domain/seen.ts';
 import { type StreamId, streamId } from '../../../src/tidemark/domain/stream.ts';
 

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 
-import { type CausalToken, EMPTY_TOKEN, withVersion } from '../../../src/eventsourcing/read/causal-token.ts';
+import { type CausalToken, EMPTY_TOKEN, withVersion } from '../../../src/tidemark/queries/causal-token.ts';
 import {
   type TokenEncryptionOptions,
   importBaseKey,
   tokenEncryption,
-} from '../../../src/eventsourcing/read/token-encryption.ts';
+} from '../../../src/tidemark/queries/token-encryption.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
 
 const seen: CausalToken = withVersion(EMPTY_TOKEN, streamId('seat', '12'), 3, 'an event');

@@ -1,21 +1,21 @@
 import { QueryBuilder } from 'drizzle-orm/sqlite-core';
 
-import type { Group } from '../../tidemark/platform/group.ts';
-import { OverloadedError, StorageUnavailableError } from '../../tidemark/platform/faults.ts';
-import { type Seen, UNSEEN } from '../../tidemark/domain/seen.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import { TimeoutError, sleep, withTimeout } from '../../tidemark/platform/timeout.ts';
+import type { Group } from '../platform/group.ts';
+import { OverloadedError, StorageUnavailableError } from '../platform/faults.ts';
+import { type Seen, UNSEEN } from '../domain/seen.ts';
+import type { StreamId } from '../domain/stream.ts';
+import { TimeoutError, sleep, withTimeout } from '../platform/timeout.ts';
 import { type Looked, type TokenAhead, bringUp, toRequest } from './bring-up.ts';
-import type { CatchUpOptions, CatchUpResult } from '../../tidemark/catch-up/catch-up.ts';
-import { newBudget } from '../../tidemark/catch-up/catch-up-limits.ts';
-import type { LoadEvents } from '../../tidemark/catch-up/catch-up-page.ts';
-import { type CatchUpRequest, isUncompared } from '../../tidemark/catch-up/stream-progress.ts';
+import type { CatchUpOptions, CatchUpResult } from '../catch-up/catch-up.ts';
+import { newBudget } from '../catch-up/catch-up-limits.ts';
+import type { LoadEvents } from '../catch-up/catch-up-page.ts';
+import { type CatchUpRequest, isUncompared } from '../catch-up/stream-progress.ts';
 import type { CausalToken } from './causal-token.ts';
-import { asStorageFault, kindOfD1Error } from '../../tidemark/projections/d1-errors.ts';
+import { asStorageFault, kindOfD1Error } from '../projections/d1-errors.ts';
 import { type Answers, type Queries, runGuarded } from './guarded-query.ts';
-import type { Pointer, PointerCache } from '../../tidemark/projections/pointer.ts';
-import type { Projection, Tables } from '../../tidemark/projections/projection.ts';
-import { follows } from '../../tidemark/catch-up/projection-worker.ts';
+import type { Pointer, PointerCache } from '../projections/pointer.ts';
+import type { Projection, Tables } from '../projections/projection.ts';
+import { follows } from '../catch-up/projection-worker.ts';
 import type { SingleFlight } from './single-flight.ts';
 import { type Standing, unmetOf } from './standing.ts';
 

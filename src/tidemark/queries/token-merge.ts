@@ -1,5 +1,5 @@
-import type { Seen } from '../../tidemark/domain/seen.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
+import type { Seen } from '../domain/seen.ts';
+import type { StreamId } from '../domain/stream.ts';
 import { type CausalToken, EMPTY_TOKEN, withBookmark } from './causal-token.ts';
 
 /** What several tokens come to. */
