@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 
 import type { StoredEvent } from '../tidemark/domain/event.ts';
-import { type archiveOf, feedAfter } from '../eventsourcing/read/archive.ts';
+import { type archiveOf, feedAfter } from '../tidemark/archive/archive.ts';
 import { idOf } from '../tidemark/domain/stream.ts';
 import { type EventSchemas, eventUnion } from '../http/event-schemas.ts';
 import { queryRoute } from '../http/query-route.ts';

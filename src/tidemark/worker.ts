@@ -1,5 +1,5 @@
 import { type Env, groupOfQueue } from '../bindings.ts';
-import { archiveOf } from '../eventsourcing/read/archive.ts';
+import { archiveOf } from './archive/archive.ts';
 import { rebuildWorkflow } from '../eventsourcing/read/rebuild-workflow.ts';
 import { consumeHints } from './catch-up/projection-worker.ts';
 import { aggregateObject } from './write/aggregate-object.ts';

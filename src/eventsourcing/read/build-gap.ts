@@ -1,5 +1,5 @@
 import type { StreamId } from '../../tidemark/domain/stream.ts';
-import { archivedHeads } from './archive.ts';
+import { archivedHeads } from '../../tidemark/archive/archive.ts';
 import { type ActiveBuild, type BuildContext, current } from './build-context.ts';
 import {
   NEW_PASS,

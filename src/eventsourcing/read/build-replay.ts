@@ -1,4 +1,4 @@
-import { REPLAYED_AT_ONCE, type ReplayPage, replayPage } from './archive.ts';
+import { REPLAYED_AT_ONCE, type ReplayPage, replayPage } from '../../tidemark/archive/archive.ts';
 import { noteProgress } from './build.ts';
 import { type BuildContext, BuildEnded, current } from './build-context.ts';
 import { catchUpBuild, doneOf, takePages } from './build-pages.ts';

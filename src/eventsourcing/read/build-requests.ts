@@ -1,5 +1,5 @@
 import type { Clock } from '../../tidemark/platform/clock.ts';
-import { countArchived } from './archive.ts';
+import { countArchived } from '../../tidemark/archive/archive.ts';
 import { type Build, activeBuilds, latestBuild } from './build.ts';
 import { endBuild, startBuild } from './build-transitions.ts';
 import { UNBUILT, makePointer, readPointer } from '../../tidemark/projections/pointer.ts';

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
 import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
-import { type ReplayLimits, replayPage } from '../../../src/eventsourcing/read/archive.ts';
+import { type ReplayLimits, replayPage } from '../../../src/tidemark/archive/archive.ts';
 import type { Hint } from '../../../src/tidemark/write/message.ts';
 import { type StreamId, streamId } from '../../../src/tidemark/domain/stream.ts';
 import { reporting } from '../../../src/groups.ts';

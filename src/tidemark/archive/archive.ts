@@ -1,15 +1,15 @@
 import { asc, eq, gt, sql } from 'drizzle-orm';
 import { type AnySQLiteColumn, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
-import type { Clock } from '../../tidemark/platform/clock.ts';
-import type { StoredEvent } from '../../tidemark/domain/event.ts';
-import type { Group } from '../../tidemark/platform/group.ts';
-import { type StreamId, categoryOf } from '../../tidemark/domain/stream.ts';
-import type { AnyAggregateType } from '../../tidemark/domain/aggregate-type.ts';
-import { queryBuilder } from '../../tidemark/queries/causal-read.ts';
-import { pointerStatement } from '../../tidemark/projections/pointer.ts';
-import { restoredStatement } from './restored-logs.ts';
-import type { Projection } from '../../tidemark/projections/projection.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { StoredEvent } from '../domain/event.ts';
+import type { Group } from '../platform/group.ts';
+import { type StreamId, categoryOf } from '../domain/stream.ts';
+import type { AnyAggregateType } from '../domain/aggregate-type.ts';
+import { queryBuilder } from '../queries/causal-read.ts';
+import { pointerStatement } from '../projections/pointer.ts';
+import { restoredStatement } from '../../eventsourcing/read/restored-logs.ts';
+import type { Projection } from '../projections/projection.ts';
 
 /** What the archive writes: the feed's position is the table's own key, given by the database. */
 const written = sqliteTable('archive_event', {
