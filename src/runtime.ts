@@ -10,8 +10,8 @@ import { type CatchUpOptions, type CatchUpResult, catchUp } from './tidemark/cat
 import type { CatchUpRequest } from './tidemark/catch-up/stream-progress.ts';
 import type { CausalReadPorts } from './tidemark/queries/causal-read.ts';
 import { liveVersions } from './tidemark/queries/confirm.ts';
-import type { Refusal } from './eventsourcing/read/dead-letter.ts';
-import type { DeadLetterPorts } from './eventsourcing/read/dead-letter-operations.ts';
+import type { Refusal } from './tidemark/dead-letters/dead-letter.ts';
+import type { DeadLetterPorts } from './tidemark/dead-letters/dead-letter-operations.ts';
 import { type Pointer, type Target, pointerCache } from './tidemark/projections/pointer.ts';
 import { failTarget } from './eventsourcing/read/build-transitions.ts';
 import type { Projection } from './tidemark/projections/projection.ts';

@@ -9,13 +9,13 @@ import {
   type Selection,
   deadLetterGroup,
   listDeadLetters,
-} from '../eventsourcing/read/dead-letter-list.ts';
+} from '../tidemark/dead-letters/dead-letter-list.ts';
 import {
   type DeadLetterPorts,
   replayDeadLetters,
   skipDeadLetters,
-} from '../eventsourcing/read/dead-letter-operations.ts';
-import { previewDeadLetters } from '../eventsourcing/read/dead-letter-preview.ts';
+} from '../tidemark/dead-letters/dead-letter-operations.ts';
+import { previewDeadLetters } from '../tidemark/dead-letters/dead-letter-preview.ts';
 import { parseStreamId } from '../tidemark/domain/stream.ts';
 import type { AppContext } from '../http/app-env.ts';
 import { readBody } from '../http/body.ts';

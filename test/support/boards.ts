@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 
 import type { Hint } from '../../src/tidemark/write/message.ts';
-import { type DeadLetterGroupReport, listDeadLetters } from '../../src/eventsourcing/read/dead-letter-list.ts';
+import { type DeadLetterGroupReport, listDeadLetters } from '../../src/tidemark/dead-letters/dead-letter-list.ts';
 import type { Projection } from '../../src/tidemark/projections/projection.ts';
 import type { Slot } from '../../src/tidemark/projections/slot-tables.ts';
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';

@@ -1,5 +1,5 @@
 import type { Group } from '../../src/tidemark/platform/group.ts';
-import type { DeadLetterCause } from '../../src/eventsourcing/read/dead-letter.ts';
+import type { DeadLetterCause } from '../../src/tidemark/dead-letters/dead-letter.ts';
 import type { Projection } from '../../src/tidemark/projections/projection.ts';
 import type { Slot } from '../../src/tidemark/projections/slot-tables.ts';
 import type { Registry } from '../../src/tidemark/projections/registry.ts';

@@ -4,9 +4,9 @@ import { type BuildContext, current } from './build-context.ts';
 import { NEW_PASS, PAGE_STREAMS, type Pass, type StreamPage, takePages, takenStreams } from './build-pages.ts';
 import type { CatchUpResult } from '../../tidemark/catch-up/catch-up.ts';
 import { type ComparisonProgress, compareSlots } from './comparison.ts';
-import { countHeld } from './dead-letter.ts';
+import { countHeld } from '../../tidemark/dead-letters/dead-letter.ts';
 import { type Target, UNBUILT } from '../../tidemark/projections/pointer.ts';
-import { restoredIn } from './restored-logs.ts';
+import { restoredIn } from '../../tidemark/dead-letters/restored-logs.ts';
 import { isUncompared } from '../../tidemark/catch-up/stream-progress.ts';
 
 /**

@@ -12,7 +12,7 @@ import {
 } from './build-pages.ts';
 import { type Target, UNBUILT } from '../../tidemark/projections/pointer.ts';
 import type { Projection } from '../../tidemark/projections/projection.ts';
-import { BUT_FOR_RESTORED_LOGS, restoredIn } from './restored-logs.ts';
+import { BUT_FOR_RESTORED_LOGS, restoredIn } from '../../tidemark/dead-letters/restored-logs.ts';
 import type { CatchUpRequest } from '../../tidemark/catch-up/stream-progress.ts';
 
 /** Brings the build up in every stream that is further in what is live, or in a first build in the archive. */

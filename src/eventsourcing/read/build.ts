@@ -1,5 +1,5 @@
 import type { StreamId } from '../../tidemark/domain/stream.ts';
-import { keptError } from './dead-letter.ts';
+import { keptError } from '../../tidemark/dead-letters/dead-letter.ts';
 import { type Pointer, type Target, pointerStatement, toPointer } from '../../tidemark/projections/pointer.ts';
 import type { Slot } from '../../tidemark/projections/slot-tables.ts';
 

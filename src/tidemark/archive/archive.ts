@@ -8,7 +8,7 @@ import { type StreamId, categoryOf } from '../domain/stream.ts';
 import type { AnyAggregateType } from '../domain/aggregate-type.ts';
 import { queryBuilder } from '../queries/causal-read.ts';
 import { pointerStatement } from '../projections/pointer.ts';
-import { restoredStatement } from '../../eventsourcing/read/restored-logs.ts';
+import { restoredStatement } from '../dead-letters/restored-logs.ts';
 import type { Projection } from '../projections/projection.ts';
 
 /** What the archive writes: the feed's position is the table's own key, given by the database. */

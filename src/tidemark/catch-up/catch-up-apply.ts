@@ -10,7 +10,7 @@ import {
   settle,
   sharedRefusalOf,
 } from './catch-up-work.ts';
-import { type Refusal, forgetRefusals } from '../../eventsourcing/read/dead-letter.ts';
+import { type Refusal, forgetRefusals } from '../dead-letters/dead-letter.ts';
 import {
   type BatchOutcome,
   type RefusedBatch,

@@ -4,7 +4,7 @@ import type { Hint } from '../write/message.ts';
 import type { StreamId } from '../domain/stream.ts';
 import type { LogPage } from '../write/aggregate.ts';
 import type { Position } from '../projections/checkpoint.ts';
-import type { Obstacles, Refusal } from '../../eventsourcing/read/dead-letter.ts';
+import type { Obstacles, Refusal } from '../dead-letters/dead-letter.ts';
 import { eventsFromHints } from './hinted-events.ts';
 import type { Target } from '../projections/pointer.ts';
 import type { Projection } from '../projections/projection.ts';

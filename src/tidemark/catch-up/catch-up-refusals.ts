@@ -1,7 +1,7 @@
 import { fail, loggable } from './catch-up-apply.ts';
 import { spendBatch } from './catch-up-limits.ts';
 import { type Attempt, type CatchUpWork, type Round, isLive, settle } from './catch-up-work.ts';
-import { type Refusal, recordRefusals } from '../../eventsourcing/read/dead-letter.ts';
+import { type Refusal, recordRefusals } from '../dead-letters/dead-letter.ts';
 import { noteFault } from './projection-fault.ts';
 
 /** Notes what the tables have refused whatever the stream: it is the projection's fault, and no event is blamed. */

@@ -18,7 +18,7 @@ import {
 import { type Position, START, positionsStatement, toPositions } from '../projections/checkpoint.ts';
 import { isInternalError, kindOf } from '../projections/d1-errors.ts';
 import { CHECKPOINT_WRITE, type RefusedBatch, classify } from '../projections/guarded-batch.ts';
-import { NO_OBSTACLES, obstaclesStatement, toObstacles } from '../../eventsourcing/read/dead-letter.ts';
+import { NO_OBSTACLES, obstaclesStatement, toObstacles } from '../dead-letters/dead-letter.ts';
 import { pointerStatement, readPointer, toPointer } from '../projections/pointer.ts';
 import { faultStatement, toFault } from './projection-fault.ts';
 import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';

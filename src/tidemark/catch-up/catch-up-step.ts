@@ -3,7 +3,7 @@ import { type StreamId, categoryOf } from '../domain/stream.ts';
 import { UnreadableEventError, upcast } from '../domain/upcaster.ts';
 import type { Failure, Page, Place, Revision, RevisionPosition } from './catch-up-page.ts';
 import type { Position } from '../projections/checkpoint.ts';
-import type { Obstacles } from '../../eventsourcing/read/dead-letter.ts';
+import type { Obstacles } from '../dead-letters/dead-letter.ts';
 import { PoisonEventError, type StreamChanges, foldStream } from '../projections/fold.ts';
 import type { Move } from '../projections/guarded-batch.ts';
 import type { Projection } from '../projections/projection.ts';

@@ -2,7 +2,7 @@ import type { StreamId } from '../domain/stream.ts';
 import type { Budget } from './catch-up-limits.ts';
 import type { LoadEvents, Revision } from './catch-up-page.ts';
 import type { Trace } from './catch-up-step.ts';
-import type { Obstacles, Refusal } from '../../eventsourcing/read/dead-letter.ts';
+import type { Obstacles, Refusal } from '../dead-letters/dead-letter.ts';
 import type { Pointer, PointerCache, Target } from '../projections/pointer.ts';
 import type { Projection } from '../projections/projection.ts';
 import type { ProjectionFault } from './projection-fault.ts';

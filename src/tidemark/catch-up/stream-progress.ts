@@ -1,7 +1,7 @@
 import type { StoredEvent } from '../domain/event.ts';
 import type { Hint } from '../write/message.ts';
 import type { StreamId } from '../domain/stream.ts';
-import type { DeadLetterCause, Refusal } from '../../eventsourcing/read/dead-letter.ts';
+import type { DeadLetterCause, Refusal } from '../dead-letters/dead-letter.ts';
 
 /** "Bring this stream to at least this version", with the events at hand, if any. */
 export interface CatchUpRequest {

@@ -1,5 +1,5 @@
 import { DatabaseUnavailableError, StorageUnavailableError } from '../platform/faults.ts';
-import { keptKind } from '../../eventsourcing/read/dead-letter.ts';
+import { keptKind } from '../dead-letters/dead-letter.ts';
 
 /**
  * What an error of D1 says about what was sent. D1 puts SQLite's own words into its messages, with SQLite's name for the kind of error at

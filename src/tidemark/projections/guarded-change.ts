@@ -1,7 +1,7 @@
 import { asStorageFault, isTransient } from './d1-errors.ts';
 import { assertEpoch, classify } from './guarded-batch.ts';
 import type { Pointer, Target } from './pointer.ts';
-import { BUT_FOR_RESTORED_LOGS } from '../../eventsourcing/read/restored-logs.ts';
+import { BUT_FOR_RESTORED_LOGS } from '../dead-letters/restored-logs.ts';
 
 /** How a change of a pointer ended. */
 export type ChangeOutcome =

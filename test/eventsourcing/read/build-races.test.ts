@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { activeBuilds, buildOf } from '../../../src/eventsourcing/read/build.ts';
 import { cancelBuild, requestBuild, tendBuilds } from '../../../src/eventsourcing/read/build-requests.ts';
 import { catchUp, isApplied } from '../../../src/tidemark/catch-up/catch-up.ts';
-import { skipDeadLetters } from '../../../src/eventsourcing/read/dead-letter-operations.ts';
+import { skipDeadLetters } from '../../../src/tidemark/dead-letters/dead-letter-operations.ts';
 import { startBuild } from '../../../src/eventsourcing/read/build-transitions.ts';
 import { release } from '../../../src/eventsourcing/read/former-slot.ts';
 import { pointerCache, readPointer } from '../../../src/tidemark/projections/pointer.ts';

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 
 import { type Build, activeBuild, activeBuilds, buildOf } from '../../../src/eventsourcing/read/build.ts';
 import { cancelBuild, requestBuild } from '../../../src/eventsourcing/read/build-requests.ts';
-import { skipDeadLetters } from '../../../src/eventsourcing/read/dead-letter-operations.ts';
+import { skipDeadLetters } from '../../../src/tidemark/dead-letters/dead-letter-operations.ts';
 import {
   type BuildRequest,
   noteCleared,

@@ -1,9 +1,9 @@
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import { CONNECTIONS_AT_ONCE, eachOf } from '../../tidemark/platform/concurrency.ts';
-import type { LoadEvents } from '../../tidemark/catch-up/catch-up-page.ts';
+import type { StreamId } from '../domain/stream.ts';
+import { CONNECTIONS_AT_ONCE, eachOf } from '../platform/concurrency.ts';
+import type { LoadEvents } from '../catch-up/catch-up-page.ts';
 import type { DeadLetterCause } from './dead-letter.ts';
-import { type Pointer, pointerStatement, toPointer } from '../../tidemark/projections/pointer.ts';
-import type { Projection } from '../../tidemark/projections/projection.ts';
+import { type Pointer, pointerStatement, toPointer } from '../projections/pointer.ts';
+import type { Projection } from '../projections/projection.ts';
 
 /** A projection's dead letters, and what they are about. */
 export interface DeadLetterSource {

@@ -1,7 +1,7 @@
-import { type StreamId } from '../../tidemark/domain/stream.ts';
-import { boundLists } from '../../tidemark/projections/bound-lists.ts';
-import type { Preparing } from '../../tidemark/projections/guarded-batch.ts';
-import type { Pointer } from '../../tidemark/projections/pointer.ts';
+import { type StreamId } from '../domain/stream.ts';
+import { boundLists } from '../projections/bound-lists.ts';
+import type { Preparing } from '../projections/guarded-batch.ts';
+import type { Pointer } from '../projections/pointer.ts';
 
 /** Why a stream needs somebody to decide: no retry will bring it further. */
 export type DeadLetterCause =

@@ -2,9 +2,9 @@ import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { OutcomeUnknownError } from '../../../src/tidemark/platform/faults.ts';
-import { deadLetterGroup, listDeadLetters } from '../../../src/eventsourcing/read/dead-letter-list.ts';
-import { replayDeadLetters, skipDeadLetters } from '../../../src/eventsourcing/read/dead-letter-operations.ts';
-import { previewDeadLetters } from '../../../src/eventsourcing/read/dead-letter-preview.ts';
+import { deadLetterGroup, listDeadLetters } from '../../../src/tidemark/dead-letters/dead-letter-list.ts';
+import { replayDeadLetters, skipDeadLetters } from '../../../src/tidemark/dead-letters/dead-letter-operations.ts';
+import { previewDeadLetters } from '../../../src/tidemark/dead-letters/dead-letter-preview.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
 import { cloudflare } from '../../../src/runtime.ts';

@@ -1,10 +1,10 @@
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import type { LogPage } from '../../tidemark/write/aggregate.ts';
-import { CONNECTIONS_AT_ONCE, eachOf } from '../../tidemark/platform/concurrency.ts';
-import { type LoadEvents, type Revision, takeFromLog } from '../../tidemark/catch-up/catch-up-page.ts';
-import { type Look, foldPage } from '../../tidemark/catch-up/catch-up-step.ts';
-import type { StandstillCause } from '../../tidemark/catch-up/stream-progress.ts';
-import { type Position, START, positionsStatement, toPositions } from '../../tidemark/projections/checkpoint.ts';
+import type { StreamId } from '../domain/stream.ts';
+import type { LogPage } from '../write/aggregate.ts';
+import { CONNECTIONS_AT_ONCE, eachOf } from '../platform/concurrency.ts';
+import { type LoadEvents, type Revision, takeFromLog } from '../catch-up/catch-up-page.ts';
+import { type Look, foldPage } from '../catch-up/catch-up-step.ts';
+import type { StandstillCause } from '../catch-up/stream-progress.ts';
+import { type Position, START, positionsStatement, toPositions } from '../projections/checkpoint.ts';
 import { NO_OBSTACLES, type Obstacles, obstaclesStatement, toObstacles } from './dead-letter.ts';
 import {
   type DeadLetter,
@@ -14,10 +14,10 @@ import {
   selectDeadLetters,
 } from './dead-letter-list.ts';
 import type { DeadLetterPorts } from './dead-letter-operations.ts';
-import { sumIncrements } from '../../tidemark/projections/fold.ts';
-import { type Move, sendGuardedBatch } from '../../tidemark/projections/guarded-batch.ts';
-import type { Pointer } from '../../tidemark/projections/pointer.ts';
-import { type Row, type TableShape, shapeOf } from '../../tidemark/projections/slot-tables.ts';
+import { sumIncrements } from '../projections/fold.ts';
+import { type Move, sendGuardedBatch } from '../projections/guarded-batch.ts';
+import type { Pointer } from '../projections/pointer.ts';
+import { type Row, type TableShape, shapeOf } from '../projections/slot-tables.ts';
 
 /** What a replay or a skip would do to one stream in the live slot. */
 export interface StreamPreview {

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { liveVersions } from '../../../src/tidemark/queries/confirm.ts';
-import { obstaclesStatement } from '../../../src/eventsourcing/read/dead-letter.ts';
+import { obstaclesStatement } from '../../../src/tidemark/dead-letters/dead-letter.ts';
 import { runGuarded } from '../../../src/tidemark/queries/guarded-query.ts';
 import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';

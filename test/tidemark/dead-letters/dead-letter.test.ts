@@ -6,7 +6,7 @@ import type { Hint } from '../../../src/tidemark/write/message.ts';
 import { EMPTY_TOKEN, withVersion } from '../../../src/tidemark/queries/causal-token.ts';
 import { causalRead } from '../../../src/tidemark/queries/causal-read.ts';
 import { MAX_PARAMETER_BYTES, STREAMS_AT_ONCE } from '../../../src/tidemark/catch-up/catch-up-limits.ts';
-import { recordRefusals } from '../../../src/eventsourcing/read/dead-letter.ts';
+import { recordRefusals } from '../../../src/tidemark/dead-letters/dead-letter.ts';
 import { failTarget } from '../../../src/eventsourcing/read/build-transitions.ts';
 import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { liveVersions } from '../../../src/tidemark/queries/confirm.ts';

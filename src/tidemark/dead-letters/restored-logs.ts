@@ -1,4 +1,4 @@
-import type { StreamId } from '../../tidemark/domain/stream.ts';
+import type { StreamId } from '../domain/stream.ts';
 
 /**
  * Leaves out the streams that a restored log stops in the live slot, whose checkpoint is `live`. A build takes these streams from the

@@ -1,12 +1,12 @@
-import { OutcomeUnknownError, OverloadedError, StorageUnavailableError } from '../../tidemark/platform/faults.ts';
-import { type Hint, type HintMessage, packMessages } from '../../tidemark/write/message.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import { sleep } from '../../tidemark/platform/timeout.ts';
-import { CONNECTIONS_AT_ONCE, eachOf } from '../../tidemark/platform/concurrency.ts';
-import { type CatchUpOptions, type CatchUpResult } from '../../tidemark/catch-up/catch-up.ts';
-import type { CatchUpRequest, StandstillCause, StreamProgress } from '../../tidemark/catch-up/stream-progress.ts';
-import { affordsBatch, newBudget } from '../../tidemark/catch-up/catch-up-limits.ts';
-import { isTransient } from '../../tidemark/projections/d1-errors.ts';
+import { OutcomeUnknownError, OverloadedError, StorageUnavailableError } from '../platform/faults.ts';
+import { type Hint, type HintMessage, packMessages } from '../write/message.ts';
+import type { StreamId } from '../domain/stream.ts';
+import { sleep } from '../platform/timeout.ts';
+import { CONNECTIONS_AT_ONCE, eachOf } from '../platform/concurrency.ts';
+import { type CatchUpOptions, type CatchUpResult } from '../catch-up/catch-up.ts';
+import type { CatchUpRequest, StandstillCause, StreamProgress } from '../catch-up/stream-progress.ts';
+import { affordsBatch, newBudget } from '../catch-up/catch-up-limits.ts';
+import { isTransient } from '../projections/d1-errors.ts';
 import { forgetRefusals } from './dead-letter.ts';
 import {
   type DeadLetter,
@@ -16,8 +16,8 @@ import {
   type Selection,
   selectDeadLetters,
 } from './dead-letter-list.ts';
-import { changePointer } from '../../tidemark/projections/guarded-change.ts';
-import { type Pointer, beside } from '../../tidemark/projections/pointer.ts';
+import { changePointer } from '../projections/guarded-change.ts';
+import { type Pointer, beside } from '../projections/pointer.ts';
 
 /*
  * What an operator does about dead letters. Replay tries them again, in order; skip leaves an event out for good. Both then bring the
