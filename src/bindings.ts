@@ -1,5 +1,5 @@
 import type { Group } from './tidemark/platform/group.ts';
-import type { RebuildParams } from './eventsourcing/read/rebuild-workflow.ts';
+import type { RebuildParams } from './tidemark/rebuild/rebuild-workflow.ts';
 import { reporting, serving } from './groups.ts';
 
 /** Everything that wrangler.toml, the secrets and the variables of a deployment provide. */

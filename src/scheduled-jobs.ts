@@ -1,6 +1,6 @@
-import { tendBuilds } from './eventsourcing/read/build-requests.ts';
+import { tendBuilds } from './tidemark/rebuild/build-requests.ts';
 import { sweepStep } from './tidemark/catch-up/sweep.ts';
-import { upkeepStep } from './eventsourcing/read/upkeep.ts';
+import { upkeepStep } from './tidemark/rebuild/upkeep.ts';
 import { log } from './tidemark/platform/log.ts';
 import type { Runtime } from './runtime.ts';
 

@@ -7,13 +7,13 @@ export const PLANTED_IN_REBUILDS: readonly PlantedBug[] = [
     breaks: ['I12', 'I20'],
     edits: [
       {
-        file: 'src/eventsourcing/read/build-transitions.ts',
+        file: 'src/tidemark/rebuild/build-transitions.ts',
         find: '...(isFirst ? [] : [assertNotBehind(database, build.projection, live, build.target)]),',
         replace: '',
       },
-      { file: 'src/eventsourcing/read/rebuild.ts', find: "await once('join', join);", replace: '' },
+      { file: 'src/tidemark/rebuild/rebuild.ts', find: "await once('join', join);", replace: '' },
       {
-        file: 'src/eventsourcing/read/rebuild.ts',
+        file: 'src/tidemark/rebuild/rebuild.ts',
         find: "await untilDone('close the gap after the join', closeGap);",
         replace: '',
       },

@@ -2,13 +2,13 @@ import type { Handler } from 'hono';
 import * as z from 'zod/mini';
 
 import { OutcomeUnknownError, OverloadedError } from '../tidemark/platform/faults.ts';
-import { type Build, buildOf, isActive } from '../eventsourcing/read/build.ts';
-import { cancelBuild, requestBuild, tendBuild } from '../eventsourcing/read/build-requests.ts';
+import { type Build, buildOf, isActive } from '../tidemark/rebuild/build.ts';
+import { cancelBuild, requestBuild, tendBuild } from '../tidemark/rebuild/build-requests.ts';
 import { asStorageFault, isTransient } from '../tidemark/projections/d1-errors.ts';
 import type { Target } from '../tidemark/projections/pointer.ts';
-import { release, rollback } from '../eventsourcing/read/former-slot.ts';
+import { release, rollback } from '../tidemark/rebuild/former-slot.ts';
 import type { Projection } from '../tidemark/projections/projection.ts';
-import { acceptBuild } from '../eventsourcing/read/rebuild.ts';
+import { acceptBuild } from '../tidemark/rebuild/rebuild.ts';
 import type { AppContext, AppEnv } from '../http/app-env.ts';
 import { HEADER } from '../http/headers.ts';
 import { requireOperator } from '../http/operations-access.ts';

@@ -1,6 +1,6 @@
 import { type Env, groupOfQueue } from '../bindings.ts';
 import { archiveOf } from './archive/archive.ts';
-import { rebuildWorkflow } from '../eventsourcing/read/rebuild-workflow.ts';
+import { rebuildWorkflow } from './rebuild/rebuild-workflow.ts';
 import { consumeHints } from './catch-up/projection-worker.ts';
 import { aggregateObject } from './write/aggregate-object.ts';
 import { createRegistry } from './projections/registry.ts';

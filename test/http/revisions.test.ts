@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 
-import { requestBuild } from '../../src/eventsourcing/read/build-requests.ts';
+import { requestBuild } from '../../src/tidemark/rebuild/build-requests.ts';
 import { createApp } from '../../src/http/app.ts';
 import { former } from '../../src/http/causal.ts';
 import { PROBLEMS } from '../../src/http/problem.ts';

@@ -1,8 +1,8 @@
-import { type RollbackOutcome, rollback } from '../../src/eventsourcing/read/former-slot.ts';
-import type { BuildRunner } from '../../src/eventsourcing/read/build-requests.ts';
-import type { RebuildPorts } from '../../src/eventsourcing/read/build-context.ts';
-import type { DurableSteps } from '../../src/eventsourcing/read/durable-steps.ts';
-import { runBuild } from '../../src/eventsourcing/read/rebuild.ts';
+import { type RollbackOutcome, rollback } from '../../src/tidemark/rebuild/former-slot.ts';
+import type { BuildRunner } from '../../src/tidemark/rebuild/build-requests.ts';
+import type { RebuildPorts } from '../../src/tidemark/rebuild/build-context.ts';
+import type { DurableSteps } from '../../src/tidemark/rebuild/durable-steps.ts';
+import { runBuild } from '../../src/tidemark/rebuild/rebuild.ts';
 import type { Slot } from '../../src/tidemark/projections/slot-tables.ts';
 import { ports } from './platform.ts';
 import { system } from './system.ts';

@@ -1,4 +1,4 @@
-import type { BuildRunner } from '../../src/eventsourcing/read/build-requests.ts';
+import type { BuildRunner } from '../../src/tidemark/rebuild/build-requests.ts';
 import type { Group } from '../../src/tidemark/platform/group.ts';
 import type { Hint } from '../../src/tidemark/write/message.ts';
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';

@@ -1,5 +1,5 @@
 import type { Clock } from '../../tidemark/platform/clock.ts';
-import { isActive } from './build.ts';
+import { isActive } from '../../tidemark/rebuild/build.ts';
 import type { Group } from '../../tidemark/platform/group.ts';
 import { kindOfD1Error } from '../../tidemark/projections/d1-errors.ts';
 import {

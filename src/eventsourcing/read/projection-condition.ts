@@ -1,8 +1,8 @@
 import type { Group } from '../../tidemark/platform/group.ts';
 import type { Registry } from '../../tidemark/projections/registry.ts';
 import { withTimeout } from '../../tidemark/platform/timeout.ts';
-import { type Build, LATEST_FIRST } from './build.ts';
-import { type FormerSlot, formerSlot } from './former-slot.ts';
+import { type Build, LATEST_FIRST } from '../../tidemark/rebuild/build.ts';
+import { type FormerSlot, formerSlot } from '../../tidemark/rebuild/former-slot.ts';
 import { type Target, toPointer } from '../../tidemark/projections/pointer.ts';
 import type { Projection } from '../../tidemark/projections/projection.ts';
 import { IS_FAULT } from '../../tidemark/catch-up/projection-fault.ts';

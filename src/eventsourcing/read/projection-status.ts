@@ -1,5 +1,5 @@
-import { isActive } from './build.ts';
-import type { FormerSlot } from './former-slot.ts';
+import { isActive } from '../../tidemark/rebuild/build.ts';
+import type { FormerSlot } from '../../tidemark/rebuild/former-slot.ts';
 import type { Group } from '../../tidemark/platform/group.ts';
 import { TimeoutError, withTimeout } from '../../tidemark/platform/timeout.ts';
 import type { LoadEvents } from '../../tidemark/catch-up/catch-up-page.ts';

@@ -1,5 +1,5 @@
 import type { StreamId } from '../domain/stream.ts';
-import { ACTIVE } from '../../eventsourcing/read/build.ts';
+import { ACTIVE } from '../rebuild/build.ts';
 import type { Projection } from '../projections/projection.ts';
 
 /** How far the live slot of one projection has brought one stream. */

@@ -1,7 +1,7 @@
-import type { BuildRunner } from '../../../src/eventsourcing/read/build-requests.ts';
-import type { RebuildPorts } from '../../../src/eventsourcing/read/build-context.ts';
-import type { DurableSteps } from '../../../src/eventsourcing/read/durable-steps.ts';
-import { runBuild } from '../../../src/eventsourcing/read/rebuild.ts';
+import type { BuildRunner } from '../../../src/tidemark/rebuild/build-requests.ts';
+import type { RebuildPorts } from '../../../src/tidemark/rebuild/build-context.ts';
+import type { DurableSteps } from '../../../src/tidemark/rebuild/durable-steps.ts';
+import { runBuild } from '../../../src/tidemark/rebuild/rebuild.ts';
 import { type Task, newTask } from './scheduler.ts';
 import type { World } from './world.ts';
 

@@ -1,7 +1,7 @@
 import { env as bindings } from 'cloudflare:workers';
 
 import { shapeOf } from '../../../src/tidemark/projections/slot-tables.ts';
-import { upkeepStep } from '../../../src/eventsourcing/read/upkeep.ts';
+import { upkeepStep } from '../../../src/tidemark/rebuild/upkeep.ts';
 import type { Registry } from '../../../src/tidemark/projections/registry.ts';
 import { replaceTimers } from '../../../src/tidemark/platform/timeout.ts';
 import { groups, reporting, serving } from '../../../src/groups.ts';

@@ -2,15 +2,15 @@ import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import type { Hint } from '../../../src/tidemark/write/message.ts';
-import { upkeepStep } from '../../../src/eventsourcing/read/upkeep.ts';
+import { upkeepStep } from '../../../src/tidemark/rebuild/upkeep.ts';
 import { projectionComplaints } from '../../../src/eventsourcing/read/health.ts';
 import { consumeHints } from '../../../src/tidemark/catch-up/projection-worker.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { serving } from '../../../src/groups.ts';
-import type { Build } from '../../../src/eventsourcing/read/build.ts';
+import type { Build } from '../../../src/tidemark/rebuild/build.ts';
 import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
-import { trySwap } from '../../../src/eventsourcing/read/build-transitions.ts';
-import { rollback } from '../../../src/eventsourcing/read/former-slot.ts';
+import { trySwap } from '../../../src/tidemark/rebuild/build-transitions.ts';
+import { rollback } from '../../../src/tidemark/rebuild/former-slot.ts';
 import {
   boardOf,
   checkpointOf,

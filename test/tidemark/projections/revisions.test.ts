@@ -1,15 +1,15 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { type Build, buildOf } from '../../../src/eventsourcing/read/build.ts';
-import { cancelBuild, requestBuild } from '../../../src/eventsourcing/read/build-requests.ts';
+import { type Build, buildOf } from '../../../src/tidemark/rebuild/build.ts';
+import { cancelBuild, requestBuild } from '../../../src/tidemark/rebuild/build-requests.ts';
 import { catchUp } from '../../../src/tidemark/catch-up/catch-up.ts';
 import { causalRead } from '../../../src/tidemark/queries/causal-read.ts';
 import { EMPTY_TOKEN, withVersion } from '../../../src/tidemark/queries/causal-token.ts';
 import type { SelectQuery } from '../../../src/tidemark/queries/guarded-query.ts';
 import { pointerCache, readPointer } from '../../../src/tidemark/projections/pointer.ts';
-import { release } from '../../../src/eventsourcing/read/former-slot.ts';
-import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
+import { release } from '../../../src/tidemark/rebuild/former-slot.ts';
+import { acceptBuild } from '../../../src/tidemark/rebuild/rebuild.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { idleRunner, stepsHere, rollBack, work } from '../../support/builds.ts';
 import { ports } from '../../support/platform.ts';

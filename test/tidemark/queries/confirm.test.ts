@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { cancelBuild, requestBuild } from '../../../src/eventsourcing/read/build-requests.ts';
+import { cancelBuild, requestBuild } from '../../../src/tidemark/rebuild/build-requests.ts';
 import { tallyOf } from '../../support/boards.ts';
 import { idleRunner, work } from '../../support/builds.ts';
 import { meteredDatabase } from '../../support/metered-database.ts';

@@ -1,8 +1,8 @@
-import { type KeyedTable, keyedTables } from '../../tidemark/projections/keyed-tables.ts';
+import { type KeyedTable, keyedTables } from '../projections/keyed-tables.ts';
 import { type Throttle, fullSpeed } from './throttle.ts';
-import type { Pointer } from '../../tidemark/projections/pointer.ts';
-import type { Projection } from '../../tidemark/projections/projection.ts';
-import type { Slot } from '../../tidemark/projections/slot-tables.ts';
+import type { Pointer } from '../projections/pointer.ts';
+import type { Projection } from '../projections/projection.ts';
+import type { Slot } from '../projections/slot-tables.ts';
 
 export interface ClearingOptions {
   /** How many rows of one table a batch deletes at most. */

@@ -1,10 +1,10 @@
-import { OverloadedError } from '../../tidemark/platform/faults.ts';
+import { OverloadedError } from '../platform/faults.ts';
 import { type Build, isActive, latestBuild } from './build.ts';
-import { assertNotBehind, changePointer } from '../../tidemark/projections/guarded-change.ts';
-import { type Pointer, type Target, UNBUILT, beside, readPointer } from '../../tidemark/projections/pointer.ts';
-import type { Projection } from '../../tidemark/projections/projection.ts';
-import { forgetFault } from '../../tidemark/catch-up/projection-fault.ts';
-import type { Slot } from '../../tidemark/projections/slot-tables.ts';
+import { assertNotBehind, changePointer } from '../projections/guarded-change.ts';
+import { type Pointer, type Target, UNBUILT, beside, readPointer } from '../projections/pointer.ts';
+import type { Projection } from '../projections/projection.ts';
+import { forgetFault } from '../catch-up/projection-fault.ts';
+import type { Slot } from '../projections/slot-tables.ts';
 
 /** How long a former slot is moved along as the way back, from the swap or the rollback that made it the former one, in ms. */
 export const WAY_BACK_MS = 7 * 24 * 60 * 60 * 1000;

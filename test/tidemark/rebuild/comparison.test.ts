@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import type { Revision } from '../../../src/tidemark/catch-up/catch-up-page.ts';
-import { type Comparison, type ComparisonProgress, compareSlots } from '../../../src/eventsourcing/read/comparison.ts';
+import { type Comparison, type ComparisonProgress, compareSlots } from '../../../src/tidemark/rebuild/comparison.ts';
 import { ignored, projectionOf } from '../../../src/tidemark/projections/projection.ts';
 import { type Slot, slotTables } from '../../../src/tidemark/projections/slot-tables.ts';
 import { serving } from '../../../src/groups.ts';

@@ -1,7 +1,7 @@
 import { noteProgress } from './build.ts';
 import { type BuildContext, current } from './build-context.ts';
-import { type Target, UNBUILT } from '../../tidemark/projections/pointer.ts';
-import { IS_FAULT } from '../../tidemark/catch-up/projection-fault.ts';
+import { type Target, UNBUILT } from '../projections/pointer.ts';
+import { IS_FAULT } from '../catch-up/projection-fault.ts';
 
 interface Wait {
   readonly isDone: boolean;

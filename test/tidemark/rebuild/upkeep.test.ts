@@ -1,14 +1,14 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { BUILDS_KEPT, activeBuilds, buildOf } from '../../../src/eventsourcing/read/build.ts';
-import { cancelBuild, requestBuild } from '../../../src/eventsourcing/read/build-requests.ts';
-import { WAY_BACK_MS } from '../../../src/eventsourcing/read/former-slot.ts';
-import { release } from '../../../src/eventsourcing/read/former-slot.ts';
+import { BUILDS_KEPT, activeBuilds, buildOf } from '../../../src/tidemark/rebuild/build.ts';
+import { cancelBuild, requestBuild } from '../../../src/tidemark/rebuild/build-requests.ts';
+import { WAY_BACK_MS } from '../../../src/tidemark/rebuild/former-slot.ts';
+import { release } from '../../../src/tidemark/rebuild/former-slot.ts';
 import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { projectionStatuses } from '../../../src/eventsourcing/read/projection-status.ts';
 import type { Slot } from '../../../src/tidemark/projections/slot-tables.ts';
-import { type UpkeepPorts, upkeepStep } from '../../../src/eventsourcing/read/upkeep.ts';
+import { type UpkeepPorts, upkeepStep } from '../../../src/tidemark/rebuild/upkeep.ts';
 import { forgetDeadLetters, tallyOf } from '../../support/boards.ts';
 import { idleRunner, rollBack, stepsHere, work } from '../../support/builds.ts';
 import { faultyDatabase } from '../../support/database.ts';

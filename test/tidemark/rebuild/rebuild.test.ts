@@ -1,12 +1,12 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { buildOf } from '../../../src/eventsourcing/read/build.ts';
-import { cancelBuild, requestBuild, tendBuilds } from '../../../src/eventsourcing/read/build-requests.ts';
-import type { Comparison } from '../../../src/eventsourcing/read/comparison.ts';
-import { release, rollback } from '../../../src/eventsourcing/read/former-slot.ts';
+import { buildOf } from '../../../src/tidemark/rebuild/build.ts';
+import { cancelBuild, requestBuild, tendBuilds } from '../../../src/tidemark/rebuild/build-requests.ts';
+import type { Comparison } from '../../../src/tidemark/rebuild/comparison.ts';
+import { release, rollback } from '../../../src/tidemark/rebuild/former-slot.ts';
 import { readPointer } from '../../../src/tidemark/projections/pointer.ts';
-import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
+import { acceptBuild } from '../../../src/tidemark/rebuild/rebuild.ts';
 import { type StreamId, streamId } from '../../../src/tidemark/domain/stream.ts';
 import { idleRunner, stepsHere, rollBack, work } from '../../support/builds.ts';
 import { ports } from '../../support/platform.ts';

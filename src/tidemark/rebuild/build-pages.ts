@@ -1,9 +1,9 @@
 import { type ActiveBuild, type BuildContext, BuildEnded } from './build-context.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import type { CatchUpResult } from '../../tidemark/catch-up/catch-up.ts';
-import { type Budget, affordsBatch, newBudget, spendBatch } from '../../tidemark/catch-up/catch-up-limits.ts';
-import { UNBUILT } from '../../tidemark/projections/pointer.ts';
-import type { CatchUpRequest, StreamProgress } from '../../tidemark/catch-up/stream-progress.ts';
+import type { StreamId } from '../domain/stream.ts';
+import type { CatchUpResult } from '../catch-up/catch-up.ts';
+import { type Budget, affordsBatch, newBudget, spendBatch } from '../catch-up/catch-up-limits.ts';
+import { UNBUILT } from '../projections/pointer.ts';
+import type { CatchUpRequest, StreamProgress } from '../catch-up/stream-progress.ts';
 
 /** A step is a checkpoint of its own: not so short that there are thousands, not so long that a crash costs much. */
 const STEP_MS = 15_000;

@@ -3,11 +3,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { MAX_CATCH_UP_MS, MAX_STATEMENTS } from '../../../src/tidemark/catch-up/catch-up-limits.ts';
 import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
-import { gapToArchive } from '../../../src/eventsourcing/read/build-gap.ts';
-import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
+import { gapToArchive } from '../../../src/tidemark/rebuild/build-gap.ts';
+import { acceptBuild } from '../../../src/tidemark/rebuild/rebuild.ts';
 import { cloudflare } from '../../../src/runtime.ts';
-import { activeBuilds, buildOf } from '../../../src/eventsourcing/read/build.ts';
-import { cancelBuild, requestBuild } from '../../../src/eventsourcing/read/build-requests.ts';
+import { activeBuilds, buildOf } from '../../../src/tidemark/rebuild/build.ts';
+import { cancelBuild, requestBuild } from '../../../src/tidemark/rebuild/build-requests.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { boardOf, checkpointOf, tallyOf } from '../../support/boards.ts';
 import { idleRunner, stepsHere, work } from '../../support/builds.ts';

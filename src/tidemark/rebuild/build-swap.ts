@@ -1,7 +1,7 @@
 import { type BuildContext, BuildEnded, current } from './build-context.ts';
 import { closeGap } from './build-gap.ts';
 import { tryJoin, trySwap } from './build-transitions.ts';
-import { restoredIn } from '../../tidemark/dead-letters/restored-logs.ts';
+import { restoredIn } from '../dead-letters/restored-logs.ts';
 
 /** From now on every guarded batch moves the build together with what is live, so that it cannot fall behind again. */
 export async function join(context: BuildContext): Promise<void> {

@@ -1,6 +1,6 @@
-import type { Refusal } from '../../tidemark/dead-letters/dead-letter.ts';
+import type { Refusal } from '../dead-letters/dead-letter.ts';
 import { type Build, type BuildEnd, activeBuild, activeBuilds, endStatement } from './build.ts';
-import { type ChangeOutcome, assertNotBehind, changePointer } from '../../tidemark/projections/guarded-change.ts';
+import { type ChangeOutcome, assertNotBehind, changePointer } from '../projections/guarded-change.ts';
 import {
   type Pointer,
   type Target,
@@ -9,10 +9,10 @@ import {
   isSameTarget,
   makePointer,
   readPointer,
-} from '../../tidemark/projections/pointer.ts';
-import type { Projection } from '../../tidemark/projections/projection.ts';
-import { forgetFault } from '../../tidemark/catch-up/projection-fault.ts';
-import { restoredIn } from '../../tidemark/dead-letters/restored-logs.ts';
+} from '../projections/pointer.ts';
+import type { Projection } from '../projections/projection.ts';
+import { forgetFault } from '../catch-up/projection-fault.ts';
+import { restoredIn } from '../dead-letters/restored-logs.ts';
 
 /*
  * Each changes the build's row and the pointer in one guarded transaction, so that a build ends exactly when the pointer stops listing its

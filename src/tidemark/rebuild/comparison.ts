@@ -1,6 +1,6 @@
-import type { Revision } from '../../tidemark/catch-up/catch-up-page.ts';
+import type { Revision } from '../catch-up/catch-up-page.ts';
 import { type RowDifference, type TablePair, comparePage } from './comparison-page.ts';
-import { type KeyedTable, keyedTables } from '../../tidemark/projections/keyed-tables.ts';
+import { type KeyedTable, keyedTables } from '../projections/keyed-tables.ts';
 import { type Throttle, fullSpeed } from './throttle.ts';
 
 /** What a comparison of two slots found. Plain JSON. */

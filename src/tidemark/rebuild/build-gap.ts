@@ -1,5 +1,5 @@
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import { archivedHeads } from '../../tidemark/archive/archive.ts';
+import type { StreamId } from '../domain/stream.ts';
+import { archivedHeads } from '../archive/archive.ts';
 import { type ActiveBuild, type BuildContext, current } from './build-context.ts';
 import {
   NEW_PASS,
@@ -10,10 +10,10 @@ import {
   takePages,
   takenStreams,
 } from './build-pages.ts';
-import { type Target, UNBUILT } from '../../tidemark/projections/pointer.ts';
-import type { Projection } from '../../tidemark/projections/projection.ts';
-import { BUT_FOR_RESTORED_LOGS, restoredIn } from '../../tidemark/dead-letters/restored-logs.ts';
-import type { CatchUpRequest } from '../../tidemark/catch-up/stream-progress.ts';
+import { type Target, UNBUILT } from '../projections/pointer.ts';
+import type { Projection } from '../projections/projection.ts';
+import { BUT_FOR_RESTORED_LOGS, restoredIn } from '../dead-letters/restored-logs.ts';
+import type { CatchUpRequest } from '../catch-up/stream-progress.ts';
 
 /** Brings the build up in every stream that is further in what is live, or in a first build in the archive. */
 export function closeGap(context: BuildContext, from: Pass = NEW_PASS): Promise<Pass> {

@@ -1,10 +1,10 @@
-import { REPLAYED_AT_ONCE, type ReplayPage, replayPage } from '../../tidemark/archive/archive.ts';
+import { REPLAYED_AT_ONCE, type ReplayPage, replayPage } from '../archive/archive.ts';
 import { noteProgress } from './build.ts';
 import { type BuildContext, BuildEnded, current } from './build-context.ts';
 import { catchUpBuild, doneOf, takePages } from './build-pages.ts';
 import { noteCleared } from './build-transitions.ts';
 import { clearSlot } from './slot-clearing.ts';
-import type { CatchUpRequest } from '../../tidemark/catch-up/stream-progress.ts';
+import type { CatchUpRequest } from '../catch-up/stream-progress.ts';
 
 /** Empties the build's slot, which nobody reads or moves. */
 export async function clearBuildSlot(context: BuildContext): Promise<{ readonly isDone: boolean }> {

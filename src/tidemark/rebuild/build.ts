@@ -1,7 +1,7 @@
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import { keptError } from '../../tidemark/dead-letters/dead-letter.ts';
-import { type Pointer, type Target, pointerStatement, toPointer } from '../../tidemark/projections/pointer.ts';
-import type { Slot } from '../../tidemark/projections/slot-tables.ts';
+import type { StreamId } from '../domain/stream.ts';
+import { keptError } from '../dead-letters/dead-letter.ts';
+import { type Pointer, type Target, pointerStatement, toPointer } from '../projections/pointer.ts';
+import type { Slot } from '../projections/slot-tables.ts';
 
 /** Where a build is in its life. The first three are active: one such build for each projection. */
 export type BuildState = 'building' | 'comparing' | 'awaiting-acceptance' | 'swapped' | 'failed' | 'cancelled';

@@ -1,13 +1,13 @@
-import type { StreamId } from '../../tidemark/domain/stream.ts';
+import type { StreamId } from '../domain/stream.ts';
 import { noteProgress } from './build.ts';
 import { type BuildContext, current } from './build-context.ts';
 import { NEW_PASS, PAGE_STREAMS, type Pass, type StreamPage, takePages, takenStreams } from './build-pages.ts';
-import type { CatchUpResult } from '../../tidemark/catch-up/catch-up.ts';
+import type { CatchUpResult } from '../catch-up/catch-up.ts';
 import { type ComparisonProgress, compareSlots } from './comparison.ts';
-import { countHeld } from '../../tidemark/dead-letters/dead-letter.ts';
-import { type Target, UNBUILT } from '../../tidemark/projections/pointer.ts';
-import { restoredIn } from '../../tidemark/dead-letters/restored-logs.ts';
-import { isUncompared } from '../../tidemark/catch-up/stream-progress.ts';
+import { countHeld } from '../dead-letters/dead-letter.ts';
+import { type Target, UNBUILT } from '../projections/pointer.ts';
+import { restoredIn } from '../dead-letters/restored-logs.ts';
+import { isUncompared } from '../catch-up/stream-progress.ts';
 
 /**
  * Only in a trial: has every stream that is live compared with its log, in what is live and in the archive. Where a log was restored to an

@@ -1,14 +1,14 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { activeBuilds, buildOf } from '../../../src/eventsourcing/read/build.ts';
-import { cancelBuild, requestBuild, tendBuilds } from '../../../src/eventsourcing/read/build-requests.ts';
+import { activeBuilds, buildOf } from '../../../src/tidemark/rebuild/build.ts';
+import { cancelBuild, requestBuild, tendBuilds } from '../../../src/tidemark/rebuild/build-requests.ts';
 import { catchUp, isApplied } from '../../../src/tidemark/catch-up/catch-up.ts';
 import { skipDeadLetters } from '../../../src/tidemark/dead-letters/dead-letter-operations.ts';
-import { startBuild } from '../../../src/eventsourcing/read/build-transitions.ts';
-import { release } from '../../../src/eventsourcing/read/former-slot.ts';
+import { startBuild } from '../../../src/tidemark/rebuild/build-transitions.ts';
+import { release } from '../../../src/tidemark/rebuild/former-slot.ts';
 import { pointerCache, readPointer } from '../../../src/tidemark/projections/pointer.ts';
-import { acceptBuild } from '../../../src/eventsourcing/read/rebuild.ts';
+import { acceptBuild } from '../../../src/tidemark/rebuild/rebuild.ts';
 import { sweepStep } from '../../../src/tidemark/catch-up/sweep.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { checkpointOf, entriesOf, boardOf, forgetDeadLetters, onlyGroup, refusedOf } from '../../support/boards.ts';

@@ -1,16 +1,16 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { type Build, activeBuild, activeBuilds, buildOf } from '../../../src/eventsourcing/read/build.ts';
-import { cancelBuild, requestBuild } from '../../../src/eventsourcing/read/build-requests.ts';
+import { type Build, activeBuild, activeBuilds, buildOf } from '../../../src/tidemark/rebuild/build.ts';
+import { cancelBuild, requestBuild } from '../../../src/tidemark/rebuild/build-requests.ts';
 import { skipDeadLetters } from '../../../src/tidemark/dead-letters/dead-letter-operations.ts';
 import {
   type BuildRequest,
   noteCleared,
   startBuild,
   trySwap,
-} from '../../../src/eventsourcing/read/build-transitions.ts';
-import { release } from '../../../src/eventsourcing/read/former-slot.ts';
+} from '../../../src/tidemark/rebuild/build-transitions.ts';
+import { release } from '../../../src/tidemark/rebuild/former-slot.ts';
 import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { idOf } from '../../../src/tidemark/domain/stream.ts';
 import { checkpointOf, deliverThrice, forgetDeadLetters, onlyGroup, tallyOf } from '../../support/boards.ts';

@@ -1,9 +1,9 @@
-import type { Clock } from '../../tidemark/platform/clock.ts';
-import { countArchived } from '../../tidemark/archive/archive.ts';
+import type { Clock } from '../platform/clock.ts';
+import { countArchived } from '../archive/archive.ts';
 import { type Build, activeBuilds, latestBuild } from './build.ts';
 import { endBuild, startBuild } from './build-transitions.ts';
-import { UNBUILT, makePointer, readPointer } from '../../tidemark/projections/pointer.ts';
-import type { Projection } from '../../tidemark/projections/projection.ts';
+import { UNBUILT, makePointer, readPointer } from '../projections/pointer.ts';
+import type { Projection } from '../projections/projection.ts';
 import type { RebuildPorts } from './build-context.ts';
 
 /** What does a build's work, outside of any request. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { type Throttle, adaptiveThrottle } from '../../../src/eventsourcing/read/throttle.ts';
+import { type Throttle, adaptiveThrottle } from '../../../src/tidemark/rebuild/throttle.ts';
 import { replaceTimers } from '../../../src/tidemark/platform/timeout.ts';
 
 const PAGE = 2_000;

@@ -1,9 +1,9 @@
-import type { Group } from '../../tidemark/platform/group.ts';
+import type { Group } from '../platform/group.ts';
 import { type Build, type BuildError, activeBuild, noteProgress } from './build.ts';
-import type { CatchUpOptions, CatchUpResult } from '../../tidemark/catch-up/catch-up.ts';
-import { type Pointer, isSameTarget } from '../../tidemark/projections/pointer.ts';
-import type { Projection } from '../../tidemark/projections/projection.ts';
-import type { CatchUpRequest } from '../../tidemark/catch-up/stream-progress.ts';
+import type { CatchUpOptions, CatchUpResult } from '../catch-up/catch-up.ts';
+import { type Pointer, isSameTarget } from '../projections/pointer.ts';
+import type { Projection } from '../projections/projection.ts';
+import type { CatchUpRequest } from '../catch-up/stream-progress.ts';
 import { type Throttle, adaptiveThrottle } from './throttle.ts';
 
 /** What a build needs from outside. */

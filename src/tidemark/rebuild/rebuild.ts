@@ -1,4 +1,4 @@
-import { OverloadedError } from '../../tidemark/platform/faults.ts';
+import { OverloadedError } from '../platform/faults.ts';
 import type { BuildError } from './build.ts';
 import { compareWithLive, compareWithLogs } from './build-comparison.ts';
 import { type BuildContext, BuildEnded, type RebuildPorts, buildContext } from './build-context.ts';

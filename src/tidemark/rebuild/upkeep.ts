@@ -1,13 +1,13 @@
-import type { Group } from '../../tidemark/platform/group.ts';
-import type { Registry } from '../../tidemark/projections/registry.ts';
+import type { Group } from '../platform/group.ts';
+import type { Registry } from '../projections/registry.ts';
 import { ACTIVE, forgetOldBuilds } from './build.ts';
 import { adaptiveThrottle } from './throttle.ts';
 import { release } from './former-slot.ts';
-import type { Pointer } from '../../tidemark/projections/pointer.ts';
-import { noteApplied, openFaults } from '../../tidemark/catch-up/projection-fault.ts';
+import type { Pointer } from '../projections/pointer.ts';
+import { noteApplied, openFaults } from '../catch-up/projection-fault.ts';
 import { clearSlot, isSlotEmpty } from './slot-clearing.ts';
-import type { Slot } from '../../tidemark/projections/slot-tables.ts';
-import { tryWrites } from '../../tidemark/catch-up/write-trial.ts';
+import type { Slot } from '../projections/slot-tables.ts';
+import { tryWrites } from '../catch-up/write-trial.ts';
 
 /*
  * What builds, swaps and releases leave behind, and its end. Each run does a bounded part of it, and costs a few rows where there is

@@ -1,4 +1,4 @@
-import { sleep } from '../../tidemark/platform/timeout.ts';
+import { sleep } from '../platform/timeout.ts';
 
 /** How fast long work on a database goes, page by page. */
 export interface Throttle {

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { expect, it } from 'vitest';
 
-import { latestBuild } from '../../../src/eventsourcing/read/build.ts';
+import { latestBuild } from '../../../src/tidemark/rebuild/build.ts';
 import { setBuild } from '../../support/projections.ts';
 
 it('the latest build is the one on its way, or else the one that began last, in whichever order they were noted', async () => {

@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 
 import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { ignored, projectionOf } from '../../../src/tidemark/projections/projection.ts';
-import { clearSlot } from '../../../src/eventsourcing/read/slot-clearing.ts';
+import { clearSlot } from '../../../src/tidemark/rebuild/slot-clearing.ts';
 import { type Slot, slotTables } from '../../../src/tidemark/projections/slot-tables.ts';
 import { serving } from '../../../src/groups.ts';
 import { orderSearch } from '../../../src/shop/orders/order-search.ts';
