@@ -15,7 +15,7 @@ import type { DeadLetterPorts } from './tidemark/dead-letters/dead-letter-operat
 import { type Pointer, type Target, pointerCache } from './tidemark/projections/pointer.ts';
 import { failTarget } from './tidemark/rebuild/build-transitions.ts';
 import type { Projection } from './tidemark/projections/projection.ts';
-import type { ProjectionStatusPorts } from './eventsourcing/read/projection-status.ts';
+import type { ProjectionStatusPorts } from './tidemark/monitoring/projection-status.ts';
 import type { ProjectionWorkerPorts } from './tidemark/catch-up/projection-worker.ts';
 import { workflowRunner } from './tidemark/rebuild/rebuild-workflow.ts';
 import { singleFlight } from './tidemark/queries/single-flight.ts';

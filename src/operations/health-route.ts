@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import { projectionComplaints } from '../eventsourcing/read/health.ts';
+import { projectionComplaints } from '../tidemark/monitoring/health.ts';
 import type { Route } from '../http/route.ts';
 import { named } from '../http/schemas.ts';
 import { tokenComplaints } from '../token-settings.ts';

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import { type ProjectionStatus, projectionStatuses } from '../eventsourcing/read/projection-status.ts';
+import { type ProjectionStatus, projectionStatuses } from '../tidemark/monitoring/projection-status.ts';
 import { requireOperator } from '../http/operations-access.ts';
 import type { Route } from '../http/route.ts';
 import { Time, described, named } from '../http/schemas.ts';

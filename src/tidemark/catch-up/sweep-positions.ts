@@ -2,7 +2,7 @@ import type { Group } from '../platform/group.ts';
 import type { Hint } from '../write/message.ts';
 import type { StreamId } from '../domain/stream.ts';
 import type { DeadLetterCause } from '../dead-letters/dead-letter.ts';
-import type { GroupDatabases } from '../../eventsourcing/read/projection-condition.ts';
+import type { GroupDatabases } from '../monitoring/projection-condition.ts';
 import type { Projection } from '../projections/projection.ts';
 import { follows } from './projection-worker.ts';
 import type { Slot } from '../projections/slot-tables.ts';

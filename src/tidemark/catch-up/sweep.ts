@@ -4,7 +4,7 @@ import { type HintMessage, packMessages } from '../write/message.ts';
 import type { StreamId } from '../domain/stream.ts';
 import { withTimeout } from '../platform/timeout.ts';
 import type { LoadEvents } from './catch-up-page.ts';
-import { type GroupDatabases, askEveryGroup } from '../../eventsourcing/read/projection-condition.ts';
+import { type GroupDatabases, askEveryGroup } from '../monitoring/projection-condition.ts';
 import { suspectsByStream, readLogs } from './sweep-logs.ts';
 import { headOf, readPositions, reminderFor } from './sweep-positions.ts';
 

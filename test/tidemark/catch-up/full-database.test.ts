@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { projectionComplaints } from '../../../src/eventsourcing/read/health.ts';
+import { projectionComplaints } from '../../../src/tidemark/monitoring/health.ts';
 import { consumeHints } from '../../../src/tidemark/catch-up/projection-worker.ts';
 import { serving } from '../../../src/groups.ts';
 import {

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import type { Hint } from '../../../src/tidemark/write/message.ts';
 import { upkeepStep } from '../../../src/tidemark/rebuild/upkeep.ts';
-import { projectionComplaints } from '../../../src/eventsourcing/read/health.ts';
+import { projectionComplaints } from '../../../src/tidemark/monitoring/health.ts';
 import { consumeHints } from '../../../src/tidemark/catch-up/projection-worker.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { serving } from '../../../src/groups.ts';

@@ -6,7 +6,7 @@ import { cancelBuild, requestBuild } from '../../../src/tidemark/rebuild/build-r
 import { WAY_BACK_MS } from '../../../src/tidemark/rebuild/former-slot.ts';
 import { release } from '../../../src/tidemark/rebuild/former-slot.ts';
 import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
-import { projectionStatuses } from '../../../src/eventsourcing/read/projection-status.ts';
+import { projectionStatuses } from '../../../src/tidemark/monitoring/projection-status.ts';
 import type { Slot } from '../../../src/tidemark/projections/slot-tables.ts';
 import { type UpkeepPorts, upkeepStep } from '../../../src/tidemark/rebuild/upkeep.ts';
 import { forgetDeadLetters, tallyOf } from '../../support/boards.ts';

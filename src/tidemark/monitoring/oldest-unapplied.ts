@@ -1,8 +1,8 @@
-import type { Group } from '../../tidemark/platform/group.ts';
-import { CONNECTIONS_AT_ONCE, eachOf } from '../../tidemark/platform/concurrency.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import type { LoadEvents } from '../../tidemark/catch-up/catch-up-page.ts';
-import type { Target } from '../../tidemark/projections/pointer.ts';
+import type { Group } from '../platform/group.ts';
+import { CONNECTIONS_AT_ONCE, eachOf } from '../platform/concurrency.ts';
+import type { StreamId } from '../domain/stream.ts';
+import type { LoadEvents } from '../catch-up/catch-up-page.ts';
+import type { Target } from '../projections/pointer.ts';
 
 /** A projection in its live slot. */
 export interface LiveProjection {

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import type { Group } from '../../../src/tidemark/platform/group.ts';
-import { type HealthPorts, projectionComplaints } from '../../../src/eventsourcing/read/health.ts';
+import { type HealthPorts, projectionComplaints } from '../../../src/tidemark/monitoring/health.ts';
 import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import {

@@ -7,7 +7,7 @@ import {
   type ProjectionStatusPorts,
   isStalled,
   projectionStatuses,
-} from '../../../src/eventsourcing/read/projection-status.ts';
+} from '../../../src/tidemark/monitoring/projection-status.ts';
 import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import {

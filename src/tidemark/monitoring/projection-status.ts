@@ -1,11 +1,11 @@
-import { isActive } from '../../tidemark/rebuild/build.ts';
-import type { FormerSlot } from '../../tidemark/rebuild/former-slot.ts';
-import type { Group } from '../../tidemark/platform/group.ts';
-import { TimeoutError, withTimeout } from '../../tidemark/platform/timeout.ts';
-import type { LoadEvents } from '../../tidemark/catch-up/catch-up-page.ts';
+import { isActive } from '../rebuild/build.ts';
+import type { FormerSlot } from '../rebuild/former-slot.ts';
+import type { Group } from '../platform/group.ts';
+import { TimeoutError, withTimeout } from '../platform/timeout.ts';
+import type { LoadEvents } from '../catch-up/catch-up-page.ts';
 import { type CategoryLag, type LiveProjection, findOldestUnapplied } from './oldest-unapplied.ts';
 import type { HealthPorts } from './health.ts';
-import type { Target } from '../../tidemark/projections/pointer.ts';
+import type { Target } from '../projections/pointer.ts';
 import {
   type BuildProgress,
   type ProjectionCondition,
@@ -13,8 +13,8 @@ import {
   conditionStatement,
   toConditions,
 } from './projection-condition.ts';
-import type { Projection, ProjectionMode } from '../../tidemark/projections/projection.ts';
-import type { Slot } from '../../tidemark/projections/slot-tables.ts';
+import type { Projection, ProjectionMode } from '../projections/projection.ts';
+import type { Slot } from '../projections/slot-tables.ts';
 
 /** How a projection is, for whoever operates it. */
 export interface ProjectionStatus {

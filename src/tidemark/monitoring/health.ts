@@ -1,7 +1,7 @@
-import type { Clock } from '../../tidemark/platform/clock.ts';
-import { isActive } from '../../tidemark/rebuild/build.ts';
-import type { Group } from '../../tidemark/platform/group.ts';
-import { kindOfD1Error } from '../../tidemark/projections/d1-errors.ts';
+import type { Clock } from '../platform/clock.ts';
+import { isActive } from '../rebuild/build.ts';
+import type { Group } from '../platform/group.ts';
+import { kindOfD1Error } from '../projections/d1-errors.ts';
 import {
   type GroupDatabases,
   type ProjectionCondition,
@@ -9,7 +9,7 @@ import {
   conditionStatement,
   toConditions,
 } from './projection-condition.ts';
-import type { Projection } from '../../tidemark/projections/projection.ts';
+import type { Projection } from '../projections/projection.ts';
 
 export interface HealthOptions {
   /** How long a database may take to answer, in ms. */

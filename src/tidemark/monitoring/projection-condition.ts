@@ -1,11 +1,11 @@
-import type { Group } from '../../tidemark/platform/group.ts';
-import type { Registry } from '../../tidemark/projections/registry.ts';
-import { withTimeout } from '../../tidemark/platform/timeout.ts';
-import { type Build, LATEST_FIRST } from '../../tidemark/rebuild/build.ts';
-import { type FormerSlot, formerSlot } from '../../tidemark/rebuild/former-slot.ts';
-import { type Target, toPointer } from '../../tidemark/projections/pointer.ts';
-import type { Projection } from '../../tidemark/projections/projection.ts';
-import { IS_FAULT } from '../../tidemark/catch-up/projection-fault.ts';
+import type { Group } from '../platform/group.ts';
+import type { Registry } from '../projections/registry.ts';
+import { withTimeout } from '../platform/timeout.ts';
+import { type Build, LATEST_FIRST } from '../rebuild/build.ts';
+import { type FormerSlot, formerSlot } from '../rebuild/former-slot.ts';
+import { type Target, toPointer } from '../projections/pointer.ts';
+import type { Projection } from '../projections/projection.ts';
+import { IS_FAULT } from '../catch-up/projection-fault.ts';
 
 /** One build of a projection, as far as its progress goes. Counts are events. */
 export type BuildProgress = Pick<Build, 'id' | 'state' | 'replayed' | 'total'>;
