@@ -17,7 +17,7 @@ const seeds = isAsked
 export default defineConfig({
   plugins: [
     // A token that is full needs streams by the hundred: in the simulation a few will do.
-    edited([{ file: 'src/http/limits.ts', find: 'MAX_TOKEN_STREAMS = 96', replace: 'MAX_TOKEN_STREAMS = 3' }]),
+    edited([{ file: 'src/tidemark/http/limits.ts', find: 'MAX_TOKEN_STREAMS = 96', replace: 'MAX_TOKEN_STREAMS = 3' }]),
     ...(isPlanted ? [planting(SIMULATION_PLANTED)] : []),
     cloudflareTest(async () => ({
       // The whole Worker on the simulation's ports. Bindings, flags and dates are those of wrangler.toml.

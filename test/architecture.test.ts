@@ -154,13 +154,13 @@ describe('data flows one way', () => {
     ['src/tidemark/write/relay.ts', "import type { Money } from '../../shop/money.ts';"],
     ['src/tidemark/projections/fold.ts', "import { Hono } from 'hono';"],
     ['src/tidemark/projections/registry.ts', "import { orders } from '../shop/orders/module.ts';"],
-    ['src/http/app.ts', "export { products } from '../shop/products/module.ts';"],
+    ['src/tidemark/http/app.ts', "export { products } from '../shop/products/module.ts';"],
     ['src/operations/stream-routes.ts', "import '../shop/orders/order.ts';"],
     ['src/shop/orders/order.ts', "const { productType } = await import('../products/product.ts');"],
     ['src/shop/orders/module.ts', "import { DurableObject } from 'cloudflare:workers';"],
     ['src/shop/products/price-list.ts', "import { orderType } from '../orders/order.ts';"],
     [`src/shop/any/${domain[0]?.aggregate.category}.ts`, "import { eq } from 'drizzle-orm';"],
-    ['src/http/app.ts', "import { given } from '../eventsourcing/testing/given-when-then.ts';"],
+    ['src/tidemark/http/app.ts', "import { given } from '../eventsourcing/testing/given-when-then.ts';"],
     ['src/eventsourcing/testing/difference.ts', "import { env } from 'cloudflare:workers';"],
   ])('a line in %s that breaks the rule is found: %s', (path, line) => {
     expect(forbiddenImports({ [path]: line })).toHaveLength(1);
@@ -169,7 +169,7 @@ describe('data flows one way', () => {
   test.each([
     ['src/shop/products/price-list.ts', "import type { Offer } from '../orders/product-prices.ts';"],
     ['src/shop/orders/order.ts', "// import { z } from 'zod';\nimport type { Money } from '../money.ts';"],
-    ['src/http/problem.ts', "const url = 'https://from.example/';\nimport { z } from 'zod';"],
+    ['src/tidemark/http/problem.ts', "const url = 'https://from.example/';\nimport { z } from 'zod';"],
   ])('a line in %s that keeps it is let be: %s', (path, line) => {
     expect(forbiddenImports({ [path]: line })).toEqual([]);
   });

@@ -29,7 +29,7 @@ it('docs/http-api.md has a key of CSV read back as the test does that reads all 
     import.meta.glob('../docs/http-api.md', { query: '?raw', import: 'default', eager: true }),
   );
   const [test = ''] = Object.values(
-    import.meta.glob('./http/csv.test.ts', { query: '?raw', import: 'default', eager: true }),
+    import.meta.glob('./tidemark/http/csv.test.ts', { query: '?raw', import: 'default', eager: true }),
   );
   const [shown = ''] = /^text\.replaceAll\(.*$/m.exec(page) ?? [];
   expect(shown).not.toBe('');

@@ -98,7 +98,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I13'],
     edits: [
       {
-        file: 'src/http/causal.ts',
+        file: 'src/tidemark/http/causal.ts',
         find: 'see(stream, version, eventId) {\n        token = withVersion(token, stream, version, eventId);',
         replace: 'see(stream, version, eventId) {\n        void [stream, version, eventId];',
       },
@@ -109,7 +109,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I14'],
     edits: [
       {
-        file: 'src/http/causal.ts',
+        file: 'src/tidemark/http/causal.ts',
         find: 'if (version > 0) token = withVersion(token, stream, version, eventId);',
         replace: 'void eventId;',
       },
@@ -120,7 +120,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I13', 'I14', 'I15'],
     edits: [
       {
-        file: 'src/http/token-header.ts',
+        file: 'src/tidemark/http/token-header.ts',
         find: 'texts.slice(0, MAX_TOKENS).map(',
         replace: 'texts.slice(0, 1).map(',
       },
@@ -201,7 +201,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I13', 'I14'],
     edits: [
       {
-        file: 'src/http/token-header.ts',
+        file: 'src/tidemark/http/token-header.ts',
         find: 'live.isHeld || live.version < seen.version) return false;',
         replace: 'live.isHeld || live.version < 0 * seen.version) return false;',
       },
@@ -212,7 +212,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     breaks: ['I13', 'I14'],
     edits: [
       {
-        file: 'src/http/token-header.ts',
+        file: 'src/tidemark/http/token-header.ts',
         find: ", ...(token.partialAt !== undefined && { [HEADER.causalScope]: 'partial' })",
         replace: '',
       },

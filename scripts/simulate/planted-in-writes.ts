@@ -39,7 +39,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     breaks: ['I3'],
     edits: [
       {
-        file: 'src/http/command-route.ts',
+        file: 'src/tidemark/http/command-route.ts',
         find: 'idempotency ? nameBasedUuid(idempotency.key, KEY_NAMESPACE) : runtime.clock.newId()',
         replace: 'idempotency && nameBasedUuid.length > 99 ? KEY_NAMESPACE : runtime.clock.newId()',
       },

@@ -17,13 +17,13 @@ import {
 } from '../tidemark/dead-letters/dead-letter-operations.ts';
 import { previewDeadLetters } from '../tidemark/dead-letters/dead-letter-preview.ts';
 import { parseStreamId } from '../tidemark/domain/stream.ts';
-import type { AppContext } from '../http/app-env.ts';
-import { readBody } from '../http/body.ts';
-import { requireOperator } from '../http/operations-access.ts';
-import { parseParams, parseQuery } from '../http/params.ts';
-import { Problem } from '../http/problem.ts';
-import type { Route } from '../http/route.ts';
-import { Time, described, text } from '../http/schemas.ts';
+import type { AppContext } from '../tidemark/http/app-env.ts';
+import { readBody } from '../tidemark/http/body.ts';
+import { requireOperator } from '../tidemark/http/operations-access.ts';
+import { parseParams, parseQuery } from '../tidemark/http/params.ts';
+import { Problem } from '../tidemark/http/problem.ts';
+import type { Route } from '../tidemark/http/route.ts';
+import { Time, described, text } from '../tidemark/http/schemas.ts';
 import {
   LIST_EXAMPLE,
   List,

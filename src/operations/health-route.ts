@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 
 import { projectionComplaints } from '../tidemark/monitoring/health.ts';
-import type { Route } from '../http/route.ts';
-import { named } from '../http/schemas.ts';
+import type { Route } from '../tidemark/http/route.ts';
+import { named } from '../tidemark/http/schemas.ts';
 import { tokenComplaints } from '../token-settings.ts';
 
 /** Whether something is missing or needs somebody to look: cheap, and open to everybody, so it tells nothing of anybody's data. */

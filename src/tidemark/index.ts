@@ -30,13 +30,13 @@ export { type Given, preparedQuery } from './queries/prepared-query.ts';
 
 // Declare routes: of an aggregate, or in full.
 export { routesOf } from './authoring/routes-of.ts';
-export { former } from '../http/causal.ts';
-export { listRoute } from '../http/list-route.ts';
-export { queryRoute } from '../http/query-route.ts';
-export { Problem } from '../http/problem.ts';
-export { fromCursor, invalidCursor, toPage } from '../http/cursor.ts';
-export { asksFor } from '../http/accept.ts';
-export { toCsv } from '../http/csv.ts';
+export { former } from './http/causal.ts';
+export { listRoute } from './http/list-route.ts';
+export { queryRoute } from './http/query-route.ts';
+export { Problem } from './http/problem.ts';
+export { fromCursor, invalidCursor, toPage } from './http/cursor.ts';
+export { asksFor } from './http/accept.ts';
+export { toCsv } from './http/csv.ts';
 
 // Schemas that requests and answers share.
 export {
@@ -50,6 +50,6 @@ export {
   pageOf,
   plainText,
   text,
-} from '../http/schemas.ts';
-export { ExactSum, Sum, sumAs } from '../http/sums.ts';
-export { hasBlank, normalText } from '../text.ts';
+} from './http/schemas.ts';
+export { ExactSum, Sum, sumAs } from './http/sums.ts';
+export { hasBlank, normalText } from './http/text.ts';

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 
 import { streamId } from '../../src/tidemark/domain/stream.ts';
 import { sqliteEventLog } from '../../src/tidemark/write/event-log.ts';
-import { sha256 } from '../../src/http/sha256.ts';
+import { sha256 } from '../../src/tidemark/http/sha256.ts';
 
 /*
  * What a command costs on a stream that remembers thousands of keys, on the days after the first of them have expired. These are budgets:

@@ -2,11 +2,11 @@ import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1';
 import type { Context } from 'hono';
 import type * as z from 'zod';
 
-import type { AppEnv } from '../../../src/http/app-env.ts';
-import { HEADER } from '../../../src/http/headers.ts';
-import { Problem } from '../../../src/http/problem.ts';
-import { etagOf, idempotencyKey } from '../../../src/http/request-headers.ts';
-import type { Operation, Route } from '../../../src/http/route.ts';
+import type { AppEnv } from '../../../src/tidemark/http/app-env.ts';
+import { HEADER } from '../../../src/tidemark/http/headers.ts';
+import { Problem } from '../../../src/tidemark/http/problem.ts';
+import { etagOf, idempotencyKey } from '../../../src/tidemark/http/request-headers.ts';
+import type { Operation, Route } from '../../../src/tidemark/http/route.ts';
 import { log } from '../../../src/tidemark/platform/log.ts';
 import { type Promises, promisesOf } from './promises.ts';
 

@@ -1,14 +1,14 @@
 import { and, asc, eq, sql } from 'drizzle-orm';
 import type { Context } from 'hono';
 
-import type { AppEnv } from '../../../src/http/app-env.ts';
-import { readBody } from '../../../src/http/body.ts';
-import { HEADER } from '../../../src/http/headers.ts';
-import { parseParams, parseQuery } from '../../../src/http/params.ts';
-import { Problem } from '../../../src/http/problem.ts';
-import { etagOf, expectedVersion, isNotModified } from '../../../src/http/request-headers.ts';
-import type { Operation, Route } from '../../../src/http/route.ts';
-import { fromCursor, toPage } from '../../../src/http/cursor.ts';
+import type { AppEnv } from '../../../src/tidemark/http/app-env.ts';
+import { readBody } from '../../../src/tidemark/http/body.ts';
+import { HEADER } from '../../../src/tidemark/http/headers.ts';
+import { parseParams, parseQuery } from '../../../src/tidemark/http/params.ts';
+import { Problem } from '../../../src/tidemark/http/problem.ts';
+import { etagOf, expectedVersion, isNotModified } from '../../../src/tidemark/http/request-headers.ts';
+import type { Operation, Route } from '../../../src/tidemark/http/route.ts';
+import { fromCursor, toPage } from '../../../src/tidemark/http/cursor.ts';
 import type { Money } from '../../../src/shop/money.ts';
 import { productIdOf } from '../../../src/shop/products/product.ts';
 import { productRoutes } from '../../../src/shop/products/routes.ts';

@@ -1,9 +1,9 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { Context } from 'hono';
 
-import type { AppEnv } from '../../../src/http/app-env.ts';
-import { parseQuery } from '../../../src/http/params.ts';
-import type { Operation, Route } from '../../../src/http/route.ts';
+import type { AppEnv } from '../../../src/tidemark/http/app-env.ts';
+import { parseQuery } from '../../../src/tidemark/http/params.ts';
+import type { Operation, Route } from '../../../src/tidemark/http/route.ts';
 import { ORDER_STATUSES } from '../../../src/shop/orders/order.ts';
 import { reportRoutes } from '../../../src/shop/orders/report-routes.ts';
 import { databaseOf, sameRoute } from './crud-route.ts';

@@ -1,10 +1,10 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { Context } from 'hono';
 
-import type { AppEnv } from '../../../src/http/app-env.ts';
-import { fromCursor, toPage } from '../../../src/http/cursor.ts';
-import { parseQuery } from '../../../src/http/params.ts';
-import type { Operation, Route } from '../../../src/http/route.ts';
+import type { AppEnv } from '../../../src/tidemark/http/app-env.ts';
+import { fromCursor, toPage } from '../../../src/tidemark/http/cursor.ts';
+import { parseQuery } from '../../../src/tidemark/http/params.ts';
+import type { Operation, Route } from '../../../src/tidemark/http/route.ts';
 import { reportRoutes } from '../../../src/shop/orders/report-routes.ts';
 import { highlightsOf } from '../../../src/shop/orders/search-highlights.ts';
 import { toMatchExpression, toTerms } from '../../../src/shop/orders/search-text.ts';

@@ -1,6 +1,6 @@
 import { systemClock } from '../../../src/tidemark/platform/system-clock.ts';
-import { createApp } from '../../../src/http/app.ts';
-import { PROBLEMS, mergeProblems } from '../../../src/http/problem.ts';
+import { createApp } from '../../../src/tidemark/http/app.ts';
+import { PROBLEMS, mergeProblems } from '../../../src/tidemark/http/problem.ts';
 import { orders } from '../../../src/shop/orders/module.ts';
 import { products } from '../../../src/shop/products/module.ts';
 import type { Runtime } from '../../../src/runtime.ts';

@@ -1,6 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
 
-import { Problem } from '../../../src/http/problem.ts';
+import { Problem } from '../../../src/tidemark/http/problem.ts';
 import type { Database } from './crud-route.ts';
 import type { Promises } from './promises.ts';
 import { type Written, statementOf } from './statement.ts';

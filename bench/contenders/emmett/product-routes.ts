@@ -1,11 +1,11 @@
 import type { Context } from 'hono';
 
-import type { AppEnv } from '../../../src/http/app-env.ts';
-import { readBody } from '../../../src/http/body.ts';
-import { parseParams } from '../../../src/http/params.ts';
-import { Problem } from '../../../src/http/problem.ts';
-import { expectedVersion } from '../../../src/http/request-headers.ts';
-import type { Operation, Route } from '../../../src/http/route.ts';
+import type { AppEnv } from '../../../src/tidemark/http/app-env.ts';
+import { readBody } from '../../../src/tidemark/http/body.ts';
+import { parseParams } from '../../../src/tidemark/http/params.ts';
+import { Problem } from '../../../src/tidemark/http/problem.ts';
+import { expectedVersion } from '../../../src/tidemark/http/request-headers.ts';
+import type { Operation, Route } from '../../../src/tidemark/http/route.ts';
 import type { Money } from '../../../src/shop/money.ts';
 import { type ProductCommand, productIdOf } from '../../../src/shop/products/product.ts';
 import { productRoutes } from '../../../src/shop/products/routes.ts';

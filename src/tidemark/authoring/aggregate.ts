@@ -5,8 +5,8 @@ import { type StreamId, streamId } from '../domain/stream.ts';
 import type { AggregateType } from '../domain/aggregate-type.ts';
 import type { Decision, Rejection } from '../domain/decider.ts';
 import type { EventTypes } from '../domain/upcaster.ts';
-import { type EventSchemas, namedSchemas } from '../../http/event-schemas.ts';
-import type { PROBLEMS, ProblemType } from '../../http/problem.ts';
+import { type EventSchemas, namedSchemas } from '../http/event-schemas.ts';
+import type { PROBLEMS, ProblemType } from '../http/problem.ts';
 import type { CommandDeclarations, CommandOf } from './command-declarations.ts';
 import type { EventDeclarations, EventOf } from './event-declarations.ts';
 

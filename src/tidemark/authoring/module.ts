@@ -9,8 +9,8 @@ import {
   replayOf,
 } from '../write/command-bus.ts';
 import type { Command } from '../domain/decider.ts';
-import type { ProblemType } from '../../http/problem.ts';
-import type { Route } from '../../http/route.ts';
+import type { ProblemType } from '../http/problem.ts';
+import type { Route } from '../http/route.ts';
 import type { Module } from './registered-module.ts';
 import type { Aggregate, AnyAggregate } from './aggregate.ts';
 import type { AddedTo, CommandDeclarations, CommandOf, PreparedTypes } from './command-declarations.ts';

@@ -1,7 +1,7 @@
 import type { EventSourcedModule } from '../projections/event-sourced-module.ts';
-import type { EventSchemas } from '../../http/event-schemas.ts';
-import type { ProblemTypes } from '../../http/problem.ts';
-import type { Route } from '../../http/route.ts';
+import type { EventSchemas } from '../http/event-schemas.ts';
+import type { ProblemTypes } from '../http/problem.ts';
+import type { Route } from '../http/route.ts';
 
 /** One subject of the domain, whole. `domain.ts` lists all of them. */
 export interface Module extends EventSourcedModule {

@@ -1,4 +1,4 @@
-import { MAX_BODY_BYTES, MAX_NESTING } from '../../../src/http/limits.ts';
+import { MAX_BODY_BYTES, MAX_NESTING } from '../../../src/tidemark/http/limits.ts';
 import { type Breakage, MEMBERS } from './breakages.ts';
 import type { Cast } from './cast.ts';
 import type { WantedRequest } from './wanted-request.ts';

@@ -3,7 +3,7 @@ import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import type { Env } from '../../../src/bindings.ts';
 import { EMPTY_TOKEN } from '../../../src/tidemark/queries/causal-token.ts';
 import { type TokenCodec, tokenCodec } from '../../../src/tidemark/queries/token-codec.ts';
-import { MAX_TOKENS } from '../../../src/http/limits.ts';
+import { MAX_TOKENS } from '../../../src/tidemark/http/limits.ts';
 import { secretOf, seenVersions } from '../../support/tokens.ts';
 import type { Operation, Refused, Unknown } from '../history.ts';
 import { type Chance, type DomainRun, canonical } from './domain.ts';

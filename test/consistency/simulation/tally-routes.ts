@@ -1,10 +1,10 @@
 import * as z from 'zod';
 
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
-import { commandRoute } from '../../../src/http/command-route.ts';
-import { listRoute } from '../../../src/http/list-route.ts';
-import { resourceRoute } from '../../../src/http/resource-route.ts';
-import { Uuid } from '../../../src/http/schemas.ts';
+import { commandRoute } from '../../../src/tidemark/http/command-route.ts';
+import { listRoute } from '../../../src/tidemark/http/list-route.ts';
+import { resourceRoute } from '../../../src/tidemark/http/resource-route.ts';
+import { Uuid } from '../../../src/tidemark/http/schemas.ts';
 import { type Add, type RaiseTo, allTallies, tallyBoard, tallyById } from '../../support/tally.ts';
 
 const Params = z.strictObject({ tallyId: Uuid });

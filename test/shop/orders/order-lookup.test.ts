@@ -12,7 +12,7 @@ import type { Offer } from '../../../src/shop/orders/product-prices.ts';
 import { products } from '../../../src/shop/products/module.ts';
 import { productIdOf } from '../../../src/shop/products/product.ts';
 import { priceList } from '../../../src/shop/products/price-list.ts';
-import { normalText } from '../../../src/text.ts';
+import { normalText } from '../../../src/tidemark/http/text.ts';
 
 const eur = (amount: number) => ({ amount, currency: 'EUR' });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { reporting } from '../../../src/groups.ts';
-import { withFormerTypes } from '../../../src/http/event-schemas.ts';
+import { withFormerTypes } from '../../../src/tidemark/http/event-schemas.ts';
 import { asOperator, get, json } from '../../support/api.ts';
 import { boardOf } from '../../support/boards.ts';
 import { type FeedPage, endOfFeed, readFrom } from '../../support/feed.ts';

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import { type EventTypes, formerTypes } from '../tidemark/domain/upcaster.ts';
+import { type EventTypes, formerTypes } from '../domain/upcaster.ts';
 import { named } from './schemas.ts';
 
 /** What the data of each event type looks like over HTTP, by the type: for the OpenAPI document and the clients made from it. */

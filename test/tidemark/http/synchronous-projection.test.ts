@@ -2,12 +2,12 @@ import { createExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import { domain } from '../../src/domain.ts';
-import { productCatalog } from '../../src/shop/products/product-catalog.ts';
-import { tidemark } from '../../src/tidemark/worker.ts';
-import { eur, newSku } from '../support/api.ts';
-import { faultyDatabase } from '../support/database.ts';
-import { platform, ports } from '../support/platform.ts';
+import { domain } from '../../../src/domain.ts';
+import { productCatalog } from '../../../src/shop/products/product-catalog.ts';
+import { tidemark } from '../../../src/tidemark/worker.ts';
+import { eur, newSku } from '../../support/api.ts';
+import { faultyDatabase } from '../../support/database.ts';
+import { platform, ports } from '../../support/platform.ts';
 
 /** The shop with its catalog declared synchronous, and everything else as it is. */
 const modules = domain.map((module) => ({

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import { PLAIN_AND_VISIBLE, isPlain, isVisible, mayFit, normalText, spaced } from '../text.ts';
+import { PLAIN_AND_VISIBLE, isPlain, isVisible, mayFit, normalText, spaced } from './text.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from './limits.ts';
 
 /** A schema with a description for the OpenAPI document. */

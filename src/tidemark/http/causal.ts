@@ -1,12 +1,12 @@
 import { createMiddleware } from 'hono/factory';
 
-import { type FormerReading, causalRead } from '../tidemark/queries/causal-read.ts';
-import { seenOf, withBookmark, withVersion } from '../tidemark/queries/causal-token.ts';
-import type { Answers, Queries, SelectQuery } from '../tidemark/queries/guarded-query.ts';
-import type { Projection, Tables } from '../tidemark/projections/projection.ts';
-import { NOT_THERE } from '../tidemark/queries/standing.ts';
-import { type SeenOf, isAnother } from '../tidemark/domain/seen.ts';
-import type { StreamId } from '../tidemark/domain/stream.ts';
+import { type FormerReading, causalRead } from '../queries/causal-read.ts';
+import { seenOf, withBookmark, withVersion } from '../queries/causal-token.ts';
+import type { Answers, Queries, SelectQuery } from '../queries/guarded-query.ts';
+import type { Projection, Tables } from '../projections/projection.ts';
+import { NOT_THERE } from '../queries/standing.ts';
+import { type SeenOf, isAnother } from '../domain/seen.ts';
+import type { StreamId } from '../domain/stream.ts';
 import type { AppEnv } from './app-env.ts';
 import { building, readProblem, tokenAhead } from './causal-problems.ts';
 import { HEADER } from './headers.ts';

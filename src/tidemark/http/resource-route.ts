@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
 
-import type { SelectQuery } from '../tidemark/queries/guarded-query.ts';
-import type { Projection, Tables } from '../tidemark/projections/projection.ts';
-import type { StreamId } from '../tidemark/domain/stream.ts';
-import type { AggregateState, AsOf } from '../tidemark/write/aggregate.ts';
+import type { SelectQuery } from '../queries/guarded-query.ts';
+import type { Projection, Tables } from '../projections/projection.ts';
+import type { StreamId } from '../domain/stream.ts';
+import type { AggregateState, AsOf } from '../write/aggregate.ts';
 import type { AppContext } from './app-env.ts';
 import { type FormerQuery, causal } from './causal.ts';
 import { HEADER } from './headers.ts';

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { toCsv } from '../../src/http/csv.ts';
+import { toCsv } from '../../../src/tidemark/http/csv.ts';
 import cells from './csv-cells.json' with { type: 'json' };
 
 const FORMULA_SIGNS = '=+-@＝＋－＠﹦﹢﹣﹫';

@@ -2,11 +2,11 @@ import { createExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import type { Env } from '../../src/bindings.ts';
-import { type Headers, createProduct, eventsOf, get, post, request } from '../support/api.ts';
-import { expectProblem } from '../support/problem.ts';
-import { everyRoute } from '../support/routes.ts';
-import worker from '../worker.ts';
+import type { Env } from '../../../src/bindings.ts';
+import { type Headers, createProduct, eventsOf, get, post, request } from '../../support/api.ts';
+import { expectProblem } from '../../support/problem.ts';
+import { everyRoute } from '../../support/routes.ts';
+import worker from '../../worker.ts';
 
 const PRODUCT = { name: 'Tide table', price: { amount: 1, currency: 'EUR' }, category: 'almanacs' };
 

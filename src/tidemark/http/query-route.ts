@@ -1,6 +1,6 @@
 import type * as z from 'zod/mini';
 
-import type { Projection } from '../tidemark/projections/projection.ts';
+import type { Projection } from '../projections/projection.ts';
 import type { AppContext } from './app-env.ts';
 import { causal } from './causal.ts';
 import { HEADER } from './headers.ts';

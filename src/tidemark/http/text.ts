@@ -1,6 +1,6 @@
 /*
  * The one rule for text that people give: what is refused, and the form in which the rest is compared, recorded and answered. Which texts are
- * which is in test/texts.json. A SKU is stricter (sku.ts), since products follow from it.
+ * which is in test/tidemark/http/texts.json. A SKU is stricter (sku.ts), since products follow from it.
  */
 
 // Controls; what turns the direction of other text; what is no character, or half of one: none of them would be read as it was sent.

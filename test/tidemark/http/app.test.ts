@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
-import { domain } from '../../src/domain.ts';
-import type { Module } from '../../src/tidemark/authoring/registered-module.ts';
-import { tidemark } from '../../src/tidemark/worker.ts';
-import { platform } from '../support/platform.ts';
+import { domain } from '../../../src/domain.ts';
+import type { Module } from '../../../src/tidemark/authoring/registered-module.ts';
+import { tidemark } from '../../../src/tidemark/worker.ts';
+import { platform } from '../../support/platform.ts';
 
 /** The domain with its first module changed. */
 function domainWith(change: (module: Module) => Partial<Module>): readonly Module[] {

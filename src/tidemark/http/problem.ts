@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import type { Json, JsonObject } from '../tidemark/domain/json.ts';
+import type { Json, JsonObject } from '../domain/json.ts';
 import { HEADER } from './headers.ts';
 import { RETRY_AFTER_S } from './limits.ts';
 import { Version, described } from './schemas.ts';

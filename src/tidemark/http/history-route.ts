@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 
-import type { StoredEvent } from '../tidemark/domain/event.ts';
-import type { StreamId } from '../tidemark/domain/stream.ts';
+import type { StoredEvent } from '../domain/event.ts';
+import type { StreamId } from '../domain/stream.ts';
 import type { AppContext } from './app-env.ts';
 import { causal } from './causal.ts';
 import { fromCursor, invalidCursor, toCursor } from './cursor.ts';

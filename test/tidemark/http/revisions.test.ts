@@ -3,16 +3,16 @@ import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 
-import { requestBuild } from '../../src/tidemark/rebuild/build-requests.ts';
-import { createApp } from '../../src/http/app.ts';
-import { former } from '../../src/http/causal.ts';
-import { PROBLEMS } from '../../src/http/problem.ts';
-import { queryRoute } from '../../src/http/query-route.ts';
-import { idleRunner, work } from '../support/builds.ts';
-import { ports } from '../support/platform.ts';
-import { add, newTally, system } from '../support/system.ts';
-import { countById, countById1, tallyCount, tallyCount2 } from '../support/tally.ts';
-import { runtimeOf } from '../worker.ts';
+import { requestBuild } from '../../../src/tidemark/rebuild/build-requests.ts';
+import { createApp } from '../../../src/tidemark/http/app.ts';
+import { former } from '../../../src/tidemark/http/causal.ts';
+import { PROBLEMS } from '../../../src/tidemark/http/problem.ts';
+import { queryRoute } from '../../../src/tidemark/http/query-route.ts';
+import { idleRunner, work } from '../../support/builds.ts';
+import { ports } from '../../support/platform.ts';
+import { add, newTally, system } from '../../support/system.ts';
+import { countById, countById1, tallyCount, tallyCount2 } from '../../support/tally.ts';
+import { runtimeOf } from '../../worker.ts';
 
 const { name } = tallyCount2;
 let runner: ReturnType<typeof idleRunner>;

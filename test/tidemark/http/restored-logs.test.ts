@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { EMPTY_TOKEN, cutToSize, withVersion, withoutConfirmed } from '../../src/tidemark/queries/causal-token.ts';
-import type { StreamId } from '../../src/tidemark/domain/stream.ts';
-import { takeUp } from '../../src/http/token-header.ts';
-import type { Runtime } from '../../src/runtime.ts';
+import { EMPTY_TOKEN, cutToSize, withVersion, withoutConfirmed } from '../../../src/tidemark/queries/causal-token.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
+import { takeUp } from '../../../src/tidemark/http/token-header.ts';
+import type { Runtime } from '../../../src/runtime.ts';
 import {
   asOperator,
   createProduct,
@@ -16,11 +16,11 @@ import {
   placeOrder,
   post,
   withToken,
-} from '../support/api.ts';
-import { deliverThrice, forgetDeadLetters } from '../support/boards.ts';
-import { expectProblem } from '../support/problem.ts';
-import { restoreLog } from '../support/system.ts';
-import { workersCodec } from '../support/tokens.ts';
+} from '../../support/api.ts';
+import { deliverThrice, forgetDeadLetters } from '../../support/boards.ts';
+import { expectProblem } from '../../support/problem.ts';
+import { restoreLog } from '../../support/system.ts';
+import { workersCodec } from '../../support/tokens.ts';
 
 afterEach(forgetDeadLetters);
 

@@ -1,10 +1,10 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import type { StreamId } from '../../src/tidemark/domain/stream.ts';
-import { MAX_TOKENS, MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from '../../src/http/limits.ts';
-import { createProduct, eur, get, json, orderStep, placeOrder, post } from '../support/api.ts';
-import { seenVersions, workersCodec } from '../support/tokens.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
+import { MAX_TOKENS, MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from '../../../src/tidemark/http/limits.ts';
+import { createProduct, eur, get, json, orderStep, placeOrder, post } from '../../support/api.ts';
+import { seenVersions, workersCodec } from '../../support/tokens.ts';
 
 const codec = workersCodec();
 

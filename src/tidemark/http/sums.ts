@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import type { WideSum } from '../tidemark/projections/wide-counters.ts';
+import type { WideSum } from '../projections/wide-counters.ts';
 import { described } from './schemas.ts';
 
 /** A sum of minor units in an answer: a number that every client reads exactly. */

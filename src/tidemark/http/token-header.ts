@@ -6,14 +6,14 @@ import {
   withBookmark,
   withoutConfirmed,
   withoutEndedMarks,
-} from '../tidemark/queries/causal-token.ts';
-import { type LiveVersion, liveVersions } from '../tidemark/queries/confirm.ts';
-import { mergeTokens } from '../tidemark/queries/token-merge.ts';
-import { unknownProjections } from '../tidemark/queries/unknown-projections.ts';
-import { type Seen, isAnother } from '../tidemark/domain/seen.ts';
-import { TimeoutError, withTimeout } from '../tidemark/platform/timeout.ts';
-import { log } from '../tidemark/platform/log.ts';
-import type { Runtime } from '../runtime.ts';
+} from '../queries/causal-token.ts';
+import { type LiveVersion, liveVersions } from '../queries/confirm.ts';
+import { mergeTokens } from '../queries/token-merge.ts';
+import { unknownProjections } from '../queries/unknown-projections.ts';
+import { type Seen, isAnother } from '../domain/seen.ts';
+import { TimeoutError, withTimeout } from '../platform/timeout.ts';
+import { log } from '../platform/log.ts';
+import type { Runtime } from '../../runtime.ts';
 import type { AppContext } from './app-env.ts';
 import { HEADER } from './headers.ts';
 import { CONFIRM_TIMEOUT_MS, MAX_TOKENS, MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from './limits.ts';

@@ -1,16 +1,16 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import { PARTIAL_MS } from '../../src/tidemark/queries/causal-token.ts';
-import type { StreamId } from '../../src/tidemark/domain/stream.ts';
-import type { AggregateRpc } from '../../src/tidemark/write/aggregates.ts';
-import { MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from '../../src/http/limits.ts';
-import { cloudflare } from '../../src/runtime.ts';
-import { createProduct, eur, get, json, placeOrder, post, withToken } from '../support/api.ts';
-import { faultyDatabase } from '../support/database.ts';
-import { ports } from '../support/platform.ts';
-import { deliverEverything } from '../support/queue.ts';
-import { seenVersions, workersCodec } from '../support/tokens.ts';
+import { PARTIAL_MS } from '../../../src/tidemark/queries/causal-token.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
+import type { AggregateRpc } from '../../../src/tidemark/write/aggregates.ts';
+import { MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from '../../../src/tidemark/http/limits.ts';
+import { cloudflare } from '../../../src/runtime.ts';
+import { createProduct, eur, get, json, placeOrder, post, withToken } from '../../support/api.ts';
+import { faultyDatabase } from '../../support/database.ts';
+import { ports } from '../../support/platform.ts';
+import { deliverEverything } from '../../support/queue.ts';
+import { seenVersions, workersCodec } from '../../support/tokens.ts';
 
 const codec = workersCodec();
 

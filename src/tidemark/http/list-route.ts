@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 
-import type { SelectQuery } from '../tidemark/queries/guarded-query.ts';
-import type { Projection, Tables } from '../tidemark/projections/projection.ts';
+import type { SelectQuery } from '../queries/guarded-query.ts';
+import type { Projection, Tables } from '../projections/projection.ts';
 import { type FormerQuery, causal } from './causal.ts';
 import { type Position, type PositionKinds, TWO_TEXTS, fromCursor, toPage } from './cursor.ts';
 import { HEADER } from './headers.ts';

@@ -1,8 +1,8 @@
-import type { CausalReadResult } from '../tidemark/queries/causal-read.ts';
-import type { Queries } from '../tidemark/queries/guarded-query.ts';
-import type { Projection } from '../tidemark/projections/projection.ts';
-import type { StreamId } from '../tidemark/domain/stream.ts';
-import { log } from '../tidemark/platform/log.ts';
+import type { CausalReadResult } from '../queries/causal-read.ts';
+import type { Queries } from '../queries/guarded-query.ts';
+import type { Projection } from '../projections/projection.ts';
+import type { StreamId } from '../domain/stream.ts';
+import { log } from '../platform/log.ts';
 import type { AppContext } from './app-env.ts';
 import { Problem } from './problem.ts';
 

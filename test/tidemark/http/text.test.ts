@@ -1,10 +1,10 @@
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import { text } from '../src/http/schemas.ts';
-import { NewSku, Sku } from '../src/shop/schemas.ts';
-import { MAX_SKU_LENGTH, normalSku } from '../src/shop/sku.ts';
-import { PLAIN_AND_VISIBLE, isPlain, isVisible, mayFit, normalText } from '../src/text.ts';
+import { text } from '../../../src/tidemark/http/schemas.ts';
+import { NewSku, Sku } from '../../../src/shop/schemas.ts';
+import { MAX_SKU_LENGTH, normalSku } from '../../../src/shop/sku.ts';
+import { PLAIN_AND_VISIBLE, isPlain, isVisible, mayFit, normalText } from '../../../src/tidemark/http/text.ts';
 import texts from './texts.json';
 
 /*

@@ -3,17 +3,17 @@ import { cors } from 'hono/cors';
 import { HonoBase } from 'hono/hono-base';
 import { TrieRouter } from 'hono/router/trie-router';
 
-import type { Env } from '../bindings.ts';
+import type { Env } from '../../bindings.ts';
 import {
   CodeTooOldError,
   OutcomeUnknownError,
   OverloadedError,
   StorageUnavailableError,
   UnansweredError,
-} from '../tidemark/platform/faults.ts';
-import { TimeoutError } from '../tidemark/platform/timeout.ts';
-import { log } from '../tidemark/platform/log.ts';
-import type { Runtime } from '../runtime.ts';
+} from '../platform/faults.ts';
+import { TimeoutError } from '../platform/timeout.ts';
+import { log } from '../platform/log.ts';
+import type { Runtime } from '../../runtime.ts';
 import type { AppContext, AppEnv } from './app-env.ts';
 import { isAllowedOrigin, refuseCrossSite } from './cross-site.ts';
 import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, HEADER } from './headers.ts';

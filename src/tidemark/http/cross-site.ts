@@ -1,6 +1,6 @@
 import { createMiddleware } from 'hono/factory';
 
-import type { Env } from '../bindings.ts';
+import type { Env } from '../../bindings.ts';
 import type { AppEnv } from './app-env.ts';
 import { HEADER } from './headers.ts';
 import { Problem } from './problem.ts';
