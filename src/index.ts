@@ -1,5 +1,5 @@
 import { domain } from './domain.ts';
-import { cloudflare } from './runtime.ts';
+import { cloudflare } from './tidemark/runtime/runtime.ts';
 import { tidemark } from './tidemark/worker.ts';
 
 const { handler, Aggregate, Rebuild } = tidemark(domain, cloudflare);

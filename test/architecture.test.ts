@@ -273,12 +273,12 @@ describe('wrangler.toml', () => {
   });
 });
 
-test('only src/bindings.ts and src/runtime.ts take a resource of the platform by its name', () => {
+test('only src/bindings.ts and src/tidemark/runtime/runtime.ts take a resource of the platform by its name', () => {
   expect(resources.length).toBeGreaterThanOrEqual(3);
   const users = Object.entries(sources).filter(([, source]) =>
     resources.some((name) => new RegExp(`\\b${name}\\b`).test(withoutComments(source))),
   );
-  expect(users.map(([path]) => path).toSorted()).toEqual(['src/bindings.ts', 'src/runtime.ts']);
+  expect(users.map(([path]) => path).toSorted()).toEqual(['src/bindings.ts', 'src/tidemark/runtime/runtime.ts']);
 });
 
 describe('docs/operations.md', () => {

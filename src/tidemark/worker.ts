@@ -17,8 +17,8 @@ import { feedRoute } from '../operations/feed-route.ts';
 import { projectionRoutes } from '../operations/projection-routes.ts';
 import { streamRoute } from '../operations/stream-routes.ts';
 import { sweepRoute } from '../operations/sweep-route.ts';
-import { type Platform, type Runtime, createRuntime } from '../runtime.ts';
-import { runScheduledJobs } from '../scheduled-jobs.ts';
+import { type Platform, type Runtime, createRuntime } from './runtime/runtime.ts';
+import { runScheduledJobs } from './runtime/scheduled-jobs.ts';
 
 /** Puts a domain on a platform: the Worker's handlers and its Durable Object class. */
 export function tidemark(domain: readonly Module[], platform: Platform) {

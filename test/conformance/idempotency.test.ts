@@ -15,7 +15,7 @@ import {
   withToken,
 } from '../support/api.ts';
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
-import { cloudflare } from '../../src/runtime.ts';
+import { cloudflare } from '../../src/tidemark/runtime/runtime.ts';
 import { ports } from '../support/platform.ts';
 import { expectProblem } from '../support/problem.ts';
 import { restoreLog } from '../support/system.ts';

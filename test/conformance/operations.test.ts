@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 
 import type { Group } from '../../src/tidemark/platform/group.ts';
 import { reporting } from '../../src/groups.ts';
-import { cloudflare } from '../../src/runtime.ts';
+import { cloudflare } from '../../src/tidemark/runtime/runtime.ts';
 import {
   type Headers,
   asOperator,

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import { cloudflare } from '../../src/runtime.ts';
+import { cloudflare } from '../../src/tidemark/runtime/runtime.ts';
 import { asOperator, createProduct, get, json, placeOrder, post, request, withToken } from '../support/api.ts';
 import { idleRunner, work } from '../support/builds.ts';
 import { faultyDatabase } from '../support/database.ts';

@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 import type { AggregateRpc } from '../../src/tidemark/write/aggregates.ts';
-import { cloudflare } from '../../src/runtime.ts';
+import { cloudflare } from '../../src/tidemark/runtime/runtime.ts';
 import {
   type Headers,
   asOperator,

@@ -1,4 +1,4 @@
-import { cloudflare } from '../../src/runtime.ts';
+import { cloudflare } from '../../src/tidemark/runtime/runtime.ts';
 import { tidemark } from '../../src/tidemark/worker.ts';
 import { seats } from './seats/module.ts';
 

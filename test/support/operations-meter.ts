@@ -1,4 +1,4 @@
-import { type Platform, cloudflare } from '../../src/runtime.ts';
+import { type Platform, cloudflare } from '../../src/tidemark/runtime/runtime.ts';
 import { type Counted, NOTHING, type Operations } from './operations.ts';
 
 /** How many operations a message is each time that it is written, read or deleted: https://developers.cloudflare.com/queues/platform/pricing/ */

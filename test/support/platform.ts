@@ -4,7 +4,7 @@ import type { Hint } from '../../src/tidemark/write/message.ts';
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 import type { AggregateRpc } from '../../src/tidemark/write/aggregates.ts';
 import type { Env } from '../../src/bindings.ts';
-import { type Platform, cloudflare } from '../../src/runtime.ts';
+import { type Platform, cloudflare } from '../../src/tidemark/runtime/runtime.ts';
 
 /** A message that the relay sent, caught before the queue. */
 export interface SentHint {

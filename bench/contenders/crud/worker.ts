@@ -3,7 +3,7 @@ import { createApp } from '../../../src/tidemark/http/app.ts';
 import { PROBLEMS, mergeProblems } from '../../../src/tidemark/http/problem.ts';
 import { orders } from '../../../src/shop/orders/module.ts';
 import { products } from '../../../src/shop/products/module.ts';
-import type { Runtime } from '../../../src/runtime.ts';
+import type { Runtime } from '../../../src/tidemark/runtime/runtime.ts';
 import { crudOrders } from './order-routes.ts';
 import { crudProducts } from './product-routes.ts';
 import { crudReports } from './report-routes.ts';

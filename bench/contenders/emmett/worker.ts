@@ -2,7 +2,7 @@ import { systemClock } from '../../../src/tidemark/platform/system-clock.ts';
 import { createApp } from '../../../src/tidemark/http/app.ts';
 import { PROBLEMS, mergeProblems } from '../../../src/tidemark/http/problem.ts';
 import { products } from '../../../src/shop/products/module.ts';
-import type { Runtime } from '../../../src/runtime.ts';
+import type { Runtime } from '../../../src/tidemark/runtime/runtime.ts';
 import { emmettProducts } from './product-routes.ts';
 
 export { ProductStore } from './product-store.ts';

@@ -1,7 +1,7 @@
 import type { Context } from 'hono';
 
 import type { Env } from '../../bindings.ts';
-import type { Runtime } from '../../runtime.ts';
+import type { Runtime } from '../runtime/runtime.ts';
 import type { CausalSession } from './causal.ts';
 
 /** What every handler finds in its context. */

@@ -13,7 +13,7 @@ import {
 } from '../platform/faults.ts';
 import { TimeoutError } from '../platform/timeout.ts';
 import { log } from '../platform/log.ts';
-import type { Runtime } from '../../runtime.ts';
+import type { Runtime } from '../runtime/runtime.ts';
 import type { AppContext, AppEnv } from './app-env.ts';
 import { isAllowedOrigin, refuseCrossSite } from './cross-site.ts';
 import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, HEADER } from './headers.ts';

@@ -14,7 +14,7 @@ import type { AggregateState } from '../write/aggregate.ts';
 import type { Executed } from '../write/command-bus.ts';
 import type { Command } from '../domain/decider.ts';
 import { log } from '../platform/log.ts';
-import type { Runtime } from '../../runtime.ts';
+import type { Runtime } from '../runtime/runtime.ts';
 import type { AppContext } from './app-env.ts';
 import { readBody } from './body.ts';
 import { causal } from './causal.ts';

@@ -13,7 +13,7 @@ import { unknownProjections } from '../queries/unknown-projections.ts';
 import { type Seen, isAnother } from '../domain/seen.ts';
 import { TimeoutError, withTimeout } from '../platform/timeout.ts';
 import { log } from '../platform/log.ts';
-import type { Runtime } from '../../runtime.ts';
+import type { Runtime } from '../runtime/runtime.ts';
 import type { AppContext } from './app-env.ts';
 import { HEADER } from './headers.ts';
 import { CONFIRM_TIMEOUT_MS, MAX_TOKENS, MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from './limits.ts';

@@ -5,7 +5,7 @@ import type { AggregateOptions, ExecuteAnswer, ExecuteRequest } from '../../../s
 import { aggregateObject } from '../../../src/tidemark/write/aggregate-object.ts';
 import type { RelayOptions } from '../../../src/tidemark/write/relay.ts';
 import type { Module } from '../../../src/tidemark/authoring/registered-module.ts';
-import { type Platform } from '../../../src/runtime.ts';
+import { type Platform } from '../../../src/tidemark/runtime/runtime.ts';
 import { tidemark } from '../../../src/tidemark/worker.ts';
 import { currentWorld } from './current.ts';
 import { type Actor, as } from './scheduler.ts';

@@ -19,7 +19,7 @@ import type { LoadEvents } from '../../../src/tidemark/catch-up/catch-up-page.ts
 import { pointerCache } from '../../../src/tidemark/projections/pointer.ts';
 import type { CatchUpRequest } from '../../../src/tidemark/catch-up/stream-progress.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
-import { cloudflare } from '../../../src/runtime.ts';
+import { cloudflare } from '../../../src/tidemark/runtime/runtime.ts';
 import { boardOf } from '../../support/boards.ts';
 import { ports } from '../../support/platform.ts';
 import { deliver, sentHints } from '../../support/queue.ts';

@@ -10,7 +10,7 @@ import { EMPTY_TOKEN, withVersion } from '../../../src/tidemark/queries/causal-t
 import { sweepStep } from '../../../src/tidemark/catch-up/sweep.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { groups, serving } from '../../../src/groups.ts';
-import { cloudflare } from '../../../src/runtime.ts';
+import { cloudflare } from '../../../src/tidemark/runtime/runtime.ts';
 import { boardOf, forgetDeadLetters, refusedOf, tallyOf } from '../../support/boards.ts';
 import { idleRunner, work } from '../../support/builds.ts';
 import { ports } from '../../support/platform.ts';

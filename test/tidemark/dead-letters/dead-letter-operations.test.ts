@@ -7,7 +7,7 @@ import { replayDeadLetters, skipDeadLetters } from '../../../src/tidemark/dead-l
 import { previewDeadLetters } from '../../../src/tidemark/dead-letters/dead-letter-preview.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
-import { cloudflare } from '../../../src/runtime.ts';
+import { cloudflare } from '../../../src/tidemark/runtime/runtime.ts';
 import {
   boardOf,
   checkpointOf,

@@ -5,7 +5,7 @@ import { PARTIAL_MS } from '../../../src/tidemark/queries/causal-token.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import type { AggregateRpc } from '../../../src/tidemark/write/aggregates.ts';
 import { MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from '../../../src/tidemark/http/limits.ts';
-import { cloudflare } from '../../../src/runtime.ts';
+import { cloudflare } from '../../../src/tidemark/runtime/runtime.ts';
 import { createProduct, eur, get, json, placeOrder, post, withToken } from '../../support/api.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { ports } from '../../support/platform.ts';

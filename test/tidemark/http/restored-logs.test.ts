@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { EMPTY_TOKEN, cutToSize, withVersion, withoutConfirmed } from '../../../src/tidemark/queries/causal-token.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { takeUp } from '../../../src/tidemark/http/token-header.ts';
-import type { Runtime } from '../../../src/runtime.ts';
+import type { Runtime } from '../../../src/tidemark/runtime/runtime.ts';
 import {
   asOperator,
   createProduct,

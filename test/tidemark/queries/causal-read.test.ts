@@ -5,7 +5,7 @@ import { causalRead } from '../../../src/tidemark/queries/causal-read.ts';
 import { type CausalToken, EMPTY_TOKEN, withVersion } from '../../../src/tidemark/queries/causal-token.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { replaceTimers } from '../../../src/tidemark/platform/timeout.ts';
-import { cloudflare } from '../../../src/runtime.ts';
+import { cloudflare } from '../../../src/tidemark/runtime/runtime.ts';
 import { deliverThrice, forgetDeadLetters, refusedOf } from '../../support/boards.ts';
 import { type DatabaseFaults, faultyDatabase } from '../../support/database.ts';
 import { ports } from '../../support/platform.ts';

@@ -5,7 +5,7 @@ import { MAX_CATCH_UP_MS, MAX_STATEMENTS } from '../../../src/tidemark/catch-up/
 import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { gapToArchive } from '../../../src/tidemark/rebuild/build-gap.ts';
 import { acceptBuild } from '../../../src/tidemark/rebuild/rebuild.ts';
-import { cloudflare } from '../../../src/runtime.ts';
+import { cloudflare } from '../../../src/tidemark/runtime/runtime.ts';
 import { activeBuilds, buildOf } from '../../../src/tidemark/rebuild/build.ts';
 import { cancelBuild, requestBuild } from '../../../src/tidemark/rebuild/build-requests.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';

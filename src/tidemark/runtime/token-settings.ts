@@ -1,5 +1,5 @@
-import type { Env } from './bindings.ts';
-import { MIN_SECRET_BYTES, type TokenFormat, isStrong } from './tidemark/queries/token-codec.ts';
+import type { Env } from '../../bindings.ts';
+import { MIN_SECRET_BYTES, type TokenFormat, isStrong } from '../queries/token-codec.ts';
 
 /** What a deployment says about its causal tokens. */
 export interface TokenSettings {

@@ -1,7 +1,7 @@
-import { tendBuilds } from './tidemark/rebuild/build-requests.ts';
-import { sweepStep } from './tidemark/catch-up/sweep.ts';
-import { upkeepStep } from './tidemark/rebuild/upkeep.ts';
-import { log } from './tidemark/platform/log.ts';
+import { tendBuilds } from '../rebuild/build-requests.ts';
+import { sweepStep } from '../catch-up/sweep.ts';
+import { upkeepStep } from '../rebuild/upkeep.ts';
+import { log } from '../platform/log.ts';
 import type { Runtime } from './runtime.ts';
 
 /** Work that the clock asks for, whenever a cron trigger of wrangler.toml fires. */
