@@ -4,7 +4,7 @@ import { ImpureError } from '../../../src/eventsourcing/testing/determinism.ts';
 import { ExpectationError } from '../../../src/eventsourcing/testing/difference.ts';
 import { given } from '../../../src/eventsourcing/testing/given-when-then.ts';
 import type { AggregateType } from '../../../src/tidemark/domain/aggregate-type.ts';
-import { type SeatEvent, seatType } from '../seats.ts';
+import { type SeatEvent, seatType } from '../../tidemark/seats.ts';
 
 const adaSits: SeatEvent = { type: 'SeatReserved', data: { guest: 'Ada', isVip: false } };
 

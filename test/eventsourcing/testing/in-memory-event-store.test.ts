@@ -5,7 +5,7 @@ import { inMemorySystem } from '../../../src/eventsourcing/testing/in-memory-eve
 import { START_MS } from '../../../src/eventsourcing/testing/manual-clock.ts';
 import { project } from '../../../src/eventsourcing/testing/projection-harness.ts';
 import type { Executed } from '../../../src/tidemark/write/command-bus.ts';
-import { SEAT, evening, seatMap, seatType, seats } from '../seats.ts';
+import { SEAT, evening, seatMap, seatType, seats } from '../../tidemark/seats.ts';
 
 const seat12 = streamId(SEAT, '12');
 

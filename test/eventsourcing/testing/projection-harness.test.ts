@@ -7,7 +7,7 @@ import { slotTables } from '../../../src/tidemark/projections/slot-tables.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { storedEvents } from '../../../src/eventsourcing/testing/given-events.ts';
 import { project } from '../../../src/eventsourcing/testing/projection-harness.ts';
-import { SEAT, type SeatEvent, evening, seatMap, seatType } from '../seats.ts';
+import { SEAT, type SeatEvent, evening, seatMap, seatType } from '../../tidemark/seats.ts';
 
 const reserved = (guest: string): SeatEvent => ({ type: 'SeatReserved', data: { guest, isVip: false } });
 const released: SeatEvent = { type: 'SeatReleased', data: {} };

@@ -10,7 +10,7 @@ import {
   formerly,
   upcast,
 } from '../../../src/tidemark/domain/upcaster.ts';
-import { SEAT, seatType } from '../../eventsourcing/seats.ts';
+import { SEAT, seatType } from '../seats.ts';
 
 const seat12 = streamId(SEAT, '12');
 

@@ -7,7 +7,7 @@ import type { Projection } from '../../../src/tidemark/projections/projection.ts
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { storedEvents } from '../../../src/eventsourcing/testing/given-events.ts';
 import { upcast } from '../../../src/tidemark/domain/upcaster.ts';
-import { SEAT, type SeatEvent, seatMap, seatType } from '../../eventsourcing/seats.ts';
+import { SEAT, type SeatEvent, seatMap, seatType } from '../seats.ts';
 
 const seat12 = streamId(SEAT, '12');
 

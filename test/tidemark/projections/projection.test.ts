@@ -2,7 +2,7 @@ import { describe, expect, expectTypeOf, test } from 'vitest';
 
 import { ignored, projectionOf, rowKeyOf } from '../../../src/tidemark/projections/projection.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
-import { SEAT, evening, guestTable, seatMap, seatTable, seatType, visitTable } from '../../eventsourcing/seats.ts';
+import { SEAT, evening, guestTable, seatMap, seatTable, seatType, visitTable } from '../seats.ts';
 
 const declared = {
   name: 'seat-map',

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { inMemoryStorage } from '../../../src/eventsourcing/testing/in-memory-storage.ts';
 import type { IdempotencyMark } from '../../../src/tidemark/domain/event.ts';
 import { isRejection } from '../../../src/tidemark/domain/decider.ts';
-import { seatType } from '../../eventsourcing/seats.ts';
+import { seatType } from '../seats.ts';
 import { applied, release, replayed, reserve, seat12, seatAggregate, turnOver } from './seat-aggregate.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;

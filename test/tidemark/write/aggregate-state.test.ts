@@ -5,7 +5,7 @@ import { type InMemoryStorage, inMemoryStorage } from '../../../src/eventsourcin
 import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
 import type { AggregateOptions } from '../../../src/tidemark/write/aggregate.ts';
 import type { Snapshot } from '../../../src/tidemark/write/aggregate-storage.ts';
-import { type SeatCommand, seatType } from '../../eventsourcing/seats.ts';
+import { type SeatCommand, seatType } from '../seats.ts';
 import { applied, release, reserve, seat12, seatAggregate, turnOver } from './seat-aggregate.ts';
 
 /** Storage that tells which events were read for a fold, and whose snapshot a test may tamper with. */

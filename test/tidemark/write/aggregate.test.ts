@@ -9,7 +9,7 @@ import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts'
 import type { AggregateStorage } from '../../../src/tidemark/write/aggregate-storage.ts';
 import type { AnyAggregateType } from '../../../src/tidemark/domain/aggregate-type.ts';
 import { createAggregate } from '../../../src/tidemark/write/aggregate.ts';
-import { seatType } from '../../eventsourcing/seats.ts';
+import { seatType } from '../seats.ts';
 import { applied, release, replayed, requestOf, reserve, seat12, seatAggregate, turnOver } from './seat-aggregate.ts';
 
 describe('executing commands', () => {

@@ -12,7 +12,7 @@ import {
   sendTo,
 } from '../../../src/tidemark/write/command-bus.ts';
 import type { Command } from '../../../src/tidemark/domain/decider.ts';
-import { SEAT, type ReleaseSeat, seatOf } from '../../eventsourcing/seats.ts';
+import { SEAT, type ReleaseSeat, seatOf } from '../seats.ts';
 
 type Greet = Command<'Greet', { name: string }>;
 type Count = Command<'Count', { from: number }>;

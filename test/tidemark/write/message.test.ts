@@ -11,7 +11,7 @@ import {
 } from '../../../src/tidemark/write/message.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { storedEvents } from '../../../src/eventsourcing/testing/given-events.ts';
-import { SEAT, seatType } from '../../eventsourcing/seats.ts';
+import { SEAT, seatType } from '../seats.ts';
 
 const seat12 = streamId(SEAT, '12');
 

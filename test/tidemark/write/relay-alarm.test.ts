@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { evening } from '../../eventsourcing/seats.ts';
+import { evening } from '../seats.ts';
 import { applied, release, reserve, turnOver } from './seat-aggregate.ts';
 import { SETTLED_MS, night, seatObject } from './seat-object.ts';
 

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { evening } from '../../eventsourcing/seats.ts';
+import { evening } from '../seats.ts';
 import { reserve, turnOver } from './seat-aggregate.ts';
 import { night, seatObject } from './seat-object.ts';
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import { START_MS } from '../../../src/eventsourcing/testing/manual-clock.ts';
 import type { Reached } from '../../../src/tidemark/write/relay.ts';
-import { evening } from '../../eventsourcing/seats.ts';
+import { evening } from '../seats.ts';
 import { release, reserve, turnOver } from './seat-aggregate.ts';
 import { SETTLED_MS, night, seatObject } from './seat-object.ts';
 

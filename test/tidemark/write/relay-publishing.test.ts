@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { createRelay } from '../../../src/tidemark/write/relay.ts';
-import { SEAT, evening } from '../../eventsourcing/seats.ts';
+import { SEAT, evening } from '../seats.ts';
 import { release, reserve, turnOver } from './seat-aggregate.ts';
 import { SETTLED_MS, night, seatObject } from './seat-object.ts';
 

@@ -7,7 +7,7 @@ import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts'
 import type { AggregateStorage } from '../../../src/tidemark/write/aggregate-storage.ts';
 import type { AnyAggregateType } from '../../../src/tidemark/domain/aggregate-type.ts';
 import { type AggregateOptions, type ExecuteRequest, createAggregate } from '../../../src/tidemark/write/aggregate.ts';
-import { SEAT, type SeatCommand, seatOf, seatType } from '../../eventsourcing/seats.ts';
+import { SEAT, type SeatCommand, seatOf, seatType } from '../seats.ts';
 
 export const seat12 = streamId(SEAT, '12');
 

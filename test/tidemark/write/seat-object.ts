@@ -7,7 +7,7 @@ import {
 } from '../../../src/eventsourcing/testing/in-memory-object.ts';
 import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
 import type { Reached, RelayOptions } from '../../../src/tidemark/write/relay.ts';
-import { type SeatCommand, evening, seatType } from '../../eventsourcing/seats.ts';
+import { type SeatCommand, evening, seatType } from '../seats.ts';
 import { requestOf } from './seat-aggregate.ts';
 
 /** A second group, with a longer batch wait. */
