@@ -161,7 +161,7 @@ describe('data flows one way', () => {
     ['src/shop/products/price-list.ts', "import { orderType } from '../orders/order.ts';"],
     [`src/shop/any/${domain[0]?.aggregate.category}.ts`, "import { eq } from 'drizzle-orm';"],
     ['src/tidemark/http/app.ts', "import { given } from '../eventsourcing/testing/given-when-then.ts';"],
-    ['src/eventsourcing/testing/difference.ts', "import { env } from 'cloudflare:workers';"],
+    ['src/tidemark/testing/difference.ts', "import { env } from 'cloudflare:workers';"],
   ])('a line in %s that breaks the rule is found: %s', (path, line) => {
     expect(forbiddenImports({ [path]: line })).toHaveLength(1);
   });

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import type { RecordedEvent } from '../../src/tidemark/domain/event.ts';
-import { inMemoryReadModel } from '../../src/eventsourcing/testing/in-memory-read-model.ts';
+import { inMemoryReadModel } from '../../src/tidemark/testing/in-memory-read-model.ts';
 import { orderAnalytics } from '../../src/shop/orders/order-analytics.ts';
 import { orderLookup } from '../../src/shop/orders/order-lookup.ts';
 import { type Headers, createProduct, get, json, newSku, placeOrder, post, withToken } from '../support/api.ts';

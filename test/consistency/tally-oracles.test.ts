@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { project } from '../../src/eventsourcing/testing/projection-harness.ts';
+import { project } from '../../src/tidemark/testing/projection-harness.ts';
 import { tallyBoard, tallyCount, tallyCount2, tallyType } from '../support/tally.ts';
 import type { Logs } from './naive-folds.ts';
 import type { Findings } from './oracles.ts';

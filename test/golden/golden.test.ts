@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { domain } from '../../src/domain.ts';
 import type { RecordedEvent, StoredEvent } from '../../src/tidemark/domain/event.ts';
 import { createRegistry } from '../../src/tidemark/projections/registry.ts';
-import { inMemoryReadModel } from '../../src/eventsourcing/testing/in-memory-read-model.ts';
+import { inMemoryReadModel } from '../../src/tidemark/testing/in-memory-read-model.ts';
 import { type StreamId, categoryOf } from '../../src/tidemark/domain/stream.ts';
 import type { AnyAggregateType } from '../../src/tidemark/domain/aggregate-type.ts';
 import { groups } from '../../src/groups.ts';

@@ -1,4 +1,4 @@
-import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
+import { type SeededRandom, seededRandom } from '../../../src/tidemark/testing/seeded-random.ts';
 
 /** Random choices that a seed decides. */
 export interface Choices extends SeededRandom {

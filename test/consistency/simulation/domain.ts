@@ -1,5 +1,5 @@
 import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
-import type { SeededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
+import type { SeededRandom } from '../../../src/tidemark/testing/seeded-random.ts';
 import type { Module } from '../../../src/tidemark/authoring/registered-module.ts';
 import type { CheckOptions } from '../checker.ts';
 import type { Json, SkippedEvent, SumAnswer } from '../history.ts';

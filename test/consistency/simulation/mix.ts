@@ -1,4 +1,4 @@
-import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
+import { type SeededRandom, seededRandom } from '../../../src/tidemark/testing/seeded-random.ts';
 
 /** All faults, by name. A rate is the chance of the fault at each opportunity. */
 const FAULTS = [

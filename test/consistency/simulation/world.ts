@@ -1,5 +1,5 @@
 import type { Group } from '../../../src/tidemark/platform/group.ts';
-import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
+import { type SeededRandom, seededRandom } from '../../../src/tidemark/testing/seeded-random.ts';
 import { SimulatedBuilds } from './builds.ts';
 import { Counters } from './counters.ts';
 import { DatabaseTroubles } from './database-troubles.ts';

@@ -8,7 +8,7 @@ import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import type { Group } from '../../../src/tidemark/platform/group.ts';
 import type { HintMessage } from '../../../src/tidemark/write/message.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
-import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
+import { type SeededRandom, seededRandom } from '../../../src/tidemark/testing/seeded-random.ts';
 import { groups, reporting, serving } from '../../../src/groups.ts';
 import type { OrderEvent } from '../../../src/shop/orders/order.ts';
 import { orderSearch } from '../../../src/shop/orders/order-search.ts';

@@ -6,7 +6,7 @@ import type { Group } from '../../../src/tidemark/platform/group.ts';
 import type { HintMessage } from '../../../src/tidemark/write/message.ts';
 import { type SweepOptions, type SweepPorts, sweepStep } from '../../../src/tidemark/catch-up/sweep.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
-import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
+import { manualClock } from '../../../src/tidemark/testing/manual-clock.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import {
   bareProjection,

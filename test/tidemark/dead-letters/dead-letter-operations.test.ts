@@ -6,7 +6,7 @@ import { deadLetterGroup, listDeadLetters } from '../../../src/tidemark/dead-let
 import { replayDeadLetters, skipDeadLetters } from '../../../src/tidemark/dead-letters/dead-letter-operations.ts';
 import { previewDeadLetters } from '../../../src/tidemark/dead-letters/dead-letter-preview.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
-import { type SeededRandom, seededRandom } from '../../../src/eventsourcing/testing/seeded-random.ts';
+import { type SeededRandom, seededRandom } from '../../../src/tidemark/testing/seeded-random.ts';
 import { cloudflare } from '../../../src/tidemark/runtime/runtime.ts';
 import {
   boardOf,

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
-import { storedEvents } from '../../../src/eventsourcing/testing/given-events.ts';
+import { storedEvents } from '../../../src/tidemark/testing/given-events.ts';
 import {
   UnreadableEventError,
   currentSchemaVersion,

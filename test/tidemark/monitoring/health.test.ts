@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 
 import type { Group } from '../../../src/tidemark/platform/group.ts';
 import { type HealthPorts, projectionComplaints } from '../../../src/tidemark/monitoring/health.ts';
-import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
+import { manualClock } from '../../../src/tidemark/testing/manual-clock.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import {
   bareProjection,

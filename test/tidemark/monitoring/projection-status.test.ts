@@ -8,7 +8,7 @@ import {
   isStalled,
   projectionStatuses,
 } from '../../../src/tidemark/monitoring/projection-status.ts';
-import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
+import { manualClock } from '../../../src/tidemark/testing/manual-clock.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import {
   bareProjection,

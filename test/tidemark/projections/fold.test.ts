@@ -5,7 +5,7 @@ import type { RecordedEvent } from '../../../src/tidemark/domain/event.ts';
 import { PoisonEventError, foldStream, sumIncrements } from '../../../src/tidemark/projections/fold.ts';
 import type { Projection } from '../../../src/tidemark/projections/projection.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
-import { storedEvents } from '../../../src/eventsourcing/testing/given-events.ts';
+import { storedEvents } from '../../../src/tidemark/testing/given-events.ts';
 import { upcast } from '../../../src/tidemark/domain/upcaster.ts';
 import { SEAT, type SeatEvent, seatMap, seatType } from '../seats.ts';
 

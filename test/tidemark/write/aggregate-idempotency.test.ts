@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { inMemoryStorage } from '../../../src/eventsourcing/testing/in-memory-storage.ts';
+import { inMemoryStorage } from '../../../src/tidemark/testing/in-memory-storage.ts';
 import type { IdempotencyMark } from '../../../src/tidemark/domain/event.ts';
 import { isRejection } from '../../../src/tidemark/domain/decider.ts';
 import { seatType } from '../seats.ts';

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { type InMemoryStorage, inMemoryStorage } from '../../../src/eventsourcing/testing/in-memory-storage.ts';
-import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
+import { type InMemoryStorage, inMemoryStorage } from '../../../src/tidemark/testing/in-memory-storage.ts';
+import { manualClock } from '../../../src/tidemark/testing/manual-clock.ts';
 import type { AggregateOptions } from '../../../src/tidemark/write/aggregate.ts';
 import type { Snapshot } from '../../../src/tidemark/write/aggregate-storage.ts';
 import { type SeatCommand, seatType } from '../seats.ts';

@@ -6,7 +6,7 @@ import {
   OverloadedError,
   StorageUnavailableError,
 } from '../../../src/tidemark/platform/faults.ts';
-import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
+import { manualClock } from '../../../src/tidemark/testing/manual-clock.ts';
 import { type CommandContext, type Executed, createCommandBus } from '../../../src/tidemark/write/command-bus.ts';
 import { reportingBus } from '../../../src/tidemark/write/command-log.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';

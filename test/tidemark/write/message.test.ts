@@ -10,7 +10,7 @@ import {
   parseMessage,
 } from '../../../src/tidemark/write/message.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
-import { storedEvents } from '../../../src/eventsourcing/testing/given-events.ts';
+import { storedEvents } from '../../../src/tidemark/testing/given-events.ts';
 import { SEAT, seatType } from '../seats.ts';
 
 const seat12 = streamId(SEAT, '12');

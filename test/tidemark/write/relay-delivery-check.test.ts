@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { START_MS } from '../../../src/eventsourcing/testing/manual-clock.ts';
+import { START_MS } from '../../../src/tidemark/testing/manual-clock.ts';
 import type { Reached } from '../../../src/tidemark/write/relay.ts';
 import { evening } from '../seats.ts';
 import { release, reserve, turnOver } from './seat-aggregate.ts';

@@ -2,8 +2,8 @@ import { expect } from 'vitest';
 
 import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
-import { inMemoryStorage } from '../../../src/eventsourcing/testing/in-memory-storage.ts';
-import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
+import { inMemoryStorage } from '../../../src/tidemark/testing/in-memory-storage.ts';
+import { manualClock } from '../../../src/tidemark/testing/manual-clock.ts';
 import type { AggregateStorage } from '../../../src/tidemark/write/aggregate-storage.ts';
 import type { AnyAggregateType } from '../../../src/tidemark/domain/aggregate-type.ts';
 import { type AggregateOptions, type ExecuteRequest, createAggregate } from '../../../src/tidemark/write/aggregate.ts';

@@ -1,11 +1,7 @@
 import type { Group } from '../../../src/tidemark/platform/group.ts';
 import type { Hint } from '../../../src/tidemark/write/message.ts';
-import {
-  type InMemoryHost,
-  inMemoryDisk,
-  inMemoryObject,
-} from '../../../src/eventsourcing/testing/in-memory-object.ts';
-import { manualClock } from '../../../src/eventsourcing/testing/manual-clock.ts';
+import { type InMemoryHost, inMemoryDisk, inMemoryObject } from '../../../src/tidemark/testing/in-memory-object.ts';
+import { manualClock } from '../../../src/tidemark/testing/manual-clock.ts';
 import type { Reached, RelayOptions } from '../../../src/tidemark/write/relay.ts';
 import { type SeatCommand, evening, seatType } from '../seats.ts';
 import { requestOf } from './seat-aggregate.ts';

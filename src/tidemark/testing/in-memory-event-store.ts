@@ -1,14 +1,14 @@
-import type { StoredEvent } from '../../tidemark/domain/event.ts';
-import { CodeTooOldError } from '../../tidemark/platform/faults.ts';
-import type { Group } from '../../tidemark/platform/group.ts';
-import type { Hint } from '../../tidemark/write/message.ts';
-import type { EventSourcedModule } from '../../tidemark/projections/event-sourced-module.ts';
-import { createRegistry } from '../../tidemark/projections/registry.ts';
-import { UNSEEN } from '../../tidemark/domain/seen.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import type { AggregateOptions } from '../../tidemark/write/aggregate.ts';
-import type { Aggregates } from '../../tidemark/write/aggregates.ts';
-import { type CommandContext, createCommandBus } from '../../tidemark/write/command-bus.ts';
+import type { StoredEvent } from '../domain/event.ts';
+import { CodeTooOldError } from '../platform/faults.ts';
+import type { Group } from '../platform/group.ts';
+import type { Hint } from '../write/message.ts';
+import type { EventSourcedModule } from '../projections/event-sourced-module.ts';
+import { createRegistry } from '../projections/registry.ts';
+import { UNSEEN } from '../domain/seen.ts';
+import type { StreamId } from '../domain/stream.ts';
+import type { AggregateOptions } from '../write/aggregate.ts';
+import type { Aggregates } from '../write/aggregates.ts';
+import { type CommandContext, createCommandBus } from '../write/command-bus.ts';
 import {
   type InMemoryDisk,
   type InMemoryHost,

@@ -1,8 +1,8 @@
 import { getTableColumns } from 'drizzle-orm';
 import { type SQLiteColumn, type SQLiteTable, getTableConfig } from 'drizzle-orm/sqlite-core';
 
-import { countOf, plus } from '../../tidemark/projections/fold.ts';
-import { type ColumnShape, type Row, columnOf, shapeOf } from '../../tidemark/projections/slot-tables.ts';
+import { countOf, plus } from '../projections/fold.ts';
+import { type ColumnShape, type Row, columnOf, shapeOf } from '../projections/slot-tables.ts';
 
 /** Values by property, as the database holds them. */
 type Stored = Readonly<Record<string, unknown>>;

@@ -1,9 +1,9 @@
-import type { DomainEvent, RecordedEvent } from '../../tidemark/domain/event.ts';
-import type { JsonObject } from '../../tidemark/domain/json.ts';
-import { streamId } from '../../tidemark/domain/stream.ts';
-import type { AggregateType } from '../../tidemark/domain/aggregate-type.ts';
-import { type Command, type Decision, type Rejection, isRejection } from '../../tidemark/domain/decider.ts';
-import { upcast } from '../../tidemark/domain/upcaster.ts';
+import type { DomainEvent, RecordedEvent } from '../domain/event.ts';
+import type { JsonObject } from '../domain/json.ts';
+import { streamId } from '../domain/stream.ts';
+import type { AggregateType } from '../domain/aggregate-type.ts';
+import { type Command, type Decision, type Rejection, isRejection } from '../domain/decider.ts';
+import { upcast } from '../domain/upcaster.ts';
 import { deepFreeze, deterministically } from './determinism.ts';
 import { ExpectationError, expectSame } from './difference.ts';
 import { type GivenEvent, storedEvents } from './given-events.ts';

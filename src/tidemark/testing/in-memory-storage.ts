@@ -1,12 +1,6 @@
-import type { StoredEvent } from '../../tidemark/domain/event.ts';
-import type {
-  AggregateStorage,
-  Commit,
-  Head,
-  RememberedCommand,
-  Snapshot,
-} from '../../tidemark/write/aggregate-storage.ts';
-import type { DeliveryAttempts } from '../../tidemark/write/event-log.ts';
+import type { StoredEvent } from '../domain/event.ts';
+import type { AggregateStorage, Commit, Head, RememberedCommand, Snapshot } from '../write/aggregate-storage.ts';
+import type { DeliveryAttempts } from '../write/event-log.ts';
 
 export interface InMemoryStorageOptions {
   /** A page of the log ends early after this many characters of JSON. Default: never. */

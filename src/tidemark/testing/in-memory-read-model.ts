@@ -1,9 +1,9 @@
-import type { RecordedEvent, StoredEvent } from '../../tidemark/domain/event.ts';
-import { type StreamChanges, foldStream, sumIncrements } from '../../tidemark/projections/fold.ts';
-import { type Handler, type Projection, ignored, rowKeyOf } from '../../tidemark/projections/projection.ts';
-import type { Row } from '../../tidemark/projections/slot-tables.ts';
-import { type StreamId, categoryOf } from '../../tidemark/domain/stream.ts';
-import { upcast } from '../../tidemark/domain/upcaster.ts';
+import type { RecordedEvent, StoredEvent } from '../domain/event.ts';
+import { type StreamChanges, foldStream, sumIncrements } from '../projections/fold.ts';
+import { type Handler, type Projection, ignored, rowKeyOf } from '../projections/projection.ts';
+import type { Row } from '../projections/slot-tables.ts';
+import { type StreamId, categoryOf } from '../domain/stream.ts';
+import { upcast } from '../domain/upcaster.ts';
 import { deepFreeze, deterministically } from './determinism.ts';
 import { expectSame } from './difference.ts';
 import { inMemoryTable } from './in-memory-table.ts';

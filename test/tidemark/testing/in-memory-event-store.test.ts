@@ -1,11 +1,11 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
 
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
-import { inMemorySystem } from '../../../src/eventsourcing/testing/in-memory-event-store.ts';
-import { START_MS } from '../../../src/eventsourcing/testing/manual-clock.ts';
-import { project } from '../../../src/eventsourcing/testing/projection-harness.ts';
+import { inMemorySystem } from '../../../src/tidemark/testing/in-memory-event-store.ts';
+import { START_MS } from '../../../src/tidemark/testing/manual-clock.ts';
+import { project } from '../../../src/tidemark/testing/projection-harness.ts';
 import type { Executed } from '../../../src/tidemark/write/command-bus.ts';
-import { SEAT, evening, seatMap, seatType, seats } from '../../tidemark/seats.ts';
+import { SEAT, evening, seatMap, seatType, seats } from '../seats.ts';
 
 const seat12 = streamId(SEAT, '12');
 

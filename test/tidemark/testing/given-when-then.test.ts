@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 
-import { ImpureError } from '../../../src/eventsourcing/testing/determinism.ts';
-import { ExpectationError } from '../../../src/eventsourcing/testing/difference.ts';
-import { given } from '../../../src/eventsourcing/testing/given-when-then.ts';
+import { ImpureError } from '../../../src/tidemark/testing/determinism.ts';
+import { ExpectationError } from '../../../src/tidemark/testing/difference.ts';
+import { given } from '../../../src/tidemark/testing/given-when-then.ts';
 import type { AggregateType } from '../../../src/tidemark/domain/aggregate-type.ts';
-import { type SeatEvent, seatType } from '../../tidemark/seats.ts';
+import { type SeatEvent, seatType } from '../seats.ts';
 
 const adaSits: SeatEvent = { type: 'SeatReserved', data: { guest: 'Ada', isVip: false } };
 

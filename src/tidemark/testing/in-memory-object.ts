@@ -1,12 +1,7 @@
-import {
-  type Aggregate,
-  type AggregateOptions,
-  type AggregatePorts,
-  createAggregate,
-} from '../../tidemark/write/aggregate.ts';
-import type { AggregateRpc } from '../../tidemark/write/aggregates.ts';
-import type { Alarm } from '../../tidemark/write/kept-alarm.ts';
-import { type RelayOptions, type RelayPorts, createRelay } from '../../tidemark/write/relay.ts';
+import { type Aggregate, type AggregateOptions, type AggregatePorts, createAggregate } from '../write/aggregate.ts';
+import type { AggregateRpc } from '../write/aggregates.ts';
+import type { Alarm } from '../write/kept-alarm.ts';
+import { type RelayOptions, type RelayPorts, createRelay } from '../write/relay.ts';
 import { type InMemoryStorage, inMemoryStorage } from './in-memory-storage.ts';
 
 /** An object's one alarm, which goes off only when a test says so. */

@@ -1,13 +1,13 @@
 import type { InferSelectModel } from 'drizzle-orm';
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
 
-import type { DomainEvent, StoredEvent } from '../../tidemark/domain/event.ts';
-import { type Projection, type Tables, rowKeyOf } from '../../tidemark/projections/projection.ts';
-import { follows } from '../../tidemark/catch-up/projection-worker.ts';
-import type { Row } from '../../tidemark/projections/slot-tables.ts';
-import { streamId } from '../../tidemark/domain/stream.ts';
-import type { AggregateType } from '../../tidemark/domain/aggregate-type.ts';
-import type { Command, Rejection } from '../../tidemark/domain/decider.ts';
+import type { DomainEvent, StoredEvent } from '../domain/event.ts';
+import { type Projection, type Tables, rowKeyOf } from '../projections/projection.ts';
+import { follows } from '../catch-up/projection-worker.ts';
+import type { Row } from '../projections/slot-tables.ts';
+import { streamId } from '../domain/stream.ts';
+import type { AggregateType } from '../domain/aggregate-type.ts';
+import type { Command, Rejection } from '../domain/decider.ts';
 import { ExpectationError, difference } from './difference.ts';
 import { type GivenEvent, storedEvents } from './given-events.ts';
 import { type InMemoryReadModel, inMemoryReadModel } from './in-memory-read-model.ts';

@@ -1,7 +1,7 @@
-import type { DomainEvent, EventMetadata, StoredEvent } from '../../tidemark/domain/event.ts';
-import type { JsonObject } from '../../tidemark/domain/json.ts';
-import type { StreamId } from '../../tidemark/domain/stream.ts';
-import { type EventTypes, currentSchemaVersion } from '../../tidemark/domain/upcaster.ts';
+import type { DomainEvent, EventMetadata, StoredEvent } from '../domain/event.ts';
+import type { JsonObject } from '../domain/json.ts';
+import type { StreamId } from '../domain/stream.ts';
+import { type EventTypes, currentSchemaVersion } from '../domain/upcaster.ts';
 import { START_MS, numberedUuid } from './manual-clock.ts';
 
 /** What a test may say of an event's envelope; the rest is filled in. */

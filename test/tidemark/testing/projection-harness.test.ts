@@ -5,9 +5,9 @@ import type { RecordedEvent } from '../../../src/tidemark/domain/event.ts';
 import { type Handler, ignored, projectionOf } from '../../../src/tidemark/projections/projection.ts';
 import { slotTables } from '../../../src/tidemark/projections/slot-tables.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
-import { storedEvents } from '../../../src/eventsourcing/testing/given-events.ts';
-import { project } from '../../../src/eventsourcing/testing/projection-harness.ts';
-import { SEAT, type SeatEvent, evening, seatMap, seatType } from '../../tidemark/seats.ts';
+import { storedEvents } from '../../../src/tidemark/testing/given-events.ts';
+import { project } from '../../../src/tidemark/testing/projection-harness.ts';
+import { SEAT, type SeatEvent, evening, seatMap, seatType } from '../seats.ts';
 
 const reserved = (guest: string): SeatEvent => ({ type: 'SeatReserved', data: { guest, isVip: false } });
 const released: SeatEvent = { type: 'SeatReleased', data: {} };

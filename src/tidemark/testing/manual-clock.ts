@@ -1,4 +1,4 @@
-import type { Clock } from '../../tidemark/platform/clock.ts';
+import type { Clock } from '../platform/clock.ts';
 
 /** When time begins in tests: 2026-01-01T00:00:00.000Z, in ms since the epoch. */
 export const START_MS = Date.UTC(2026, 0, 1);
