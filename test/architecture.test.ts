@@ -81,7 +81,7 @@ const FORBIDDEN: readonly Rule[] = [
   },
   {
     folder: SUBJECT,
-    imports: (path) => new RegExp(`^src/operations/|^src/shop/(?!${path.split('/')[2]}/)[^/]+/`),
+    imports: (path) => new RegExp(`^src/tidemark/operations/|^src/shop/(?!${path.split('/')[2]}/)[^/]+/`),
     except: PORTS,
     why: 'a subject sees another one through a port only',
   },
@@ -155,7 +155,7 @@ describe('data flows one way', () => {
     ['src/tidemark/projections/fold.ts', "import { Hono } from 'hono';"],
     ['src/tidemark/projections/registry.ts', "import { orders } from '../shop/orders/module.ts';"],
     ['src/tidemark/http/app.ts', "export { products } from '../shop/products/module.ts';"],
-    ['src/operations/stream-routes.ts', "import '../shop/orders/order.ts';"],
+    ['src/tidemark/operations/stream-routes.ts', "import '../shop/orders/order.ts';"],
     ['src/shop/orders/order.ts', "const { productType } = await import('../products/product.ts');"],
     ['src/shop/orders/module.ts', "import { DurableObject } from 'cloudflare:workers';"],
     ['src/shop/products/price-list.ts', "import { orderType } from '../orders/order.ts';"],

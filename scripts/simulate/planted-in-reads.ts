@@ -140,7 +140,9 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
   {
     name: 'a feed cursor is only a position',
     breaks: ['I21'],
-    edits: [{ file: 'src/operations/feed-cursor.ts', find: 'covered.proof === proof', replace: "proof !== 'none'" }],
+    edits: [
+      { file: 'src/tidemark/operations/feed-cursor.ts', find: 'covered.proof === proof', replace: "proof !== 'none'" },
+    ],
   },
   {
     name: 'the archive leaves an event out',

@@ -10,13 +10,13 @@ import { type EventSchemas, mergeEventSchemas, withFormerTypes } from './http/ev
 import { log } from './platform/log.ts';
 import type { Module } from './authoring/registered-module.ts';
 import { PROBLEMS, mergeProblems } from './http/problem.ts';
-import { deadLetterRoutes } from '../operations/dead-letter-routes.ts';
-import { OPERATIONS_TAGS, metaRoutes } from '../operations/meta-routes.ts';
-import { rebuildRoutes } from '../operations/rebuild-routes.ts';
-import { feedRoute } from '../operations/feed-route.ts';
-import { projectionRoutes } from '../operations/projection-routes.ts';
-import { streamRoute } from '../operations/stream-routes.ts';
-import { sweepRoute } from '../operations/sweep-route.ts';
+import { deadLetterRoutes } from './operations/dead-letter-routes.ts';
+import { OPERATIONS_TAGS, metaRoutes } from './operations/meta-routes.ts';
+import { rebuildRoutes } from './operations/rebuild-routes.ts';
+import { feedRoute } from './operations/feed-route.ts';
+import { projectionRoutes } from './operations/projection-routes.ts';
+import { streamRoute } from './operations/stream-routes.ts';
+import { sweepRoute } from './operations/sweep-route.ts';
 import { type Platform, type Runtime, createRuntime } from './runtime/runtime.ts';
 import { runScheduledJobs } from './runtime/scheduled-jobs.ts';
 

@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
 
-import { type ProjectionStatus, projectionStatuses } from '../tidemark/monitoring/projection-status.ts';
-import { requireOperator } from '../tidemark/http/operations-access.ts';
-import type { Route } from '../tidemark/http/route.ts';
-import { Time, described, named } from '../tidemark/http/schemas.ts';
+import { type ProjectionStatus, projectionStatuses } from '../monitoring/projection-status.ts';
+import { requireOperator } from '../http/operations-access.ts';
+import type { Route } from '../http/route.ts';
+import { Time, described, named } from '../http/schemas.ts';
 import { ProjectionParams, projectionOf } from './projection-param.ts';
 
 const Count = z.int().check(z.minimum(0));

@@ -1,14 +1,14 @@
 import * as z from 'zod/mini';
 
-import { categoryOf, parseStreamId } from '../tidemark/domain/stream.ts';
-import { causal } from '../tidemark/http/causal.ts';
-import { type EventSchemas, eventUnion } from '../tidemark/http/event-schemas.ts';
-import { HEADER } from '../tidemark/http/headers.ts';
-import { LOG_PROBLEMS, LogQuery, readLog } from '../tidemark/http/history-route.ts';
-import { requireOperator } from '../tidemark/http/operations-access.ts';
-import { Problem } from '../tidemark/http/problem.ts';
-import type { Route } from '../tidemark/http/route.ts';
-import { Time, Version, described, named, pageOf } from '../tidemark/http/schemas.ts';
+import { categoryOf, parseStreamId } from '../domain/stream.ts';
+import { causal } from '../http/causal.ts';
+import { type EventSchemas, eventUnion } from '../http/event-schemas.ts';
+import { HEADER } from '../http/headers.ts';
+import { LOG_PROBLEMS, LogQuery, readLog } from '../http/history-route.ts';
+import { requireOperator } from '../http/operations-access.ts';
+import { Problem } from '../http/problem.ts';
+import type { Route } from '../http/route.ts';
+import { Time, Version, described, named, pageOf } from '../http/schemas.ts';
 
 const Metadata = named(
   'EventMetadata',

@@ -1,12 +1,12 @@
 import * as z from 'zod/mini';
 
-import { HEADER } from '../tidemark/http/headers.ts';
-import { openApiDocument } from '../tidemark/http/openapi.ts';
-import { PROBLEMS, Problem, type ProblemTypes } from '../tidemark/http/problem.ts';
-import { isKnown } from '../tidemark/http/request-headers.ts';
-import type { Route } from '../tidemark/http/route.ts';
-import { named } from '../tidemark/http/schemas.ts';
-import { sha256 } from '../tidemark/http/sha256.ts';
+import { HEADER } from '../http/headers.ts';
+import { openApiDocument } from '../http/openapi.ts';
+import { PROBLEMS, Problem, type ProblemTypes } from '../http/problem.ts';
+import { isKnown } from '../http/request-headers.ts';
+import type { Route } from '../http/route.ts';
+import { named } from '../http/schemas.ts';
+import { sha256 } from '../http/sha256.ts';
 import { healthRoute } from './health-route.ts';
 
 /** What the tag of these routes, and of all others of the operator, groups together. */

@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
 
-import type { Projection } from '../tidemark/projections/projection.ts';
-import type { AppContext } from '../tidemark/http/app-env.ts';
-import { Problem } from '../tidemark/http/problem.ts';
-import { described } from '../tidemark/http/schemas.ts';
+import type { Projection } from '../projections/projection.ts';
+import type { AppContext } from '../http/app-env.ts';
+import { Problem } from '../http/problem.ts';
+import { described } from '../http/schemas.ts';
 
 /** The parameter of every route about one projection. */
 export const ProjectionParams = z.strictObject({ name: described(z.string(), 'Of the projection.') });

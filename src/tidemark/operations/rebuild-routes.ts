@@ -1,21 +1,21 @@
 import type { Handler } from 'hono';
 import * as z from 'zod/mini';
 
-import { OutcomeUnknownError, OverloadedError } from '../tidemark/platform/faults.ts';
-import { type Build, buildOf, isActive } from '../tidemark/rebuild/build.ts';
-import { cancelBuild, requestBuild, tendBuild } from '../tidemark/rebuild/build-requests.ts';
-import { asStorageFault, isTransient } from '../tidemark/projections/d1-errors.ts';
-import type { Target } from '../tidemark/projections/pointer.ts';
-import { release, rollback } from '../tidemark/rebuild/former-slot.ts';
-import type { Projection } from '../tidemark/projections/projection.ts';
-import { acceptBuild } from '../tidemark/rebuild/rebuild.ts';
-import type { AppContext, AppEnv } from '../tidemark/http/app-env.ts';
-import { HEADER } from '../tidemark/http/headers.ts';
-import { requireOperator } from '../tidemark/http/operations-access.ts';
-import { parseParams, parseQuery } from '../tidemark/http/params.ts';
-import { Problem } from '../tidemark/http/problem.ts';
-import type { Operation, Route } from '../tidemark/http/route.ts';
-import { Time, Uuid, described } from '../tidemark/http/schemas.ts';
+import { OutcomeUnknownError, OverloadedError } from '../platform/faults.ts';
+import { type Build, buildOf, isActive } from '../rebuild/build.ts';
+import { cancelBuild, requestBuild, tendBuild } from '../rebuild/build-requests.ts';
+import { asStorageFault, isTransient } from '../projections/d1-errors.ts';
+import type { Target } from '../projections/pointer.ts';
+import { release, rollback } from '../rebuild/former-slot.ts';
+import type { Projection } from '../projections/projection.ts';
+import { acceptBuild } from '../rebuild/rebuild.ts';
+import type { AppContext, AppEnv } from '../http/app-env.ts';
+import { HEADER } from '../http/headers.ts';
+import { requireOperator } from '../http/operations-access.ts';
+import { parseParams, parseQuery } from '../http/params.ts';
+import { Problem } from '../http/problem.ts';
+import type { Operation, Route } from '../http/route.ts';
+import { Time, Uuid, described } from '../http/schemas.ts';
 import { ProjectionParams, projectionOf } from './projection-param.ts';
 
 const BuildParams = z.extend(ProjectionParams, { id: Uuid });

@@ -1,12 +1,12 @@
 import * as z from 'zod/mini';
 
-import type { StoredEvent } from '../tidemark/domain/event.ts';
-import { type archiveOf, feedAfter } from '../tidemark/archive/archive.ts';
-import { idOf } from '../tidemark/domain/stream.ts';
-import { type EventSchemas, eventUnion } from '../tidemark/http/event-schemas.ts';
-import { queryRoute } from '../tidemark/http/query-route.ts';
-import type { Route } from '../tidemark/http/route.ts';
-import { PAGE_QUERY, Time, Version, described, named } from '../tidemark/http/schemas.ts';
+import type { StoredEvent } from '../domain/event.ts';
+import { type archiveOf, feedAfter } from '../archive/archive.ts';
+import { idOf } from '../domain/stream.ts';
+import { type EventSchemas, eventUnion } from '../http/event-schemas.ts';
+import { queryRoute } from '../http/query-route.ts';
+import type { Route } from '../http/route.ts';
+import { PAGE_QUERY, Time, Version, described, named } from '../http/schemas.ts';
 import { cursorLost, feedCursorText, fitsArchive, parseFeedCursor } from './feed-cursor.ts';
 
 // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md

@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
 
-import { projectionComplaints } from '../tidemark/monitoring/health.ts';
-import type { Route } from '../tidemark/http/route.ts';
-import { named } from '../tidemark/http/schemas.ts';
-import { tokenComplaints } from '../tidemark/runtime/token-settings.ts';
+import { projectionComplaints } from '../monitoring/health.ts';
+import type { Route } from '../http/route.ts';
+import { named } from '../http/schemas.ts';
+import { tokenComplaints } from '../runtime/token-settings.ts';
 
 /** Whether something is missing or needs somebody to look: cheap, and open to everybody, so it tells nothing of anybody's data. */
 export const healthRoute: Route = {

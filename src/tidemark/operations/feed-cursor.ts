@@ -1,5 +1,5 @@
-import { fromCursor, invalidCursor, toCursor } from '../tidemark/http/cursor.ts';
-import { Problem } from '../tidemark/http/problem.ts';
+import { fromCursor, invalidCursor, toCursor } from '../http/cursor.ts';
+import { Problem } from '../http/problem.ts';
 
 /** How far a follower has read the feed: the last entry of the archive that it has looked at. Position 0 is before the first. */
 export interface FeedCursor {

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import { Time, Version, described, named } from '../tidemark/http/schemas.ts';
+import { Time, Version, described, named } from '../http/schemas.ts';
 
 /*
  * What the routes to dead letters answer with. Neither the error nor the rows are for everybody: they quote what events hold.

@@ -1,29 +1,25 @@
 import type { Context } from 'hono';
 import * as z from 'zod/mini';
 
-import { OverloadedError } from '../tidemark/platform/faults.ts';
-import { asStorageFault, isTransient } from '../tidemark/projections/d1-errors.ts';
+import { OverloadedError } from '../platform/faults.ts';
+import { asStorageFault, isTransient } from '../projections/d1-errors.ts';
 import {
   type DeadLetterGroup,
   type NothingDone,
   type Selection,
   deadLetterGroup,
   listDeadLetters,
-} from '../tidemark/dead-letters/dead-letter-list.ts';
-import {
-  type DeadLetterPorts,
-  replayDeadLetters,
-  skipDeadLetters,
-} from '../tidemark/dead-letters/dead-letter-operations.ts';
-import { previewDeadLetters } from '../tidemark/dead-letters/dead-letter-preview.ts';
-import { parseStreamId } from '../tidemark/domain/stream.ts';
-import type { AppContext } from '../tidemark/http/app-env.ts';
-import { readBody } from '../tidemark/http/body.ts';
-import { requireOperator } from '../tidemark/http/operations-access.ts';
-import { parseParams, parseQuery } from '../tidemark/http/params.ts';
-import { Problem } from '../tidemark/http/problem.ts';
-import type { Route } from '../tidemark/http/route.ts';
-import { Time, described, text } from '../tidemark/http/schemas.ts';
+} from '../dead-letters/dead-letter-list.ts';
+import { type DeadLetterPorts, replayDeadLetters, skipDeadLetters } from '../dead-letters/dead-letter-operations.ts';
+import { previewDeadLetters } from '../dead-letters/dead-letter-preview.ts';
+import { parseStreamId } from '../domain/stream.ts';
+import type { AppContext } from '../http/app-env.ts';
+import { readBody } from '../http/body.ts';
+import { requireOperator } from '../http/operations-access.ts';
+import { parseParams, parseQuery } from '../http/params.ts';
+import { Problem } from '../http/problem.ts';
+import type { Route } from '../http/route.ts';
+import { Time, described, text } from '../http/schemas.ts';
 import {
   LIST_EXAMPLE,
   List,

@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
 
-import { sweepStep } from '../tidemark/catch-up/sweep.ts';
-import { requireOperator } from '../tidemark/http/operations-access.ts';
-import type { Route } from '../tidemark/http/route.ts';
-import { described } from '../tidemark/http/schemas.ts';
+import { sweepStep } from '../catch-up/sweep.ts';
+import { requireOperator } from '../http/operations-access.ts';
+import type { Route } from '../http/route.ts';
+import { described } from '../http/schemas.ts';
 
 const Count = z.int().check(z.minimum(0));
 
