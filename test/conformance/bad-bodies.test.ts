@@ -106,7 +106,7 @@ describe('a body', () => {
     ['that is __proto__', '{"__proto__":1,"__proto__":2}', '__proto__'],
   ])('with a key twice %s is 400', async (_, text, key) => {
     const problem = await expectProblem(request('POST', '/orders', JSON_TYPE, text), 400, 'malformed-body');
-    expect(problem.detail).toBe(`The key ${JSON.stringify(key)} is there twice.`);
+    expect(problem.detail).toBe(`The key ${JSON.stringify(key)} occurs twice.`);
   });
 
   it('may have one key in several objects', async () => {
@@ -250,7 +250,7 @@ describe('a body', () => {
     expect(detail).toContain('(and 1 more)');
     const missing = await expectProblem(post('/products', { price: {} }), 400, 'invalid-field');
     const pointers = ['/name', '/price/amount', '/price/currency', '/category', '/sku'];
-    expect(missing.errors).toEqual(pointers.map((pointer) => ({ pointer, detail: 'It is missing.' })));
+    expect(missing.errors).toEqual(pointers.map((pointer) => ({ pointer, detail: 'Is required.' })));
   });
 
   it('says in words what was expected', async () => {
@@ -267,7 +267,7 @@ describe('a body', () => {
       for (const name of Object.keys(body)) {
         const { [name]: _left, ...rest } = body as Record<string, unknown>;
         const { errors } = await expectProblem(post(path, rest), 400, 'invalid-field');
-        expect(errors).toEqual([{ pointer: `/${name}`, detail: 'It is missing.' }]);
+        expect(errors).toEqual([{ pointer: `/${name}`, detail: 'Is required.' }]);
         expect(await expectInvalidFields(post(path, { ...rest, [name]: null }))).toEqual([`/${name}`]);
       }
     }));

@@ -27,7 +27,7 @@ async function serverOf(steps: readonly Step[]) {
   server = createServer((request, response) => {
     const isHealth = request.url === '/health';
     const mayEnter = isHealth || request.headers.authorization === `Bearer ${KEY}`;
-    const problem = { code: 'unauthorized', detail: 'This route asks for the operations key.' };
+    const problem = { code: 'unauthorized', detail: 'This route needs the operations key.' };
     const step = { looked: 500, behind: 0, sent: 0, isStart: false, isComplete: false, unreachable: [], pauseMs: 0 };
     const body = isHealth ? { status: 'ok', reasons: [] } : { ...step, ...steps[taken.steps] };
     if (mayEnter && !isHealth) taken.steps += 1;

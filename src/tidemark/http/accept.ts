@@ -1,6 +1,9 @@
 /**
- * Whether a client asks by `Accept` (RFC 9110, section 12.5.1) for a media type rather than for the one that it gets otherwise: wants it more, or
- * as much and in words that are as precise. Who takes anything has asked for neither.
+ * Whether `Accept` (RFC 9110, section 12.5.1) asks for the media type `type` rather than for the default one, `otherwise`: with a higher quality,
+ * or with the same quality and a range that is at least as precise. A range for every type asks for neither. Returns false without the header.
+ *
+ *     asksFor('text/csv', 'text/csv', 'application/json'); // true
+ *     asksFor('text/csv;q=0.5, application/json', 'text/csv', 'application/json'); // false
  */
 export function asksFor(accept: string | undefined, type: string, otherwise: string): boolean {
   const qualities = new Map(
@@ -11,7 +14,7 @@ export function asksFor(accept: string | undefined, type: string, otherwise: str
     }),
   );
 
-  /** What the most specific range that has the type says of it: the higher the precision, the fewer types it has. */
+  /** The quality by the most specific range that includes the type. A higher precision includes fewer types. */
   function wishFor(name: string): { readonly quality: number; readonly precision: number } {
     const ranges = ['*/*', `${name.split('/')[0]}/*`, name];
     const precision = ranges.findLastIndex((range) => qualities.has(range));

@@ -4,14 +4,14 @@ import type { Env } from '../../bindings.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { CausalSession } from './causal.ts';
 
-/** What every handler finds in its context. */
+/** The bindings and variables of every handler's context. */
 export interface AppEnv {
   Bindings: Env;
   Variables: {
     runtime: Runtime;
-    /** Ties together everything that follows from one request of a client, through events into projections. */
+    /** The same for everything that follows from one request of a client: commands, events and projections. */
     correlationId: string;
-    /** This very request: the cause of the commands that it sends. */
+    /** The id of this request: the causation id of the commands that it sends. */
     requestId: string;
     /** The verified principal. */
     actor: string;

@@ -27,15 +27,15 @@ const CORRELATION_ID = /^[A-Za-z0-9._-]{1,128}$/;
 // https://www.w3.org/TR/trace-context/#traceparent-header
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** The HTTP API: what every route shares, and the routes. `problems` are the modules' own problem types. */
+/** Makes the HTTP API: the routes, and the middleware that they share. `problems` holds the framework's problem types and the modules' own. */
 export function createApp(
   runtimeOf: (env: Env) => Runtime,
   routes: readonly Route[],
   problems: ProblemTypes,
 ): HonoBase<AppEnv> {
   refuseContradictions(routes, problems);
-  // Hono's default ends with this router too, after RegExpRouter has refused `/orders/search` beside `/orders/:orderId`; and the one of
-  // `hono/tiny` takes a path with a slash at its end for the same.
+  // RegExpRouter, Hono's first choice, refuses `/orders/search` beside `/orders/:orderId`, so Hono falls back to this router anyway. The router
+  // of `hono/tiny` ignores a slash at the end of a path.
   const app = new HonoBase<AppEnv>({ router: new TrieRouter() });
   const methodsOf = methodsByPath(routes);
 
@@ -73,13 +73,13 @@ export function createApp(
   });
   app.use(async function fromAnotherOrigin(c, next) {
     if (c.req.header(HEADER.origin) !== undefined || c.req.method === 'OPTIONS') return crossOrigin(c, next);
-    // Only browsers send an origin, and Hono copies the answer twice to put in what it says to them.
+    // Only browsers send an origin. Hono copies the answer twice to add the CORS headers, so other clients skip this.
     await next();
     c.res.headers.append(HEADER.vary, 'Origin');
   });
   app.use(refuseCrossSite);
   for (const { method, path, operation, handlers } of routes) {
-    // Right before the handler: a refusal has all that the middleware puts into an answer.
+    // Right before the handler, so that a refusal has the headers that the middleware adds.
     const checked = operation.query ? handlers : [...handlers.slice(0, -1), refuseQuery, ...handlers.slice(-1)];
     app.on(method, [path], ...checked);
   }
@@ -91,7 +91,7 @@ export function createApp(
         ? new Problem('not-found', `There is no route ${c.req.path}.`)
         : new Problem(
             'method-not-allowed',
-            `${c.req.method} is not for ${c.req.path}.`,
+            `${c.req.path} does not support ${c.req.method}.`,
             {},
             { [HEADER.allow]: allowOf(methods) },
           );
@@ -101,7 +101,7 @@ export function createApp(
   return app;
 }
 
-/** What would be found out by a client, and then as a 500, is found out when the Worker is loaded. */
+/** Fails when the Worker is loaded, where a client would otherwise get a 500. */
 function refuseContradictions(routes: readonly Route[], problems: ProblemTypes): void {
   const ids = new Set<string>();
   for (const { method, path, operation } of routes) {
@@ -109,7 +109,7 @@ function refuseContradictions(routes: readonly Route[], problems: ProblemTypes):
     ids.add(operation.id);
     for (const code of operation.problems) {
       if (!Object.hasOwn(problems, code))
-        throw new Error(`${method} ${path} may answer with "${code}", which no module has among its problems`);
+        throw new Error(`${method} ${path} may answer with "${code}", which no module declares as a problem`);
     }
   }
 }
@@ -118,17 +118,17 @@ function allowOf(methods: readonly string[]): string {
   return [...methods, 'OPTIONS'].join(', ');
 }
 
-/** What a problem is about, as a URI reference (RFC 3986): the path as it was sent, with what has no place in one encoded. */
+/** The `instance` of a problem, a URI reference (RFC 3986): the path of the request, with invalid characters encoded. */
 function instanceOf(c: Context): string {
   const { pathname } = new URL(c.req.url);
   const encoded = pathname.replaceAll(/%(?![0-9A-Fa-f]{2})|[^\w\-.~!$&'()*+,;=:@/%]/g, encodeURIComponent);
-  // A path that begins with two slashes would be read as a host.
+  // A URI reference that begins with two slashes names a host.
   return encoded.replace(/^\/\//, '/.//');
 }
 
 function toProblem(error: Error, c: AppContext): Problem {
   if (error instanceof Problem) return error;
-  // A command that got no answer is an `OutcomeUnknownError`: what passes by here was a read, of a log or of what a command needs to know.
+  // A command without an answer is an `OutcomeUnknownError`. These errors come from a read: of a log, or of the state that a command needs.
   const isUnanswered = error instanceof UnansweredError || error instanceof TimeoutError;
   if (error instanceof OverloadedError || isUnanswered) return new Problem('overloaded', 'Nothing was done.');
   if (error instanceof StorageUnavailableError) {
@@ -139,7 +139,12 @@ function toProblem(error: Error, c: AppContext): Problem {
   if (error instanceof CodeTooOldError) {
     log('code.too-old', { correlationId: c.var.correlationId, error: error.message });
     const retryAfter = { [HEADER.retryAfter]: String(CODE_RETRY_AFTER_S) };
-    return new Problem('code-too-old', 'The code that runs is too old for this. Nothing was done.', {}, retryAfter);
+    return new Problem(
+      'code-too-old',
+      'The running code is too old for this request. Nothing was done.',
+      {},
+      retryAfter,
+    );
   }
   if (error instanceof OutcomeUnknownError) {
     const { message, cause } = error;
@@ -147,5 +152,5 @@ function toProblem(error: Error, c: AppContext): Problem {
     return new Problem('outcome-unknown', 'The command may or may not have been applied.');
   }
   log('internal-error', { correlationId: c.var.correlationId, path: c.req.path, error: String(error.stack ?? error) });
-  return new Problem('internal', 'Something went wrong here.', { correlationId: c.var.correlationId });
+  return new Problem('internal', 'The server failed.', { correlationId: c.var.correlationId });
 }

@@ -6,18 +6,18 @@ import { HEADER } from './headers.ts';
 import { MAX_BODY_BYTES, MAX_FAULTS, MAX_NESTING } from './limits.ts';
 import { Problem } from './problem.ts';
 
-// zod/mini brings no texts of its own: without these, every fault would be just "Invalid input".
+// zod/mini has no messages of its own: without these, every fault would be "Invalid input".
 z.config(en());
 
-/** A request's body: parsed and checked, and its bytes for the fingerprint. */
+/** A request's body: the parsed value, and the bytes for the fingerprint. */
 export interface Body<Value> {
   readonly value: Value;
   readonly bytes: Uint8Array;
 }
 
 /**
- * Reads a JSON body by its schema. What is wrong with it becomes a problem: 413 too large, 415 not JSON, 400 malformed or invalid
- * fields, with a JSON pointer for each. With `isOptional` an absent body reads as `{}`.
+ * Reads a JSON body by its schema. Throws a problem: 413 when the body is too large, 415 when it is not JSON, 400 when it is malformed or has
+ * invalid fields, with a JSON pointer for each. With `isOptional`, an absent body reads as `{}`.
  */
 export async function readBody<Schema extends z.ZodMiniType>(
   c: Context,
@@ -29,37 +29,37 @@ export async function readBody<Schema extends z.ZodMiniType>(
   requireJson(c);
   const value = parseJson(bytes);
   if (isDeeperThan(value, MAX_NESTING))
-    throw new Problem('malformed-body', `The body nests deeper than ${MAX_NESTING}.`);
+    throw new Problem('malformed-body', `The body is nested more than ${MAX_NESTING} levels deep.`);
   return { value: parseFields(schema, value), bytes };
 }
 
-/** Refuses a body that is declared as anything but JSON in UTF-8, as it is. */
+/** Refuses a body whose headers declare anything but uncompressed JSON in UTF-8. */
 function requireJson(c: Context): void {
   const encoding = c.req.header(HEADER.contentEncoding)?.trim().toLowerCase() ?? '';
   if (encoding !== '' && encoding !== 'identity') {
-    const detail = `The body has to come as it is, without ${HEADER.contentEncoding}: ${encoding} is not decoded.`;
+    const detail = `Send the body without ${HEADER.contentEncoding}: the server does not decode ${encoding}.`;
     throw new Problem('not-json', detail);
   }
   const [type = '', ...parameters] = (c.req.header(HEADER.contentType) ?? '').toLowerCase().split(';');
   const mediaType = type.trim();
   if (mediaType !== 'application/json' && !/^application\/[a-z0-9.+-]+\+json$/.test(mediaType)) {
-    throw new Problem('not-json', `The body has to be application/json, not ${mediaType || 'without a type'}.`);
+    throw new Problem('not-json', `The body must be application/json, not ${mediaType || 'without a type'}.`);
   }
   const charset = parameters.flatMap((parameter) => /^\s*charset\s*=\s*"?([^"\s]*)/.exec(parameter)?.[1] ?? [])[0];
   if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8') {
-    throw new Problem('not-json', `The body has to be in UTF-8, not in ${charset || 'a charset without a name'}.`);
+    throw new Problem('not-json', `The body must be in UTF-8, not in ${charset || 'a charset without a name'}.`);
   }
 }
 
 async function readBytes(request: Request): Promise<Uint8Array> {
   const header = request.headers.get('Content-Length');
   const declared = Number(header ?? 0);
-  // No more than was declared gets here, and to read it in one piece takes a fraction of the time.
+  // The runtime passes on no more than was declared, and reading the body in one piece is much faster.
   if (header !== null && declared <= MAX_BODY_BYTES) return new Uint8Array(await request.arrayBuffer());
   const chunks: Uint8Array[] = [];
   let length = 0;
   let isTooLarge = declared > MAX_BODY_BYTES;
-  // Read to the end even so, up to a point: a client that is cut off while it sends may never see the answer.
+  // Reads on after the limit, up to a point: a client that is cut off while it sends may never see the answer.
   for await (const chunk of (request.body as ReadableStream<Uint8Array> | null) ?? []) {
     length += chunk.byteLength;
     isTooLarge ||= length > MAX_BODY_BYTES;
@@ -90,16 +90,16 @@ function parseJson(bytes: Uint8Array): unknown {
     throw new Problem('malformed-body', `The body is not JSON: ${(error as Error).message}`);
   }
   const doubled = doubledKey(text);
-  if (doubled !== undefined) throw new Problem('malformed-body', `The key ${JSON.stringify(doubled)} is there twice.`);
+  if (doubled !== undefined) throw new Problem('malformed-body', `The key ${JSON.stringify(doubled)} occurs twice.`);
   return value;
 }
 
-// A whole string, or one of what gives JSON its structure.
+// A whole string, or one structural character.
 const JSON_TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;
 
 /**
- * A key that an object has twice, undefined where none is. `text` is JSON that parses. Readers of JSON differ in which of the two counts (RFC 8259, section
- * 4), so whoever looks at a body on its way may see another one than is acted on.
+ * A key that occurs twice in one object; undefined if there is none. `text` is valid JSON. Parsers differ in which of the two counts (RFC 8259,
+ * section 4), so a proxy that inspects the body could see another value than the server uses.
  */
 function doubledKey(text: string): string | undefined {
   const open: Set<string>[] = [];
@@ -123,10 +123,10 @@ function isDeeperThan(value: unknown, levels: number): boolean {
   return levels === 0 || Object.values(value).some((member) => isDeeperThan(member, levels - 1));
 }
 
-/** A value by its schema, or an `invalid-field` problem. */
+/** Parses a value by its schema. Throws an `invalid-field` problem. */
 export function parseFields<Schema extends z.ZodMiniType>(schema: Schema, value: unknown): z.output<Schema> {
   const parsed = z.safeParse(schema, value, {
-    error: ({ input }) => (input === undefined ? 'It is missing.' : undefined),
+    error: ({ input }) => (input === undefined ? 'Is required.' : undefined),
   });
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.flatMap((issue): readonly Fault[] => {
@@ -142,8 +142,8 @@ interface Fault {
 }
 
 /**
- * An `invalid-field` problem with a JSON pointer (RFC 6901) for each place that is at fault; for the first of them only, where there are
- * very many, so that an answer does not outgrow its question.
+ * An `invalid-field` problem with a JSON pointer (RFC 6901) for each invalid field. It lists at most `MAX_FAULTS`, so that an answer does not
+ * grow beyond its request.
  */
 export function invalidFields(faults: readonly Fault[]): Problem {
   const byPointer = Map.groupBy(faults, ({ path }) => toPointer(path.map(String)));

@@ -7,14 +7,14 @@ import type { AppContext } from './app-env.ts';
 import { Problem } from './problem.ts';
 
 /**
- * The client has seen more of a stream than its log holds, or another event at that version: the log was restored to an earlier time. `head` is the
- * log's latest version.
+ * The client has seen more of a stream than its log holds, or another event at that version: the log was restored to an earlier time. `head` is
+ * the latest version in the log.
  */
 export function tokenAhead(stream: StreamId, wanted: number, head: number): Problem {
   const detail =
     wanted > head
-      ? `The token has ${stream} at ${wanted}, but it ends at ${head}.`
-      : `The token has seen another event as version ${wanted} of ${stream} than the one that is there now.`;
+      ? `The token has seen version ${wanted} of ${stream}, but the log ends at version ${head}.`
+      : `The token has seen another event at version ${wanted} of ${stream} than the log holds now.`;
   return new Problem('causal-token-ahead', detail, { stream, wanted, head });
 }
 
@@ -26,12 +26,12 @@ export async function building(c: AppContext, { name, group }: Projection): Prom
   const { replayed = 0, total = 0 } = build ?? {};
   const detail = build
     ? `${name} is being built: ${replayed} of ${total} events.`
-    : `${name} is about to be built, or this deployment has no code for what is live of it.`;
+    : `${name} is about to be built, or this deployment has no code for its live revision.`;
   log('causal-read.building', { projection: name, group: group.name, correlationId: c.var.correlationId });
   return new Problem('projection-building', detail, { projection: name, ...(build && { replayed, total }) });
 }
 
-/** What a causal read that brought no answer is to the client. */
+/** The problem that answers the client when a causal read brought no rows. */
 export function readProblem(
   projection: Projection,
   result: Exclude<CausalReadResult<Queries>, { outcome: 'read' | 'building' }>,
@@ -50,7 +50,7 @@ export function readProblem(
       const { stream, wanted, has } = result;
       if (result.isOverloaded)
         return new Problem('overloaded', `${stream} takes no more requests at the moment.`, { stream });
-      const detail = `${projection.name} has ${stream} at version ${has}, and the token has seen ${wanted}.`;
+      const detail = `${projection.name} has ${stream} at version ${has}, but the token has seen version ${wanted}.`;
       return new Problem('projection-behind', detail, { projection: projection.name, stream, wanted, has });
     }
     default:

@@ -14,43 +14,43 @@ import { MAX_TOKEN_STREAMS } from './limits.ts';
 import { attach, takeUp } from './token-header.ts';
 
 export interface CausalOptions {
-  /** The projections that the route reads. Reading any other is an error, so that this line tells the truth. Default: none. */
+  /** The projections that the route reads. Reading another one throws, so this list is complete. Default: none. */
   readonly reads?: readonly Projection[];
-  /** How long a read may wait for its projection, in ms. Default: 5000. */
+  /** The longest wait of a read for its projection, in ms. Default: 5000. */
   readonly timeoutMs?: number;
-  /** How many streams a token holds before those that are confirmed everywhere are dropped. Default: 96. */
+  /** A token with more streams drops those that every projection has reached. Default: 96. */
   readonly maxStreams?: number;
 }
 
-/** One client's causal past, during one request. What a handler reads or writes through it ends up in the answer's token. */
+/** The causal past of one client, during one request. The answer's token includes everything that a handler reads or writes through it. */
 export interface CausalSession {
-  /** What the client has seen of a stream. */
+  /** The version that the client has seen of a stream. */
   readonly seen: SeenOf;
-  /** Puts a stream's version into the token: it was written, or seen in a read of that one resource. `eventId` is that of its event, if known. */
+  /** Adds a stream's version to the token, after a write or a read of that one resource. `eventId` is the id of the event at that version, if known. */
   readonly see: (stream: StreamId, version: number, eventId?: string) => void;
   /**
-   * Refuses where the client has seen more of the stream than its log holds, or another event. The handler has read the log itself: `eventIds` are
-   * those that it knows, by version.
+   * Throws `causal-token-ahead` when the client has seen more of the stream than its log holds, or another event. The handler has read the log:
+   * `eventIds` holds the event ids that it knows, by version.
    */
   readonly refuseLost: (
     stream: StreamId,
     head: number,
     eventIds: ReadonlyMap<number, string | undefined>,
   ) => Promise<void>;
-  /** The rows about one stream, and the version at which they stand. Waits for that stream alone. */
+  /** Reads the rows about one stream, and the version that they show. Waits for that stream only. */
   readOne<InSlot extends Tables, Result>(
     projection: Projection<InSlot>,
     stream: StreamId,
     query: (tables: InSlot) => SelectQuery<Result>,
     formerly?: readonly FormerQuery<Result>[],
   ): Promise<{ readonly rows: readonly Result[]; readonly version: number }>;
-  /** Rows about many streams: waits for every stream of the token that the projection follows. */
+  /** Reads rows about many streams. Waits for every stream of the token that the projection follows. */
   readMany<InSlot extends Tables, Result>(
     projection: Projection<InSlot>,
     query: (tables: InSlot) => SelectQuery<Result>,
     formerly?: readonly FormerQuery<Result>[],
   ): Promise<readonly Result[]>;
-  /** Like `readMany`, for several queries that have to be answered from one snapshot. */
+  /** Like `readMany`, for several queries that one snapshot answers. */
   readSnapshot<InSlot extends Tables, Q extends Queries>(
     projection: Projection<InSlot>,
     queries: (tables: InSlot) => Q,
@@ -60,23 +60,23 @@ export interface CausalSession {
 
 /** Options of `readSnapshot`. */
 interface SnapshotOptions<Q extends Queries> {
-  /** How earlier revisions of the projection answer the same. Default: not at all. */
+  /** The same queries for earlier revisions of the projection. Default: none. */
   readonly formerly?: readonly FormerReading<Q>[];
-  /** Asks no replica, for an answer that must not be older than the primary's. Default: false. */
+  /** Reads from the primary only, for an answer that must not be stale. Default: false. */
   readonly fromPrimary?: boolean;
 }
 
-/** How an earlier revision of a projection answers a query, for as long as it may be live. `former` makes one. */
+/** The same query for an earlier revision of a projection, for as long as that revision may be live. `former` makes one. */
 export interface FormerQuery<Result> {
   readonly projection: Projection;
   readonly query: (tables: never) => SelectQuery<Result>;
 }
 
 /**
- * Says how a revision before the newest answers the same query, from its own tables: it serves until the newest is built and swapped in, and
- * again after a rollback.
+ * Declares how an earlier revision of a read model answers the same query, from its own tables. The earlier revision serves until the new one is
+ * built and swapped in, and again after a rollback. Without this, a query answers 503 `projection-building` while the earlier revision is live.
  *
- *     c.var.causal.readMany(seatMap, freeSeats, [former(seatMap1, freeSeats1)])
+ *     const rows = await c.var.causal.readMany(seatMap, freeSeats, [former(seatMap1, freeSeats1)]);
  */
 export function former<InSlot extends Tables, Result>(
   projection: Projection<InSlot>,
@@ -86,14 +86,14 @@ export function former<InSlot extends Tables, Result>(
 }
 
 /**
- * Causal consistency for a route: takes up the client's token, makes reads wait until their projection has seen what the token has, and
- * attaches the merged token to the answer.
+ * Causal consistency for a route. Decodes the client's token, makes reads wait until their projection has applied what the token has seen, and
+ * adds the merged token to the answer.
  *
  *     app.get('/seats/:id', causal({ reads: [seatMap] }), async (c) => {
  *       const { rows, version } = await c.var.causal.readOne(seatMap, stream, seatById(id));
  *       …
  *
- * A malformed or forged token is 400 before anything else happens; a wait that is not met in time is 503, never a stale answer.
+ * A malformed or forged token is 400 before anything else happens. A wait that ends without success is 503, never a stale answer.
  */
 export function causal(options: CausalOptions = {}) {
   const { reads = [], timeoutMs, maxStreams = MAX_TOKEN_STREAMS } = options;

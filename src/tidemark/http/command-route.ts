@@ -31,8 +31,8 @@ interface CommandInput<Params, Body> {
   readonly params: Params;
   readonly body: Body;
   /**
-   * An id for a new aggregate: derived from caller, route and idempotency key where there is one, so that a retry meets the same object;
-   * else time-ordered.
+   * Makes an id for a new aggregate. With an idempotency key, the id follows from caller, route and key, so that a retry reaches the same object.
+   * Without a key, it is time-ordered.
    */
   readonly newId: () => string;
 }
@@ -46,33 +46,33 @@ export interface CommandRoute<Params extends z.ZodMiniObject, Body extends z.Zod
   readonly description: string;
   readonly tag: string;
   readonly params?: Params;
-  /** In the OpenAPI document it is called as the route, `ReserveSeat`, unless it has a name. */
+  /** A body without a name takes that of the route in the OpenAPI document, for example `ReserveSeat`. */
   readonly body: Body;
   readonly bodyExample: unknown;
   /** The body may be absent: it has no required field. */
   readonly isBodyOptional?: boolean;
-  /** 201 with `Location` instead of 200, and no `If-Match`: the aggregate does not exist before. */
+  /** For a command that creates an aggregate: answers 201 with `Location` instead of 200, and takes no `If-Match`. */
   readonly creates?: { readonly location: (id: string) => string };
   readonly toCommand: (input: CommandInput<z.output<Params>, z.output<Body>>) => Command;
-  /** More that belongs to an idempotency key's scope, for aggregates whose id does not follow from the key. */
+  /** An addition to the scope of the idempotency key, for aggregates whose id does not follow from the key. */
   readonly keyScope?: (body: z.output<Body>) => string;
   /** The name of the id in the answer, for example `seatId`. */
   readonly idName: string;
-  /** The receipt: what it answers unless the whole resource is asked for. */
+  /** The receipt, which is the answer without `Prefer: return=representation`. */
   readonly answer: z.ZodMiniType;
   readonly answerExample: unknown;
-  /** The resource as its query shows it, from the write side's state: for `Prefer: return=representation`. */
+  /** Makes the resource from the write side's state, in the shape that its query has: for `Prefer: return=representation`. */
   readonly represent: (id: string, state: AggregateState) => unknown;
-  /** What `represent` returns. */
+  /** The schema of what `represent` returns. */
   readonly representation: z.ZodMiniType;
   /** Codes of the refusals that the domain may answer with. */
   readonly refusals: readonly string[];
 }
 
-/** A fixed namespace for ids derived from idempotency keys. Never change it: retries would no longer find what they created. */
+/** The namespace of ids that follow from idempotency keys. Never change it: retries would no longer find what they created. */
 const KEY_NAMESPACE = '6f1d4a52-2f0b-4f4e-9c86-54c3a1d0b3aa';
 
-/** Declares a command's route: versions, idempotency, preferences, token and refusals are the same for all of them. */
+/** Declares a command's route. All of them handle versions, idempotency, preferences, token and refusals in the same way. */
 export function commandRoute<Params extends z.ZodMiniObject, Body extends z.ZodMiniType>(
   route: CommandRoute<Params, Body>,
 ): Route {
@@ -134,7 +134,7 @@ async function answer<Params extends z.ZodMiniObject, Body extends z.ZodMiniType
     case 'token-ahead':
       throw tokenAhead(result.stream, result.seenVersion, result.head);
     case 'key-reused':
-      throw new Problem('key-reused', `This ${HEADER.idempotencyKey} came with another body before.`);
+      throw new Problem('key-reused', `This ${HEADER.idempotencyKey} was used with another body before.`);
     case 'applied':
       break;
     default:
@@ -158,8 +158,8 @@ async function answer<Params extends z.ZodMiniObject, Body extends z.ZodMiniType
 }
 
 /**
- * Applies the synchronous projections, and with `Prefer: wait` all that follow the stream, before the command answers. The write stands
- * whatever happens here: a projection that fails or is too slow only leaves the preference unacknowledged.
+ * Runs the synchronous projections, and with `Prefer: wait` all that follow the stream, before the command answers. A projection that fails or
+ * is too slow does not undo the write: the answer only lacks `Preference-Applied`.
  */
 async function bringProjectionsUp(
   runtime: Runtime,
@@ -173,7 +173,7 @@ async function bringProjectionsUp(
   if (projections.length === 0) return waitS === undefined ? [] : [`wait=${waitS}`];
   try {
     const timeoutMs = (waitS ?? MAX_WAIT_S) * 1000;
-    // What is not asked for is tried once: the queue sees to the rest.
+    // Without `Prefer: wait`, each projection is tried once. The queue does the rest.
     const giveUpAt = runtime.clock.now() + (waitS === undefined ? 0 : timeoutMs);
     const budget = newBudget();
     const work = Promise.all(
@@ -187,12 +187,12 @@ async function bringProjectionsUp(
   }
 }
 
-/** A pause after a fault of the database or the log, in ms. */
+/** The pause after a fault of the database or the log, in ms. */
 const REACH_AGAIN_MS = 100;
 
 /**
- * Whether a projection shows what was written by `giveUpAt` (ms since the epoch). One that was there already may be of a log that has been
- * restored since, so its event is compared. Faults that pass are tried again.
+ * Whether a projection shows the written event before `giveUpAt` (ms since the epoch). A projection that already had the version may have it
+ * from a log that was restored since, so the event ids are compared. Transient faults are retried.
  */
 async function reaches(
   runtime: Runtime,

@@ -1,7 +1,9 @@
 /**
- * Rows as CSV (RFC 4180) that a spreadsheet takes no formula from. It may split lines at semicolons or tabs instead of commas, and need not
- * mind quotes in the middle of a cell: so a sign that would then begin a cell gets an apostrophe before it, as OWASP advises. Who takes one
- * apostrophe away wherever one stands there before such a sign has the text again, so no two texts become the same cell.
+ * Writes rows as CSV (RFC 4180) in which a spreadsheet finds no formula. A spreadsheet may split lines at semicolons or tabs instead of commas,
+ * and may ignore quotes in the middle of a cell. So each sign that could begin a formula there gets an apostrophe before it, as OWASP advises.
+ * A reader that removes one apostrophe before each such sign gets the text back. So no two texts become the same cell.
+ *
+ *     toCsv(['place', 'guests'], [{ place: '=A12', guests: 3 }]); // "place,guests\r\n'=A12,3\r\n"
  */
 export function toCsv<Column extends string>(
   columns: readonly Column[],
@@ -11,7 +13,7 @@ export function toCsv<Column extends string>(
   return [columns.join(','), ...lines, ''].join('\r\n');
 }
 
-// The signs with which a formula begins, as wide and small forms too.
+// The signs with which a formula begins, in their full-width and small forms too.
 const BEFORE_FORMULA = /((?:^|[,;|\t\r\n])[\s"]*'*)(?=[=+\-@＝＋－＠﹦﹢﹣﹫])/g;
 
 function toCell(value: string | number | null): string {

@@ -3,20 +3,22 @@ import { Problem } from './problem.ts';
 /** Where a page of a list ends: the sort key of its last row. */
 export type Position = readonly (string | number)[];
 
-/** A position as an opaque cursor of one list. */
+/** Encodes a position as an opaque cursor of one list. */
 export function toCursor(list: string, position: Position): string {
   const bytes = new TextEncoder().encode(JSON.stringify([list, ...position]));
   return bytes.toBase64({ alphabet: 'base64url', omitPadding: true });
 }
 
-/** What each part of a position is. */
+/** The type of each part of a position. */
 export type PositionKinds = readonly ('string' | 'number')[];
 
 export const TWO_TEXTS: PositionKinds = ['string', 'string'];
 
 /**
- * The position of a cursor; undefined for none. `kinds` says what its parts are; by default two texts. Throws the problem `invalid-cursor` for a
- * cursor that does not belong to this list.
+ * Decodes a cursor of the list named `list` to the position after which the page begins. Returns undefined when `cursor` is undefined: the first page.
+ * `kinds` names the type of each part. Default: two texts. Throws the problem `invalid-cursor` when the cursor does not belong to this list.
+ *
+ *     const after = fromCursor('listSeats', query.cursor); // ['A12', '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a'] or undefined
  */
 export function fromCursor(list: string, cursor: string | undefined): readonly [string, string] | undefined;
 export function fromCursor(list: string, cursor: string | undefined, kinds: PositionKinds): Position | undefined;
@@ -34,16 +36,26 @@ export function fromCursor(
       if (position.every((part, index) => typeof part === kinds[index])) return position as Position;
     }
   } catch {
-    // Not base64, not UTF-8 or not JSON: all the same to the client.
+    // Not base64, not UTF-8 or not JSON: the client gets the same problem for each.
   }
   throw invalidCursor();
 }
 
+/**
+ * The problem `invalid-cursor` (400), for a route that checks more of a cursor than `fromCursor` does.
+ *
+ *     if (!Number.isSafeInteger(skip)) throw invalidCursor();
+ */
 export function invalidCursor(): Problem {
-  return new Problem('invalid-cursor', 'The cursor is none that this list gave out.');
+  return new Problem('invalid-cursor', 'This cursor does not belong to this list.');
 }
 
-/** One page of a list that was asked for one row more than fits: `{ items, nextCursor }`. */
+/**
+ * Makes a page, `{ items, nextCursor }`, of at most `limit` items. Query `limit + 1` rows: the extra row tells whether another page follows.
+ * `nextCursor` is null on the last page. `view` makes an item of a row, and `positionOf` is the row's sort key, for `fromCursor`.
+ *
+ *     return c.json(toPage('listSeats', rows, limit, toSeat, ({ place, seatId }) => [place, seatId]));
+ */
 export function toPage<Row, Item>(
   list: string,
   rows: readonly Row[],

@@ -3,26 +3,26 @@ import * as z from 'zod/mini';
 import { type EventTypes, formerTypes } from '../domain/upcaster.ts';
 import { named } from './schemas.ts';
 
-/** What the data of each event type looks like over HTTP, by the type: for the OpenAPI document and the clients made from it. */
+/** The schema of each event type's data over HTTP, by the type: for the OpenAPI document and the clients generated from it. */
 export type EventSchemas = Readonly<Record<string, z.ZodMiniType>>;
 
-/** Schemas by event type, each with its type as its name. */
+/** Names each schema after its event type. */
 export function namedSchemas(entries: readonly (readonly [type: string, schema: z.ZodMiniType])[]): EventSchemas {
   return Object.fromEntries(entries.map(([type, schema]) => [type, named(type, schema)]));
 }
 
-/** The schemas, among which those of renamed types have to be. Throws when one is not there: what is stored could not be answered. */
+/** Returns the schemas. Throws when the schema of a former type name is missing: stored events with that name could not be answered. */
 export function withFormerTypes(types: EventTypes, schemas: EventSchemas): EventSchemas {
   for (const { formerType, type } of formerTypes(types)) {
     if (!Object.hasOwn(schemas, formerType))
       throw new Error(
-        `there is no schema of "${formerType}", as ${type} was called before: stored events have that type`,
+        `there is no schema of "${formerType}", the former name of ${type}: stored events have that type`,
       );
   }
   return schemas;
 }
 
-/** The event types of all subjects. Throws when two have the same: a client could not tell their data apart. */
+/** Merges the event types of all modules. Throws when two modules declare the same type: a client could not tell their data apart. */
 export function mergeEventSchemas(...sources: readonly EventSchemas[]): EventSchemas {
   const merged: Record<string, z.ZodMiniType> = {};
   for (const [type, schema] of sources.flatMap((source) => Object.entries(source))) {
@@ -32,7 +32,7 @@ export function mergeEventSchemas(...sources: readonly EventSchemas[]): EventSch
   return merged;
 }
 
-/** An envelope around the data of each event type, as a union that `type` tells apart: `<id>` of `<type><id>`s. */
+/** A union of envelopes, one around the data of each event type. `type` discriminates. The union is named `<id>`, each variant `<type><id>`. */
 export function eventUnion(
   id: string,
   description: string,
@@ -46,6 +46,6 @@ export function eventUnion(
     propertyName: 'type',
     mapping: Object.fromEntries(variants.map(([type]) => [type, `#/components/schemas/${type}${id}`])),
   };
-  // `xor` and not `discriminatedUnion`: the document says `oneOf` for both, and nothing is ever parsed with it.
+  // `xor`, not `discriminatedUnion`: both become `oneOf` in the document, and no code parses with this schema.
   return z.xor(variants.map(([, variant]) => variant)).check(z.meta({ id, description, discriminator }));
 }

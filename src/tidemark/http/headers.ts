@@ -30,7 +30,7 @@ export const HEADER = {
   wwwAuthenticate: 'WWW-Authenticate',
 } as const;
 
-/** What browsers may send, and what their scripts may read. */
+/** The headers that scripts in browsers may send. */
 export const CORS_REQUEST_HEADERS = [
   HEADER.causalToken,
   HEADER.version,
@@ -43,6 +43,7 @@ export const CORS_REQUEST_HEADERS = [
   HEADER.contentType,
   HEADER.authorization,
 ];
+/** The headers that scripts in browsers may read. */
 export const CORS_ANSWER_HEADERS = [
   HEADER.causalToken,
   HEADER.causalScope,

@@ -23,7 +23,7 @@ interface HistoryItem extends Pick<StoredEvent, 'version' | 'type' | 'data' | 'r
   readonly correlationId: string;
 }
 
-/** A route that answers with what happened to one resource, from the log itself. */
+/** A route that answers with the events of one resource, from the log. */
 export interface HistoryRoute<Params extends z.ZodMiniObject> {
   readonly path: string;
   readonly id: string;
@@ -33,14 +33,14 @@ export interface HistoryRoute<Params extends z.ZodMiniObject> {
   readonly params: Params;
   readonly noun: string;
   readonly stream: (params: z.output<Params>) => StreamId;
-  /** What an item is called in the OpenAPI document, for example `SeatHistoryItem`. */
+  /** The name of an item in the OpenAPI document, for example `SeatHistoryItem`. */
   readonly itemName: string;
   readonly events: EventSchemas;
   readonly itemExample: unknown;
 }
 
 function historyItem({ itemName, events, noun }: Pick<HistoryRoute<never>, 'itemName' | 'events' | 'noun'>) {
-  return eventUnion(itemName, `What happened to the ${noun}.`, events, (type, data) =>
+  return eventUnion(itemName, `An event of the ${noun}.`, events, (type, data) =>
     z.strictObject({
       version: Version,
       type,
@@ -52,7 +52,7 @@ function historyItem({ itemName, events, noun }: Pick<HistoryRoute<never>, 'item
   );
 }
 
-/** Declares a resource's history: for the operator, since it holds what the resource no longer shows. */
+/** Declares the route of a resource's history. Only the operator may read it, since it holds data that the resource no longer shows. */
 export function historyRoute<Params extends z.ZodMiniObject>(route: HistoryRoute<Params>): Route {
   return {
     method: 'GET',
@@ -68,7 +68,7 @@ export function historyRoute<Params extends z.ZodMiniObject>(route: HistoryRoute
       isOperations: true,
       answers: {
         200: {
-          description: 'Its events, in order.',
+          description: 'The events, oldest first.',
           schema: pageOf(historyItem(route)),
           example: { items: [route.itemExample], nextCursor: null },
         },
@@ -87,7 +87,7 @@ export function historyRoute<Params extends z.ZodMiniObject>(route: HistoryRoute
   };
 }
 
-/** What a route that answers with `readLog` may answer beside it. */
+/** Codes of the problems that a route with `readLog` may answer with. */
 export const LOG_PROBLEMS = [
   'invalid-cursor',
   'invalid-causal-token',
@@ -97,7 +97,7 @@ export const LOG_PROBLEMS = [
   'storage-unavailable',
 ];
 
-/** One page of a stream's log, as the query string asks for it. The cursor is the version that the next page begins with. */
+/** Reads the page of a stream's log that the query string asks for. The cursor is the first version of the next page. */
 export async function readLog(c: AppContext, stream: StreamId, noun: string) {
   const { cursor, limit, fromVersion: first } = parseQuery(c, LogQuery);
   const fromVersion = Number(fromCursor(stream, cursor)?.[1] ?? first);

@@ -10,7 +10,7 @@ import { READ_PROBLEMS } from './query-route.ts';
 import type { Route } from './route.ts';
 import { PAGE_QUERY, pageOf } from './schemas.ts';
 
-/** A route that answers with a page of a read model's rows. */
+/** The options of `listRoute`. */
 export interface ListRoute<
   Filter extends z.core.$ZodShape,
   InSlot extends Tables,
@@ -22,31 +22,50 @@ export interface ListRoute<
   readonly summary: string;
   readonly description: string;
   readonly tag: string;
-  /** The query parameters that filter. */
+  /** The schemas of the query parameters that filter, by name. */
   readonly filter: Filter;
   readonly reads: Projection<InSlot>;
-  /** The rows after a position, one more than a page: the one that tells whether there is another page. */
+  /** Queries `take` rows after a position: a page and one row more, which tells whether another page follows. */
   readonly query: (
     filter: z.output<z.ZodMiniObject<Filter>>,
     after: NoInfer<At> | undefined,
     take: number,
   ) => (tables: InSlot) => SelectQuery<Row>;
-  /** How earlier revisions of the projection answer the same, for as long as one of them may be live. */
+  /** The same query for earlier revisions of the projection, for as long as one of them may be live. Default: none. */
   readonly formerly?: (
     filter: z.output<z.ZodMiniObject<Filter>>,
     after: NoInfer<At> | undefined,
     take: number,
   ) => readonly FormerQuery<Row>[];
+  /** Makes an item of a row. */
   readonly view: (row: Row) => object;
-  /** The sort key of a row. */
+  /** The sort key of a row, which becomes its cursor. */
   readonly positionOf: (row: Row) => At;
-  /** What each part of a position is. Default: two texts. */
+  /** The type of each part of a position. Default: two texts. */
   readonly positionKinds?: PositionKinds;
   readonly item: z.ZodMiniType;
   readonly itemExample: unknown;
 }
 
-/** Declares a list's route: keyset-paged, with opaque cursors. */
+/**
+ * Declares the route of a list: `GET <path>`, with `limit` (1 to 100, default 20) and an opaque `cursor` beside its filters. A read waits until the
+ * read model has applied what the client's token has seen. Answers 400 `invalid-field` and `invalid-cursor`, and the problems of every causal read.
+ *
+ *     listRoute({
+ *       path: '/seats',
+ *       id: 'listSeats',
+ *       summary: 'Seats, oldest first',
+ *       description: 'Page by page, of one hall if it is given.',
+ *       tag: 'seats',
+ *       filter: { hall: z.optional(text(20)) },
+ *       reads: seatMap,
+ *       query: (filter, after, take) => seatsAfter(filter.hall, after, take),
+ *       view: (row) => row,
+ *       positionOf: ({ addedAt, seatId }) => [addedAt, seatId],
+ *       item: Seat,
+ *       itemExample: { seatId: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a', hall: 'main', addedAt: '2026-11-23T09:00:00.000Z', version: 1 },
+ *     });
+ */
 export function listRoute<
   Filter extends z.core.$ZodShape,
   InSlot extends Tables,

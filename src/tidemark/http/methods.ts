@@ -2,7 +2,7 @@ import { TrieRouter } from 'hono/router/trie-router';
 
 import type { Route } from './route.ts';
 
-/** The methods of a path, by the routes that there are; none when no route has it. `OPTIONS` is not among them: every path has it. */
+/** Finds the methods of a path among the routes; none when no route has the path. `OPTIONS` is left out: every path has it. */
 export function methodsByPath(routes: readonly Route[]): (path: string) => readonly string[] {
   const router = new TrieRouter<string>();
   for (const { method, path } of routes) {

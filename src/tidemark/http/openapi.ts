@@ -11,7 +11,7 @@ type Document = Record<string, unknown>;
 
 const COMMON_ANSWER_HEADERS = [HEADER.correlationId, HEADER.traceparent, HEADER.cacheControl];
 
-/** Assembles the OpenAPI 3.1 document from the routes themselves: whatever they check and answer is what it says. */
+/** Assembles the OpenAPI 3.1 document from the routes, so it describes exactly what they check and answer. */
 export function openApiDocument(
   routes: readonly Route[],
   problems: ProblemTypes,
@@ -29,13 +29,13 @@ export function openApiDocument(
       title: 'Tidemark',
       version: '1.0.0',
       description:
-        'Products and orders, event-sourced at the edge. Every answer carries a causal token: whoever sends it reads their own writes.',
-      contact: { name: 'Whoever runs this deployment' },
+        'Products and orders, event-sourced at the edge. Every answer carries a causal token. A client that sends the token reads its own writes.',
+      contact: { name: 'The operator of this deployment' },
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/' }],
     tags: [...new Set(routes.map(({ operation }) => operation.tag))].map((name) => ({ name, description: tags[name] })),
-    // Nobody has to say who they are, except where an operation asks for the key.
+    // Without authentication, except where an operation needs the operations key.
     security: [],
     paths,
     components: {
@@ -52,7 +52,7 @@ export function openApiDocument(
   };
 }
 
-/** The docs of those headers that have one, in the shape that their place in the document asks for. */
+/** The documented headers among `names`, in the shape that their place in the document needs. */
 function documented(
   names: readonly string[],
   shape: (name: string, doc: Omit<HeaderDoc, 'isAlwaysThere'>, isAlwaysThere: boolean) => Document,
@@ -69,7 +69,7 @@ function toHeaders(names: readonly string[]): Document {
   return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
 }
 
-/** What every problem has, and under it one schema for each kind with what that adds: a client tells them apart by `code`. */
+/** Defines `Problem`, with the members of every problem, and one schema for each code with its own members. `code` discriminates. */
 function defineProblem(code: string, types: ProblemTypes, schemas: Document): Document {
   schemas['Problem'] ??= {
     type: 'object',
@@ -124,7 +124,7 @@ function toOperation(
     ...operation.problems,
     ...(isOperations ? ['unauthorized'] : []),
     ...(isSafe(method) ? [] : ['cross-site']),
-    // Every route refuses at least a query parameter that it does not have.
+    // Every route refuses an unknown query parameter.
     'invalid-field',
     'internal',
   ];
@@ -207,7 +207,7 @@ function toResponse(answer: Answer, commonHeaders: readonly string[], schemas: D
   };
 }
 
-/** The problems that an operation may answer with, by status: each code with its paragraph as an example. */
+/** The problems that an operation may answer with, by status. Each code has an example. */
 function toProblems(
   codes: readonly string[],
   commonHeaders: readonly string[],
@@ -225,7 +225,7 @@ function toProblems(
           ...(status === 401 ? [HEADER.wwwAuthenticate] : []),
           ...(status === 503 ? [HEADER.retryAfter] : []),
           ...(same.includes('rebuild-running') ? [HEADER.location] : []),
-          // Refused before its token was looked at.
+          // `cross-site` is refused before the token is decoded.
           ...(status === 403 ? COMMON_ANSWER_HEADERS : commonHeaders),
         ]),
         content: {
@@ -254,7 +254,7 @@ function toProblems(
   );
 }
 
-/** A schema as JSON Schema 2020-12, which is what OpenAPI 3.1 speaks. Named schemas become components. */
+/** A schema as JSON Schema 2020-12, which OpenAPI 3.1 uses. Named schemas become components. */
 function toSchema(schema: z.ZodMiniType, io: 'input' | 'output', schemas: Document): Document {
   const {
     $schema: _dialect,
@@ -270,11 +270,11 @@ function toSchema(schema: z.ZodMiniType, io: 'input' | 'output', schemas: Docume
   return { $ref: `#/components/schemas/${id}` };
 }
 
-/** Adds a component. A name stands for one thing: a client that is made from the document has one type for it. */
+/** Adds a component. Throws when its name already stands for another schema: a generated client has one type for a name. */
 function define(schemas: Document, name: string, definition: Document): void {
   const known = schemas[name];
   if (known !== undefined && JSON.stringify(known) !== JSON.stringify(definition))
-    throw new Error(`two different schemas are called "${name}"`);
+    throw new Error(`two different schemas have the name "${name}"`);
   schemas[name] = definition;
 }
 
@@ -282,7 +282,7 @@ function withName(schema: z.ZodMiniType, name: string): z.ZodMiniType {
   return z.globalRegistry.get(schema)?.id === undefined ? named(name, schema) : schema;
 }
 
-/** One of these problems, which their codes tell apart. */
+/** One of these problems, discriminated by `code`. */
 function oneOf(problems: readonly (readonly [code: string, schema: Document])[]): Document {
   const [first] = problems;
   if (problems.length === 1 && first) return first[1];

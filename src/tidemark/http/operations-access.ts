@@ -3,22 +3,17 @@ import type { AppContext } from './app-env.ts';
 import { Problem } from './problem.ts';
 
 /**
- * Lets only the operator through: `Authorization: Bearer <OPERATIONS_KEY>`. A local server is open; a deployment without the secret is
- * closed to everybody.
+ * Allows only the operator: `Authorization: Bearer <OPERATIONS_KEY>`. A local server is open. A deployment without the secret refuses every
+ * request.
  */
 export async function requireOperator(c: AppContext): Promise<void> {
   if (c.env.OPERATIONS_ACCESS === 'open') return;
   const given = /^Bearer (.+)$/i.exec(c.req.header(HEADER.authorization) ?? '')?.[1];
   if (given !== undefined && c.env.OPERATIONS_KEY && (await isSame(given, c.env.OPERATIONS_KEY))) return;
-  throw new Problem(
-    'unauthorized',
-    'This route asks for the operations key.',
-    {},
-    { [HEADER.wwwAuthenticate]: 'Bearer' },
-  );
+  throw new Problem('unauthorized', 'This route needs the operations key.', {}, { [HEADER.wwwAuthenticate]: 'Bearer' });
 }
 
-/** Compares hashes, so that neither the length nor a common beginning shows in the time it takes. */
+/** Compares hashes, so that the time reveals neither the length nor a common prefix. */
 async function isSame(one: string, other: string): Promise<boolean> {
   const [first, second] = await Promise.all(
     [one, other].map((value) => crypto.subtle.digest('SHA-256', new TextEncoder().encode(value))),

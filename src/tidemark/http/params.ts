@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import { invalidFields, parseFields } from './body.ts';
 import { Problem } from './problem.ts';
 
-/** A path's parameters by their schema: ids that are none become `invalid-id`. */
+/** Parses the path parameters by their schema. Throws `invalid-id`. */
 export function parseParams<Schema extends z.ZodMiniObject>(c: Context, schema: Schema | undefined): z.output<Schema> {
   const params = c.req.param() as Record<string, string>;
   const parsed = schema?.safeParse(params);
@@ -17,22 +17,21 @@ export function parseParams<Schema extends z.ZodMiniObject>(c: Context, schema: 
 }
 
 /**
- * The query string by its schema. A parameter that does not exist is refused too, and one that is empty, or there twice, or in no UTF-8: a misspelt,
- * forgotten, doubled or broken filter must not return what nobody asked for.
+ * Parses the query string by its schema. Throws `invalid-field`, also for a parameter that is unknown, empty, repeated or not in UTF-8: a wrong
+ * filter must not return rows that the client did not ask for.
  */
 export function parseQuery<Schema extends z.ZodMiniObject>(c: Context, schema: Schema): z.output<Schema> {
-  // Most requests have none, and parsing an address takes longer than all that a route checks.
+  // Most requests have none, and parsing a URL takes longer than all other checks of a route.
   const parameters = c.req.url.includes('?') ? parametersOf(new URL(c.req.url)) : [];
   const byName = Map.groupBy(parameters, ([name]) => name);
   const twice = [...byName].flatMap(([name, same]) => (same.length > 1 ? name : []));
-  if (twice.length > 0)
-    throw invalidFields(twice.map((name) => ({ path: [name], detail: 'It is there more than once.' })));
+  if (twice.length > 0) throw invalidFields(twice.map((name) => ({ path: [name], detail: 'Must not be repeated.' })));
   const empty = parameters.filter(([, value]) => value === '');
   if (empty.length > 0) throw invalidFields(empty.map(([name]) => ({ path: [name], detail: 'Must not be empty.' })));
   return parseFields(schema, Object.fromEntries(parameters));
 }
 
-/** The parameters of an address, as `URLSearchParams` has them. That reads what is not UTF-8 as U+FFFD, and so as another text: it is refused. */
+/** The parameters of a URL, from `URLSearchParams`. It would read invalid UTF-8 as U+FFFD, which is another text, so invalid UTF-8 is refused. */
 function parametersOf({ search, searchParams }: URL): readonly (readonly [name: string, value: string])[] {
   if (!isDecodable(search)) {
     const broken = search
@@ -56,7 +55,7 @@ function isDecodable(encoded: string): boolean {
 
 const NoQuery = z.strictObject({});
 
-/** For a route that declares no query parameters: refuses any. */
+/** Refuses every query parameter, for a route that declares none. */
 export async function refuseQuery(c: Context, next: Next): Promise<void> {
   parseQuery(c, NoQuery);
   await next();

@@ -5,33 +5,33 @@ import { HEADER } from './headers.ts';
 import { RETRY_AFTER_S } from './limits.ts';
 import { Version, described } from './schemas.ts';
 
-/** A kind of problem, as RFC 9457 describes one. */
+/** A problem type (RFC 9457). */
 export interface ProblemType {
   readonly status: number;
   readonly title: string;
-  /** What it means and what to do about it: the paragraph behind its `type` URI. */
+  /** What the problem means and what the client does about it: the text behind its `type` URI. */
   readonly advice: string;
-  /** What its documents have beside the standard members, `details` of the `Problem`: the shape, and an example. */
+  /** The members that its documents have beside the standard ones (`details` of the `Problem`): their shape, and an example. */
   readonly members?: { readonly shape: Readonly<Record<string, z.ZodMiniType>>; readonly example: JsonObject };
 }
 
 const Stream = described(z.string(), 'The stream’s id: `<category>-<id>`.');
 const ProjectionName = described(z.string(), 'The name of the projection.');
-const Has = described(z.int().check(z.minimum(0)), 'The version that it has; 0: none.');
+const Has = described(z.int().check(z.minimum(0)), 'The version that the read model has; 0: none.');
 const STREAM = 'seat-0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a';
 
-/** Of a problem that tells the version that there is. */
+/** The members of a problem that names the latest version. */
 const CURRENT_VERSION = {
   shape: { currentVersion: described(Version, 'The latest version.') },
   example: { currentVersion: 3 },
 };
 
-/** Of a read model that does not have what was seen. */
+/** The members of a problem about a read model that lacks what the token has seen. */
 const READ_MODEL_BEHIND = {
   shape: {
     projection: ProjectionName,
     stream: Stream,
-    wanted: described(z.int().check(z.minimum(0)), 'The version wanted; 0: any.'),
+    wanted: described(z.int().check(z.minimum(0)), 'The version that the read needs; 0: any.'),
     has: Has,
   },
   example: { projection: 'seat-map', stream: STREAM, wanted: 3, has: 2 },
@@ -39,12 +39,12 @@ const READ_MODEL_BEHIND = {
 
 export type ProblemTypes = Readonly<Record<string, ProblemType>>;
 
-/** The kinds of problem that do not depend on the domain. Modules add theirs. The code is stable: clients branch on it. */
+/** The problem types that do not depend on the domain. Modules add their own. A code never changes: clients branch on it. */
 export const PROBLEMS = {
   'malformed-body': {
     status: 400,
     title: 'Malformed body',
-    advice: 'Send UTF-8 JSON that parses, nested at most 8 deep.',
+    advice: 'Send valid JSON in UTF-8, nested at most 8 levels deep.',
   },
   'invalid-field': {
     status: 400,
@@ -53,8 +53,13 @@ export const PROBLEMS = {
     members: {
       shape: {
         errors: described(
-          z.array(z.strictObject({ pointer: described(z.string(), 'A JSON pointer (RFC 6901).'), detail: z.string() })),
-          'What is wrong where.',
+          z.array(
+            z.strictObject({
+              pointer: described(z.string(), 'A JSON pointer (RFC 6901) to the field.'),
+              detail: z.string(),
+            }),
+          ),
+          'One entry for each invalid field.',
         ),
       },
       example: { errors: [{ pointer: '/guest', detail: 'Must not be empty.' }] },
@@ -63,9 +68,9 @@ export const PROBLEMS = {
   'invalid-id': {
     status: 400,
     title: 'Invalid id',
-    advice: 'The detail says what the id in the path has to be: of most resources, a lower-case UUID.',
+    advice: 'Correct the id in the path. `detail` names its format: for most resources, a lower-case UUID.',
     members: {
-      shape: { parameters: described(z.array(z.string()), 'Names of the parameters in the path that are at fault.') },
+      shape: { parameters: described(z.array(z.string()), 'Names of the invalid path parameters.') },
       example: { parameters: ['seatId'] },
     },
   },
@@ -77,30 +82,30 @@ export const PROBLEMS = {
   'invalid-cursor': {
     status: 400,
     title: 'Invalid cursor',
-    advice: 'Use `nextCursor` of the page before as it is, or start over without one.',
+    advice: 'Send `nextCursor` of the previous page unchanged, or start over without a cursor.',
   },
   'cursor-lost': {
     status: 410,
     title: 'Cursor lost',
     advice:
-      'The archive was restored to an earlier time, so events that you have may come again, and others may come before them. Read the feed again from the beginning, or from an earlier cursor that you kept and that is still accepted. Drop each event whose `id` you have already: then you miss none and count none twice.',
+      'The archive was restored to an earlier time. Events that you have may come again, and other events may come before them. Read the feed again from the beginning, or from an earlier cursor that is still accepted. Drop each event whose `id` you already have: then you miss none and count none twice.',
   },
   'invalid-causal-token': {
     status: 400,
     title: 'Invalid causal token',
     advice:
-      'Send the tokens of earlier answers as they are, up to eight, or none. The token of this answer covers those that were valid: go on with it.',
+      'Send the tokens of earlier answers unchanged, up to eight of them, or none. The token of this answer covers the valid ones: continue with it.',
   },
   'causal-token-ahead': {
     status: 409,
     title: 'Causal token ahead of its stream',
     advice:
-      'The token has seen more than the stream holds, or another event at that version, as after a restore to an earlier time. Start over without a token.',
+      'The token has seen more events than the stream holds, or another event at that version. This happens when a log or a database was restored to an earlier time. Start over without a token.',
     members: {
       shape: {
-        stream: described(z.optional(Stream), 'The stream, where it is known.'),
+        stream: described(z.optional(Stream), 'The stream, if it is known.'),
         wanted: described(z.optional(Version), 'The version that the token has seen.'),
-        head: described(z.optional(z.int().check(z.minimum(0))), 'The version of the stream’s log.'),
+        head: described(z.optional(z.int().check(z.minimum(0))), 'The latest version in the stream’s log.'),
       },
       example: { stream: STREAM, wanted: 3, head: 2 },
     },
@@ -108,15 +113,15 @@ export const PROBLEMS = {
   'version-ahead': {
     status: 409,
     title: 'Version ahead of its stream',
-    advice: 'No such version has been written yet. `currentVersion` is the latest.',
+    advice: 'The stream does not have this version yet. `currentVersion` is its latest version.',
     members: CURRENT_VERSION,
   },
   'not-found': {
     status: 404,
     title: 'Not found',
-    advice: 'Check the path and the id. Without a token a 404 is no proof of absence.',
+    advice: 'Check the path and the id. Without a causal token, a 404 does not prove that the resource does not exist.',
     members: {
-      shape: { names: described(z.optional(z.array(z.string())), 'Of a projection: the names that there are.') },
+      shape: { names: described(z.optional(z.array(z.string())), 'For a projection: the names that exist.') },
       example: {},
     },
   },
@@ -126,18 +131,19 @@ export const PROBLEMS = {
     status: 403,
     title: 'Cross-site request',
     advice:
-      'A page of another origin may not change anything here, also one of another subdomain or port. Send the request from a page of this origin, or from a program. Or have the operator name the origin in `CORS_ORIGINS`, and a further name of a local server in `LOCAL_HOSTS`.',
+      'A page of another origin cannot change anything here. Another subdomain or port is another origin. Send the request from a page of this origin, or from a program that is not a browser. Or ask the operator to add the origin to `CORS_ORIGINS`, or a further name of a local server to `LOCAL_HOSTS`.',
   },
   'wrong-state': {
     status: 409,
     title: 'Wrong state',
-    advice: 'Read the resource to see what state it is in: `detail` says what it would have to be.',
+    advice:
+      'The state of the resource does not allow this request: `detail` says why. Read the resource to find its state.',
     members: {
       shape: {
-        currentStatus: described(z.optional(z.string()), 'Of a command: the state that the resource is in.'),
-        state: described(z.optional(z.string()), 'Of a build: the state that it is in.'),
-        revision: described(z.optional(z.int()), 'Of a rollback: the revision that this Worker has no code for.'),
-        kind: described(z.optional(z.string()), 'Of dead letters: the kind that cannot be skipped.'),
+        currentStatus: described(z.optional(z.string()), 'For a command: the current status of the resource.'),
+        state: described(z.optional(z.string()), 'For a build: its current state.'),
+        revision: described(z.optional(z.int()), 'For a rollback: the revision that this Worker has no code for.'),
+        kind: described(z.optional(z.string()), 'For dead letters: the kind that cannot be skipped.'),
       },
       example: {},
     },
@@ -145,10 +151,11 @@ export const PROBLEMS = {
   'version-mismatch': {
     status: 412,
     title: 'Version mismatch',
-    advice: 'Somebody changed it first. Read it again, decide again, and send the command with the current version.',
+    advice:
+      'The resource has another version than the command expects. Read it again, decide again, and send the command with the current version.',
     members: CURRENT_VERSION,
   },
-  'too-large': { status: 413, title: 'Body too large', advice: 'A body may have 64 KiB.' },
+  'too-large': { status: 413, title: 'Body too large', advice: 'Send a body of at most 64 KiB.' },
   'not-json': {
     status: 415,
     title: 'Not JSON',
@@ -157,23 +164,23 @@ export const PROBLEMS = {
   'key-reused': {
     status: 422,
     title: 'Idempotency key reused',
-    advice: 'This key was used for another body. Use a new key for a new command, and the same body for a retry.',
+    advice: 'This key was used with another body. Use a new key for a new command, and the same body for a retry.',
   },
   'projection-behind': {
     status: 503,
     title: 'Projection behind',
-    advice: 'The read model did not reach in time what the token has seen. Try again after `Retry-After` seconds.',
+    advice: 'The read model did not catch up in time with what the token has seen. Retry after `Retry-After` seconds.',
     members: READ_MODEL_BEHIND,
   },
   'projection-building': {
     status: 503,
     title: 'Projection being built',
-    advice: 'The read model is being built and does not answer before it is complete. Try again later.',
+    advice: 'The read model is being built. It answers once the build is complete. Retry later.',
     members: {
       shape: {
         projection: ProjectionName,
         replayed: described(z.optional(z.int()), 'Events replayed so far.'),
-        total: described(z.optional(z.int()), 'Events that there are to replay.'),
+        total: described(z.optional(z.int()), 'Events to replay in total.'),
       },
       example: { projection: 'seat-map', replayed: 4_000, total: 10_000 },
     },
@@ -182,13 +189,13 @@ export const PROBLEMS = {
     status: 503,
     title: 'Projection stopped at an event',
     advice:
-      'The read model cannot take an event of this stream, or its log was restored to an earlier time: a dead letter says which. With `X-Version`, the write side answers. An operator finds it at `GET /projections/{name}/dead-letters`, and replays it once the cause is repaired, or skips it.',
+      'The read model cannot apply an event of this stream, or the stream’s log was restored to an earlier time: a dead letter says which. With `X-Version`, the write side answers. An operator finds the dead letter at `GET /projections/{name}/dead-letters`, and replays it after repairing the cause, or skips it.',
     members: READ_MODEL_BEHIND,
   },
   'rebuild-running': {
     status: 409,
     title: 'Rebuild running',
-    advice: 'A projection has one build at a time. Wait for the one at `Location`, or cancel it with `DELETE` there.',
+    advice: 'A projection has one build at a time. Wait for the build at `Location`, or cancel it with `DELETE` there.',
     members: {
       shape: { build: described(z.string(), 'The id of the build.') },
       example: { build: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a' },
@@ -198,14 +205,14 @@ export const PROBLEMS = {
     status: 503,
     title: 'Outcome unknown',
     advice:
-      'The command may or may not have been applied. Send it again with the same Idempotency-Key and body to find out. An operation on a projection has no such key: look first how the projection is, and have a rollback name its `slot`.',
+      'The command may or may not have been applied. Send it again with the same Idempotency-Key and body to find out. An operation on a projection has no such key: read the status of the projection before you repeat it, and name the `slot` in a rollback.',
   },
   overloaded: {
     status: 503,
     title: 'Overloaded',
-    advice: 'Nothing was done. Try again after `Retry-After` seconds.',
+    advice: 'Nothing was done. Retry after `Retry-After` seconds.',
     members: {
-      shape: { stream: described(z.optional(Stream), 'The stream that takes no more, where it is one.') },
+      shape: { stream: described(z.optional(Stream), 'The overloaded stream, if it is one stream.') },
       example: {},
     },
   },
@@ -213,18 +220,18 @@ export const PROBLEMS = {
     status: 503,
     title: 'Code too old',
     advice:
-      'Nothing was done. The server runs code that does not know the request, or what newer code has recorded, as during a deployment or after a rollback. Try again after `Retry-After` seconds, with the same Idempotency-Key.',
+      'Nothing was done. The server runs code that does not know the request, or data that newer code recorded. This happens during a deployment or after a rollback. Retry after `Retry-After` seconds, with the same Idempotency-Key.',
   },
   'storage-unavailable': {
     status: 503,
     title: 'Storage unavailable',
     advice:
-      'Nothing was done, and nothing is lost: the storage is full, or the spending limit of the account is reached. Try again after `Retry-After` seconds, with the same Idempotency-Key. It works again once an operator has made room or lifted the limit.',
+      'Nothing was done, and nothing is lost. The storage is full, or the account has reached its spending limit. Retry after `Retry-After` seconds, with the same Idempotency-Key. The storage works again once an operator frees space or raises the limit.',
   },
   internal: {
     status: 500,
     title: 'Internal error',
-    advice: 'A fault of the server. Quote the correlation id when you report it.',
+    advice: 'The server failed. Quote the correlation id when you report the fault.',
     members: {
       shape: { correlationId: z.string() },
       example: { correlationId: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5c' },
@@ -232,7 +239,7 @@ export const PROBLEMS = {
   },
 } as const satisfies ProblemTypes;
 
-/** All kinds of problem of a system. Throws when a code is defined twice: clients branch on it. */
+/** All problem types of a system. Throws when a code is defined twice: clients branch on it. */
 export function mergeProblems(...sources: readonly ProblemTypes[]): ProblemTypes {
   const merged: Record<string, ProblemType> = {};
   for (const [code, type] of sources.flatMap((source) => Object.entries(source))) {
@@ -242,14 +249,20 @@ export function mergeProblems(...sources: readonly ProblemTypes[]): ProblemTypes
   return merged;
 }
 
-/** A problem as an exception, for the way from wherever it is found to the answer. */
+/**
+ * An expected error that becomes an `application/problem+json` answer (RFC 9457). Throw it from a route's handler. The status, the title and the
+ * advice come from the problem type with this `code`. A code that no module declares is answered with status 500.
+ *
+ *     throw new Problem('not-found', 'There is no such seat.');
+ *     throw new Problem('wrong-state', 'The seat is reserved.', { currentStatus: 'reserved' });
+ */
 export class Problem extends Error {
   override readonly name = 'Problem';
   readonly code: string;
   readonly details: Readonly<Record<string, Json | undefined>>;
   readonly headers: Readonly<Record<string, string>>;
 
-  /** `details` become members of the problem document. */
+  /** `detail` is a sentence for a person. `details` become members of the document, and `headers` become headers of the answer. */
   constructor(
     code: string,
     detail: string,
@@ -274,11 +287,11 @@ export function problemResponse(types: ProblemTypes, problem: Problem, instance:
     detail: problem.message,
     instance,
   };
-  // The standard members win: a detail that shares a name with one must not shadow it.
+  // The second `body` wins: a detail with the name of a standard member must not replace it.
   return new Response(JSON.stringify({ ...body, ...problem.details, ...body }), {
     status: type.status,
     headers: {
-      // Every 503 here is one that passes.
+      // Every 503 of this API is temporary.
       ...(type.status === 503 && { [HEADER.retryAfter]: String(RETRY_AFTER_S) }),
       ...problem.headers,
       [HEADER.contentType]: 'application/problem+json',

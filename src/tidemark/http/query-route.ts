@@ -18,7 +18,7 @@ export const READ_PROBLEMS = [
   'storage-unavailable',
 ] as const;
 
-/** A route that answers from read models in a form of its own, where neither one resource nor a plain list is what is asked for. */
+/** The options of `queryRoute`. */
 export interface QueryRoute<Params extends z.ZodMiniObject, Query extends z.ZodMiniObject> {
   readonly path: string;
   readonly id: string;
@@ -27,11 +27,12 @@ export interface QueryRoute<Params extends z.ZodMiniObject, Query extends z.ZodM
   readonly tag: string;
   readonly params?: Params;
   readonly query?: Query;
+  /** The read models that `handle` reads. Reading another one throws. */
   readonly reads: readonly Projection[];
   readonly answer: Answer;
   /** Codes of problems beyond those that any causal read may answer with. */
   readonly problems?: readonly string[];
-  /** Asks for the operations key. */
+  /** Needs the operations key. Default: false. */
   readonly isOperations?: boolean;
   readonly handle: (
     c: AppContext,
@@ -39,7 +40,26 @@ export interface QueryRoute<Params extends z.ZodMiniObject, Query extends z.ZodM
   ) => Promise<Response>;
 }
 
-/** Declares a query's route. */
+/**
+ * Declares a `GET` route that answers from read models in a shape of its own, where neither a resource nor a plain list fits. `handle` reads through
+ * `c.var.causal`, so every read waits until the read model has applied what the client's token has seen. Answers 400 `invalid-id` and `invalid-field`
+ * for parameters that their schemas refuse, and the problems of every causal read.
+ *
+ *     queryRoute({
+ *       path: '/halls/:hall/occupancy',
+ *       id: 'getOccupancy',
+ *       summary: 'The number of reserved seats of a hall',
+ *       description: 'Counts the seats with a guest.',
+ *       tag: 'seats',
+ *       params: z.strictObject({ hall: z.string() }),
+ *       reads: [seatMap],
+ *       answer: { description: 'The count.', schema: z.strictObject({ reserved: z.int() }), example: { reserved: 120 } },
+ *       async handle(c, { params: { hall } }) {
+ *         const rows = await c.var.causal.readMany(seatMap, reservedIn(hall));
+ *         return c.json({ reserved: rows.length });
+ *       },
+ *     });
+ */
 export function queryRoute<Params extends z.ZodMiniObject, Query extends z.ZodMiniObject>(
   route: QueryRoute<Params, Query>,
 ): Route {

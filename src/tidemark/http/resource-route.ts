@@ -15,19 +15,19 @@ import { etagOf, isNotModified, preferences, wantedVersion } from './request-hea
 import type { Route } from './route.ts';
 import { Version, described, named } from './schemas.ts';
 
-/** A route that answers with one resource, from its read model or, where that is behind the asked version, from the write side. */
+/** A route that answers with one resource: from its read model, or from the write side when the read model is older than the requested version. */
 export interface ResourceRoute<Params extends z.ZodMiniObject, InSlot extends Tables, Row> {
   readonly path: string;
   readonly id: string;
   readonly summary: string;
   readonly tag: string;
   readonly params: Params;
-  /** What it is called in a problem, for example `seat`. */
+  /** The name of the resource in problems, for example `seat`. */
   readonly noun: string;
   readonly stream: (params: z.output<Params>) => StreamId;
   readonly reads: Projection<InSlot>;
   readonly query: (params: z.output<Params>) => (tables: InSlot) => SelectQuery<Row>;
-  /** How earlier revisions of the projection answer the same, for as long as one of them may be live. */
+  /** The same query for earlier revisions of the projection, for as long as one of them may be live. */
   readonly formerly?: (params: z.output<Params>) => readonly FormerQuery<Row>[];
   readonly view: (row: Row) => object;
   /** The same shape as `view`, from the write side's state. */
@@ -41,14 +41,14 @@ const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z');
 
 const isPast = z.refine<string>(
   (value) => toAsOf(value) !== undefined,
-  'Must be a version (from 0) or a time (RFC 3339).',
+  'Must be a version (0 or higher) or a time (RFC 3339).',
 );
 
-/** What is answered in place of the resource where the caller would rather ask again than have the write side answer. */
+/** The 202 answer, for a client that prefers to ask again rather than have the write side answer. */
 const NotYet = named(
   'NotYet',
   z.strictObject({
-    wanted: described(Version, 'The version asked for.'),
+    wanted: described(Version, 'The requested version.'),
     has: described(z.int().check(z.minimum(0)), 'The version that the read model has; 0: none.'),
   }),
 );
@@ -56,7 +56,7 @@ const NotYet = named(
 const AsOfQuery = z.strictObject({
   asOf: described(
     z.optional(z.string().check(isPast)),
-    `The state as it was: a version, or an RFC 3339 time. Needs the operations key. Not together with ${HEADER.version}.`,
+    `Answers with a past state: at a version, or at an RFC 3339 time. Needs the operations key. Cannot be combined with ${HEADER.version}.`,
   ),
 });
 
@@ -71,8 +71,8 @@ export function resourceRoute<Params extends z.ZodMiniObject, InSlot extends Tab
       id: route.id,
       summary: route.summary,
       description:
-        `From the read model, which is brought to what the token has seen. \`${HEADER.version}: n\` asks for at least version n: where the read ` +
-        'model is older, the write side answers, or 202 with `Prefer: respond-async`.',
+        `Reads the read model once it has applied what the token has seen. \`${HEADER.version}: n\` asks for at least version n. If the read ` +
+        'model is older, the write side answers; with `Prefer: respond-async`, the answer is 202.',
       tag: route.tag,
       params: route.params,
       query: AsOfQuery,
@@ -85,7 +85,7 @@ export function resourceRoute<Params extends z.ZodMiniObject, InSlot extends Tab
           headers: [HEADER.etag, HEADER.version, HEADER.readFrom],
         },
         202: {
-          description: 'The read model is not there yet (only with `Prefer: respond-async`).',
+          description: 'The read model does not have the requested version yet (only with `Prefer: respond-async`).',
           schema: NotYet,
           example: { wanted: 3, has: 2 },
           headers: [HEADER.retryAfter, HEADER.preferenceApplied],
@@ -121,7 +121,7 @@ async function readResource<Params extends z.ZodMiniObject, InSlot extends Table
   const wanted = wantedVersion(c);
   const stream = route.stream(params);
   if (asOf !== undefined && wanted !== undefined) {
-    const detail = `${HEADER.version} asks for this version or a later one, asOf for the past: send one of them.`;
+    const detail = `${HEADER.version} asks for a minimum version, asOf for a past state: send only one of them.`;
     throw new Problem('invalid-header', detail);
   }
   if (asOf !== undefined) return readPast(c, route, params, toAsOf(asOf) as AsOf);
@@ -130,7 +130,7 @@ async function readResource<Params extends z.ZodMiniObject, InSlot extends Table
   const row = rows[0];
   if (wanted !== undefined && version < wanted) {
     const current = await c.var.runtime.aggregates.state(stream);
-    // First: who has seen what a restore took away is not told that it never was there.
+    // Before the 404: a client that has seen events which a restore removed must not read that they never existed.
     await c.var.causal.refuseLost(
       stream,
       current?.version ?? 0,
@@ -150,10 +150,10 @@ async function readResource<Params extends z.ZodMiniObject, InSlot extends Table
   return answer(c, version, route.view(row), 'read-model');
 }
 
-/** Problems of a read model that the write side does not have. */
+/** The problems of a read model that the write side cannot have. */
 const ONLY_THE_READ_MODELS = new Set(['projection-behind', 'projection-building', 'projection-dead-letter']);
 
-/** The row from the read model. For who asks for a version, one that cannot answer is one that has not got there. */
+/** Reads the row from the read model. When the client asks for a version, a read model that cannot answer counts as older than that. */
 async function readModel<Params extends z.ZodMiniObject, InSlot extends Tables, Row>(
   c: AppContext,
   { reads, stream, query, formerly }: ResourceRoute<Params, InSlot, Row>,
@@ -169,7 +169,7 @@ async function readModel<Params extends z.ZodMiniObject, InSlot extends Tables, 
   }
 }
 
-/** The state as it was, from the log. */
+/** Answers with a past state, from the log. */
 async function readPast<Params extends z.ZodMiniObject, InSlot extends Tables, Row>(
   c: AppContext,
   route: ResourceRoute<Params, InSlot, Row>,
@@ -183,7 +183,7 @@ async function readPast<Params extends z.ZodMiniObject, InSlot extends Tables, R
   const { causal: session } = c.var;
   const { version: pastVersion = 0, eventId } = past ?? {};
   const seen = session.seen(stream);
-  // The past may well be before what was seen, but the present may not.
+  // A past state may be older than what the client has seen, but the log's head must not be.
   const isBefore = seen !== 'unknown' && seen.version > pastVersion;
   const head = isBefore ? await aggregates.currentVersion(stream) : pastVersion;
   await session.refuseLost(stream, head, new Map([[pastVersion, eventId]]));
@@ -204,7 +204,7 @@ function toAsOf(value: string): AsOf | undefined {
   if (/^[0-9]{1,15}$/.test(value)) return { version: Number(value) };
   const isTime = z.iso.datetime({ offset: true }).safeParse(value).success;
   if (!isTime) return undefined;
-  // Times are compared as text, and an offset may lead out of the years that have four digits.
+  // Times are compared as text, so the year must have four digits. An offset may lead out of that range.
   const time = Math.min(Math.max(Date.parse(value), FIRST_TIME), LAST_TIME);
   return { time: new Date(time).toISOString() };
 }

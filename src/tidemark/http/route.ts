@@ -3,14 +3,14 @@ import type * as z from 'zod/mini';
 
 import type { AppEnv } from './app-env.ts';
 
-/** What a route answers with one status. */
+/** The answer of a route with one status. */
 export interface Answer {
   readonly description: string;
   readonly schema?: z.ZodMiniType;
   readonly example?: unknown;
-  /** Another content type in which it comes when it is asked for, with an example. */
+  /** A second content type that a client can ask for, with an example. */
   readonly alternative?: { readonly contentType: string; readonly example: string };
-  /** Names of headers that it carries beside those that every answer has. */
+  /** Names of its headers, beside those of every answer. */
   readonly headers?: readonly string[];
 }
 
@@ -21,19 +21,19 @@ export interface Operation {
   readonly description: string;
   readonly tag: string;
   readonly params?: z.ZodMiniObject;
-  /** The query parameters that its handler reads. Without it the route takes none, and any is refused. */
+  /** The query parameters that the handler reads. Without it, every query parameter is refused. */
   readonly query?: z.ZodMiniObject;
   readonly body?: { readonly schema: z.ZodMiniType; readonly example: unknown; readonly isOptional?: boolean };
-  /** Names of request headers that it takes up. */
+  /** Names of the request headers that the route reads. */
   readonly requestHeaders: readonly string[];
   readonly answers: Readonly<Record<number, Answer>>;
-  /** Codes of the problems that it may answer with, beside those that every route may. */
+  /** Codes of the problems that the route may answer with, beside those of every route. */
   readonly problems: readonly string[];
-  /** Asks for the operations key. */
+  /** Needs the operations key. */
   readonly isOperations?: boolean;
 }
 
-/** One route: what it is in the contract, and what it does. */
+/** One route: its part of the OpenAPI document, and its handlers. */
 export interface Route {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** In Hono's form: `/seats/:seatId`. */

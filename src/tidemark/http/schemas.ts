@@ -3,28 +3,47 @@ import * as z from 'zod/mini';
 import { PLAIN_AND_VISIBLE, isPlain, isVisible, mayFit, normalText, spaced } from './text.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from './limits.ts';
 
-/** A schema with a description for the OpenAPI document. */
+/**
+ * Adds a description to a schema, for the OpenAPI document.
+ *
+ *     const Row = described(z.int(), 'The row of the seat, from 1.');
+ */
 export function described<Schema extends z.ZodMiniType>(schema: Schema, description: string): Schema {
   return schema.check(z.describe(description));
 }
 
-/** Text that is plain, visible, and short enough to be normalised: of `bare(text)` the normal form has at most `max` characters. */
+/**
+ * A schema of text without control characters, direction overrides, noncharacters and lone surrogates, with at least one visible character. Use `text`
+ * unless the text has a normal form of its own. `bare` is the first step to that form. A text whose normal form must exceed `max` characters fails
+ * with the message `tooLong` before it is normalised. The schema itself normalises nothing.
+ *
+ *     const Code = z.pipe(plainText(20, (code) => code.trim(), 'Must have at most 20 characters.'), z.transform((code) => code.trim().toUpperCase()));
+ */
 export function plainText(max: number, bare: (text: string) => string, tooLong: string) {
   return z.string().check(
     z.refine((typed) => mayFit(bare(typed), max), { error: tooLong, abort: true }),
-    z.refine(isPlain, 'Must not have control characters, direction overrides, noncharacters or lone surrogates.'),
+    z.refine(isPlain, 'Must not contain control characters, direction overrides, noncharacters or lone surrogates.'),
     z.refine(isVisible, 'Must not be empty or invisible.'),
     z.meta({ pattern: PLAIN_AND_VISIBLE }),
   );
 }
 
-/** Text of at most `max` characters, read as its normal form: whatever is counted, compared and recorded is that. */
+/**
+ * A schema of text that a person typed, with at most `max` characters. Parses to the normal form (`normalText`), which is counted,
+ * compared and recorded. Refuses text that is invisible or contains control characters.
+ *
+ *     const commandsOfSeat = commands('seatId', { ReserveSeat: { guest: text(200) } });
+ */
 export function text(max: number) {
   const tooLong = `Must have at most ${max} characters.`;
   return plainText(max, spaced, tooLong).check(z.overwrite(normalText), z.maxLength(max, tooLong));
 }
 
-/** An id in a path or a body. */
+/**
+ * The schema of an id in a path, a body or an answer: a UUID of any version, in lower case.
+ *
+ *     const params = z.strictObject({ seatId: Uuid });
+ */
 export const Uuid = z
   .string()
   .check(
@@ -32,14 +51,28 @@ export const Uuid = z
     z.meta({ format: 'uuid' }),
   );
 
+/**
+ * The schema of a time: RFC 3339 in UTC, with milliseconds, such as `2026-11-23T09:00:00.000Z`.
+ *
+ *     const view = { reservedAt: z.nullable(Time) };
+ */
 export const Time = described(z.iso.datetime({ precision: 3 }), 'RFC 3339, UTC.');
 
+/**
+ * The schema of a stream's version: an integer from 1, the number of the stream's events so far.
+ *
+ *     const Receipt = z.strictObject({ seatId: Uuid, version: Version });
+ */
 export const Version = described(
   z.int().check(z.minimum(1)),
   'The version of the stream: the number of its events so far.',
 );
 
-/** An integer in a query string; `initial` when it is not there. */
+/**
+ * A schema of an integer in a query string, from `min` to `max`, both included. An absent parameter is `initial`. Refuses anything but decimal digits.
+ *
+ *     const query = z.strictObject({ row: integerParameter(1, 50, 1) });
+ */
 export function integerParameter(min: number, max: number, initial: number) {
   const error = `Must be an integer from ${min} to ${max}.`;
   const read = (value: unknown) => (typeof value === 'string' && /^[0-9]+$/.test(value) ? Number(value) : value);
@@ -47,18 +80,31 @@ export function integerParameter(min: number, max: number, initial: number) {
   return z.pipe(z.transform(read), z.prefault(integer, initial));
 }
 
-/** The query parameters that every list has. */
+/**
+ * The query parameters of every list: `limit`, from 1 to 100 rows (default 20), and `cursor`, the `nextCursor` of the previous page.
+ *
+ *     const query = z.strictObject({ ...PAGE_QUERY, hall: z.optional(text(20)) });
+ */
 export const PAGE_QUERY = {
   limit: integerParameter(1, MAX_LIMIT, DEFAULT_LIMIT),
-  cursor: described(z.optional(z.string().check(z.minLength(1))), '`nextCursor` of the page before.'),
+  cursor: described(z.optional(z.string().check(z.minLength(1))), '`nextCursor` of the previous page.'),
 };
 
-/** A schema with the name that it has in the OpenAPI document, and so in generated clients. */
+/**
+ * Names a schema: it becomes a component of the OpenAPI document, and a type of generated clients. Building the document throws when two different
+ * schemas have one name.
+ *
+ *     const Seat = named('Seat', z.strictObject({ seatId: Uuid, place: z.string(), version: Version }));
+ */
 export function named<Schema extends z.ZodMiniType>(id: string, schema: Schema): Schema {
   return schema.check(z.meta({ id }));
 }
 
-/** One page of a list, named after what is listed: `SeatPage` for `Seat`. */
+/**
+ * A schema of one page of a list: `{ items, nextCursor }`. It is named after its items: `SeatPage` for `Seat`.
+ *
+ *     const answer = { description: 'One page.', schema: pageOf(Seat), example: { items: [], nextCursor: null } };
+ */
 export function pageOf<Item extends z.ZodMiniType>(item: Item) {
   const { id } = z.globalRegistry.get(item) ?? {};
   const page = z.strictObject({ items: z.array(item), nextCursor: z.nullable(z.string()) });

@@ -20,50 +20,55 @@ import { CONFIRM_TIMEOUT_MS, MAX_TOKENS, MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } f
 import { Problem } from './problem.ts';
 
 /**
- * What the tokens of a request say together; an empty token where it has none. `text` is the header: several tokens are separated by commas, or were
- * sent in as many headers. Throws a problem where they cannot be taken: with a token that covers the valid ones, or with these as they were sent where
- * the client has to start over without them.
+ * Merges the tokens of a request; an empty token if it has none. `text` is the header: the client separates several tokens by commas, or sends
+ * several headers. Throws a problem for tokens that the server cannot use. The problem carries a token that covers the valid ones. Where the client
+ * has to start over, it carries the valid ones unchanged.
  */
 export async function takeUp(runtime: Runtime, text: string | undefined): Promise<CausalToken> {
   const texts = (text ?? '').split(',').flatMap((one) => one.trim() || []);
   if (text !== undefined && texts.length === 0) texts.push('');
   const tokens = await Promise.all(texts.slice(0, MAX_TOKENS).map((one) => decode(runtime, one)));
   const valid = tokens.flatMap((token) => token ?? []);
-  // The latest that any of them tells of, where this Worker has not heard of it: bookmarks of before vouch for nothing there.
+  // A token may know a later restore than this Worker does. Bookmarks from before that restore confirm nothing.
   const epoch = Math.max(runtime.restoreEpoch, ...valid.map((token) => token.epoch ?? 0));
-  // In this sequence: before its epoch was judged, a mark must not end.
+  // First the epoch, then the age: a mark must not end before its epoch is checked.
   const taken = valid.flatMap((token) => inEpoch(token, epoch) ?? []);
   const now = runtime.clock.now();
   const merged = mergeTokens([{ ...EMPTY_TOKEN, epoch }, ...taken.map((token) => withoutEndedMarks(token, now))]);
   const asSent = { [HEADER.causalToken]: texts.filter((_, index) => tokens[index]).join(', ') };
   if (merged.outcome === 'conflict') {
     const { stream, version } = merged;
-    const detail = `Two of the tokens have seen different events as version ${version} of ${stream}, as before and after a restore.`;
+    const detail = `Two of the tokens have seen different events at version ${version} of ${stream}: one from before a restore, one from after it.`;
     throw new Problem('causal-token-ahead', detail, { stream, wanted: version }, asSent);
   }
   if (taken.length < valid.length) {
     const which = texts.length > 1 ? 'One of the tokens' : 'The token';
-    const detail = `${which} is of before a database was restored, and has left out what it had seen there. Start over without it.`;
+    const detail = `${which} was made before a database was restored, and no longer holds what it has seen there. Start over without it.`;
     throw new Problem('causal-token-ahead', detail, {}, asSent);
   }
   const isEachValid = valid.length === tokens.length;
   if (isEachValid && texts.length <= MAX_TOKENS) return merged.token;
-  // With a token, so that a client which keeps sending what it got last is not shut out for good.
+  // With a token, so that a client which always sends the token of its last answer recovers.
   const headers = headersOf(await fit(runtime, merged.token, MAX_TOKEN_STREAMS));
   if (isEachValid) {
-    const detail = `${HEADER.causalToken} may have ${MAX_TOKENS} tokens. The token of this answer covers the first ${MAX_TOKENS}: send it with the others.`;
+    const detail = `${HEADER.causalToken} may hold ${MAX_TOKENS} tokens. The token of this answer covers the first ${MAX_TOKENS}: send it with the remaining ones.`;
     throw new Problem('invalid-causal-token', detail, {}, headers);
   }
   const which =
     texts.length > 1 ? `Token ${tokens.indexOf(undefined) + 1} of ${HEADER.causalToken}` : HEADER.causalToken;
-  throw new Problem('invalid-causal-token', `${which} is malformed, cut short, or was not made here.`, {}, headers);
+  throw new Problem(
+    'invalid-causal-token',
+    `${which} is malformed, truncated, or not from this deployment.`,
+    {},
+    headers,
+  );
 }
 
 async function decode(runtime: Runtime, text: string): Promise<CausalToken | undefined> {
   return text.length <= MAX_TOKEN_LENGTH ? runtime.tokens().decode(text) : undefined;
 }
 
-/** Puts the token into the answer; in its size, without what no longer needs to be said, and never forgetting in silence. */
+/** Adds the token to the answer. A token over its size drops confirmed streams first. If it drops others, the answer says so in `X-Causal-Scope`. */
 export async function attach(c: AppContext, token: CausalToken, maxStreams: number): Promise<void> {
   const headers = headersOf(await fit(c.var.runtime, token, maxStreams));
   for (const [name, value] of Object.entries(headers)) c.res.headers.set(name, value);
@@ -74,7 +79,7 @@ interface FittingToken {
   readonly encoded: string;
 }
 
-/** The token in its size: without the streams that are confirmed, and if that is not enough, without the oldest. */
+/** Cuts the token to its size: drops the confirmed streams, and if that is not enough, the oldest ones. */
 async function fit(runtime: Runtime, token: CausalToken, maxStreams: number): Promise<FittingToken> {
   const codec = runtime.tokens();
   const now = runtime.clock.now();
@@ -93,9 +98,9 @@ function headersOf({ token, encoded }: FittingToken): Record<string, string> {
 }
 
 /**
- * Drops the streams that every projection which follows them has reached on its primary. From then on the bookmarks of those
- * databases, taken after that, vouch for them. Two statements for each database. None is dropped while a database has a projection that this
- * Worker does not know: a newer Worker may have to wait for the stream there.
+ * Drops the streams that every following projection has reached on its primary. The bookmarks of those databases, read after that, replace them.
+ * Costs two statements for each database. Drops nothing while a database has a projection that this Worker does not know: a newer Worker may have to
+ * wait for the stream there.
  */
 async function shorten(runtime: Runtime, token: CausalToken): Promise<CausalToken> {
   const { registry, databaseOf, clock } = runtime;
@@ -134,7 +139,7 @@ async function shorten(runtime: Runtime, token: CausalToken): Promise<CausalToke
   }
 }
 
-/** Whether a projection has reached what was seen. What a dead letter holds may be of a log that has been restored since. */
+/** Whether a projection has reached what the client has seen. A stream with a dead letter does not count: its log may have been restored since. */
 function confirms(live: LiveVersion | undefined, seen: Seen): boolean {
   if (!live || live.isHeld || live.version < seen.version) return false;
   return live.version > seen.version || !isAnother(seen, live.eventId);

@@ -14,7 +14,7 @@ describe('a Worker whose routes contradict themselves is not loaded', () => {
   it('when a route may answer with a problem that no module has', () => {
     const modules = domainWith(() => ({ problems: {} }));
     expect(() => tidemark(modules, platform)).toThrow(
-      'POST /products may answer with "sku-taken", which no module has among its problems',
+      'POST /products may answer with "sku-taken", which no module declares as a problem',
     );
   });
 
