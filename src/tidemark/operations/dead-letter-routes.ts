@@ -32,41 +32,41 @@ import {
 import { ProjectionParams, projectionOf } from './projection-param.ts';
 
 const GroupParams = z.extend(ProjectionParams, {
-  id: described(z.string(), 'The group’s id, from the list of dead letters.'),
+  id: described(z.string(), 'The id of the group, from the list of dead letters.'),
 });
 
 const OperationQuery = z.strictObject({
-  dryRun: described(z.optional(z.enum(['true', 'false'])), '`true`: says what would be done, and does nothing.'),
+  dryRun: described(z.optional(z.enum(['true', 'false'])), '`true`: says what the call would do, and changes nothing.'),
   stream: described(
-    z.optional(
-      z.string().check(z.refine((stream) => parseStreamId(stream) !== undefined, 'A stream’s id is <category>-<id>.')),
-    ),
-    'Only the dead letter of this stream.',
+    z.optional(z.string().check(z.refine((stream) => parseStreamId(stream) !== undefined, 'Must be <category>-<id>.'))),
+    'Selects the dead letter of this stream only.',
   ),
   triedBefore: described(
     z.optional(Time),
-    'Only dead letters last tried before this: that of the first answer, when a call is repeated for what remained.',
+    'Selects dead letters last tried before this time. To repeat a call for the remaining ones, send `triedBefore` of the first answer.',
   ),
 });
 
-const SkipBody = z.strictObject({ reason: described(text(500), 'For whoever asks later.') });
+const SkipBody = z.strictObject({
+  reason: described(text(500), 'Why the events are skipped. The list of dead letters shows it.'),
+});
 
 const DRY_RUN =
-  'With `dryRun=true` the answer says, stream by stream, what would be done: what the events come to is tried on the live tables in a transaction that is always rolled back.';
+  'With `dryRun=true`, the answer says for each stream what would change: the events are applied to the live tables in a transaction that is always rolled back.';
 
 const REPEAT =
-  'One call takes up to 100 streams. While `remaining` is not 0, repeat it with the `triedBefore` of the first answer.';
+  'One call handles up to 100 streams. While `remaining` is not 0, repeat the call with the `triedBefore` of the first answer.';
 
-/** The operator's routes to what a projection could not take. */
+/** The operator's routes to the events that a projection could not apply. */
 export const deadLetterRoutes: readonly Route[] = [
   {
     method: 'GET',
     path: '/projections/:name/dead-letters',
     operation: {
       id: 'getDeadLetters',
-      summary: 'The events that a projection is stopped at',
+      summary: 'List the dead letters of a projection',
       description:
-        'Grouped by what they have in common: the cause, and the kind of error. Bounded: at most 20 groups with 20 samples each, and the latest 100 skips.',
+        'A dead letter is an event that stops its stream in the projection. The list groups them by cause and kind of error. It has at most 20 groups with 20 samples each, and the latest 100 skips.',
       tag: 'operations',
       params: ProjectionParams,
       requestHeaders: [],
@@ -88,8 +88,8 @@ export const deadLetterRoutes: readonly Route[] = [
     path: '/projections/:name/dead-letters/:id/replay',
     operation: {
       id: 'replayDeadLetters',
-      summary: 'Try the dead letters of a group again, and what waits behind them',
-      description: `In order, up to the head of each stream. What is refused now is a dead letter at once. ${REPEAT} ${DRY_RUN}`,
+      summary: 'Replay the dead letters of a group, and the events behind them',
+      description: `Applies the events in order, up to the head of each stream. An event that the projection refuses now is a dead letter at once. ${REPEAT} ${DRY_RUN}`,
       tag: 'operations',
       params: GroupParams,
       query: OperationQuery,
@@ -97,7 +97,7 @@ export const deadLetterRoutes: readonly Route[] = [
       isOperations: true,
       answers: {
         200: {
-          description: 'What came of it.',
+          description: 'The result of the replay, or of its dry run.',
           schema: z.discriminatedUnion('dryRun', [Replayed, Preview]),
           example: REPLAYED_EXAMPLE,
         },
@@ -125,8 +125,8 @@ export const deadLetterRoutes: readonly Route[] = [
     path: '/projections/:name/dead-letters/:id/skip',
     operation: {
       id: 'skipDeadLetters',
-      summary: 'Leave the dead letters of a group out for good, and go on with what waits behind them',
-      description: `For events that shall never be applied. Every rebuild leaves them out too; there is no way back. ${REPEAT} ${DRY_RUN}`,
+      summary: 'Skip the dead letters of a group for good, and apply the events behind them',
+      description: `For events that must never be applied. Every rebuild skips them too. A skip cannot be undone. ${REPEAT} ${DRY_RUN}`,
       tag: 'operations',
       params: GroupParams,
       query: OperationQuery,
@@ -135,7 +135,7 @@ export const deadLetterRoutes: readonly Route[] = [
       isOperations: true,
       answers: {
         200: {
-          description: 'What came of it.',
+          description: 'The result of the skip, or of its dry run.',
           schema: z.discriminatedUnion('dryRun', [Skipped, Preview]),
           example: SKIPPED_EXAMPLE,
         },
@@ -192,16 +192,19 @@ async function groupOf({ database, projection }: DeadLetterPorts, id: string): P
 }
 
 function noSuchDeadLetter(): Problem {
-  return new Problem('not-found', 'There is no such group, or nothing of it, as asked for, is a dead letter any more.');
+  return new Problem(
+    'not-found',
+    'There is no such group, or the group has no open dead letter that the query selects.',
+  );
 }
 
-/** Whoever asked may hang up: what was begun is finished all the same. */
+/** Finishes the work even if the client disconnects. */
 function toTheEnd<Value>(c: Context, work: Promise<Value>): Promise<Value> {
   c.executionCtx.waitUntil(work.catch(() => undefined));
   return work;
 }
 
-/** The database is away for the moment, or there is no storage: nothing was done. */
+/** Turns a transient fault of the database, or missing storage, into an error that says that nothing was done. */
 async function orUnavailable<Value>(work: Promise<Value>): Promise<Value> {
   try {
     return await work;
@@ -222,7 +225,7 @@ async function done<Result extends { readonly outcome: 'done' }>(
   if (result.outcome === 'not-found') throw noSuchDeadLetter();
   if (result.outcome === 'nothing-to-skip') throw new Problem('wrong-state', NOTHING_TO_SKIP, { kind });
   if (result.outcome === 'building') {
-    const detail = `${projection.name} has nothing live that this deployment has code for.`;
+    const detail = `${projection.name} has no live revision that this deployment has code for.`;
     throw new Problem('projection-building', detail, { projection: projection.name });
   }
   const { outcome: _, ...whatWasDone } = result;
@@ -230,7 +233,7 @@ async function done<Result extends { readonly outcome: 'done' }>(
 }
 
 const NOTHING_TO_SKIP =
-  'There is no event to skip: the log was restored to a time before what the read model has seen. Restore the database to that time too and replay, or rebuild the projection.';
+  'There is no event to skip: the log was restored to a time before the events that the read model has applied. Restore the database to that time too and replay, or rebuild the projection.';
 
 function nowOf({ now }: DeadLetterPorts): string {
   return new Date(now()).toISOString();

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { Time, Version, described, named } from '../http/schemas.ts';
 
 /*
- * What the routes to dead letters answer with. Neither the error nor the rows are for everybody: they quote what events hold.
+ * The answers of the routes to dead letters. They are for the operator only: the errors and the rows quote the data of events.
  */
 
 const Cause = z.enum(['poison', 'log-restored']);
@@ -18,16 +18,16 @@ const StandstillCause = z.enum([
 const Count = z.int().check(z.minimum(0));
 const Waiting = described(
   z.nullable(Count),
-  'How many events are not applied, the dead letters included. Null where the log was not asked.',
+  'The number of unapplied events, including the dead letters. Null if the log was not read.',
 );
 const TableRow = z.record(z.string(), z.unknown());
 const TableRows = z.record(z.string(), z.array(TableRow));
 
 const Sample = z.strictObject({
   stream: z.string(),
-  version: described(Version, 'The version of the event that was refused.'),
-  eventId: described(z.string(), 'Empty where the log has no such event.'),
-  eventType: described(z.nullable(z.string()), 'Null where the log has no such event, or was not asked.'),
+  version: described(Version, 'The version of the refused event.'),
+  eventId: described(z.string(), 'Empty if the log has no such event.'),
+  eventType: described(z.nullable(z.string()), 'Null if the log has no such event, or was not read.'),
   error: z.string(),
   tries: z.int().check(z.minimum(1)),
   firstAt: Time,
@@ -40,14 +40,17 @@ const Group = z
     id: z.string(),
     cause: described(
       Cause,
-      '`poison`: the projection cannot take the event. `log-restored`: the log was restored to a time before what the projection has seen.',
+      '`poison`: the projection cannot apply the event. `log-restored`: the log was restored to a time before the events that the projection has applied.',
     ),
-    kind: described(z.string(), 'What they have in common: the error’s type and place, or the constraint.'),
-    streams: described(z.int().check(z.minimum(1)), 'How many streams it stops.'),
+    kind: described(
+      z.string(),
+      'The type and place of the error, or the constraint, that the dead letters have in common.',
+    ),
+    streams: described(z.int().check(z.minimum(1)), 'The number of stopped streams.'),
     firstAt: Time,
     lastAt: Time,
     waiting: Waiting,
-    waitingAtLeast: described(Count, 'How many wait in the streams that were asked.'),
+    waitingAtLeast: described(Count, 'The number of unapplied events in the streams whose logs were read.'),
     samples: described(z.array(Sample), 'The oldest first; at most 20.'),
   })
   .check(z.meta({ id: 'DeadLetterGroup' }));
@@ -56,7 +59,7 @@ export const List = named(
   'DeadLetters',
   z.strictObject({
     projection: z.string(),
-    streams: described(Count, 'How many streams of the projection are stopped.'),
+    streams: described(Count, 'The number of stopped streams of the projection.'),
     groups: z.array(Group),
     groupsNotShown: Count,
     skipped: described(
@@ -70,13 +73,13 @@ export const List = named(
           skippedAt: Time,
         }),
       ),
-      'Events that were left out, the newest first.',
+      'The skipped events, newest first.',
     ),
   }),
 );
 
 const Brought = {
-  applied: described(Count, 'Events.'),
+  applied: described(Count, 'The number of applied events.'),
   stillDead: described(
     z.array(
       z.strictObject({
@@ -86,7 +89,7 @@ const Brought = {
         error: z.string(),
       }),
     ),
-    'Streams that are stopped again: at the same event, or at a later one.',
+    'Streams that are stopped again, at the same event or at a later one.',
   ),
   unfinished: described(
     z.array(
@@ -96,20 +99,20 @@ const Brought = {
         cause: StandstillCause,
         isReminded: described(
           z.boolean(),
-          'A message was sent: unless a dead letter holds it still, the stream goes on by itself.',
+          'Whether a message was sent: the stream then continues by itself, unless a dead letter still holds it.',
         ),
       }),
     ),
-    'Streams that did not come to their heads for a reason that passes.',
+    'Streams that did not reach their heads because of a temporary fault.',
   ),
-  remaining: described(Count, 'Dead letters, as selected, that this call did not get to.'),
+  remaining: described(Count, 'Selected dead letters that this call did not handle.'),
   triedBefore: Time,
 };
 
 export const Replayed = z
   .strictObject({
     dryRun: z.literal(false),
-    replayed: described(Count, 'Streams that are at their heads now.'),
+    replayed: described(Count, 'Streams that are now at their heads.'),
     ...Brought,
   })
   .check(z.meta({ id: 'DeadLettersReplayed' }));
@@ -117,7 +120,7 @@ export const Replayed = z
 export const Skipped = z
   .strictObject({
     dryRun: z.literal(false),
-    skipped: described(z.int().check(z.minimum(1)), 'Events that are left out from now on.'),
+    skipped: described(z.int().check(z.minimum(1)), 'The number of events skipped by this call.'),
     ...Brought,
   })
   .check(z.meta({ id: 'DeadLettersSkipped' }));
@@ -128,20 +131,20 @@ export const Preview = z
     streams: z.array(
       z.strictObject({
         stream: z.string(),
-        fromVersion: described(Count, 'Where the stream stands.'),
-        toVersion: described(Count, 'Where it would be, of its next 500 events.'),
-        head: described(z.nullable(Count), 'The version of its log; null where that could not be read.'),
-        before: described(z.nullable(TableRow), 'The stream’s own row as it is.'),
+        fromVersion: described(Count, 'The version that the projection has now.'),
+        toVersion: described(Count, 'The version that it would reach with the next 500 events.'),
+        head: described(z.nullable(Count), 'The latest version in the log; null if the log could not be read.'),
+        before: described(z.nullable(TableRow), 'The row of the stream as it is.'),
         after: described(z.nullable(TableRow), 'The row as it would be.'),
-        appended: described(TableRows, 'By table: rows that would be added.'),
-        increments: described(TableRows, 'By table: by how much which counters would change.'),
+        appended: described(TableRows, 'By table: the rows that would be added.'),
+        increments: described(TableRows, 'By table: the increments of the counters.'),
         error: described(
           z.nullable(z.strictObject({ version: Version, cause: StandstillCause, error: z.string() })),
-          'Why it would not come further.',
+          'The fault that would stop the stream there.',
         ),
       }),
     ),
-    remaining: described(Count, 'Dead letters that were not looked at: name one by `stream`.'),
+    remaining: described(Count, 'Selected dead letters that are not in this preview. Select one with `stream`.'),
   })
   .check(z.meta({ id: 'DeadLettersPreview' }));
 

@@ -18,7 +18,7 @@ function cloudEvent(events: EventSchemas): z.ZodMiniType {
       id: z.string(),
       source: described(z.string(), 'The path of the stream.'),
       type,
-      subject: described(z.string(), 'The aggregate’s id.'),
+      subject: described(z.string(), 'The id of the aggregate.'),
       time: Time,
       datacontenttype: z.literal('application/json'),
       streamversion: Version,
@@ -31,13 +31,13 @@ function cloudEvent(events: EventSchemas): z.ZodMiniType {
   );
 }
 
-/** The filters are those that may pass something: a misspelt one would leave the feed empty for ever. */
+/** Accepts only filters that some event can pass: with a misspelt one, the feed would be empty for ever. */
 function feedQuery(events: EventSchemas, eventsOf: Readonly<Record<string, EventSchemas>>) {
   return z
     .strictObject({
       after: described(
         z.optional(z.string().check(z.minLength(1))),
-        'The `nextCursor` of the page before; absent: from the beginning.',
+        '`nextCursor` of the previous page. Without it, the feed starts from the beginning.',
       ),
       limit: PAGE_QUERY.limit,
       type: z.optional(z.enum(Object.keys(events))),
@@ -52,7 +52,7 @@ function feedQuery(events: EventSchemas, eventsOf: Readonly<Record<string, Event
     );
 }
 
-/** The feed: every event of every stream. A follower polls with its last cursor. `eventsOf` has the events by their category. */
+/** The feed: every event of every stream. A follower polls with its last cursor. `eventsOf` has the event schemas by category. */
 export function feedRoute(
   archive: ReturnType<typeof archiveOf>,
   events: EventSchemas,
@@ -61,9 +61,9 @@ export function feedRoute(
   return queryRoute({
     path: '/events',
     id: 'getEvents',
-    summary: 'Every event, in an order that keeps each stream’s',
+    summary: 'Follow every event, each stream in order',
     description:
-      'Poll with `nextCursor`, which is never null: no event is ever missed, also while others are being written. A filtered page may be short or empty while the cursor still advances. 410 `cursor-lost` after the archive was restored to an earlier time: read from the beginning again and drop the events whose `id` you have.',
+      'Poll with `nextCursor`, which is never null. A follower misses no event, even while others are being written. A filtered page may be short or empty while the cursor still advances. 410 `cursor-lost` means that the archive was restored to an earlier time: read from the beginning again and drop the events whose `id` you already have.',
     tag: 'operations',
     query: feedQuery(events, eventsOf),
     reads: [archive],
@@ -85,7 +85,7 @@ export function feedRoute(
       const found = (await read(false)) ?? (await read(true));
       if (!found) throw cursorLost();
       const { page, lookedAt, covered } = found;
-      // A full page ends at its last event; any other has looked at everything up to the end of its window.
+      // A full page ends at its last event. Any other page has searched its whole window.
       const last = page.length === limit ? page.at(-1) : lookedAt[0];
       const reached = last?.position ? { position: last.position, proof: last.proof } : { ...cursor, ...covered[0] };
       return c.json({ items: page.map(({ event }) => toCloudEvent(event)), nextCursor: feedCursorText(reached) });

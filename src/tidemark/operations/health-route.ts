@@ -5,20 +5,20 @@ import type { Route } from '../http/route.ts';
 import { named } from '../http/schemas.ts';
 import { tokenComplaints } from '../runtime/token-settings.ts';
 
-/** Whether something is missing or needs somebody to look: cheap, and open to everybody, so it tells nothing of anybody's data. */
+/** Reports what an operator has to repair. It is cheap, and open to every client, so it reveals no data. */
 export const healthRoute: Route = {
   method: 'GET',
   path: '/health',
   operation: {
     id: 'getHealth',
-    summary: 'Whether the deployment is complete and its projections are well',
+    summary: 'Check the deployment and its projections',
     description:
-      'Always 200. `degraded` with a reason for each thing that somebody has to see to: a secret that is missing or too short, a database that does not answer within 2 s, open dead letters, a failed build, a projection that is not live or that this Worker has no code for.',
+      'Always 200. `degraded` has a reason for each thing that an operator has to repair: a secret that is missing or too short, a database that does not answer within 2 s, open dead letters, a failed build, a projection that is not live or whose live revision this Worker has no code for.',
     tag: 'operations',
     requestHeaders: [],
     answers: {
       200: {
-        description: '`reasons` say what is wrong and what to do; empty when all is well.',
+        description: '`reasons` name each fault and its remedy. Empty when nothing is wrong.',
         schema: named('Health', z.strictObject({ status: z.enum(['ok', 'degraded']), reasons: z.array(z.string()) })),
         example: { status: 'ok', reasons: [] },
       },

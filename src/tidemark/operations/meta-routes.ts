@@ -9,20 +9,19 @@ import { named } from '../http/schemas.ts';
 import { sha256 } from '../http/sha256.ts';
 import { healthRoute } from './health-route.ts';
 
-/** What the tag of these routes, and of all others of the operator, groups together. */
+/** The description of the tag `operations`, for the OpenAPI document. */
 export const OPERATIONS_TAGS = {
-  operations:
-    'What keeps it running: health, projections and their rebuilds, dead letters, the log, and this document.',
+  operations: 'Runs the deployment: health, projections and their rebuilds, dead letters, the log, and this document.',
 };
 
-/** Routes about the API itself: is it well, what is it, what do its problems mean. */
+/** Routes about the API itself: its health, its OpenAPI document, and its problem types. */
 export function metaRoutes(
   routes: readonly Route[],
   problems: ProblemTypes,
   tags: Readonly<Record<string, string>>,
 ): readonly Route[] {
   let document: { readonly text: string; readonly etag: string } | undefined;
-  // Not its promise: a request must not wait for what another one has begun.
+  // Keeps the document, not its promise: on Workers, a request must not wait for I/O that another request started.
   async function theDocument() {
     if (document) return document;
     const text = JSON.stringify(openApiDocument([...routes, ...meta], problems, tags));
@@ -36,8 +35,9 @@ export function metaRoutes(
       path: '/problems/:code',
       operation: {
         id: 'getProblemType',
-        summary: 'What a kind of problem means and what to do about it',
-        description: 'The page that the `type` of a problem leads to.',
+        summary: 'Explain a problem type',
+        description:
+          'The target of the `type` URI of a problem: what the problem means, and what the client does about it.',
         tag: 'operations',
         params: z.strictObject({ code: z.string() }),
         requestHeaders: [],
@@ -57,7 +57,7 @@ export function metaRoutes(
         (c) => {
           const code = c.req.param('code') ?? '';
           const type = Object.hasOwn(problems, code) ? problems[code] : undefined;
-          if (!type) throw new Problem('not-found', 'There is no such kind of problem.');
+          if (!type) throw new Problem('not-found', 'There is no such problem type.');
           const { status, title, advice } = type;
           return c.json({ code, status, title, advice });
         },
@@ -69,8 +69,7 @@ export function metaRoutes(
       operation: {
         id: 'getOpenApi',
         summary: 'This document',
-        description:
-          'Assembled from the routes themselves. Its `ETag` stays the same for as long as the document does.',
+        description: 'Describes every route of this deployment. Its `ETag` changes only with the document.',
         tag: 'operations',
         requestHeaders: [HEADER.ifNoneMatch],
         answers: {

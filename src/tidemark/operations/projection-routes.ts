@@ -12,51 +12,54 @@ const BuildView = z.strictObject({
   id: z.string(),
   state: z.enum(['building', 'comparing', 'awaiting-acceptance']),
   replayed: described(Count, 'Events replayed so far.'),
-  total: described(Count, 'Events that there were to replay when that was last counted.'),
-  location: described(z.string(), 'Where the build can be watched.'),
+  total: described(Count, 'Events to replay in total, by the last count.'),
+  location: described(z.string(), 'The path of the build.'),
 });
 
 const ProjectionView = z
   .strictObject({
     name: z.string(),
-    group: described(z.string(), 'The group, whose queue and database it has.'),
+    group: described(z.string(), 'The group whose queue and database the projection uses.'),
     mode: z.enum(['asynchronous', 'synchronous']),
     revision: described(
       z.nullable(z.int().check(z.minimum(1))),
-      'The revision that answers queries; null while nothing does, and when unreachable.',
+      'The live revision, which answers queries; null if none is live, or if the state is `unreachable`.',
     ),
     codeRevision: described(z.int().check(z.minimum(1)), 'The newest revision that this Worker has code for.'),
-    slot: described(z.nullable(z.enum(['a', 'b'])), 'Which of its two sets of tables answers queries.'),
+    slot: described(
+      z.nullable(z.enum(['a', 'b'])),
+      'The live slot: one of the two sets of tables. It answers queries.',
+    ),
     state: described(
       z.enum(['live', 'building', 'no-code', 'unreachable']),
-      '`building`: nothing is live, queries answer 503. `no-code`: this Worker has no code for the live revision, queries answer 503. `unreachable`: its database does not answer, so nothing is known.',
+      '`building`: no revision is live, so queries answer 503. `no-code`: this Worker has no code for the live revision, so queries answer 503. `unreachable`: the database does not answer, so the state is unknown.',
     ),
     lag: z.nullable(
       z.strictObject({
         events: described(
           Count,
-          'Unapplied events, compared with the projections that have applied the most of each category. A lower bound of the truth, since nobody asks the logs; exact as soon as one projection has applied everything.',
+          'Unapplied events, compared with the projection that has applied the most of each category. A lower bound, since the logs are not read. Exact once one projection has applied everything.',
         ),
         ms: described(
           z.nullable(z.number().check(z.minimum(0))),
-          'Age of the oldest unapplied event; 0 when nothing lags. A lower bound where the search, which is bounded, does not reach it; null when the logs did not answer.',
+          'The age of the oldest unapplied event; 0 without lag. A lower bound if the search, which is bounded, does not reach that event. Null if the logs did not answer.',
         ),
       }),
     ),
     rate: described(
       z.nullable(z.number().check(z.minimum(0))),
-      'Events applied in a second, since the look before this one by the same instance of the Worker; null without one in the last five minutes.',
+      'Events applied per second since the previous request to the same instance of the Worker; null without one in the last five minutes.',
     ),
     stalled: described(
       z.boolean(),
-      'Somebody has to look: the state is `no-code` or `unreachable`; or nothing is live and no build is under way; or an event that no dead letter holds back has waited for more than a minute and ten times the batch wait of the group, and `rate` is 0 or null.',
+      'An operator has to look. Either the state is `no-code` or `unreachable`. Or no revision is live and no build is running. Or an event that no dead letter holds has waited for more than a minute and ten times the batch wait of the group, and `rate` is 0 or null.',
     ),
-    deadLetters: described(z.nullable(Count), 'Streams that are held by an open dead letter.'),
+    deadLetters: described(z.nullable(Count), 'Streams that an open dead letter holds.'),
     fault: described(
       z.nullable(z.string()),
-      'The database’s words for an SQL error that every stream meets, without what they quote: the tables have to be repaired.',
+      'The message of an SQL error that every stream meets, without quoted data: an operator has to repair the tables.',
     ),
-    build: described(z.nullable(BuildView), 'The build under way.'),
+    build: described(z.nullable(BuildView), 'The running build.'),
     rollback: described(
       z.nullable(
         z.strictObject({
@@ -64,11 +67,11 @@ const ProjectionView = z
           slot: z.enum(['a', 'b']),
           until: described(
             z.nullable(Time),
-            'From then on the slot is released by itself; null where its beginning was not noted.',
+            'When the slot is released by itself; null if the time of the swap was not recorded.',
           ),
         }),
       ),
-      'What a rollback would make live; null where there is no way back.',
+      'The slot that a rollback would make live; null if no rollback is possible.',
     ),
   })
   .check(z.meta({ id: 'Projection' }));
@@ -102,9 +105,9 @@ export const projectionRoutes: readonly Route[] = [
     path: '/projections',
     operation: {
       id: 'listProjections',
-      summary: 'How every projection is: what is live, how far it lags, what holds it up',
+      summary: 'List the status of every projection: live revision, lag, faults',
       description:
-        'Adds up the live checkpoints, so it reads a row for each stream and projection. For people, and for monitors that are not in a hurry; `/health` is cheap.',
+        'Sums the live checkpoints, so it reads a row for each stream and projection. Call it by hand or from a slow monitor; `/health` is cheap.',
       tag: 'operations',
       requestHeaders: [],
       isOperations: true,
@@ -129,8 +132,8 @@ export const projectionRoutes: readonly Route[] = [
     path: '/projections/:name',
     operation: {
       id: 'getProjection',
-      summary: 'How one projection is',
-      description: 'The same as its entry in `GET /projections`, and it reads the rows of this one only.',
+      summary: 'Get the status of one projection',
+      description: 'The same as its entry in `GET /projections`. Reads the rows of this projection only.',
       tag: 'operations',
       params: ProjectionParams,
       requestHeaders: [],
@@ -150,7 +153,7 @@ export const projectionRoutes: readonly Route[] = [
   },
 ];
 
-/** A status as it goes over the wire: with the place where its build can be watched. */
+/** Makes the answer of a status: adds the path of its build. */
 function toView(status: ProjectionStatus): object {
   const { name, group, mode, revision, codeRevision, slot, state, lag, rate, stalled } = status;
   const { deadLetters, fault, build, rollback } = status;

@@ -26,17 +26,14 @@ const Flag = z.pipe(
 );
 
 const RebuildQuery = z.strictObject({
-  accept: described(Flag, 'Swap although the two differ. A new revision differs by its nature.'),
-  dryRun: described(
-    Flag,
-    'Build and compare, and stop before the swap: a folding of the log anew, to verify what is live.',
-  ),
+  accept: described(Flag, 'Swap even if the build differs from the live slot. A new revision usually differs.'),
+  dryRun: described(Flag, 'Build and compare, and stop before the swap. This verifies the live slot against the log.'),
 });
 
 const RollbackQuery = z.strictObject({
   slot: described(
     z.optional(z.enum(['a', 'b'])),
-    'The slot that is to be live. Where it is live already nothing changes, so that a request without an answer can be sent again.',
+    'The slot to make live. If it is already live, nothing changes, so a request without an answer can be repeated safely.',
   ),
 });
 
@@ -48,23 +45,26 @@ const BuildView = z
     projection: z.string(),
     revision: z.int(),
     slot: z.enum(['a', 'b']),
-    liveRevision: described(z.nullable(z.int()), 'What was live when it began; null: nothing, it is the first build.'),
+    liveRevision: described(
+      z.nullable(z.int()),
+      'The revision that was live when the build started; null for the first build.',
+    ),
     state: z.enum(['building', 'comparing', 'awaiting-acceptance', 'swapped', 'failed', 'cancelled']),
     accept: z.boolean(),
     dryRun: z.boolean(),
-    replayed: described(z.int(), 'Events.'),
-    total: described(z.int(), 'Events in the archive when it began; more may have come since.'),
+    replayed: described(z.int(), 'Events replayed so far.'),
+    total: described(z.int(), 'Events in the archive when the build started. More may have come since.'),
     rate: described(z.nullable(z.number()), 'Events per second so far.'),
-    etaMs: described(z.nullable(z.int()), 'How long the rest of the replay will take at that rate.'),
+    etaMs: described(z.nullable(z.int()), 'The remaining time of the replay at that rate.'),
     differences: described(
       z.nullable(
         z.looseObject({
           isEqual: z.boolean(),
           differing: z.int(),
-          held: described(z.int(), 'Streams that an open dead letter holds: neither of the two was folded beyond it.'),
+          held: described(z.int(), 'Streams that an open dead letter holds. Neither slot goes beyond it.'),
           restored: described(
             z.optional(z.int()),
-            'Streams of these whose log was restored to an earlier time: what is live shows events that the log has lost.',
+            'The held streams whose log was restored to an earlier time: the live slot shows events that the log has lost.',
           ),
           tables: z.array(z.looseObject({ table: z.string() })),
           first: z.array(
@@ -72,7 +72,7 @@ const BuildView = z
           ),
         }),
       ),
-      'How it differs from what is live, once compared: counts, and the first rows.',
+      'The differences between the build and the live slot, once compared: counts, and the first rows.',
     ),
     error: described(
       z.nullable(
@@ -83,13 +83,13 @@ const BuildView = z
           kind: z.optional(z.string()),
         }),
       ),
-      'What made it fail, and the event at which it did; while it is on its way, what its last try met, which is tried again.',
+      'The error of a failed build, and the event at which it failed. In a running build: the error of the last try, which is retried.',
     ),
     startedAt: Time,
     updatedAt: Time,
     endedAt: z.nullable(Time),
   })
-  .check(z.meta({ id: 'Build', description: 'A second copy of a projection on its way to become the live one.' }));
+  .check(z.meta({ id: 'Build', description: 'A second copy of a projection. A swap makes it live.' }));
 
 const BUILD_EXAMPLE = {
   id: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
@@ -113,7 +113,7 @@ const BUILD_EXAMPLE = {
 
 const LiveView = z
   .strictObject({ projection: z.string(), revision: z.int(), slot: z.enum(['a', 'b']) })
-  .check(z.meta({ id: 'LiveSlot', description: 'What answers queries now.' }));
+  .check(z.meta({ id: 'LiveSlot', description: 'The slot that answers queries now.' }));
 
 function toView(build: Build): z.input<typeof BuildView> {
   const { target, replayed, total, startedAt, updatedAt, acceptsDifferences: accept, isTrial: dryRun } = build;
@@ -157,7 +157,7 @@ async function buildAsked(c: AppContext): Promise<{ projection: Projection; buil
   return { projection, build };
 }
 
-/** The build as it is now. */
+/** Reads the build again. */
 async function reread(c: AppContext, projection: Projection, id: string): Promise<z.input<typeof BuildView>> {
   const build = await buildOf(c.var.runtime.databaseOf(projection.group), projection.name, id);
   if (!build) throw noSuchBuild();
@@ -184,13 +184,13 @@ const routes: readonly Route[] = [
     operation: {
       ...COMMON,
       id: 'rebuildProjection',
-      summary: 'Build a projection anew, and swap it in',
+      summary: 'Rebuild a projection and swap it in',
       description:
-        'Folds the whole log into the slot that is not live while what is live goes on serving, compares the two, and swaps them. Releases the slot that was live before the last swap.',
+        'Folds the whole log into the second slot while the live slot serves. Then compares the two slots and swaps them. Releases the former slot first, so a rollback to it is no longer possible.',
       params: ProjectionParams,
       query: RebuildQuery,
       answers: {
-        202: { ...buildAnswer('It has begun: watch it at `Location`.'), headers: [HEADER.location] },
+        202: { ...buildAnswer('The build has started. Watch it at `Location`.'), headers: [HEADER.location] },
       },
       problems: [...NOT_THERE, 'rebuild-running'],
     },
@@ -201,11 +201,11 @@ const routes: readonly Route[] = [
         const projection = projectionOf(c);
         const requested = await requestBuild(c.var.runtime.builds, projection, { acceptsDifferences, isTrial });
         if (requested.outcome === 'append-only') {
-          throw new Problem('not-found', `${projection.name} only appends: there is no rebuild of it.`);
+          throw new Problem('not-found', `${projection.name} only appends, so it cannot be rebuilt.`);
         }
         if (requested.outcome === 'running') {
           const { id, state } = requested.build;
-          const detail = `A build of ${projection.name} is on its way (${state}).`;
+          const detail = `A build of ${projection.name} is already running (${state}).`;
           throw new Problem(
             'rebuild-running',
             detail,
@@ -224,8 +224,8 @@ const routes: readonly Route[] = [
     operation: {
       ...COMMON,
       id: 'getRebuild',
-      summary: 'How far a build is',
-      description: 'Whoever watches a build also sees to it that it goes on.',
+      summary: 'Get the progress of a build',
+      description: 'The request also resumes a build that has stopped.',
       params: BuildParams,
       answers: { 200: buildAnswer('The build.') },
       problems: NOT_THERE,
@@ -234,7 +234,6 @@ const routes: readonly Route[] = [
       async (c) => {
         await requireOperator(c);
         const { projection, build } = await buildAsked(c);
-        // Whoever watches a build also sees to it that it goes on.
         if (isActive(build)) await tendBuild(c.var.runtime.builds, projection);
         return c.json(await reread(c, projection, build.id));
       },
@@ -247,7 +246,7 @@ const routes: readonly Route[] = [
       ...COMMON,
       id: 'cancelRebuild',
       summary: 'Cancel a build',
-      description: 'What is live has no part in it.',
+      description: 'The live slot does not change.',
       params: BuildParams,
       answers: { 200: { ...buildAnswer('Cancelled.'), example: { ...BUILD_EXAMPLE, state: 'cancelled' } } },
       problems: [...NOT_THERE, 'wrong-state'],
@@ -258,7 +257,8 @@ const routes: readonly Route[] = [
         const { projection, build } = await buildAsked(c);
         if (!(await cancelBuild(c.var.runtime.builds, projection, build.id))) {
           const { state } = await reread(c, projection, build.id);
-          if (state !== 'cancelled') throw new Problem('wrong-state', `It has ended already (${state}).`, { state });
+          if (state !== 'cancelled')
+            throw new Problem('wrong-state', `The build has already ended (${state}).`, { state });
         }
         return c.json(await reread(c, projection, build.id));
       },
@@ -271,7 +271,7 @@ const routes: readonly Route[] = [
       ...COMMON,
       id: 'acceptRebuild',
       summary: 'Swap in a build that awaits acceptance',
-      description: 'Such a build differs from what is live: its `differences` say how.',
+      description: 'Such a build differs from the live slot: its `differences` say how.',
       params: BuildParams,
       answers: { 200: { ...buildAnswer('Swapped.'), example: { ...BUILD_EXAMPLE, state: 'swapped' } } },
       problems: [...NOT_THERE, 'wrong-state'],
@@ -284,7 +284,7 @@ const routes: readonly Route[] = [
         if (isWaiting) await acceptBuild(c.var.runtime.builds, projection.name, build.id);
         const after = await reread(c, projection, build.id);
         if (after.state !== 'swapped') {
-          const detail = `Only a build that awaits acceptance can be accepted; this one is ${after.state}.`;
+          const detail = `Only a build that awaits acceptance can be accepted. This one is ${after.state}.`;
           throw new Problem('wrong-state', detail, { state: after.state });
         }
         return c.json(after);
@@ -297,12 +297,12 @@ const routes: readonly Route[] = [
     operation: {
       ...COMMON,
       id: 'rollBackProjection',
-      summary: 'Make the slot live again that was so before the last swap',
+      summary: 'Swap back to the former slot',
       description:
-        'As quick and as safe as the swap, as long as that slot is still moved: until the next build begins, or it is released, which happens by itself seven days after the swap or the last rollback (`rollback.until` of `GET /projections/{name}`). Asked for twice, it is back where it was, unless `slot` says where it is to be.',
+        'Makes the slot live that was live before the last swap. This is as quick and as safe as the swap, as long as the former slot is kept up to date: until the next build starts, or until the slot is released. That happens by itself seven days after the swap or the last rollback (`rollback.until` of `GET /projections/{name}`). A second rollback undoes the first, unless `slot` names the slot to make live.',
       params: ProjectionParams,
       query: RollbackQuery,
-      answers: { 200: { description: 'What is live now.', schema: LiveView, example: LIVE_EXAMPLE } },
+      answers: { 200: { description: 'The live slot after the rollback.', schema: LiveView, example: LIVE_EXAMPLE } },
       problems: [...NOT_THERE, 'wrong-state'],
     },
     handlers: [
@@ -318,15 +318,15 @@ const routes: readonly Route[] = [
           if (done.outcome === 'no-former') throw noWayBack(projection);
           if (done.outcome === 'changed') return c.json(liveAnswer(projection, done.live));
           if (done.outcome === 'behind') {
-            throw new Problem('wrong-state', 'The former slot is behind what is live: rebuild instead.');
+            throw new Problem('wrong-state', 'The former slot is behind the live slot: rebuild instead.');
           }
           if (done.outcome === 'no-code') {
             const { revision } = done.live;
-            const detail = `The former slot holds revision ${revision}, which this Worker has no code for: deploy one that has, then roll back.`;
+            const detail = `The former slot holds revision ${revision}, which this Worker has no code for. Deploy a Worker with its code, then roll back.`;
             throw new Problem('wrong-state', detail, { revision });
           }
         }
-        throw new Problem('overloaded', 'Somebody else keeps changing the pointer.');
+        throw new Problem('overloaded', 'Another request keeps changing the live slot.');
       },
     ],
   },
@@ -336,8 +336,9 @@ const routes: readonly Route[] = [
     operation: {
       ...COMMON,
       id: 'releaseProjection',
-      summary: 'Stop moving the slot that was live before the last swap',
-      description: 'It costs as much as the live one. There is no rollback after this.',
+      summary: 'Release the former slot',
+      description:
+        'Stops updating the slot that was live before the last swap, which costs as much as the live slot. A rollback to it is not possible after this.',
       params: ProjectionParams,
       answers: { 204: { description: 'Released.' } },
       problems: [...NOT_THERE, 'wrong-state'],
@@ -354,10 +355,10 @@ const routes: readonly Route[] = [
   },
 ];
 
-/** Builds of projections: start, watch, cancel, accept; and the way back. */
+/** Builds of projections: start, watch, cancel and accept. And after the swap: roll back, release. */
 export const rebuildRoutes: readonly Route[] = routes.map(withHonestFaults);
 
-/** A database that gave no answer has done what it was asked to, or not: whoever asks looks first, and then tries again. */
+/** A database that gave no answer may have made the change or not. A route that changes something then answers `outcome-unknown`. */
 function withHonestFaults(route: Route): Route {
   const handler = route.handlers.at(-1) as Handler<AppEnv>;
   const isRead = route.method === 'GET';
@@ -380,6 +381,6 @@ const ROLLBACK_TRIES = 5;
 function noWayBack({ name }: Projection): Problem {
   return new Problem(
     'wrong-state',
-    `${name} has no former slot that is still moved: none was ever swapped, it was released, it has failed, or a build is on its way.`,
+    `${name} has no former slot that is kept up to date. Either no build was ever swapped in, or the slot was released or has failed, or a build is running.`,
   );
 }

@@ -13,19 +13,19 @@ import { Time, Version, described, named, pageOf } from '../http/schemas.ts';
 const Metadata = named(
   'EventMetadata',
   z.strictObject({
-    commandId: described(z.string(), 'The command that was decided. All events of one decision share it.'),
+    commandId: described(z.string(), 'The id of the command. All events of one decision share it.'),
     correlationId: z.string(),
     causationId: z.string(),
     actor: z.string(),
     idempotency: described(
       z.optional(z.strictObject({ key: z.string(), fingerprint: z.string() })),
-      'Digests of the key and the body of the command that created the stream.',
+      'Digests of the idempotency key and the body of the command that created the stream.',
     ),
   }),
 );
 
 function storedEvent(events: EventSchemas): z.ZodMiniType {
-  return eventUnion('StoredEvent', 'An event as stored, whatever shape today’s code gives it.', events, (type, data) =>
+  return eventUnion('StoredEvent', 'An event in its stored shape, before any upcast.', events, (type, data) =>
     z.strictObject({
       id: z.string(),
       stream: z.string(),
@@ -39,15 +39,15 @@ function storedEvent(events: EventSchemas): z.ZodMiniType {
   );
 }
 
-/** The log itself, stream by stream. */
+/** The route to the log of a stream. */
 export function streamRoute(events: EventSchemas): Route {
   return {
     method: 'GET',
     path: '/streams/:stream/events',
     operation: {
       id: 'getStream',
-      summary: 'A stream’s events, from the log itself',
-      description: 'As they were stored, oldest first. `X-Version` is the version of the stream.',
+      summary: 'List the events of a stream, from its log',
+      description: 'The stored events, oldest first. `X-Version` is the version of the stream.',
       tag: 'operations',
       params: z.strictObject({ stream: described(z.string(), '`<category>-<id>`') }),
       query: LogQuery,
@@ -68,7 +68,8 @@ export function streamRoute(events: EventSchemas): Route {
       async (c) => {
         await requireOperator(c);
         const stream = parseStreamId(c.req.param('stream') ?? '');
-        if (!stream) throw new Problem('invalid-id', 'A stream’s id is <category>-<id>.', { parameters: ['stream'] });
+        if (!stream)
+          throw new Problem('invalid-id', 'The id of a stream is <category>-<id>.', { parameters: ['stream'] });
         if (!c.var.runtime.registry.hasCategory(categoryOf(stream))) {
           throw new Problem('not-found', 'There is no such stream.');
         }
