@@ -1,6 +1,7 @@
 /**
- * Tidemark's front door: all that a domain imports from the framework, as `#tidemark`. test/tidemark/exports.test.ts holds the list, since every
- * name here is a promise. The Worker itself is put together by `#tidemark/worker`; tests use `#tidemark/testing`.
+ * Tidemark's front door: a domain imports everything from here, as `#tidemark`. Every name is a promise, so test/tidemark/exports.test.ts guards the
+ * list. `#tidemark/worker` makes the Worker, and tests use `#tidemark/testing`. The examples in the docstrings use the domain of
+ * docs/add-an-aggregate.md, the seats of a hall.
  */
 
 // Declare an aggregate: events, commands, decisions, refusals.
@@ -11,14 +12,14 @@ export type { RecordedEvent } from './domain/event.ts';
 export type { Decision, Rejection } from './domain/decider.ts';
 export type { Upcaster } from './domain/upcaster.ts';
 
-// Tie a subject together, and read other aggregates where a command needs them.
+// Combine the parts of a subject, and read other aggregates that a command needs.
 export { type Preparation, module } from './authoring/module.ts';
 export type { WriteSide } from './projections/event-sourced-module.ts';
 export { stateLookup } from './authoring/state-lookup.ts';
 export type { SeenOf } from './domain/seen.ts';
 export { idOf } from './domain/stream.ts';
 
-// Declare read models: one row for each aggregate, or in full.
+// Declare read models: with a row for each aggregate, or with tables of your own.
 export { type RowOf, readModel } from './authoring/read-model.ts';
 export { ignored, projectionOf } from './projections/projection.ts';
 export { slotTables } from './projections/slot-tables.ts';
@@ -28,7 +29,7 @@ export { wideSum, wideSumOf } from './projections/wide-counters.ts';
 export { queryBuilder } from './queries/causal-read.ts';
 export { type Given, preparedQuery } from './queries/prepared-query.ts';
 
-// Declare routes: of an aggregate, or in full.
+// Declare routes: of an aggregate, or of your own.
 export { routesOf } from './authoring/routes-of.ts';
 export { former } from './http/causal.ts';
 export { listRoute } from './http/list-route.ts';
@@ -38,7 +39,7 @@ export { fromCursor, invalidCursor, toPage } from './http/cursor.ts';
 export { asksFor } from './http/accept.ts';
 export { toCsv } from './http/csv.ts';
 
-// Schemas that requests and answers share.
+// Schemas for requests and answers.
 export {
   PAGE_QUERY,
   Time,

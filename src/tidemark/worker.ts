@@ -20,9 +20,9 @@ import { sweepRoute } from './operations/sweep-route.ts';
 import { type Platform, type Runtime, createRuntime } from './runtime/runtime.ts';
 import { runScheduledJobs } from './runtime/scheduled-jobs.ts';
 
-/** Puts a domain on a platform: the Worker's handlers and its Durable Object class. */
+/** Runs a domain on a platform: makes the Worker's handlers, its Durable Object class and its Workflow class. */
 export function tidemark(domain: readonly Module[], platform: Platform) {
-  // Now, and not at the first request: a domain that contradicts itself must fail the deployment.
+  // Now, not at the first request: a domain that contradicts itself must fail the deployment.
   const archive = archiveOf(
     domain.map(({ aggregate }) => aggregate),
     reporting,

@@ -10,19 +10,19 @@ import type { PROBLEMS, ProblemType } from '../http/problem.ts';
 import type { CommandDeclarations, CommandOf } from './command-declarations.ts';
 import type { EventDeclarations, EventOf } from './event-declarations.ts';
 
-/** A refusal that the domain brings: its HTTP face, and which commands may end in it. */
+/** The problem type of a refusal of the domain, and the commands that it can refuse. */
 export interface RefusalFace<CommandType extends string = string> extends ProblemType {
   readonly of: readonly CommandType[];
 }
 
-/** A refusal whose HTTP face the framework has: only which commands may end in it. */
+/** A refusal with a problem type of the framework: only the commands that it can refuse. */
 interface KnownRefusal<CommandType extends string> {
   readonly of: readonly CommandType[];
 }
 
 /**
- * A face for each code of the decider's refusals. Of the codes that the framework knows, such as `wrong-state`, only the commands are named;
- * `not-found` is left out, since every command on an aggregate that exists may end in it.
+ * A problem type for each refusal code of the decider. For a code of the framework, such as `wrong-state`, only the commands are named. `not-found` is
+ * left out, since it can refuse every command on an existing aggregate.
  */
 export type Refusals<Code extends string, CommandType extends string> = {
   readonly [Own in Exclude<Code, keyof typeof PROBLEMS>]: RefusalFace<CommandType>;
@@ -30,7 +30,7 @@ export type Refusals<Code extends string, CommandType extends string> = {
   readonly [Known in Exclude<Extract<Code, keyof typeof PROBLEMS>, 'not-found'>]: KnownRefusal<CommandType>;
 };
 
-/** What an author says of one kind of aggregate. */
+/** The declaration of one kind of aggregate. */
 interface AggregateDeclaration<
   State extends object,
   Absent extends State,
@@ -38,11 +38,11 @@ interface AggregateDeclaration<
   Events extends EventDeclarations,
   Refusal extends Rejection,
 > {
-  /** The first part of its streams' ids: one lower-case word. */
+  /** The first part of the ids of its streams: one lower-case word. */
   readonly category: string;
-  /** What `events` made. */
+  /** The events, from `events`. */
   readonly events: Events;
-  /** What `commands` made. */
+  /** The commands, from `commands`. */
   readonly commands: Commands;
   readonly decider: {
     /** The state of a stream without events. */
@@ -50,7 +50,7 @@ interface AggregateDeclaration<
     decide(this: void, command: CommandOf<Commands>, state: State): Decision<EventOf<Events>, Refusal>;
     evolve(this: void, state: State, event: RecordedEvent<EventOf<Events>>): State;
   };
-  /** Raise it when the shape or the meaning of the state changes: snapshots of another number are ignored. From 1. */
+  /** An integer from 1. Raise it when the shape or the meaning of the state changes: snapshots with another number are ignored. */
   readonly stateVersion: number;
   readonly refusals: Refusals<Refusal['code'], CommandOf<Commands>['type']>;
 }
@@ -64,10 +64,10 @@ export interface Aggregate<
   Refusal extends Rejection = Rejection,
 > extends AggregateType<State, CommandOf<Commands>, EventOf<Events>, Refusal> {
   readonly commands: Commands;
-  /** How its events look over HTTP, by the type that they are stored under. */
+  /** The schemas of its events over HTTP, by stored type. */
   readonly schemas: EventSchemas;
   readonly refusals: Readonly<Record<string, RefusalFace | KnownRefusal<string>>>;
-  /** The stream of the aggregate with this id. Throws when the id cannot be part of a stream's id. */
+  /** The stream of the aggregate with this id. Throws when the two make no valid stream id. */
   streamOf(this: void, id: string): StreamId;
   /** Only a type: the states of a stream that has events. */
   readonly existing?: Exclude<State, Absent>;
@@ -78,7 +78,9 @@ export interface Aggregate<
 export type AnyAggregate = Aggregate<any, any, any, any, any>;
 
 /**
- * Declares one kind of aggregate: its events, its commands, how it decides, and how a refusal looks to a client.
+ * Declares one kind of aggregate: its events, its commands, its decider, and the problem type of each refusal. `decide` returns events or a refusal,
+ * and throws nothing. `evolve` never fails. Both are pure: they read neither a clock nor a random source. The Worker does not start when two
+ * aggregates have the same category.
  *
  *     export const seat = aggregate({
  *       category: 'seat',
@@ -87,7 +89,9 @@ export type AnyAggregate = Aggregate<any, any, any, any, any>;
  *       decider: { initialState: { status: 'absent' }, decide, evolve },
  *       stateVersion: 1,
  *       refusals: {
+ *         'seat-exists': { status: 409, title: 'Seat exists', advice: 'Choose another id.', of: ['AddSeat'] },
  *         'seat-taken': { status: 409, title: 'Seat taken', advice: 'Choose another seat.', of: ['ReserveSeat'] },
+ *         'seat-free': { status: 409, title: 'Seat free', advice: 'There is nothing to release.', of: ['ReleaseSeat'] },
  *       },
  *     });
  */

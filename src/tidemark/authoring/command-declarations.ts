@@ -1,12 +1,12 @@
 import type { Command } from '../domain/decider.ts';
 import type { Parsed, Shape } from './event-declarations.ts';
 
-/** One command type: what its sender says, and what is added on the way to the decider. */
+/** One command type: its body, and the data that the write side adds before the decider runs. */
 export interface CommandDeclaration<Body extends Shape = Shape, Added extends object = object> {
   readonly body: Body;
-  /** Whether something is added: then the module has to say what, in `prepare`. */
+  /** Whether the write side adds data. The module then declares how, in `prepare`. */
   readonly isPrepared: boolean;
-  /** Only a type. */
+  /** A type only, never a value. */
   readonly added?: Added;
 }
 
@@ -21,10 +21,14 @@ export interface CommandDeclarations<
 }
 
 /**
- * Declares a command to which the write side adds something before the decider sees it, for example the state of another aggregate. The
- * module's `prepare` brings it. (Two calls, since TypeScript infers either all type arguments or none.)
+ * Declares a command to which the write side adds data before the decider runs, for example the state of another aggregate. The module's `prepare`
+ * function finds the data; without one for each such command, `module` is a type error. It takes two calls, since TypeScript infers either all type
+ * arguments or none.
  *
- *     BookSeat: prepared<{ readonly price: number }>()({ guest: text(200) }),
+ *     const seatCommands = commands('seatId', {
+ *       AddSeat: { place: text(20) },
+ *       ReserveSeat: prepared<{ readonly price: number }>()({ guest: text(200) }),
+ *     });
  */
 export function prepared<Added extends object>() {
   return <Body extends Shape>(body: Body): CommandDeclaration<Body, Added> => ({ body, isPrepared: true });
@@ -37,8 +41,9 @@ type Declared<Entry> = Entry extends { readonly body: Shape; readonly isPrepared
     : never;
 
 /**
- * Declares the commands of an aggregate: each type, in the imperative, with what its sender says. The shape is the type in code, the check of
- * a request's body, and its schema in the OpenAPI document. Every command also holds the aggregate's id, under the name that comes first.
+ * Declares the commands of an aggregate: each type, in the imperative, with the shape of its body. The shape is the type in code, the check of the
+ * request's body (400 `invalid-field`), and the schema in the OpenAPI document. Every command's data also holds the aggregate's id, under the name
+ * given first.
  *
  *     export const seatCommands = commands('seatId', {
  *       AddSeat: { place: text(20) },
@@ -64,7 +69,12 @@ function isDeclaration(entry: Shape | CommandDeclaration): entry is CommandDecla
 
 type AddedBy<Entry> = Entry extends { readonly added?: infer Added } ? NonNullable<Added> : never;
 
-/** The commands that `commands` declares; of one type, if it is named: `CommandOf<typeof seatCommands, 'AddSeat'>`. */
+/**
+ * The type of the commands that `commands` declares; with a second argument, of one of them.
+ *
+ *     type SeatCommand = CommandOf<typeof seatCommands>;
+ *     type AddSeat = CommandOf<typeof seatCommands, 'AddSeat'>;
+ */
 export type CommandOf<
   Declarations extends CommandDeclarations,
   Type extends keyof Declarations['types'] = keyof Declarations['types'],
@@ -76,14 +86,14 @@ export type CommandOf<
   >;
 }[Type & string];
 
-/** The types among the commands to which something is added. */
+/** The types of the commands to which the write side adds data. */
 export type PreparedTypes<Declarations extends CommandDeclarations> = {
   [Name in keyof Declarations['types'] & string]: Record<never, never> extends AddedBy<Declarations['types'][Name]>
     ? never
     : Name;
 }[keyof Declarations['types'] & string];
 
-/** What is added to a command of this type. */
+/** The data that the write side adds to a command of this type. */
 export type AddedTo<Declarations extends CommandDeclarations, Type extends keyof Declarations['types']> = AddedBy<
   Declarations['types'][Type]
 >;

@@ -3,17 +3,17 @@ import type * as z from 'zod/mini';
 import type { DomainEvent } from '../domain/event.ts';
 import type { Renaming, Upcaster } from '../domain/upcaster.ts';
 
-/** Members of an object, each with its schema. */
+/** The members of an object, each with its schema. */
 export type Shape = Readonly<Record<string, z.ZodMiniType>>;
 
-/** What an object of this shape is once it is parsed, at all depths read-only. */
+/** The type of a parsed object of this shape, read-only at every depth. */
 export type Parsed<Members extends Shape> = [keyof Members] extends [never]
   ? Record<never, never>
   : Immutable<z.output<z.ZodMiniObject<Members, z.core.$strict>>>;
 
 type Immutable<Value> = Value extends object ? { readonly [Key in keyof Value]: Immutable<Value[Key]> } : Value;
 
-/** A step of an event's past at which its type had another name, with the shape that its data had then. */
+/** A step at which an event type was renamed, with the shape of its data before. */
 export interface FormerName extends Renaming {
   readonly shape: Shape;
 }
@@ -21,38 +21,44 @@ export interface FormerName extends Renaming {
 /** One event type, as `events` declares it. */
 export interface EventDeclaration<Data extends Shape = Shape> {
   readonly shape: Data;
-  /** From the first shape on, the oldest first. */
+  /** The steps from the first shape, oldest first. */
   readonly steps: readonly (Upcaster | FormerName)[];
-  /** Every shape that stored events of this name have. */
+  /** The shape that accepts every stored event of this name. */
   readonly stored: Shape;
 }
 
 export type EventDeclarations = Readonly<Record<string, EventDeclaration>>;
 
-/** What became of an event type since its first shape. */
+/** The changes of an event type since its first shape. */
 export interface EventPast {
-  /** Lifts of the data from one schema version to the next, and former names, the oldest first. */
+  /** Upcasters, each from one schema version to the next, and former names. Oldest first. */
   readonly steps: readonly (Upcaster | FormerName)[];
-  /** Members that stored events of this name have otherwise, or do not have, with a schema that takes every stored shape. */
+  /** Members that stored events have in another shape, or lack: each with a schema that accepts every stored shape. Default: none. */
   readonly stored?: Shape;
 }
 
 /**
- * Declares an event type whose shape or name has changed: its data as the code sees them now, and how stored ones are lifted to that.
+ * Declares an event type whose shape or name has changed: the shape of today, and the steps that lift stored events to it. The schema version of an
+ * event is one more than the number of steps. An upcaster must accept every shape ever stored: one that throws makes its stream unreadable.
  *
- *     SeatReserved: versioned({ guest: z.string(), isVip: z.boolean() }, {
- *       steps: [(data) => ({ ...data, isVip: false })],
- *       stored: { isVip: z.optional(z.boolean()) },
- *     }),
+ *     const seatEvents = events({
+ *       SeatReserved: versioned({ guest: z.string(), isVip: z.boolean() }, {
+ *         steps: [(data) => ({ ...data, isVip: false })],
+ *         stored: { isVip: z.optional(z.boolean()) },
+ *       }),
+ *     });
  */
 export function versioned<Data extends Shape>(shape: Data, { steps, stored = {} }: EventPast): EventDeclaration<Data> {
   return { shape, steps, stored: { ...shape, ...stored } };
 }
 
 /**
- * Names the step at which an event type was renamed, and the shape that its data had before. Stored events keep their name.
+ * Declares the step at which an event type was renamed, with the shape of its data before. Stored events keep their name. The Worker does not start
+ * when the former name is another event type of the category.
  *
- *     SeatTaken: versioned({ guest: z.string() }, { steps: [formerName('SeatReserved', { guest: z.string() })] }),
+ *     const seatEvents = events({
+ *       SeatTaken: versioned({ guest: z.string() }, { steps: [formerName('SeatReserved', { guest: z.string() })] }),
+ *     });
  */
 export function formerName(type: string, shape: Shape): FormerName {
   return { formerType: type, shape };
@@ -61,8 +67,9 @@ export function formerName(type: string, shape: Shape): FormerName {
 type Declared<Entry> = Entry extends EventDeclaration ? Entry : Entry extends Shape ? EventDeclaration<Entry> : never;
 
 /**
- * Declares the events of an aggregate: each type, in the past tense, with the shape of its data. The shape is the type in code, the schema in
- * the OpenAPI document, and the schema of the feed. Events stay for ever, so a shape only changes together with a step: see `versioned`.
+ * Declares the events of an aggregate: each type, in the past tense, with the shape of its data. The shape is the type in code, and the schema in
+ * the OpenAPI document and in the feed. Stored events are never parsed with it. They stay for ever, so a change of a shape needs a step: see
+ * `versioned`. The Worker does not start when two modules declare the same event type.
  *
  *     export const seatEvents = events({
  *       SeatAdded: { place: z.string() },
@@ -81,12 +88,17 @@ export function events<const Entries extends Readonly<Record<string, Shape | Eve
   return Object.fromEntries(declared) as { readonly [Type in keyof Entries]: Declared<Entries[Type]> };
 }
 
-/** A schema is an object with functions, and steps are a list: so no shape with a member `steps` is taken for a declaration. */
+/** In a shape, a member `steps` is a schema. In a declaration, it is an array. */
 function isDeclaration(entry: Shape | EventDeclaration): entry is EventDeclaration {
   return Array.isArray((entry as Partial<EventDeclaration>).steps);
 }
 
-/** The events that `events` declares; of one type, if it is named: `EventOf<typeof seatEvents, 'SeatAdded'>`. */
+/**
+ * The type of the events that `events` declares; with a second argument, of one of them.
+ *
+ *     type SeatEvent = EventOf<typeof seatEvents>;
+ *     type SeatAdded = EventOf<typeof seatEvents, 'SeatAdded'>;
+ */
 export type EventOf<Declarations extends EventDeclarations, Type extends keyof Declarations = keyof Declarations> = {
   [Name in Type & string]: DomainEvent<Name, Parsed<Declarations[Name]['shape']>>;
 }[Type & string];

@@ -15,12 +15,17 @@ import type { Module } from './registered-module.ts';
 import type { Aggregate, AnyAggregate } from './aggregate.ts';
 import type { AddedTo, CommandDeclarations, CommandOf, PreparedTypes } from './command-declarations.ts';
 
-/** How the write side found what a command needs: `prepared`, or the sender has seen more of a stream than its log holds. */
+/**
+ * The result of a `prepare` function: `prepared` with the data added to the command, or `token-ahead` when the sender has seen more of a stream than
+ * its log holds. The client then gets 409 `causal-token-ahead`.
+ *
+ *     const preparation: Preparation<{ price: number }> = { outcome: 'prepared', added: { price: 1_999 } };
+ */
 export type Preparation<Added> =
   | { readonly outcome: 'prepared'; readonly added: Added }
   | Extract<Executed, { outcome: 'token-ahead' }>;
 
-/** Finds what is added to a command, from the state of other aggregates. It changes nothing. */
+/** Finds the data to add to a command, from the states of other aggregates. It changes nothing. */
 type Prepare<Commands extends CommandDeclarations, Type extends keyof Commands['types']> = (
   data: Omit<CommandOf<Commands, Type>['data'], keyof AddedTo<Commands, Type>>,
   context: CommandContext,
@@ -28,23 +33,24 @@ type Prepare<Commands extends CommandDeclarations, Type extends keyof Commands['
 
 interface ModuleDeclaration<Commands extends CommandDeclarations> {
   readonly aggregate: Aggregate<any, any, Commands, any, any>; // oxlint-disable-line typescript/no-explicit-any -- existential
-  /** Its read models; for a while during a rollout, two revisions of one. */
+  /** The read models. During a rollout, two revisions of one. */
   readonly readModels: readonly Projection[];
   readonly routes: readonly Route[];
-  /** What each tag of its routes groups together, by the tag: a sentence for the OpenAPI document. */
+  /** A description of each tag of the routes, by tag, for the OpenAPI document. */
   readonly tags: Readonly<Record<string, string>>;
 }
 
-/** Only where a command is `prepared`. */
+/** Required if a command is declared with `prepared`. */
 type Prepares<Commands extends CommandDeclarations> = [PreparedTypes<Commands>] extends [never]
   ? { readonly prepare?: never }
   : {
-      /** For each `prepared` command, what finds that which is added. It is made once in each isolate, with the write side. */
+      /** For each `prepared` command, a function that makes its `prepare` function. It runs once in each isolate, with the write side. */
       readonly prepare: { readonly [Type in PreparedTypes<Commands>]: (write: WriteSide) => Prepare<Commands, Type> };
     };
 
 /**
- * Ties one subject of the domain together: its aggregate, read models and routes. `domain.ts` lists the modules.
+ * Combines one subject of the domain: its aggregate, read models and routes. `domain.ts` lists the modules. The Worker does not start when two
+ * modules declare the same category, event type, problem code or operation id.
  *
  *     export const seats = module({ aggregate: seat, readModels: [seatMap], routes: seatRoutes, tags: { seats: 'The seats of a hall.' } });
  */
@@ -66,7 +72,7 @@ export function module<Commands extends CommandDeclarations>(
 
 type AnyPrepare = (data: object, context: CommandContext) => Promise<Preparation<object>>;
 
-/** Sends each command to the aggregate that its id names, with what is added. */
+/** Sends each command, with the added data, to the aggregate that its id names. */
 function handlersOf(
   { commands, streamOf }: AnyAggregate,
   prepare: Readonly<Record<string, (write: WriteSide) => AnyPrepare>>,
@@ -84,7 +90,7 @@ function handlersOf(
         stream,
       });
       if (!prepares) return execute(command.data);
-      // What was done before with the same key is answered without a look at other aggregates (I3).
+      // A command that the same key already applied gets its first outcome, whatever the other aggregates are now (I3).
       const before = await replayOf(aggregates, stream, context);
       if (before) return before;
       const preparation = await prepares(command.data, context);
@@ -96,7 +102,7 @@ function handlersOf(
   return Object.fromEntries(Object.keys(types).map((type) => [type, handlerOf(type)]));
 }
 
-/** The refusals that have an HTTP face of their own. */
+/** The refusals for which the aggregate declares a problem type. */
 function ownProblems({ refusals }: AnyAggregate): Readonly<Record<string, ProblemType>> {
   const own = Object.entries(refusals).flatMap(([code, face]) => {
     if (!('status' in face)) return [];

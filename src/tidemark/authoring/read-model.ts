@@ -36,36 +36,40 @@ type TableOf<Id extends string, Declared extends Columns> = SQLiteTableWithColum
   dialect: 'sqlite';
 }>;
 
-/** A row of a read model: the declared columns, the aggregate's id, and `version`. */
+/**
+ * The type of a row of a read model: the declared columns, the aggregate's id, and `version` (the number of events that the row shows).
+ *
+ *     type SeatRow = RowOf<typeof seatMap>;
+ */
 export type RowOf<Model> =
   Model extends ReadModel<infer Id, infer Declared, infer _Lists, infer _A>
     ? InferSelectModel<TableOf<Id, Declared>>
     : never;
 
-/** A column, or one with `-` before it for descending. */
+/** A column; with `-` before it, in descending order. */
 type SortColumn<Name extends string> = Name | `-${Name}`;
 
 /** A list over the rows of a read model. */
 export interface List<Name extends string = string> {
-  /** Columns that a request may ask for one value of. */
+  /** Columns by which a request may filter, each for one value. */
   readonly filter?: readonly Name[];
-  /** What the rows are sorted by. The aggregate's id follows at the end, in the direction of the last one. */
+  /** The sort columns. The aggregate's id follows as the last one, in the same direction as the column before it. */
   readonly sort: readonly SortColumn<Name>[];
 }
 
-/** One key of a list's sequence. */
+/** One sort key of a list. */
 export interface SortKey {
   readonly property: string;
   readonly isDescending: boolean;
-  /** What a position holds of it. */
+  /** The type of its value in a position. */
   readonly kind: 'string' | 'number';
 }
 
-/** A list as it is run: its keys, and the query of a page. */
+/** A list with its sort keys and the query of a page. */
 export interface KeyedList<Row = unknown> {
   readonly filter: readonly string[];
   readonly keys: readonly SortKey[];
-  /** Rows after a position; `take` is the page and the one row that tells whether there is another. */
+  /** Queries `take` rows after a position: a page and one row more, which tells whether another page follows. */
   readonly page: (
     filter: Readonly<Record<string, unknown>>,
     after: readonly (string | number)[] | undefined,
@@ -76,14 +80,14 @@ export interface KeyedList<Row = unknown> {
 
 type Appends = Readonly<Record<string, SlotTables>>;
 
-/** A read model with a row for each aggregate: a projection, with its queries. */
+/** A read model with a row for each aggregate: a projection and its queries. */
 export interface ReadModel<
   Id extends string = string,
   Declared extends Columns = Columns,
   Lists extends Readonly<Record<string, List>> = Readonly<Record<string, List>>,
   A extends Appends = Appends,
 > extends Projection<{ readonly row: TableOf<Id, Declared> } & { readonly [Name in keyof A]: A[Name]['a'] }> {
-  /** The row of one aggregate. */
+  /** Queries the row of one aggregate. */
   readonly byId: (
     id: string,
   ) => (tables: { readonly row: TableOf<Id, Declared> }) => SelectQuery<InferSelectModel<TableOf<Id, Declared>>>;
@@ -97,31 +101,35 @@ interface ReadModelDeclaration<
   Lists extends Readonly<Record<string, List<(keyof Declared & string) | Id>>>,
   A extends Appends,
 > {
-  /** Unique; its tables are called after it. */
+  /** Unique. Its tables are named after it. */
   readonly name: string;
   /** Raise it when a column or a rule changes: the new revision is built in the other slot. From 1. */
   readonly revision: number;
   readonly group: Group;
-  /** `synchronous`: the command's own request moves it before it answers. Default: `asynchronous`. */
+  /** `synchronous`: the command's request applies its events before it answers. Default: `asynchronous`. */
   readonly mode?: ProjectionMode;
   /** Columns in drizzle's form, beside the aggregate's id and `version`, which the framework adds and fills. */
   readonly columns: Declared;
-  /** What each event does to the row of its aggregate; a type that is missing is a type error. */
+  /** The effect of each event type on the row of its aggregate. A missing type is a type error. */
   readonly on: Handlers<EventOf<Events>, TableOf<Id, Declared>, Id, A, Record<never, never>>;
-  /** Lists over the rows. A query, its pages and an index follow from each. */
+  /** Lists over the rows. Each gets a query, pages and an index. Default: none. */
   readonly lists?: Lists;
   /** Tables to which handlers add rows. Default: none. */
   readonly appends?: A;
 }
 
 /**
- * Declares a read model with a row for each aggregate of one kind. Tables in both slots, the key, the query by id, the lists with their pages
- * and their indexes follow. `npm run migration <name>` writes the SQL.
+ * Declares a read model with a row for each aggregate of one kind. It gets tables in both slots, a query by id, and lists with pages and indexes.
+ * `npm run migration <name>` writes the SQL. Handlers are pure: they read neither a clock nor a random source. A handler that throws makes its event
+ * a dead letter, which stops that stream in this read model only.
+ *
+ *     import { text } from 'drizzle-orm/sqlite-core';
+ *     import { serving } from '../groups.ts';
  *
  *     export const seatMap = readModel(seat, {
  *       name: 'seat-map',
  *       revision: 1,
- *       group: 'serving',
+ *       group: serving,
  *       columns: { place: text('place').notNull(), guest: text('guest') },
  *       on: {
  *         SeatAdded: { create: ({ data }) => ({ place: data.place, guest: null }) },
@@ -173,7 +181,7 @@ export function readModel<
   } as never;
 }
 
-/** `seat_map_a`; of a later revision `seat_map_2_a`. */
+/** `seat_map_a`; for a later revision, `seat_map_2_a`. */
 function tableName(name: string, revision: number, slot: string): string {
   return [name.replaceAll('-', '_'), ...(revision > 1 ? [revision] : []), slot].join('_');
 }
@@ -183,7 +191,7 @@ function toSnakeCase(property: string): string {
   return property.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-/** The keys of a list, with the id that makes each position one row's. */
+/** The sort keys of a list. The id is the last one, so each position belongs to one row. */
 function keyedList(
   { filter = [], sort }: List,
   id: string,
@@ -224,7 +232,7 @@ function keyedList(
   };
 }
 
-/** The rows that come after a position. */
+/** The condition for rows after a position. */
 function after(
   keys: readonly SortKey[],
   columnOf: (property: string) => SQLiteColumn,

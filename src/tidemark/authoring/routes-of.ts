@@ -15,21 +15,21 @@ import type { CommandDeclarations } from './command-declarations.ts';
 import type { EventDeclarations, EventOf, Parsed, Shape } from './event-declarations.ts';
 import type { KeyedList } from './read-model.ts';
 
-/** What the routes of one aggregate have in common. */
+/** The options that the routes of one aggregate share. */
 export interface RoutesOptions<Existing, View extends Shape> {
-  /** Of the list and the creation, for example `/seats`. A route about one aggregate adds its id. */
+  /** The path of the list and of the creation, for example `/seats`. A route about one aggregate adds its id. */
   readonly path: string;
-  /** Groups the routes in the OpenAPI document. */
+  /** The tag that groups the routes in the OpenAPI document. */
   readonly tag: string;
-  /** What the resource is called in the OpenAPI document, and so in generated clients: `Seat`. */
+  /** The name of the resource in the OpenAPI document and in generated clients, for example `Seat`. */
   readonly name: string;
-  /** The members of the resource, between its id and its `version`. */
+  /** The schemas of the resource's members, without its id and its `version`. */
   readonly view: View;
-  /** A resource's members, for the OpenAPI document. */
+  /** Example members, for the OpenAPI document. */
   readonly example: z.input<z.ZodMiniObject<View, z.core.$strict>>;
-  /** An id, for the OpenAPI document. Default: any UUID. */
+  /** An example id, for the OpenAPI document. Default: a fixed UUID. */
   readonly exampleId?: string;
-  /** The same members from the write side's state: where the read model has not got there, and for `Prefer: return=representation`. */
+  /** Makes the same members from the write side's state: when the read model is behind, and for `Prefer: return=representation`. */
   readonly fromState: (state: Existing) => Members<View>;
 }
 
@@ -37,20 +37,20 @@ type Members<View extends Shape> = Parsed<View> | z.input<z.ZodMiniObject<View, 
 
 interface Described {
   readonly summary: string;
-  /** More than the summary says. Default: the summary. */
+  /** Default: the summary. */
   readonly description?: string;
 }
 
 interface CommandOptions<Body> extends Described {
-  /** A body, for the OpenAPI document. Where no member is required it can be left out. */
+  /** An example body, for the OpenAPI document. Optional if no member of the body is required. */
   readonly example?: Body;
 }
 
 interface CreateOptions<Body> extends Described {
   readonly example: Body;
   /**
-   * Where the id follows from a member of the body: which one, and how. So two requests with the same value meet the same aggregate. Default: a
-   * new id, which follows from the idempotency key, if there is one.
+   * The member of the body from which the id follows, and the function that makes the id. Two requests with the same value reach the same aggregate.
+   * Default: a new id, which follows from the idempotency key if there is one.
    */
   readonly idFrom?: NaturalKey<Body>;
 }
@@ -59,7 +59,7 @@ type NaturalKey<Body> = {
   readonly [Member in keyof Body & string]: { readonly member: Member; readonly by: (value: Body[Member]) => string };
 }[keyof Body & string];
 
-/** `fromRow` is needed where a row's columns are not the members of the resource. */
+/** `fromRow` makes the answer from a row, and keeps the id and `version`. It is required unless the columns are the members of the resource. */
 type RowOption<Row, View extends Shape, More = Record<never, never>> =
   Row extends Members<View>
     ? More & { readonly fromRow?: (row: Row) => Members<View> }
@@ -75,7 +75,7 @@ type ListOptions<Row, View extends Shape> = RowOption<
   Row,
   View,
   Described & {
-    /** Schemas of filters, by column. Default: what the resource's member takes, of at most 200 characters. */
+    /** Schemas of the filters, by column. Default: the schema of the resource's member; for a text, at most 200 characters. */
     readonly filter?: Shape;
     readonly id?: string;
   }
@@ -96,7 +96,7 @@ type BodyOf<Commands extends CommandDeclarations, Type extends keyof Commands['t
   z.ZodMiniObject<Commands['types'][Type]['body'], z.core.$strict>
 >;
 
-/** Makes the routes of one aggregate. Each comes with its part of the OpenAPI document. */
+/** Makes the routes of one aggregate, each with its operation in the OpenAPI document. */
 export interface RoutesOf<Commands extends CommandDeclarations, Events extends EventDeclarations, View extends Shape> {
   /** The schema of the resource, for routes of your own. */
   readonly schema: z.ZodMiniObject<
@@ -104,29 +104,29 @@ export interface RoutesOf<Commands extends CommandDeclarations, Events extends E
   >;
   /** An example of the resource, for routes of your own. */
   readonly example: Readonly<Record<string, unknown>>;
-  /** `POST <path>`: the command that a stream begins with. */
+  /** `POST <path>`: the command that creates an aggregate. */
   create<Type extends keyof Commands['types'] & string>(
     type: Type,
     options: CreateOptions<BodyOf<Commands, Type>>,
   ): Route;
-  /** `POST <path>/{id}<step>`: a command on an aggregate that exists, for example with the step `/reservation`. */
+  /** `POST <path>/{id}<step>`: a command on an existing aggregate, for example with the step `/reservation`. */
   command<Type extends keyof Commands['types'] & string>(
     type: Type,
     step: `/${string}`,
     options: CommandOptions<BodyOf<Commands, Type>>,
   ): Route;
-  /** `GET <path>/{id}`: the resource from a read model. */
+  /** `GET <path>/{id}`: the resource, from a read model. */
   resource<InSlot extends Tables, Row>(
     model: Queried<InSlot, Row>,
     options: ResourceOptions<NoInfer<Row>, View>,
   ): Route;
-  /** `GET <path>`: a list of a read model. */
+  /** `GET <path>`: a list, from a read model. */
   list<InSlot extends Tables, Row, Lists extends Readonly<Record<string, KeyedList<Row>>>>(
     model: Listed<InSlot, Row, Lists>,
     name: keyof Lists & string,
     options: ListOptions<NoInfer<Row>, View>,
   ): Route;
-  /** `GET <path>/{id}/history`: the events as they were stored. It needs the operations key. */
+  /** `GET <path>/{id}/history`: the stored events. Needs the operations key. */
   history(options: Partial<Described> & { readonly example: EventOf<Events> }): Route;
 }
 
@@ -134,11 +134,21 @@ const EXAMPLE_ID = '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a';
 const DEFAULT_MAX_FILTER = 200;
 
 /**
- * Binds routes to their aggregate once. Params, headers, answers, refusals, `Location` and the OpenAPI operation follow from it.
+ * Makes the routes of one aggregate. Path parameters, headers, answers, refusals, `Location` and the OpenAPI operation follow from the aggregate.
+ * A mistake is a type error: an unknown command or list, or a row that lacks a member of the resource. A refused command answers with the problem
+ * that `aggregate` declares for the refusal.
  *
- *     const seats = routesOf(seat, { path: '/seats', tag: 'seats', name: 'Seat', view: { place: z.string() }, example: { place: 'A12' }, fromState });
+ *     const seats = routesOf(seat, {
+ *       path: '/seats',
+ *       tag: 'seats',
+ *       name: 'Seat',
+ *       view: { place: z.string(), status: z.enum(['free', 'reserved']), guest: z.nullable(z.string()), updatedAt: Time },
+ *       example: { place: 'A12', status: 'free', guest: null, updatedAt: '2026-11-23T09:00:00.000Z' },
+ *       fromState: (state) => ({ ...state, guest: state.status === 'reserved' ? state.guest : null }),
+ *     });
  *     export const seatRoutes = [
  *       seats.create('AddSeat', { summary: 'Add a seat', example: { place: 'A12' } }),
+ *       seats.command('ReserveSeat', '/reservation', { summary: 'Reserve a free seat', example: { guest: 'Ada Lovelace' } }),
  *       seats.resource(seatMap, {}),
  *     ];
  */
@@ -258,7 +268,7 @@ export function routesOf<
 
     history({
       summary = `What happened to one ${noun}`,
-      description = 'Its events from the log itself, as they were stored, oldest first.',
+      description = 'The stored events, from the log, oldest first.',
       example: event,
     }) {
       return historyRoute({
@@ -284,12 +294,12 @@ export function routesOf<
   };
 }
 
-/** What is shown of a row: by default its columns, which the types have compared with the resource's members. */
+/** Makes the members of the resource from a row. Default: the columns of the row, which the types have compared with the members. */
 function rowView(fromRow: ((row: never) => object) | undefined): (row: unknown) => object {
   return (fromRow as ((row: unknown) => object) | undefined) ?? ((row) => row as object);
 }
 
-/** A filter takes what the resource's member may be; of a text, at most so many characters. */
+/** The schema of a filter: that of the resource's member; for a text, with a maximum length. */
 function filterOf(member: z.ZodMiniType | undefined): z.ZodMiniType {
   return member === undefined || member instanceof z.ZodMiniString ? text(DEFAULT_MAX_FILTER) : member;
 }

@@ -5,44 +5,45 @@ import type { StreamId } from '../domain/stream.ts';
 import type { Aggregate } from './aggregate.ts';
 import type { Preparation } from './module.ts';
 
-/** How long a state that was read may be used again in the isolate, in ms, so that one popular aggregate does not cap the others. */
+/** How long the isolate reuses a state, in ms, so that a popular aggregate does not limit all commands that read it. */
 const FRESH_MS = 1_000;
-/** So many states are kept at most. */
+/** The most states that are kept. */
 const MAX_KEPT = 1_000;
 
 export interface LookupOptions {
   /**
-   * After so many aggregates that do not exist, no further one is read: each read wakes an object, and a request that is refused anyway must
-   * not wake every object that it makes up. Default: 10. Reads that are under way by then add a few.
+   * After so many missing aggregates, the lookup reads no further one: each read wakes an object, and a request that will be refused must not wake
+   * every object that it invents. Reads already under way add a few. Default: 10.
    */
   readonly maxMissing?: number;
 }
 
-/** What was found of some aggregates. */
+/** The result of a lookup. */
 export interface Found<State> {
-  /** Those that exist, by id, in the order asked for. */
+  /** The existing aggregates, by id, in the order of the request. */
   readonly states: ReadonlyMap<string, { readonly version: number; readonly state: State }>;
-  /** Ids that were not looked up, since enough others turned out not to exist. */
+  /** Ids that were not looked up, since too many others are missing. */
   readonly skipped: readonly string[];
 }
 
-/** What is known of one aggregate: its version, 0 where it does not exist. */
+/** A kept aggregate. Version 0: it does not exist. */
 interface Known<State> {
   readonly stream: StreamId;
   readonly version: number;
-  /** Ids of the stream's events by version: that at `version`, and those looked up for clients that have seen an earlier one. */
+  /** Event ids by version: the one at `version`, and those that were read for clients with an earlier version. */
   readonly eventIds: Map<number, string | undefined>;
   readonly state?: State;
 }
 
 /**
- * Reads the states of aggregates of one kind for the commands of another, from the write side: authoritative, unlike a read model. At most six
- * reads run at once. A state that was read less than a second ago is used again, unless the sender has seen a newer version, or another event.
- * So what a command is decided on is never older than what its sender has seen (I15, I21).
+ * Reads states of one kind of aggregate for the commands of another, for a `prepare` function. It reads the write side, so the states are current,
+ * unlike a read model. At most six reads run at once. A state is reused for one second, unless the sender has seen a newer version or another event.
+ * So a command is never decided on a state older than its sender has seen (I15, I21). Returns `token-ahead` when the sender has seen more of a stream
+ * than its log holds. Rejects when an aggregate does not answer: the client then gets 503.
  *
- *     const halls = stateLookup(hall, write);
- *     const found = await halls(['main', 'studio'], context.seen);
- *     // { outcome: 'prepared', added: { states: Map { 'main' => { version: 3, state: { seats: 120 } } }, skipped: [] } }
+ *     const seatsOf = stateLookup(seat, write);
+ *     const found = await seatsOf(['a12', 'a13'], context.seen);
+ *     if (found.outcome === 'prepared') found.added.states.get('a12')?.state.place; // 'A12'
  */
 export function stateLookup<State extends object, Absent extends State>(
   // oxlint-disable-next-line typescript/no-explicit-any -- only the states matter here
@@ -64,7 +65,7 @@ export function stateLookup<State extends object, Absent extends State>(
 
   async function read(id: string): Promise<Known<Existing>> {
     const stream = streamOf(id);
-    // Before the read, since what it brings may be from any moment after that.
+    // The time before the read: the state may be from any moment after it.
     const readAt = clock.now();
     const current = await aggregates.state(stream);
     const eventIds = new Map(current && [[current.version, current.eventId]]);
@@ -72,20 +73,20 @@ export function stateLookup<State extends object, Absent extends State>(
     const { version } = current;
     const known = { stream, version, eventIds, state: current.state as Existing };
     if (kept.size >= MAX_KEPT) kept.clear();
-    // A slow read may come in after a newer one. What is old may be of a log that was set back since.
+    // A slow read may end after a newer one. A state that is no longer fresh may be from before a restore, so it is replaced.
     const other = kept.get(id);
     const isOvertaken = other !== undefined && isFresh(other.readAt) && other.known.version > version;
     if (!isOvertaken) kept.set(id, { known, readAt });
     return known;
   }
 
-  /** Whether what was read then may be used again. (A clock that goes back makes nothing fresh.) */
+  /** Whether a state read at that time may be reused. A clock that goes back makes no state fresh. */
   function isFresh(readAt: number): boolean {
     const ageMs = clock.now() - readAt;
     return ageMs >= 0 && ageMs < FRESH_MS;
   }
 
-  /** Whether it is no older than what the sender has seen, and of the same history. */
+  /** Whether the state is at least as new as the sender has seen, and from the same history. */
   async function shows({ stream, version, eventIds }: Known<Existing>, seenOf: SeenOf): Promise<boolean> {
     const seen = seenOf(stream);
     if (seen === 'unknown' || version < seen.version) return false;
@@ -97,7 +98,7 @@ export function stateLookup<State extends object, Absent extends State>(
     return !isAnother(seen, eventIds.get(seen.version));
   }
 
-  /** What is known of an aggregate, as far as the sender may see it; read anew where what was kept does not do. */
+  /** Finds an aggregate at the version that the sender has seen, or a later one. Reads it again if the kept state is not enough. */
   async function find(id: string, seenOf: SeenOf): Promise<Known<Existing> & { readonly isLost: boolean }> {
     const before = kept.get(id);
     const mayBeUsed = before && isFresh(before.readAt) && !mayHaveSeenMore(seenOf(before.known.stream));
@@ -131,7 +132,7 @@ export function stateLookup<State extends object, Absent extends State>(
   };
 }
 
-/** One who may have seen any version, or a later one, is shown the present one. */
+/** Whether the sender may have seen a later version than its token names. It then gets the current state. */
 function mayHaveSeenMore(seen: Seen | 'unknown'): boolean {
   return seen === 'unknown' || seen.isLeast === true;
 }

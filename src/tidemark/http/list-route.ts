@@ -51,19 +51,30 @@ export interface ListRoute<
  * Declares the route of a list: `GET <path>`, with `limit` (1 to 100, default 20) and an opaque `cursor` beside its filters. A read waits until the
  * read model has applied what the client's token has seen. Answers 400 `invalid-field` and `invalid-cursor`, and the problems of every causal read.
  *
- *     listRoute({
- *       path: '/seats',
- *       id: 'listSeats',
- *       summary: 'Seats, oldest first',
- *       description: 'Page by page, of one hall if it is given.',
+ *     export const seatsByChange = listRoute({
+ *       path: '/seats-by-change',
+ *       id: 'listSeatsByChange',
+ *       summary: 'Seats, the latest change last',
+ *       description: 'Page by page, of one place if it is given.',
  *       tag: 'seats',
- *       filter: { hall: z.optional(text(20)) },
+ *       filter: { place: z.optional(text(20)) },
  *       reads: seatMap,
- *       query: (filter, after, take) => seatsAfter(filter.hall, after, take),
+ *       query: ({ place }, after, take) => ({ row }) =>
+ *         queryBuilder
+ *           .select()
+ *           .from(row)
+ *           .where(
+ *             and(
+ *               place === undefined ? undefined : eq(row.place, place),
+ *               after && sql`(${row.updatedAt}, ${row.seatId}) > (${after[0]}, ${after[1]})`,
+ *             ),
+ *           )
+ *           .orderBy(row.updatedAt, row.seatId)
+ *           .limit(take),
  *       view: (row) => row,
- *       positionOf: ({ addedAt, seatId }) => [addedAt, seatId],
- *       item: Seat,
- *       itemExample: { seatId: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a', hall: 'main', addedAt: '2026-11-23T09:00:00.000Z', version: 1 },
+ *       positionOf: ({ updatedAt, seatId }) => [updatedAt, seatId],
+ *       item: seats.schema,
+ *       itemExample: seats.example,
  *     });
  */
 export function listRoute<

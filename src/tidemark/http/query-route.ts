@@ -45,18 +45,19 @@ export interface QueryRoute<Params extends z.ZodMiniObject, Query extends z.ZodM
  * `c.var.causal`, so every read waits until the read model has applied what the client's token has seen. Answers 400 `invalid-id` and `invalid-field`
  * for parameters that their schemas refuse, and the problems of every causal read.
  *
- *     queryRoute({
- *       path: '/halls/:hall/occupancy',
+ *     export const occupancy = queryRoute({
+ *       path: '/occupancy',
  *       id: 'getOccupancy',
- *       summary: 'The number of reserved seats of a hall',
- *       description: 'Counts the seats with a guest.',
+ *       summary: 'Count the reserved seats',
+ *       description: 'Counts the seats that have a guest.',
  *       tag: 'seats',
- *       params: z.strictObject({ hall: z.string() }),
  *       reads: [seatMap],
  *       answer: { description: 'The count.', schema: z.strictObject({ reserved: z.int() }), example: { reserved: 120 } },
- *       async handle(c, { params: { hall } }) {
- *         const rows = await c.var.causal.readMany(seatMap, reservedIn(hall));
- *         return c.json({ reserved: rows.length });
+ *       async handle(c) {
+ *         const [counted] = await c.var.causal.readMany(seatMap, ({ row }) =>
+ *           queryBuilder.select({ reserved: count() }).from(row).where(eq(row.status, 'reserved')),
+ *         );
+ *         return c.json({ reserved: counted?.reserved ?? 0 });
  *       },
  *     });
  */

@@ -32,7 +32,7 @@ export function plainText(max: number, bare: (text: string) => string, tooLong: 
  * A schema of text that a person typed, with at most `max` characters. Parses to the normal form (`normalText`), which is counted,
  * compared and recorded. Refuses text that is invisible or contains control characters.
  *
- *     const commandsOfSeat = commands('seatId', { ReserveSeat: { guest: text(200) } });
+ *     const seatCommands = commands('seatId', { ReserveSeat: { guest: text(200) } });
  */
 export function text(max: number) {
   const tooLong = `Must have at most ${max} characters.`;
@@ -54,7 +54,7 @@ export const Uuid = z
 /**
  * The schema of a time: RFC 3339 in UTC, with milliseconds, such as `2026-11-23T09:00:00.000Z`.
  *
- *     const view = { reservedAt: z.nullable(Time) };
+ *     const view = { place: z.string(), updatedAt: Time };
  */
 export const Time = described(z.iso.datetime({ precision: 3 }), 'RFC 3339, UTC.');
 
@@ -83,7 +83,7 @@ export function integerParameter(min: number, max: number, initial: number) {
 /**
  * The query parameters of every list: `limit`, from 1 to 100 rows (default 20), and `cursor`, the `nextCursor` of the previous page.
  *
- *     const query = z.strictObject({ ...PAGE_QUERY, hall: z.optional(text(20)) });
+ *     const query = z.strictObject({ ...PAGE_QUERY, place: z.optional(text(20)) });
  */
 export const PAGE_QUERY = {
   limit: integerParameter(1, MAX_LIMIT, DEFAULT_LIMIT),
@@ -103,7 +103,7 @@ export function named<Schema extends z.ZodMiniType>(id: string, schema: Schema):
 /**
  * A schema of one page of a list: `{ items, nextCursor }`. It is named after its items: `SeatPage` for `Seat`.
  *
- *     const answer = { description: 'One page.', schema: pageOf(Seat), example: { items: [], nextCursor: null } };
+ *     const answer = { description: 'One page.', schema: pageOf(seats.schema), example: { items: [], nextCursor: null } };
  */
 export function pageOf<Item extends z.ZodMiniType>(item: Item) {
   const { id } = z.globalRegistry.get(item) ?? {};

@@ -1,5 +1,5 @@
 /**
- * The test kit's door, imported as `#tidemark/testing`: deciders, projections and whole systems in plain memory. It never reaches the Worker.
+ * The test kit, imported as `#tidemark/testing`: it runs deciders, projections and whole systems in memory. The Worker does not contain it.
  */
 export type { GivenEvent } from './given-events.ts';
 export { given } from './given-when-then.ts';
