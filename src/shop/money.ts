@@ -4,12 +4,12 @@ export interface Money {
   readonly currency: string;
 }
 
-/** The largest single amount, in minor units: 100 lines of 10,000 such pieces still sum to a safe integer. */
+/** The largest price, in minor units. An order of 100 lines with 10,000 pieces each still sums to a safe integer. */
 export const MAX_AMOUNT = 9_000_000_000;
 
 /**
- * The currencies of ISO 4217 that a price may have: without metals, bond units, test codes and what was withdrawn. A list of our own, since the
- * runtime's `Intl` has withdrawn ones and lacks new ones. A test compares it with a package, which would not fit into the bundle (0024).
+ * The currencies of ISO 4217 that a price may have: all but metals, bond units, test codes and withdrawn currencies. The runtime's `Intl` has
+ * withdrawn ones and lacks new ones, so the list is here. A test compares it with a package, which would not fit into the bundle (0024).
  */
 export const CURRENCIES: ReadonlySet<string> = new Set(
   `

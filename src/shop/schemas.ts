@@ -7,7 +7,7 @@ import { MAX_SKU_LENGTH, isLegibleSku, isSettledSku, normalSku } from './sku.ts'
 
 const TOO_LONG_SKU = `Must have at most ${MAX_SKU_LENGTH} characters, counted in NFC, trimmed and in upper case.`;
 
-/** A SKU, read as its normal form: whatever is checked, compared and recorded is that. */
+/** A SKU. Parses to its normal form, which is checked, compared and recorded. */
 export const Sku = described(
   z
     .pipe(
@@ -15,18 +15,18 @@ export const Sku = described(
       z.transform(normalSku),
     )
     .check(
-      z.refine(isLegibleSku, 'Must not have invisible characters, or spaces other than the ordinary one.'),
+      z.refine(isLegibleSku, 'Must not contain invisible characters, or spaces other than U+0020.'),
       z.refine((sku) => Array.from(sku).length <= MAX_SKU_LENGTH, TOO_LONG_SKU),
     ),
-  `Compared, and answered, in NFC, trimmed and in upper case: so it has at most ${MAX_SKU_LENGTH} characters, none of them invisible.`,
+  `Compared and answered in its normal form: NFC, trimmed and in upper case. That form has at most ${MAX_SKU_LENGTH} characters, none of them invisible.`,
 );
 
-/** The SKU of a new product, whose id follows from it. */
+/** The SKU of a new product. The product's id follows from it, so later versions of Unicode must not change it. */
 export const NewSku = Sku.check(
-  z.refine((sku) => !hasBlank(sku), 'Must not have characters that show nothing.'),
+  z.refine((sku) => !hasBlank(sku), 'Must not contain blank characters.'),
   z.refine(
     isSettledSku,
-    'Must not have lower-case letters without a capital, or characters that Unicode does not define.',
+    'Must not contain lower-case letters without a capital, or characters that Unicode does not define.',
   ),
 );
 
@@ -35,11 +35,11 @@ const Currency = z.string().check(
   z.meta({ pattern: '^[A-Z]{3}$' }),
 );
 
-/** A price as a client sends it. Zero and below are well-formed: it is the domain that refuses them. */
+/** A price in a request. Zero and negative amounts are well-formed: the domain refuses them. */
 export const Price = z.strictObject({ amount: z.int().check(z.maximum(MAX_AMOUNT)), currency: Currency }).check(
   z.meta({
     id: 'Price',
-    description: 'Integer minor units (cents, yen) and an ISO 4217 code. A price has to be positive.',
+    description: 'Integer minor units (cents, yen) and an ISO 4217 code. A price must be positive.',
   }),
 );
 

@@ -14,7 +14,7 @@ import {
   order,
 } from './order.ts';
 
-/** What of a line has to be known to take it back; amounts in minor units of the order's currency. */
+/** A line, as far as a return needs it. Amounts in minor units of the order's currency. */
 interface Line {
   readonly sku: string;
   readonly name: string;
@@ -43,7 +43,7 @@ const statuses = slotTables((slot) =>
   }),
 );
 
-/** The `day` under which revenue of all days together is counted. */
+/** The `day` of the revenue over all days. */
 const ALL_DAYS = '';
 
 const revenue = slotTables((slot) =>
@@ -73,7 +73,7 @@ interface Sale {
   readonly lines: readonly Line[];
 }
 
-/** What is (still) sold of an order, as increments of revenue and best sellers. */
+/** The increments of revenue and best sellers for the items of an order that are not returned. */
 function sold({ currency, placedAt, lines }: Sale, sign: 1 | -1) {
   const kept = lines.map((line) => ({ ...line, quantity: sign * (line.quantity - line.returned) }));
   const total = kept.reduce((sum, { quantity, unitAmount }) => sum + quantity * unitAmount, 0);
@@ -86,7 +86,7 @@ function sold({ currency, placedAt, lines }: Sale, sign: 1 | -1) {
   };
 }
 
-/** An order goes over from one status to another. */
+/** The increments for an order that changes its status. */
 function moved(from: OrderStatus, to: OrderStatus) {
   const isSame = from === to;
   return {
@@ -113,7 +113,7 @@ function linesOf(data: Extract<OrderEvent, { type: 'OrderPlaced' }>['data']): re
   }));
 }
 
-/** What came back, as lines of which nothing else counts. */
+/** The returned items, as lines whose quantity is the returned one. */
 function returnedLines(lines: readonly Line[], items: readonly ReturnedItem[]): readonly Line[] {
   return items.flatMap(({ sku, quantity }) => {
     const line = lines.find((candidate) => candidate.sku === sku);
@@ -125,7 +125,7 @@ function statusAfterReturn(status: OrderStatus, lines: readonly Line[]): OrderSt
   return isAllReturned(lines) ? 'returned' : status;
 }
 
-/** The front page: running counters, and one row for each order to know what to take back. */
+/** The front page: counters, and one row for each order, from which a cancellation or a return is subtracted. */
 export const dashboard = projectionOf(order)({
   name: 'dashboard',
   revision: 1,
@@ -216,7 +216,7 @@ const latestOrders = preparedQuery((tables: DashboardTables) =>
   queryBuilder.select().from(tables.row).orderBy(desc(tables.row.placedAt), desc(tables.row.orderId)).limit(SHOWN),
 );
 
-/** Everything on the front page, to be read from one snapshot. `today` is a UTC date. */
+/** The queries of the front page, for one snapshot. `today` is a UTC date. */
 export function frontPage(today: string) {
   return (tables: DashboardTables) => ({
     statuses: statusCounts({})(tables),

@@ -9,7 +9,7 @@ import type { ProductPrices } from './product-prices.ts';
 import { reportRoutes } from './report-routes.ts';
 import { orderRoutes } from './routes.ts';
 
-/** What is bought, shipped, delivered, cancelled and returned. */
+/** The module of orders. `pricesOf` makes the port to products. */
 export function orders(pricesOf: (write: WriteSide) => ProductPrices) {
   return module({
     aggregate: order,
@@ -26,8 +26,8 @@ export function orders(pricesOf: (write: WriteSide) => ProductPrices) {
     readModels: [orderLookup, orderSearch, orderSearch1, orderAnalytics, dashboard],
     routes: [...reportRoutes, ...orderRoutes],
     tags: {
-      orders: 'What is bought: placed, shipped, delivered, cancelled and returned.',
-      reports: 'What the orders add up to.',
+      orders: 'Orders: placed, shipped, delivered, cancelled and returned.',
+      reports: 'Counts and totals over orders.',
     },
   });
 }

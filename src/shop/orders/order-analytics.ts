@@ -7,7 +7,7 @@ import { reporting } from '../../groups.ts';
 import { ORDER_STATUSES, type OrderEvent, type ReturnedItem, afterReturn, isAllReturned, order } from './order.ts';
 import { customerOf } from './order-row.ts';
 
-/** What a line counts for, in minor units of the order's currency. */
+/** A line, as far as figures count it. Amounts in minor units of the order's currency. */
 interface Line {
   readonly sku: string;
   readonly category: string;
@@ -29,7 +29,7 @@ const facts = slotTables((slot) =>
   }),
 );
 
-/** What figures can be grouped by. */
+/** The groupings of figures. */
 export const GROUPINGS = ['day', 'region', 'segment', 'category'] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 
@@ -39,7 +39,7 @@ const daily = slotTables((slot) =>
     {
       groupedBy: text('grouped_by', { enum: GROUPINGS }).notNull(),
       day: text('day').notNull(),
-      /** The region, segment or category; '' stands for none. Grouped by day, it is always ''. */
+      /** The region, segment or category; '' if there is none. Always '' when grouped by day. */
       value: text('value').notNull(),
       currency: text('currency').notNull(),
       orders: integer('orders').notNull(),
@@ -55,7 +55,7 @@ const daily = slotTables((slot) =>
 type Fact = Pick<typeof facts.a.$inferSelect, 'placedOn' | 'customerSegment' | 'region' | 'currency' | 'lines'>;
 type Figures = Omit<typeof daily.a.$inferInsert, 'groupedBy' | 'day' | 'value' | 'currency' | 'totalHigh'>;
 
-/** Figures of some lines, as increments. */
+/** The increments of figures for some lines. */
 function figuresOf(lines: readonly Line[], sign: 1 | -1): Pick<Figures, 'items' | 'total'> {
   return {
     items: sign * lines.reduce((sum, { quantity, returned }) => sum + quantity - returned, 0),
@@ -64,7 +64,7 @@ function figuresOf(lines: readonly Line[], sign: 1 | -1): Pick<Figures, 'items' 
   };
 }
 
-/** Increments of a fact in every grouping; by category, line by line. */
+/** The increments of a fact in every grouping. By category, they are counted line by line. */
 function increments(
   { placedOn: day, customerSegment, region, currency, lines }: Fact,
   of: (lines: readonly Line[]) => Figures,
@@ -81,7 +81,7 @@ function increments(
   };
 }
 
-/** What came back, as lines of which nothing else counts. */
+/** The returned items, as lines whose quantity is the returned one. */
 function returnedLines(lines: readonly Line[], items: readonly ReturnedItem[]): readonly Line[] {
   return items.flatMap(({ sku, quantity }) => {
     const line = lines.find((candidate) => candidate.sku === sku);
@@ -146,8 +146,8 @@ function factOf(data: Extract<OrderEvent, { type: 'OrderPlaced' }>['data'], reco
 }
 
 /**
- * Figures by one grouping, over the days from `from` (inclusive) to `to` (exclusive): `take` groups, after the one with this key and currency.
- * Reads sums by day, however many orders there are.
+ * Queries figures by one grouping, for the days from `from` (inclusive) to `to` (exclusive): `take` groups after the one with this key and currency.
+ * It reads daily sums, so its cost does not grow with the number of orders.
  */
 export function ordersBy(
   groupedBy: Grouping,
@@ -156,7 +156,7 @@ export function ordersBy(
   after: readonly [string, string] | undefined,
   take: number,
 ) {
-  // By day the key of the table is in the sequence of the groups: as many sums are read as are shown.
+  // By day, the table's key has the order of the groups, so the query reads only the sums that it returns.
   const isByDay = groupedBy === 'day' || undefined;
   return sumsBy({ groupedBy, isByDay, from, to, afterKey: after?.[0], afterCurrency: after?.[1], take });
 }

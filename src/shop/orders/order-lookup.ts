@@ -3,7 +3,7 @@ import { serving } from '../../groups.ts';
 import { order } from './order.ts';
 import { orderColumns, orderRow } from './order-row.ts';
 
-/** The customer's order page: one row for each order, as it is now. */
+/** The customer's order page: one row for each order, in its current state. */
 export const orderLookup = readModel(order, {
   name: 'order-lookup',
   revision: 1,

@@ -14,10 +14,10 @@ import {
 } from './order.ts';
 
 /*
- * An order as it is shown, one row for each: what the read models that show orders have in common.
+ * The row of an order, which the read models that show orders share.
  */
 
-/** A line as it is shown. */
+/** A line of a shown order. */
 export interface Item {
   readonly sku: string;
   readonly name: string;
@@ -27,7 +27,7 @@ export interface Item {
   readonly returned: number;
 }
 
-/** The columns of an order as it is shown, beside its id and version. A function, since drizzle's columns belong to one table each. */
+/** The columns of a shown order, without its id and version. A function, since each drizzle column belongs to one table. */
 export function orderColumns() {
   return {
     customerId: text('customer_id').notNull(),
@@ -48,7 +48,7 @@ export function orderColumns() {
 
 type Customer = Pick<OrderPlaced['data'], 'customerId' | 'customerName' | 'customerSegment' | 'region'>;
 
-/** Who ordered. Events of before have texts as they were typed: of those that are filtered or grouped by, this is the normal form. */
+/** The customer of an order. Old events hold texts as they were typed, so the texts that queries filter or group by are normalised here. */
 export function customerOf({ customerId, customerName, customerSegment, region }: Customer): Customer {
   return {
     customerId: normalText(customerId),
@@ -58,7 +58,7 @@ export function customerOf({ customerId, customerName, customerSegment, region }
   };
 }
 
-/** What the events of an order make of its row. Columns that a read model has beside these stay as they are. */
+/** The effect of each event on the row of its order. Other columns of a read model stay unchanged. */
 export const orderRow = {
   placed({ data, recordedAt }: RecordedEvent<OrderPlaced>) {
     const { total, itemCount, lines } = data;
@@ -106,10 +106,10 @@ export const orderRow = {
   },
 };
 
-/** An order's row, as far as it is shown. */
+/** The shown columns of an order's row. */
 export type OrderRow = { readonly orderId: string; readonly version: number } & ReturnType<
   typeof orderTable
 >['$inferSelect'];
 
-/** Only for its type: a table with these columns alone. */
+/** A table with only these columns, used for its type. */
 const orderTable = () => sqliteTable('order_row', orderColumns());

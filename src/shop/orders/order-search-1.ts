@@ -14,7 +14,7 @@ const orders = slotTables((slot) =>
     orderId: text('order_id').primaryKey(),
     version: integer('version').notNull(),
     ...orderColumns(),
-    // What is indexed, in the form in which it is.
+    // The indexed texts, folded.
     customerTerms: text('customer_terms').notNull(),
     itemTerms: text('item_terms').notNull(),
     skuTerms: text('sku_terms').notNull(),
@@ -24,7 +24,7 @@ const orders = slotTables((slot) =>
 
 type SearchTable = typeof orders.a;
 
-/** Revision 1 of `orderSearch`, which serves until the new one is built and swapped in, and after a rollback. */
+/** Revision 1 of `orderSearch`. It serves until revision 2 is built and swapped in, and after a rollback. */
 export const orderSearch1 = projectionOf(order)({
   name: 'order-search',
   revision: 1,
@@ -52,10 +52,10 @@ export const orderSearch1 = projectionOf(order)({
   },
 });
 
-/** How much a match counts, by column of the index: customer, items, SKUs, tracking. */
+/** The weight of a match, by column of the index: customer, items, SKUs, tracking. */
 const WEIGHTS = '4.0, 1.0, 3.0, 3.0';
 
-/** `searchOrders` of revision 1. The newest are those that were written last. */
+/** `searchOrders` for revision 1. Its newest orders are the rows that were written last. */
 export function searchOrders1(typed: string, skip: number, take: number) {
   const expression = toMatchExpression1(typed);
   return ({ row: table }: { readonly row: SearchTable }) => {

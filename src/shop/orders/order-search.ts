@@ -14,7 +14,7 @@ const orders = slotTables((slot) =>
     orderId: text('order_id').primaryKey(),
     version: integer('version').notNull(),
     ...orderColumns(),
-    // What is indexed, in the form in which it is.
+    // The indexed texts, folded.
     customerTerms: text('customer_terms').notNull(),
     itemTerms: text('item_terms').notNull(),
     skuTerms: text('sku_terms').notNull(),
@@ -24,7 +24,7 @@ const orders = slotTables((slot) =>
 
 type SearchTable = typeof orders.a;
 
-/** The support desk's full text search: over customer name, item names, SKUs and tracking; each hit is the order as it is now. */
+/** The support desk's full text search over customer name, item names, SKUs and tracking. Each hit is an order in its current state. */
 export const orderSearch = projectionOf(order)({
   name: 'order-search',
   revision: 2,
@@ -50,19 +50,19 @@ export const orderSearch = projectionOf(order)({
     OrderCancelled: { change: (row, event) => orderRow.cancelled(row, event) },
     ItemsReturned: { change: (row, event) => orderRow.returned(row, event) },
   },
-  // Revision 1 folded texts otherwise.
+  // Revision 1 folded texts by other rules.
   acceptsDifferences: true,
 });
 
-/** How much a match counts, by column of the index: customer, items, SKUs, tracking. */
+/** The weight of a match, by column of the index: customer, items, SKUs, tracking. */
 const WEIGHTS = '4.0, 1.0, 3.0, 3.0';
 
 /**
- * Orders that match, best first (bm25), of the newest 1,000 that do; `skip` of them were on the pages before. Undefined when there is
- * nothing to look for.
+ * Queries the newest 1,000 matching orders, best first (bm25). `skip` is the number of orders on the previous pages. Returns undefined when there is
+ * no term.
  *
- * The numbers of documents rise with the time of placement, so the newest come first without a look at any order. Within a millisecond they
- * differ between slots. So equal scores go by what the orders themselves say: a page continues the one before it also after a swap.
+ * Document numbers rise with the time of placement, so the query finds the newest orders without reading any order. Within a millisecond, the numbers
+ * differ between slots. So equal scores are sorted by columns of the orders, and pages stay consistent after a swap.
  */
 export function searchOrders(terms: readonly Term[], skip: number, take: number) {
   const expression = toMatchExpression(terms);

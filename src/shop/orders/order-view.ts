@@ -14,11 +14,11 @@ const OrderLine = named(
     category: z.string(),
     quantity: z.int(),
     unitPrice: MoneySchema,
-    returned: described(z.int(), 'How many of them came back.'),
+    returned: described(z.int(), 'The returned quantity.'),
   }),
 );
 
-/** The routes of orders, with an order as the API shows it. */
+/** The routes of orders, and the shape of an order in the API. */
 export const orderApi = routesOf(order, {
   path: '/orders',
   tag: 'orders',
@@ -78,7 +78,7 @@ export const orderApi = routesOf(order, {
   },
 });
 
-/** An order from a read model's row. */
+/** Makes an order from a read model's row. */
 export function fromRow({ total, currency, ...row }: OrderRow) {
   return { ...row, currency, total: { amount: total, currency } };
 }

@@ -26,13 +26,13 @@ import type { Offer, Offers } from './product-prices.ts';
 
 // Events
 
-/** What was bought of one product, and what is known of the product at that moment. */
+/** The ordered quantity of one product, and the product at the time of the order. */
 const PlacedLine = named(
   'PlacedLine',
   z.strictObject({
     sku: z.string(),
     productId: Uuid,
-    productVersion: described(Version, 'The version of the product at which its name and price were read.'),
+    productVersion: described(Version, 'The version of the product that the order saw.'),
     name: z.string(),
     category: z.string(),
     quantity: z.int(),
@@ -44,7 +44,7 @@ export type OrderLine = Readonly<z.output<typeof PlacedLine>>;
 const ReturnedItem = named('ReturnedItem', z.strictObject({ sku: z.string(), quantity: z.int() }));
 export type ReturnedItem = Readonly<z.output<typeof ReturnedItem>>;
 
-/** `OrderShipped` was first written without a carrier. */
+/** Schema version 1 of `OrderShipped` has no carrier. */
 const withoutCarrier: Upcaster = (data) => ({ ...data, carrier: null });
 
 const orderEvents = events({
@@ -117,7 +117,7 @@ export const ORDER_STATUSES = [
   'cancelled',
 ] as const satisfies readonly OrderStatus[];
 
-/** A line and how much of it came back. */
+/** A line, and its returned quantity. */
 export interface HeldLine extends OrderLine {
   readonly returned: number;
 }
@@ -178,7 +178,7 @@ function place(command: PlaceOrder, order: Order): Decision<OrderPlaced, OrderRe
   const missing = items.map(({ sku }) => sku).filter((sku) => !bySku.has(normalSku(sku)));
   if (missing.length > 0) {
     const unknown = missing.filter((sku) => !skipped.includes(normalSku(sku)));
-    const rest = unknown.length < missing.length ? ` ${missing.length - unknown.length} more were not looked up.` : '';
+    const rest = unknown.length < missing.length ? ` ${missing.length - unknown.length} more were not checked.` : '';
     return {
       code: 'unknown-sku',
       message: `No product has the SKU ${unknown.join(', ')}.${rest}`,
@@ -192,7 +192,7 @@ function place(command: PlaceOrder, order: Order): Decision<OrderPlaced, OrderRe
   const currencies = [...new Set(lines.map(({ unitPrice }) => unitPrice.currency))];
   const [currency = '', ...others] = currencies;
   if (others.length > 0) {
-    const message = `An order has one currency, but these products are priced in ${currencies.join(' and ')}.`;
+    const message = `An order has one currency, but these products have prices in ${currencies.join(' and ')}.`;
     return { code: 'mixed-currencies', message, details: { currencies } };
   }
   const total = {
@@ -226,7 +226,7 @@ function takeBack({ data }: ReturnItems, order: ExistingOrder): Decision<ItemsRe
     const skus = excess.map(({ sku }) => sku);
     return {
       code: 'nothing-to-return',
-      message: `More of ${skus.join(', ')} than the customer still has.`,
+      message: `The return has more of ${skus.join(', ')} than the customer still has.`,
       details: { skus },
     };
   }
@@ -234,12 +234,12 @@ function takeBack({ data }: ReturnItems, order: ExistingOrder): Decision<ItemsRe
 }
 
 function wrongState(order: ExistingOrder, participle: string, required: string): OrderRefusal {
-  const message = `The order is ${order.status}; only an order that is ${required} can be ${participle}.`;
+  const message = `The order is ${order.status}. Only an order that is ${required} can be ${participle}.`;
   return { code: 'wrong-state', message, details: { currentStatus: order.status } };
 }
 
 function duplicateSku(skus: readonly string[]): OrderRefusal {
-  const message = `Name each SKU once and add its quantities up: ${skus.join(', ')} is there more than once.`;
+  const message = `Name each SKU once and add up its quantities: ${skus.join(', ')} occurs more than once.`;
   return { code: 'duplicate-sku', message, details: { skus } };
 }
 
@@ -247,7 +247,7 @@ function repeated(values: readonly string[]): string[] {
   return [...new Set(values.filter((value, index) => values.indexOf(value) !== index))];
 }
 
-/** Lines after some of them came back. */
+/** The lines after a return. */
 export function afterReturn<Line extends { readonly sku: string; readonly returned: number }>(
   lines: readonly Line[],
   items: readonly ReturnedItem[],
@@ -258,7 +258,7 @@ export function afterReturn<Line extends { readonly sku: string; readonly return
   });
 }
 
-/** Whether nothing is left of any line. */
+/** Whether every line is returned completely. */
 export function isAllReturned(lines: readonly { readonly quantity: number; readonly returned: number }[]): boolean {
   return lines.every(({ quantity, returned }) => returned === quantity);
 }
@@ -287,9 +287,9 @@ function evolve(order: Order, event: RecordedEvent<OrderEvent>): Order {
   }
 }
 
-/** Of a refusal that is about lines of an order. */
+/** The members of a refusal about lines of an order. */
 const skus = {
-  shape: { skus: described(z.array(z.string()), 'The SKUs that are at fault.') },
+  shape: { skus: described(z.array(z.string()), 'The refused SKUs.') },
   example: { skus: ['TIDE-2027'] },
 };
 
@@ -325,7 +325,7 @@ export const order = aggregate({
     'nothing-to-return': {
       status: 422,
       title: 'Nothing to return',
-      advice: 'Return at most what was bought less what came back already.',
+      advice: 'Return at most the ordered quantity minus the quantity already returned.',
       members: skus,
       of: ['ReturnItems'],
     },

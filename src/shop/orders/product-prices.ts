@@ -1,31 +1,30 @@
 import type { Preparation, SeenOf } from '#tidemark';
 import type { Money } from '../money.ts';
 
-/** A product as an order sees it at the moment it is placed. */
+/** A product at the time when an order is placed. */
 export interface Offer {
   readonly sku: string;
   readonly productId: string;
-  /** The product's version at which this was read: the order records what it saw. */
+  /** The version of the product. The order records it. */
   readonly productVersion: number;
   readonly name: string;
   readonly category: string;
   readonly price: Money;
 }
 
-/** What is added to an order before it is decided. */
+/** The data added to the command `PlaceOrder` before it is decided. */
 export interface Offers {
-  /** What the products cost; those that are missing are unknown. */
+  /** The offers of the known products. A missing SKU is unknown. */
   readonly offers: readonly Offer[];
-  /** SKUs that were not looked up, since enough others had turned out to be unknown. */
+  /** SKUs that were not looked up, since too many others are unknown. */
   readonly skipped?: readonly string[] | undefined;
 }
 
-/** The port through which orders ask about products; `products/` implements it. */
+/** The port from orders to products. `products/` implements it. */
 export interface ProductPrices {
   /**
-   * The current offers for some SKUs; unknown ones are missing from the answer. Where many are unknown, the rest is skipped: an order that
-   * is refused anyway must not ask for every product that it makes up. No offer is older than what the sender has seen of the product's
-   * stream (I15).
+   * The current offers for some SKUs. Unknown SKUs are missing. If many are unknown, the rest is skipped: an order that will be refused must not
+   * read every product that it invents. No offer is older than the version of the product that the sender has seen (I15).
    */
   offersOf(skus: readonly string[], seen: SeenOf): Promise<Preparation<Offers>>;
 }

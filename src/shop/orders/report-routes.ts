@@ -39,12 +39,12 @@ const Highlight = z
     ranges: described(
       // A tuple is `prefixItems` without `items`, which linters refuse.
       z.array(z.array(z.int().check(z.minimum(0))).check(z.length(2))),
-      'From and to (exclusive) of each part that was found, in UTF-16 code units of `text`.',
+      'The start and the end (exclusive) of each match, in UTF-16 code units of `text`.',
     ),
   })
   .check(z.meta({ id: 'Highlight' }));
 
-// Not `z.extend`, which would take the id along.
+// Not `z.extend`, which would copy the id.
 const Hit = z
   .strictObject({ ...orderApi.schema.shape, highlights: z.array(Highlight) })
   .check(z.meta({ id: 'OrderHit' }));
@@ -52,8 +52,8 @@ const Hit = z
 const SearchQuery = z.strictObject({
   q: described(
     z.string().check(z.minLength(1), z.maxLength(500)),
-    'Words, found as prefixes, or phrases in quotes; all have to be found. ' +
-      `The first ${MAX_WORDS} words count, in phrases too; doubles do not, nor does what begins another.`,
+    'Words, which match as prefixes, and phrases in quotes. A hit matches all of them. ' +
+      `The first ${MAX_WORDS} words count, including those in phrases. Duplicates and prefixes of other words do not count.`,
   ),
   ...PAGE_QUERY,
 });
@@ -64,7 +64,7 @@ const AnalyticsQuery = z
   .strictObject({
     groupBy: z.enum(GROUPINGS),
     from: described(z.optional(Day), 'The first UTC day of placement.'),
-    to: described(z.optional(Day), 'The UTC day of placement to stop before.'),
+    to: described(z.optional(Day), 'The end: the first UTC day of placement that is not included.'),
     limit: integerParameter(1, 10_000, 1_000),
     cursor: PAGE_QUERY.cursor,
   })
@@ -78,13 +78,13 @@ const AnalyticsQuery = z
 const Figures = named(
   'OrderFigures',
   z.strictObject({
-    key: described(z.nullable(z.string()), 'The day, region, segment or category; null where an order has none.'),
+    key: described(z.nullable(z.string()), 'The day, region, segment or category; null for orders without one.'),
     currency: z.string(),
     orders: z.int(),
     items: z.int(),
     total: Sum,
     exactTotal: ExactSum,
-    cancelled: described(z.int(), 'How many orders were cancelled.'),
+    cancelled: described(z.int(), 'The number of cancelled orders.'),
   }),
 );
 
@@ -132,19 +132,19 @@ const Dashboard = z
   })
   .check(z.meta({ id: 'Dashboard' }));
 
-/** The routes of the read models that search and count. They come before those of single orders, whose paths would match theirs. */
+/** The routes that search and count. They come before the routes of single orders, whose paths would match theirs. */
 export const reportRoutes = [
   queryRoute({
     path: '/orders/search',
     id: 'searchOrders',
-    summary: 'Full text search over orders',
+    summary: 'Search orders by text',
     description:
-      'Over customer names, item names, SKUs and tracking; case and accents do not matter. Best matches first, of the newest 1,000.',
+      'Searches customer names, item names, SKUs and tracking numbers. Case and accents do not matter. Ranks the newest 1,000 matches, best first.',
     tag: 'orders',
     query: SearchQuery,
     reads: [orderSearch],
     answer: {
-      description: 'One page of hits. `nextCursor` is null on the last.',
+      description: 'One page of hits. `nextCursor` is null on the last page.',
       schema: pageOf(Hit),
       example: {
         items: [
@@ -170,15 +170,15 @@ export const reportRoutes = [
   queryRoute({
     path: '/analytics/orders',
     id: 'analyzeOrders',
-    summary: 'Orders, items and totals by day, region, segment or category',
+    summary: 'Count orders, items and totals by day, region, segment or category',
     description:
-      'Totals are per currency, never mixed, and without cancelled orders and returned items. With `Accept: text/csv` the groups come as CSV, which has the next page in `Link` only.',
+      'Totals are per currency, without cancelled orders and returned items. With `Accept: text/csv`, the answer is CSV, and only `Link` names the next page.',
     tag: 'reports',
     query: AnalyticsQuery,
     reads: [orderAnalytics],
     problems: ['invalid-cursor'],
     answer: {
-      description: 'One page of groups, by key and currency. `nextCursor` is null on the last.',
+      description: 'One page of groups, by key and currency. `nextCursor` is null on the last page.',
       headers: ['Link'],
       schema: Analytics,
       example: {
@@ -219,13 +219,13 @@ export const reportRoutes = [
   queryRoute({
     path: '/dashboard',
     id: 'getDashboard',
-    summary: 'The front page: orders by status, revenue, best sellers, latest orders',
+    summary: 'Get the front page: orders by status, revenue, best sellers, latest orders',
     description:
-      'Every status, also those without an order. Ten best sellers by quantity, ten latest orders. Today is the UTC day of the request.',
+      'Counts every status, even without orders. Lists the ten best sellers by quantity and the ten latest orders. Today is the UTC day of the request.',
     tag: 'reports',
     reads: [dashboard],
     answer: {
-      description: 'Running counters and the ten latest orders.',
+      description: 'The counters and the ten latest orders.',
       schema: Dashboard,
       example: {
         ordersByStatus: { placed: 1, shipped: 0, delivered: 0, returned: 0, cancelled: 0 },
@@ -268,7 +268,7 @@ export const reportRoutes = [
   }),
 ];
 
-/** The same request for the page after a cursor, as a path. */
+/** The path of the same request with another cursor. */
 function withCursor(url: string, cursor: string): string {
   const { pathname, searchParams } = new URL(url);
   searchParams.set('cursor', cursor);

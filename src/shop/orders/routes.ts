@@ -6,7 +6,7 @@ export const orderRoutes = [
   orderApi.create('PlaceOrder', {
     summary: 'Place an order',
     description:
-      'Prices are those of the moment, read from the write side and recorded in the event with the versions they were seen at.',
+      'The order records the current prices, which are read from the write side, and the versions of the products.',
     example: {
       customerId: 'c-1024',
       customerName: 'Ada Lovelace',
@@ -17,7 +17,7 @@ export const orderRoutes = [
   }),
   orderApi.command('ShipOrder', '/shipment', {
     summary: 'Ship a placed order',
-    description: 'Records the tracking number. An order that is shipped can no longer be cancelled.',
+    description: 'Records the tracking number. A shipped order can no longer be cancelled.',
     example: { tracking: 'JD014600006281230', carrier: 'DHL' },
   }),
   orderApi.command('DeliverOrder', '/delivery', {
@@ -26,24 +26,24 @@ export const orderRoutes = [
   }),
   orderApi.command('CancelOrder', '/cancellation', {
     summary: 'Cancel a placed order',
-    description: 'Only before it is shipped. A cancelled order counts in no total.',
+    description: 'Works only before the shipment. A cancelled order counts in no total.',
     example: { reason: 'Ordered by mistake' },
   }),
   orderApi.command('ReturnItems', '/returns', {
     summary: 'Take back items of a delivered order',
     description:
-      'Never more of a line than was bought less what came back. Once nothing is left, the order is `returned`.',
+      'Refuses more of a line than the ordered quantity minus the quantity already returned. Once all items are returned, the order is `returned`.',
     example: { items: [{ sku: 'TIDE-2027', quantity: 1 }], reason: 'Water damage' },
   }),
   orderApi.resource(orderLookup, { fromRow }),
   orderApi.list(orderLookup, 'newestFirst', {
-    summary: 'Orders, newest first',
-    description: 'Page by page, by customer and status if these are given.',
+    summary: 'List orders, newest first',
+    description: 'Answers page by page. Filters by customer and status.',
     filter: { customerId: text(100) },
     fromRow,
   }),
   orderApi.history({
-    summary: 'What happened to an order',
+    summary: 'List the events of an order',
     example: { type: 'OrderShipped', data: { tracking: 'JD014600006281230', carrier: 'DHL' } },
   }),
 ];

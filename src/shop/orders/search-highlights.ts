@@ -1,21 +1,21 @@
 import type { OrderRow } from './order-row.ts';
 import { type Range, type Term, findTerms } from './search-text.ts';
 
-/** A text of a hit, and the parts of it that were found. */
+/** A text of a hit, and its matches. */
 export interface Highlight {
   readonly field: 'customerName' | 'item' | 'sku' | 'tracking';
   readonly text: string;
   readonly ranges: readonly Range[];
 }
 
-/** How many texts of one hit are shown, so that a page of long orders stays of moderate size. At least one for each term. */
+/** The most texts of one hit, so that a page of long orders stays small. Each term has at least one. */
 const MAX_HIGHLIGHTS = 20;
-/** How many parts of one text are marked. */
+/** The most matches of one text. */
 const MAX_RANGES = 20;
 
 /**
- * Where a hit has what was asked for: each text once, and of many those first that show a term which none before them does. Ranges rather
- * than markup, so that whoever shows them decides how, and nothing a customer is called can become markup.
+ * Finds the matches in the texts of a hit, each text once. If there are too many, a text with a term that no earlier text shows is kept first. It
+ * returns ranges, not markup: the client decides how to show them, and no customer name can become markup.
  */
 export function highlightsOf(
   row: Pick<OrderRow, 'customerName' | 'items' | 'tracking'>,

@@ -1,22 +1,22 @@
 import { type SQL, sql } from 'drizzle-orm';
 
-/** How many of the newest matches are ranked. To rank all of them would read all of them. */
+/** The number of newest matches that are ranked. To rank all of them, the query would read all of them. */
 const RANKED = 1_000;
 
 interface Ranking {
-  /** A table's full text index is named after it. */
+  /** The name of the table. Its full text index is named after it. */
   readonly table: string;
-  /** What is searched: an expression of FTS5. */
+  /** The search, as an FTS5 expression. */
   readonly expression: string;
-  /** How much a match counts, by column of the index. */
+  /** The weight of a match, by column of the index. */
   readonly weights: string;
-  /** Rows with the number of each document, its `order_id`, and when it was `placed`. */
+  /** Selects the `id` of each document, its `order_id`, and the time when it was `placed`. */
   readonly documents: SQL;
   readonly skip: number;
   readonly take: number;
 }
 
-/** `hit`: the ids of orders that match, of the documents with the highest numbers, best first. */
+/** The subquery `hit`: the ids of matching orders among the documents with the highest numbers, best first. */
 export function bestHits({ table, expression, weights, documents, skip, take }: Ranking): SQL {
   const index = sql.identifier(`${table}_index`);
   return sql`(

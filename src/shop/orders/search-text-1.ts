@@ -1,6 +1,6 @@
 /*
- * The folding of `order-search`, revision 1: the index that it moves was made with it, so it stays as it is for as long as that revision may
- * be live. Only the work of one query is bounded as in search-text.ts.
+ * The folding of `order-search`, revision 1. Its index was made with it, so it must not change while that revision may be live. Only the work of one
+ * query is bounded, as in search-text.ts.
  */
 import { MAX_WORDS, partsOf } from './search-text.ts';
 import { bareOf } from './search-words.ts';
@@ -8,7 +8,7 @@ import { bareOf } from './search-words.ts';
 const CJK_CHARACTER = String.raw`[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー々]`;
 const CJK = new RegExp(`${CJK_CHARACTER}+`, 'gv');
 const ENDS_IN_CJK = new RegExp(`${CJK_CHARACTER}$`, 'v');
-/** A character with the marks that belong to it: accents, vowel and final jamo, half-width sound marks. */
+/** A character with its marks: accents, vowel and final jamo, half-width sound marks. */
 const CLUSTER = /[^][\p{M}\u1160-\u11FF\uFF9E\uFF9F]*/gu;
 const ACCENTS = /[\u0300-\u036F]/gu;
 
@@ -16,7 +16,7 @@ function fold(text: string): string {
   return text.replaceAll(CLUSTER, (cluster) => bareOf(cluster, ACCENTS));
 }
 
-/** A text as it is put into the index. */
+/** The form of a text in the index. */
 export function toIndexText1(text: string): string {
   return fold(text).replaceAll(CJK, (run) => ` ${bigrams(run).join(' ')} `);
 }
@@ -26,7 +26,7 @@ function bigrams(run: string): readonly string[] {
   return characters.map((character, index) => character + (characters[index + 1] ?? ''));
 }
 
-/** What a person typed as an FTS5 expression. One that finds nothing when there is nothing to look for. */
+/** Makes an FTS5 expression of a typed text. Without a word, the expression matches nothing. */
 export function toMatchExpression1(typed: string): string {
   let left = MAX_WORDS;
   const strings = partsOf(typed).flatMap(({ text: part, isPhrase }) => {
@@ -40,7 +40,7 @@ export function toMatchExpression1(typed: string): string {
   return [...new Set(strings)].join(' AND ') || '""';
 }
 
-/** A term as it is looked for: as in the index, but at its end without the last character by itself, since more may follow it there. */
+/** The form of a term in a query: as in the index, but without the single last character, since more characters may follow it in the index. */
 function toQueryText(text: string): string {
   return text.replaceAll(CJK, (run, index: number) => {
     const pairs = bigrams(run);

@@ -1,14 +1,14 @@
 import { type Word, fold } from './search-words.ts';
 
 /*
- * What is put into the full text index and what is asked of it. The words are those of search-words.ts: SQLite's tokenizer `ascii` only
- * splits them at spaces, since it takes whatever is not ASCII for a part of a word.
+ * Makes the texts of the full text index, and the expressions that search it. search-words.ts makes the words. SQLite's tokenizer `ascii` only splits
+ * them at spaces, since every character outside ASCII is part of a word for it.
  */
 
-/** Stands between two texts of an order. It is a word that no text has, so no phrase reaches from one text into the next. */
+/** Separates two texts of an order. No text contains this word, so no phrase matches across two texts. */
 const BETWEEN_TEXTS = ' ¦ ';
 
-/** Texts as they are put into the index. */
+/** The form of texts in the index. */
 export function toIndexText(texts: readonly string[]): string {
   return texts.map((text) => joined(fold(text).words)).join(BETWEEN_TEXTS);
 }
@@ -17,18 +17,18 @@ function joined(words: readonly Pick<Word, 'text'>[]): string {
   return words.map(({ text }) => text).join(' ');
 }
 
-/** How many words of a search count, whether they stand alone or in a phrase. The index looks for each of them. */
+/** The most words of a search, single ones and those in phrases. The index is searched for each of them. */
 export const MAX_WORDS = 16;
 
-/** One thing asked for: words that have to follow one another, the last of them perhaps only as the beginning of one. */
+/** One term of a search: consecutive words. The last one may be a prefix. */
 export interface Term {
   readonly words: readonly string[];
   readonly isPrefix: boolean;
 }
 
 /**
- * What a person typed, as the terms that all have to be found: as many as have the first 16 words. Whatever is no part of a word only
- * separates, and what merely begins another term, as in "ad ada", is found wherever that is.
+ * Parses a typed text into terms, up to the first 16 words. A hit matches all terms. Other characters only separate words. A prefix of another term,
+ * as in "ad ada", is dropped, since the other term matches only where it does.
  */
 export function toTerms(typed: string): readonly Term[] {
   const terms = partsOf(typed).map(({ text, isPhrase }) => toTerm(text, isPhrase));
@@ -45,13 +45,13 @@ export function toTerms(typed: string): readonly Term[] {
     });
 }
 
-/** What was typed, cut at spaces and at quotes of any kind. */
+/** Splits a typed text at spaces and at quotes of any kind. */
 export function partsOf(typed: string): readonly { readonly text: string; readonly isPhrase: boolean }[] {
   const parts = typed.replaceAll(/[“”„‟«»＂]/gu, '"').matchAll(/"([^"]*)"|([^\s"]+)/gu);
   return Array.from(parts, ([, phrase, word]) => ({ text: phrase ?? word ?? '', isPhrase: phrase !== undefined }));
 }
 
-/** A term, and its words as one text. */
+/** A term, with its words as one text. */
 interface Typed extends Term {
   readonly text: string;
 }
@@ -59,7 +59,7 @@ interface Typed extends Term {
 function toTerm(typed: string, isPhrase: boolean): Typed {
   const { words } = fold(typed);
   const last = words.at(-1);
-  // More may follow the end of a run in the index, so its last character is asked for in a pair or as the beginning of one.
+  // In the index, more characters may follow the end of a run. So the last character is searched in a pair, or as the prefix of one.
   const asked = last?.kind === 'last' && words.at(-2)?.kind === 'pair' ? words.slice(0, -1) : words;
   return {
     words: asked.map(({ text }) => text),
@@ -68,22 +68,22 @@ function toTerm(typed: string, isPhrase: boolean): Typed {
   };
 }
 
-/** Terms as an FTS5 expression; undefined when there is nothing to look for. Words have nothing that is syntax to FTS5. */
+/** Makes an FTS5 expression of terms; undefined if there are none. Words contain no FTS5 syntax. */
 export function toMatchExpression(terms: readonly Term[]): string | undefined {
   const strings = terms.map(({ words, isPrefix }) => `"${words.join(' ')}"${isPrefix ? '*' : ''}`);
   return strings.length === 0 ? undefined : strings.join(' AND ');
 }
 
-/** Where a text has what was asked for: from and to (exclusive), in UTF-16 code units, in order and without overlap. */
+/** A match in a text: its start and its end (exclusive), in UTF-16 code units. The ranges of a text are sorted and do not overlap. */
 export type Range = readonly [from: number, to: number];
 
-/** The parts of a text that were found, and the terms that found them. */
+/** The matches in a text, and the terms that matched. */
 export interface Findings {
   readonly ranges: readonly Range[];
   readonly terms: readonly Term[];
 }
 
-/** Looks for terms in a text, as the index does. */
+/** Finds terms in a text, by the rules of the index. */
 export function findTerms(text: string, terms: readonly Term[]): Findings {
   const { words, startOf, endOf } = fold(text);
   const found = terms

@@ -1,33 +1,33 @@
 /*
- * How a text becomes words: the same for what is indexed, for what is asked, and for what is highlighted. All of it rests on Unicode's own
- * data, so it holds for every script (docs/decisions/0026-a-search-folds-text-itself.md).
+ * Splits a text into words. The index, the queries and the highlights use the same rules. The rules use Unicode's own data, so they hold for every
+ * script (docs/decisions/0026-a-search-folds-text-itself.md).
  *
- * A word is letters, digits and the marks that its script spells with. Case, width, accents, points and whatever is invisible are folded
- * away. Scripts that put no spaces between words become overlapping pairs of characters, and the last one by itself, so that any part of a
- * run is found.
+ * A word is letters, digits and the marks that its script spells with. Case, width, accents, points and invisible characters are folded away. A run
+ * of a script without spaces between words becomes overlapping pairs of characters and its last character alone, so that a search finds any part
+ * of the run.
  *
- * What is stored in the index was folded by these rules and by the Unicode tables of the runtime. When either changes, `order-search` needs
- * a new revision (docs/change-a-read-model.md); test/shop/orders/search-words.test.ts tells when that is.
+ * The stored index was folded by these rules and by the Unicode tables of the runtime. When either changes, `order-search` needs a new revision
+ * (docs/change-a-read-model.md). test/shop/orders/search-words.test.ts detects a change.
  */
 
 /** Scripts without spaces between words: those of East Asia, and those whose Line_Break is SA (complex context). */
 const UNSPACED = String.raw`[[\p{scx=Hani}\p{scx=Hira}\p{scx=Kana}\p{scx=Bopo}\p{scx=Tang}\p{scx=Nshu}\p{scx=Kits}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}\p{scx=Tale}\p{scx=Talu}\p{scx=Lana}\p{scx=Tavt}\p{scx=Ahom}\p{scx=Java}\p{scx=Bali}]&&[\p{L}\p{N}]]`;
 
-/** Letters by category that are written as apostrophes and accents: they separate, as the punctuation does that looks the same. */
+/** Letters, by category, that look like apostrophes and accents. They separate words, like the punctuation that looks the same. */
 const APOSTROPHE = String.raw`[\u02B9-\u02FF\uA700-\uA721\uA788-\uA78C]`;
 
-/** What cannot be seen (soft hyphens, joiners, directions, selectors, fillers), and the tatweel, which only makes a word longer. */
+/** Invisible characters (soft hyphens, joiners, directions, selectors, fillers), and the tatweel, which only lengthens a word. */
 const INVISIBLE = String.raw`\p{DI}\p{Cf}\u0640\u07FA`;
 
 /**
- * Marks that readers do without. Alphabets have accents and abjads have points; elsewhere a mark is a vowel or a tone, and another word
- * without it. The nukta of Devanagari is mostly left out, and the voicing marks of kana are not of one script and yet no accents.
+ * Optional marks: accents of alphabets and points of abjads. In other scripts, a mark is a vowel or a tone, and the word changes without it. The nukta
+ * of Devanagari counts as optional, since writers mostly omit it. The voicing marks of kana do not: they belong to several scripts, but are no accents.
  */
 const OPTIONAL_MARK = String.raw`[[[\p{M}&&[\p{sc=Zinh}\p{sc=Zyyy}\p{sc=Latn}\p{sc=Grek}\p{sc=Cyrl}\p{sc=Copt}\p{sc=Glag}\p{sc=Ethi}\p{sc=Hebr}\p{sc=Arab}\p{sc=Syrc}\p{sc=Samr}\p{sc=Mand}]]\u093C]--[\u3099\u309A]]`;
 
 const DROPPED = new RegExp(`[${INVISIBLE}${OPTIONAL_MARK}]`, 'gv');
 
-/** A character with what belongs to it: marks, invisible characters, half-width sound marks, and letters that compose (jamo, Kirat Rai). */
+/** A character with its marks, invisible characters, half-width sound marks, and letters that compose with it (jamo, Kirat Rai). */
 const CLUSTER = /[^][\p{M}\p{DI}\p{Cf}\u1160-\u11FF\uD7B0-\uD7FF\uFF9E\uFF9F\u{16D67}]*/gv;
 
 const RUN = String.raw`(?:[${UNSPACED}--${APOSTROPHE}]\p{M}*)+`;
@@ -38,36 +38,36 @@ const CHARACTER = /[^]\p{M}*/gv;
 const ASCII = /^[\0-\x7F]*$/;
 const ASCII_WORD = /[a-z0-9]+/g;
 
-/** More words of one text are not looked at: 200 characters have fewer, unless they are ligatures of whole phrases (ﷺ is four words). */
+/** The most words of one text. 200 characters have fewer, unless they are ligatures of whole phrases (ﷺ is four words). */
 const MAX_WORDS_OF_A_TEXT = 256;
-/** More characters of one word are not looked at. */
+/** The most characters of one word. */
 const MAX_WORD_LENGTH = 64;
 
-/** A text without case, accents and all that makes no difference to a search. */
+/** A text without case, accents and other differences that a search ignores. */
 interface Folded {
   readonly folded: string;
-  /** Where in the original the cluster begins that a code unit of `folded` comes from. */
+  /** The start, in the original text, of the cluster from which a code unit of `folded` comes. */
   readonly startOf: (unit: number) => number;
-  /** Where it ends. */
+  /** The end of that cluster (exclusive). */
   readonly endOf: (unit: number) => number;
 }
 
 export interface Word {
   readonly text: string;
-  /** Where it begins in the folded text. */
+  /** Its start in the folded text. */
   readonly at: number;
-  /** Of a run without spaces, a pair of characters overlaps the next one, and the last character is there once more by itself. */
+  /** In a run without spaces: a pair of characters, which overlaps the next pair, or the last character alone. */
   readonly kind: 'word' | 'pair' | 'last';
 }
 
-/** A text as a search sees it. */
+/** A folded text, split into words. */
 export interface FoldedText extends Omit<Folded, 'folded'> {
   readonly words: readonly Word[];
 }
 
 /** Folds a text into its words. */
 export function fold(text: string): FoldedText {
-  // Most texts, and by far the cheapest.
+  // Most texts are ASCII, and this path is by far the cheapest.
   if (ASCII.test(text)) {
     const words = text.toLowerCase().matchAll(ASCII_WORD).take(MAX_WORDS_OF_A_TEXT);
     return {
@@ -100,10 +100,10 @@ function foldCharacters(text: string): Folded {
   return { folded, startOf: (unit) => starts[unit] ?? 0, endOf: (unit) => ends[unit] ?? text.length };
 }
 
-/** A cluster in one case, compatible form and without what is to be dropped. */
+/** A cluster in one case and in compatibility form, without the dropped characters. */
 export function bareOf(cluster: string, dropped: RegExp): string {
   const plain = cluster.normalize('NFKD').replaceAll(dropped, '');
-  // By way of upper case, since it knows more that is equal: ς and σ, ß and ss, ı and i; but not ẞ, which has to be ß first.
+  // Through upper case, since it equates more: ς and σ, ß and ss, ı and i. Lower case comes first, since ẞ must become ß.
   return plain.toLowerCase().toUpperCase().toLowerCase().normalize('NFKC');
 }
 

@@ -3,10 +3,10 @@ import { product } from './product.ts';
 import { productCatalog } from './product-catalog.ts';
 import { productRoutes } from './routes.ts';
 
-/** What is sold, and at what price. */
+/** The module of products. */
 export const products = module({
   aggregate: product,
   readModels: [productCatalog],
   routes: productRoutes,
-  tags: { products: 'What is sold, and at what price.' },
+  tags: { products: 'The products of the shop and their prices.' },
 });

@@ -4,7 +4,7 @@ import type { ProductPrices } from '../orders/product-prices.ts';
 import { normalSku } from '../sku.ts';
 import { product, productIdOf } from './product.ts';
 
-/** What products cost, from the write side's own state. It implements the port of orders. */
+/** Reads the prices of products from the write side's state. It implements the port of orders. */
 export function priceList(write: Parameters<typeof stateLookup>[1]): ProductPrices {
   const products = stateLookup(product, write);
   return {

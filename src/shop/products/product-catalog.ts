@@ -23,7 +23,7 @@ const prices = slotTables((slot) =>
     {
       productId: text('product_id').notNull(),
       version: integer('version').notNull(),
-      /** Null when the product was created. */
+      /** Null at the creation of the product. */
       fromAmount: integer('from_amount'),
       fromCurrency: text('from_currency'),
       toAmount: integer('to_amount').notNull(),
@@ -39,7 +39,7 @@ const prices = slotTables((slot) =>
 type PriceTable = typeof prices.a;
 export type PriceRow = PriceTable['$inferSelect'];
 
-/** The shop window: every product with its current price and all it has had, by id, SKU and category. */
+/** The shop window: every product with its current price and all its prices, by id, SKU and category. */
 export const productCatalog = readModel(product, {
   name: 'product-catalog',
   revision: 1,
@@ -59,7 +59,7 @@ export const productCatalog = readModel(product, {
       create: ({ data, recordedAt }) => ({
         name: data.name,
         sku: data.sku,
-        // Events of before have texts as they were typed.
+        // Old events hold texts as they were typed, not in their normal form.
         category: normalText(data.category),
         priceAmount: data.price.amount,
         priceCurrency: data.price.currency,
@@ -103,10 +103,10 @@ function priceOf(
 
 type CatalogTables = ReturnType<typeof productCatalog.tables>;
 
-/** Where a page of products ends: the sort key of its last row. */
+/** The sort key of the last product of a page. */
 export type ProductPosition = readonly [createdAt: string, productId: string];
 
-/** Products by time of creation, oldest first; `take` is the page and the one row that tells whether there is another. */
+/** Queries products by time of creation, oldest first. `take` is a page and one row more, which tells whether another page follows. */
 export function listProducts(
   filter: { category?: string | undefined; sku?: string | undefined },
   after: ProductPosition | undefined,
@@ -114,7 +114,7 @@ export function listProducts(
 ) {
   const { category, sku } = filter;
   return pageOfProducts({
-    // A SKU needs no index of its own: the id follows from it.
+    // A SKU needs no index: the product's id follows from it.
     productId: sku === undefined ? undefined : productIdOf(sku),
     category,
     afterTime: after?.[0],
@@ -154,7 +154,7 @@ const pageOfProducts = preparedQuery(
       .limit(take),
 );
 
-/** The prices of a product, oldest first, after a version. */
+/** Queries the prices of a product after a version, oldest first. */
 export const pricesOf = preparedQuery(
   (
     { prices: table }: CatalogTables,

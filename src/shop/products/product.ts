@@ -50,10 +50,10 @@ export type Product =
       readonly updatedAt: string;
     };
 
-/** One fixed namespace for ids derived from SKUs. Never change it: existing products would no longer be found. */
+/** The namespace of ids that follow from SKUs. Never change it: existing products would no longer be found. */
 const SKU_NAMESPACE = 'a5b1f1a4-3c0e-4f0a-9a55-7d3a4a1f6f0e';
 
-/** The id of the product with this SKU. Since it follows from the SKU, a second product with the same one meets the first one's stream. */
+/** The id of the product with this SKU. It follows from the SKU, so a second product with the same SKU reaches the stream of the first. */
 export function productIdOf(sku: string): string {
   return nameBasedUuid(normalSku(sku), SKU_NAMESPACE);
 }
@@ -110,7 +110,7 @@ export const product = aggregate({
     'sku-taken': {
       status: 409,
       title: 'SKU taken',
-      advice: 'Another product has this SKU: change that one, or choose another SKU.',
+      advice: 'Another product has this SKU. Change that product, or choose another SKU.',
       members: {
         shape: { sku: described(z.string(), 'The SKU, in its normal form.') },
         example: { sku: 'TIDE-2027' },
@@ -120,7 +120,7 @@ export const product = aggregate({
     'price-not-positive': {
       status: 422,
       title: 'Price not positive',
-      advice: 'Price must be positive: at least one minor unit.',
+      advice: 'Send a price of at least one minor unit.',
       of: ['CreateProduct', 'UpdatePrice'],
     },
   },

@@ -27,7 +27,7 @@ const PriceChange = named(
   'PriceChange',
   z.strictObject({
     version: Version,
-    from: described(z.nullable(MoneySchema), 'Null when the product was created.'),
+    from: described(z.nullable(MoneySchema), 'The price before; null at the creation of the product.'),
     to: MoneySchema,
     reason: z.nullable(z.string()),
     actor: z.string(),
@@ -81,7 +81,7 @@ const Params = z.strictObject({ productId: Uuid });
 export const productRoutes = [
   productApi.create('CreateProduct', {
     summary: 'Create a product',
-    description: 'The id follows from the SKU, so a SKU is unique: a second product with the same one is refused.',
+    description: 'The id follows from the SKU, so a SKU is unique: a second product with the same SKU is refused.',
     example: {
       name: 'Tide table 2027',
       price: { amount: 1999, currency: 'EUR' },
@@ -92,15 +92,15 @@ export const productRoutes = [
   }),
   productApi.command('UpdatePrice', '/price', {
     summary: 'Change the price of a product',
-    description: 'Orders that were placed before keep the price that they were placed at.',
+    description: 'Orders that are already placed keep their price.',
     example: { price: { amount: 1799, currency: 'EUR' }, reason: 'Spring sale' },
   }),
   productApi.resource(productCatalog, { fromRow }),
   listRoute({
     path: '/products',
     id: 'listProducts',
-    summary: 'Products, oldest first',
-    description: 'Page by page, by category and SKU if these are given.',
+    summary: 'List products, oldest first',
+    description: 'Answers page by page. Filters by category and SKU.',
     tag: 'products',
     filter: { category: z.optional(text(100)), sku: z.optional(Sku) },
     reads: productCatalog,
@@ -113,14 +113,14 @@ export const productRoutes = [
   queryRoute({
     path: '/products/:productId/prices',
     id: 'listPrices',
-    summary: 'Every price that a product has had, oldest first',
-    description: 'Page by page. The first is the one that it was created with.',
+    summary: 'List every price of a product, oldest first',
+    description: 'Answers page by page. The first price is that of the creation.',
     tag: 'products',
     params: Params,
     query: z.strictObject(PAGE_QUERY),
     reads: [productCatalog],
     answer: {
-      description: 'One page. `nextCursor` is null on the last.',
+      description: 'One page. `nextCursor` is null on the last page.',
       schema: pageOf(PriceChange),
       example: {
         items: [
