@@ -159,7 +159,7 @@ async function runRounds(
   return isUnbuilt ? 'building' : 'done';
 }
 
-const OTHERS_WON = { cause: 'transient', reason: 'other writers kept winning' } as const;
+const OTHERS_WON = { cause: 'transient', reason: 'other writers kept changing its checkpoint' } as const;
 
 /** The targets that this Worker has code for. */
 function revisionsOf(

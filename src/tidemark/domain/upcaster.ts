@@ -52,7 +52,7 @@ export function upcast<Event extends DomainEvent>(types: EventTypes<Event>, stor
   const { type, steps, newest } = readingOf(types, stored.type);
   if (stored.schemaVersion > newest) {
     throw new UnreadableEventError(
-      `${stored.stream}@${stored.version}: ${stored.type} has schema version ${stored.schemaVersion}, this code reads up to ${newest}`,
+      `${stored.stream}@${stored.version}: ${stored.type} has schema version ${stored.schemaVersion}, but this code reads versions up to ${newest}`,
     );
   }
   const data = steps

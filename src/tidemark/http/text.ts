@@ -1,11 +1,6 @@
 /*
-<<<<<<< HEAD:src/tidemark/http/text.ts
- * The one rule for text that people give: what is refused, and the form in which the rest is compared, recorded and answered. Which texts are
- * which is in test/tidemark/http/texts.json. A SKU is stricter (sku.ts), since products follow from it.
-=======
  * The one rule for text that people type: which texts are refused, and the normal form in which the others are compared, recorded and answered.
- * test/tidemark/http/texts.json has examples. The rule for a SKU is stricter (sku.ts), since the id of a product follows from it.
->>>>>>> 52485ca (shop: say refusals, summaries and comments in plain English):src/text.ts
+ * test/tidemark/http/texts.json has examples. A domain may be stricter.
  */
 
 // Control characters, direction overrides, noncharacters and lone surrogates: no reader would see them as they were sent.

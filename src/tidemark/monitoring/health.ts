@@ -65,20 +65,20 @@ function isRefusing({ clock, storageRefusedAt }: HealthPorts, { name }: Group): 
 }
 
 function refusesWrites({ name }: Group): string {
-  return `the database of the group "${name}" takes no writes: it is full, or the account's spending limit has switched it off. Make room or raise the limit; its projections wait, and no event is lost`;
+  return `the database of the group "${name}" takes no writes: it is full, or the account's spending limit has switched it off. Free space or raise the limit. Its projections wait until then, and no event is lost`;
 }
 
 function refusesAll({ name }: Group): string {
-  return `the database of the group "${name}" takes neither reads nor writes: the account's spending limit has switched it off. Raise the limit; its read models answer 503 and its projections wait, and no event is lost`;
+  return `the database of the group "${name}" takes neither reads nor writes: the account's spending limit has switched it off. Raise the limit. Until then, its read models answer 503 and its projections wait. No event is lost`;
 }
 
 function nearlyFull({ name }: Group, bytes: number): string {
   const gigabytes = (bytes / 1_000_000_000).toFixed(1);
-  return `the database of the group "${name}" has ${gigabytes} of ${MAX_DATABASE_BYTES / 1_000_000_000} GB: make room before it takes no more writes`;
+  return `the database of the group "${name}" has ${gigabytes} of ${MAX_DATABASE_BYTES / 1_000_000_000} GB: free space before it refuses writes`;
 }
 
 function unreachable({ name }: Group): string {
-  return `the database of the group "${name}" does not answer: its read models answer 503 and its projections wait, and go on by themselves once it is back; if it never answered, apply the migrations`;
+  return `the database of the group "${name}" does not answer. Its read models answer 503. Its projections wait, and continue by themselves once it answers. If it never answered, apply the migrations`;
 }
 
 function complaintsAbout(
@@ -89,34 +89,34 @@ function complaintsAbout(
   const complaints: string[] = [];
   if (!live && latestBuild && isActive(latestBuild)) {
     complaints.push(
-      `the projection ${name} is being built for the first time and answers 503 until that is done: wait`,
+      `the projection ${name} is being built for the first time: wait. It answers 503 until the build is complete`,
     );
   } else if (!live) {
     complaints.push(
-      `the projection ${name} has not been built yet and answers 503: its first build begins by itself within minutes; if it does not, apply the migrations`,
+      `the projection ${name} has not been built yet and answers 503. Its first build starts by itself within minutes. If it does not, apply the migrations`,
     );
   } else if (!revisionOf(name, live.revision)) {
     complaints.push(
-      `the projection ${name} is live at revision ${live.revision}, for which this Worker has no code, and answers 503: roll the projection back before the Worker, or deploy the newer Worker again`,
+      `the projection ${name} is live at revision ${live.revision}, for which this Worker has no code, and answers 503. Deploy the newer Worker again, or roll back the projection before the Worker`,
     );
   }
   if (latestBuild?.state === 'failed') {
-    complaints.push(`the latest build of the projection ${name} failed: mend its cause and build it again`);
+    complaints.push(`the latest build of the projection ${name} failed: repair the cause, then rebuild the projection`);
   }
   if (fault !== undefined) {
     complaints.push(
-      `the projection ${name} cannot be written since ${fault.since}, whatever the stream: ${fault.kind}. Repair its tables, then run the sweep; no event is lost`,
+      `the projection ${name} cannot be written since ${fault.since}, whatever the stream: ${fault.kind}. Repair its tables, then run the sweep. No event is lost`,
     );
   }
   const isBounded = openDeadLetters > MAX_COUNTED_DEAD_LETTERS;
   const refused = openDeadLetters - restoredLogs;
   if (refused > 0) {
-    complaints.push(`${deadLetters(name, refused, isBounded)}: deploy a repaired handler, then replay or skip`);
+    complaints.push(`${deadLetters(name, refused, isBounded)}: deploy a repaired handler, then replay or skip them`);
   }
   if (restoredLogs > 0) {
     const todo = everyEvent
-      ? 'remove the lost events by hand, or leave it so: docs/operations.md, "Object restored"'
-      : 'build the projection anew, or restore its database to the same time and replay';
+      ? 'remove the lost events by hand, or keep them (docs/operations.md, "Object restored")'
+      : 'rebuild the projection, or restore its database to the same time and replay them';
     complaints.push(
       `${deadLetters(name, restoredLogs, isBounded)} because logs were restored to an earlier time: ${todo}`,
     );

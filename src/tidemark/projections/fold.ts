@@ -48,7 +48,7 @@ export function foldStream(
     const handler = projection.handlers[event.type];
     let effect = 'handler';
     try {
-      if (handler === undefined) throw new Error('it has no handler for this type');
+      if (handler === undefined) throw new Error('the projection has no handler for this type');
       if (handler !== ignored) {
         effect = 'append';
         collect(appended, handler.append?.(event, row));
@@ -68,10 +68,10 @@ export function foldStream(
 function nextRow(handler: Handler, row: Row | undefined, event: RecordedEvent): Row | undefined {
   if (!handler.create && !handler.change) return row;
   if (row) {
-    if (!handler.change) throw new Error('its row exists already');
+    if (!handler.change) throw new Error('the stream has a row already, and the handler has no change');
     return handler.change(row, event);
   }
-  if (!handler.create) throw new Error('its row does not exist');
+  if (!handler.create) throw new Error('the stream has no row yet, and the handler has no create');
   return handler.create(event);
 }
 

@@ -32,8 +32,8 @@ export function createRegistry(
   const types = new Map<string, AnyAggregateType>();
   for (const { aggregate } of modules) {
     if (!/^[a-z][a-z0-9]*$/.test(aggregate.category))
-      throw new Error(`"${aggregate.category}" is not a category: one lower-case word`);
-    if (types.has(aggregate.category)) throw new Error(`two modules claim the category "${aggregate.category}"`);
+      throw new Error(`"${aggregate.category}" is not a category: a category is one lower-case word`);
+    if (types.has(aggregate.category)) throw new Error(`two modules declare the category "${aggregate.category}"`);
     types.set(aggregate.category, aggregate);
     checkRenamings(aggregate);
   }
@@ -49,7 +49,7 @@ export function createRegistry(
     const other = newest.get(projection.name);
     if (other && !isSuccession(other, projection)) {
       throw new Error(
-        `revisions of ${projection.name} differ in their group or in what they follow: give the new one a name of its own`,
+        `two revisions of ${projection.name} have different groups or follow different categories: give the new one another name`,
       );
     }
     revisions.set(id, projection);
@@ -93,7 +93,7 @@ function checkRenamings({ category, events }: AnyAggregateType): void {
   const names = new Set(Object.keys(events));
   for (const { formerType, type } of formerTypes(events)) {
     if (names.has(formerType))
-      throw new Error(`"${category}" has the event type "${formerType}" twice: ${type} was called that before`);
+      throw new Error(`"${category}" has the event type "${formerType}" twice: ${type} has it as a former name`);
     names.add(formerType);
   }
 }

@@ -46,7 +46,7 @@ export function tokenCodec(
   secrets: readonly [string, ...string[]],
   { format = 2, now = () => Date.now() }: TokenCodecOptions = {},
 ): TokenCodec {
-  if (!isStrong(secrets[0])) throw new Error(`a secret for tokens has at least ${MIN_SECRET_BYTES} bytes`);
+  if (!isStrong(secrets[0])) throw new Error(`a secret for tokens must have at least ${MIN_SECRET_BYTES} bytes`);
   const encryption = tokenEncryption();
   let imported: Keys | undefined;
 

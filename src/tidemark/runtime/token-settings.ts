@@ -1,16 +1,16 @@
 import type { Env } from '../../bindings.ts';
 import { MIN_SECRET_BYTES, type TokenFormat, isStrong } from '../queries/token-codec.ts';
 
-/** What a deployment says about its causal tokens. */
+/** The settings of a deployment for its causal tokens. */
 export interface TokenSettings {
-  /** The first makes tokens; all of them are accepted. */
+  /** The first one makes tokens. Tokens of all of them are accepted. */
   readonly secrets: readonly [string, ...string[]];
   readonly format: TokenFormat;
-  /** How often databases were restored, as the operator counts. */
+  /** The number of restores, as the operator counts them. */
   readonly restoreEpoch: number;
 }
 
-/** The settings; or, where tokens can be neither made nor read with them, what is wrong and what to do. */
+/** Reads the settings. If they allow no tokens, returns a sentence that names the fault and its remedy. */
 export function tokenSettings(env: Env): TokenSettings | { readonly error: string } {
   const { CAUSAL_TOKEN_KEY: key, CAUSAL_TOKEN_PREVIOUS_KEY: previous } = env;
   const put = '`npx wrangler secret put CAUSAL_TOKEN_KEY`';
@@ -28,7 +28,7 @@ export function tokenSettings(env: Env): TokenSettings | { readonly error: strin
   return { secrets: previous ? [key, previous] : [key], format, restoreEpoch };
 }
 
-/** What is wrong with the settings, as sentences for an operator. */
+/** The faults of the settings, as sentences for an operator. */
 export function tokenComplaints(env: Env): readonly string[] {
   const settings = tokenSettings(env);
   if ('error' in settings) return [settings.error];
@@ -36,17 +36,17 @@ export function tokenComplaints(env: Env): readonly string[] {
   const [, previous] = settings.secrets;
   if (previous !== undefined && !isStrong(previous)) {
     complaints.push(
-      `the secret CAUSAL_TOKEN_PREVIOUS_KEY has fewer than ${MIN_SECRET_BYTES} bytes, so tokens made with it may be forged: once clients have tokens of the new key, \`npx wrangler secret delete CAUSAL_TOKEN_PREVIOUS_KEY\``,
+      `the secret CAUSAL_TOKEN_PREVIOUS_KEY has fewer than ${MIN_SECRET_BYTES} bytes, so its tokens may be forged. Once clients have tokens of the new key, run \`npx wrangler secret delete CAUSAL_TOKEN_PREVIOUS_KEY\``,
     );
   }
   if (settings.format === 1) {
     complaints.push(
-      'the variable CAUSAL_TOKEN_FORMAT is 1: causal tokens are readable and hold no fingerprints; once no Worker of the release before serves any more, remove it',
+      'the variable CAUSAL_TOKEN_FORMAT is 1: causal tokens are readable and hold no fingerprints. Remove the variable once no Worker of the release before serves requests',
     );
   }
   if (settings.format === 1 && settings.restoreEpoch > 0) {
     complaints.push(
-      'the variable RESTORE_EPOCH counts restores, which tokens of format 1 do not hold: those that have left streams out are refused at once',
+      'the variable RESTORE_EPOCH counts restores, which tokens of format 1 do not hold: every token that has dropped streams is refused. Remove CAUSAL_TOKEN_FORMAT',
     );
   }
   return complaints;

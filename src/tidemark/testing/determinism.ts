@@ -14,7 +14,7 @@ export function deterministically<Result>(who: string, work: () => Result): Resu
   function forbid(what: string) {
     return (): never => {
       violation ??= new ImpureError(
-        `${who} asks for ${what}: it has to be decided by its arguments alone, or replaying it gives something else`,
+        `${who} calls ${what}: its result may only depend on its arguments, or a replay gives another result`,
       );
       throw violation;
     };

@@ -81,7 +81,7 @@ function outcome<State extends object, Event extends DomainEvent, Refusal extend
   function thenState(expected: Partial<State>): void {
     if (isRefused) {
       throw new ExpectationError(
-        `${command.type} should be carried out, but it was refused: ${decision.message}`,
+        `${command.type} should be accepted, but it was refused: ${decision.message}`,
         expected,
         decision,
       );
@@ -93,9 +93,11 @@ function outcome<State extends object, Event extends DomainEvent, Refusal extend
     // oxlint-disable-next-line unicorn/no-thenable -- Given / When / Then; to be awaited without an expectation makes it fail, as it should
     then(expected) {
       if (!Array.isArray(expected)) {
-        throw new TypeError(`this test hands in ${command.type} and says nothing of what should come of it`);
+        throw new TypeError(
+          `this test sends ${command.type} and expects nothing of it: call then, thenRejected or thenState`,
+        );
       }
-      expectSame(`${command.type} should decide other events.`, expected, decision);
+      expectSame(`${command.type} decided other events than expected.`, expected, decision);
       return { thenState };
     },
     thenRejected(code, details) {
@@ -109,7 +111,11 @@ function outcome<State extends object, Event extends DomainEvent, Refusal extend
       }
       const expected = { code, ...(details && { details }) };
       const actual = { code: decision.code, ...(details && { details: decision.details ?? {} }) };
-      expectSame(`${command.type} should be refused otherwise (it says: "${decision.message}").`, expected, actual);
+      expectSame(
+        `${command.type} was refused otherwise than expected (it says: "${decision.message}").`,
+        expected,
+        actual,
+      );
     },
     thenState,
   };
@@ -117,5 +123,5 @@ function outcome<State extends object, Event extends DomainEvent, Refusal extend
 
 function expectState<State extends object>(expected: Partial<State>, state: State): void {
   const named = Object.fromEntries(Object.keys(expected).map((name) => [name, state[name as keyof State]]));
-  expectSame('The state should be another one.', expected, named);
+  expectSame('The state is not the expected one.', expected, named);
 }

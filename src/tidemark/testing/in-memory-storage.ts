@@ -55,7 +55,7 @@ export function inMemoryStorage(options: InMemoryStorageOptions = {}): InMemoryS
       }
       const kept = [...remembered].filter(([, { expiresAt }]) => expiresAt > commit.now);
       if (commit.remember && kept.some(([key]) => key === commit.remember?.key))
-        throw new Error('the key is remembered already');
+        throw new Error('the key is already remembered');
       const after = [...events, ...commit.events.map((event) => JSON.stringify(event))];
       // Last, as in the storage's transaction: when it throws, nothing of the commit remains.
       commit.armAlarm();

@@ -106,7 +106,7 @@ function projected<InSlot extends Tables>(
         const lines = difference(expected, actual.tables());
         if (lines !== undefined) {
           const message =
-            `${projection.name} does not commute: with { seed: ${seed + run}, runs: 1 } its tables come out otherwise than stream after stream ` +
+            `${projection.name} does not commute: with { seed: ${seed + run}, runs: 1 } its tables differ from those of stream after stream ` +
             `(- stream after stream, + interleaved)\n${lines}\n\nbatches:\n${batches.map(describe).join('\n')}`;
           throw new ExpectationError(message, expected, actual.tables());
         }

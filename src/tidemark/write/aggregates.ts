@@ -157,6 +157,6 @@ function faultOf(
   }
 }
 
-function tooOld(stream: StreamId, { reason = 'it does not know the command, or what it has recorded' }: CodeTooOld) {
+function tooOld(stream: StreamId, { reason = 'it does not know the command or a recorded event' }: CodeTooOld) {
   return new CodeTooOldError(`the code of ${stream} is too old: ${reason}`);
 }

@@ -52,7 +52,7 @@ export class UnknownCommandError extends Error {
   override readonly name = 'UnknownCommandError';
 
   constructor(type: string, known: readonly string[]) {
-    super(`no handler for the command "${type}"; known are: ${known.join(', ')}`);
+    super(`there is no handler for the command "${type}". The commands are: ${known.join(', ')}`);
   }
 }
 

@@ -94,7 +94,7 @@ describe('product-catalog', () => {
       project(productCatalog)
         .events(product, id, [priced(1999, 1799)])
         .rows(),
-    ).toThrow('its row does not exist');
+    ).toThrow('the stream has no row yet');
   });
 
   test('comes out equal in any interleaving of products and in batches of any size', () => {

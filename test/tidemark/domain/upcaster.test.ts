@@ -53,7 +53,7 @@ describe('an event that this code cannot read', () => {
   test('has a schema version from the future', () => {
     const fromTomorrow = () => upcast(seatType.events, reservedAs(4, { visitor: 'Ada' }));
     expect(fromTomorrow).toThrow(UnreadableEventError);
-    expect(fromTomorrow).toThrow('seat-12@1: SeatReserved has schema version 4, this code reads up to 3');
+    expect(fromTomorrow).toThrow('seat-12@1: SeatReserved has schema version 4, but this code reads versions up to 3');
   });
 
   test.each(['SeatPainted', 'toString', '__proto__'])('has the unknown type %s', (type) => {
@@ -101,7 +101,7 @@ describe('an event type that was renamed, twice, with a change of its shape betw
     (name, schemaVersion, newest) => {
       const read = () => upcast(types, stored(name, schemaVersion, { guest }));
       expect(read).toThrow(UnreadableEventError);
-      expect(read).toThrow(`${name} has schema version ${schemaVersion}, this code reads up to ${newest}`);
+      expect(read).toThrow(`${name} has schema version ${schemaVersion}, but this code reads versions up to ${newest}`);
     },
   );
 

@@ -121,7 +121,7 @@ describe('what is wrong with the projections', () => {
   it('is how many open dead letters which projection has, and never of which streams', async () => {
     await setDeadLetter(env.SERVING_DB, 'seats', 'seat-secret-1', 1);
     expect(await complaints()).toEqual([
-      'the projection seats has 1 open dead letter: deploy a repaired handler, then replay or skip',
+      'the projection seats has 1 open dead letter: deploy a repaired handler, then replay or skip them',
     ]);
     await setDeadLetter(env.SERVING_DB, 'seats', 'seat-secret-2', 1);
     await setDeadLetter(env.SERVING_DB, 'seats', 'seat-suspicion', 1, false);
@@ -136,13 +136,13 @@ describe('what is wrong with the projections', () => {
   it('is a log that was restored, with other advice than for a handler that failed', async () => {
     await setDeadLetter(env.SERVING_DB, 'seats', 'seat-1', 1, true, 'log-restored');
     const restored = expect.stringMatching(
-      /seats has 1 open dead letter because logs were restored to an earlier time: build the projection anew/,
+      /seats has 1 open dead letter because logs were restored to an earlier time: rebuild the projection/,
     ) as unknown;
     expect(await complaints()).toEqual([restored]);
     await setDeadLetter(env.SERVING_DB, 'seats', 'seat-2', 1);
     await setDeadLetter(env.SERVING_DB, 'seats', 'seat-3', 1);
     expect(await complaints()).toEqual([
-      'the projection seats has 2 open dead letters: deploy a repaired handler, then replay or skip',
+      'the projection seats has 2 open dead letters: deploy a repaired handler, then replay or skip them',
       restored,
     ]);
   });
@@ -188,7 +188,7 @@ describe('what is wrong with the projections', () => {
   it('is a live revision that this Worker has no code for, with what to do first', async () => {
     await setPointer(env.REPORTING_DB, 'guests', 3);
     const [complaint] = await complaints();
-    expect(complaint).toMatch(/guests is live at revision 3.*roll the projection back before the Worker/);
+    expect(complaint).toMatch(/guests is live at revision 3.*roll back the projection before the Worker/);
   });
 
   it('is a projection that nothing is live of, whether it is being built or not', async () => {

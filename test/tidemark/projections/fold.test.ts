@@ -83,9 +83,24 @@ describe('an event that cannot be applied', () => {
   };
 
   test.each<[string, Projection, readonly SeatEvent[], string]>([
-    ['would create a row that exists', createOnly, [reserved('Ada'), reserved('Bob')], 'its row exists already'],
-    ['would change a row that does not exist', seatMap, [released], 'its row does not exist'],
-    ['has no handler', { ...seatMap, handlers: others }, [reserved('Ada')], 'it has no handler for this type'],
+    [
+      'would create a row that exists',
+      createOnly,
+      [reserved('Ada'), reserved('Bob')],
+      'the stream has a row already, and the handler has no change',
+    ],
+    [
+      'would change a row that does not exist',
+      seatMap,
+      [released],
+      'the stream has no row yet, and the handler has no create',
+    ],
+    [
+      'has no handler',
+      { ...seatMap, handlers: others },
+      [reserved('Ada')],
+      'the projection has no handler for this type',
+    ],
   ])('because it %s names the projection, the event and its version', (_why, projection, events, reason) => {
     const last = events.length;
     expect(() => foldStream(projection, seat12, undefined, recorded(events))).toThrow(

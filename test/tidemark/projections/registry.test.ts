@@ -34,7 +34,7 @@ describe('the registry', () => {
   });
 
   test('refuses a domain that contradicts itself', () => {
-    expect(() => createRegistry([tally, tally], [serving])).toThrow('two modules claim the category "tally"');
+    expect(() => createRegistry([tally, tally], [serving])).toThrow('two modules declare the category "tally"');
     expect(() => createRegistry([{ ...tally, projections: [tallyBoard, tallyBoard] }], [serving])).toThrow(
       'tally-board@1 is registered twice',
     );

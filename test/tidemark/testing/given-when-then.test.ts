@@ -68,7 +68,7 @@ describe('an expectation that is not met', () => {
 
   test('is missing altogether: awaiting the command instead fails', async () => {
     const forgotten: unknown = given(seatType).when({ type: 'ReleaseSeat', data: { seatId: '12' } });
-    await expect(Promise.resolve(forgotten)).rejects.toThrow('says nothing of what should come of it');
+    await expect(Promise.resolve(forgotten)).rejects.toThrow('expects nothing of it');
   });
 });
 
@@ -113,7 +113,7 @@ describe('a decider that is not pure', () => {
   test('fails when it asks for the time in decide', () => {
     const decide = () => [{ type: 'Looked', data: { at: Date.now() } } as const];
     const impure: Impure = { ...pure, decider: { ...pure.decider, decide } };
-    expect(() => given(impure).when({ type: 'Look', data: {} })).toThrow('decide of look asks for Date.now()');
+    expect(() => given(impure).when({ type: 'Look', data: {} })).toThrow('decide of look calls Date.now()');
   });
 
   test('fails when it asks for chance in evolve, even if it hides the error', () => {
@@ -126,7 +126,7 @@ describe('a decider that is not pure', () => {
     }
     const impure: Impure = { ...pure, decider: { ...pure.decider, evolve } };
     expect(() => given(impure, [{ type: 'Looked', data: { at: 1 } }])).toThrow(ImpureError);
-    expect(() => given(impure, [{ type: 'Looked', data: { at: 1 } }])).toThrow('evolve of look asks for Math.random()');
+    expect(() => given(impure, [{ type: 'Looked', data: { at: 1 } }])).toThrow('evolve of look calls Math.random()');
   });
 
   test('fails when it writes to its state', () => {

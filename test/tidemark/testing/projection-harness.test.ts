@@ -193,7 +193,7 @@ describe('a handler that is not pure', () => {
     ['crypto.getRandomValues()', () => crypto.getRandomValues(new Uint8Array(4))],
   ])('is named with its projection when it asks for %s', (what, ask) => {
     const asking = withCreate(() => ({ guest: String(ask()), guests: [] }));
-    expect(() => asking.rows()).toThrow(`seat-map's handler of SeatReserved asks for ${what}`);
+    expect(() => asking.rows()).toThrow(`seat-map's handler of SeatReserved calls ${what}`);
   });
 
   test('may use times that it is given', () => {

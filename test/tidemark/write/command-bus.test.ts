@@ -40,7 +40,7 @@ describe('the command bus', () => {
     const unknown = { type: 'Wave', data: {} } as unknown as Greet;
     await expect(bus.dispatch(unknown, context)).rejects.toThrow(UnknownCommandError);
     await expect(bus.dispatch(unknown, context)).rejects.toThrow(
-      'no handler for the command "Wave"; known are: Greet, Count',
+      'there is no handler for the command "Wave". The commands are: Greet, Count',
     );
   });
 
