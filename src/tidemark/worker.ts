@@ -6,6 +6,7 @@ import { aggregateObject } from './write/aggregate-object.ts';
 import { createRegistry } from './projections/registry.ts';
 import { groups, reporting } from '../groups.ts';
 import { createApp } from './http/app.ts';
+import type { ApiInfo } from './http/openapi.ts';
 import { type EventSchemas, mergeEventSchemas, withFormerTypes } from './http/event-schemas.ts';
 import { log } from './platform/log.ts';
 import type { Module } from './authoring/registered-module.ts';
@@ -20,8 +21,11 @@ import { sweepRoute } from './operations/sweep-route.ts';
 import { type Platform, type Runtime, createRuntime } from './runtime/runtime.ts';
 import { runScheduledJobs } from './runtime/scheduled-jobs.ts';
 
+/** What an API without a description says of itself. */
+const ANY_API: ApiInfo = { title: 'Tidemark', description: 'Event-sourced at the edge.' };
+
 /** Runs a domain on a platform: makes the Worker's handlers, its Durable Object class and its Workflow class. */
-export function tidemark(domain: readonly Module[], platform: Platform) {
+export function tidemark(domain: readonly Module[], platform: Platform, info: ApiInfo = ANY_API) {
   // Now, not at the first request: a domain that contradicts itself must fail the deployment.
   const archive = archiveOf(
     domain.map(({ aggregate }) => aggregate),
@@ -51,7 +55,7 @@ export function tidemark(domain: readonly Module[], platform: Platform) {
     ...projectionRoutes,
     sweepRoute,
   ];
-  const app = createApp(runtimeOf, [...routes, ...metaRoutes(routes, problems, tags)], problems);
+  const app = createApp(runtimeOf, [...routes, ...metaRoutes(info, routes, problems, tags)], problems);
 
   const handler: ExportedHandler<Env> = {
     fetch: app.fetch,

@@ -27,7 +27,7 @@ export interface CommandDeclarations<
  *
  *     const seatCommands = commands('seatId', {
  *       AddSeat: { place: text(20) },
- *       ReserveSeat: prepared<{ readonly price: number }>()({ guest: text(200) }),
+ *       ReserveSeat: prepared<{ readonly row: number }>()({ guest: text(200) }),
  *     });
  */
 export function prepared<Added extends object>() {

@@ -19,7 +19,7 @@ import type { AddedTo, CommandDeclarations, CommandOf, PreparedTypes } from './c
  * The result of a `prepare` function: `prepared` with the data added to the command, or `token-ahead` when the sender has seen more of a stream than
  * its log holds. The client then gets 409 `causal-token-ahead`.
  *
- *     const preparation: Preparation<{ price: number }> = { outcome: 'prepared', added: { price: 1_999 } };
+ *     const preparation: Preparation<{ row: number }> = { outcome: 'prepared', added: { row: 12 } };
  */
 export type Preparation<Added> =
   | { readonly outcome: 'prepared'; readonly added: Added }

@@ -34,7 +34,7 @@ export function createApp(
   problems: ProblemTypes,
 ): HonoBase<AppEnv> {
   refuseContradictions(routes, problems);
-  // RegExpRouter, Hono's first choice, refuses `/orders/search` beside `/orders/:orderId`, so Hono falls back to this router anyway. The router
+  // RegExpRouter, Hono's first choice, refuses `/seats/search` beside `/seats/:seatId`, so Hono falls back to this router anyway. The router
   // of `hono/tiny` ignores a slash at the end of a path.
   const app = new HonoBase<AppEnv>({ router: new TrieRouter() });
   const methodsOf = methodsByPath(routes);

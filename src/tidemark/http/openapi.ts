@@ -9,10 +9,18 @@ import { named } from './schemas.ts';
 
 type Document = Record<string, unknown>;
 
+/** What the API says of itself at the top of its OpenAPI document. */
+export interface ApiInfo {
+  readonly title: string;
+  /** A sentence on what the system is about. */
+  readonly description: string;
+}
+
 const COMMON_ANSWER_HEADERS = [HEADER.correlationId, HEADER.traceparent, HEADER.cacheControl];
 
 /** Assembles the OpenAPI 3.1 document from the routes, so it describes exactly what they check and answer. */
 export function openApiDocument(
+  { title, description }: ApiInfo,
   routes: readonly Route[],
   problems: ProblemTypes,
   tags: Readonly<Record<string, string>>,
@@ -26,10 +34,9 @@ export function openApiDocument(
   return {
     openapi: '3.1.0',
     info: {
-      title: 'Tidemark',
+      title,
       version: '1.0.0',
-      description:
-        'Products and orders, event-sourced at the edge. Every answer carries a causal token. A client that sends the token reads its own writes.',
+      description: `${description} Every answer carries a causal token. A client that sends the token reads its own writes.`,
       contact: { name: 'The operator of this deployment' },
       license: { name: 'MIT', identifier: 'MIT' },
     },

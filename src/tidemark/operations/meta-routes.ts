@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 
 import { HEADER } from '../http/headers.ts';
-import { openApiDocument } from '../http/openapi.ts';
+import { type ApiInfo, openApiDocument } from '../http/openapi.ts';
 import { PROBLEMS, Problem, type ProblemTypes } from '../http/problem.ts';
 import { isKnown } from '../http/request-headers.ts';
 import type { Route } from '../http/route.ts';
@@ -16,6 +16,7 @@ export const OPERATIONS_TAGS = {
 
 /** Routes about the API itself: its health, its OpenAPI document, and its problem types. */
 export function metaRoutes(
+  info: ApiInfo,
   routes: readonly Route[],
   problems: ProblemTypes,
   tags: Readonly<Record<string, string>>,
@@ -24,7 +25,7 @@ export function metaRoutes(
   // Keeps the document, not its promise: on Workers, a request must not wait for I/O that another request started.
   async function theDocument() {
     if (document) return document;
-    const text = JSON.stringify(openApiDocument([...routes, ...meta], problems, tags));
+    const text = JSON.stringify(openApiDocument(info, [...routes, ...meta], problems, tags));
     document = { text, etag: `"${await sha256(new TextEncoder().encode(text))}"` };
     return document;
   }

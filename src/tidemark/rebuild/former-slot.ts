@@ -79,7 +79,7 @@ export async function release(database: D1Database, projectionName: string, dueA
     const outcome = await changePointer(database, projectionName, pointer, { live: pointer.live, others: [] });
     if (outcome === 'changed') return true;
   }
-  throw new OverloadedError(`somebody else keeps changing the pointer of ${projectionName}`);
+  throw new OverloadedError(`other requests keep changing the pointer of ${projectionName}`);
 }
 
 const MAX_TRIES = 10;
