@@ -89,7 +89,7 @@ export const deadLetterRoutes: readonly Route[] = [
     operation: {
       id: 'replayDeadLetters',
       summary: 'Replay the dead letters of a group, and the events behind them',
-      description: `Applies the events in order, up to the head of each stream. An event that the projection refuses now is a dead letter at once. ${REPEAT} ${DRY_RUN}`,
+      description: `Applies the events in sequence, up to the head of each stream. An event that the projection refuses now is a dead letter at once. ${REPEAT} ${DRY_RUN}`,
       tag: 'operations',
       params: GroupParams,
       query: OperationQuery,

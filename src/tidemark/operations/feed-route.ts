@@ -61,7 +61,7 @@ export function feedRoute(
   return queryRoute({
     path: '/events',
     id: 'getEvents',
-    summary: 'Follow every event, each stream in order',
+    summary: 'Follow every event, each stream in sequence',
     description:
       'Poll with `nextCursor`, which is never null. A follower misses no event, even while others are being written. A filtered page may be short or empty while the cursor still advances. 410 `cursor-lost` means that the archive was restored to an earlier time: read from the beginning again and drop the events whose `id` you already have.',
     tag: 'operations',

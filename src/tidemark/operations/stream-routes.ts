@@ -55,7 +55,7 @@ export function streamRoute(events: EventSchemas): Route {
       isOperations: true,
       answers: {
         200: {
-          description: 'Events in order.',
+          description: 'Events by version.',
           schema: pageOf(storedEvent(events)),
           example: { items: [], nextCursor: null },
           headers: [HEADER.version],
