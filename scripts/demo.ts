@@ -1,10 +1,10 @@
 /**
- * What Tidemark does, told at a terminal against a running server: `npm run demo`, with the server's URL after it if it is another.
+ * Shows in a terminal what Tidemark does, on a running server: `npm run demo`, with the URL of another server after it.
  *
  *     npm run demo
  *     npm run demo -- https://tidemark.example.workers.dev --key "$OPERATIONS_KEY"
  *
- * Every promise that it tells is checked. It leaves its products and orders behind, and can be run again and again.
+ * It checks every promise that it prints. It leaves its products and orders on the server, and can run any number of times.
  */
 import { randomUUID } from 'node:crypto';
 import { parseArgs, styleText } from 'node:util';
@@ -61,7 +61,7 @@ try {
   await requireServer(api);
   await tell();
 } catch (error) {
-  // A fault of this script shows its stack; whatever the server did wrong is one sentence.
+  // A fault of this script shows its stack. A fault of the server is one sentence.
   const { message, stack } = error as Error;
   const isBug = error instanceof TypeError || error instanceof ReferenceError;
   console.error(`\n${styleText('red', '✗', { stream: process.stderr })} ${isBug ? stack : message}`);
@@ -74,9 +74,9 @@ async function tell(): Promise<void> {
   chapter('Two products');
   const lamp = await createProduct('Storm lamp', eur(4_900), 'lighting');
   const chart = await createProduct('Harbour chart', eur(1_250), 'almanacs', lamp.token);
-  note('The ids follow from the SKUs, so a SKU is unique without any registry.');
+  note('The ids follow from the SKUs, so SKUs are unique without a registry.');
 
-  chapter('An order, read back at once');
+  chapter('An order, read at once');
   const items = [
     { sku: lamp.body.sku, quantity: 1 },
     { sku: chart.body.sku, quantity: 2 },
@@ -91,7 +91,7 @@ async function tell(): Promise<void> {
   const path = `/orders/${orderId}`;
   done('placed', `order ${orderId} at version ${placed.version}`, placed);
 
-  // Side by side: the read with the token brings the read model up to date, and the other one shall not profit from that.
+  // In parallel: the read with the token brings the read model up to date, and the other read must not profit from that.
   const [plain, read] = await Promise.all([api.get<Order>(path), api.get<Order>(path, { token: placed.token })]);
   expectStatus(read, 200);
   promise(
@@ -102,7 +102,7 @@ async function tell(): Promise<void> {
   done('with token', `version ${read.version}, ${read.body.status}, ${money(read.body.total)}`, read);
   tellPlainRead(plain);
 
-  chapter('Shipped, and waited for');
+  chapter('A shipment that waits for the read models');
   const shipment = { tracking: `TM-${suffix}`, carrier: 'Lighthouse Express' };
   const shipped = await api.post<Order>(`${path}/shipment`, shipment, {
     token: read.token,
@@ -112,7 +112,7 @@ async function tell(): Promise<void> {
   done('shipped', `version ${shipped.version}, with \`Prefer: wait=5\``, shipped);
   await tellWait(path, shipped);
 
-  chapter('A price changes; the order keeps the one it saw');
+  chapter('A price changes, and the order keeps its price');
   const price = await api.post(
     `/products/${lamp.body.productId}/price`,
     { price: eur(5_400), reason: 'Autumn' },
@@ -131,11 +131,11 @@ async function tell(): Promise<void> {
   const keptPrice = unitPriceOf(kept.body, lamp.body.sku);
   promise(
     keptPrice?.amount === 4_900,
-    `the order keeps ${money(eur(4_900))} for the storm lamp, not ${money(keptPrice)}`,
+    `the order keeps the price ${money(eur(4_900))} for the storm lamp, not ${money(keptPrice)}`,
   );
   done('order', `still has it at ${money(keptPrice)}, total ${money(kept.body.total)}`, kept);
 
-  chapter('Sent twice, done once');
+  chapter('A command sent twice, applied once');
   const again = {
     customerId: `c-${suffix}`,
     customerName: 'Grace Hopper',
@@ -158,7 +158,7 @@ async function tell(): Promise<void> {
   expectStatus(other, 422, 'key-reused');
   done('other body', `the same key is refused: 422 ${other.body.code}`, other);
 
-  chapter('Decided on an old state: refused');
+  chapter('A command for an old version, refused');
   const stale = await api.post<ProblemBody>(
     `${path}/delivery`,
     {},
@@ -172,16 +172,14 @@ async function tell(): Promise<void> {
   expectStatus(delivered, 200);
   done(`If-Match ${etag}`, `delivered, version ${delivered.version}`, delivered);
 
-  chapter('What happened, from the log itself');
+  chapter('The events, from the log');
   const wasTold =
     (await tellStream(`product-${lamp.body.productId}`, 'Storm lamp', ['ProductCreated', 'PriceUpdated'])) &&
     (await tellStream(`product-${chart.body.productId}`, 'Harbour chart', ['ProductCreated'])) &&
     (await tellStream(`order-${orderId}`, 'Ada’s order', ['OrderPlaced', 'OrderShipped', 'OrderDelivered'])) &&
     (await tellStream(`order-${first.body.orderId}`, 'Grace’s order', ['OrderPlaced']));
 
-  say(
-    `\n${paint('green', '✓')} Everything was as promised${wasTold ? '' : ', apart from the histories, which were not shown'}.`,
-  );
+  say(`\n${paint('green', '✓')} Every promise was kept.${wasTold ? '' : ' The event histories were not shown.'}`);
 }
 
 async function createProduct(name: string, price: Money, category: string, token?: string): Promise<Answer<Product>> {
@@ -199,33 +197,37 @@ function tellPlainRead(plain: Answer<Order>): void {
     `a read without the token gives 200 or 404, not ${plain.status}`,
   );
   if (plain.status === 404) {
-    done('without', '404: the read model has not heard of it yet', plain);
-    note('That is what eventual consistency looks like. The token is what makes the difference.');
+    done('without', '404: the read model does not have the order yet', plain);
+    note('This is eventual consistency. With the token, the read waits for the order.');
   } else {
-    done('without', `version ${plain.version}: the read model happened to be there already`, plain);
-    note('Nothing promises that without the token. It may as well have been a 404: that is eventual consistency.');
+    done('without', `version ${plain.version}: the read model had the order already`, plain);
+    note('Without the token, nothing promises this. A 404 was possible: this is eventual consistency.');
   }
 }
 
 async function tellWait(path: string, shipped: Answer<Order>): Promise<void> {
   if (!shipped.headers.get('Preference-Applied')?.includes('wait=5')) {
-    note('The read models took longer than 5 s, and the answer says so: no Preference-Applied. The write stands.');
+    note('The read models took longer than 5 s, so the answer has no Preference-Applied. The write is stored.');
     return;
   }
   const plain = await api.get<Order>(path);
   expectStatus(plain, 200);
   promise(
     plain.body.status === 'shipped',
-    `after Preference-Applied: wait=5 everybody sees the order shipped, not ${plain.body.status}`,
+    `after Preference-Applied: wait=5, every client sees the order shipped, not ${plain.body.status}`,
   );
-  done('without', `version ${plain.version}, ${plain.body.status}: now everybody sees it, token or not`, plain);
+  done(
+    'without',
+    `version ${plain.version}, ${plain.body.status}: every client sees it now, with or without the token`,
+    plain,
+  );
 }
 
-/** Shows a stream's events. False when this deployment does not let the caller see them. */
+/** Shows the events of a stream. Returns false when the deployment refuses the caller. */
 async function tellStream(stream: string, name: string, expected: readonly string[]): Promise<boolean> {
   const history = await api.get<HistoryPage>(`/streams/${stream}/events?limit=100`);
   if (history.status === 401 && operationsKey === undefined) {
-    note('Event histories need the operations key of this deployment: --key, or the variable OPERATIONS_KEY.');
+    note('Event histories need the operations key of this deployment: pass --key, or set the variable OPERATIONS_KEY.');
     return false;
   }
   expectStatus(history, 200);
@@ -251,12 +253,12 @@ function expectStatus(answer: Answer<unknown>, status: number, code?: string): v
 }
 
 function promise(isKept: boolean, sentence: string): void {
-  if (!isKept) throw new Error(`Not as promised: ${sentence}.`);
+  if (!isKept) throw new Error(`This promise was not kept: ${sentence}.`);
 }
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Colours only where there is a terminal that wants them. */
+/** Adds colours only on a terminal that supports them. */
 function paint(style: Style, words: string): string {
   return styleText(style, words, { stream: process.stdout });
 }
@@ -293,7 +295,7 @@ function readArguments(): { url: string; operationsKey: string | undefined } {
       return process.exit(0);
     }
     const [server = LOCAL_SERVER, ...others] = positionals;
-    if (others.length > 0) throw new TypeError(`One URL is enough: ${others.join(' ')} is too much.`);
+    if (others.length > 0) throw new TypeError(`Pass one URL only, without ${others.join(' ')}.`);
     if (!/^https?:$/.test(URL.parse(server)?.protocol ?? ''))
       throw new TypeError(`${server} is not a URL such as ${LOCAL_SERVER}.`);
     return { url: server, operationsKey: values.key ?? process.env['OPERATIONS_KEY'] };

@@ -1,8 +1,8 @@
 /**
- * Fills a server with believable data: `npm run seed -- --orders 500`.
+ * Fills a server with realistic data: `npm run seed -- --orders 500`.
  *
- * The same seed number gives the same data, and every command has an idempotency key that follows from it: whatever ends a run, the same
- * command line continues it without doubling anything, and a higher `--orders` adds to it.
+ * The same seed number gives the same data and the same idempotency keys. So the same command line continues an interrupted run without doubling
+ * anything, and a higher `--orders` adds to it.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 
@@ -45,7 +45,7 @@ try {
 } finally {
   if (journal !== undefined) closeSync(journal);
 }
-// After a failure other commands may still be under way, and nobody waits for them.
+// After a failure, other commands may still be under way.
 process.exit();
 
 async function run(): Promise<void> {
@@ -57,7 +57,7 @@ async function run(): Promise<void> {
     return created.token;
   }
 
-  /** Returns the token that has seen every new price: who orders with it pays no older one. */
+  /** Returns a token that has seen every new price: an order with it pays no older price. */
   async function changePrices({ prices }: Chapter): Promise<string | undefined> {
     let token: string | undefined;
     for (const price of prices)
@@ -66,7 +66,7 @@ async function run(): Promise<void> {
   }
 
   async function follow(order: PlannedOrder, pricesSeen: string | undefined): Promise<void> {
-    // Ordered right after it was created: the token makes sure that the shop knows it.
+    // The order follows at once. With the token, the shop knows the product.
     const seen = order.launches ? await create(order.launches, pricesSeen) : pricesSeen;
     const placed = await send<{ orderId: string }>('/orders', order, seen);
     let { token } = placed;
@@ -85,7 +85,7 @@ async function run(): Promise<void> {
   await atOnce(options.concurrency, season.unsold, (product) => create(product));
 }
 
-/** One command, until it is acknowledged. */
+/** Sends one command until it is acknowledged. */
 async function send<Body>(
   path: string,
   { idempotencyKey, body }: { readonly idempotencyKey: string; readonly body: object },
@@ -133,7 +133,7 @@ function summarize(): void {
       `${orders} orders (${fates.join(', ')}), ${options.products} products, ${prices} price changes: seed ${options.seed} at ${api.url}`,
       `${writes} writes in ${seconds.toFixed(1)} s: ${(writes / seconds).toFixed(0)} writes/s, ${(orders / seconds).toFixed(0)} orders/s, ` +
         `median ${quantile(0.5)} ms, 95 % within ${quantile(0.95)} ms`,
-      ...(replayed > 0 ? [`${replayed} of them were there before: replayed, not done again`] : []),
+      ...(replayed > 0 ? [`${replayed} of these writes existed already, and were not applied again`] : []),
       ...(retries > 0 ? [`${retries} retries`] : []),
     ].join('\n'),
   );
@@ -143,7 +143,7 @@ function explain(error: unknown): string {
   if (!(error instanceof UnexpectedAnswerError)) return (error as Error).message;
   const isOtherData = [409, 412, 422].includes(error.answer.status);
   const advice = isOtherData
-    ? `\nWhat this server holds is not what seed ${options.seed} left there. Choose another --seed.`
+    ? `\nThis server holds other data than seed ${options.seed} makes. Choose another --seed.`
     : '';
   return `${error.message}${advice}`;
 }

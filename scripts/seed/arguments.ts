@@ -3,11 +3,11 @@ import { parseCommandLine, requireUrl } from '../command-line.ts';
 
 export const HELP = `Usage: npm run seed -- [options]
 
-  --orders <n>       how many orders, default 200
-  --products <n>     how many products, default 60
-  --seed <n>         which data: the same number gives the same, default 1
+  --orders <n>       the number of orders, default 200
+  --products <n>     the number of products, default 60
+  --seed <n>         the same number gives the same data, default 1
   --url <url>        the server, default ${LOCAL_SERVER}
-  --concurrency <n>  how many orders are worked on at once, default 8
+  --concurrency <n>  the number of orders in progress at once, default 8
   --journal <file>   adds a line of JSON for each acknowledged write: stream, version, key
   --help
 `;
@@ -22,7 +22,7 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-/** What a command line asks for; undefined: for help. Throws with what is wrong, in words for who typed it. */
+/** Reads the command line; undefined for `--help`. Throws an error with a sentence for the person who typed it. */
 export function readArguments(args: readonly string[]) {
   const hint = 'Options reach the script only after "--": npm run seed -- --orders 500.';
   const { values } = parseCommandLine(args, OPTIONS, { excess: (word) => `"${word}" belongs to no option. ${hint}` });
@@ -30,7 +30,7 @@ export function readArguments(args: readonly string[]) {
   const integer = (name: 'orders' | 'products' | 'seed' | 'concurrency', min: number, max: number) => {
     const value = Number(values[name]);
     if (!/^\d+$/.test(values[name]) || value < min || value > max)
-      throw new Error(`--${name} has to be an integer from ${min} to ${max}, not "${values[name]}".`);
+      throw new Error(`--${name} must be an integer from ${min} to ${max}, not "${values[name]}".`);
     return value;
   };
   return {

@@ -1,6 +1,6 @@
 export type Weighted<Value> = readonly [weight: number, value: Value];
 
-/** Chance that is the same every time. */
+/** A random source that gives the same values in every run. */
 export interface Chance {
   /** In [0, 1). */
   number(): number;
@@ -8,7 +8,7 @@ export interface Chance {
   weighted<Value>(values: readonly Weighted<Value>[]): Value;
 }
 
-/** A source of chance for one thing: its name decides what it gives, so nothing else that is made up can disturb it. */
+/** A random source with a name. Its values depend on the name only, so other sources do not affect it. */
 export function chanceOf(name: string): Chance {
   const number = mulberry32(hash(name));
   const oneOf = <Value>(values: readonly Value[]) => values[Math.floor(number() * values.length)] as Value;
@@ -22,7 +22,7 @@ export function chanceOf(name: string): Chance {
   };
 }
 
-/** Mulberry32, by Tommy Ettinger: small, and good enough for made-up data. */
+/** Mulberry32, by Tommy Ettinger: small, and good enough for test data. */
 function mulberry32(seed: number): () => number {
   let state = seed;
   return () => {

@@ -1,4 +1,4 @@
-/** What a ship's chandler sells, who buys it, and what becomes of it. */
+/** The vocabulary of a ship's chandler: products, customers, and the fates of orders. */
 import type { Weighted } from './chance.ts';
 
 export const CATEGORIES = [

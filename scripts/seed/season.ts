@@ -1,6 +1,6 @@
 /**
- * A season of a chandler's shop, made up: what is sold, who buys, what becomes of each order. The same options give the same season, down
- * to the idempotency keys, and more orders only continue it.
+ * Invents a season of a chandler's shop: products, customers, and the fate of each order. The same options give the same season and the same
+ * idempotency keys. More orders continue it.
  */
 import { type Chance, chanceOf, sum } from './chance.ts';
 import {
@@ -26,7 +26,7 @@ export interface SeasonOptions {
   readonly orders: number;
 }
 
-/** One command as it will be sent; the path of those on an existing order or product begins with its id, known only then. */
+/** One command to send. The path of a command on an existing order or product needs its id, which is known only then. */
 interface Planned<Body> {
   readonly idempotencyKey: string;
   readonly body: Body;
@@ -52,7 +52,7 @@ export type PlannedPrice = Planned<{ readonly price: Money; readonly reason: str
 export type PlannedStep = Planned<object> & { readonly step: 'shipment' | 'delivery' | 'cancellation' | 'returns' };
 
 export interface PlannedOrder extends Planned<OrderBody> {
-  /** A product that is created right before, and that this is the first order for. */
+  /** A product that is created right before the order, which is the first for it. */
   readonly launches?: PlannedProduct;
   readonly steps: readonly PlannedStep[];
 }
@@ -65,17 +65,17 @@ interface OrderBody {
   readonly items: readonly Line[];
 }
 
-/** What happens between two looks at the price list: prices change first, so that what an order costs does not hang on a race. */
+/** Price changes, and the orders after them. Prices change first, so that no order's total depends on a race. */
 export interface Chapter {
   readonly prices: readonly PlannedPrice[];
   readonly orders: readonly PlannedOrder[];
 }
 
 export interface Season {
-  /** There before the first order. */
+  /** The products before the first order. */
   readonly stock: readonly PlannedProduct[];
   readonly chapters: readonly Chapter[];
-  /** Products that came too late for an order. */
+  /** Products without an order. */
   readonly unsold: readonly PlannedProduct[];
 }
 
@@ -89,7 +89,7 @@ interface Candidate {
 
 export function planSeason({ seed, products, orders }: SeasonOptions): Season {
   const range = Array.from({ length: products }, (_, index) => candidate(seed, index));
-  // What an order holds depends on how many products there are, so its key does too.
+  // The content of an order depends on the number of products, so its key does too.
   const name = `seed-${seed}.${products}`;
   const stockSize = Math.ceil(products / 2);
   const launchesPerChapter = Math.min(ORDERS_PER_CHAPTER, Math.ceil(products / 20));
@@ -114,7 +114,7 @@ export function planSeason({ seed, products, orders }: SeasonOptions): Season {
   return { stock: planned.slice(0, stockSize), chapters, unsold: planned.slice(launched) };
 }
 
-/** How many commands a season has. */
+/** The number of commands of a season. */
 export function countWrites({ stock, chapters, unsold }: Season): number {
   const inChapters = chapters.map(({ prices, orders }) => {
     const ofOrders = orders.map(({ launches, steps }) => (launches ? 1 : 0) + 1 + steps.length);
@@ -128,18 +128,18 @@ function candidate(seed: number, index: number): Candidate {
   const chance = chanceOf(idempotencyKey);
   const { name: category, code, from, to, nouns } = chance.oneOf(CATEGORIES);
   const name = `${chance.oneOf(MAKERS)} ${chance.oneOf<string>(nouns)}${chance.oneOf(VARIANTS)}`;
-  // Cheap things are many, dear ones few; and a price ends as prices do.
+  // Many cheap products, few expensive ones, with typical price endings.
   const price = Math.round((from * (to / from) ** chance.number()) / 100) * 100 - chance.oneOf([1, 5, 10, 50]);
   const sku = `${code}-${seed}-${String(index).padStart(4, '0')}`;
   const currency = chance.number() < 0.85 ? 'EUR' : 'GBP';
   const body = { sku, name, category, price: { amount: Math.max(price, 95), currency } };
-  // A few sell all the time, most now and then.
+  // A few products sell often, most sell rarely.
   return { planned: { idempotencyKey, body }, popularity: (1 - chance.number()) ** -0.8 };
 }
 
 function changedPrices(name: string, known: readonly Candidate[], prices: Map<string, Money>): readonly PlannedPrice[] {
   const chance = chanceOf(name);
-  // What sells is looked at more often.
+  // Popular products change their prices more often.
   const looks = Array.from({ length: Math.min(20, Math.ceil(known.length / 12)) }, () => popular(chance, known));
   const changing = [...new Set(looks)];
   return changing.map(({ planned }, index) => {
@@ -165,7 +165,7 @@ function order(
   launched: Candidate | undefined,
 ): PlannedOrder {
   const chance = chanceOf(idempotencyKey);
-  // Squared, so that some customers come back often.
+  // Squared, so that some customers order often.
   const customer = Math.floor(chance.number() ** 2 * customers);
   const person = chanceOf(`seed-${seed}-customer-${customer}`);
   const customerName = `${person.oneOf(FIRST_NAMES)} ${person.oneOf(LAST_NAMES)}`;
@@ -226,7 +226,7 @@ function quantityFor(chance: Chance, segment: string | undefined): number {
   return 1 + fewOf(chance, segment === 'trade' ? 0.7 : 0.3, 30);
 }
 
-/** Usually none, seldom many: each further one comes with probability `more`. */
+/** A small number, mostly 0: each increment has the probability `more`. */
 function fewOf(chance: Chance, more: number, atMost: number): number {
   let count = 0;
   while (count < atMost && chance.number() < more) count += 1;

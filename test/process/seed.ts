@@ -23,10 +23,10 @@ describe('a command line of the seed', () => {
     [['--orders'], '--orders needs a value.'],
     [['--orders', '--seed', '4'], '--orders needs a value.'],
     [['--orders', '-5'], '--orders needs a value.'],
-    [['--orders=-5'], '--orders has to be an integer from 0 to 1000000, not "-5".'],
-    [['--orders', 'many'], '--orders has to be an integer from 0 to 1000000, not "many".'],
+    [['--orders=-5'], '--orders must be an integer from 0 to 1000000, not "-5".'],
+    [['--orders', 'many'], '--orders must be an integer from 0 to 1000000, not "many".'],
     [['--help=yes'], '--help takes no value.'],
-    [['--url', 'localhost:8787'], '--url has to be a URL such as http://localhost:8787, not "localhost:8787".'],
+    [['--url', 'localhost:8787'], '--url must be a URL such as http://localhost:8787, not "localhost:8787".'],
   ];
   for (const [args, message] of wrong) {
     test(`says what is wrong, and how it is done right: ${args.join(' ')}`, () => {
