@@ -6,9 +6,9 @@
  *     npm run simulate -- --seeds 20 --twice
  *     npm run simulate -- --planted
  *
- * One seed is one run, the same every time. Ends with 1, and the line that repeats it, when one fails, or when something that has to happen
- * now and then (a fault, a way of recovery) never did. `--planted` puts one known bug after the other into the source as it is loaded,
- * and tells after how many seeds each was caught, and by which check.
+ * One seed is one run, the same every time. When a run fails, the script prints the command line that repeats it, and exits with 1. It also fails when
+ * an expected fault or recovery never happened. `--planted` puts known bugs into the loaded source, one after the other, and prints the number of
+ * seeds and the check that caught each bug.
  */
 import { parseArgs } from 'node:util';
 
@@ -20,23 +20,23 @@ import { EXPECTED } from './simulate/sometimes.ts';
 
 const HELP = `Usage: npm run simulate -- [options]
 
-  --seeds <n>    how many, default 100; with --planted: at most so many for each bug, default 200
-  --from <n>     the first one, default 1
-  --at-once <n>  processes, default 2
-  --cuts <json>  what to leave out, as a failing run printed it
-  --twice        each seed in two processes: both have to leave the same trace
-  --hashes       print each seed's trace hash
-  --unjudged     nobody looks at what came of it: no bug shows itself then
-  --planted      plant known bugs, one after the other
-  --only <text>  with --planted: those whose name has this in it
+  --seeds <n>    the number of seeds, default 100; with --planted: the most seeds for each bug, default 200
+  --from <n>     the first seed, default 1
+  --at-once <n>  the number of processes, default 2
+  --cuts <json>  the parts of the run to leave out, as a failing run printed them
+  --twice        runs each seed in two processes, which must leave the same trace
+  --hashes       prints each seed's trace hash
+  --unjudged     skips all checks, so a run with a bug passes
+  --planted      plants known bugs, one after the other
+  --only <text>  with --planted: only bugs whose name contains the text
   --help
 `;
 
-/** A process runs so many seeds; then a new one starts from nothing. */
+/** The number of seeds that one process runs. */
 const SEEDS_A_PROCESS = 50;
-/** Other processes than the first time, with other seeds before each. */
+/** Another number for the second time, so that other seeds come before each seed. */
 const SEEDS_A_PROCESS_AGAIN = 37;
-/** Below so many seeds it means nothing that something rare never happened. */
+/** With fewer seeds, a rare fault may be missing by chance. */
 const ENOUGH_SEEDS = 200;
 
 const options = readArguments();
@@ -55,12 +55,12 @@ async function simulate(seeds: number): Promise<boolean> {
     console.log(`${String(times).padStart(8)}  ${name}`);
   if (options.hashes)
     for (const [seed, hash] of [...hashes].toSorted(([one], [other]) => one - other)) console.log(`${seed} ${hash}`);
-  console.log(`${done} seeds, ${rate} a second, ${failed.length} failed`);
+  console.log(`${done} seeds, ${rate} per second, ${failed.length} failed`);
   for (const { seed, verdicts, troubles, cuts: smaller } of failed) {
     console.log(`\nseed ${seed}:\n${[...troubles, ...verdicts].map((failure) => `  ${failure}`).join('\n')}`);
     console.log(`  npm run simulate -- --seeds 1 --from ${seed}${smaller === '{}' ? '' : ` --cuts '${smaller}'`}`);
   }
-  if (done < seeds) console.log(`\n${seeds - done} seeds never came to an end.`);
+  if (done < seeds) console.log(`\n${seeds - done} seeds did not finish.`);
   const never = seeds < ENOUGH_SEEDS ? [] : EXPECTED.filter((name) => !counts.has(name));
   if (never.length > 0) console.log(`\nNever happened:\n${never.map((name) => `  ${name}`).join('\n')}`);
   const isRepeatable = !options.twice || (await isTheSameAgain(seeds, hashes));
@@ -77,7 +77,7 @@ async function isTheSameAgain(seeds: number, before: ReadonlyMap<number, string>
 
 async function runAll(seeds: number, seedsAProcess: number) {
   const progress = new cliProgress.SingleBar({
-    format: '{bar} {value}/{total} seeds, {rate} a second, {failed} failed',
+    format: '{bar} {value}/{total} seeds, {rate} per second, {failed} failed',
     hideCursor: true,
     noTTYOutput: true,
     notTTYSchedule: 10_000,
@@ -93,7 +93,7 @@ async function runAll(seeds: number, seedsAProcess: number) {
       for (const [name, times] of Object.entries(result.counts)) counts.set(name, (counts.get(name) ?? 0) + times);
       if (result.troubles.length + result.verdicts.length > 0) {
         failed.push(result);
-        // At once: a long run goes on for long.
+        // Printed at once, since a long run takes hours.
         console.log(`\nseed ${result.seed} failed`);
       }
       hashes.set(result.seed, result.traceHash);

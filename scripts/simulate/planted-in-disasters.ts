@@ -1,6 +1,6 @@
 import type { PlantedBug } from './planted.ts';
 
-/** Bugs that show where something was restored, is full, or is damaged. */
+/** Bugs that show after a restore, with full storage, or with damaged tables. */
 export const PLANTED_IN_DISASTERS: readonly PlantedBug[] = [
   {
     name: 'a restored log goes unnoticed',

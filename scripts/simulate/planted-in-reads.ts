@@ -1,6 +1,6 @@
 import type { PlantedBug } from './planted.ts';
 
-/** Bugs of projections, of their checkpoints, of tokens and of reads. */
+/** Bugs of projections, checkpoints, tokens and reads. */
 export const PLANTED_IN_READS: readonly PlantedBug[] = [
   {
     name: 'a checkpoint is a maximum',

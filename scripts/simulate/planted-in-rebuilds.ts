@@ -20,7 +20,7 @@ export const PLANTED_IN_REBUILDS: readonly PlantedBug[] = [
     ],
   },
   {
-    // Neither when it reads nor when it writes: with one of the two, what is left is a race of a few milliseconds.
+    // Drops the check of the read and of the write: with either, only a race of a few milliseconds remains.
     name: 'a batch does not name its epoch',
     breaks: ['I20'],
     edits: [

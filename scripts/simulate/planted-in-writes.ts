@@ -1,6 +1,6 @@
 import type { PlantedBug } from './planted.ts';
 
-/** What is put off is lost when the object dies meanwhile. */
+/** Delays a step of the object. If the object dies meanwhile, the step is lost. */
 const SLEEP_IN_OBJECT = {
   file: 'src/tidemark/write/aggregate-object.ts',
   find: "import type { StreamId } from '../stream.ts';",
@@ -9,7 +9,7 @@ const SLEEP_IN_OBJECT = {
 
 const SLEEP_IN_LOG = { ...SLEEP_IN_OBJECT, file: 'src/tidemark/write/event-log.ts' };
 
-/** Bugs of commands, of the log and of getting events published. */
+/** Bugs of commands, of the log and of the relay. */
 export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
   {
     name: 'a cold object answers from its snapshot alone',
@@ -153,7 +153,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     ],
   },
   {
-    // The answer does not wait for it: in the simulation no call may wait for what its object sends.
+    // The answer does not wait for it: in the simulation, no call may wait for messages that its object sends.
     name: 'an event is published before it is committed',
     breaks: ['I6'],
     edits: [
@@ -215,7 +215,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     ],
   },
   {
-    // By itself it would only delay: the delivery check asks the databases. So the check believes it.
+    // The mark alone would only delay the event, since the delivery check asks the databases. So the check trusts the mark.
     name: 'an event is marked as published before it is sent',
     breaks: ['I7', 'I18'],
     edits: [

@@ -2,11 +2,11 @@ import { PLANTED, type PlantedBug } from './planted.ts';
 import { type SeedResult, chunksOf, eachAtOnce, runSeeds } from './seed-process.ts';
 
 export interface PlantingOptions {
-  /** At most so many for each bug. */
+  /** The most seeds for each bug. */
   readonly seeds: number;
   readonly from: number;
   readonly atOnce: number;
-  /** Those whose name has this in it. */
+  /** Selects the bugs whose name contains this text. */
   readonly only: string;
 }
 
@@ -20,8 +20,8 @@ interface Row {
 const SEEDS_A_PROCESS = 50;
 
 /**
- * Plants one bug after the other, each until judgement finds it, and prints the table. What shows that it is judgement which finds them,
- * and not a run that breaks: the very seed that caught a bug passes when nobody judges it, and is clean without the bug.
+ * Plants one bug after the other, each until a check catches it, and prints the table. The checks must catch the bug, not a crash of the run: so the
+ * same seed must pass without checks, and must be clean without the bug.
  */
 export async function plantAll({ seeds, from, atOnce, only }: PlantingOptions): Promise<boolean> {
   const bugs = PLANTED.filter(({ name }) => name.includes(only));
@@ -47,13 +47,13 @@ export async function plantAll({ seeds, from, atOnce, only }: PlantingOptions): 
   console.log(`${rows.length - missed.length} of ${rows.length} caught`);
   for (const { bug } of missed) console.log(`  missed: ${bug.name}`);
   const broken = rows.filter(({ caught }) => caught && caught.unjudged?.length !== 0);
-  console.log(`${rows.length - missed.length - broken.length} of these pass when nobody judges them`);
+  console.log(`${rows.length - missed.length - broken.length} of these pass without checks`);
   for (const { bug, caught } of broken) console.log(`  ${bug.name}: ${caught?.unjudged?.join('\n    ')}`);
   const unclean = await reference(rows);
   return missed.length === 0 && broken.length === 0 && unclean === 0;
 }
 
-/** The seeds that caught something, without any bug. Returns how many are not clean. */
+/** Runs the seeds that caught a bug again, without a bug. Returns the number of seeds that are not clean. */
 async function reference(rows: readonly Row[]): Promise<number> {
   const seeds = [...new Set(rows.flatMap(({ caught }) => caught?.seed ?? []))].toSorted((one, other) => one - other);
   if (seeds.length === 0) return 0;
@@ -62,11 +62,11 @@ async function reference(rows: readonly Row[]): Promise<number> {
     if (verdicts.length + troubles.length === 0) clean += 1;
     else console.log(`  seed ${seed}, without a bug: ${[...troubles, ...verdicts].join('\n    ')}`);
   });
-  console.log(`${clean} of the ${seeds.length} seeds that caught them are clean without a bug`);
+  console.log(`${clean} of the ${seeds.length} seeds that caught a bug are clean without it`);
   return seeds.length - clean;
 }
 
-/** Runs every bug with judgement switched off: whatever the bug does, a run comes to its end. */
+/** Runs every bug without checks: each run must finish, whatever the bug does. */
 export async function plantUnjudged({ seeds, from, atOnce, only }: PlantingOptions): Promise<boolean> {
   const bugs = PLANTED.filter(({ name }) => name.includes(only));
   let isPassed = true;

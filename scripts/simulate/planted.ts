@@ -3,23 +3,23 @@ import { PLANTED_IN_READS } from './planted-in-reads.ts';
 import { PLANTED_IN_REBUILDS } from './planted-in-rebuilds.ts';
 import { PLANTED_IN_WRITES } from './planted-in-writes.ts';
 
-/** A defect that is put into the source on its way to the simulation, and never into what is shipped. */
+/** A defect that the simulation puts into the source as it loads it. It is never shipped. */
 export interface PlantedBug {
   readonly name: string;
-  /** The invariants that it breaks, such as `I3`. */
+  /** The invariants that the bug breaks, such as `I3`. */
   readonly breaks: readonly string[];
   readonly edits: readonly Edit[];
 }
 
-/** Text in a file and what takes its place. */
+/** A text in a file, and its replacement. */
 export interface Edit {
   readonly file: string;
-  /** Exactly once in the file. */
+  /** Occurs exactly once in the file. */
   readonly find: string;
   readonly replace: string;
 }
 
-/** Every one has to be caught: a simulation that misses one proves nothing about it. */
+/** The simulation must catch every bug: if it misses one, it proves nothing about that invariant. */
 export const PLANTED: readonly PlantedBug[] = [
   ...PLANTED_IN_WRITES,
   ...PLANTED_IN_READS,

@@ -3,18 +3,18 @@ import { resolve } from 'node:path';
 
 import { type Edit, PLANTED } from './planted.ts';
 
-/** Puts one planted bug into the source as it is loaded. */
+/** A Vite plugin that puts one planted bug into the source as it is loaded. */
 export function planting(name: string) {
   const bug = PLANTED.find((candidate) => candidate.name === name);
   if (!bug) throw new Error(`there is no planted bug "${name}"`);
   return edited(bug.edits);
 }
 
-/** Changes the source as it is loaded, for the simulation alone. Fails where the source has changed under it. */
+/** A Vite plugin that edits the source as it is loaded, for the simulation only. Throws when a file no longer has the text to replace. */
 export function edited(edits: readonly Edit[]) {
   for (const { file, find } of edits) {
     const found = readFileSync(resolve(file), 'utf8').split(find).length - 1;
-    if (found !== 1) throw new Error(`${file} has ${found} times what is to be replaced: ${find}`);
+    if (found !== 1) throw new Error(`${file} has the text to replace ${found} times, not once: ${find}`);
   }
   return {
     name: 'edited-source',

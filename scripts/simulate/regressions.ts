@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 
-/** A run that failed once: its seed, and what of it was cut. */
+/** A run that failed once: its seed and its cuts. */
 export interface KeptRun {
   readonly seed: number;
   /** JSON of the cuts; empty: the whole run. */
   readonly cuts: string;
 }
 
-/** The runs of test/consistency/seeds.txt: a seed, what was cut if anything, and after a # why it is kept. */
+/** Reads test/consistency/seeds.txt. Each line has a seed, the cuts if there are any, and the reason after a #. */
 export function keptRuns(path: string): readonly KeptRun[] {
   return readFileSync(path, 'utf8')
     .split('\n')

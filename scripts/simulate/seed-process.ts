@@ -1,14 +1,14 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
-/** What the simulation prints for each seed. */
+/** The result that the simulation prints for each seed. */
 export interface SeedResult {
   readonly seed: number;
-  /** What judgement found: checker, oracles, and what the system blamed on something that never was. */
+  /** The findings of the checks: the checker, the oracles, and refusals with a false reason. */
   readonly verdicts: readonly string[];
-  /** Why the run could not be brought to its end, which is no judgement. */
+  /** The reasons why the run could not finish. They are not findings. */
   readonly troubles: readonly string[];
-  /** Only of a run with verdicts and a planted bug: what was wrong with the same run when nobody judged it. */
+  /** Only for a run with verdicts and a planted bug: the troubles of the same run without checks. */
   readonly unjudged?: readonly string[];
   readonly traceHash: string;
   readonly counts: Readonly<Record<string, number>>;
@@ -18,19 +18,18 @@ export interface SeedResult {
   readonly cuts: string;
 }
 
-/** What one process shall run. */
+/** The work of one process. */
 export interface SeedRequest {
   readonly seeds: readonly number[];
   readonly cuts?: string;
   /** The name of a planted bug. The process ends with the first seed that catches it. */
   readonly planted?: string;
-  /** Nobody looks at what came of it. */
+  /** Skips the checks. */
   readonly isUnjudged?: boolean;
 }
 
 /**
- * Runs some seeds in processes of their own. A process may die of what was done to it: the seeds that it gave no result of are run once
- * more.
+ * Runs seeds in a process of their own. The process may crash: seeds without a result run once more.
  */
 export async function runSeeds(request: SeedRequest, onResult: (result: SeedResult) => void): Promise<void> {
   const done = new Set<number>();
@@ -61,7 +60,7 @@ async function runOnce(request: SeedRequest, onResult: (result: SeedResult) => v
       },
     },
   );
-  // What workerd says of objects that were torn away is the point of the run, and no news.
+  // workerd reports objects that the run destroyed on purpose. That output is printed only if there is no result.
   const said: string[] = [];
   child.stderr.on('data', (chunk: Buffer) => void said.push(String(chunk)));
   let results = 0;
@@ -77,7 +76,7 @@ async function runOnce(request: SeedRequest, onResult: (result: SeedResult) => v
   if (results === 0) console.error(said.join('\n').slice(-4_000));
 }
 
-/** A range of seeds, in parts of a size that one process runs. */
+/** Splits a range of seeds into chunks, one for each process. */
 export function chunksOf(from: number, count: number, size: number): readonly (readonly number[])[] {
   return Array.from({ length: Math.ceil(count / size) }, (_, index) => {
     const first = from + index * size;
@@ -85,7 +84,7 @@ export function chunksOf(from: number, count: number, size: number): readonly (r
   });
 }
 
-/** Does something with each item, a few at a time. */
+/** Works on each item, `atOnce` of them at a time. */
 export async function eachAtOnce<Item>(
   items: readonly Item[],
   atOnce: number,

@@ -1,6 +1,5 @@
 /**
- * What has to happen now and then: every fault, and every way of recovery. Over many seeds one that never happened means that the
- * simulation does not try what it says it tries.
+ * The faults and recoveries that must happen in some seed. If one never happens over many seeds, the simulation does not test what it claims to test.
  */
 export const EXPECTED: readonly string[] = [
   'fault queue.drop',
