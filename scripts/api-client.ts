@@ -1,21 +1,20 @@
 /**
- * A small client of the HTTP API for scripts: JSON in and out, what the headers say as plain values, and no opinion about which answers
- * are good.
+ * A small client of the HTTP API for scripts: JSON in and out, and headers as plain values. The caller decides which answers it accepts.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export const LOCAL_SERVER = 'http://localhost:8787';
 
-/** What came back. `body` is the JSON as it is, for the caller to look into. */
+/** An answer. `body` is the parsed JSON, unchecked. */
 export interface Answer<Body> {
   readonly method: string;
   readonly path: string;
   readonly status: number;
   readonly headers: Headers;
   readonly body: Body;
-  /** `X-Version`: where the stream stands. */
+  /** `X-Version`: the version of the stream. */
   readonly version: number | undefined;
-  /** `X-Causal-Token`: what to send along, so that the next answer knows of this one. */
+  /** `X-Causal-Token`: send it with the next request, so that the answer is not older than this one. */
   readonly token: string | undefined;
   readonly durationMs: number;
 }
@@ -44,8 +43,8 @@ export interface Api {
 }
 
 /**
- * No answer of Tidemark's came: nobody listens, the connection broke, it took too long, or a proxy lost the server behind it (its own faults
- * are always problem documents). A command may have been applied all the same.
+ * Tidemark gave no answer: no server listens, the connection broke, the timeout passed, or a proxy answered (Tidemark's own faults are always problem
+ * documents). A command may still have been applied.
  */
 export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError';
@@ -59,13 +58,13 @@ export class UnexpectedAnswerError extends Error {
   constructor(answer: Answer<unknown>) {
     const { code, detail } = (answer.body ?? {}) as Partial<ProblemBody>;
     const reason = code === undefined ? '' : ` ${code}: ${detail ?? ''}`;
-    super(`${answer.method} ${answer.path} was answered with ${answer.status}${reason}`);
+    super(`${answer.method} ${answer.path} answered ${answer.status}${reason}`);
     this.answer = answer;
   }
 }
 
 export interface ApiOptions {
-  /** Opens the operations routes of a deployment; a local server has them open. */
+  /** The key for the operations routes of a deployment. A local server needs none. */
   readonly operationsKey?: string | undefined;
   readonly timeoutMs?: number;
 }
@@ -94,7 +93,7 @@ export function apiClient(url: string, options: ApiOptions = {}): Api {
     const isFromBetween =
       response.status >= 500 && !response.headers.get('Content-Type')?.startsWith('application/problem+json');
     if (isFromBetween)
-      throw new NoAnswerError(`${method} ${base}${path} got a ${response.status} from something in between`);
+      throw new NoAnswerError(`${method} ${base}${path} got ${response.status} from a proxy, not from Tidemark`);
     const version = response.headers.get('X-Version');
     return {
       method,
@@ -129,7 +128,7 @@ export function apiClient(url: string, options: ApiOptions = {}): Api {
   };
 }
 
-/** Throws with a sentence for a person unless a Tidemark that can do its work answers there. */
+/** Throws an error with a sentence for a person unless a working Tidemark answers there. */
 export async function requireServer(api: Api): Promise<void> {
   let health: Answer<{ status?: string; reasons?: string[] } | undefined>;
   try {
@@ -140,7 +139,7 @@ export async function requireServer(api: Api): Promise<void> {
   }
   const { status, reasons = [] } = health.body ?? {};
   if (health.status !== 200 || status === undefined) {
-    throw new Error(`What answers at ${api.url} is not Tidemark: GET /health gave ${health.status}.`);
+    throw new Error(`The server at ${api.url} is not Tidemark: GET /health answered ${health.status}.`);
   }
   if (reasons.some((reason) => reason.includes('CAUSAL_TOKEN_KEY'))) {
     throw new Error(`The server at ${api.url} cannot work: ${reasons.join('; ')}.`);
@@ -148,7 +147,7 @@ export async function requireServer(api: Api): Promise<void> {
 }
 
 export interface RetryOptions {
-  /** How long nothing but 503 and broken connections may come back, in ms. */
+  /** How long to retry 503 and broken connections, in ms. */
   readonly patienceMs?: number;
   readonly firstPauseMs?: number;
   readonly maxPauseMs?: number;
@@ -156,8 +155,7 @@ export interface RetryOptions {
 }
 
 /**
- * Sends until there is an answer other than 503. For reads, and for commands with an idempotency key: without one, a retry may do a
- * thing twice.
+ * Sends until an answer is not 503. Use it for reads, and for commands with an idempotency key: without a key, a retry may apply a command twice.
  */
 export async function retrying<Body>(
   send: () => Promise<Answer<Body>>,
@@ -181,7 +179,7 @@ export async function retrying<Body>(
   }
 }
 
-/** Works on all items in their order, a few of them at a time. */
+/** Works on all items in order, `concurrency` of them at a time. */
 export async function atOnce<Item>(
   concurrency: number,
   items: Iterable<Item>,

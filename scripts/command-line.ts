@@ -1,9 +1,9 @@
-/** Command lines of scripts, and how scripts end: what is wrong is one sentence for whoever typed it. */
+/** The command lines of scripts, and their errors: one sentence for the person who typed the command. */
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 
 import { LOCAL_SERVER, type ProblemBody, UnexpectedAnswerError } from './api-client.ts';
 
-/** Options that every script has which works on one server as its operator. */
+/** The options of every script that works on a server as its operator. */
 export const SERVER_OPTIONS = {
   url: { type: 'string', default: LOCAL_SERVER },
   key: { type: 'string' },
@@ -16,13 +16,13 @@ export const SERVER_HELP = `  --url <url>     the server, default ${LOCAL_SERVER
 `;
 
 export interface PositionalRules {
-  /** How many words there may be that belong to no option. Default: 0. */
+  /** The most words that belong to no option. Default: 0. */
   readonly max?: number;
-  /** What to say of the first one too many. */
+  /** The error for the first word beyond these. */
   readonly excess: (word: string) => string;
 }
 
-/** Like `parseArgs`, with sentences for what is wrong. */
+/** Like `parseArgs`, with a sentence for each mistake. */
 export function parseCommandLine<const Options extends ParseArgsOptionsConfig>(
   args: readonly string[],
   options: Options,
@@ -39,7 +39,7 @@ export function parseCommandLine<const Options extends ParseArgsOptionsConfig>(
     const { name, rawName, value } = token;
     const option = Object.hasOwn(options, name) ? options[name] : undefined;
     if (!option) throw new Error(`There is no option ${rawName}.`);
-    // The next option is no value: `--orders --seed 4` lacks one.
+    // The next option is not a value: in `--orders --seed 4`, `--orders` lacks one.
     if (option.type === 'string' && (value === undefined || (!token.inlineValue && value.startsWith('-'))))
       throw new Error(`${rawName} needs a value.`);
     if (option.type === 'boolean' && value !== undefined) throw new Error(`${rawName} takes no value.`);
@@ -47,14 +47,14 @@ export function parseCommandLine<const Options extends ParseArgsOptionsConfig>(
   return parseArgs({ args: [...args], options, allowPositionals: true });
 }
 
-/** The URL as it was typed, if it is one. */
+/** Returns the URL as it was typed. Throws if it is not one. */
 export function requireUrl(url: string): string {
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
-    throw new Error(`--url has to be a URL such as ${LOCAL_SERVER}, not "${url}".`);
+    throw new Error(`--url must be a URL such as ${LOCAL_SERVER}, not "${url}".`);
   return url;
 }
 
-/** What a command line asks for. Ends the script when that is help, or when something is wrong with it. */
+/** Reads the command line. Ends the script for `--help`, and for a mistake. */
 export function askedOrExit<Asked>(help: string, read: (args: readonly string[]) => Asked | undefined): Asked {
   let asked: Asked | undefined;
   try {
@@ -68,11 +68,11 @@ export function askedOrExit<Asked>(help: string, read: (args: readonly string[])
   return process.exit(0);
 }
 
-/** What went wrong, for a person: one sentence where the server is at fault, the stack where the script is. */
+/** Explains an error to a person: in one sentence for a fault of the server, with the stack for a fault of the script. */
 export function explain(error: unknown): string {
   if (error instanceof UnexpectedAnswerError) {
     const { status, body } = error.answer;
-    if (status === 401) return 'The server asks for the operations key: --key, or the variable OPERATIONS_KEY.';
+    if (status === 401) return 'The server needs the operations key: pass --key, or set the variable OPERATIONS_KEY.';
     const { code, detail } = (body ?? {}) as Partial<ProblemBody>;
     return detail === undefined || status >= 500 ? error.message : `${detail} (${status} ${code})`;
   }

@@ -1,5 +1,5 @@
 /**
- * Lints the OpenAPI document by the recommended rules of redocly and of spectral: `npm run lint:openapi`. Fails at warnings too.
+ * Lints the OpenAPI document with the recommended rules of redocly and spectral: `npm run lint:openapi`. Warnings fail too.
  */
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import spectral from '@stoplight/spectral-core';
@@ -15,7 +15,7 @@ async function byRedocly(text: string): Promise<readonly string[]> {
 
 async function bySpectral(text: string): Promise<readonly string[]> {
   const linter = new spectral.Spectral();
-  // The package's own types do not fit each other.
+  // The types of the two packages do not match.
   linter.setRuleset({ extends: [[rulesets.oas as never, 'recommended']] });
   const found = await linter.run(JSON.parse(text) as Record<string, unknown>);
   return found.map(({ code, message, path }) => `spectral ${code} at ${path.join('/')}: ${message}`);

@@ -1,5 +1,5 @@
 /**
- * Writes the migration of a read model: `npm run migration seat-map`. Read it, then commit it. A migration that was deployed is never changed.
+ * Writes the migration of a read model: `npm run migration seat-map`. Read the file, then commit it. Never change a deployed migration.
  */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { migrationOf } from './migration/read-model-sql.ts';
 
 const HELP = `Usage: npm run migration <read model>
 
-  Writes the tables of a read model, in both slots, with an index for each list, to migrations/<group>/<next number>_<read model>.sql.
+  Writes a migration to migrations/<group>/<next number>_<read model>.sql: the tables of the read model in both slots, and the indexes of its lists.
 `;
 
 /** Lower numbers are the framework's: a later release may add some, and a fork must not have used them. */
@@ -32,7 +32,9 @@ async function write(readModel: string): Promise<void> {
     .toSorted((one, other) => other.revision - one.revision)[0];
   if (!projection) {
     const names = [...new Set(all.map((candidate) => candidate.name))].join(', ');
-    return fail(`There is no read model "${readModel}". Register it in its module first. There are: ${names}.`);
+    return fail(
+      `There is no read model "${readModel}". Register it in its module first. The read models are: ${names}.`,
+    );
   }
   const folder = join('migrations', projection.group.name);
   const files = (await readdir(folder)).filter((file) => file.endsWith('.sql')).toSorted();
@@ -41,14 +43,14 @@ async function write(readModel: string): Promise<void> {
   for (const file of files) {
     if ((await readFile(join(folder, file), 'utf8')).includes(`${table} (`))
       return fail(
-        `${join(folder, file)} makes these tables already. If it was deployed, raise the revision of "${readModel}" and give the new one tables of its own. If not, delete the file first.`,
+        `${join(folder, file)} creates these tables already. If it is deployed, raise the revision of "${readModel}", which gives it new tables. If it is not, delete the file first.`,
       );
   }
   const next = String(Math.max(Number((files.at(-1) ?? '0000').slice(0, 4)) + 1, FIRST_OF_A_DOMAIN)).padStart(4, '0');
   const suffix = projection.revision > 1 ? `_${projection.revision}` : '';
   const path = join(folder, `${next}_${readModel.replaceAll('-', '_')}${suffix}.sql`);
   await writeFile(path, sql);
-  console.log(`${path} is written. Read it, and commit it with the read model.`);
+  console.log(`Wrote ${path}. Read the file, then commit it with the read model.`);
 }
 
 function fail(sentence: string): void {

@@ -1,7 +1,7 @@
-/** The OpenAPI document, as text: the Worker itself answers with it, on Node and without a server. */
+/** Gets the OpenAPI document as text. The Worker answers with it, on Node and without a server. */
 import { registerHooks } from 'node:module';
 
-/** Base classes of objects that this never makes. */
+/** Stands in for the platform's base classes. This script creates none of their objects. */
 const PLATFORM = 'export class DurableObject {}; export class WorkflowEntrypoint {};';
 
 interface Worker {
@@ -15,7 +15,7 @@ export async function openApiText(): Promise<string> {
     load: (url, context, next) =>
       url === 'tidemark:platform' ? { format: 'module', source: PLATFORM, shortCircuit: true } : next(url, context),
   });
-  // By its address, since its types are those of Workers and not of Node.
+  // A dynamic import by URL, since the types of this file are those of Workers, not of Node.
   const { default: worker } = (await import(new URL('../src/index.ts', import.meta.url).href)) as { default: Worker };
   hooks.deregister();
   const answer = await worker.fetch(new Request('https://tidemark.test/openapi.json'), {}, {});

@@ -1,6 +1,6 @@
 import cliProgress from 'cli-progress';
 
-/** Without a terminal: a line this often, in ms. */
+/** The interval between two lines without a terminal, in ms. */
 const LINE_EVERY_MS = 3_000;
 
 type Figures = Readonly<Record<string, string | number>>;
@@ -8,13 +8,13 @@ type Figures = Readonly<Record<string, string | number>>;
 export interface Progress {
   start(total: number, figures?: Figures): void;
   update(value: number, figures?: Figures): void;
-  /** May be called before `start`, and again. */
+  /** May be called before `start`, and more than once. */
   stop(): void;
 }
 
 /**
- * A bar on a terminal, a line now and then elsewhere. `text` names figures in braces; besides those that are given there are `{value}`,
- * `{total}` and, unless given, `{left}`: the time left if it goes on as it did so far.
+ * Shows progress: a bar on a terminal, a line every few seconds elsewhere. `text` names figures in braces. Beside the given figures there are
+ * `{value}`, `{total}` and, unless given, `{left}`: the remaining time at the average rate so far.
  */
 export function showProgress(text: string): Progress {
   const show = process.stdout.isTTY ? bar(text) : lines(text);
@@ -33,7 +33,7 @@ export function showProgress(text: string): Progress {
   };
 }
 
-/** A duration for people: `45 s`, `3 min`. */
+/** Formats a duration for people: `45 s`, `3 min`. */
 export function duration(ms: number): string {
   if (!Number.isFinite(ms)) return '–';
   return ms < 120_000 ? `${Math.ceil(ms / 1_000)} s` : `${Math.round(ms / 60_000)} min`;

@@ -1,7 +1,7 @@
 /**
- * Builds a projection anew beside what is live, compares the two, and swaps them: `npm run rebuild -- order-search`.
+ * Rebuilds a projection beside its live slot, compares the two, and swaps them: `npm run rebuild -- order-search`.
  *
- * The work is the server's. This script watches it, and may be stopped and started again: it finds the build that is on its way.
+ * The server does the work. This script watches it, and can be stopped and started again: it then finds the running build.
  */
 import { LOCAL_SERVER, apiClient, requireServer } from './api-client.ts';
 import { SERVER_HELP, SERVER_OPTIONS, askedOrExit, explain, parseCommandLine, requireUrl } from './command-line.ts';
@@ -21,28 +21,29 @@ import { describeOutcome } from './projections/outcome.ts';
 
 const HELP = `Usage: npm run rebuild -- <projection> [<build>] [options]
 
-  npm run rebuild -- order-search                  starts a build, and swaps it in if it equals what is live
-  npm run rebuild -- order-search --accept         swaps it in although it differs, as after a fix
+  npm run rebuild -- order-search                  starts a build, and swaps it in if it equals the live slot
+  npm run rebuild -- order-search --accept         swaps it in even if it differs, for example after a fix
   npm run rebuild -- order-search --accept <build> swaps in a build that awaits acceptance
-  npm run rebuild -- order-search --cancel         cancels the build that is on its way
+  npm run rebuild -- order-search --cancel         cancels the running build
   npm run rebuild -- order-search <build>          watches a build
 
   --accept
   --cancel
 ${SERVER_HELP}
-Ctrl-C ends the watching, not the build. Starting a build ends the way back by rollback. Exit code 0: swapped, or cancelled as asked.
+Ctrl-C stops the watching, not the build. After the start of a build, a rollback to the former slot is not possible.
+Exit code 0: swapped, or cancelled on request.
 `;
 
 const asked = askedOrExit(HELP, (args) => {
   const options = { ...SERVER_OPTIONS, accept: { type: 'boolean' }, cancel: { type: 'boolean' } } as const;
   const { values, positionals } = parseCommandLine(args, options, {
     max: 2,
-    excess: (word) => `"${word}" is too much: one projection, and one build of it, are enough.`,
+    excess: (word) => `"${word}" is one word too many: name one projection, and at most one build of it.`,
   });
   if (values.help) return undefined;
   const [projection, id] = positionals;
   if (projection === undefined) throw new Error('Which projection? For example: npm run rebuild -- order-search.');
-  if (values.accept && values.cancel) throw new Error('Either --accept or --cancel.');
+  if (values.accept && values.cancel) throw new Error('Use either --accept or --cancel.');
   return { ...values, projection, id, url: requireUrl(values.url) };
 });
 const { projection, id } = asked;
@@ -57,7 +58,7 @@ try {
   console.error(explain(error));
   process.exitCode = 1;
 }
-// After Ctrl-C in a request, say, nobody waits for what is still under way.
+// Requests may still be under way, for example after Ctrl-C.
 process.exit();
 
 async function carryOut(): Promise<number> {
@@ -67,7 +68,7 @@ async function carryOut(): Promise<number> {
   if (isNew) {
     console.log(`Build ${build.id} of ${projection}, revision ${build.revision}.`);
   } else {
-    console.log(`A build of ${projection} was on its way already: ${build.id}. This one is watched now.`);
+    console.log(`A build of ${projection} is already running: ${build.id}. This script watches it.`);
     if (asked.accept && !build.accept) console.log('It was started without --accept.');
   }
   return watch(build);
@@ -76,11 +77,11 @@ async function carryOut(): Promise<number> {
 async function cancel(): Promise<number> {
   const running = id ?? (await runningBuild(api, projection));
   if (running === undefined) {
-    console.error(`No build of ${projection} is on its way.`);
+    console.error(`No build of ${projection} is running.`);
     return 1;
   }
   await cancelBuild(api, projection, running);
-  console.log(`Build ${running} of ${projection} is cancelled. What is live had no part in it.`);
+  console.log(`Build ${running} of ${projection} is cancelled. The live slot is unchanged.`);
   return 0;
 }
 
@@ -91,7 +92,7 @@ async function accept(waiting: string): Promise<number> {
 async function watch(from: Build): Promise<number> {
   process.once('SIGINT', () => {
     progress.stop();
-    console.log('\nThe build goes on. To watch it:');
+    console.log('\nThe build continues. To watch it:');
     console.log(
       `  ${commandLine('rebuild', from.id)}\nTo cancel it:\n  ${commandLine('rebuild', '--cancel', from.id)}`,
     );
@@ -100,7 +101,7 @@ async function watch(from: Build): Promise<number> {
   return tell(await watchBuild(api, from, progress));
 }
 
-/** Says what has become of a build, and returns the exit code. */
+/** Prints the outcome of a build, and returns the exit code. */
 async function tell(build: Build): Promise<number> {
   const { rollback } = await statusOf(api, projection);
   for (const line of describeOutcome(build, commandLine, rollback)) console.log(line);

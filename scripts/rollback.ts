@@ -1,6 +1,6 @@
 /**
- * Makes the slot of a projection live again that was so before the last swap: `npm run rollback -- order-search`; or gives that way back
- * up, since it costs as much as the live slot: `npm run release -- order-search`.
+ * Swaps a projection back to its former slot: `npm run rollback -- order-search`. Or releases the former slot, which costs as much as the live slot:
+ * `npm run release -- order-search`.
  */
 import { UnexpectedAnswerError, apiClient, requireServer, retrying } from './api-client.ts';
 import { SERVER_HELP, SERVER_OPTIONS, askedOrExit, explain, parseCommandLine, requireUrl } from './command-line.ts';
@@ -10,15 +10,15 @@ import { untilOf } from './projections/outcome.ts';
 const HELP = `Usage: npm run rollback -- <projection> [options]
        npm run release -- <projection> [options]
 
-  rollback        makes the slot live again that was so before the last swap; asked for twice, it is back where it was
-  release         stops moving that slot: there is no way back then
+  rollback        makes the slot live that was live before the last swap; a second rollback undoes the first
+  release         stops updating that slot; a rollback is not possible afterwards
 ${SERVER_HELP}`;
 
 const asked = askedOrExit(HELP, (args) => {
   const options = { ...SERVER_OPTIONS, release: { type: 'boolean' } } as const;
   const { values, positionals } = parseCommandLine(args, options, {
     max: 1,
-    excess: (word) => `"${word}" is too much: one projection is enough.`,
+    excess: (word) => `"${word}" is one word too many: name one projection.`,
   });
   if (values.help) return undefined;
   const [projection] = positionals;
@@ -39,7 +39,7 @@ try {
 async function rollBack(): Promise<void> {
   const before = await retrying(() => api.get<{ slot: 'a' | 'b' | null }>(pathOf(projection)));
   if (before.status !== 200) throw new UnexpectedAnswerError(before);
-  // Named, so that it can be asked for again when no answer came: a rollback done twice is not done.
+  // Names the slot, so that a request without an answer can be repeated: a second rollback would undo the first.
   const to = before.body.slot === 'a' ? 'b' : 'a';
   const answer = await retrying(() =>
     api.post<{ revision: number; slot: string }>(`${pathOf(projection)}/rollback?slot=${to}`, {}),
@@ -48,12 +48,12 @@ async function rollBack(): Promise<void> {
   const { revision, slot } = answer.body;
   const until = untilOf((await statusOf(api, projection)).rollback);
   console.log(
-    `Revision ${revision} in slot ${slot} of ${projection} is live now. What was live before is kept up to date${until}.`,
+    `Revision ${revision} in slot ${slot} of ${projection} is live now. The slot that was live before is kept up to date${until}.`,
   );
 }
 
 async function release(): Promise<void> {
   const answer = await retrying(() => api.post(`${pathOf(projection)}/release`, {}));
   if (answer.status !== 204) throw new UnexpectedAnswerError(answer);
-  console.log(`Released: the former slot of ${projection} is not moved any more, and there is no way back to it.`);
+  console.log(`Released: the former slot of ${projection} is no longer updated, and a rollback to it is not possible.`);
 }

@@ -1,10 +1,11 @@
 /**
- * The whole system on this machine: `npm start`, with any option of `wrangler dev` after `--`.
+ * Runs the whole system on this machine: `npm start`, with any option of `wrangler dev` after `--`.
  *
  *     npm start -- --port 8799 --persist-to /tmp/tidemark
  *
- * Brings the local databases up to date, without a question, then runs `wrangler dev`. The key that signs causal
- * tokens is a fixed one and the operations routes are open: right for a laptop, and only there. It answers to the names of this machine; `LOCAL_HOSTS` in the environment adds others, separated by spaces.
+ * Migrates the local databases without a question, then runs `wrangler dev`. The key for causal tokens is fixed and the operations routes are open,
+ * which is safe only on a developer's machine. The server answers under the names of this machine. The variable `LOCAL_HOSTS` adds other names,
+ * separated by spaces.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +16,7 @@ import { unstable_readConfig as readConfig } from 'wrangler';
 
 const wranglerProgram = fileURLToPath(new URL('../node_modules/wrangler/bin/wrangler.js', import.meta.url));
 
-// No question about telemetry, and no look-up of the caller's location, which fails without a network.
+// Suppresses the question about telemetry, and the look-up of the caller's location, which fails without a network.
 const quiet = { WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' };
 
 const given = process.argv.slice(2);
@@ -27,18 +28,17 @@ const { values } = parseArgs({
     'persist-to': { type: 'string' },
     port: { type: 'string' },
   },
-  // The other options are for `wrangler dev` to judge.
+  // `wrangler dev` checks the other options.
   strict: false,
 });
 
-/** An option that both steps need, as the second one gets it. */
+/** The arguments for an option that both steps need. */
 function option(name: 'config' | 'env' | 'persist-to'): string[] {
   const value = values[name];
   return typeof value === 'string' ? [`--${name}`, value] : [];
 }
 
-// Wrangler hands queue messages on to any other local server that it finds in its registry. Two of ours have nothing to do with
-// each other.
+// Wrangler forwards queue messages to every local server in its registry. A registry for each server keeps two of them apart.
 const apart = { WRANGLER_REGISTRY_PATH: join(option('persist-to')[1] ?? '.wrangler', 'registry') };
 
 let running: ChildProcess | undefined;
@@ -49,17 +49,17 @@ function stop(signal: NodeJS.Signals): void {
   running?.kill(signal);
 }
 
-// Ctrl-C in a terminal reaches wrangler as well; told twice, it still ends in good order.
+// Ctrl-C in a terminal also reaches wrangler, which handles a second signal well.
 process.on('SIGINT', stop);
 process.on('SIGTERM', stop);
 
-// A signal to npm ends npm and its shell, but never gets here: this process just finds itself with another parent.
+// A signal to npm ends npm and its shell, but does not reach this process. Its parent changes instead.
 const parent = process.ppid;
 setInterval(() => {
   if (process.ppid !== parent) stop('SIGTERM');
 }, 500).unref();
 
-/** Runs wrangler to its end, on this terminal. */
+/** Runs wrangler on this terminal until it ends. */
 async function wrangler(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<void> {
   if (stopping) return;
   running = spawn(process.execPath, [wranglerProgram, ...args], {
@@ -84,9 +84,9 @@ for (const { binding } of config.d1_databases) {
 const local = {
   CAUSAL_TOKEN_KEY: 'local-development-key-do-not-deploy',
   OPERATIONS_ACCESS: 'open',
-  // There is no other Worker that a build would have to wait for.
+  // A build has no other Worker to wait for.
   BUILD_GRACE_S: '0',
-  // Also of a container or another machine, say.
+  // For example the name of a container or of another machine.
   LOCAL_HOSTS: process.env['LOCAL_HOSTS'] ?? '',
 };
 await wrangler([

@@ -1,11 +1,11 @@
 /**
- * Looks at every stream once, and has the groups that have missed something reminded of it: `npm run sweep`.
+ * Checks every stream once, and reminds groups of unapplied events: `npm run sweep`.
  *
  *     npm run sweep
  *     npm run sweep -- --url https://tidemark.example.workers.dev --key "$OPERATIONS_KEY"
  *
- * Each step is a `POST /sweep`, and so a few hundred streams. It can be stopped and started at any time. The cron trigger moves the same
- * cursor; a pass that is under way is finished first, then a whole one follows.
+ * Each step is a `POST /sweep`, which checks a few hundred streams. The script can be stopped and started at any time. The cron trigger moves the same
+ * cursor, so the script first finishes a running pass, then runs a whole one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -43,12 +43,12 @@ try {
   process.exitCode = 1;
 }
 
-/** Steps until a pass that began at the first stream is complete. */
+/** Runs steps until a pass that started at the first stream is complete. */
 async function sweep(): Promise<void> {
   let [looked, behind, restored, unread, sent] = [0, 0, 0, 0, 0];
   for (let isWhole = false, isDone = false; !isDone;) {
     const step = await oneStep();
-    // Whoever begins a second pass, this script or the cron trigger: the first one is complete then.
+    // A second pass has started, here or by the cron trigger, so the first one is complete.
     if (step.isStart && isWhole) break;
     if (step.isStart) [looked, behind, restored, unread, sent] = [0, 0, 0, 0, 0];
     isWhole ||= step.isStart;
@@ -57,14 +57,14 @@ async function sweep(): Promise<void> {
     restored += step.restored;
     unread += step.unread;
     sent += step.sent;
-    const which = isWhole ? '' : ' (the end of a pass that was under way)';
-    console.log(`${count.format(looked)} streams looked at, ${count.format(behind)} behind${which}`);
+    const which = isWhole ? '' : ' (the rest of a running pass)';
+    console.log(`${count.format(looked)} streams checked, ${count.format(behind)} behind${which}`);
     isDone = isWhole && step.isComplete;
     if (!isDone && step.pauseMs > 0) await sleep(step.pauseMs);
   }
   console.log(
     behind === 0
-      ? 'Done: every projection has each of these streams to the end of its log.'
+      ? 'Done: every projection has applied these streams to the end of their logs.'
       : `Done: ${count.format(sent)} messages remind the groups of ${count.format(behind)} streams. Watch the lag with GET /projections.`,
   );
   if (restored > 0) {
@@ -81,12 +81,13 @@ async function sweep(): Promise<void> {
 
 async function oneStep(): Promise<SweepStep> {
   const answer = await api.post<SweepStep>('/sweep', {});
-  if (answer.status === 401) throw new Error('The server asks for the operations key: --key, or OPERATIONS_KEY.');
+  if (answer.status === 401)
+    throw new Error('The server needs the operations key: pass --key, or set the variable OPERATIONS_KEY.');
   if (answer.status !== 200) throw new UnexpectedAnswerError(answer);
   const { unreachable } = answer.body;
   if (unreachable.length > 0) {
     throw new Error(
-      `The database or the queue of ${unreachable.join(' and ')} does not answer. Start again later: it goes on from there.`,
+      `The database or the queue of ${unreachable.join(' and ')} does not answer. Run the sweep again later: it continues from there.`,
     );
   }
   return answer.body;

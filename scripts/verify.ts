@@ -1,8 +1,8 @@
 /**
- * Folds the log anew and compares the outcome with what is live, row by row: `npm run verify -- order-search`, or `--all`.
+ * Rebuilds projections from the log and compares them with their live slots, row by row: `npm run verify -- order-search`, or `--all`.
  *
- * For a projection that is a build that compares and never swaps, cancelled afterwards. The archive only appends: it is read from end to
- * end, and compared with every log.
+ * For a projection, this is a build that compares without a swap and is cancelled afterwards. The archive only appends, so it is read from end to end
+ * and compared with every log.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -25,19 +25,19 @@ const HELP = `Usage: npm run verify -- <projection> [<projection> …] [options]
 
   --all           every projection
 ${SERVER_HELP}
-A projection is folded anew in its second slot, so a way back by rollback has ended then. Exit code 0: nothing differs.
+A projection is rebuilt in its second slot, so a rollback is not possible afterwards. Exit code 0: nothing differs.
 `;
 
 const ARCHIVE = 'archive';
 const MAX_SHOWN = 20;
-/** How long the archive may take to catch up with the other read models. */
+/** The deadline for the archive to catch up with the other read models. */
 const LAG_PATIENCE_MS = 30_000;
 
 const asked = askedOrExit(HELP, (args) => {
   const options = { ...SERVER_OPTIONS, all: { type: 'boolean' } } as const;
   const { values, positionals } = parseCommandLine(args, options, { max: Infinity, excess: String });
   if (values.help) return undefined;
-  if (values.all && positionals.length > 0) throw new Error('Either --all or names of projections.');
+  if (values.all && positionals.length > 0) throw new Error('Use either --all or names of projections.');
   if (!values.all && positionals.length === 0)
     throw new Error('Which projection? For example: npm run verify -- order-search, or --all.');
   return { ...values, names: [...new Set(positionals)], url: requireUrl(values.url) };
@@ -45,7 +45,7 @@ const asked = askedOrExit(HELP, (args) => {
 const api = apiClient(asked.url, { operationsKey: asked.key ?? process.env['OPERATIONS_KEY'] });
 const count = new Intl.NumberFormat('en');
 
-/** What Ctrl-C has to undo. */
+/** Cancels the build after Ctrl-C. */
 let cleanUp: (() => Promise<unknown>) | undefined;
 process.once('SIGINT', () => {
   const isDone = (cleanUp?.() ?? Promise.resolve()).catch((error: unknown) => console.error(explain(error)));
@@ -64,7 +64,7 @@ process.exit();
 async function verifyAll(): Promise<boolean> {
   const names = asked.all ? await allNames() : asked.names;
   if (names.some((name) => name !== ARCHIVE))
-    console.log('The second slot of each projection is used for this: a way back by rollback has ended then.');
+    console.log('This uses the second slot of each projection. A rollback is not possible afterwards.');
   const wrong: string[] = [];
   for (const name of names) {
     let isRight = false;
@@ -75,8 +75,7 @@ async function verifyAll(): Promise<boolean> {
     }
     if (!isRight) wrong.push(name);
   }
-  if (names.length > 1)
-    console.log(wrong.length === 0 ? 'Nothing differs.' : `Not as it should be: ${wrong.join(', ')}.`);
+  if (names.length > 1) console.log(wrong.length === 0 ? 'Nothing differs.' : `Not verified: ${wrong.join(', ')}.`);
   return wrong.length === 0;
 }
 
@@ -90,10 +89,12 @@ async function verify(name: string): Promise<boolean> {
   const progress = showProgress(`${name}: ${BUILD_TEXT}`);
   let { build: started, isNew } = await startBuild(api, name, { dryRun: true });
   while (!isNew) {
-    console.log(`${name}: a build is on its way (${started.id}), which has to end first.`);
+    console.log(`${name}: another build is running (${started.id}). Waiting for its end.`);
     const { state } = await watchBuild(api, started, progress);
     if (state === 'awaiting-acceptance') {
-      console.error(`${name}: it waits for somebody: npm run rebuild -- ${name} --accept ${started.id}, or --cancel.`);
+      console.error(
+        `${name}: that build awaits acceptance: npm run rebuild -- ${name} --accept ${started.id}, or --cancel.`,
+      );
       return false;
     }
     ({ build: started, isNew } = await startBuild(api, name, { dryRun: true }));
@@ -108,30 +109,32 @@ async function verify(name: string): Promise<boolean> {
 
   const { differences, error, state } = build;
   if (state === 'failed') {
-    console.log(`${name}: the log could not be folded: ${[error?.message, ...eventOf(build)].join('; ')}.`);
+    console.log(`${name}: the build failed: ${[error?.message, ...eventOf(build)].join('; ')}.`);
     return false;
   }
   if (!differences) {
     console.log(
-      `${name}: nothing was compared, since ${build.liveRevision === null ? 'nothing is live' : `the build is ${state}`}.`,
+      `${name}: nothing was compared: ${build.liveRevision === null ? 'no slot is live' : `the build is ${state}`}.`,
     );
     return false;
   }
   for (const line of describeHeld(differences, name)) console.log(`${name}: ${line.trimStart()}`);
   if (differences.isEqual) {
     const isWhole = differences.held === 0;
-    console.log(`${name}: equal${isWhole ? '' : ' but for that'}. ${rowsOf(differences)}, ${effortOf(build)}.`);
+    console.log(
+      `${name}: equal${isWhole ? '' : ', except for the held streams'}. ${rowsOf(differences)}, ${effortOf(build)}.`,
+    );
     return isWhole;
   }
-  console.log(`${name}: DIFFERS from the build that was ${effortOf(build)}:`);
+  console.log(`${name}: DIFFERS from the build, which was ${effortOf(build)}:`);
   for (const line of describeDifferences(differences)) console.log(line);
-  console.log(`To put it right: npm run rebuild -- ${name} --accept`);
+  console.log(`To repair it: npm run rebuild -- ${name} --accept`);
   return false;
 }
 
 async function verifyArchive(): Promise<boolean> {
   const startedAt = performance.now();
-  // Else events that are on their way would be neither in the archive nor missed there.
+  // Without this wait, events that are under way would be missing in the archive, but not count as missing.
   await lagOfArchive();
   const feed = showProgress(`${ARCHIVE}: {value} events read`);
   const logs = showProgress(`${ARCHIVE}: {value}/{total} streams compared with their logs, {left} left`);
@@ -151,7 +154,10 @@ async function verifyArchive(): Promise<boolean> {
     if (differences.length === 0) {
       const lag = await lagOfArchive();
       if (lag === 0) console.log(`${ARCHIVE}: equal to the logs. ${effort}.`);
-      else console.log(`${ARCHIVE}: LAGS by ${count.format(lag)} events; what it has is equal to the logs. ${effort}.`);
+      else
+        console.log(
+          `${ARCHIVE}: LAGS by ${count.format(lag)} events. Its own events are equal to the logs. ${effort}.`,
+        );
       return lag === 0;
     }
     const more = differences.length - MAX_SHOWN;
@@ -166,8 +172,8 @@ async function verifyArchive(): Promise<boolean> {
 }
 
 /**
- * How many events other read models have applied and the archive has not. What it lacks of a stream that it knows was found already; this
- * also counts streams that it does not know. Under traffic it is never 0 for long.
+ * The number of events that other read models have applied and the archive has not. The comparison finds missing events of streams in the archive. This
+ * also counts the events of streams that the archive lacks. Under traffic, it is never 0 for long.
  */
 async function lagOfArchive(): Promise<number> {
   const giveUpAt = performance.now() + LAG_PATIENCE_MS;

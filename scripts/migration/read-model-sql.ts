@@ -3,14 +3,14 @@ import { type SQLiteTable, getTableConfig } from 'drizzle-orm/sqlite-core';
 import type { Projection } from '../../src/tidemark/projections/projection.ts';
 import type { KeyedList, SortKey } from '../../src/tidemark/authoring/read-model.ts';
 
-/** A projection, with its lists if it is a read model with lists. */
+/** A projection, with its lists if it is a read model that has some. */
 export type WithLists = Projection & { readonly lists?: Readonly<Record<string, Pick<KeyedList, 'filter' | 'keys'>>> };
 
 const SLOTS = ['a', 'b'] as const;
 
 /**
- * The migration of a read model that is new: every table in both slots, an index for each list and each choice of its filters, and the row that
- * makes slot `a` live where no event has come that it would have missed.
+ * Writes the migration of a new read model: every table in both slots, an index for each list and each combination of its filters, and the row that
+ * makes slot `a` live if the database has no event that it would miss.
  */
 export function migrationOf(projection: WithLists): string {
   const { name, revision, follows } = projection;
@@ -35,11 +35,11 @@ WHERE projection = '${name}' AND ${isFresh};`;
     .concat('\n');
 }
 
-/** What a list needs: an index for each choice of its filters, which ends with the list's sequence. As SQL, by the columns alone. */
+/** The indexes of a list, as columns: one for each combination of its filters, followed by the list's sort keys. */
 export function indexedColumns(list: Pick<KeyedList, 'filter' | 'keys'>): readonly (readonly SortKey[])[] {
   const choices: (readonly string[])[] = [[]];
   for (const property of list.filter) choices.push(...choices.map((choice) => [...choice, property]));
-  // An index may be read backwards, so one direction is as good as the other.
+  // SQLite can read an index backwards, so the direction does not matter if all keys have the same.
   const isOneWay = list.keys.every(({ isDescending }) => isDescending === list.keys[0]?.isDescending);
   const keys = isOneWay ? list.keys.map((key) => ({ ...key, isDescending: false })) : list.keys;
   return choices.map((choice) => [
@@ -82,7 +82,7 @@ function indexesOf({ row, lists = {} }: WithLists, slot: 'a' | 'b'): readonly st
   for (const key of Object.values(lists).flatMap(indexedColumns)) {
     const names = key.map(({ property }) => nameOf(property));
     const sorted = key.map(({ isDescending }, index) => `${names[index]}${isDescending ? ' DESC' : ''}`).join(', ');
-    // The id at the end says nothing that tells one index from another.
+    // The id ends every index, so the name leaves it out.
     made.set(sorted, `CREATE INDEX ${name}_by_${names.slice(0, -1).join('_')} ON ${name} (${sorted});`);
   }
   return made.size > 0 ? [[...made.values()].join('\n')] : [];

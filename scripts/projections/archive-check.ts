@@ -1,6 +1,6 @@
 /**
- * Compares the archive with the logs. It is append-only, so there is no folding it anew: it has to hold every event of every stream, once,
- * in order, with the content that the log has.
+ * Compares the archive with the logs. The archive only appends, so it cannot be rebuilt. It must hold every event of every stream once, in order, with
+ * the content of the log.
  */
 import { createHash } from 'node:crypto';
 
@@ -44,17 +44,17 @@ interface LogPage {
 export interface ArchiveFindings {
   readonly events: number;
   readonly streams: number;
-  /** Each one a sentence. */
+  /** One sentence for each difference. */
   readonly differences: readonly string[];
 }
 
 const PAGE = 100;
-/** Logs that are read at once. */
+/** The number of logs that are read at once. */
 const CONCURRENCY = 8;
-/** Streams behind one token: fewer than a token holds. */
+/** The streams of one token: fewer than a token can hold. */
 const STREAMS_PER_TOKEN = 48;
 
-/** Tells how far it is: events of the feed first, then streams. */
+/** Reports progress: first the events of the feed, then the streams. */
 export type OnProgress = (phase: 'feed' | 'logs', done: number, total: number) => void;
 
 export async function checkArchive(api: Api, onProgress: OnProgress): Promise<ArchiveFindings> {
@@ -63,7 +63,7 @@ export async function checkArchive(api: Api, onProgress: OnProgress): Promise<Ar
   let events = 0;
   let cursor: string | undefined;
 
-  /** Takes in the feed up to its end, or, with a token, up to what the token has seen. */
+  /** Reads the feed to its end; with a token, at least to what the token has seen. */
   async function readFeed(token?: string): Promise<void> {
     for (;;) {
       const query = new URLSearchParams({ limit: String(PAGE), ...(cursor !== undefined && { after: cursor }) });
@@ -79,7 +79,7 @@ export async function checkArchive(api: Api, onProgress: OnProgress): Promise<Ar
     }
   }
 
-  /** Notes an event of the feed; gaps are told once the feed is read. */
+  /** Records an event of the feed. Gaps are reported after the whole feed. */
   function takeIn(event: CloudEvent): void {
     const stream = event.source.replace('/streams/', '');
     const version = event.streamversion;
@@ -91,7 +91,7 @@ export async function checkArchive(api: Api, onProgress: OnProgress): Promise<Ar
     known[version - 1] = fingerprint(fromFeed(event));
   }
 
-  /** Compares a stream's log with what is archived of it, from a version on. Returns the log's head, and a token that has seen it. */
+  /** Compares a stream's log with the archive, from a version on. Returns the head of the log, and a token that has seen it. */
   async function compareLog(stream: string, fromVersion: number, token?: string) {
     const known = archived.get(stream) ?? [];
     let seen = token;
@@ -110,7 +110,7 @@ export async function checkArchive(api: Api, onProgress: OnProgress): Promise<Ar
         head = event.version;
         const inArchive = known[event.version - 1];
         if (inArchive !== undefined && inArchive !== fingerprint(fromLog(event)))
-          differences.push(`${stream}: version ${event.version} is not what the log has`);
+          differences.push(`${stream}: version ${event.version} differs from the log`);
       }
       next = page.body.nextCursor;
     }
@@ -130,7 +130,7 @@ export async function checkArchive(api: Api, onProgress: OnProgress): Promise<Ar
     onProgress('logs', compared, streams.length);
   });
 
-  // What was written meanwhile, or not yet archived: with a token that has seen it, the feed has to have it.
+  // Events that were written meanwhile or are not archived yet: with a token that has seen them, the feed must have them.
   const left = [...further];
   for (let from = 0; from < left.length; from += STREAMS_PER_TOKEN) {
     const some = left.slice(from, from + STREAMS_PER_TOKEN);
@@ -183,7 +183,7 @@ function fromLog(event: LoggedEvent): unknown {
   ];
 }
 
-/** Equal for equal content, whatever the sequence of members. */
+/** The same for equal content, whatever the order of members. */
 function fingerprint(content: unknown): string {
   return createHash('sha256').update(JSON.stringify(content, inOrder)).digest('base64');
 }

@@ -1,4 +1,4 @@
-/** Builds of projections, as the operations routes have them. */
+/** Builds of projections, through the operations routes. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { type Answer, type Api, UnexpectedAnswerError, retrying } from '../api-client.ts';
@@ -9,7 +9,7 @@ export interface Build {
   readonly id: string;
   readonly projection: string;
   readonly revision: number;
-  /** Null: nothing was live when it began. */
+  /** Null: no slot was live when the build started. */
   readonly liveRevision: number | null;
   readonly state: 'building' | 'comparing' | 'awaiting-acceptance' | 'swapped' | 'failed' | 'cancelled';
   readonly accept: boolean;
@@ -35,14 +35,14 @@ export interface ProjectionStatus {
   readonly name: string;
   readonly lag: { readonly events: number } | null;
   readonly build: { readonly id: string } | null;
-  /** What a rollback would make live, and until when. */
+  /** The slot that a rollback would make live, and the time when it is released. */
   readonly rollback: { readonly slot: string; readonly until: string | null } | null;
 }
 
-/** How often a build is looked at, in ms. */
+/** The interval of requests for a build, in ms. */
 const LOOK_EVERY_MS = 500;
 
-/** Starts a build. `isNew` is false when one was on its way already: it is that one then. */
+/** Starts a build. If one is already running, returns that one, and `isNew` is false. */
 export async function startBuild(
   api: Api,
   projection: string,
@@ -50,7 +50,7 @@ export async function startBuild(
 ): Promise<{ readonly build: Build; readonly isNew: boolean }> {
   const query = new URLSearchParams({ ...(accept && { accept: 'true' }), ...(dryRun && { dryRun: 'true' }) });
   const path = `${pathOf(projection)}/rebuild?${query.toString()}`;
-  // If the answer is lost, the next try is told of the build that it was about.
+  // If the answer is lost, the retry gets 409 with the build that the lost request started.
   const started = await retrying(() => api.post<Build>(path, {}));
   if (started.status === 202) return { build: started.body, isNew: true };
   const location = started.headers.get('Location');
@@ -62,7 +62,7 @@ export async function buildOf(api: Api, projection: string, id: string): Promise
   return okBody(await retrying(() => api.get<Build>(pathOf(projection, id))));
 }
 
-/** The id of the build that is on its way, if there is one. */
+/** The id of the running build, if there is one. */
 export async function runningBuild(api: Api, projection: string): Promise<string | undefined> {
   return (await statusOf(api, projection)).build?.id;
 }
@@ -80,8 +80,7 @@ export async function acceptBuild(api: Api, projection: string, id: string): Pro
 }
 
 /**
- * Looks at a build until it has ended or waits for somebody's consent, and shows how it is (by `BUILD_TEXT`). Goes on looking while the
- * server is away for a moment.
+ * Watches a build until it has ended or awaits acceptance, and shows its progress (`BUILD_TEXT`). Retries while the server does not answer.
  */
 export async function watchBuild(api: Api, from: Build, progress: Progress): Promise<Build> {
   let build = from;
@@ -98,7 +97,7 @@ export async function watchBuild(api: Api, from: Build, progress: Progress): Pro
   }
 }
 
-/** How a build is, for a progress bar. */
+/** The text of a build's progress bar. */
 export const BUILD_TEXT = '{state}, {value}/{total} events, {rate}/s, {left} left';
 
 function figuresOf({ state, rate, etaMs, replayed, total }: Build) {

@@ -2,13 +2,13 @@ import { inspect } from 'node:util';
 
 type Columns = Readonly<Record<string, unknown>>;
 
-/** How a build differs from what is live. */
+/** The differences between a build and the live slot. */
 export interface Differences {
   readonly isEqual: boolean;
   readonly differing: number;
-  /** Streams that an open dead letter holds: neither side has them to the end. */
+  /** Streams that an open dead letter holds. Neither side goes beyond it. */
   readonly held: number;
-  /** Streams of these whose log was restored to an earlier time; absent in comparisons of an earlier release. */
+  /** The held streams whose log was restored to an earlier time. Absent in comparisons of an earlier release. */
   readonly restored?: number;
   readonly tables: readonly {
     readonly table: string;
@@ -19,7 +19,7 @@ export interface Differences {
     readonly columnsOnlyInLive: readonly string[];
     readonly columnsOnlyInBuild: readonly string[];
   }[];
-  /** The first rows that differ: those columns of them that do; null: that side has no such row. */
+  /** The first differing rows, with the columns that differ. Null: that side has no such row. */
   readonly first: readonly {
     readonly table: string;
     readonly key: Columns;
@@ -30,7 +30,7 @@ export interface Differences {
 
 const count = new Intl.NumberFormat('en');
 
-/** What differs, in lines for a terminal: every table with its counts, then the first rows. */
+/** The differences in lines for a terminal: every table with its counts, then the first rows. */
 export function describeDifferences({ differing, tables, first }: Differences): readonly string[] {
   const widest = Math.max(...tables.map(({ table }) => table.length), 5);
   const line = (table: string, live: string, build: string, differ: string) =>
@@ -49,16 +49,16 @@ export function describeDifferences({ differing, tables, first }: Differences): 
   ];
 }
 
-/** What was left out of a comparison, in lines for a terminal. */
+/** The streams that a comparison left out, in lines for a terminal. */
 export function describeHeld({ held, restored = 0 }: Differences, projection: string): readonly string[] {
   if (held === 0) return [];
-  const streams = held === 1 ? 'One stream is' : `${count.format(held)} streams are`;
+  const streams = held === 1 ? 'One stream is held' : `${count.format(held)} streams are held`;
   return [
-    `${streams} held by an open dead letter, and folded no further: mend the cause, then replay (or skip) them.`,
+    `${streams} by an open dead letter. Repair the cause, then replay or skip it:`,
     `  GET /projections/${projection}/dead-letters`,
     ...(restored > 0
       ? [
-          `Of these, ${count.format(restored)}: the log was restored to an earlier time. To follow the log as it is:`,
+          `The log of ${count.format(restored)} of these was restored to an earlier time. To rebuild from the log as it is:`,
           `  npm run rebuild -- ${projection} --accept`,
         ]
       : []),
@@ -83,7 +83,7 @@ function show(value: unknown): string {
   return inspect(value, { breakLength: Infinity });
 }
 
-/** How many rows were compared. */
+/** The number of compared rows, for a sentence. */
 export function rowsOf({ tables }: Differences): string {
   const rows = tables.reduce((sum, { live }) => sum + (live ?? 0), 0);
   return `${count.format(rows)} rows in ${tables.length} ${tables.length === 1 ? 'table' : 'tables'}`;

@@ -2,10 +2,10 @@ import { duration } from '../progress.ts';
 import type { Build, ProjectionStatus } from './builds.ts';
 import { describeDifferences, describeHeld, rowsOf } from './differences.ts';
 
-/** The command line for a projection, with more words after its name. */
+/** Makes the command line for a projection, with more words after its name. */
 export type CommandLine = (command: 'rebuild' | 'rollback', ...words: readonly string[]) => string;
 
-/** What has become of a build, in lines for a terminal, and what can be done now; `rollback` is the way back, after a swap. */
+/** The outcome of a build and the possible next steps, in lines for a terminal. `rollback` is the former slot after a swap. */
 export function describeOutcome(
   build: Build,
   commandLine: CommandLine,
@@ -16,39 +16,39 @@ export function describeOutcome(
     case 'swapped':
       return [
         `Swapped: revision ${revision} of ${projection} is live, ${effortOf(build)}.`,
-        ...comparisonOf(build, 'what was live before'),
-        ...(rollback ? [`The way back${untilOf(rollback)}:`, `  ${commandLine('rollback')}`] : []),
+        ...comparisonOf(build, 'the former slot'),
+        ...(rollback ? [`A rollback is possible${untilOf(rollback)}:`, `  ${commandLine('rollback')}`] : []),
       ];
     case 'awaiting-acceptance':
       return [
-        `Not swapped: ${build.dryRun ? 'it was asked to compare only' : 'the two differ'}; ${effortOf(build)}.`,
-        ...comparisonOf(build, 'what is live'),
+        `Not swapped: the build ${build.dryRun ? 'only compares' : 'differs from the live slot'}. It was ${effortOf(build)}.`,
+        ...comparisonOf(build, 'the live slot'),
         'To swap it in:',
         `  ${commandLine('rebuild', '--accept', id)}`,
-        'To leave what is live as it is:',
+        'To keep the live slot:',
         `  ${commandLine('rebuild', '--cancel', id)}`,
       ];
     case 'failed':
       return [
-        `The build has failed; what is live had no part in it. ${build.error?.message ?? ''}`,
+        `The build failed. The live slot is unchanged. ${build.error?.message ?? ''}`,
         ...eventOf(build).map((words) => `The event is ${words}.`),
       ];
     case 'cancelled':
-      return ['The build was cancelled; what is live had no part in it.'];
+      return ['The build was cancelled. The live slot is unchanged.'];
     default:
       return [
-        `The build is on its way (${state}).`,
-        ...(build.error ? [`Its last try, which is tried again, met: ${build.error.message}`] : []),
+        `The build is running (${state}).`,
+        ...(build.error ? [`Its last try failed, and is retried: ${build.error.message}`] : []),
       ];
   }
 }
 
-/** Until when the former slot is kept up to date, for a sentence about it. */
+/** The time until which the former slot is kept up to date, for a sentence. */
 export function untilOf(rollback: ProjectionStatus['rollback']): string {
   return rollback?.until ? ` until ${rollback.until}` : '';
 }
 
-/** The event that a build could not take, if that was it. */
+/** The event at which a build failed, if an event was the cause. */
 export function eventOf({ error }: Build): readonly string[] {
   if (error?.stream === undefined) return [];
   const { stream, version, kind } = error;
@@ -56,10 +56,10 @@ export function eventOf({ error }: Build): readonly string[] {
   return [`version ${version} of ${stream}${kind === undefined ? '' : `, ${kind}`}: ${where}`];
 }
 
-/** How many events were folded, in what time. */
+/** The number of replayed events and the time, for a sentence. */
 export function effortOf({ replayed, startedAt, updatedAt }: Build): string {
   const took = duration(Date.parse(updatedAt) - Date.parse(startedAt));
-  return `folded anew from ${new Intl.NumberFormat('en').format(replayed)} events in ${took}`;
+  return `built from ${new Intl.NumberFormat('en').format(replayed)} events in ${took}`;
 }
 
 function comparisonOf({ differences, projection }: Build, other: string): readonly string[] {

@@ -47,10 +47,7 @@ describe('on a server', { timeout: 10 * 60_000 }, () => {
   }
 
   test('a rebuild swaps, a rollback goes back and forth, and a release ends that', async () => {
-    assert.match(
-      await expectExit(0, 'rebuild', 'order-search'),
-      /Swapped: .*\nIt equals what was live before: 30 rows/,
-    );
+    assert.match(await expectExit(0, 'rebuild', 'order-search'), /Swapped: .*\nIt equals the former slot: 30 rows/);
     assert.match(await expectExit(0, 'rollback', 'order-search'), /in slot a of order-search is live now/);
     assert.match(await expectExit(0, 'rollback', 'order-search'), /in slot b of order-search is live now/);
     assert.match(await expectExit(0, 'rollback', 'order-search', '--release'), /^Released/);
@@ -82,10 +79,10 @@ describe('on a server', { timeout: 10 * 60_000 }, () => {
     assert.match(found, /order-lookup: DIFFERS/);
     assert.match(found, /status: live 'lost', build 'placed'/);
     const built = await expectExit(1, 'rebuild', 'order-lookup');
-    assert.match(built, /Not swapped: the two differ/);
+    assert.match(built, /Not swapped: the build differs from the live slot/);
     const [, id = ''] = /--accept ([\w-]+)/.exec(built) ?? [];
-    assert.match(await expectExit(1, 'verify', 'order-lookup'), /a build is on its way/);
-    assert.match(await expectExit(1, 'rebuild', 'order-lookup'), /was on its way already/);
+    assert.match(await expectExit(1, 'verify', 'order-lookup'), /another build is running/);
+    assert.match(await expectExit(1, 'rebuild', 'order-lookup'), /is already running/);
     assert.match(await expectExit(0, 'rebuild', 'order-lookup', '--accept', id), /Swapped/);
     assert.match(await expectExit(0, 'verify', 'order-lookup'), /equal/);
   });
@@ -95,16 +92,16 @@ describe('on a server', { timeout: 10 * 60_000 }, () => {
       const live = liveSlotOf(database, 'dashboard');
       database.exec(`DELETE FROM dashboard_${live}`);
     });
-    assert.match(await expectExit(0, 'rebuild', 'dashboard', '--accept'), /It differs from what was live before:/);
+    assert.match(await expectExit(0, 'rebuild', 'dashboard', '--accept'), /It differs from the former slot:/);
     assert.match(await expectExit(0, 'verify', 'dashboard'), /equal/);
   });
 
   test('a build that waits is cancelled', async () => {
     const api = apiClient(server.url);
     const { build } = await startBuild(api, 'order-search', { dryRun: true });
-    assert.match(await expectExit(1, 'rebuild', 'order-search', build.id), /it was asked to compare only/);
+    assert.match(await expectExit(1, 'rebuild', 'order-search', build.id), /Not swapped: the build only compares/);
     assert.match(await expectExit(0, 'rebuild', 'order-search', '--cancel', build.id), /is cancelled/);
-    assert.match(await expectExit(1, 'rebuild', 'order-search', '--accept', build.id), /this one is cancelled/);
+    assert.match(await expectExit(1, 'rebuild', 'order-search', '--accept', build.id), /This one is cancelled/);
   });
 
   test('an archive that has lost an event, or has another one, is found out', async () => {
@@ -119,18 +116,18 @@ describe('on a server', { timeout: 10 * 60_000 }, () => {
     });
     const said = await expectExit(1, 'verify', 'archive');
     assert.match(said, /archive: DIFFERS from the logs in 3 places/);
-    assert.match(said, /version 2 is not what the log has/);
+    assert.match(said, /version 2 differs from the log/);
     assert.match(said, /the archive lacks version 2/);
     assert.match(said, /the archive ends at version 2, the log has version 3|the archive lacks version 3/);
   });
 
   test('what does not exist is said in a sentence', async () => {
-    assert.match(await expectExit(1, 'rebuild', 'nothing'), /^There is no projection nothing\. There are: /);
+    assert.match(await expectExit(1, 'rebuild', 'nothing'), /^There is no projection nothing\. The projections are: /);
     assert.match(await expectExit(1, 'rebuild', 'archive'), /^archive only appends/);
     assert.match(await expectExit(2, 'rebuild'), /^Which projection\?/);
     assert.match(await expectExit(2, 'rebuild', 'order-search', '--acept'), /^There is no option --acept\./);
     assert.match(await expectExit(2, 'verify'), /^Which projection\?/);
-    assert.match(await expectExit(2, 'rollback', 'one', 'two'), /^"two" is too much/);
+    assert.match(await expectExit(2, 'rollback', 'one', 'two'), /^"two" is one word too many/);
   });
 
   /** Changes the database that has a table, while nobody else has it open. */
@@ -201,7 +198,7 @@ describe('watching a build that does not end', { timeout: 60_000 }, () => {
     script.interrupt();
     const { exitCode, said } = await script.ended;
     assert.equal(exitCode, 130);
-    assert.match(said, /The build goes on/);
+    assert.match(said, /The build continues/);
     assert.ok(said.includes(`npm run rebuild -- order-search --cancel ${build.id} --url ${url}`));
     assert.ok(!requests.some((request) => request.startsWith('DELETE')));
   });
