@@ -1,6 +1,6 @@
 import { Problem } from './problem.ts';
 
-/** Where a page of a list ends: the sort key of its last row. */
+/** The sort key of the last row of a page, at which the next page begins. */
 export type Position = readonly (string | number)[];
 
 /** Encodes a position as an opaque cursor of one list. */

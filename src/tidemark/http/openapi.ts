@@ -144,7 +144,7 @@ function toOperation(
     summary,
     description,
     tags: [tag],
-    // Without `isOperations` only a part of it asks for the key.
+    // Without `isOperations`, only a parameter of the operation (`asOf`) needs the key.
     ...(problems.includes('unauthorized') && { security: [...(isOperations ? [] : [{}]), { operationsKey: [] }] }),
     parameters: [
       ...toParameters('path', params, schemas),
@@ -277,7 +277,7 @@ function toSchema(schema: z.ZodMiniType, io: 'input' | 'output', schemas: Docume
   return { $ref: `#/components/schemas/${id}` };
 }
 
-/** Adds a component. Throws when its name already stands for another schema: a generated client has one type for a name. */
+/** Adds a component. Throws when another schema already has its name: a generated client has one type for a name. */
 function define(schemas: Document, name: string, definition: Document): void {
   const known = schemas[name];
   if (known !== undefined && JSON.stringify(known) !== JSON.stringify(definition))

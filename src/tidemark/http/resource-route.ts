@@ -30,7 +30,7 @@ export interface ResourceRoute<Params extends z.ZodMiniObject, InSlot extends Ta
   /** The same query for earlier revisions of the projection, for as long as one of them may be live. */
   readonly formerly?: (params: z.output<Params>) => readonly FormerQuery<Row>[];
   readonly view: (row: Row) => object;
-  /** The same shape as `view`, from the write side's state. */
+  /** Makes the shape of `view` from the write side's state. */
   readonly represent: (params: z.output<Params>, state: AggregateState) => object;
   readonly answer: z.ZodMiniType;
   readonly answerExample: unknown;
