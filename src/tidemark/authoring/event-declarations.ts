@@ -39,7 +39,8 @@ export interface EventPast {
 
 /**
  * Declares an event type whose shape or name has changed: the shape of today, and the steps that lift stored events to it. The schema version of an
- * event is one more than the number of steps. An upcaster must accept every shape ever stored: one that throws makes its stream unreadable.
+ * event is one more than the number of steps. An upcaster must accept every shape ever stored. If it throws, the stream's
+ * commands fail, and its projections get a dead letter.
  *
  *     const seatEvents = events({
  *       SeatReserved: versioned({ guest: z.string(), isVip: z.boolean() }, {
