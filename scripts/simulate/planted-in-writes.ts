@@ -3,8 +3,8 @@ import type { PlantedBug } from './planted.ts';
 /** Delays a step of the object. If the object dies meanwhile, the step is lost. */
 const SLEEP_IN_OBJECT = {
   file: 'src/tidemark/write/aggregate-object.ts',
-  find: "import type { StreamId } from '../stream.ts';",
-  replace: "import type { StreamId } from '../stream.ts';\nimport { sleep } from '../timeout.ts';",
+  find: "import type { StreamId } from '../domain/stream.ts';",
+  replace: "import type { StreamId } from '../domain/stream.ts';\nimport { sleep } from '../platform/timeout.ts';",
 };
 
 const SLEEP_IN_LOG = { ...SLEEP_IN_OBJECT, file: 'src/tidemark/write/event-log.ts' };
