@@ -7,7 +7,7 @@ import {
   withoutConfirmed,
   withoutEndedMarks,
 } from '../queries/causal-token.ts';
-import { type LiveVersion, liveVersions } from '../queries/confirm.ts';
+import { type LiveVersion, liveVersions } from '../queries/live-versions.ts';
 import { mergeTokens } from '../queries/token-merge.ts';
 import { unknownProjections } from '../queries/unknown-projections.ts';
 import { type Seen, isAnother } from '../domain/seen.ts';

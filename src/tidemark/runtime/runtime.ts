@@ -9,7 +9,7 @@ import { type BuildPorts, type BuildRunner, tendBuilds } from '../rebuild/build-
 import { type CatchUpOptions, type CatchUpResult, catchUp } from '../catch-up/catch-up.ts';
 import type { CatchUpRequest } from '../catch-up/stream-progress.ts';
 import type { CausalReadPorts } from '../queries/causal-read.ts';
-import { liveVersions } from '../queries/confirm.ts';
+import { liveVersions } from '../queries/live-versions.ts';
 import type { Refusal } from '../dead-letters/dead-letter.ts';
 import type { DeadLetterPorts } from '../dead-letters/dead-letter-operations.ts';
 import { type Pointer, type Target, pointerCache } from '../projections/pointer.ts';

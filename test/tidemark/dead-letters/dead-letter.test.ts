@@ -9,7 +9,7 @@ import { MAX_PARAMETER_BYTES, STREAMS_AT_ONCE } from '../../../src/tidemark/catc
 import { recordRefusals } from '../../../src/tidemark/dead-letters/dead-letter.ts';
 import { failTarget } from '../../../src/tidemark/rebuild/build-transitions.ts';
 import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
-import { liveVersions } from '../../../src/tidemark/queries/confirm.ts';
+import { liveVersions } from '../../../src/tidemark/queries/live-versions.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { reporting, serving } from '../../../src/groups.ts';
 import {

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { liveVersions } from '../../../src/tidemark/queries/confirm.ts';
+import { liveVersions } from '../../../src/tidemark/queries/live-versions.ts';
 import { obstaclesStatement } from '../../../src/tidemark/dead-letters/dead-letter.ts';
 import { runGuarded } from '../../../src/tidemark/queries/guarded-query.ts';
 import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
