@@ -14,6 +14,7 @@ export interface SingleFlight {
 
 /** A leader's work. After `until`, in ms since the Unix epoch, no request follows it any more. */
 interface Flight {
+  readonly keys: readonly string[];
   readonly work: Promise<void>;
   readonly until: number;
 }
@@ -23,8 +24,9 @@ export function singleFlight(patienceMs = 1_000, now: () => number = Date.now): 
   /** The oldest first: a key is only added while it is not in here. */
   const underWay = new Map<string, Flight>();
 
-  function leave(key: string, flight: Flight): void {
-    if (underWay.get(key) === flight) underWay.delete(key);
+  /** It has ended, or has been silent for too long: no request needs to wait for it any more. */
+  function drop(flight: Flight): void {
+    for (const key of flight.keys) if (underWay.get(key) === flight) underWay.delete(key);
   }
 
   /**
@@ -32,51 +34,42 @@ export function singleFlight(patienceMs = 1_000, now: () => number = Date.now): 
    * is dropped by the next request.
    */
   function dropOverdue(): void {
-    for (const [key, { until }] of underWay) {
-      if (until > now()) return;
-      underWay.delete(key);
+    for (const flight of underWay.values()) {
+      if (flight.until > now()) return;
+      drop(flight);
     }
   }
 
-  async function follow(key: string, flight: Flight): Promise<void> {
-    const settled = flight.work.then(
-      () => undefined,
-      () => undefined,
-    );
+  async function follow(flight: Flight): Promise<void> {
+    const settled = flight.work.catch(() => undefined);
     await Promise.race([settled, sleep(patienceMs)]);
-    // Whether it ended or has been silent for too long: no request needs to wait for it any more.
-    leave(key, flight);
+    drop(flight);
   }
 
   async function lead(keys: readonly string[], work: (led: readonly string[]) => Promise<void>): Promise<void> {
-    const flight = { work: work(keys), until: now() + patienceMs };
+    const flight = { keys, work: work(keys), until: now() + patienceMs };
     for (const key of keys) underWay.set(key, flight);
-    const land = () => {
-      for (const key of keys) leave(key, flight);
-    };
     // For a leader that is silent and whose request lives: in an isolate with no more requests nothing else would drop it.
     const cancelTimer = setTimer(patienceMs, () => {
       dropOverdue();
-      land();
+      drop(flight);
     });
     try {
       await flight.work;
     } finally {
       cancelTimer();
-      land();
+      drop(flight);
     }
   }
 
   return {
     async run(keys, work) {
       dropOverdue();
-      const followed = keys.flatMap((key) => {
-        const flight = underWay.get(key);
-        return flight ? [follow(key, flight)] : [];
-      });
+      const followed = new Set(keys.flatMap((key) => underWay.get(key) ?? []));
       const led = keys.filter((key) => !underWay.has(key));
+      const waits = [...followed].map(follow);
       if (led.length > 0) await lead(led, work);
-      await Promise.all(followed);
+      await Promise.all(waits);
     },
   };
 }
