@@ -18,6 +18,7 @@ import {
   sendGuardedBatch,
   writesOf,
 } from '../projections/guarded-batch.ts';
+import { answerOf, statementsOf } from '../queries/guarded-query.ts';
 import { isInternalError, kindOf } from '../projections/d1-errors.ts';
 import type { Target } from '../projections/pointer.ts';
 import { type ProjectionFault, hasLasted, noteApplied, noteFault } from './projection-fault.ts';
@@ -139,13 +140,13 @@ function writesIn({ lead }: Attempt, { moves }: Step): readonly string[] {
 
 /** Sends what steps do in some of the targets. */
 async function send(attempt: Attempt, steps: readonly Step[], targets: readonly Revision[]): Promise<BatchOutcome> {
-  const { ports, projectionName, pointer, lead, isBuild, work, readAlong, fault } = attempt;
-  const database = readAlong?.session ?? ports.database;
+  const { ports, projectionName, pointer, lead, isBuild, work, batchRead, fault } = attempt;
+  const database = batchRead?.session ?? ports.database;
   const parts = targets.flatMap((revision): readonly TargetMoves[] => {
     const moves = steps.flatMap((step) => step.moves.get(revision) ?? []);
     return moves.length > 0 ? [{ ...revision, moves }] : [];
   });
-  if (parts.length === 0) return { outcome: 'applied', more: [] };
+  if (parts.length === 0) return { outcome: 'applied', results: [] };
   const isLed = targets.includes(lead);
   const overtaken = steps.flatMap(({ page: { place }, after }) => {
     const { refused } = place.obstacles;
@@ -160,14 +161,18 @@ async function send(attempt: Attempt, steps: readonly Step[], targets: readonly 
           ...(isFaultOpen ? [noteApplied(database, projectionName, writes, new Date(ports.now()).toISOString())] : []),
         ]
       : [];
-  const reading = readAlong?.statements(pointer) ?? [];
+  const query = batchRead?.queryUnder(pointer);
+  let reading = query ? statementsOf(database, query) : [];
   const sendWith = (more: readonly D1PreparedStatement[]) =>
     sendGuardedBatch(database, projectionName, pointer, parts, more, work.budget).catch((error: unknown) =>
       outlast(attempt, fault, writes, error),
     );
   let result = await sendWith([...noting, ...reading]);
   // What is wrong with a query must not be held against an event.
-  if (result.outcome === 'refused' && reading.length > 0) result = await sendWith(noting);
+  if (result.outcome === 'refused' && reading.length > 0) {
+    reading = [];
+    result = await sendWith(noting);
+  }
   if (result.outcome === 'epoch-changed') {
     ports.pointers.drop(projectionName);
     attempt.outcome = isBuild ? 'superseded' : 'contested';
@@ -184,7 +189,7 @@ async function send(attempt: Attempt, steps: readonly Step[], targets: readonly 
       }));
       work.traces.push(...traces.slice(0, MAX_TRACES - work.traces.length));
     }
-    if (result.more.length > noting.length) work.along = { pointer, results: result.more.slice(noting.length) };
+    if (query && reading.length > 0) batchRead?.found(answerOf(query, result.results.slice(-reading.length)));
   }
   return result;
 }

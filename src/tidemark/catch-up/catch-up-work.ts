@@ -3,6 +3,7 @@ import type { Budget } from './catch-up-limits.ts';
 import type { LoadEvents, Revision } from './catch-up-page.ts';
 import type { Trace } from './catch-up-step.ts';
 import type { Obstacles, Refusal } from '../dead-letters/dead-letter.ts';
+import type { GuardedAnswer, GuardedQuery, Queries } from '../queries/guarded-query.ts';
 import type { Pointer, PointerCache, Target } from '../projections/pointer.ts';
 import type { Projection } from '../projections/projection.ts';
 import type { ProjectionFault } from './projection-fault.ts';
@@ -24,18 +25,14 @@ export interface CatchUpPorts {
   readonly report: (event: string, details: Record<string, string | number>) => void;
 }
 
-/** What is read in the batch that brings streams up, so that it takes no round trip of its own. */
-export interface ReadAlong {
+/** A read in the batch that brings streams up, so that it takes no round trip of its own. */
+export interface BatchRead {
   /** The batch is sent through it: afterwards its bookmark covers what was read. */
   readonly session: D1DatabaseSession;
-  /** Made for the pointer under which the batch is sent. */
-  readonly statements: (pointer: Pointer) => readonly D1PreparedStatement[];
-}
-
-/** What was read along, and under which pointer. */
-export interface Along {
-  readonly pointer: Pointer;
-  readonly results: readonly D1Result[];
+  /** What is read last in the batch that is sent under a pointer. */
+  readonly queryUnder: (pointer: Pointer) => GuardedQuery<Queries> | undefined;
+  /** Takes what each batch has read. Before the last, not every stream may be there yet. */
+  readonly found: (answer: GuardedAnswer<Queries>) => void;
 }
 
 /** What a catch-up has done so far, and what is left to do. Rounds change it. */
@@ -47,8 +44,6 @@ export interface CatchUpWork {
   /** How many moves were applied: one for each stream and target. */
   applied: number;
   readonly traces: Trace[];
-  /** Of the last batch that was applied. */
-  along?: Along;
 }
 
 export interface RoundLimits {
@@ -71,7 +66,7 @@ export interface Round {
   /** It moves only a build that has not joined yet. */
   readonly isBuild: boolean;
   readonly limits: RoundLimits;
-  readonly readAlong?: ReadAlong | undefined;
+  readonly batchRead?: BatchRead | undefined;
 }
 
 /** How a round ended; what is still pending has to be tried again. */

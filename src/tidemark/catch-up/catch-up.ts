@@ -14,14 +14,7 @@ import {
 import type { Revision } from './catch-up-page.ts';
 import { runRound } from './catch-up-round.ts';
 import type { Trace } from './catch-up-step.ts';
-import {
-  type Along,
-  type CatchUpPorts,
-  type CatchUpWork,
-  LEFT_TO_NEXT_ATTEMPT,
-  type ReadAlong,
-  leave,
-} from './catch-up-work.ts';
+import { type BatchRead, type CatchUpPorts, type CatchUpWork, LEFT_TO_NEXT_ATTEMPT, leave } from './catch-up-work.ts';
 import { asStorageFault } from '../projections/d1-errors.ts';
 import { type Pointer, type Target, UNBUILT } from '../projections/pointer.ts';
 import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
@@ -32,8 +25,6 @@ interface Caught {
   readonly applied: number;
   /** Of the events that were applied; the first few. */
   readonly traces: readonly Trace[];
-  /** What was read along with the last batch that was applied: it may be of a moment at which not everything was yet. */
-  readonly along?: Along;
 }
 
 export type CatchUpResult =
@@ -60,7 +51,7 @@ export interface CatchUpOptions {
   readonly pointer?: Pointer;
   /** Moves only this target, under that very pointer: a build that has not joined yet. */
   readonly build?: Target;
-  readonly readAlong?: ReadAlong;
+  readonly batchRead?: BatchRead;
 }
 
 /**
@@ -127,7 +118,7 @@ async function runRounds(
 ): Promise<CatchUpResult['outcome']> {
   const { database, pointers, random } = ports;
   const { pageSize = EVENTS_OF_A_PAGE, maxEvents = MAX_LOADED_EVENTS, maxBatchLength = MAX_BATCH_LENGTH } = options;
-  const { retriesDeadLetters = false, build, readAlong } = options;
+  const { retriesDeadLetters = false, build, batchRead } = options;
   const limits = { pageSize, maxEvents, maxBatchLength, retriesDeadLetters };
   let known = options.pointer;
   let isUnbuilt = false;
@@ -146,7 +137,7 @@ async function runRounds(
       return 'building';
     }
 
-    const round = { ports, projectionName, pointer, lead, others, isBuild: build !== undefined, limits, readAlong };
+    const round = { ports, projectionName, pointer, lead, others, isBuild: build !== undefined, limits, batchRead };
     const outcome = await runRound(round, work);
     if (outcome === 'superseded') return 'superseded';
     lostRaces = outcome === 'contested' ? lostRaces + 1 : 0;
@@ -177,7 +168,7 @@ function revisionsOf(
 function concluded(
   { report }: CatchUpPorts,
   projectionName: string,
-  { progress, applied, traces, along }: CatchUpWork,
+  { progress, applied, traces }: CatchUpWork,
   outcome: CatchUpResult['outcome'],
 ): CatchUpResult {
   for (const { stream, version, standstill, refusal } of progress.values()) {
@@ -186,7 +177,7 @@ function concluded(
       report('projection.standstill', { projection: projectionName, stream, version, cause, reason });
     }
   }
-  return { outcome, streams: progress, applied, traces, ...(along && { along }) };
+  return { outcome, streams: progress, applied, traces };
 }
 
 /** Whether a catch-up brought a stream to at least `version`. */

@@ -1,5 +1,4 @@
-import type { CausalReadResult } from '../queries/causal-read.ts';
-import type { Queries } from '../queries/guarded-query.ts';
+import type { Unanswered } from '../queries/causal-read.ts';
 import type { Projection } from '../projections/projection.ts';
 import type { StreamId } from '../domain/stream.ts';
 import { log } from '../platform/log.ts';
@@ -32,10 +31,7 @@ export async function building(c: AppContext, { name, group }: Projection): Prom
 }
 
 /** The problem that answers the client when a causal read brought no rows. */
-export function readProblem(
-  projection: Projection,
-  result: Exclude<CausalReadResult<Queries>, { outcome: 'read' | 'building' }>,
-): Problem {
+export function readProblem(projection: Projection, result: Exclude<Unanswered, { outcome: 'building' }>): Problem {
   switch (result.outcome) {
     case 'unavailable':
       return new Problem('overloaded', `The database of ${projection.name} does not answer at the moment.`);

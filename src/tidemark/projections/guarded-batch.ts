@@ -32,8 +32,8 @@ export interface TargetMoves {
 export type BatchOutcome =
   | {
       readonly outcome: 'applied';
-      /** What the statements found that were sent along. */
-      readonly more: readonly D1Result[];
+      /** What each statement found. */
+      readonly results: readonly D1Result<Record<string, unknown>>[];
     }
   /** Somebody else moved one of the checkpoints first. */
   | { readonly outcome: 'lost-race' }
@@ -55,7 +55,8 @@ export interface RefusedBatch {
 
 /**
  * Rows and checkpoints of many streams in one transaction (I8), under two assertions: the epoch is the one that was read (I20), and
- * every checkpoint is still where it was read (I9, I10). If either fails, nothing of the batch remains. `more` joins the transaction.
+ * every checkpoint is still where it was read (I9, I10). If either fails, nothing of the batch remains. `more` joins the
+ * transaction: its statements are the last.
  */
 export async function sendGuardedBatch(
   database: Preparing & Pick<D1Database, 'batch'>,
@@ -84,8 +85,8 @@ export async function sendGuardedBatch(
   }
   if (budget) spendBatch(budget, statements.length);
   try {
-    const results = await database.batch(statements);
-    return { outcome: 'applied', more: results.slice(results.length - more.length) };
+    const results: readonly D1Result<Record<string, unknown>>[] = await database.batch(statements);
+    return { outcome: 'applied', results };
   } catch (error) {
     return classify(error);
   }

@@ -1,49 +1,59 @@
-import { isAnother } from '../domain/seen.ts';
-import type { StreamId } from '../domain/stream.ts';
+import { OverloadedError, StorageUnavailableError } from '../platform/faults.ts';
+import { UNSEEN, isAnother } from '../domain/seen.ts';
+import { TimeoutError, withTimeout } from '../platform/timeout.ts';
 import type { CatchUpResult } from '../catch-up/catch-up.ts';
-import type { Budget } from '../catch-up/catch-up-limits.ts';
 import type { LoadEvents } from '../catch-up/catch-up-page.ts';
-import type { CausalReadPorts } from './causal-read.ts';
-import { type GuardedAnswer, type Queries, guardedStatements, toGuardedAnswer } from './guarded-query.ts';
-import type { Pointer } from '../projections/pointer.ts';
-import type { Projection } from '../projections/projection.ts';
+import type { BatchRead } from '../catch-up/catch-up-work.ts';
+import type { Unanswered } from './causal-read.ts';
+import type { GuardedAnswer, Queries } from './guarded-query.ts';
+import { type Reader, msLeft, pause, toPrimary } from './reader.ts';
 import type { Unmet } from './standing.ts';
-import type { CatchUpRequest, StreamProgress } from '../catch-up/stream-progress.ts';
+import { type CatchUpRequest, isUncompared } from '../catch-up/stream-progress.ts';
 
-/** An answer, and whether it is of the epoch that was asked for. */
-export type Looked<Q extends Queries> = GuardedAnswer<Q> & { readonly isThisEpoch: boolean };
-
-/** Where streams stand after they were brought up, and what was read in the same batch, if this request was the one that sent it. */
-interface Brought<Q extends Queries> {
-  readonly progress: ReadonlyMap<StreamId, StreamProgress>;
-  readonly read?: { readonly answer: Looked<Q>; readonly session: D1DatabaseSession };
-}
-
-/** The client has seen more of a stream than its log holds, or another event at that version. */
-export interface TokenAhead {
-  readonly outcome: 'token-ahead';
-  readonly stream: StreamId;
-  readonly wanted: number;
-  readonly head: number;
-}
-
-/** Who reads, and what. */
-interface Reading<Q extends Queries> {
-  readonly projection: Projection;
-  readonly database: D1Database;
-  readonly streams: readonly StreamId[];
-  /** The queries for what is live under a pointer; undefined where there is no code for it. */
-  readonly selectsUnder: (pointer: Pointer) => Q | undefined;
+/**
+ * Has the catch-up bring streams to what the client has seen, within the reader's time. The answer is what was read in the batch that did so;
+ * undefined where the reader has to look for itself.
+ */
+export async function bringUp<Q extends Queries>(
+  reader: Reader<Q>,
+  unmet: readonly [Unmet, ...Unmet[]],
+  round: number,
+): Promise<GuardedAnswer<Q> | Unanswered | undefined> {
+  const { loadEvents, report } = reader.ports;
+  try {
+    const asked = await withTimeout(Promise.all(unmet.map((one) => toRequest(loadEvents, one))), msLeft(reader));
+    const ahead = asked.find((one) => 'outcome' in one);
+    if (ahead) return ahead;
+    const requests = asked.filter((one) => !('outcome' in one));
+    const { result, answer } = await withTimeout(catchUpAndRead(reader, requests), msLeft(reader));
+    const end = result && endOf(reader, requests, result);
+    if (end === 'to-pause') await pause(reader, round);
+    else if (end) return end;
+    if (answer) return answer;
+  } catch (error) {
+    // It lasts until an operator makes room: there is nothing to wait for.
+    if (error instanceof StorageUnavailableError) throw error;
+    if (error instanceof OverloadedError) {
+      const [{ stream, seen, at }] = unmet;
+      return { outcome: 'behind', stream, wanted: seen.version, has: at.version, isOverloaded: true };
+    }
+    if (!(error instanceof TimeoutError)) {
+      report('causal-read.catch-up-failed', { projection: reader.projection.name, error: String(error) });
+      await pause(reader, round);
+    }
+  }
+  toPrimary(reader);
+  return undefined;
 }
 
 /**
  * What the catch-up has to do for a stream. Where the projection has another event than the client, the log decides: either the token is
  * refused, or the catch-up reads the log as well, and finds out that the projection is of a lost history.
  */
-export async function toRequest(
+async function toRequest(
   loadEvents: LoadEvents,
   { stream, seen, at, reason }: Unmet,
-): Promise<CatchUpRequest | TokenAhead> {
+): Promise<CatchUpRequest | Extract<Unanswered, { outcome: 'token-ahead' }>> {
   if (reason !== 'another') return { stream, wanted: seen.version, seenAt: at.version };
   const { events, head } = await loadEvents(stream, seen.version, 1);
   const [event] = events;
@@ -51,38 +61,53 @@ export async function toRequest(
   return { stream, wanted: seen.version, isRecheck: true };
 }
 
-/** Has the catch-up done for what is behind, unless another request of this isolate is at it, and reads along. */
-export async function bringUp<Q extends Queries>(
-  { catchUp, flights }: Pick<CausalReadPorts, 'catchUp' | 'flights'>,
-  { projection, database, streams, selectsUnder }: Reading<Q>,
-  behind: readonly CatchUpRequest[],
-  budget: Budget,
-): Promise<Brought<Q> | 'building'> {
+/**
+ * Runs the catch-up for the streams that no other request of this isolate brings up, and reads in its batch. For the others it waits, and has
+ * no answer if that is all of them.
+ */
+async function catchUpAndRead<Q extends Queries>(reader: Reader<Q>, requests: readonly CatchUpRequest[]) {
+  const { ports, projection, budget, queryUnder } = reader;
   let result: CatchUpResult | undefined;
-  const byKey = new Map(behind.map((entry) => [`${projection.name}/${entry.stream}`, entry]));
-  const writing = database.withSession('first-primary');
-  const readAlong = {
-    session: writing,
-    statements(pointer: Pointer) {
-      const selects = selectsUnder(pointer);
-      return selects ? guardedStatements(writing, projection.name, pointer, streams, selects) : [];
+  let answer: GuardedAnswer<Q> | undefined;
+  const batchRead: BatchRead = {
+    session: toPrimary(reader),
+    queryUnder,
+    found(last) {
+      answer = last as GuardedAnswer<Q>;
     },
   };
-  await flights.run([...byKey.keys()], async (led) => {
-    result = await catchUp(
-      projection,
-      led.map((key) => byKey.get(key) as CatchUpRequest),
-      { readAlong, budget },
-    );
+  const byKey = new Map(requests.map((request) => [`${projection.name}/${request.stream}`, request]));
+  await ports.flights.run([...byKey.keys()], async (led) => {
+    const own = led.flatMap((key) => byKey.get(key) ?? []);
+    result = await ports.catchUp(projection, own, { batchRead, budget });
   });
-  if (result?.outcome === 'building') return 'building';
-  const progress = result?.streams ?? new Map<StreamId, StreamProgress>();
-  const { along } = result ?? {};
-  const selects = along && selectsUnder(along.pointer);
-  if (!selects) return { progress };
-  const answer = toGuardedAnswer(along.results as readonly D1Result<Record<string, unknown>>[], streams, selects);
-  return {
-    progress,
-    read: { answer: { ...answer, isThisEpoch: answer.epoch === along.pointer.epoch }, session: writing },
-  };
+  return { result, answer };
+}
+
+/** Why the read has no answer where the catch-up has left the streams; `to-pause`: something failed that may pass. */
+function endOf(
+  { stream: only, wanted: seen, incomplete }: Reader<Queries>,
+  requests: readonly CatchUpRequest[],
+  { outcome, streams }: CatchUpResult,
+): Unanswered | 'to-pause' | undefined {
+  if (outcome === 'building') return { outcome };
+  const rechecked = new Set(requests.flatMap(({ stream, isRecheck }) => (isRecheck ? [stream] : [])));
+  let isToPause = false;
+  for (const { stream, version: has, head, standstill } of streams.values()) {
+    const { version: wanted } = seen.get(stream) ?? UNSEEN;
+    if (head !== undefined && wanted > head) return { outcome: 'token-ahead', stream, wanted, head };
+    if (!standstill) continue;
+    const { cause } = standstill;
+    const isInDoubt = cause === 'log-restored' || (rechecked.has(stream) && isUncompared(standstill));
+    if (has >= wanted && !isInDoubt) continue;
+    if (cause === 'overloaded' || cause === 'projection-fault')
+      return { outcome: 'behind', stream, wanted, has, isOverloaded: cause === 'overloaded' };
+    if (cause === 'poison' || cause === 'log-restored') {
+      if (only) return { outcome: 'dead-letter', stream, wanted, has };
+      incomplete.add(stream);
+    } else {
+      isToPause = true;
+    }
+  }
+  return isToPause ? 'to-pause' : undefined;
 }

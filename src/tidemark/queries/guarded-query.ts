@@ -22,10 +22,18 @@ export type Answers<Q extends Queries> = {
   readonly [Name in keyof Q]: Q[Name] extends SelectQuery<infer Result> ? readonly Result[] : never;
 };
 
-/** What one snapshot of a database holds: rows, how far the projection was with some streams, and which epoch it was in. */
+/** Queries of the slot that a pointer says is live, and what is read with them: that pointer's epoch, and where some streams are. */
+export interface GuardedQuery<Q extends Queries> {
+  readonly projectionName: string;
+  readonly pointer: Pointer;
+  readonly streams: readonly StreamId[];
+  readonly queries: Q;
+}
+
+/** What one snapshot of a database holds. */
 export interface GuardedAnswer<Q extends Queries> {
-  /** Undefined when the projection has no pointer there. */
-  readonly epoch: number | undefined;
+  /** Whether the projection's pointer was the one of the query: if not, the rows may be of a slot that is not live. */
+  readonly isThisEpoch: boolean;
   /** Where the projection has each stream that was asked for. */
   readonly standings: ReadonlyMap<StreamId, Standing>;
   readonly answers: Answers<Q>;
@@ -36,68 +44,56 @@ export interface GuardedAnswer<Q extends Queries> {
 type RawRow = Record<string, unknown>;
 
 /**
- * Runs queries together with the checkpoints of `streams` and the projection's epoch, so that the version check and the data come from
+ * Runs queries together with the checkpoints of their streams and the projection's epoch, so that the version check and the data come from
  * one snapshot (I16) and cost one round trip: one statement for one query, one batch for several.
  */
 export async function runGuarded<Q extends Queries>(
   database: D1Database | D1DatabaseSession,
-  projectionName: string,
-  pointer: Pointer,
-  streams: readonly StreamId[],
-  queries: Q,
+  query: GuardedQuery<Q>,
 ): Promise<GuardedAnswer<Q>> {
-  const [only, ...others] = Object.values(queries);
-  if (!only || others.length > 0) {
-    const results = await database.batch<RawRow>([
-      ...guardedStatements(database, projectionName, pointer, streams, queries),
-    ]);
-    return toGuardedAnswer(results, streams, queries);
-  }
-  const guard = guardOf(pointer, streams);
-  const { sql, params } = only.toSQL();
+  const [only, ...others] = Object.values(query.queries);
+  if (!only || others.length > 0)
+    return answerOf(query, await database.batch<RawRow>([...statementsOf(database, query)]));
+  const { columns, from, params } = guardOf(query);
+  const { sql, params: own } = only.toSQL();
   if (/ ORDER BY /i.test(sql) && !/ LIMIT /i.test(sql)) throw new Error(`an ordered query needs a limit: ${sql}`);
   // A row of its own rather than a part of every row, which takes SQLite twice as long to prepare, and has to be carried with each.
   const whole = database
     .prepare(
       `SELECT NULL AS "guard.epoch", NULL AS "guard.standings", * FROM (${sql})
       UNION ALL
-      SELECT ${[...guard.columns, ...Object.keys(only._.selectedFields).map(() => 'NULL')].join(', ')} ${guard.from}`,
+      SELECT ${[...columns, ...Object.keys(only._.selectedFields).map(() => 'NULL')].join(', ')} ${from}`,
     )
-    .bind(...params, ...guard.params, projectionName);
+    .bind(...own, ...params);
   const both = await whole.all<RawRow>();
   const rows = Map.groupBy(both.results, (row) => row['guard.epoch'] !== null);
-  const parts = [rows.get(true) ?? [], rows.get(false) ?? []].map((results) => ({ ...both, results }));
-  return toGuardedAnswer(parts, streams, queries);
+  return answerOf(query, [
+    { ...both, results: rows.get(true) ?? [] },
+    { ...both, results: rows.get(false) ?? [] },
+  ]);
 }
 
 /** The same as statements of a batch, which may have others before them: the guard, and each query. */
-export function guardedStatements(
-  database: Preparing,
-  projectionName: string,
-  pointer: Pointer,
-  streams: readonly StreamId[],
-  queries: Queries,
-): readonly D1PreparedStatement[] {
-  const guard = guardOf(pointer, streams);
+export function statementsOf(database: Preparing, query: GuardedQuery<Queries>): readonly D1PreparedStatement[] {
+  const { columns, from, params } = guardOf(query);
   return [
-    database.prepare(`SELECT ${guard.columns.join(', ')} ${guard.from}`).bind(...guard.params, projectionName),
-    ...Object.values(queries).map((query) => {
-      const { sql, params } = query.toSQL();
-      return database.prepare(sql).bind(...params);
+    database.prepare(`SELECT ${columns.join(', ')} ${from}`).bind(...params),
+    ...Object.values(query.queries).map((one) => {
+      const { sql, params: own } = one.toSQL();
+      return database.prepare(sql).bind(...own);
     }),
   ];
 }
 
-/** What the guard and the queries found. */
-export function toGuardedAnswer<Q extends Queries>(
+/** What those statements found. */
+export function answerOf<Q extends Queries>(
+  { pointer, streams, queries }: GuardedQuery<Q>,
   [guarded, ...rest]: readonly D1Result<RawRow>[],
-  streams: readonly StreamId[],
-  queries: Q,
 ): GuardedAnswer<Q> {
   const first = guarded?.results[0];
   const standings = first ? (JSON.parse(first['guard.standings'] as string) as (string | null)[][]).flat() : [];
   return {
-    epoch: first?.['guard.epoch'] as number | undefined,
+    isThisEpoch: first?.['guard.epoch'] === pointer.epoch,
     standings: new Map(streams.map((stream, index) => [stream, toStanding(standings[index])])),
     answers: Object.fromEntries(
       Object.entries(queries).map(([name, query], index) => [name, rest[index]?.results.map(decoderOf(query)) ?? []]),
@@ -127,10 +123,11 @@ function toStanding(text: string | null | undefined): Standing {
  * with `json_each` or an `IN` would be billed for two rows each. Many are one parameter, since a statement has a length too. Whether a dead
  * letter marks the log as restored is looked up by its primary key: where there is none, no row is read.
  */
-function guardOf(
-  pointer: Pointer,
-  streams: readonly StreamId[],
-): { readonly columns: readonly string[]; readonly from: string; readonly params: readonly string[] } {
+function guardOf({ projectionName, pointer, streams }: GuardedQuery<Queries>): {
+  readonly columns: readonly string[];
+  readonly from: string;
+  readonly params: readonly string[];
+} {
   const standingOf = (stream: string) =>
     `(SELECT c.version || CASE WHEN EXISTS (
         SELECT 1 FROM held_stream AS h
@@ -145,7 +142,7 @@ function guardOf(
   return {
     columns: ['pointer.epoch AS "guard.epoch"', `${standings} AS "guard.standings"`],
     from: 'FROM projection_pointer AS pointer WHERE pointer.projection = ?',
-    params: isMany ? [JSON.stringify(streams)] : streams,
+    params: [...(isMany ? [JSON.stringify(streams)] : streams), projectionName],
   };
 }
 

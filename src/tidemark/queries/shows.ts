@@ -15,8 +15,9 @@ export async function shows(
   const database = databaseOf(projection.group);
   const pointer = await pointers.get(database, projection.name);
   if (!pointer) return false;
-  const { epoch, standings } = await runGuarded(database, projection.name, pointer, [stream], {});
-  if (epoch === pointer.epoch) return unmetOf(new Map([[stream, seen]]), standings).length === 0;
+  const query = { projectionName: projection.name, pointer, streams: [stream], queries: {} };
+  const { isThisEpoch, standings } = await runGuarded(database, query);
+  if (isThisEpoch) return unmetOf(new Map([[stream, seen]]), standings).length === 0;
   pointers.drop(projection.name);
   return false;
 }

@@ -79,7 +79,7 @@ describe('what it costs', () => {
   const confirm = () => rowsRead((metered) => liveVersions(metered, [{ name: PROJECTION }], streams));
   async function read(): Promise<number> {
     const pointer = (await readPointer(database, PROJECTION)) as Pointer;
-    return rowsRead((metered) => runGuarded(metered, PROJECTION, pointer, streams, {}));
+    return rowsRead((metered) => runGuarded(metered, { projectionName: PROJECTION, pointer, streams, queries: {} }));
   }
 
   /** What is refused and skipped of other streams. */

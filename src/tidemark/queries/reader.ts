@@ -1,0 +1,96 @@
+import type { Seen } from '../domain/seen.ts';
+import type { StreamId } from '../domain/stream.ts';
+import { sleep } from '../platform/timeout.ts';
+import type { Budget } from '../catch-up/catch-up-limits.ts';
+import type { CausalReadPorts, Unanswered } from './causal-read.ts';
+import { asStorageFault, kindOfD1Error } from '../projections/d1-errors.ts';
+import { type GuardedAnswer, type GuardedQuery, type Queries, runGuarded } from './guarded-query.ts';
+import type { Pointer } from '../projections/pointer.ts';
+import type { Projection } from '../projections/projection.ts';
+
+/** One causal read while it goes on. */
+export interface Reader<Q extends Queries> {
+  readonly ports: CausalReadPorts;
+  readonly projection: Projection;
+  readonly database: D1Database;
+  /** The one stream that the answer is about, if it is about one. */
+  readonly stream: StreamId | undefined;
+  /** What the client has seen of each stream that the answer has to show. */
+  readonly wanted: ReadonlyMap<StreamId, Seen>;
+  /** What is asked of the tables that a pointer says are live; undefined where there is no code for them. */
+  readonly queryUnder: (pointer: Pointer | undefined) => GuardedQuery<Q> | undefined;
+  /** In ms since the Unix epoch. */
+  readonly deadline: number;
+  /** What its catch-ups may still send. */
+  readonly budget: Budget;
+  /** Streams of which the projection shows too little, or a lost history: it cannot take their next event. */
+  readonly incomplete: Set<StreamId>;
+  /** Where its session starts: a bookmark, or `first-primary`. */
+  startAt: string;
+  session?: D1DatabaseSession;
+}
+
+const PRIMARY = 'first-primary';
+
+/** Has the reader ask the primary from now on, through a new session. */
+export function toPrimary(reader: Reader<Queries>): D1DatabaseSession {
+  reader.startAt = PRIMARY;
+  reader.session = reader.database.withSession(PRIMARY);
+  return reader.session;
+}
+
+/** How much of its time a reader has left, in ms. */
+export function msLeft({ ports, deadline }: Reader<Queries>): number {
+  return Math.max(deadline - ports.now(), 0);
+}
+
+/** Pauses between tries when the database or the catch-up could not do its work, in ms. */
+const PAUSES_MS = [50, 100, 200, 400];
+
+/** A pause before the next try, longer each time, within the deadline. Of random length: all readers of a database that is overloaded must not come back at once. */
+export function pause(reader: Reader<Queries>, round: number): Promise<void> {
+  const longestMs = PAUSES_MS[Math.min(round, PAUSES_MS.length - 1)] as number;
+  return sleep(Math.min(longestMs * (0.5 + reader.ports.random() / 2), msLeft(reader)));
+}
+
+/**
+ * Asks the database under the pointer as far as known, and again where that is the pointer no more. A replica, a bookmark or a session that
+ * fails, however it does, is left for the primary; that is asked until it answers or the time is over.
+ */
+export async function look<Q extends Queries>(reader: Reader<Q>): Promise<GuardedAnswer<Q> | Unanswered> {
+  const { ports, projection, database, queryUnder } = reader;
+  const { pointers, report } = ports;
+  const { name } = projection;
+  for (let round = 0; ; round += 1) {
+    let pointer: Pointer | undefined;
+    try {
+      pointer = await pointers.get(database, name);
+      const query = queryUnder(pointer);
+      if (!query) {
+        pointers.drop(name);
+        return { outcome: 'building' };
+      }
+      reader.session ??= database.withSession(reader.startAt);
+      const answer = await runGuarded(reader.session, query);
+      if (answer.isThisEpoch) return answer;
+      // Either what this isolate remembers is old, or the replica is.
+      pointers.drop(name);
+      if (msLeft(reader) === 0) return { outcome: 'unavailable' };
+    } catch (error) {
+      const kind = kindOfD1Error(error);
+      const isAtPrimary = reader.startAt === PRIMARY;
+      if (isAtPrimary && kind === 'storage') throw asStorageFault(error);
+      if (isAtPrimary && kind !== 'transient') {
+        // What this isolate remembers may be a slot that is live no more, and whose tables are damaged or gone.
+        pointers.drop(name);
+        const fresh = await pointers.get(database, name).catch(() => pointer);
+        if (fresh?.epoch === pointer?.epoch) throw error;
+      } else {
+        report('causal-read.failed', { projection: name, error: String(error) });
+        if (isAtPrimary && msLeft(reader) === 0) return { outcome: 'unavailable' };
+        if (isAtPrimary) await pause(reader, round);
+      }
+    }
+    toPrimary(reader);
+  }
+}
