@@ -85,3 +85,27 @@ async function versionsIn(
     .all<{ stream: StreamId; version: number }>();
   return new Map(results.map(({ stream, version }) => [stream, version]));
 }
+
+/** Streams in which the build is further than what is live, 200 at most. Without those that a dead letter holds: nothing brings them up. */
+export async function aheadOfLive(
+  database: D1Database,
+  name: string,
+  live: Target,
+  build: Target,
+): Promise<readonly StreamId[]> {
+  if (live.revision === UNBUILT) return [];
+  const { results } = await database
+    .prepare(
+      `SELECT build.stream
+      FROM checkpoint AS build
+      LEFT JOIN checkpoint AS c ON c.projection = build.projection AND c.slot = ?2 AND c.stream = build.stream
+      WHERE build.projection = ?1 AND build.slot = ?3 AND build.version > coalesce(c.version, 0)
+        AND NOT EXISTS (
+          SELECT 1 FROM held_stream AS h WHERE h.projection = build.projection AND h.stream = build.stream
+        )
+      LIMIT ${PAGE_STREAMS}`,
+    )
+    .bind(name, live.slot, build.slot)
+    .all<{ stream: StreamId }>();
+  return results.map(({ stream }) => stream);
+}

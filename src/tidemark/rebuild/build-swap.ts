@@ -1,5 +1,5 @@
 import { type BuildContext, BuildEnded, current } from './build-context.ts';
-import { closeGap } from './build-gap.ts';
+import { aheadOfLive, closeGap } from './build-gap.ts';
 import { tryJoin, trySwap } from './build-transitions.ts';
 import { restoredIn } from '../dead-letters/restored-logs.ts';
 
@@ -33,22 +33,23 @@ export async function swap(
   return { isDone: false, tries: tries + 1 };
 }
 
-/** Swaps, and brings up what restored logs have stopped in what was live. False: the build is behind what is live. */
+/** Swaps. False: the build is behind what is live. */
 export async function swapUnlessBehind(context: BuildContext): Promise<boolean> {
   const { database, name, id, catchUp, report, at } = context;
   for (;;) {
     const { build, pointer, projection } = await current(context);
-    const restored = await restoredIn(database, name);
+    const ahead = await aheadOfLive(database, name, pointer.live, build.target);
+    const unsure = [...(await restoredIn(database, name)), ...ahead];
     const outcome = await trySwap(database, build, pointer, at());
     if (outcome === 'behind') return false;
     if (outcome !== 'changed') continue;
     report('build.swapped', { projection: name, build: id, ...build.target });
-    // Their messages were acknowledged while they were held, so nobody else would take them up.
-    // The swap stands, whatever becomes of this: the sweep finds what is left.
+    // What restored logs have stopped goes on: its messages were acknowledged while it was held. And what only the build has is compared
+    // with its log, which may have lost it. The swap stands, whatever becomes of this: the sweep finds what is left.
     try {
       await catchUp(
         projection,
-        restored.map((stream) => ({ stream, wanted: 'head' as const })),
+        unsure.map((stream) => ({ stream, wanted: 'head' as const, isRecheck: true })),
       );
     } catch (error) {
       report('build.restored-behind', { projection: name, build: id, error: String(error) });

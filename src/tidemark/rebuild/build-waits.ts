@@ -1,7 +1,6 @@
 import { noteProgress } from './build.ts';
 import { type BuildContext, current } from './build-context.ts';
-import { type Target, UNBUILT } from '../projections/pointer.ts';
-import { IS_FAULT } from '../catch-up/projection-fault.ts';
+import { aheadOfLive } from './build-gap.ts';
 
 interface Wait {
   readonly isDone: boolean;
@@ -40,26 +39,6 @@ export async function waitForLive(
   const { database, name, id, at } = context;
   const { build, pointer } = await current(context);
   await noteProgress(database, id, { at: at() });
-  const isDone = naps === NAPS_FOR_LIVE || !(await isLiveBehind(database, name, pointer.live, build.target));
+  const isDone = naps === NAPS_FOR_LIVE || (await aheadOfLive(database, name, pointer.live, build.target)).length === 0;
   return { isDone, naps: naps + 1, napMs: Math.min(1_000 * 2 ** naps, LONGEST_NAP_MS) };
-}
-
-/** Whether some stream is further in the build than in what is live, and waiting may help: no dead letter and no fault of the tables holds it. */
-async function isLiveBehind(database: D1Database, name: string, live: Target, build: Target): Promise<boolean> {
-  if (live.revision === UNBUILT) return false;
-  const behind = await database
-    .prepare(
-      `SELECT 1
-      FROM checkpoint AS build
-      LEFT JOIN checkpoint AS c ON c.projection = build.projection AND c.slot = ?2 AND c.stream = build.stream
-      WHERE build.projection = ?1 AND build.slot = ?3 AND build.version > coalesce(c.version, 0)
-        AND NOT EXISTS (
-          SELECT 1 FROM held_stream AS h WHERE h.projection = build.projection AND h.stream = build.stream
-        )
-        AND NOT EXISTS (SELECT 1 FROM projection_fault AS f WHERE f.projection = build.projection AND ${IS_FAULT})
-      LIMIT 1`,
-    )
-    .bind(name, live.slot, build.slot)
-    .first();
-  return behind !== null;
 }

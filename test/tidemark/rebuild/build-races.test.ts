@@ -199,6 +199,21 @@ describe('a swap and restored logs', () => {
     const reached = await checkpointOf(stream, name, await live());
     expect(reached === 5 || reminders.some((hint) => (hint as { stream: string }).stream === stream)).toBe(true);
   });
+
+  it('c: has what the build alone has compared with its log', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    await bringUp(stream);
+    await add(tallyId, 10);
+    await system.catchUp(archive(), [{ stream, wanted: 2 }]);
+    // Neither the archive nor what is live has heard of it.
+    await restoreLog(stream, 1);
+    const id = await order({ acceptsDifferences: true });
+    await work(name, id);
+    expect((await buildOf(database, name, id))?.state).toBe('swapped');
+    expect(await boardOf(tallyId, await live())).toMatchObject({ sum: 11 });
+    expect(await refusedOf(stream)).toMatchObject({ cause: 'log-restored', is_open: 1 });
+  });
 });
 
 describe('a pointer that another isolate remembers', () => {
