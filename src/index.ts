@@ -1,10 +1,11 @@
 import { domain } from './domain.ts';
-import { cloudflare } from './tidemark/runtime/runtime.ts';
-import { tidemark } from './tidemark/worker.ts';
+import { tidemark } from '#tidemark/worker';
+import { bindings } from './bindings.ts';
 
-const { handler, Aggregate, Rebuild } = tidemark(domain, cloudflare, {
-  title: 'Tidemark',
-  description: 'Products and orders, event-sourced at the edge.',
+const { handler, Aggregate, Rebuild } = tidemark({
+  modules: domain,
+  bindings,
+  info: { title: 'Tidemark', description: 'Products and orders, event-sourced at the edge.' },
 });
 
 /** Holds one aggregate for each object: wrangler.toml binds it as AGGREGATES. */

@@ -1,10 +1,9 @@
 import { parse } from 'smol-toml';
 import { describe, expect, test } from 'vitest';
 
-import { groupOfQueue } from '../src/bindings.ts';
+import { groupOfQueue } from '../src/tidemark/runtime/platform.ts';
 import { domain } from '../src/domain.ts';
-import type { Group } from '../src/tidemark/platform/group.ts';
-import * as groups from '../src/groups.ts';
+import { groups } from './support/groups.ts';
 
 declare global {
   interface ImportMeta {
@@ -91,8 +90,8 @@ const FORBIDDEN: readonly Rule[] = [
   },
   {
     folder: /^src\/tidemark\//,
-    imports: SHOP,
-    why: 'the framework knows no domain',
+    imports: /^src\/(?!tidemark\/)|^#tidemark/,
+    why: 'the framework knows no domain and no deployment, and does not use its own front door',
   },
   {
     folder: /^src\/tidemark\/http\//,
@@ -241,7 +240,6 @@ interface WranglerConfig {
 }
 
 const wrangler = parse(wranglerToml) as unknown as WranglerConfig;
-const allGroups: readonly Group[] = groups.groups;
 const resources = [
   ...wrangler.durable_objects.bindings.map(({ name }) => name),
   ...wrangler.queues.producers.map(({ binding }) => binding),
@@ -249,14 +247,14 @@ const resources = [
 ];
 
 describe('wrangler.toml', () => {
-  test('describes every group of src/groups.ts, and no other', () => {
-    const queues = allGroups.map(({ name }) => `tidemark-${name}`).toSorted();
+  test('describes every group of src/bindings.ts, and no other', () => {
+    const queues = groups.map(({ name }) => `tidemark-${name}`).toSorted();
     expect(wrangler.queues.consumers.map(({ queue }) => queue).toSorted()).toEqual(queues);
     expect(wrangler.queues.producers.map(({ queue }) => queue).toSorted()).toEqual(queues);
     expect(wrangler.d1_databases.map(({ database_name }) => database_name).toSorted()).toEqual(queues);
   });
 
-  test.each(allGroups)(
+  test.each(groups)(
     'fills the batches of group $name for as long as its delivery check believes',
     ({ name, batchWaitMs }) => {
       const consumer = wrangler.queues.consumers.find(({ queue }) => queue === `tidemark-${name}`);
@@ -264,7 +262,7 @@ describe('wrangler.toml', () => {
     },
   );
 
-  test.each(allGroups)('names queue, database and migrations of group $name after it', (group) => {
+  test.each(groups)('names queue, database and migrations of group $name after it', (group) => {
     const [queue, prefix] = [`tidemark-${group.name}`, group.name.toUpperCase().replaceAll('-', '_')];
     expect(wrangler.queues.producers).toContainEqual({ binding: `${prefix}_QUEUE`, queue });
     expect(wrangler.d1_databases).toContainEqual(
@@ -275,7 +273,7 @@ describe('wrangler.toml', () => {
       }),
     );
     expect(Object.keys(migrations).filter((path) => path.startsWith(`migrations/${group.name}/`))).not.toEqual([]);
-    expect(groupOfQueue(queue)).toBe(group);
+    expect(groupOfQueue(queue, groups)).toBe(group);
   });
 
   test('binds the Durable Object class that src/index.ts exports', () => {
@@ -293,12 +291,12 @@ describe('wrangler.toml', () => {
   });
 });
 
-test('only src/bindings.ts and src/tidemark/runtime/runtime.ts take a resource of the platform by its name', () => {
+test('only src/bindings.ts takes a resource of the platform by its name', () => {
   expect(resources.length).toBeGreaterThanOrEqual(3);
   const users = Object.entries(sources).filter(([, source]) =>
     resources.some((name) => new RegExp(`\\b${name}\\b`).test(withoutComments(source))),
   );
-  expect(users.map(([path]) => path).toSorted()).toEqual(['src/bindings.ts', 'src/tidemark/runtime/runtime.ts']);
+  expect(users.map(([path]) => path).toSorted()).toEqual(['src/bindings.ts']);
 });
 
 describe('docs/operations.md', () => {

@@ -2,10 +2,10 @@ import { env } from 'cloudflare:workers';
 import { getTableConfig } from 'drizzle-orm/sqlite-core';
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { databaseOf } from '../src/bindings.ts';
 import { domain } from '../src/domain.ts';
 import { createRegistry } from '../src/tidemark/projections/registry.ts';
-import { groups } from '../src/groups.ts';
+import { groups } from './support/groups.ts';
+import { production } from './support/platform.ts';
 import { type WithLists, indexedColumns } from '../scripts/migration/read-model-sql.ts';
 
 /*
@@ -47,7 +47,8 @@ describe.each(projections)('the tables of $name, revision $revision,', (projecti
         notnull: Number(column.notNull || column.primary),
         isKey: column.primary || primaryKeys.some((key) => key.columns.includes(column)),
       }));
-      const { results } = await databaseOf(env, projection.group)
+      const { results } = await production
+        .database(env, projection.group)
         .prepare(`PRAGMA table_info(${name})`)
         .all<ColumnInfo>();
       const surrogate = table === projection.row?.tables[slot] ? projection.row.surrogate : undefined;
@@ -80,7 +81,8 @@ describe.each(projections.filter((projection) => listsOf(projection).length > 0)
       for (const slot of [table?.a, table?.b]) {
         if (!slot) throw new Error('a read model has a row');
         const { name } = getTableConfig(slot);
-        const { results } = await databaseOf(env, projection.group)
+        const { results } = await production
+          .database(env, projection.group)
           .prepare(
             `SELECT group_concat(column.name || iif(column.desc, ' DESC', ''), ', ') AS columns
           FROM pragma_index_list(?1) AS made
@@ -101,7 +103,8 @@ describe.each(projections.filter((projection) => listsOf(projection).length > 0)
 
 describe('in a database that no event has reached', () => {
   it.each(newest)('$name is live at once, in its newest revision', async ({ name, group, revision }) => {
-    const pointer = await databaseOf(env, group)
+    const pointer = await production
+      .database(env, group)
       .prepare('SELECT live_revision, live_slot FROM projection_pointer WHERE projection = ?')
       .bind(name)
       .first();
@@ -127,7 +130,7 @@ describe.each([
   });
 
   // A domain need not have projections in every group.
-  const its = projections.filter(({ group }) => databaseOf(env, group) === database);
+  const its = projections.filter(({ group }) => production.database(env, group) === database);
   it('see to the pointer of every projection there', () => {
     expect(changes.length).toBeGreaterThanOrEqual(its.length);
   });

@@ -1,5 +1,6 @@
-import { type Env, groupOfQueue } from '../../src/bindings.ts';
+import { type Env, bindings } from '../../src/bindings.ts';
 import { domain } from '../../src/domain.ts';
+import { groupOfQueue } from '../../src/tidemark/runtime/platform.ts';
 import { tidemark } from '../../src/tidemark/worker.ts';
 import { operationsMeter } from '../../test/support/operations-meter.ts';
 
@@ -8,7 +9,16 @@ import { operationsMeter } from '../../test/support/operations-meter.ts';
  */
 
 const meter = operationsMeter();
-const { handler, Aggregate: Plain, Rebuild } = tidemark(domain, meter.platform());
+const {
+  handler,
+  Aggregate: Plain,
+  Rebuild,
+} = tidemark({
+  modules: domain,
+  bindings,
+  platform: meter.platform(),
+});
+const groups = bindings.groups.map(({ group }) => group);
 
 export class Aggregate extends Plain {
   constructor(ctx: DurableObjectState, env: Env) {
@@ -32,7 +42,7 @@ export default {
     return handler.fetch?.(request, env, ctx) ?? new Response(null, { status: 500 });
   },
   async queue(batch, env, ctx) {
-    meter.received(batch.messages, groupOfQueue(batch.queue)?.name);
+    meter.received(batch.messages, groupOfQueue(batch.queue, groups)?.name);
     await handler.queue?.(batch, env, ctx);
   },
 } satisfies ExportedHandler<Env>;

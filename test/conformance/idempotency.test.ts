@@ -15,8 +15,7 @@ import {
   withToken,
 } from '../support/api.ts';
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
-import { cloudflare } from '../../src/tidemark/runtime/runtime.ts';
-import { ports } from '../support/platform.ts';
+import { ports, production } from '../support/platform.ts';
 import { expectProblem } from '../support/problem.ts';
 import { restoreLog } from '../support/system.ts';
 
@@ -117,7 +116,7 @@ describe('a command that is sent again with its key', () => {
     ports.clockOffsetMs += 60_000;
     await expectReplay(await post('/orders', body, headers), first);
     ports.aggregateStub = (env, stream) => {
-      const stub = cloudflare.aggregateStub(env, stream);
+      const stub = production.aggregateStub(env, stream);
       if (!stream.startsWith('product-')) return stub;
       return { ...stub, state: async () => undefined };
     };
@@ -133,7 +132,7 @@ describe('a command that is sent again with its key', () => {
     ports.clockOffsetMs += 60_000;
     ports.aggregateStub = (env, stream) => {
       if (stream.startsWith('product-')) throw Object.assign(new Error('overloaded'), { overloaded: true });
-      return cloudflare.aggregateStub(env, stream);
+      return production.aggregateStub(env, stream);
     };
     await expectProblem(post('/orders', body, withKey()), 503, 'overloaded');
     await expectReplay(await post('/orders', body, headers), first);
@@ -156,7 +155,7 @@ describe('a command that is sent again with its key', () => {
     const key = withKey();
     const first = await post('/orders', body, key);
     ports.aggregateStub = (env, stream) => {
-      const stub = cloudflare.aggregateStub(env, stream);
+      const stub = production.aggregateStub(env, stream);
       const unknown = new TypeError('The RPC receiver does not implement "replay".');
       return {
         execute: (command) => stub.execute(command),

@@ -3,7 +3,6 @@ import { describe, expect, it, vi } from 'vitest';
 
 import type { Group } from '../../src/tidemark/platform/group.ts';
 import { reporting } from '../../src/groups.ts';
-import { cloudflare } from '../../src/tidemark/runtime/runtime.ts';
 import {
   type Headers,
   asOperator,
@@ -20,7 +19,7 @@ import {
 } from '../support/api.ts';
 import { faultyDatabase } from '../support/database.ts';
 import { pagesOf } from '../support/pages.ts';
-import { ports } from '../support/platform.ts';
+import { ports, production } from '../support/platform.ts';
 import { expectInvalidFields, expectProblem } from '../support/problem.ts';
 import { setDeadLetter } from '../support/projections.ts';
 import { deliverEverything, hintsOf, sentHints, takeHints } from '../support/queue.ts';
@@ -315,7 +314,7 @@ describe('at the spending limit of objects alone', () => {
   it('a read says that nothing was done, and the health says nothing of a database, which goes on', async () => {
     const { orderId, answer } = await placeOrder();
     ports.aggregateStub = (bindings, stream) => ({
-      ...cloudflare.aggregateStub(bindings, stream),
+      ...production.aggregateStub(bindings, stream),
       load: () => Promise.reject(new Error("Exceeded the account's spending cap for Durable Objects.")),
     });
     await expectProblem(get(`/orders/${orderId}`, withToken(answer)), 503, 'storage-unavailable');

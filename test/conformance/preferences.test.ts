@@ -1,7 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import { databaseOf } from '../../src/bindings.ts';
 import { serving } from '../../src/groups.ts';
 import {
   createProduct,
@@ -17,7 +16,7 @@ import {
   withToken,
 } from '../support/api.ts';
 import { faultyDatabase } from '../support/database.ts';
-import { ports } from '../support/platform.ts';
+import { ports, production } from '../support/platform.ts';
 
 const applied = (answer: Response) => answer.headers.get('Preference-Applied');
 
@@ -96,7 +95,7 @@ describe('Prefer: wait', () => {
         if (number <= 3) throw new Error('D1_ERROR: Network connection lost.');
       },
     });
-    ports.database = (bindings, group) => (group === serving ? database : databaseOf(bindings, group));
+    ports.database = (bindings, group) => (group === serving ? database : production.database(bindings, group));
     const { answer } = await createProduct({}, { Prefer: 'wait=5' });
     expect(applied(answer)).toBe('wait=5');
     expect(calls.batches).toBeGreaterThan(3);

@@ -1,12 +1,11 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import { cloudflare } from '../../src/tidemark/runtime/runtime.ts';
 import { asOperator, createProduct, get, json, placeOrder, post, request, withToken } from '../support/api.ts';
 import { idleRunner, work } from '../support/builds.ts';
 import { faultyDatabase } from '../support/database.ts';
 import { pagesOf } from '../support/pages.ts';
-import { ports } from '../support/platform.ts';
+import { ports, production } from '../support/platform.ts';
 import { expectProblem } from '../support/problem.ts';
 import { deliverEverything } from '../support/queue.ts';
 
@@ -173,7 +172,7 @@ describe('a build', () => {
 
   it('whose beginning was cut off before anybody worked on it is taken up', async () => {
     const { location } = await idleBuild('order-analytics');
-    ports.buildRunner = cloudflare.buildRunner;
+    ports.buildRunner = production.buildRunner;
     ports.clockOffsetMs = 120_000;
     expect(await waitFor(location)).toBe('swapped');
   });
@@ -224,7 +223,7 @@ describe('a full database', () => {
       expect(answer.headers.get('Retry-After')).toBe('60');
       await expectProblem(answer, 503, 'storage-unavailable');
     }
-    ports.database = cloudflare.database;
+    ports.database = production.database;
     expect(await stateAt(waiting.location)).toBe('awaiting-acceptance');
     expect(await stateAt(running.location)).toBe('building');
     for (const { location } of [waiting, running]) await cancel(location);

@@ -4,7 +4,6 @@ import { describe, expect, it, vi } from 'vitest';
 
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 import type { AggregateRpc } from '../../src/tidemark/write/aggregates.ts';
-import { cloudflare } from '../../src/tidemark/runtime/runtime.ts';
 import {
   type Headers,
   asOperator,
@@ -20,14 +19,14 @@ import {
   withToken,
 } from '../support/api.ts';
 import { faultyDatabase } from '../support/database.ts';
-import { ports, resetPorts } from '../support/platform.ts';
+import { ports, production, resetPorts } from '../support/platform.ts';
 import { expectProblem } from '../support/problem.ts';
 import { appendAsStored, objectOf, system } from '../support/system.ts';
 
 /** Replaces what the objects of a category answer; the rest works as ever. */
 function objectsFail(category: string, methods: Partial<AggregateRpc>): void {
   ports.aggregateStub = (bindings, stream) => {
-    const stub = cloudflare.aggregateStub(bindings, stream);
+    const stub = production.aggregateStub(bindings, stream);
     if (!stream.startsWith(`${category}-`)) return stub;
     const whole: AggregateRpc = {
       execute: (request) => stub.execute(request),
@@ -41,7 +40,7 @@ function objectsFail(category: string, methods: Partial<AggregateRpc>): void {
 }
 
 function objectsWork(): void {
-  ports.aggregateStub = cloudflare.aggregateStub;
+  ports.aggregateStub = production.aggregateStub;
 }
 
 /** A fault with the properties that the platform gives its own. */
@@ -256,7 +255,7 @@ describe('503 outcome-unknown', () => {
     const body = { customerId: 'c', customerName: 'n', items: [{ sku, quantity: 1 }] };
     const key = { 'Idempotency-Key': crypto.randomUUID() };
     ports.aggregateStub = (bindings, stream) => {
-      const stub = cloudflare.aggregateStub(bindings, stream);
+      const stub = production.aggregateStub(bindings, stream);
       if (!stream.startsWith('order-')) return stub;
       const execute: AggregateRpc['execute'] = async (request) => {
         await stub.execute(request);

@@ -6,7 +6,7 @@ import { createRegistry } from '../../src/tidemark/projections/registry.ts';
 import { inMemoryReadModel } from '../../src/tidemark/testing/in-memory-read-model.ts';
 import { type StreamId, categoryOf } from '../../src/tidemark/domain/stream.ts';
 import type { AnyAggregateType } from '../../src/tidemark/domain/aggregate-type.ts';
-import { groups } from '../../src/groups.ts';
+import { groups } from '../support/groups.ts';
 import { post } from '../support/api.ts';
 import { system } from '../support/system.ts';
 import { type ObjectStorage, dump, dumpSnapshots, restore, restoreSnapshot } from './object-storage.ts';

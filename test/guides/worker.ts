@@ -1,9 +1,9 @@
-import { cloudflare } from '../../src/tidemark/runtime/runtime.ts';
+import { bindings } from '../../src/bindings.ts';
 import { tidemark } from '../../src/tidemark/worker.ts';
 import { seats } from './seats/module.ts';
 
 // The framework with the guide's domain alone: it has to work without the shop.
-const { handler, Aggregate, Rebuild } = tidemark([seats], cloudflare);
+const { handler, Aggregate, Rebuild } = tidemark({ modules: [seats], bindings });
 
 export { Aggregate, Rebuild };
 export default handler;

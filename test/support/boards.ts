@@ -106,7 +106,7 @@ export async function deliverThrice(...hints: readonly Hint[]): Promise<void> {
 
 /** The groups of a projection's dead letters. */
 export async function deadLetterGroups(projection: Projection = tallyBoard): Promise<readonly DeadLetterGroupReport[]> {
-  return (await listDeadLetters(system.deadLetters(projection), projection.name)).groups;
+  return (await listDeadLetters(system, projection)).groups;
 }
 
 /** The only group there is. */
@@ -125,7 +125,7 @@ export async function moveSlotB(isMoved: boolean): Promise<void> {
     .bind(isMoved ? '[{"revision":1,"slot":"b"}]' : '[]')
     .run();
   // Whoever has nothing to send does not notice a new epoch.
-  system.reads.pointers.drop('tally-board');
+  system.pointers.drop('tally-board');
 }
 
 /** Forgets every dead letter and skip, as if no test had come before. */
@@ -137,7 +137,7 @@ export async function forgetDeadLetters(): Promise<void> {
       `UPDATE projection_pointer SET epoch = epoch + 1, moved = '[]' WHERE projection LIKE 'tally-%'`,
     ),
   ]);
-  for (const projection of ['tally-board', 'tally-count']) system.reads.pointers.drop(projection);
+  for (const projection of ['tally-board', 'tally-count']) system.pointers.drop(projection);
 }
 
 /** From now on the serving group's database fails as told. */

@@ -1,6 +1,6 @@
 import { type RollbackOutcome, rollback } from '../../src/tidemark/rebuild/former-slot.ts';
 import type { BuildRunner } from '../../src/tidemark/rebuild/build-requests.ts';
-import type { RebuildPorts } from '../../src/tidemark/rebuild/build-context.ts';
+import type { RebuildContext } from '../../src/tidemark/rebuild/build-context.ts';
 import type { DurableSteps } from '../../src/tidemark/rebuild/durable-steps.ts';
 import { runBuild } from '../../src/tidemark/rebuild/rebuild.ts';
 import type { Slot } from '../../src/tidemark/projections/slot-tables.ts';
@@ -48,9 +48,9 @@ export function work(
   projection: string,
   build: string,
   steps: DurableSteps = stepsHere().steps,
-  otherwise: Partial<RebuildPorts> = {},
+  otherwise: Partial<RebuildContext> = {},
 ): Promise<void> {
-  return runBuild({ ...system.builds, ...otherwise }, projection, build, steps);
+  return runBuild({ ...system, ...otherwise }, projection, build, steps);
 }
 
 /** The way back, as the system under test takes it. */

@@ -1,4 +1,6 @@
-import { type Platform, cloudflare } from '../../src/tidemark/runtime/runtime.ts';
+import type { Env } from '../../src/bindings.ts';
+import type { Platform } from '../../src/tidemark/runtime/platform.ts';
+import { production } from './platform.ts';
 import { type Counted, NOTHING, type Operations } from './operations.ts';
 
 /** How many operations a message is each time that it is written, read or deleted: https://developers.cloudflare.com/queues/platform/pricing/ */
@@ -74,12 +76,12 @@ export function operationsMeter() {
         add({ databaseRowsRead: meta.rows_read, databaseRowsWritten: meta.rows_written }, group);
       }),
     /** Production's platform, counted. */
-    platform(): Platform {
+    platform(): Platform<Env> {
       const databases = new WeakMap<D1Database, D1Database>();
       return {
-        ...cloudflare,
+        ...production,
         aggregateStub(env, stream) {
-          const stub = cloudflare.aggregateStub(env, stream);
+          const stub = production.aggregateStub(env, stream);
           return new Proxy(stub, {
             get(target, method) {
               return (...args: unknown[]) => {
@@ -94,10 +96,10 @@ export function operationsMeter() {
         async send(env, group, message, options) {
           add({ queueMessages: 1, queueOperations: chunksOf(message) }, group.name);
           messagesUnderWay += 1;
-          await cloudflare.send(env, group, message, options);
+          await production.send(env, group, message, options);
         },
         database: (env, group) => {
-          const real = cloudflare.database(env, group);
+          const real = production.database(env, group);
           const known = databases.get(real) ?? this.database(real, group.name);
           databases.set(real, known);
           return known;

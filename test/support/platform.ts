@@ -3,14 +3,17 @@ import type { Group } from '../../src/tidemark/platform/group.ts';
 import type { Hint } from '../../src/tidemark/write/message.ts';
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 import type { AggregateRpc } from '../../src/tidemark/write/aggregates.ts';
-import type { Env } from '../../src/bindings.ts';
-import { type Platform, cloudflare } from '../../src/tidemark/runtime/runtime.ts';
+import { type Env, bindings } from '../../src/bindings.ts';
+import { type Platform, cloudflare } from '../../src/tidemark/runtime/platform.ts';
 
 /** A message that the relay sent, caught before the queue. */
 export interface SentHint {
   readonly group: Group;
   readonly hint: Hint;
 }
+
+/** The platform as production uses it. */
+export const production = cloudflare(bindings);
 
 interface Ports {
   /** Default: the message is caught in `sent`, and a test delivers it when it likes. */
@@ -29,9 +32,9 @@ const defaults = (): Ports => ({
   sendHint: async (_env, group, hint) => {
     sent.push({ group, hint });
   },
-  database: cloudflare.database,
-  aggregateStub: cloudflare.aggregateStub,
-  buildRunner: cloudflare.buildRunner,
+  database: production.database,
+  aggregateStub: production.aggregateStub,
+  buildRunner: production.buildRunner,
   clockOffsetMs: 0,
 });
 
@@ -44,8 +47,8 @@ export function resetPorts(): void {
 }
 
 /** The platform of the Worker under test. */
-export const platform: Platform = {
-  clock: { ...cloudflare.clock, now: () => Date.now() + ports.clockOffsetMs },
+export const platform: Platform<Env> = {
+  clock: { ...production.clock, now: () => Date.now() + ports.clockOffsetMs },
   aggregateStub: (env, stream) => ports.aggregateStub(env, stream),
   async send(env, group, { hints }) {
     for (const hint of hints) await ports.sendHint(env, group, hint);

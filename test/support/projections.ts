@@ -3,6 +3,7 @@ import type { DeadLetterCause } from '../../src/tidemark/dead-letters/dead-lette
 import type { Projection } from '../../src/tidemark/projections/projection.ts';
 import type { Slot } from '../../src/tidemark/projections/slot-tables.ts';
 import type { Registry } from '../../src/tidemark/projections/registry.ts';
+import type { Aggregates } from '../../src/tidemark/write/aggregates.ts';
 
 /** A projection as far as whoever operates it sees it: it has no tables and handles nothing. */
 export function bareProjection(name: string, group: Group, categories: readonly string[], revision = 1): Projection {
@@ -21,15 +22,26 @@ export function bareProjection(name: string, group: Group, categories: readonly 
 }
 
 /** A registry of such projections: what this Worker has code for. */
-export function bareRegistry(
-  groups: readonly Group[],
-  projections: readonly Projection[],
-): Pick<Registry, 'groups' | 'projectionsOf' | 'revisionOf'> {
+export function bareRegistry(groups: readonly Group[], projections: readonly Projection[]): Registry {
+  const unasked = () => {
+    throw new Error('only its projections are known');
+  };
   return {
+    typeOf: unasked,
+    hasCategory: unasked,
+    groupsOf: unasked,
+    projectionsFollowing: unasked,
+    revisionsOf: unasked,
     groups,
     projectionsOf: (group) => projections.filter((projection) => projection.group === group),
     revisionOf: (name, revision) => projections.find((one) => one.name === name && one.revision === revision),
   };
+}
+
+/** Aggregates of which only the logs are read. */
+export function logsRead(load: Aggregates['load']): Aggregates {
+  const unasked = () => Promise.reject(new Error('only logs are read'));
+  return { load, execute: unasked, replay: unasked, currentVersion: unasked, state: unasked };
 }
 
 export async function setPointer(database: D1Database, projection: string, liveRevision = 1, slot: Slot = 'a') {

@@ -3,7 +3,8 @@ import { env } from 'cloudflare:workers';
 import { expect } from 'vitest';
 
 import type { Group } from '../../src/tidemark/platform/group.ts';
-import { groups, serving } from '../../src/groups.ts';
+import { serving } from '../../src/groups.ts';
+import { groups } from './groups.ts';
 import type { Hint } from '../../src/tidemark/write/message.ts';
 import worker from '../worker.ts';
 import { sent } from './platform.ts';

@@ -18,6 +18,7 @@ import {
   sendGuardedBatch,
   writesOf,
 } from '../projections/guarded-batch.ts';
+import { failTarget } from '../rebuild/build-transitions.ts';
 import { answerOf, statementsOf } from '../queries/guarded-query.ts';
 import { isInternalError, kindOf } from '../projections/d1-errors.ts';
 import type { Target } from '../projections/pointer.ts';
@@ -120,11 +121,11 @@ async function findTarget(attempt: Attempt, step: Step, refused: RefusedBatch): 
 
 /** Whether the leading target takes of others what it has refused of a stream. If so, the refusal is the stream's own. */
 async function tryOthers(attempt: Attempt, step: Step, { kind }: RefusedBatch): Promise<Trial> {
-  const { ports, lead, work } = attempt;
+  const { database, lead, work } = attempt;
   if (kind === 'data') return 'taken';
   // It says nothing of what was written, and may still pass.
   if (kind === 'internal') return 'refused';
-  return tryWrites(ports.database, lead.projection, lead.target.slot, writesIn(attempt, step), work.budget);
+  return tryWrites(database, lead.projection, lead.target.slot, writesIn(attempt, step), work.budget);
 }
 
 /** The kinds of write that a step makes in the leading target. */
@@ -140,8 +141,8 @@ function writesIn({ lead }: Attempt, { moves }: Step): readonly string[] {
 
 /** Sends what steps do in some of the targets. */
 async function send(attempt: Attempt, steps: readonly Step[], targets: readonly Revision[]): Promise<BatchOutcome> {
-  const { ports, projectionName, pointer, lead, isBuild, work, batchRead, fault } = attempt;
-  const database = batchRead?.session ?? ports.database;
+  const { context, projectionName, pointer, lead, isBuild, work, batchRead, fault } = attempt;
+  const database = batchRead?.session ?? attempt.database;
   const parts = targets.flatMap((revision): readonly TargetMoves[] => {
     const moves = steps.flatMap((step) => step.moves.get(revision) ?? []);
     return moves.length > 0 ? [{ ...revision, moves }] : [];
@@ -158,7 +159,9 @@ async function send(attempt: Attempt, steps: readonly Step[], targets: readonly 
     isLed && isLive(attempt)
       ? [
           ...(overtaken.length > 0 ? [forgetRefusals(database, projectionName, overtaken)] : []),
-          ...(isFaultOpen ? [noteApplied(database, projectionName, writes, new Date(ports.now()).toISOString())] : []),
+          ...(isFaultOpen
+            ? [noteApplied(database, projectionName, writes, new Date(context.clock.now()).toISOString())]
+            : []),
         ]
       : [];
   const query = batchRead?.queryUnder(pointer);
@@ -174,7 +177,7 @@ async function send(attempt: Attempt, steps: readonly Step[], targets: readonly 
     result = await sendWith(noting);
   }
   if (result.outcome === 'epoch-changed') {
-    ports.pointers.drop(projectionName);
+    context.pointers.drop(projectionName);
     attempt.outcome = isBuild ? 'superseded' : 'contested';
     attempt.over = 'contested';
   } else if (result.outcome === 'lost-race') {
@@ -204,25 +207,25 @@ export async function outlast(
   writes: readonly string[],
   error: unknown,
 ): Promise<RefusedBatch> {
-  const { ports, projectionName, pointer } = round;
+  const { context, database, projectionName, pointer } = round;
   if (!isInternalError(error)) throw error;
   const reason = String(error);
-  const now = ports.now();
+  const now = context.clock.now();
   if (hasLasted(fault, now)) return { outcome: 'refused', reason, kind: 'internal' };
   if (isLive(round)) {
     const at = new Date(now).toISOString();
     // If the database is away, it does not take the note either, and its first answer tells more.
-    await noteFault(ports.database, projectionName, pointer, kindOf(reason), writes, at).catch(() => undefined);
+    await noteFault(database, projectionName, pointer, kindOf(reason), writes, at).catch(() => undefined);
   }
   throw error;
 }
 
 /** Takes a target that cannot take an event out of what is moved: what is live goes on without it. */
 export async function fail(attempt: Attempt, target: Target, refusal: Refusal): Promise<void> {
-  const { ports, projectionName, pointer } = attempt;
-  ports.report('projection.target-failed', { projection: projectionName, ...target, ...loggable(refusal) });
-  await ports.failTarget(projectionName, pointer, target, refusal);
-  ports.pointers.drop(projectionName);
+  const { context, database, projectionName, pointer } = attempt;
+  context.report('projection.target-failed', { projection: projectionName, ...target, ...loggable(refusal) });
+  await failTarget(database, projectionName, pointer, target, refusal, new Date(context.clock.now()).toISOString());
+  context.pointers.drop(projectionName);
   if (attempt.outcome === 'undisturbed') attempt.outcome = 'contested';
   // Under the pointer as it was nothing can be sent any more.
   attempt.over = 'contested';

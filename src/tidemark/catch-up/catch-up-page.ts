@@ -10,9 +10,6 @@ import type { Target } from '../projections/pointer.ts';
 import type { Projection } from '../projections/projection.ts';
 import type { CatchUpRequest, Standstill, StreamProgress } from './stream-progress.ts';
 
-/** Reads a stream's events from its own log, the truth. */
-export type LoadEvents = (stream: StreamId, fromVersion: number, limit: number) => Promise<LogPage>;
-
 /** A target and the code for it. */
 export interface Revision {
   readonly target: Target;

@@ -21,11 +21,11 @@ export async function reportFault(
   { kind, writes }: { readonly kind: string; readonly writes: readonly string[] },
   streams: number,
 ): Promise<void> {
-  const { ports, projectionName, pointer } = round;
-  ports.report('projection.fault', { projection: projectionName, kind, streams });
+  const { context, database, projectionName, pointer } = round;
+  context.report('projection.fault', { projection: projectionName, kind, streams });
   if (!isLive(round)) return;
   spendBatch(budget, 1);
-  await noteFault(ports.database, projectionName, pointer, kind, writes, new Date(ports.now()).toISOString());
+  await noteFault(database, projectionName, pointer, kind, writes, new Date(context.clock.now()).toISOString());
 }
 
 /**
@@ -33,7 +33,7 @@ export async function reportFault(
  * build's own affair where it moves itself. Returns refusals that were overtaken meanwhile.
  */
 export async function blame(attempt: Attempt, refusals: readonly Refusal[]): Promise<readonly Refusal[]> {
-  const { ports, projectionName, lead, isBuild } = attempt;
+  const { context, projectionName, lead, isBuild } = attempt;
   const [first] = refusals;
   if (!first || isBuild) return [];
   if (!isLive(attempt)) {
@@ -43,7 +43,7 @@ export async function blame(attempt: Attempt, refusals: readonly Refusal[]): Pro
   // One that was refused under a pointer, or after a checkpoint, that is not what there is any more.
   const overtaken = await count(attempt, refusals);
   if (overtaken.length > 0) {
-    ports.pointers.drop(projectionName);
+    context.pointers.drop(projectionName);
     if (attempt.outcome === 'undisturbed') attempt.outcome = 'contested';
   }
   return overtaken;
@@ -51,10 +51,10 @@ export async function blame(attempt: Attempt, refusals: readonly Refusal[]): Pro
 
 /** Counts refusals by the live slot, and says of those that have become dead letters that they are. Returns those that were overtaken. */
 async function count(attempt: Attempt, refusals: readonly Refusal[]): Promise<readonly Refusal[]> {
-  const { ports, projectionName, pointer, work, limits } = attempt;
+  const { context, database, projectionName, pointer, work, limits } = attempt;
   spendBatch(work.budget, 1);
-  const counted = await recordRefusals(ports.database, projectionName, pointer, refusals, {
-    at: new Date(ports.now()).toISOString(),
+  const counted = await recordRefusals(database, projectionName, pointer, refusals, {
+    at: new Date(context.clock.now()).toISOString(),
     opensAtOnce: limits.retriesDeadLetters,
   });
   for (const refusal of refusals) {
@@ -63,7 +63,7 @@ async function count(attempt: Attempt, refusals: readonly Refusal[]): Promise<re
     const at = work.progress.get(refusal.stream);
     if (at?.standstill && isDead)
       settle(work, at.stream, at.version, { standstill: { ...at.standstill, isDeadLetter: true } });
-    ports.report(isDead ? 'projection.dead-letter' : 'projection.refused', {
+    context.report(isDead ? 'projection.dead-letter' : 'projection.refused', {
       projection: projectionName,
       ...loggable(refusal),
     });

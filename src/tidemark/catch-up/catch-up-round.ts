@@ -20,6 +20,7 @@ import { isInternalError, kindOf } from '../projections/d1-errors.ts';
 import { CHECKPOINT_WRITE, type RefusedBatch, classify } from '../projections/guarded-batch.ts';
 import { NO_OBSTACLES, obstaclesStatement, toObstacles } from '../dead-letters/dead-letter.ts';
 import { pointerStatement, readPointer, toPointer } from '../projections/pointer.ts';
+import { failTarget } from '../rebuild/build-transitions.ts';
 import { faultStatement, toFault } from './projection-fault.ts';
 import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
 
@@ -28,7 +29,7 @@ import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
  * hand goes first: it does not wait for any log. Finds out which event is to blame where a batch is refused, and counts that.
  */
 export async function runRound(round: Round, work: CatchUpWork): Promise<RoundOutcome> {
-  const { ports, projectionName, pointer, isBuild, limits } = round;
+  const { context, projectionName, pointer, isBuild, limits } = round;
   const share = Math.max(Math.floor(limits.maxEvents / work.pending.length), 1);
   const begun = beginLoads(round, work, share);
   let read: Awaited<ReturnType<typeof readPlaces>>;
@@ -40,7 +41,7 @@ export async function runRound(round: Round, work: CatchUpWork): Promise<RoundOu
   const { epoch, fault, placeOf } = read;
   if (epoch !== pointer.epoch) {
     // What was read may be of a slot that is not what it was: not even "there already" may be said of it.
-    ports.pointers.drop(projectionName);
+    context.pointers.drop(projectionName);
     return isBuild ? 'superseded' : 'contested';
   }
   const places = work.pending.map(placeOf);
@@ -102,13 +103,13 @@ type Begun = ReadonlyMap<StreamId, { readonly seenAt: number; readonly page: Pro
  * Begins to read logs where callers have just seen where their streams are, beside the positions. What is read so early may only be used
  * if no target has moved meanwhile: next to a later position it could look like a log that was restored.
  */
-function beginLoads({ ports, limits }: Round, { pending, budget }: CatchUpWork, readSize: number): Begun {
+function beginLoads({ context, limits }: Round, { pending, budget }: CatchUpWork, readSize: number): Begun {
   const seen = pending.flatMap(({ stream, seenAt }) => (seenAt === undefined ? [] : [{ stream, seenAt }]));
   return new Map(
     seen.slice(0, CONNECTIONS_AT_ONCE - 1).map(({ stream, seenAt }) => {
       budget.subrequests -= 1;
       const page = withTimeout(
-        ports.loadEvents(stream, seenAt + 1, Math.min(limits.pageSize, readSize)),
+        context.aggregates.load(stream, seenAt + 1, Math.min(limits.pageSize, readSize)),
         LOAD_TIMEOUT_MS,
       );
       // If the page is used, its user gets the error. Otherwise the error does not matter.
@@ -119,8 +120,7 @@ function beginLoads({ ports, limits }: Round, { pending, budget }: CatchUpWork, 
 }
 
 /** Reads where every target has each stream, and what stands in its way. All of it comes from one snapshot. */
-async function readPlaces({ ports, projectionName, lead, others }: Round, { pending, budget }: CatchUpWork) {
-  const { database } = ports;
+async function readPlaces({ database, projectionName, lead, others }: Round, { pending, budget }: CatchUpWork) {
   const revisions = [lead, ...others] as const;
   const streams = pending.map(({ stream }) => stream);
   const statements = [
@@ -155,22 +155,23 @@ async function readPlaces({ ports, projectionName, lead, others }: Round, { pend
 
 /** The tables of some target could not even be read: a missing table or column, say. Throws again what is no fault of theirs. */
 async function blameTablesRead(round: Round, work: CatchUpWork, error: unknown): Promise<RoundOutcome> {
-  const { ports, projectionName, pointer, others, isBuild } = round;
+  const { context, database, projectionName, pointer, others, isBuild } = round;
   const kind = kindOf((await refusalIn(round, error)).reason);
   // What this isolate remembers may be a slot that is moved no more, and whose tables are damaged or gone.
-  const current = await readPointer(ports.database, projectionName);
+  const current = await readPointer(database, projectionName);
   if (current?.epoch !== pointer.epoch) {
-    ports.pointers.drop(projectionName);
+    context.pointers.drop(projectionName);
     return isBuild ? 'superseded' : 'contested';
   }
   for (const other of others) {
     const refused = await probe({ ...round, lead: other, others: [] }, work);
     if (!refused) continue;
     const [first] = work.pending;
-    const at = { stream: first?.stream as StreamId, version: 0, eventId: '', cause: 'poison' } as const;
-    const refusal = { ...at, kind: kindOf(refused.reason), error: refused.reason };
-    await ports.failTarget(projectionName, pointer, other.target, refusal);
-    ports.pointers.drop(projectionName);
+    const unplaced = { stream: first?.stream as StreamId, version: 0, eventId: '', cause: 'poison' } as const;
+    const refusal = { ...unplaced, kind: kindOf(refused.reason), error: refused.reason };
+    const at = new Date(context.clock.now()).toISOString();
+    await failTarget(database, projectionName, pointer, other.target, refusal, at);
+    context.pointers.drop(projectionName);
     return 'contested';
   }
   for (const { stream } of work.pending) leave(work, stream, { cause: 'projection-fault', reason: kind });
@@ -191,9 +192,9 @@ async function probe(round: Round, work: CatchUpWork): Promise<RefusedBatch | un
 
 /** The refusal that an error of a read tells of; throws any other. */
 async function refusalIn(round: Round, error: unknown): Promise<RefusedBatch> {
-  const { ports, projectionName } = round;
+  const { database, projectionName } = round;
   if (isInternalError(error)) {
-    const fault = toFault(await faultStatement(ports.database, projectionName).first());
+    const fault = toFault(await faultStatement(database, projectionName).first());
     return outlast(round, fault, [CHECKPOINT_WRITE], error);
   }
   const result = classify(error);
@@ -211,8 +212,8 @@ async function loadAll(
   begun: Begun,
   limits: Parameters<typeof takeFromLog>[1],
 ) {
-  const { ports, work } = attempt;
-  const until = ports.now() + LOADS_TIMEOUT_MS;
+  const { context, work } = attempt;
+  const until = context.clock.now() + LOADS_TIMEOUT_MS;
   const deferred: StreamId[] = [];
   let bytes = 0;
 
@@ -227,14 +228,14 @@ async function loadAll(
       deferred.push(stream);
       return undefined;
     }
-    const isAffordable = (early && isUsable) || (work.budget.subrequests > 0 && ports.now() < until);
+    const isAffordable = (early && isUsable) || (work.budget.subrequests > 0 && context.clock.now() < until);
     const standstill = attempt.over ?? (isAffordable ? undefined : LEFT_TO_NEXT_ATTEMPT);
     if (standstill)
       return { kind: 'settled', progress: { stream, version: position.version, standstill }, failures: [] };
     const taken = await takeFromLog(place, limits, (fromVersion, limit) => {
       if (early && isUsable) return early.page;
       work.budget.subrequests -= 1;
-      return withTimeout(ports.loadEvents(stream, fromVersion, limit), LOAD_TIMEOUT_MS);
+      return withTimeout(context.aggregates.load(stream, fromVersion, limit), LOAD_TIMEOUT_MS);
     });
     if (taken.kind === 'page') bytes += JSON.stringify(taken.page.events).length;
     return taken;

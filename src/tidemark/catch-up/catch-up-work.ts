@@ -1,29 +1,19 @@
 import type { StreamId } from '../domain/stream.ts';
 import type { Budget } from './catch-up-limits.ts';
-import type { LoadEvents, Revision } from './catch-up-page.ts';
+import type { Revision } from './catch-up-page.ts';
 import type { Trace } from './catch-up-step.ts';
-import type { Obstacles, Refusal } from '../dead-letters/dead-letter.ts';
+import type { Obstacles } from '../dead-letters/dead-letter.ts';
 import type { GuardedAnswer, GuardedQuery, Queries } from '../queries/guarded-query.ts';
-import type { Pointer, PointerCache, Target } from '../projections/pointer.ts';
-import type { Projection } from '../projections/projection.ts';
+import type { Pointer } from '../projections/pointer.ts';
+import type { SystemContext } from '../projections/system-context.ts';
 import type { ProjectionFault } from './projection-fault.ts';
 import type { CatchUpRequest, Standstill, StreamProgress } from './stream-progress.ts';
 
-/** What the catch-up needs from outside. Tests replace these, never the catch-up. */
-export interface CatchUpPorts {
-  readonly database: D1Database;
-  readonly pointers: PointerCache;
-  readonly loadEvents: LoadEvents;
-  /** A projection's code by revision; undefined when this Worker has none for it. */
-  readonly revisionOf: (name: string, revision: number) => Projection | undefined;
-  /** Takes a target that cannot take an event out of the pointer: what is live goes on without it. */
-  readonly failTarget: (projectionName: string, pointer: Pointer, target: Target, refusal: Refusal) => Promise<void>;
-  /** Milliseconds since the Unix epoch. */
-  readonly now: () => number;
-  /** A number in [0, 1), for jitter. */
-  readonly random: () => number;
-  readonly report: (event: string, details: Record<string, string | number>) => void;
-}
+/** The part of the system that the catch-up works with. */
+export type CatchUpContext = Pick<
+  SystemContext,
+  'clock' | 'report' | 'registry' | 'databaseOf' | 'aggregates' | 'pointers' | 'storageRefusedAt'
+>;
 
 /** A read in the batch that brings streams up, so that it takes no round trip of its own. */
 export interface BatchRead {
@@ -56,7 +46,9 @@ export interface RoundLimits {
 
 /** One round: over everything that is pending, under one pointer. */
 export interface Round {
-  readonly ports: CatchUpPorts;
+  readonly context: CatchUpContext;
+  /** That of the projection's group. */
+  readonly database: D1Database;
   readonly projectionName: string;
   readonly pointer: Pointer;
   /** What says how far a stream is: the live target, or the build where there is no other. */

@@ -14,9 +14,11 @@ import {
 import type { Revision } from './catch-up-page.ts';
 import { runRound } from './catch-up-round.ts';
 import type { Trace } from './catch-up-step.ts';
-import { type BatchRead, type CatchUpPorts, type CatchUpWork, LEFT_TO_NEXT_ATTEMPT, leave } from './catch-up-work.ts';
+import { type BatchRead, type CatchUpContext, type CatchUpWork, LEFT_TO_NEXT_ATTEMPT, leave } from './catch-up-work.ts';
 import { asStorageFault } from '../projections/d1-errors.ts';
+import { DatabaseUnavailableError } from '../platform/faults.ts';
 import { type Pointer, type Target, UNBUILT } from '../projections/pointer.ts';
+import type { Projection } from '../projections/projection.ts';
 import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
 
 interface Caught {
@@ -66,42 +68,57 @@ export interface CatchUpOptions {
  * applied stays applied.
  */
 export async function catchUp(
-  ports: CatchUpPorts,
-  projectionName: string,
+  context: CatchUpContext,
+  projection: Pick<Projection, 'name' | 'group'>,
   requests: readonly CatchUpRequest[],
   options: CatchUpOptions = {},
 ): Promise<CatchUpResult> {
+  const { clock, storageRefusedAt } = context;
+  const { name: group } = projection.group;
   try {
-    return await takeAll(ports, projectionName, requests, options);
+    const result = await takeAll(context, projection, requests, options);
+    if (result.applied > 0) storageRefusedAt.delete(group);
+    return result;
   } catch (error) {
-    throw asStorageFault(error);
+    const fault = asStorageFault(error);
+    // The storage of an object may be full while the databases are well, so only the fault of a database counts.
+    if (fault instanceof DatabaseUnavailableError) storageRefusedAt.set(group, clock.now());
+    throw fault;
   }
 }
 
+/** The catch-up with its context, as consumers, reads and builds get it. */
+export type CatchUp = (
+  projection: Projection,
+  requests: readonly CatchUpRequest[],
+  options?: CatchUpOptions,
+) => Promise<CatchUpResult>;
+
 /** Takes all streams, some at a time. */
 async function takeAll(
-  ports: CatchUpPorts,
-  projectionName: string,
+  context: CatchUpContext,
+  projection: Pick<Projection, 'name' | 'group'>,
   requests: readonly CatchUpRequest[],
   options: CatchUpOptions,
 ): Promise<CatchUpResult> {
   const { streamsAtOnce = STREAMS_AT_ONCE, budget = newBudget() } = options;
   const work: CatchUpWork = { pending: [], progress: new Map(), budget, applied: 0, traces: [] };
-  const until = ports.now() + MAX_CATCH_UP_MS;
+  const { clock } = context;
+  const until = clock.now() + MAX_CATCH_UP_MS;
   // What has its events at hand does not wait for what has to read a log.
   const sorted = requests.toSorted((one, other) => Number(hasEvents(other)) - Number(hasEvents(one)));
   let outcome: CatchUpResult['outcome'] = 'done';
   for (let at = 0; at < sorted.length; at += streamsAtOnce) {
     const some = sorted.slice(at, at + streamsAtOnce);
-    if (at > 0 && ports.now() >= until) {
+    if (at > 0 && clock.now() >= until) {
       for (const { stream } of some) leave(work, stream, LEFT_TO_NEXT_ATTEMPT);
       continue;
     }
     work.pending = some;
-    outcome = await runRounds(ports, projectionName, work, options, until);
+    outcome = await runRounds(context, projection, work, options, until);
     if (outcome === 'superseded' || (outcome === 'building' && work.pending.length > 0)) break;
   }
-  return concluded(ports, projectionName, work, outcome);
+  return concluded(context, projection.name, work, outcome);
 }
 
 function hasEvents({ hints = [], archived }: CatchUpRequest): boolean {
@@ -110,13 +127,14 @@ function hasEvents({ hints = [], archived }: CatchUpRequest): boolean {
 
 /** Round after round, until all that is pending is where it is wanted or stands still. After `until` no other round is begun. */
 async function runRounds(
-  ports: CatchUpPorts,
-  projectionName: string,
+  context: CatchUpContext,
+  { name: projectionName, group }: Pick<Projection, 'name' | 'group'>,
   work: CatchUpWork,
   options: CatchUpOptions,
   until: number,
 ): Promise<CatchUpResult['outcome']> {
-  const { database, pointers, random } = ports;
+  const { clock, pointers, databaseOf } = context;
+  const database = databaseOf(group);
   const { pageSize = EVENTS_OF_A_PAGE, maxEvents = MAX_LOADED_EVENTS, maxBatchLength = MAX_BATCH_LENGTH } = options;
   const { retriesDeadLetters = false, build, batchRead } = options;
   const limits = { pageSize, maxEvents, maxBatchLength, retriesDeadLetters };
@@ -124,20 +142,21 @@ async function runRounds(
   let isUnbuilt = false;
 
   for (let rounds = 0, lostRaces = 0; work.pending.length > 0; rounds += 1) {
-    if (!affordsBatch(work.budget) || (rounds > 0 && ports.now() >= until)) {
+    if (!affordsBatch(work.budget) || (rounds > 0 && clock.now() >= until)) {
       for (const { stream } of work.pending) leave(work, stream, LEFT_TO_NEXT_ATTEMPT);
       break;
     }
     const pointer = known ?? (await pointers.get(database, projectionName));
     if (!build) known = undefined;
     isUnbuilt = !build && pointer?.live.revision === UNBUILT;
-    const [lead, ...others] = revisionsOf(ports, projectionName, build ? [build] : (pointer?.moved ?? []));
+    const [lead, ...others] = revisionsOf(context, projectionName, build ? [build] : (pointer?.moved ?? []));
     if (!pointer || !lead || (!build && !isUnbuilt && lead.target !== pointer.live)) {
       pointers.drop(projectionName);
       return 'building';
     }
 
-    const round = { ports, projectionName, pointer, lead, others, isBuild: build !== undefined, limits, batchRead };
+    const targets = { pointer, lead, others, isBuild: build !== undefined };
+    const round = { context, database, projectionName, ...targets, limits, batchRead };
     const outcome = await runRound(round, work);
     if (outcome === 'superseded') return 'superseded';
     lostRaces = outcome === 'contested' ? lostRaces + 1 : 0;
@@ -145,7 +164,8 @@ async function runRounds(
       for (const { stream } of work.pending) leave(work, stream, OTHERS_WON);
       break;
     }
-    if (outcome === 'contested' && work.pending.length > 0) await sleep(random() * 10 * 2 ** Math.min(lostRaces, 5));
+    if (outcome === 'contested' && work.pending.length > 0)
+      await sleep(clock.random() * 10 * 2 ** Math.min(lostRaces, 5));
   }
   return isUnbuilt ? 'building' : 'done';
 }
@@ -154,19 +174,19 @@ const OTHERS_WON = { cause: 'transient', reason: 'other writers kept changing it
 
 /** The targets that this Worker has code for. */
 function revisionsOf(
-  { revisionOf }: CatchUpPorts,
+  { registry }: CatchUpContext,
   projectionName: string,
   targets: readonly Target[],
 ): readonly Revision[] {
   return targets.flatMap((target) => {
-    const projection = revisionOf(projectionName, target.revision);
+    const projection = registry.revisionOf(projectionName, target.revision);
     return projection ? [{ target, projection }] : [];
   });
 }
 
 /** The result, after what stands still for no fault of an event was reported: the rest was when it was counted. */
 function concluded(
-  { report }: CatchUpPorts,
+  { report }: CatchUpContext,
   projectionName: string,
   { progress, applied, traces }: CatchUpWork,
   outcome: CatchUpResult['outcome'],

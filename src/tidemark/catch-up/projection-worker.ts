@@ -3,26 +3,17 @@ import { type Hint, type HintMessage, packMessages, parseMessage } from '../writ
 import { type StreamId, categoryOf } from '../domain/stream.ts';
 import { StorageUnavailableError } from '../platform/faults.ts';
 import { withTimeout } from '../platform/timeout.ts';
-import type { CatchUpOptions, CatchUpResult } from './catch-up.ts';
+import type { CatchUp } from './catch-up.ts';
 import { type Budget, newBudget } from './catch-up-limits.ts';
 import type { Projection } from '../projections/projection.ts';
+import type { SystemContext } from '../projections/system-context.ts';
 import { type CatchUpRequest, type StreamProgress, isUncompared } from './stream-progress.ts';
 
-/** What the projection worker needs from outside. */
-export interface ProjectionWorkerPorts {
-  /** The newest code's projections of a group. */
-  readonly projectionsOf: (group: Group) => readonly Projection[];
-  /** The groups that follow a stream; undefined when this code does not know its category. */
-  readonly groupsOf: (stream: StreamId) => readonly Group[] | undefined;
-  readonly catchUp: (
-    projection: Projection,
-    requests: readonly CatchUpRequest[],
-    options?: CatchUpOptions,
-  ) => Promise<CatchUpResult>;
-  /** Has a projection built that nothing has been built of yet. */
+/** The part of the system that the projection worker works with. */
+export interface ProjectionWorkerContext extends Pick<SystemContext, 'registry' | 'send' | 'report'> {
+  readonly catchUp: CatchUp;
+  /** Starts the first build of a projection that has none. Never throws. */
   readonly ensureBuilt: (projection: string) => Promise<void>;
-  readonly send: (group: Group, message: HintMessage) => Promise<void>;
-  readonly report: (event: string, details: Record<string, string | number>) => void;
 }
 
 type QueueMessage = Pick<Message, 'body' | 'attempts' | 'ack' | 'retry'>;
@@ -47,11 +38,11 @@ const FORWARD_TIMEOUT_MS = 2_000;
  * that, tells the other groups what came from the objects.
  */
 export async function consumeHints(
-  ports: ProjectionWorkerPorts,
+  context: ProjectionWorkerContext,
   group: Group,
   messages: readonly QueueMessage[],
 ): Promise<void> {
-  const { projectionsOf, report } = ports;
+  const { registry, report } = context;
   const received = messages.flatMap((message): readonly Received[] => {
     const content = parseMessage(message.body);
     if (content) return [{ message, content }];
@@ -67,13 +58,13 @@ export async function consumeHints(
   const budget = newBudget();
   const [reached] = await Promise.all([
     Promise.all(
-      projectionsOf(group).map(async (projection) => {
+      registry.projectionsOf(group).map(async (projection) => {
         const requests = requestsFor(projection, byStream);
-        const reach = requests.length > 0 ? await reachAfter(ports, projection, requests, budget) : NOWHERE;
+        const reach = requests.length > 0 ? await reachAfter(context, projection, requests, budget) : NOWHERE;
         return { projection, reach };
       }),
     ),
-    tellOthers(ports, group, received),
+    tellOthers(context, group, received),
   ]);
 
   for (const { message, content } of received) {
@@ -104,7 +95,7 @@ const NOWHERE_FOR_LONG: Reach = { versions: new Map(), isSlow: () => true };
 
 /** Where the streams stand after the catch-up, for what waits for them; nowhere for a projection that failed altogether. */
 async function reachAfter(
-  { catchUp, ensureBuilt, report }: ProjectionWorkerPorts,
+  { catchUp, ensureBuilt, report }: ProjectionWorkerContext,
   projection: Projection,
   requests: readonly CatchUpRequest[],
   budget: Budget,
@@ -155,7 +146,7 @@ function distinct(ids: readonly string[]): string {
  * whoever is not told is found by the delivery check. So a message is passed on at its first attempt alone, and nobody waits for it long.
  */
 async function tellOthers(
-  { groupsOf, send, report }: ProjectionWorkerPorts,
+  { registry, send, report }: ProjectionWorkerContext,
   group: Group,
   received: readonly Received[],
 ): Promise<void> {
@@ -164,7 +155,7 @@ async function tellOthers(
     .flatMap(({ content }) => content.hints);
   const forGroup = new Map<Group, Hint[]>();
   for (const hint of fresh) {
-    const [first, ...others] = groupsOf(hint.stream) ?? [];
+    const [first, ...others] = registry.groupsOf(hint.stream) ?? [];
     if (first !== group) continue;
     for (const other of others) forGroup.set(other, [...(forGroup.get(other) ?? []), hint]);
   }

@@ -1,16 +1,9 @@
-import type { Clock } from '../platform/clock.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../platform/concurrency.ts';
 import type { StreamId } from '../domain/stream.ts';
 import { withTimeout } from '../platform/timeout.ts';
 import { LOADS_TIMEOUT_MS, LOAD_TIMEOUT_MS } from './catch-up-limits.ts';
-import type { LoadEvents } from './catch-up-page.ts';
+import type { SystemContext } from '../projections/system-context.ts';
 import { type Positions, type Reached, reachedBy } from './sweep-positions.ts';
-
-interface LogPorts {
-  readonly loadEvents: LoadEvents;
-  readonly clock: Pick<Clock, 'now'>;
-  readonly report: (event: string, details: Record<string, string | number>) => void;
-}
 
 /** What a stream's log says. */
 interface LogOf {
@@ -27,7 +20,7 @@ interface LogOf {
  * `asked` are those that it got to, the first of them at least. A log that does not answer in time is missing in `logs`.
  */
 export async function readLogs(
-  { loadEvents, clock, report }: LogPorts,
+  { aggregates, clock, report }: Pick<SystemContext, 'aggregates' | 'clock' | 'report'>,
   streams: readonly StreamId[],
   all: readonly Positions[],
 ): Promise<{ readonly asked: readonly StreamId[]; readonly logs: ReadonlyMap<StreamId, LogOf> }> {
@@ -40,7 +33,7 @@ export async function readLogs(
     asked += 1;
     const at = Math.max(0, ...believed(stream, all).map(({ reached: { version } }) => version));
     try {
-      const { events, head } = await withTimeout(loadEvents(stream, Math.max(at, 1), 1), LOAD_TIMEOUT_MS);
+      const { events, head } = await withTimeout(aggregates.load(stream, Math.max(at, 1), 1), LOAD_TIMEOUT_MS);
       return [[stream, { head, at, eventId: events.find(({ version }) => version === at)?.id }]];
     } catch (error) {
       report('sweep.log-unread', { stream, error: String(error) });

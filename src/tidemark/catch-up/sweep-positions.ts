@@ -2,8 +2,8 @@ import type { Group } from '../platform/group.ts';
 import type { Hint } from '../write/message.ts';
 import type { StreamId } from '../domain/stream.ts';
 import type { DeadLetterCause } from '../dead-letters/dead-letter.ts';
-import type { GroupDatabases } from '../monitoring/projection-condition.ts';
 import type { Projection } from '../projections/projection.ts';
+import type { SystemContext } from '../projections/system-context.ts';
 import { follows } from './projection-worker.ts';
 import type { Slot } from '../projections/slot-tables.ts';
 
@@ -33,7 +33,7 @@ type Row = Readonly<Record<string, unknown>>;
  * streams, as many as the page takes, so what all of them know up to the end of the page is there.
  */
 export async function readPositions(
-  { registry }: Pick<GroupDatabases, 'registry'>,
+  { registry }: Pick<SystemContext, 'registry'>,
   database: D1Database,
   group: Group,
   cursor: string,

@@ -1,20 +1,13 @@
-import type { Clock } from '../platform/clock.ts';
-import type { Group } from '../platform/group.ts';
-import { type HintMessage, packMessages } from '../write/message.ts';
+import { packMessages } from '../write/message.ts';
 import type { StreamId } from '../domain/stream.ts';
 import { withTimeout } from '../platform/timeout.ts';
-import type { LoadEvents } from './catch-up-page.ts';
-import { type GroupDatabases, askEveryGroup } from '../monitoring/projection-condition.ts';
+import { askEveryGroup } from '../monitoring/projection-condition.ts';
+import type { SystemContext } from '../projections/system-context.ts';
 import { suspectsByStream, readLogs } from './sweep-logs.ts';
 import { headOf, readPositions, reminderFor } from './sweep-positions.ts';
 
-/** What the sweep needs from outside. */
-export interface SweepPorts extends GroupDatabases {
-  /** Reads a stream's log: it wakes the stream's object. */
-  readonly loadEvents: LoadEvents;
-  readonly send: (group: Group, message: HintMessage, options: { readonly delaySeconds: number }) => Promise<void>;
-  readonly clock: Pick<Clock, 'now'>;
-}
+/** The part of the system that the sweep works with. It reads logs, and so wakes the objects of streams. */
+export type SweepContext = Pick<SystemContext, 'registry' | 'databaseOf' | 'aggregates' | 'send' | 'clock' | 'report'>;
 
 export interface SweepOptions {
   /** How many streams one step looks at. Fewer where their logs are slow. */
@@ -60,8 +53,8 @@ export interface SweepStep {
  * away, the others are still seen to, and the step after it looks at the same streams again. Two steps at once do no harm: they remind
  * twice, and the cursor is moved by one of them.
  */
-export async function sweepStep(ports: SweepPorts, options: SweepOptions = {}): Promise<SweepStep> {
-  const { registry, databaseOf, clock, report } = ports;
+export async function sweepStep(context: SweepContext, options: SweepOptions = {}): Promise<SweepStep> {
+  const { registry, databaseOf, clock, report } = context;
   const { streamsAtOnce = 500, maxMessageBytes = 12_000, timeoutMs = 10_000 } = options;
   const [first] = registry.groups;
   const nothing = {
@@ -84,13 +77,13 @@ export async function sweepStep(ports: SweepPorts, options: SweepOptions = {}): 
     return { ...nothing, unreachable: [first.name] };
   }
 
-  const { answers: asked } = await askEveryGroup(ports, timeoutMs, (database, group) =>
-    readPositions(ports, database, group, cursor, streamsAtOnce),
+  const { answers: asked } = await askEveryGroup(context, timeoutMs, (database, group) =>
+    readPositions(context, database, group, cursor, streamsAtOnce),
   );
   const all = [...asked.values()].flat();
   const known = new Set(all.flatMap(({ live, other }) => [...live.keys(), ...other.keys()]));
   const next = [...known].toSorted().slice(0, streamsAtOnce);
-  const { asked: page, logs } = await readLogs(ports, next, all);
+  const { asked: page, logs } = await readLogs(context, next, all);
   const suspects = suspectsByStream(logs, all);
   const heads = new Map(page.map((stream) => [stream, logs.get(stream)?.head ?? headOf(stream, all)]));
 
@@ -107,7 +100,7 @@ export async function sweepStep(ports: SweepPorts, options: SweepOptions = {}): 
     // One batch of the queue after the other, so that a restored database is not read by a whole page of streams at once.
     const delayOf = (index: number) => Math.min(Math.ceil((index * group.batchWaitMs) / 1_000), MAX_DELAY_S);
     try {
-      const sends = messages.map((message, index) => ports.send(group, message, { delaySeconds: delayOf(index) }));
+      const sends = messages.map((message, index) => context.send(group, message, { delaySeconds: delayOf(index) }));
       await withTimeout(Promise.all(sends), timeoutMs);
       sent += messages.length;
       pauseMs = Math.max(pauseMs, messages.length * group.batchWaitMs);

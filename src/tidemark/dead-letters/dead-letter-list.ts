@@ -1,18 +1,10 @@
 import type { StreamId } from '../domain/stream.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../platform/concurrency.ts';
-import type { LoadEvents } from '../catch-up/catch-up-page.ts';
+import type { Aggregates } from '../write/aggregates.ts';
 import type { DeadLetterCause } from './dead-letter.ts';
 import { type Pointer, pointerStatement, toPointer } from '../projections/pointer.ts';
 import type { Projection } from '../projections/projection.ts';
-
-/** A projection's dead letters, and what they are about. */
-export interface DeadLetterSource {
-  readonly projection: Pick<Projection, 'name'>;
-  readonly database: D1Database;
-  readonly loadEvents: LoadEvents;
-  /** A projection's code by revision; undefined when this Worker has none for it. */
-  readonly revisionOf: (name: string, revision: number) => Projection | undefined;
-}
+import type { SystemContext } from '../projections/system-context.ts';
 
 /** Dead letters of one projection that one bug, or one restore, has made. */
 export interface DeadLetterGroup {
@@ -102,9 +94,10 @@ const COLUMNS = 'stream, version, event_id AS eventId, error, tries, first_at AS
 
 /** The open dead letters of a projection by what they have in common, with samples, and what was skipped. */
 export async function listDeadLetters(
-  { database, loadEvents }: Pick<DeadLetterSource, 'database' | 'loadEvents'>,
-  projectionName: string,
+  { databaseOf, aggregates }: Pick<SystemContext, 'databaseOf' | 'aggregates'>,
+  { name, group }: Pick<Projection, 'name' | 'group'>,
 ): Promise<DeadLetterList> {
+  const database = databaseOf(group);
   const [samples, skips] = await database.batch([
     database
       .prepare(
@@ -126,7 +119,7 @@ export async function listDeadLetters(
         WHERE place <= ${SAMPLES_OF_A_GROUP}
         ORDER BY streams DESC, cause, kind, place`,
       )
-      .bind(projectionName),
+      .bind(name),
     database
       .prepare(
         `SELECT stream, version, event_id AS eventId, reason, actor, skipped_at AS skippedAt
@@ -134,14 +127,14 @@ export async function listDeadLetters(
         ORDER BY skipped_at DESC, stream, version DESC
         LIMIT ${SKIPS}`,
       )
-      .bind(projectionName),
+      .bind(name),
   ]);
   const rows = (samples?.results ?? []) as SampleRow[];
   const byGroup = [...Map.groupBy(rows, ({ cause, kind }) => JSON.stringify([cause, kind])).values()];
   // The first of every group before the second of any.
   const inTurn = rows.toSorted((one, other) => one.place - other.place).slice(0, LOGS);
   const asked = new Map(
-    await eachOf(inTurn, CONNECTIONS_AT_ONCE, async (row) => [row, await askLog(loadEvents, row)] as const),
+    await eachOf(inTurn, CONNECTIONS_AT_ONCE, async (row) => [row, await askLog(aggregates, row)] as const),
   );
   const reports = byGroup.map(async (same): Promise<DeadLetterGroupReport> => {
     const { cause, kind, streams, groupFirstAt, groupLastAt } = same[0] as SampleRow;
@@ -152,7 +145,7 @@ export async function listDeadLetters(
     const waitingAtLeast = shown.reduce((sum, { waiting }) => sum + (waiting ?? 0), 0);
     const isWhole = shown.length === streams && shown.every(({ waiting }) => waiting !== null);
     return {
-      id: await groupIdOf(projectionName, cause, kind),
+      id: await groupIdOf(name, cause, kind),
       cause,
       kind,
       streams,
@@ -176,9 +169,9 @@ type FromLog = Pick<DeadLetterSample, 'eventType' | 'waiting'>;
 
 const NOT_ASKED: FromLog = { eventType: null, waiting: null };
 
-async function askLog(loadEvents: LoadEvents, { stream, version, eventId }: DeadLetter): Promise<FromLog> {
+async function askLog({ load }: Pick<Aggregates, 'load'>, { stream, version, eventId }: DeadLetter): Promise<FromLog> {
   try {
-    const { events, head } = await loadEvents(stream, version, 1);
+    const { events, head } = await load(stream, version, 1);
     const eventType = events.find(({ id }) => id === eventId)?.type ?? null;
     return { eventType, waiting: Math.max(head - (version - 1), 0) };
   } catch {
@@ -186,8 +179,8 @@ async function askLog(loadEvents: LoadEvents, { stream, version, eventId }: Dead
   }
 }
 
-async function groupIdOf(projectionName: string, cause: DeadLetterCause, kind: string): Promise<string> {
-  const text = JSON.stringify([projectionName, cause, kind]);
+async function groupIdOf(name: string, cause: DeadLetterCause, kind: string): Promise<string> {
+  const text = JSON.stringify([name, cause, kind]);
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
   return Array.from(hash.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
@@ -195,15 +188,15 @@ async function groupIdOf(projectionName: string, cause: DeadLetterCause, kind: s
 /** The group with this id, or undefined: it never was, or nothing of it is open any more. */
 export async function deadLetterGroup(
   database: D1Database,
-  projectionName: string,
+  name: string,
   id: string,
 ): Promise<DeadLetterGroup | undefined> {
   const { results } = await database
     .prepare(`SELECT DISTINCT cause, kind FROM held_stream WHERE projection = ?1`)
-    .bind(projectionName)
+    .bind(name)
     .all<Omit<DeadLetterGroup, 'id'>>();
   const groups = await Promise.all(
-    results.map(async ({ cause, kind }) => ({ id: await groupIdOf(projectionName, cause, kind), cause, kind })),
+    results.map(async ({ cause, kind }) => ({ id: await groupIdOf(name, cause, kind), cause, kind })),
   );
   return groups.find((group) => group.id === id);
 }
@@ -239,11 +232,13 @@ interface Selected {
 
 /** Reads the dead letters of a group that are meant, and the pointer, from one snapshot. */
 export async function selectDeadLetters(
-  { projection: { name }, database, revisionOf }: DeadLetterSource,
+  { databaseOf, registry }: Pick<SystemContext, 'databaseOf' | 'registry'>,
+  { name, group }: Pick<Projection, 'name' | 'group'>,
   { cause, kind }: DeadLetterGroup,
   { stream, triedBefore }: Selection,
   limit: number,
 ): Promise<Selected | NothingDone> {
+  const database = databaseOf(group);
   const [pointers, selected] = await database.batch([
     pointerStatement(database, name),
     database
@@ -260,7 +255,7 @@ export async function selectDeadLetters(
   const [first] = rows;
   if (!first) return { outcome: 'not-found' };
   const pointer = toPointer(pointers?.results[0]);
-  const projection = pointer && revisionOf(name, pointer.live.revision);
+  const projection = pointer && registry.revisionOf(name, pointer.live.revision);
   if (!projection) return { outcome: 'building' };
   return { outcome: 'selected', pointer, projection, letters: rows, remaining: first.total - rows.length };
 }

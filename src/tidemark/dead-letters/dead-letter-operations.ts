@@ -1,41 +1,36 @@
 import { OutcomeUnknownError, OverloadedError, StorageUnavailableError } from '../platform/faults.ts';
-import { type Hint, type HintMessage, packMessages } from '../write/message.ts';
+import { type Hint, packMessages } from '../write/message.ts';
 import type { StreamId } from '../domain/stream.ts';
 import { sleep } from '../platform/timeout.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../platform/concurrency.ts';
-import { type CatchUpOptions, type CatchUpResult } from '../catch-up/catch-up.ts';
-import type { CatchUpRequest, StandstillCause, StreamProgress } from '../catch-up/stream-progress.ts';
+import type { CatchUp } from '../catch-up/catch-up.ts';
+import type { StandstillCause, StreamProgress } from '../catch-up/stream-progress.ts';
 import { affordsBatch, newBudget } from '../catch-up/catch-up-limits.ts';
 import { isTransient } from '../projections/d1-errors.ts';
 import { forgetRefusals } from './dead-letter.ts';
 import {
   type DeadLetter,
   type DeadLetterGroup,
-  type DeadLetterSource,
   type NothingDone,
   type Selection,
   selectDeadLetters,
 } from './dead-letter-list.ts';
 import { changePointer } from '../projections/guarded-change.ts';
 import { type Pointer, beside } from '../projections/pointer.ts';
+import type { Projection } from '../projections/projection.ts';
+import type { SystemContext } from '../projections/system-context.ts';
 
 /*
  * What an operator does about dead letters. Replay tries them again, in order; skip leaves an event out for good. Both then bring the
  * streams to their heads by the catch-up, which moves every slot that the pointer lists.
  */
 
-/** What the operations on one projection's dead letters stand on. */
-export interface DeadLetterPorts extends DeadLetterSource {
-  readonly catchUp: (requests: readonly CatchUpRequest[], options: CatchUpOptions) => Promise<CatchUpResult>;
-  /** Has the catch-up read the projection's pointer again: what this isolate remembers may be old. */
-  readonly forgetPointer: () => void;
-  /** Sends to the queue of the projection's group. */
-  readonly send: (message: HintMessage) => Promise<void>;
-  /** Milliseconds since the Unix epoch. */
-  readonly now: () => number;
-  /** A number in [0, 1), for jitter. */
-  readonly random: () => number;
-  readonly report: (event: string, details: Record<string, string | number>) => void;
+/** The part of the system that the operations on dead letters work with. */
+export interface DeadLetterContext extends Pick<
+  SystemContext,
+  'databaseOf' | 'registry' | 'aggregates' | 'pointers' | 'send' | 'clock' | 'report'
+> {
+  readonly catchUp: CatchUp;
 }
 
 /** How much one call does; what remains takes another. */
@@ -83,19 +78,19 @@ export interface Brought {
  * at once. Throws `StorageUnavailableError` where the database refuses all of it.
  */
 export async function replayDeadLetters(
-  ports: DeadLetterPorts,
+  context: DeadLetterContext,
+  projection: Projection,
   group: DeadLetterGroup,
   selection: Selection,
   limits: CallLimits = {},
 ): Promise<({ readonly outcome: 'done' } & Brought) | NothingDone> {
-  const selected = await selectDeadLetters(ports, group, selection, limits.streams ?? STREAMS);
+  const selected = await selectDeadLetters(context, projection, group, selection, limits.streams ?? STREAMS);
   if (selected.outcome !== 'selected') return selected;
-  const { untried, end, ...done } = await bringToHead(ports, selected.letters, true, limits);
+  const { untried, end, ...done } = await bringToHead(context, projection, selected.letters, true, limits);
   if (end === 'building') return { outcome: 'building' };
   const isNothingDone = done.finished === 0 && done.applied === 0 && done.stillDead.length === 0;
   if (isNothingDone && end instanceof StorageUnavailableError) throw end;
-  const { projection, report } = ports;
-  report('dead-letters.replayed', { projection: projection.name, group: group.id, ...figures(done) });
+  context.report('dead-letters.replayed', { projection: projection.name, group: group.id, ...figures(done) });
   return { outcome: 'done', ...done, remaining: selected.remaining + untried.length };
 }
 
@@ -111,23 +106,24 @@ export interface SkipDecision {
  * whether the decision was committed; `StorageUnavailableError` when it refused the decision.
  */
 export async function skipDeadLetters(
-  ports: DeadLetterPorts,
+  context: DeadLetterContext,
+  projection: Projection,
   group: DeadLetterGroup,
   selection: Selection,
   decision: SkipDecision,
   limits: CallLimits = {},
 ): Promise<({ readonly outcome: 'done'; readonly skipped: number } & Brought) | NothingDone> {
-  const { projection, report } = ports;
+  const { clock, report } = context;
   if (group.cause === 'log-restored') return { outcome: 'nothing-to-skip' };
   for (let lostRaces = 0; lostRaces < MAX_LOST_RACES; lostRaces += 1) {
-    const selected = await selectDeadLetters(ports, group, selection, limits.streams ?? STREAMS);
+    const selected = await selectDeadLetters(context, projection, group, selection, limits.streams ?? STREAMS);
     if (selected.outcome !== 'selected') return selected;
     const { pointer, letters, remaining } = selected;
-    if (!(await leaveOut(ports, pointer, letters, decision))) {
-      await sleep(ports.random() * 10 * 2 ** lostRaces);
+    if (!(await leaveOut(context, projection, pointer, letters, decision))) {
+      await sleep(clock.random() * 10 * 2 ** lostRaces);
       continue;
     }
-    const { end: _, untried: __, ...brought } = await bringToHead(ports, letters, false, limits);
+    const { end: _, untried: __, ...brought } = await bringToHead(context, projection, letters, false, limits);
     report('dead-letters.skipped', {
       projection: projection.name,
       group: group.id,
@@ -150,11 +146,13 @@ const MAX_LOST_RACES = 8;
  * all (I9). False when another change came first.
  */
 async function leaveOut(
-  { database, projection: { name }, now }: DeadLetterPorts,
+  { databaseOf, clock }: DeadLetterContext,
+  { name, group }: Projection,
   pointer: Pointer,
   letters: readonly DeadLetter[],
   { actor, reason }: SkipDecision,
 ): Promise<boolean> {
+  const database = databaseOf(group);
   const chosen = JSON.stringify(letters.map(({ stream, version, eventId }) => [stream, version, eventId]));
   try {
     const outcome = await changePointer(database, name, pointer, { live: pointer.live, others: beside(pointer) }, [
@@ -188,7 +186,7 @@ async function leaveOut(
           ON CONFLICT (projection, stream, version) DO UPDATE SET event_id = excluded.event_id,
             reason = excluded.reason, actor = excluded.actor, skipped_at = excluded.skipped_at`,
         )
-        .bind(name, chosen, reason, actor, new Date(now()).toISOString()),
+        .bind(name, chosen, reason, actor, new Date(clock.now()).toISOString()),
       forgetRefusals(
         database,
         name,
@@ -221,16 +219,18 @@ function beforeIts({ stream, version }: DeadLetter): Stopped {
  * that is not, and that no dead letter holds, is reminded.
  */
 async function bringToHead(
-  ports: DeadLetterPorts,
+  context: DeadLetterContext,
+  projection: Projection,
   letters: readonly DeadLetter[],
   /** False after a skip: the dead letters are gone. */
   holds: boolean,
   { streamsAtOnce = 10, budgetMs = 20_000 }: CallLimits,
 ): Promise<Ends> {
-  const { projection, catchUp, forgetPointer, now, report } = ports;
-  const deadline = now() + budgetMs;
+  const { catchUp, pointers, clock, report } = context;
+  const deadline = clock.now() + budgetMs;
   const budget = newBudget();
-  forgetPointer();
+  // This isolate may remember an old one.
+  pointers.drop(projection.name);
   const stillDead: StillDead[] = [];
   const held: Unfinished[] = [];
   const free: Stopped[] = [];
@@ -256,13 +256,13 @@ async function bringToHead(
 
   for (let at = 0; at < letters.length; at += streamsAtOnce) {
     const some = letters.slice(at, at + streamsAtOnce);
-    if (end !== undefined || (at > 0 && (now() >= deadline || !affordsBatch(budget)))) {
+    if (end !== undefined || (at > 0 && (clock.now() >= deadline || !affordsBatch(budget)))) {
       untried.push(...some);
       continue;
     }
     try {
       const requests = some.map(({ stream }) => ({ stream, wanted: 'head' as const }));
-      const { outcome, streams } = await catchUp(requests, { retriesDeadLetters: true, budget });
+      const { outcome, streams } = await catchUp(projection, requests, { retriesDeadLetters: true, budget });
       if (outcome === 'done') {
         for (const letter of some) {
           const progress = streams.get(letter.stream);
@@ -280,7 +280,11 @@ async function bringToHead(
     }
   }
   if (!holds) free.push(...untried.map(beforeIts));
-  const unfinished = [...(await forgetLost(ports, lost)), ...(await remind(ports, free)), ...held];
+  const unfinished = [
+    ...(await forgetLost(context, projection, lost)),
+    ...(await remind(context, projection, free)),
+    ...held,
+  ];
   return { finished, applied, stillDead, unfinished, untried, end };
 }
 
@@ -288,10 +292,14 @@ async function bringToHead(
  * Drops dead letters whose event is gone: the log was restored to an earlier time, fits the checkpoint again, and ends before it. What has been
  * written since the log was read was acknowledged while the dead letter held it, so such streams are reminded.
  */
-async function forgetLost(ports: DeadLetterPorts, lost: readonly DeadLetter[]): Promise<readonly Unfinished[]> {
+async function forgetLost(
+  context: DeadLetterContext,
+  projection: Projection,
+  lost: readonly DeadLetter[],
+): Promise<readonly Unfinished[]> {
   if (lost.length === 0) return [];
-  const { database, projection, loadEvents } = ports;
-  await database
+  const { databaseOf, aggregates } = context;
+  await databaseOf(projection.group)
     .prepare(
       `DELETE FROM dead_letter
       WHERE projection = ?1 AND (stream, version, event_id) IN (
@@ -301,26 +309,27 @@ async function forgetLost(ports: DeadLetterPorts, lost: readonly DeadLetter[]): 
     .bind(projection.name, JSON.stringify(lost.map(({ stream, version, eventId }) => [stream, version, eventId])))
     .run();
   const grown = await eachOf(lost, CONNECTIONS_AT_ONCE, async (letter) => {
-    const page = await loadEvents(letter.stream, letter.version, 1).catch(() => undefined);
+    const page = await aggregates.load(letter.stream, letter.version, 1).catch(() => undefined);
     return page && page.head < letter.version ? [] : [beforeIts(letter)];
   });
-  return remind(ports, grown.flat());
+  return remind(context, projection, grown.flat());
 }
 
 /** Has the projection's own queue go on with streams. The delivery check does not: it took them for delivered. */
 async function remind(
-  { projection, loadEvents, send, report }: DeadLetterPorts,
+  { aggregates, send, report }: DeadLetterContext,
+  projection: Projection,
   stopped: readonly Stopped[],
 ): Promise<readonly Unfinished[]> {
   if (stopped.length === 0) return [];
   const hints = await eachOf(stopped, CONNECTIONS_AT_ONCE, async ({ stream, version }): Promise<Hint> => {
     const fromVersion = version + 1;
-    const page = await loadEvents(stream, fromVersion, 1).catch(() => undefined);
+    const page = await aggregates.load(stream, fromVersion, 1).catch(() => undefined);
     return { stream, fromVersion, toVersion: Math.max(page?.head ?? 0, fromVersion) };
   });
   let isReminded = true;
   try {
-    await Promise.all(packMessages(hints, 'reminder').map(send));
+    await Promise.all(packMessages(hints, 'reminder').map((message) => send(projection.group, message)));
   } catch (error) {
     isReminded = false;
     report('dead-letters.not-reminded', { projection: projection.name, error: String(error) });

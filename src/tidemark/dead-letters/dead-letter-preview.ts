@@ -1,7 +1,7 @@
 import type { StreamId } from '../domain/stream.ts';
 import type { LogPage } from '../write/aggregate.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../platform/concurrency.ts';
-import { type LoadEvents, type Revision, takeFromLog } from '../catch-up/catch-up-page.ts';
+import { type Revision, takeFromLog } from '../catch-up/catch-up-page.ts';
 import { type Look, foldPage } from '../catch-up/catch-up-step.ts';
 import type { StandstillCause } from '../catch-up/stream-progress.ts';
 import { type Position, START, positionsStatement, toPositions } from '../projections/checkpoint.ts';
@@ -13,10 +13,11 @@ import {
   type Selection,
   selectDeadLetters,
 } from './dead-letter-list.ts';
-import type { DeadLetterPorts } from './dead-letter-operations.ts';
 import { sumIncrements } from '../projections/fold.ts';
 import { type Move, sendGuardedBatch } from '../projections/guarded-batch.ts';
 import type { Pointer } from '../projections/pointer.ts';
+import type { Projection } from '../projections/projection.ts';
+import type { SystemContext } from '../projections/system-context.ts';
 import { type Row, type TableShape, shapeOf } from '../projections/slot-tables.ts';
 
 /** What a replay or a skip would do to one stream in the live slot. */
@@ -53,29 +54,30 @@ export interface PreviewOptions {
  * tables in a transaction that is always rolled back, since only they know their constraints.
  */
 export async function previewDeadLetters(
-  ports: DeadLetterPorts,
+  context: Pick<SystemContext, 'databaseOf' | 'registry' | 'aggregates'>,
+  projection: Pick<Projection, 'name' | 'group'>,
   group: DeadLetterGroup,
   selection: Selection,
   { isSkip = false, maxStreams = 20 }: PreviewOptions = {},
 ): Promise<
   { readonly outcome: 'done'; readonly streams: readonly StreamPreview[]; readonly remaining: number } | NothingDone
 > {
-  const { database, loadEvents } = ports;
+  const database = context.databaseOf(projection.group);
   if (isSkip && group.cause === 'log-restored') return { outcome: 'nothing-to-skip' };
-  const selected = await selectDeadLetters(ports, group, selection, maxStreams);
+  const selected = await selectDeadLetters(context, projection, group, selection, maxStreams);
   if (selected.outcome !== 'selected') return selected;
-  const { pointer, projection, letters, remaining } = selected;
-  const revision: Revision = { projection, target: pointer.live };
+  const { pointer, projection: live, letters, remaining } = selected;
+  const revision: Revision = { projection: live, target: pointer.live };
   const streams = letters.map(({ stream }) => stream);
   const [found, positions] = await database.batch<Record<string, unknown>>([
     obstaclesStatement(database, projection.name, streams),
-    positionsStatement(database, projection, pointer.live, streams),
+    positionsStatement(database, live, pointer.live, streams),
   ]);
   const obstacles = toObstacles(found?.results ?? []);
-  const positionOf = toPositions(projection, pointer.live, positions?.results ?? []);
+  const positionOf = toPositions(live, pointer.live, positions?.results ?? []);
   const previews = await eachOf(letters, CONNECTIONS_AT_ONCE, (letter) =>
     previewOf(
-      { database, pointer, revision, loadEvents: readOnce(loadEvents) },
+      { database, pointer, revision, load: readOnce(context.aggregates.load) },
       letter,
       positionOf.get(letter.stream) ?? START,
       obstaclesFor(letter, obstacles.get(letter.stream) ?? NO_OBSTACLES, isSkip),
@@ -89,25 +91,28 @@ function obstaclesFor({ version, eventId }: DeadLetter, { skipped }: Obstacles, 
 }
 
 /** One stream's page is looked at several times. */
-function readOnce(loadEvents: LoadEvents): LoadEvents {
+function readOnce(load: Load): Load {
   let page: Promise<LogPage> | undefined;
-  return (...from) => (page ??= loadEvents(...from));
+  return (...from) => (page ??= load(...from));
 }
 
-interface Context {
+type Load = SystemContext['aggregates']['load'];
+
+/** What one preview works with. */
+interface PreviewContext {
   readonly database: D1Database;
   readonly pointer: Pointer;
   readonly revision: Revision;
-  readonly loadEvents: LoadEvents;
+  readonly load: Load;
 }
 
 async function previewOf(
-  context: Context,
+  context: PreviewContext,
   { stream }: DeadLetter,
   position: Position,
   obstacles: Obstacles,
 ): Promise<StreamPreview> {
-  const { revision, loadEvents } = context;
+  const { revision, load } = context;
 
   /** What the first events come to, and why the tables would refuse that. */
   async function tryOut(
@@ -115,7 +120,7 @@ async function previewOf(
   ): Promise<{ look: Look; move: Move | undefined; refused: string | undefined }> {
     const request = { stream, wanted: 'head' } as const;
     const place = { request, positions: [{ revision, position }] as const, obstacles };
-    const taken = await takeFromLog(place, { pageSize }, (from, limit) => loadEvents(stream, from, limit));
+    const taken = await takeFromLog(place, { pageSize }, (from, limit) => load(stream, from, limit));
     const look = taken.kind === 'page' ? foldPage(taken.page) : taken;
     const move = look.step?.moves.get(revision);
     return { look, move, refused: move && (await refusalOf(context, move)) };
@@ -163,7 +168,7 @@ async function previewOf(
 const ROLLED_BACK = 'always rolled back';
 
 /** Why the tables would refuse a move; undefined: they would not. Never leaves a trace: the last statement always fails. */
-async function refusalOf({ database, pointer, revision }: Context, move: Move): Promise<string | undefined> {
+async function refusalOf({ database, pointer, revision }: PreviewContext, move: Move): Promise<string | undefined> {
   const result = await sendGuardedBatch(
     database,
     revision.projection.name,

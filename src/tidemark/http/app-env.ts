@@ -1,12 +1,12 @@
 import type { Context } from 'hono';
 
-import type { Env } from '../../bindings.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import type { Settings } from '../runtime/settings.ts';
 import type { CausalSession } from './causal.ts';
 
 /** The bindings and variables of every handler's context. */
 export interface AppEnv {
-  Bindings: Env;
+  Bindings: Settings;
   Variables: {
     runtime: Runtime;
     /** The same for everything that follows from one request of a client: commands, events and projections. */

@@ -3,7 +3,6 @@ import { cors } from 'hono/cors';
 import { HonoBase } from 'hono/hono-base';
 import { TrieRouter } from 'hono/router/trie-router';
 
-import type { Env } from '../../bindings.ts';
 import {
   CodeTooOldError,
   OutcomeUnknownError,
@@ -14,6 +13,7 @@ import {
 import { TimeoutError } from '../platform/timeout.ts';
 import { log } from '../platform/log.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import type { Settings } from '../runtime/settings.ts';
 import type { AppContext, AppEnv } from './app-env.ts';
 import { isAllowedOrigin, refuseCrossSite } from './cross-site.ts';
 import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, HEADER } from './headers.ts';
@@ -29,7 +29,7 @@ const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f
 
 /** Makes the HTTP API: the routes, and the middleware that they share. `problems` holds the framework's problem types and the modules' own. */
 export function createApp(
-  runtimeOf: (env: Env) => Runtime,
+  runtimeOf: (env: Settings) => Runtime,
   routes: readonly Route[],
   problems: ProblemTypes,
 ): HonoBase<AppEnv> {

@@ -1,3 +1,4 @@
+import { buildInProgress } from '../rebuild/build-requests.ts';
 import type { Unanswered } from '../queries/causal-read.ts';
 import type { Projection } from '../projections/projection.ts';
 import type { StreamId } from '../domain/stream.ts';
@@ -20,7 +21,7 @@ export function tokenAhead(stream: StreamId, wanted: number, head: number): Prob
 /** Nothing is live. Starts the first build unless one is already running. */
 export async function building(c: AppContext, { name, group }: Projection): Promise<Problem> {
   const { runtime } = c.var;
-  const build = await runtime.buildInProgress(name);
+  const build = await buildInProgress(runtime, name);
   if (!build) c.executionCtx.waitUntil(runtime.ensureBuilt(name));
   const { replayed = 0, total = 0 } = build ?? {};
   const detail = build

@@ -112,7 +112,7 @@ export function causal(options: CausalOptions = {}) {
         throw new Error(`causal({ reads }) does not name ${projection.name}`);
       const wait = timeoutMs ?? runtime.causalTimeoutMs;
       const result = await causalRead(
-        runtime.reads,
+        runtime,
         { projection, token, queries, formerly, fromPrimary, ...(stream && { stream }) },
         wait === undefined ? {} : { timeoutMs: wait },
       );

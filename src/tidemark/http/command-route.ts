@@ -206,7 +206,7 @@ async function reaches(
     try {
       const result = await runtime.catchUp(projection, [{ stream, wanted: written.version }], { budget });
       if (isApplied(result, stream, written.version))
-        return result.applied > 0 || (await shows(runtime.reads, projection, stream, written));
+        return result.applied > 0 || (await shows(runtime, projection, stream, written));
       if (result.streams.get(stream)?.standstill?.cause !== 'transient') return false;
     } catch (error) {
       log('command.projection-failed', { stream, projection: projection.name, error: String(error) });

@@ -1,6 +1,6 @@
 import { createMiddleware } from 'hono/factory';
 
-import type { Env } from '../../bindings.ts';
+import type { Settings } from '../runtime/settings.ts';
 import type { AppEnv } from './app-env.ts';
 import { HEADER } from './headers.ts';
 import { Problem } from './problem.ts';
@@ -21,7 +21,7 @@ function wordsOf(variable = ''): readonly string[] {
 }
 
 /** Whether `CORS_ORIGINS` allows pages of this origin. */
-export function isAllowedOrigin(env: Env, origin: string): boolean {
+export function isAllowedOrigin(env: Settings, origin: string): boolean {
   const allowed = wordsOf(env.CORS_ORIGINS);
   return allowed.includes('*') || allowed.includes(origin);
 }
@@ -40,7 +40,7 @@ export const refuseCrossSite = createMiddleware<AppEnv>(async function crossSite
   await next();
 });
 
-function isCrossSite(request: Request, env: Env): boolean {
+function isCrossSite(request: Request, env: Settings): boolean {
   const origin = request.headers.get(HEADER.origin);
   if (origin !== null && isAllowedOrigin(env, origin)) return false;
   const site = request.headers.get(HEADER.secFetchSite);
@@ -63,7 +63,7 @@ function hostOf(request: Request): string {
  * A local server is open, so it answers only under names of this machine. Otherwise a page could resolve its own name to this address and would
  * then have the same origin (DNS rebinding).
  */
-function requireLocalHost({ LOCAL_HOSTS = '' }: Env, host: string): void {
+function requireLocalHost({ LOCAL_HOSTS = '' }: Settings, host: string): void {
   const name = host.replace(/:\d*$/, '').toLowerCase();
   const isLocal = /^(localhost|.+\.localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(name);
   if (isLocal || wordsOf(LOCAL_HOSTS.toLowerCase()).includes(name)) return;

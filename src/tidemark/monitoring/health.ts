@@ -1,27 +1,17 @@
-import type { Clock } from '../platform/clock.ts';
 import { isActive } from '../rebuild/build.ts';
 import type { Group } from '../platform/group.ts';
 import { kindOfD1Error } from '../projections/d1-errors.ts';
-import {
-  type GroupDatabases,
-  type ProjectionCondition,
-  askEveryGroup,
-  conditionStatement,
-  toConditions,
-} from './projection-condition.ts';
+import { type ProjectionCondition, askEveryGroup, conditionStatement, toConditions } from './projection-condition.ts';
 import type { Projection } from '../projections/projection.ts';
+import type { SystemContext } from '../projections/system-context.ts';
 
 export interface HealthOptions {
   /** How long a database may take to answer, in ms. */
   readonly timeoutMs?: number;
 }
 
-/** What health is judged by. */
-export interface HealthPorts extends GroupDatabases {
-  readonly clock: Pick<Clock, 'now'>;
-  /** When this isolate last found that the database of a group (by name) takes no writes, in ms since the epoch. */
-  readonly storageRefusedAt: ReadonlyMap<string, number>;
-}
+/** The part of the system that the health check looks at. */
+export type HealthContext = Pick<SystemContext, 'registry' | 'databaseOf' | 'storageRefusedAt' | 'clock' | 'report'>;
 
 /** Bytes: https://developers.cloudflare.com/d1/platform/limits/ */
 const MAX_DATABASE_BYTES = 10_000_000_000;
@@ -37,10 +27,10 @@ const MAX_COUNTED_DEAD_LETTERS = 1_000;
  * What is wrong with the projections, as sentences for an operator: what it is and what to do. Costs one cheap statement for each
  * database, whatever the number of streams, and names no stream.
  */
-export async function projectionComplaints(ports: HealthPorts, options: HealthOptions = {}): Promise<string[]> {
+export async function projectionComplaints(context: HealthContext, options: HealthOptions = {}): Promise<string[]> {
   const { timeoutMs = 2_000 } = options;
-  const { registry } = ports;
-  const { answers, faults } = await askEveryGroup(ports, timeoutMs, async (database, group) => {
+  const { registry } = context;
+  const { answers, faults } = await askEveryGroup(context, timeoutMs, async (database, group) => {
     const statement = conditionStatement(database, registry.projectionsOf(group), MAX_COUNTED_DEAD_LETTERS + 1);
     const { results, meta } = await statement.all();
     return { conditions: toConditions(results), bytes: meta.size_after };
@@ -48,7 +38,7 @@ export async function projectionComplaints(ports: HealthPorts, options: HealthOp
   return registry.groups.flatMap((group) => {
     const answer = answers.get(group);
     if (!answer && kindOfD1Error(faults.get(group)) === 'storage') return [refusesAll(group)];
-    const refused = isRefusing(ports, group) ? [refusesWrites(group)] : [];
+    const refused = isRefusing(context, group) ? [refusesWrites(group)] : [];
     if (!answer) return [unreachable(group), ...refused];
     const size = answer.bytes > NEARLY_FULL * MAX_DATABASE_BYTES ? [nearlyFull(group, answer.bytes)] : [];
     const complaints = registry.projectionsOf(group).flatMap((projection) => {
@@ -59,7 +49,7 @@ export async function projectionComplaints(ports: HealthPorts, options: HealthOp
   });
 }
 
-function isRefusing({ clock, storageRefusedAt }: HealthPorts, { name }: Group): boolean {
+function isRefusing({ clock, storageRefusedAt }: HealthContext, { name }: Group): boolean {
   const refusedAt = storageRefusedAt.get(name);
   return refusedAt !== undefined && clock.now() - refusedAt < REFUSAL_COUNTS_MS;
 }
@@ -84,7 +74,7 @@ function unreachable({ name }: Group): string {
 function complaintsAbout(
   { name, everyEvent }: Projection,
   { live, openDeadLetters, restoredLogs, fault, latestBuild }: ProjectionCondition,
-  revisionOf: GroupDatabases['registry']['revisionOf'],
+  revisionOf: SystemContext['registry']['revisionOf'],
 ): string[] {
   const complaints: string[] = [];
   if (!live && latestBuild && isActive(latestBuild)) {

@@ -1,8 +1,9 @@
 import type { Group } from '../platform/group.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../platform/concurrency.ts';
 import type { StreamId } from '../domain/stream.ts';
-import type { LoadEvents } from '../catch-up/catch-up-page.ts';
+import type { Aggregates } from '../write/aggregates.ts';
 import type { Target } from '../projections/pointer.ts';
+import type { SystemContext } from '../projections/system-context.ts';
 
 /** A projection in its live slot. */
 export interface LiveProjection {
@@ -18,11 +19,6 @@ export interface CategoryLag {
   readonly leader: LiveProjection;
   /** The newest event that the lagging projection has applied there; '' for none. */
   readonly newestId: string;
-}
-
-export interface OldestUnappliedPorts {
-  readonly databaseOf: (group: Group) => D1Database;
-  readonly loadEvents: LoadEvents;
 }
 
 /** When the oldest events that a projection has not applied were recorded, in ms since the epoch; undefined where there is none. */
@@ -49,7 +45,7 @@ interface Place {
  * most recently changed before that. What lies deeper is not found, so the time is a lower bound of the lag.
  */
 export async function findOldestUnapplied(
-  { databaseOf, loadEvents }: OldestUnappliedPorts,
+  { databaseOf, aggregates }: Pick<SystemContext, 'databaseOf' | 'aggregates'>,
   projection: LiveProjection,
   categories: readonly CategoryLag[],
   hasDeadLetters: boolean,
@@ -70,8 +66,8 @@ export async function findOldestUnapplied(
   const places = oldestFirst.slice(0, MAX_LOOKED_UP).map(({ stream, from }) => ({ stream, version: from }));
   const held = hasDeadLetters ? await oldestHeld(database, projection) : undefined;
   const [movableTimes, heldTimes] = await Promise.all([
-    timesOf(loadEvents, places),
-    timesOf(loadEvents, held ? [held] : []),
+    timesOf(aggregates, places),
+    timesOf(aggregates, held ? [held] : []),
   ]);
   return { movable: earliest(movableTimes), held: earliest(heldTimes) };
 }
@@ -127,11 +123,11 @@ async function oldestHeld(database: D1Database, projection: LiveProjection): Pro
 }
 
 /** When the events at these places were recorded. A log that cannot be read is left out, unless none can: then it throws. */
-async function timesOf(loadEvents: LoadEvents, places: readonly Place[]): Promise<readonly number[]> {
+async function timesOf({ load }: Pick<Aggregates, 'load'>, places: readonly Place[]): Promise<readonly number[]> {
   const failures: unknown[] = [];
   const times = await eachOf(places, CONNECTIONS_AT_ONCE, async ({ stream, version }) => {
     try {
-      const { events } = await loadEvents(stream, version, 1);
+      const { events } = await load(stream, version, 1);
       return events.map(({ recordedAt }) => Date.parse(recordedAt));
     } catch (error) {
       failures.push(error);

@@ -1,10 +1,10 @@
 import type { Group } from '../platform/group.ts';
-import type { Registry } from '../projections/registry.ts';
 import { withTimeout } from '../platform/timeout.ts';
 import { type Build, LATEST_FIRST } from '../rebuild/build.ts';
 import { type FormerSlot, formerSlot } from '../rebuild/former-slot.ts';
 import { type Target, toPointer } from '../projections/pointer.ts';
 import type { Projection } from '../projections/projection.ts';
+import type { SystemContext } from '../projections/system-context.ts';
 import { IS_FAULT } from '../catch-up/projection-fault.ts';
 
 /** One build of a projection, as far as its progress goes. Counts are events. */
@@ -102,13 +102,6 @@ function progressOf({ id, state, replayed, total }: BuildProgress): BuildProgres
   return { id, state, replayed, total };
 }
 
-/** What looking at the databases of all groups stands on. */
-export interface GroupDatabases {
-  readonly registry: Pick<Registry, 'groups' | 'projectionsOf' | 'revisionOf'>;
-  readonly databaseOf: (group: Group) => D1Database;
-  readonly report: (event: string, details: Record<string, string | number>) => void;
-}
-
 /** What the databases of all groups have answered. */
 interface Asked<Answer> {
   readonly answers: ReadonlyMap<Group, Answer>;
@@ -121,7 +114,7 @@ interface Asked<Answer> {
  * whoever asks goes on with the others.
  */
 export async function askEveryGroup<Answer>(
-  { registry, databaseOf, report }: GroupDatabases,
+  { registry, databaseOf, report }: Pick<SystemContext, 'registry' | 'databaseOf' | 'report'>,
   timeoutMs: number,
   ask: (database: D1Database, group: Group) => Promise<Answer>,
 ): Promise<Asked<Answer>> {

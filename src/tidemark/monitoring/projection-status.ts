@@ -2,10 +2,10 @@ import { isActive } from '../rebuild/build.ts';
 import type { FormerSlot } from '../rebuild/former-slot.ts';
 import type { Group } from '../platform/group.ts';
 import { TimeoutError, withTimeout } from '../platform/timeout.ts';
-import type { LoadEvents } from '../catch-up/catch-up-page.ts';
 import { type CategoryLag, type LiveProjection, findOldestUnapplied } from './oldest-unapplied.ts';
-import type { HealthPorts } from './health.ts';
+import type { HealthContext } from './health.ts';
 import type { Target } from '../projections/pointer.ts';
+import type { SystemContext } from '../projections/system-context.ts';
 import {
   type BuildProgress,
   type ProjectionCondition,
@@ -78,9 +78,9 @@ export interface Sample {
   readonly applied: number;
 }
 
-export interface ProjectionStatusPorts extends HealthPorts {
-  readonly loadEvents: LoadEvents;
-  /** Kept from look to look, by projection: the rate is what changed in between. */
+/** The part of the system that the status looks at. */
+export interface ProjectionStatusContext extends HealthContext, Pick<SystemContext, 'aggregates'> {
+  /** Kept from look to look, by projection: the rate is the difference between two looks. */
   readonly samples: Map<string, Sample>;
 }
 
@@ -108,17 +108,17 @@ interface GroupAnswer {
  * database that does not answer makes its projections `unreachable`, and what they know of the heads is then missing to the others.
  */
 export async function projectionStatuses(
-  ports: ProjectionStatusPorts,
+  context: ProjectionStatusContext,
   only?: string,
   options: ProjectionStatusOptions = {},
 ): Promise<readonly ProjectionStatus[]> {
-  const { registry, clock } = ports;
+  const { registry, clock } = context;
   const { timeoutMs = 10_000 } = options;
   const wanted = registry.groups
     .flatMap((group) => registry.projectionsOf(group))
     .filter(({ name }) => only === undefined || name === only);
   const categories = new Set(wanted.flatMap(({ follows }) => Object.keys(follows)));
-  const { answers: asked } = await askEveryGroup(ports, timeoutMs, (database, group) =>
+  const { answers: asked } = await askEveryGroup(context, timeoutMs, (database, group) =>
     askGroup(database, registry.projectionsOf(group), categories),
   );
   const now = clock.now();
@@ -132,13 +132,13 @@ export async function projectionStatuses(
     // Whoever kept us waiting once would do so again for every projection.
     if (hasTimedOut) return unknown;
     try {
-      const search = findOldestUnapplied(ports, projection, lagging, hasDeadLetters);
+      const search = findOldestUnapplied(context, projection, lagging, hasDeadLetters);
       const { movable, held } = await withTimeout(search, timeoutMs);
       const [movableMs = 0, heldMs = 0] = [movable, held].map((at) => (at === undefined ? 0 : Math.max(0, now - at)));
       return { ms: Math.max(movableMs, heldMs), movableMs };
     } catch (error) {
       hasTimedOut ||= error instanceof TimeoutError;
-      ports.report('projection.lag-unknown', { projection: projection.name, error: String(error) });
+      context.report('projection.lag-unknown', { projection: projection.name, error: String(error) });
       return unknown;
     }
   }
@@ -159,7 +159,7 @@ export async function projectionStatuses(
     if (!live) return toStatus({ ...known, ...nothing, state: 'building', deadLetters, build }, group);
 
     const own = answer.sums.filter((sum) => sum.projection === name);
-    const rate = rateSince(ports.samples, name, { at: now, live, applied: total(own) });
+    const rate = rateSince(context.samples, name, { at: now, live, applied: total(own) });
     const { events, lagging } = behind(projection, own, leaders);
     const { ms, movableMs } = await ageOf({ name, group, live }, lagging, deadLetters > 0);
     const state = registry.revisionOf(name, live.revision) ? 'live' : 'no-code';
@@ -251,7 +251,7 @@ interface Leader extends LiveProjection {
 
 /** For each category, the projection of any group that has applied the most of it. */
 function leadersOf(
-  registry: ProjectionStatusPorts['registry'],
+  registry: SystemContext['registry'],
   asked: ReadonlyMap<Group, GroupAnswer>,
 ): ReadonlyMap<string, Leader> {
   const leaders = new Map<string, Leader>();

@@ -10,7 +10,7 @@ import {
   deadLetterGroup,
   listDeadLetters,
 } from '../dead-letters/dead-letter-list.ts';
-import { type DeadLetterPorts, replayDeadLetters, skipDeadLetters } from '../dead-letters/dead-letter-operations.ts';
+import { replayDeadLetters, skipDeadLetters } from '../dead-letters/dead-letter-operations.ts';
 import { previewDeadLetters } from '../dead-letters/dead-letter-preview.ts';
 import { parseStreamId } from '../domain/stream.ts';
 import type { AppContext } from '../http/app-env.ts';
@@ -19,6 +19,7 @@ import { requireOperator } from '../http/operations-access.ts';
 import { parseParams, parseQuery } from '../http/params.ts';
 import { Problem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
+import type { Projection } from '../projections/projection.ts';
 import { Time, described, text } from '../http/schemas.ts';
 import {
   LIST_EXAMPLE,
@@ -78,7 +79,7 @@ export const deadLetterRoutes: readonly Route[] = [
       async (c) => {
         await requireOperator(c);
         const projection = projectionOf(c);
-        const list = await orUnavailable(listDeadLetters(c.var.runtime.deadLetters(projection), projection.name));
+        const list = await orUnavailable(listDeadLetters(c.var.runtime, projection));
         return c.json({ projection: projection.name, ...list });
       },
     ],
@@ -107,15 +108,16 @@ export const deadLetterRoutes: readonly Route[] = [
     handlers: [
       async (c) => {
         await requireOperator(c);
-        const { ports, id, isDryRun, selection } = asked(c);
-        const group = await groupOf(ports, id);
+        const { runtime } = c.var;
+        const { projection, id, isDryRun, selection } = asked(c);
+        const group = await groupOf(c, projection, id);
         if (isDryRun) {
-          const preview = await done(ports, group, previewDeadLetters(ports, group, selection));
+          const preview = await done(projection, group, previewDeadLetters(runtime, projection, group, selection));
           return c.json({ dryRun: true, ...preview });
         }
-        const triedBefore = selection.triedBefore ?? nowOf(ports);
-        const replay = toTheEnd(c, replayDeadLetters(ports, group, selection));
-        const { finished, ...brought } = await done(ports, group, replay);
+        const triedBefore = selection.triedBefore ?? new Date(runtime.clock.now()).toISOString();
+        const replay = toTheEnd(c, replayDeadLetters(runtime, projection, group, selection));
+        const { finished, ...brought } = await done(projection, group, replay);
         return c.json({ dryRun: false, replayed: finished, ...brought, triedBefore });
       },
     ],
@@ -156,17 +158,22 @@ export const deadLetterRoutes: readonly Route[] = [
     handlers: [
       async (c) => {
         await requireOperator(c);
-        const { ports, id, isDryRun, selection } = asked(c);
+        const { runtime } = c.var;
+        const { projection, id, isDryRun, selection } = asked(c);
         const { reason } = (await readBody(c, SkipBody)).value;
-        const group = await groupOf(ports, id);
+        const group = await groupOf(c, projection, id);
         if (isDryRun) {
-          const preview = await done(ports, group, previewDeadLetters(ports, group, selection, { isSkip: true }));
+          const preview = await done(
+            projection,
+            group,
+            previewDeadLetters(runtime, projection, group, selection, { isSkip: true }),
+          );
           return c.json({ dryRun: true, ...preview });
         }
-        const triedBefore = selection.triedBefore ?? nowOf(ports);
+        const triedBefore = selection.triedBefore ?? new Date(runtime.clock.now()).toISOString();
         const decision = { actor: 'operator', reason };
-        const skip = toTheEnd(c, skipDeadLetters(ports, group, selection, decision));
-        const { finished: _, ...brought } = await done(ports, group, skip);
+        const skip = toTheEnd(c, skipDeadLetters(runtime, projection, group, selection, decision));
+        const { finished: _, ...brought } = await done(projection, group, skip);
         return c.json({ dryRun: false, ...brought, triedBefore });
       },
     ],
@@ -174,7 +181,7 @@ export const deadLetterRoutes: readonly Route[] = [
 ];
 
 function asked(c: AppContext): {
-  readonly ports: DeadLetterPorts;
+  readonly projection: Projection;
   readonly id: string;
   readonly isDryRun: boolean;
   readonly selection: Selection;
@@ -182,11 +189,11 @@ function asked(c: AppContext): {
   const { id } = parseParams(c, GroupParams);
   const { dryRun, stream, triedBefore } = parseQuery(c, OperationQuery);
   const selection = { stream: stream === undefined ? undefined : parseStreamId(stream), triedBefore };
-  return { ports: c.var.runtime.deadLetters(projectionOf(c)), id, isDryRun: dryRun === 'true', selection };
+  return { projection: projectionOf(c), id, isDryRun: dryRun === 'true', selection };
 }
 
-async function groupOf({ database, projection }: DeadLetterPorts, id: string): Promise<DeadLetterGroup> {
-  const group = await orUnavailable(deadLetterGroup(database, projection.name, id));
+async function groupOf(c: AppContext, projection: Projection, id: string): Promise<DeadLetterGroup> {
+  const group = await orUnavailable(deadLetterGroup(c.var.runtime.databaseOf(projection.group), projection.name, id));
   if (!group) throw noSuchDeadLetter();
   return group;
 }
@@ -217,7 +224,7 @@ async function orUnavailable<Value>(work: Promise<Value>): Promise<Value> {
 
 /** What was done. Throws the problem that says why nothing was. */
 async function done<Result extends { readonly outcome: 'done' }>(
-  { projection }: DeadLetterPorts,
+  { name }: Projection,
   { kind }: DeadLetterGroup,
   work: Promise<Result | NothingDone>,
 ): Promise<Omit<Result, 'outcome'>> {
@@ -225,8 +232,8 @@ async function done<Result extends { readonly outcome: 'done' }>(
   if (result.outcome === 'not-found') throw noSuchDeadLetter();
   if (result.outcome === 'nothing-to-skip') throw new Problem('wrong-state', NOTHING_TO_SKIP, { kind });
   if (result.outcome === 'building') {
-    const detail = `${projection.name} has no live revision that this deployment has code for.`;
-    throw new Problem('projection-building', detail, { projection: projection.name });
+    const detail = `${name} has no live revision that this deployment has code for.`;
+    throw new Problem('projection-building', detail, { projection: name });
   }
   const { outcome: _, ...whatWasDone } = result;
   return whatWasDone;
@@ -234,7 +241,3 @@ async function done<Result extends { readonly outcome: 'done' }>(
 
 const NOTHING_TO_SKIP =
   'There is no event to skip: the log was restored to a time before the events that the read model has applied. Restore the database to that time too and replay, or rebuild the projection.';
-
-function nowOf({ now }: DeadLetterPorts): string {
-  return new Date(now()).toISOString();
-}

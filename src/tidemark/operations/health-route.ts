@@ -31,7 +31,7 @@ export const healthRoute: Route = {
       const reasons = [
         ...tokenComplaints(c.env),
         ...(OPERATIONS_KEY || OPERATIONS_ACCESS === 'open' ? [] : [missing('OPERATIONS_KEY')]),
-        ...(await projectionComplaints(c.var.runtime.status)),
+        ...(await projectionComplaints(c.var.runtime)),
       ];
       return c.json({ status: reasons.length === 0 ? 'ok' : 'degraded', reasons });
     },

@@ -123,7 +123,7 @@ export const projectionRoutes: readonly Route[] = [
     handlers: [
       async (c) => {
         await requireOperator(c);
-        return c.json({ items: (await projectionStatuses(c.var.runtime.status)).map(toView) });
+        return c.json({ items: (await projectionStatuses(c.var.runtime)).map(toView) });
       },
     ],
   },
@@ -144,9 +144,8 @@ export const projectionRoutes: readonly Route[] = [
     handlers: [
       async (c) => {
         await requireOperator(c);
-        const { status } = c.var.runtime;
         const { name } = projectionOf(c);
-        const [found] = await projectionStatuses(status, name);
+        const [found] = await projectionStatuses(c.var.runtime, name);
         return c.json(toView(found as ProjectionStatus));
       },
     ],

@@ -199,7 +199,7 @@ const routes: readonly Route[] = [
         await requireOperator(c);
         const { accept: acceptsDifferences, dryRun: isTrial } = parseQuery(c, RebuildQuery);
         const projection = projectionOf(c);
-        const requested = await requestBuild(c.var.runtime.builds, projection, { acceptsDifferences, isTrial });
+        const requested = await requestBuild(c.var.runtime, projection, { acceptsDifferences, isTrial });
         if (requested.outcome === 'append-only') {
           throw new Problem('not-found', `${projection.name} only appends, so it cannot be rebuilt.`);
         }
@@ -234,7 +234,7 @@ const routes: readonly Route[] = [
       async (c) => {
         await requireOperator(c);
         const { projection, build } = await buildAsked(c);
-        if (isActive(build)) await tendBuild(c.var.runtime.builds, projection);
+        if (isActive(build)) await tendBuild(c.var.runtime, projection);
         return c.json(await reread(c, projection, build.id));
       },
     ],
@@ -255,7 +255,7 @@ const routes: readonly Route[] = [
       async (c) => {
         await requireOperator(c);
         const { projection, build } = await buildAsked(c);
-        if (!(await cancelBuild(c.var.runtime.builds, projection, build.id))) {
+        if (!(await cancelBuild(c.var.runtime, projection, build.id))) {
           const { state } = await reread(c, projection, build.id);
           if (state !== 'cancelled')
             throw new Problem('wrong-state', `The build has already ended (${state}).`, { state });
@@ -281,7 +281,7 @@ const routes: readonly Route[] = [
         await requireOperator(c);
         const { projection, build } = await buildAsked(c);
         const isWaiting = build.state === 'awaiting-acceptance';
-        if (isWaiting) await acceptBuild(c.var.runtime.builds, projection.name, build.id);
+        if (isWaiting) await acceptBuild(c.var.runtime, projection.name, build.id);
         const after = await reread(c, projection, build.id);
         if (after.state !== 'swapped') {
           const detail = `Only a build that awaits acceptance can be accepted. This one is ${after.state}.`;

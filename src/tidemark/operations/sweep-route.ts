@@ -61,7 +61,7 @@ export const sweepRoute: Route = {
   handlers: [
     async (c) => {
       await requireOperator(c);
-      return c.json(await sweepStep(c.var.runtime.sweep));
+      return c.json(await sweepStep(c.var.runtime));
     },
   ],
 };

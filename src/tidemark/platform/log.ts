@@ -1,3 +1,6 @@
+/** Reports what happened as one line of the log: an event's name and a few details. */
+export type Report = (event: string, details: Readonly<Record<string, string | number>>) => void;
+
 /** One line of structured JSON. Never a body, a token or a secret: details are names, numbers and ids. */
 export function log(event: string, details: Readonly<Record<string, string | number | boolean>> = {}): void {
   // Workers' own log is the console; the platform keeps its lines as structured JSON.

@@ -2,7 +2,7 @@ import { OverloadedError, StorageUnavailableError } from '../platform/faults.ts'
 import { UNSEEN, isAnother } from '../domain/seen.ts';
 import { TimeoutError, withTimeout } from '../platform/timeout.ts';
 import type { CatchUpResult } from '../catch-up/catch-up.ts';
-import type { LoadEvents } from '../catch-up/catch-up-page.ts';
+import type { Aggregates } from '../write/aggregates.ts';
 import type { BatchRead } from '../catch-up/catch-up-work.ts';
 import type { Unanswered } from './causal-read.ts';
 import type { GuardedAnswer, Queries } from './guarded-query.ts';
@@ -19,9 +19,9 @@ export async function bringUp<Q extends Queries>(
   unmet: readonly [Unmet, ...Unmet[]],
   round: number,
 ): Promise<GuardedAnswer<Q> | Unanswered | undefined> {
-  const { loadEvents, report } = reader.ports;
+  const { aggregates, report } = reader.context;
   try {
-    const asked = await withTimeout(Promise.all(unmet.map((one) => toRequest(loadEvents, one))), msLeft(reader));
+    const asked = await withTimeout(Promise.all(unmet.map((one) => toRequest(aggregates, one))), msLeft(reader));
     const ahead = asked.find((one) => 'outcome' in one);
     if (ahead) return ahead;
     const requests = asked.filter((one) => !('outcome' in one));
@@ -51,11 +51,11 @@ export async function bringUp<Q extends Queries>(
  * refused, or the catch-up reads the log as well, and finds out that the projection is of a lost history.
  */
 async function toRequest(
-  loadEvents: LoadEvents,
+  { load }: Pick<Aggregates, 'load'>,
   { stream, seen, at, reason }: Unmet,
 ): Promise<CatchUpRequest | Extract<Unanswered, { outcome: 'token-ahead' }>> {
   if (reason !== 'another') return { stream, wanted: seen.version, seenAt: at.version };
-  const { events, head } = await loadEvents(stream, seen.version, 1);
+  const { events, head } = await load(stream, seen.version, 1);
   const [event] = events;
   if (!event || isAnother(seen, event.id)) return { outcome: 'token-ahead', stream, wanted: seen.version, head };
   return { stream, wanted: seen.version, isRecheck: true };
@@ -66,7 +66,7 @@ async function toRequest(
  * no answer if that is all of them.
  */
 async function catchUpAndRead<Q extends Queries>(reader: Reader<Q>, requests: readonly CatchUpRequest[]) {
-  const { ports, projection, budget, queryUnder } = reader;
+  const { context, projection, budget, queryUnder } = reader;
   let result: CatchUpResult | undefined;
   let answer: GuardedAnswer<Q> | undefined;
   const batchRead: BatchRead = {
@@ -77,9 +77,9 @@ async function catchUpAndRead<Q extends Queries>(reader: Reader<Q>, requests: re
     },
   };
   const byKey = new Map(requests.map((request) => [`${projection.name}/${request.stream}`, request]));
-  await ports.flights.run([...byKey.keys()], async (led) => {
+  await context.flights.run([...byKey.keys()], async (led) => {
     const own = led.flatMap((key) => byKey.get(key) ?? []);
-    result = await ports.catchUp(projection, own, { batchRead, budget });
+    result = await context.catchUp(projection, own, { batchRead, budget });
   });
   return { result, answer };
 }

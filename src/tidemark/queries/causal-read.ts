@@ -1,41 +1,29 @@
 import { QueryBuilder } from 'drizzle-orm/sqlite-core';
 
-import type { Group } from '../platform/group.ts';
 import { type Seen, UNSEEN } from '../domain/seen.ts';
 import type { StreamId } from '../domain/stream.ts';
 import { bringUp } from './bring-up.ts';
-import type { CatchUpOptions, CatchUpResult } from '../catch-up/catch-up.ts';
+import type { CatchUp } from '../catch-up/catch-up.ts';
 import { newBudget } from '../catch-up/catch-up-limits.ts';
-import type { LoadEvents } from '../catch-up/catch-up-page.ts';
 import type { CausalToken } from './causal-token.ts';
 import type { Answers, Queries } from './guarded-query.ts';
-import type { PointerCache } from '../projections/pointer.ts';
 import type { Projection, Tables } from '../projections/projection.ts';
+import type { SystemContext } from '../projections/system-context.ts';
 import { follows } from '../catch-up/projection-worker.ts';
 import { type Reader, look, msLeft, toPrimary } from './reader.ts';
 import type { SingleFlight } from './single-flight.ts';
 import { type Standing, unmetOf } from './standing.ts';
-import type { CatchUpRequest } from '../catch-up/stream-progress.ts';
 
 /** Makes the selects that causal reads run. */
 export const queryBuilder = new QueryBuilder();
 
-/** What causal reads stand on. */
-export interface CausalReadPorts {
-  readonly databaseOf: (group: Group) => D1Database;
-  readonly pointers: PointerCache;
-  readonly catchUp: (
-    projection: Projection,
-    requests: readonly CatchUpRequest[],
-    options?: CatchUpOptions,
-  ) => Promise<CatchUpResult>;
-  /** Reads a stream's own log, where the client and the projection have seen different events. */
-  readonly loadEvents: LoadEvents;
+/** The part of the system that causal reads work with. A read asks a log where the client and the projection have seen different events. */
+export interface CausalReadContext extends Pick<
+  SystemContext,
+  'databaseOf' | 'pointers' | 'aggregates' | 'clock' | 'report'
+> {
+  readonly catchUp: CatchUp;
   readonly flights: SingleFlight;
-  readonly now: () => number;
-  /** A number in [0, 1), for jitter. */
-  readonly random: () => number;
-  readonly report: (event: string, details: Record<string, string | number>) => void;
 }
 
 export interface CausalReadOptions {
@@ -98,11 +86,11 @@ export interface FormerReading<Q extends Queries> {
  * polling is what remains when the catch-up fails. Bounded by `timeoutMs`, past which the answer is `behind`, never silently stale.
  */
 export async function causalRead<InSlot extends Tables, Q extends Queries>(
-  ports: CausalReadPorts,
+  context: CausalReadContext,
   request: CausalReadRequest<InSlot, Q>,
   { timeoutMs = 5_000 }: CausalReadOptions = {},
 ): Promise<CausalReadResult<Q>> {
-  const reader = readerOf(ports, request, timeoutMs);
+  const reader = readerOf(context, request, timeoutMs);
   const { stream: only, wanted, incomplete } = reader;
   let answer = await look(reader);
   for (let round = 0; !('outcome' in answer); round += 1) {
@@ -134,7 +122,7 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
 }
 
 function readerOf<InSlot extends Tables, Q extends Queries>(
-  ports: CausalReadPorts,
+  context: CausalReadContext,
   request: CausalReadRequest<InSlot, Q>,
   timeoutMs: number,
 ): Reader<Q> {
@@ -148,9 +136,9 @@ function readerOf<InSlot extends Tables, Q extends Queries>(
   // Without a bookmark nothing bounds how old a replica may be.
   const bookmark = token.bookmarks.get(projection.group.name) ?? 'first-primary';
   return {
-    ports,
+    context,
     projection,
-    database: ports.databaseOf(projection.group),
+    database: context.databaseOf(projection.group),
     stream,
     wanted,
     queryUnder(pointer) {
@@ -159,7 +147,7 @@ function readerOf<InSlot extends Tables, Q extends Queries>(
       const queries = reading.queries(reading.projection.tables(pointer.live.slot) as never);
       return { projectionName: projection.name, pointer, streams: [...wanted.keys()], queries };
     },
-    deadline: ports.now() + timeoutMs,
+    deadline: context.clock.now() + timeoutMs,
     budget: newBudget(),
     incomplete: new Set(),
     startAt: fromPrimary ? 'first-primary' : bookmark,

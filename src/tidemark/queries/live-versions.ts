@@ -1,6 +1,9 @@
+import type { Group } from '../platform/group.ts';
 import type { StreamId } from '../domain/stream.ts';
+import type { Reached } from '../write/relay.ts';
 import { ACTIVE } from '../rebuild/build.ts';
 import type { Projection } from '../projections/projection.ts';
+import type { SystemContext } from '../projections/system-context.ts';
 
 /** How far the live slot of one projection has brought one stream. */
 export interface LiveVersion {
@@ -47,4 +50,26 @@ export async function liveVersions(
     isHeld: isHeld === 1,
     awaitsBuild: awaitsBuild === 1,
   }));
+}
+
+/**
+ * How far the projections of a group, or only those of `names`, have brought a stream: the delivery check of an object asks. Left out is a
+ * projection that no message brings further. A dead letter holds it, or its first build has failed: then the next build takes the event from
+ * the archive, whose own delivery is checked.
+ */
+export async function versionsReached(
+  { registry, databaseOf }: Pick<SystemContext, 'registry' | 'databaseOf'>,
+  group: Group,
+  stream: StreamId,
+  names: readonly string[] | undefined,
+): Promise<ReadonlyMap<string, Reached>> {
+  const projections = registry
+    .projectionsFollowing(stream)
+    .filter((projection) => projection.group === group && (names?.includes(projection.name) ?? true));
+  const versions = await liveVersions(databaseOf(group), projections, [stream]);
+  return new Map(
+    versions.flatMap(({ projection, version, eventId, isHeld, awaitsBuild }) =>
+      isHeld || awaitsBuild ? [] : [[projection, { version, eventId }]],
+    ),
+  );
 }

@@ -2,7 +2,7 @@ import type { Seen } from '../domain/seen.ts';
 import type { StreamId } from '../domain/stream.ts';
 import { sleep } from '../platform/timeout.ts';
 import type { Budget } from '../catch-up/catch-up-limits.ts';
-import type { CausalReadPorts, Unanswered } from './causal-read.ts';
+import type { CausalReadContext, Unanswered } from './causal-read.ts';
 import { asStorageFault, kindOfD1Error } from '../projections/d1-errors.ts';
 import { type GuardedAnswer, type GuardedQuery, type Queries, runGuarded } from './guarded-query.ts';
 import type { Pointer } from '../projections/pointer.ts';
@@ -10,7 +10,7 @@ import type { Projection } from '../projections/projection.ts';
 
 /** One causal read while it goes on. */
 export interface Reader<Q extends Queries> {
-  readonly ports: CausalReadPorts;
+  readonly context: CausalReadContext;
   readonly projection: Projection;
   readonly database: D1Database;
   /** The one stream that the answer is about, if it is about one. */
@@ -40,8 +40,8 @@ export function toPrimary(reader: Reader<Queries>): D1DatabaseSession {
 }
 
 /** How much of its time a reader has left, in ms. */
-export function msLeft({ ports, deadline }: Reader<Queries>): number {
-  return Math.max(deadline - ports.now(), 0);
+export function msLeft({ context, deadline }: Reader<Queries>): number {
+  return Math.max(deadline - context.clock.now(), 0);
 }
 
 /** Pauses between tries when the database or the catch-up could not do its work, in ms. */
@@ -50,7 +50,7 @@ const PAUSES_MS = [50, 100, 200, 400];
 /** A pause before the next try, longer each time, within the deadline. Of random length: all readers of a database that is overloaded must not come back at once. */
 export function pause(reader: Reader<Queries>, round: number): Promise<void> {
   const longestMs = PAUSES_MS[Math.min(round, PAUSES_MS.length - 1)] as number;
-  return sleep(Math.min(longestMs * (0.5 + reader.ports.random() / 2), msLeft(reader)));
+  return sleep(Math.min(longestMs * (0.5 + reader.context.clock.random() / 2), msLeft(reader)));
 }
 
 /**
@@ -58,8 +58,8 @@ export function pause(reader: Reader<Queries>, round: number): Promise<void> {
  * fails, however it does, is left for the primary; that is asked until it answers or the time is over.
  */
 export async function look<Q extends Queries>(reader: Reader<Q>): Promise<GuardedAnswer<Q> | Unanswered> {
-  const { ports, projection, database, queryUnder } = reader;
-  const { pointers, report } = ports;
+  const { context, projection, database, queryUnder } = reader;
+  const { pointers, report } = context;
   const { name } = projection;
   for (let round = 0; ; round += 1) {
     let pointer: Pointer | undefined;

@@ -1,13 +1,13 @@
 import type { Seen } from '../domain/seen.ts';
 import type { StreamId } from '../domain/stream.ts';
-import type { CausalReadPorts } from './causal-read.ts';
 import { runGuarded } from './guarded-query.ts';
 import type { Projection } from '../projections/projection.ts';
+import type { SystemContext } from '../projections/system-context.ts';
 import { unmetOf } from './standing.ts';
 
 /** Whether a projection, on its primary, shows at least what was seen of a stream, and not a lost history of it. One statement. */
 export async function shows(
-  { databaseOf, pointers }: Pick<CausalReadPorts, 'databaseOf' | 'pointers'>,
+  { databaseOf, pointers }: Pick<SystemContext, 'databaseOf' | 'pointers'>,
   projection: Projection,
   stream: StreamId,
   seen: Seen,

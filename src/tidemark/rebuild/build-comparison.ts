@@ -67,10 +67,10 @@ export async function compareWithLive(
   context: BuildContext,
   { compared: from }: BuildComparison = { isDone: false },
 ): Promise<BuildComparison> {
-  const { database, name, id, revisionsOf, throttle, pagesAStep, at } = context;
+  const { database, name, id, registry, throttle, pagesAStep, at } = context;
   const { build, pointer, projection } = await current(context);
   if (pointer.live.revision === UNBUILT) return decided(context, !build.isTrial);
-  const live = revisionsOf(name).find(({ revision }) => revision === pointer.live.revision);
+  const live = registry.revisionsOf(name).find(({ revision }) => revision === pointer.live.revision);
   if (!live) throw new Error(`this Worker has no code for revision ${pointer.live.revision} of ${name}`);
   await noteProgress(database, id, { state: 'comparing', at: at() });
   const compared = await compareSlots(

@@ -1,27 +1,16 @@
-import type { Group } from '../platform/group.ts';
 import { type Build, type BuildError, activeBuild, noteProgress } from './build.ts';
-import type { CatchUpOptions, CatchUpResult } from '../catch-up/catch-up.ts';
+import type { CatchUp } from '../catch-up/catch-up.ts';
 import { type Pointer, isSameTarget } from '../projections/pointer.ts';
 import type { Projection } from '../projections/projection.ts';
-import type { CatchUpRequest } from '../catch-up/stream-progress.ts';
+import type { SystemContext } from '../projections/system-context.ts';
 import { type Throttle, adaptiveThrottle } from './throttle.ts';
 
-/** What a build needs from outside. */
-export interface RebuildPorts {
-  readonly databaseOf: (group: Group) => D1Database;
+/** The part of the system that builds work with. */
+export interface RebuildContext extends Pick<SystemContext, 'databaseOf' | 'registry' | 'clock' | 'report'> {
+  readonly catchUp: CatchUp;
   /** The archive, from which a build replays. */
   readonly archive: Projection;
-  /** Every revision of a projection that this Worker has code for. */
-  readonly revisionsOf: (name: string) => readonly Projection[];
-  readonly catchUp: (
-    projection: Projection,
-    requests: readonly CatchUpRequest[],
-    options?: CatchUpOptions,
-  ) => Promise<CatchUpResult>;
-  /** Milliseconds since the Unix epoch. */
-  readonly now: () => number;
-  readonly report: (event: string, details: Record<string, string | number>) => void;
-  /** How long a consumer of the Worker before this one may live, in ms: it moves what is live and knows nothing of a new revision. */
+  /** How long a consumer of the Worker before this one may live, in ms. It moves only the live slot and does not know a new revision. */
   readonly buildGraceMs: number;
   /** How many pages one step does at most. Default: as many as an invocation may. */
   readonly pagesAStep?: number;
@@ -31,7 +20,7 @@ export interface RebuildPorts {
 const STEP_PAGES = 40;
 
 /** What the steps of one build share. */
-export interface BuildContext extends Required<RebuildPorts> {
+export interface BuildContext extends Required<RebuildContext> {
   /** The projection's. */
   readonly name: string;
   readonly id: string;
@@ -43,14 +32,14 @@ export interface BuildContext extends Required<RebuildPorts> {
   readonly throttle: Throttle;
 }
 
-export function buildContext(ports: RebuildPorts, name: string, id: string): BuildContext {
-  const { databaseOf, revisionsOf, now, pagesAStep = STEP_PAGES } = ports;
-  const group = revisionsOf(name)[0]?.group;
+export function buildContext(context: RebuildContext, name: string, id: string): BuildContext {
+  const { databaseOf, registry, clock, pagesAStep = STEP_PAGES } = context;
+  const group = registry.revisionsOf(name)[0]?.group;
   if (!group) throw new Error(`this Worker has no code for ${name}`);
   const database = databaseOf(group);
-  const at = () => new Date(now()).toISOString();
-  const throttle = adaptiveThrottle(now, () => noteProgress(database, id, { at: at() }));
-  return { ...ports, name, id, database, at, pagesAStep, throttle };
+  const at = () => new Date(clock.now()).toISOString();
+  const throttle = adaptiveThrottle(clock.now, () => noteProgress(database, id, { at: at() }));
+  return { ...context, name, id, database, at, pagesAStep, throttle };
 }
 
 /**
@@ -78,11 +67,11 @@ export interface ActiveBuild {
 }
 
 /** The build and the pointer as they are now. Each page of each step reads them anew. */
-export async function current({ database, name, id, revisionsOf }: BuildContext): Promise<ActiveBuild> {
+export async function current({ database, name, id, registry }: BuildContext): Promise<ActiveBuild> {
   const active = await activeBuild(database, name, id);
   if (!active) throw new BuildEnded();
   const { target } = active.build;
-  const projection = revisionsOf(name).find(({ revision }) => revision === target.revision);
+  const projection = registry.revisionsOf(name).find(({ revision }) => revision === target.revision);
   // Tried again, and no failure of the build: the Worker that has the code may be on its way back.
   if (!projection) throw new Error(`this Worker has no code for revision ${target.revision} of ${name}`);
   return { ...active, projection, hasJoined: active.pointer.moved.some((moved) => isSameTarget(moved, target)) };

@@ -26,15 +26,15 @@ interface TakenPage<Progress> {
  * Throws where a whole step brings no stream further: the next step would not either.
  */
 export async function takePages<Progress extends { readonly isDone: boolean }>(
-  { now, pagesAStep, throttle }: BuildContext,
+  { clock, pagesAStep, throttle }: BuildContext,
   from: Progress,
   takePage: (from: Progress, budget: Budget) => Promise<TakenPage<Progress> | undefined>,
 ): Promise<Progress> {
-  const until = now() + STEP_MS;
+  const until = clock.now() + STEP_MS;
   const budget = newBudget();
   let progress = from;
   // The first page has all the room that there is.
-  for (let pages = 0; pages === 0 || (pages < pagesAStep && now() < until && affordsBatch(budget)); pages += 1) {
+  for (let pages = 0; pages === 0 || (pages < pagesAStep && clock.now() < until && affordsBatch(budget)); pages += 1) {
     spendBatch(budget, STATEMENTS_BESIDE);
     const page = await takePage(progress, budget);
     if (!page) continue;

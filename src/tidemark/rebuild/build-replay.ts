@@ -8,13 +8,13 @@ import type { CatchUpRequest } from '../catch-up/stream-progress.ts';
 
 /** Empties the build's slot, which nobody reads or moves. */
 export async function clearBuildSlot(context: BuildContext): Promise<{ readonly isDone: boolean }> {
-  const { database, name, revisionsOf, throttle, pagesAStep, at } = context;
+  const { database, name, registry, throttle, pagesAStep, at } = context;
   for (;;) {
     const { build, pointer, hasJoined } = await current(context);
     // Begun anew, or another run of this step came first, as after a timeout.
     if (hasJoined || build.clearedAt !== null) return { isDone: true };
     const outcomes = new Set<string>();
-    for (const revision of revisionsOf(name)) {
+    for (const revision of registry.revisionsOf(name)) {
       const options = { throttle, maxChunks: pagesAStep };
       outcomes.add(await clearSlot(database, revision, build.target.slot, pointer, options));
       if (outcomes.has('more')) return { isDone: false };

@@ -13,11 +13,11 @@ const LONGEST_NAP_MS = 15_000;
 
 /** Of a new revision: waits until no Worker without its code can be alive. Such a Worker moves what is live alone. */
 export async function waitForFormerWorkers(context: BuildContext): Promise<Wait> {
-  const { database, id, buildGraceMs, now, at } = context;
+  const { database, id, buildGraceMs, clock, at } = context;
   const { build } = await current(context);
   await noteProgress(database, id, { at: at() });
   const isRevision = build.liveRevision !== build.target.revision;
-  const leftMs = isRevision ? Date.parse(build.startedAt) + buildGraceMs - now() : 0;
+  const leftMs = isRevision ? Date.parse(build.startedAt) + buildGraceMs - clock.now() : 0;
   return { isDone: leftMs <= 0, napMs: Math.min(leftMs, LONGEST_NAP_MS) };
 }
 

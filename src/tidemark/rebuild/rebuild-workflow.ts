@@ -1,7 +1,7 @@
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from 'cloudflare:workers';
 
 import type { BuildRunner } from './build-requests.ts';
-import type { RebuildPorts } from './build-context.ts';
+import type { RebuildContext } from './build-context.ts';
 import type { DurableSteps } from './durable-steps.ts';
 import { runBuild } from './rebuild.ts';
 
@@ -18,7 +18,7 @@ const STEP = {
 } as const;
 
 /** The Workflow class that does a build's work, in durable steps: it survives a deployment, and can be watched and stopped. */
-export function rebuildWorkflow<Env>(portsOf: (env: Env) => RebuildPorts) {
+export function rebuildWorkflow<Env>(contextOf: (env: Env) => RebuildContext) {
   return class RebuildWorkflow extends WorkflowEntrypoint<Env, RebuildParams> {
     override async run({ payload }: Readonly<WorkflowEvent<RebuildParams>>, step: WorkflowStep): Promise<void> {
       const steps: DurableSteps = {
@@ -27,7 +27,7 @@ export function rebuildWorkflow<Env>(portsOf: (env: Env) => RebuildPorts) {
           step.do(name, STEP, ({ attempt }) => work(attempt > STEP.retries.limit) as Promise<never>) as Promise<Result>,
         sleep: (name, ms) => step.sleep(name, ms),
       };
-      await runBuild(portsOf(this.env), payload.projection, payload.build, steps);
+      await runBuild(contextOf(this.env), payload.projection, payload.build, steps);
     }
   };
 }

@@ -1,7 +1,7 @@
 import { OverloadedError } from '../platform/faults.ts';
 import type { BuildError } from './build.ts';
 import { compareWithLive, compareWithLogs } from './build-comparison.ts';
-import { type BuildContext, BuildEnded, type RebuildPorts, buildContext } from './build-context.ts';
+import { type BuildContext, BuildEnded, type RebuildContext, buildContext } from './build-context.ts';
 import { closeGap } from './build-gap.ts';
 import { clearBuildSlot, replayArchive } from './build-replay.ts';
 import { join, swap, swapUnlessBehind } from './build-swap.ts';
@@ -16,8 +16,8 @@ import { type DurableSteps, stepsOf } from './durable-steps.ts';
  * build's own trouble is written down beside it and not thrown. Throws only what the durable steps themselves threw, as when they are
  * paused or ended: then whoever has them decides.
  */
-export async function runBuild(ports: RebuildPorts, name: string, id: string, steps: DurableSteps): Promise<void> {
-  const build = buildContext(ports, name, id);
+export async function runBuild(context: RebuildContext, name: string, id: string, steps: DurableSteps): Promise<void> {
+  const build = buildContext(context, name, id);
   const { once, untilDone } = stepsOf(build, steps);
   try {
     await untilDone('compare with the logs', compareWithLogs);
@@ -46,8 +46,8 @@ async function fail({ database, name, id, report, at }: BuildContext, why: Build
  * Makes a build that waits for consent the live one. False when it is none that waits, or not any more. Throws `OverloadedError` when what
  * is live has moved on without it, further than one request can make up for.
  */
-export async function acceptBuild(ports: RebuildPorts, name: string, id: string): Promise<boolean> {
-  const build = buildContext(ports, name, id);
+export async function acceptBuild(context: RebuildContext, name: string, id: string): Promise<boolean> {
+  const build = buildContext(context, name, id);
   try {
     if (await swapUnlessBehind(build)) return true;
     await closeGap(build);

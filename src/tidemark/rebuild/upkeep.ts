@@ -1,5 +1,5 @@
 import type { Group } from '../platform/group.ts';
-import type { Registry } from '../projections/registry.ts';
+import type { SystemContext } from '../projections/system-context.ts';
 import { ACTIVE, forgetOldBuilds } from './build.ts';
 import { adaptiveThrottle } from './throttle.ts';
 import { release } from './former-slot.ts';
@@ -14,13 +14,10 @@ import { tryWrites } from '../catch-up/write-trial.ts';
  * nothing to do.
  */
 
-/** What the upkeep is done with. */
-export interface UpkeepPorts {
-  readonly registry: Pick<Registry, 'groups' | 'projectionsOf' | 'revisionsOf' | 'revisionOf'>;
-  readonly databaseOf: (group: Group) => D1Database;
-  /** Milliseconds since the Unix epoch. */
-  readonly now: () => number;
-  readonly report: (event: string, details: Record<string, string | number>) => void;
+/** The part of the system that the upkeep works with. */
+export type UpkeepContext = Pick<SystemContext, 'registry' | 'databaseOf' | 'clock' | 'report'>;
+
+export interface UpkeepOptions {
   /** How many batches of one slot a run deletes in each database. Each is at most 2,000 rows of one table. Default: 20. */
   readonly maxChunks?: number;
 }
@@ -38,8 +35,8 @@ export interface Upkeep {
 }
 
 /** One run of the upkeep. A projection or a database that fails is reported, and does not hold up the others. */
-export async function upkeepStep(ports: UpkeepPorts): Promise<Upkeep> {
-  const { registry, databaseOf, report } = ports;
+export async function upkeepStep(context: UpkeepContext, { maxChunks = 20 }: UpkeepOptions = {}): Promise<Upkeep> {
+  const { registry, databaseOf, report } = context;
   let [released, cleared, builds, mended] = [0, 0, 0, 0];
   for (const group of registry.groups) {
     const database = databaseOf(group);
@@ -51,22 +48,22 @@ export async function upkeepStep(ports: UpkeepPorts): Promise<Upkeep> {
         return 0;
       }
     };
-    released += await attempt('release', () => releaseOverdue(ports, database));
-    cleared += await attempt('clear', () => clearUnusedSlot(ports, database, group, attempt));
+    released += await attempt('release', () => releaseOverdue(context, database));
+    cleared += await attempt('clear', () => clearUnusedSlot(context, database, group, maxChunks, attempt));
     builds += await attempt('builds', () => forgetOldBuilds(database));
-    mended += await attempt('faults', () => closeMended(ports, database));
+    mended += await attempt('faults', () => closeMended(context, database));
   }
   return { released, cleared, builds, mended };
 }
 
 /** Releases the former slots whose time is over. Returns how many slots that were. */
-async function releaseOverdue({ now, report }: UpkeepPorts, database: D1Database): Promise<number> {
+async function releaseOverdue({ clock, report }: UpkeepContext, database: D1Database): Promise<number> {
   const { results } = await database
     .prepare(`SELECT projection FROM projection_pointer WHERE moved <> '[]'`)
     .all<{ projection: string }>();
   let released = 0;
   for (const { projection } of results) {
-    if (!(await release(database, projection, now()))) continue;
+    if (!(await release(database, projection, clock.now()))) continue;
     report('projection.former-released', { projection });
     released += 1;
   }
@@ -77,12 +74,12 @@ async function releaseOverdue({ now, report }: UpkeepPorts, database: D1Database
  * Tries the kinds of write that the tables refused of every stream, and closes the faults that are over: where nobody makes such a write,
  * nothing else would tell. Returns how many those are.
  */
-async function closeMended({ registry, now, report }: UpkeepPorts, database: D1Database): Promise<number> {
+async function closeMended({ registry, clock, report }: UpkeepContext, database: D1Database): Promise<number> {
   let mended = 0;
   for (const { projection: name, live, writes } of await openFaults(database)) {
     const projection = registry.revisionOf(name, live.revision);
     if (!projection || (await tryWrites(database, projection, live.slot, writes)) !== 'taken') continue;
-    await noteApplied(database, name, writes, new Date(now()).toISOString()).run();
+    await noteApplied(database, name, writes, new Date(clock.now()).toISOString()).run();
     report('projection.mended', { projection: name });
     mended += 1;
   }
@@ -117,12 +114,13 @@ async function unusedSlots(database: D1Database): Promise<readonly UnusedSlot[]>
 
 /** Deletes rows and checkpoints of the first unused slot that has any, up to a bound. Returns how many slots that were. */
 async function clearUnusedSlot(
-  { registry, now, maxChunks = 20 }: UpkeepPorts,
+  { registry, clock }: UpkeepContext,
   database: D1Database,
   group: Group,
+  maxChunks: number,
   attempt: (what: string, work: () => Promise<number>) => Promise<number>,
 ): Promise<number> {
-  const throttle = adaptiveThrottle(now, () => database.prepare('SELECT 1').first());
+  const throttle = adaptiveThrottle(clock.now, () => database.prepare('SELECT 1').first());
   const options = { throttle, maxChunks };
 
   async function clear({ projection, slot, epoch }: UnusedSlot): Promise<number> {

@@ -15,16 +15,17 @@ export interface ScheduledJob {
 const scheduledJobs: readonly ScheduledJob[] = [
   {
     name: 'sweep',
-    async run({ sweep }) {
-      const { unreachable, isStart: _, pauseMs: __, ...step } = await sweepStep(sweep);
+    async run(runtime) {
+      const { unreachable, isStart: _, pauseMs: __, ...step } = await sweepStep(runtime);
       return { ...step, unreachable: unreachable.join(' ') };
     },
   },
   {
     name: 'builds',
-    async run({ builds, registry }) {
+    async run(runtime) {
+      const { registry } = runtime;
       await tendBuilds(
-        builds,
+        runtime,
         registry.groups.flatMap((group) => registry.projectionsOf(group)),
       );
       return {};
@@ -32,8 +33,8 @@ const scheduledJobs: readonly ScheduledJob[] = [
   },
   {
     name: 'upkeep',
-    async run({ builds, registry }) {
-      return { ...(await upkeepStep({ ...builds, registry })) };
+    async run(runtime) {
+      return { ...(await upkeepStep(runtime)) };
     },
   },
 ];

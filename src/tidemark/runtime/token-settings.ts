@@ -1,5 +1,5 @@
-import type { Env } from '../../bindings.ts';
 import { MIN_SECRET_BYTES, type TokenFormat, isStrong } from '../queries/token-codec.ts';
+import type { Settings } from './settings.ts';
 
 /** The settings of a deployment for its causal tokens. */
 export interface TokenSettings {
@@ -11,7 +11,7 @@ export interface TokenSettings {
 }
 
 /** Reads the settings. If they allow no tokens, returns a sentence that names the fault and its remedy. */
-export function tokenSettings(env: Env): TokenSettings | { readonly error: string } {
+export function tokenSettings(env: Settings): TokenSettings | { readonly error: string } {
   const { CAUSAL_TOKEN_KEY: key, CAUSAL_TOKEN_PREVIOUS_KEY: previous } = env;
   const put = '`npx wrangler secret put CAUSAL_TOKEN_KEY`';
   if (!key) return { error: `the secret CAUSAL_TOKEN_KEY is not set: ${put}` };
@@ -29,7 +29,7 @@ export function tokenSettings(env: Env): TokenSettings | { readonly error: strin
 }
 
 /** The faults of the settings, as sentences for an operator. */
-export function tokenComplaints(env: Env): readonly string[] {
+export function tokenComplaints(env: Settings): readonly string[] {
   const settings = tokenSettings(env);
   if ('error' in settings) return [settings.error];
   const complaints: string[] = [];

@@ -1,4 +1,5 @@
 import type { StoredEvent } from '../domain/event.ts';
+import type { Group } from '../platform/group.ts';
 import { type StreamId, parseStreamId } from '../domain/stream.ts';
 
 /**
@@ -29,6 +30,13 @@ export interface HintMessage {
   readonly sender: Sender;
   readonly hints: readonly Hint[];
 }
+
+/** Sends a message to the queue of a group, which holds it back for `delaySeconds`. Default: not at all. */
+export type SendHints = (
+  group: Group,
+  message: HintMessage,
+  options?: { readonly delaySeconds?: number },
+) => Promise<void>;
 
 /** A queue takes 128 kB a message and bills each 64 kB: payloads stay below two of those, with room for the envelope. */
 export const MAX_MESSAGE_BYTES = 120_000;

@@ -1,5 +1,5 @@
 import type { BuildRunner } from '../../../src/tidemark/rebuild/build-requests.ts';
-import type { RebuildPorts } from '../../../src/tidemark/rebuild/build-context.ts';
+import type { RebuildContext } from '../../../src/tidemark/rebuild/build-context.ts';
 import type { DurableSteps } from '../../../src/tidemark/rebuild/durable-steps.ts';
 import { runBuild } from '../../../src/tidemark/rebuild/rebuild.ts';
 import { type Task, newTask } from './scheduler.ts';
@@ -60,7 +60,7 @@ export class SimulatedBuilds implements BuildRunner {
   }
 
   /** Begins, or goes on with, one build. */
-  async start(ports: RebuildPorts, place: string): Promise<void> {
+  async start(context: RebuildContext, place: string): Promise<void> {
     const world = this.#world;
     const work = this.#toStart.shift();
     if (!work || work.isOver) return;
@@ -72,7 +72,7 @@ export class SimulatedBuilds implements BuildRunner {
     if (mayCrash) world.killLater(task, () => undefined);
     await world.scheduler.start(task, async () => {
       try {
-        await runBuild(ports, work.projection, work.build, this.#steps(work));
+        await runBuild(context, work.projection, work.build, this.#steps(work));
       } catch (error) {
         // As a Workflow whose last try failed too: it has errored.
         world.count('build errored');

@@ -3,7 +3,7 @@ import { env as bindings } from 'cloudflare:workers';
 import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import type { Registry } from '../../../src/tidemark/projections/registry.ts';
 import { type StreamId, categoryOf } from '../../../src/tidemark/domain/stream.ts';
-import { groups } from '../../../src/groups.ts';
+import { groups } from '../../support/groups.ts';
 import { type CheckOptions, checkHistory } from '../checker.ts';
 import type { LoggedEvent, Operation } from '../history.ts';
 import { explain } from '../violation.ts';

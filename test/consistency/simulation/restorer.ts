@@ -1,6 +1,6 @@
 import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import type { Group } from '../../../src/tidemark/platform/group.ts';
-import { groups } from '../../../src/groups.ts';
+import { groups } from '../../support/groups.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import type { Choices } from './choices.ts';
 import type { DatabaseCopy } from './database-copy.ts';

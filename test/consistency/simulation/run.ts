@@ -4,7 +4,8 @@ import { shapeOf } from '../../../src/tidemark/projections/slot-tables.ts';
 import { upkeepStep } from '../../../src/tidemark/rebuild/upkeep.ts';
 import type { Registry } from '../../../src/tidemark/projections/registry.ts';
 import { replaceTimers } from '../../../src/tidemark/platform/timeout.ts';
-import { groups, reporting, serving } from '../../../src/groups.ts';
+import { reporting, serving } from '../../../src/groups.ts';
+import { groups } from '../../support/groups.ts';
 import { choicesOf } from './choices.ts';
 import { Client } from './clients.ts';
 import type { Counts } from './counters.ts';
@@ -131,8 +132,7 @@ class Run {
         projections: namesOf(false),
         archives: namesOf(true),
         upkeep: async () => {
-          const { builds } = isolates.runtime;
-          const { released, cleared } = await upkeepStep({ ...builds, registry: isolates.runtime.registry });
+          const { released, cleared } = await upkeepStep(isolates.runtime);
           if (released > 0) world.count('former slot released');
           if (cleared > 0) world.count('unused slot cleared');
         },

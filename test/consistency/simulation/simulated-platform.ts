@@ -1,11 +1,11 @@
-import type { Env } from '../../../src/bindings.ts';
+import { type Env, bindings } from '../../../src/bindings.ts';
 import type { Projection } from '../../../src/tidemark/projections/projection.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import type { AggregateOptions, ExecuteAnswer, ExecuteRequest } from '../../../src/tidemark/write/aggregate.ts';
 import { aggregateObject } from '../../../src/tidemark/write/aggregate-object.ts';
 import type { RelayOptions } from '../../../src/tidemark/write/relay.ts';
 import type { Module } from '../../../src/tidemark/authoring/registered-module.ts';
-import { type Platform } from '../../../src/tidemark/runtime/runtime.ts';
+import type { Platform } from '../../../src/tidemark/runtime/platform.ts';
 import { tidemark } from '../../../src/tidemark/worker.ts';
 import { currentWorld } from './current.ts';
 import { type Actor, as } from './scheduler.ts';
@@ -15,7 +15,7 @@ export const aggregateOptions: { -readonly [Option in keyof AggregateOptions]: A
 export const relayOptions: { -readonly [Option in keyof RelayOptions]: RelayOptions[Option] } = {};
 
 /** The production ports, in the hands of the run that is under way. */
-const platform: Platform = {
+const platform: Platform<Env> = {
   clock: {
     now: () => currentWorld().now(),
     random: () => currentWorld().random(),
@@ -46,8 +46,8 @@ export function withFormerCode(env: Env): Env {
  * `withFormerCode` has marked are served by the code before.
  */
 export function simulatedSystem(modules: readonly Module[], formerModules: readonly Module[] = modules) {
-  const now = tidemark(modules.map(breakable), platform);
-  const former = tidemark(formerModules.map(breakable), platform);
+  const now = tidemark({ modules: modules.map(breakable), bindings, platform });
+  const former = tidemark({ modules: formerModules.map(breakable), bindings, platform });
   const codeOf = (env: Env) => (IS_FORMER in env ? former : now);
   const runtimeOf = (env: Env) => codeOf(env).runtimeOf(env);
   const handler: ExportedHandler<Env> = {

@@ -53,7 +53,7 @@ export class Steps {
   }
 
   async startBuild(): Promise<void> {
-    await this.#world.builds.start(this.#isolates.runtime.builds, this.#isolates.first.place);
+    await this.#world.builds.start(this.#isolates.runtime, this.#isolates.first.place);
   }
 
   /** Time goes by: a little, or, where nothing else can happen, up to the next thing that can. */

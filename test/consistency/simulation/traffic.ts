@@ -1,5 +1,5 @@
 import { categoryOf } from '../../../src/tidemark/domain/stream.ts';
-import { groups } from '../../../src/groups.ts';
+import { groups } from '../../support/groups.ts';
 import type { Choices } from './choices.ts';
 import type { Client } from './clients.ts';
 import type { ProjectionTables } from './database-troubles.ts';

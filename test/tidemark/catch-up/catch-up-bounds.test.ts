@@ -15,16 +15,18 @@ import {
   MAX_SUBREQUESTS,
   STREAMS_AT_ONCE,
 } from '../../../src/tidemark/catch-up/catch-up-limits.ts';
-import type { LoadEvents } from '../../../src/tidemark/catch-up/catch-up-page.ts';
+import type { Aggregates } from '../../../src/tidemark/write/aggregates.ts';
 import { pointerCache } from '../../../src/tidemark/projections/pointer.ts';
 import type { CatchUpRequest } from '../../../src/tidemark/catch-up/stream-progress.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
-import { cloudflare } from '../../../src/tidemark/runtime/runtime.ts';
 import { boardOf } from '../../support/boards.ts';
-import { ports } from '../../support/platform.ts';
+import { ports, production } from '../../support/platform.ts';
+import { logsRead } from '../../support/projections.ts';
 import { deliver, sentHints } from '../../support/queue.ts';
 import { add, newTally, system } from '../../support/system.ts';
 import { TOO_MUCH, tallyBoard } from '../../support/tally.ts';
+
+type Load = Aggregates['load'];
 
 const metadata = { commandId: 'c', correlationId: 'c', causationId: 'c', actor: 'a' };
 
@@ -72,7 +74,7 @@ function withEvents(count: number, by: (index: number) => number, prefix = ''): 
 /** Runs a catch-up of the board and counts what it asks of the platform. */
 async function caughtUp(
   requests: readonly CatchUpRequest[],
-  { load, now = Date.now, ...options }: CatchUpOptions & { load?: LoadEvents; now?: () => number } = {},
+  { load, now = Date.now, ...options }: CatchUpOptions & { load?: Load; now?: () => number } = {},
 ) {
   const spent = { statements: 0, subrequests: 0, mostStreams: 0 };
   const seen = () =>
@@ -98,19 +100,17 @@ async function caughtUp(
   });
   const result = await catchUp(
     {
-      database,
+      ...system,
+      databaseOf: () => database,
       pointers: pointerCache(),
-      revisionOf: system.registry.revisionOf,
-      failTarget: async () => undefined,
-      now,
-      random: Math.random,
+      clock: { ...system.clock, now },
       report: () => undefined,
-      async loadEvents(stream, fromVersion, limit) {
+      aggregates: logsRead(async (stream, fromVersion, limit) => {
         spent.subrequests += 1;
         return load ? load(stream, fromVersion, limit) : { events: [addedTo(stream, 1)], previousId: null, head: 1 };
-      },
+      }),
     },
-    tallyBoard.name,
+    tallyBoard,
     requests,
     options,
   );
@@ -190,7 +190,7 @@ describe('a catch-up of ten times what it takes at once', () => {
     const wanted = (10 * most) / streams;
     const requests = gaps(streams).map((request) => ({ ...request, wanted }));
     const limits: number[] = [];
-    const load: LoadEvents = async (stream, fromVersion, limit) => {
+    const load: Load = async (stream, fromVersion, limit) => {
       limits.push(limit);
       return logOf(stream, fromVersion, limit);
     };
@@ -202,7 +202,7 @@ describe('a catch-up of ten times what it takes at once', () => {
   it('leaves a stream to other writers that win more often than it may lose', async () => {
     const [request] = gaps(1) as [CatchUpRequest];
     let loads = 0;
-    const load: LoadEvents = async (stream) => {
+    const load: Load = async (stream) => {
       loads += 1;
       // Another writer, which is always a little quicker, and goes back to be so again.
       await env.SERVING_DB.prepare(
@@ -226,7 +226,7 @@ describe('a catch-up of ten times what it takes at once', () => {
     let [held, most] = [0, 0];
     let { stream: latest } = requests[0] as CatchUpRequest;
     const known = new Set<StreamId>();
-    const load: LoadEvents = async (stream) => {
+    const load: Load = async (stream) => {
       // A round writes what it holds before the next one reads: then an earlier stream has its row.
       if (known.size > 0 && (await appliedOf([{ stream: latest, wanted: 1 }])) === 1) held = 0;
       if (held === 0) latest = stream;
@@ -243,7 +243,7 @@ describe('a catch-up of ten times what it takes at once', () => {
   it('begins no further streams once its time is over', async () => {
     let time = Date.now();
     const requests = gaps(10 * STREAMS_AT_ONCE);
-    const load: LoadEvents = async (stream) => {
+    const load: Load = async (stream) => {
       time += MAX_CATCH_UP_MS / STREAMS_AT_ONCE;
       return { events: [addedTo(stream, 1)], previousId: null, head: 1 };
     };
@@ -262,7 +262,7 @@ it('leaves the rest of one stream far behind to the next attempt once its time i
   let time = begun;
   const [request] = gaps(1) as [CatchUpRequest];
   const readMs = 2_900;
-  const load: LoadEvents = async (...asked) => {
+  const load: Load = async (...asked) => {
     time += readMs;
     return logOf(asked[0], asked[1], 1);
   };
@@ -280,7 +280,7 @@ describe('an object that does not answer', () => {
     const [hint] = await sentHints(1, well.stream);
     const asked = Promise.withResolvers<void>();
     ports.aggregateStub = (environment, stream) => {
-      const stub = cloudflare.aggregateStub(environment, stream);
+      const stub = production.aggregateStub(environment, stream);
       if (stream !== hung.stream) return stub;
       return {
         ...stub,
@@ -302,7 +302,7 @@ describe('an object that does not answer', () => {
   it('is left to the next attempt, and its neighbours’ logs are read', async () => {
     const requests = gaps(20);
     const [hung] = requests as [CatchUpRequest];
-    const load: LoadEvents = async (stream) =>
+    const load: Load = async (stream) =>
       stream === hung.stream
         ? new Promise(() => undefined)
         : { events: [addedTo(stream, 1)], previousId: null, head: 1 };

@@ -5,24 +5,22 @@ import { catchUp } from '../../../src/tidemark/catch-up/catch-up.ts';
 import { pointerCache } from '../../../src/tidemark/projections/pointer.ts';
 import { boardOf, checkpointOf } from '../../support/boards.ts';
 import { faultyDatabase } from '../../support/database.ts';
+import { logsRead } from '../../support/projections.ts';
 import { add, newTally, system } from '../../support/system.ts';
 import { tallyBoard } from '../../support/tally.ts';
 
 type Load = Parameters<typeof system.aggregates.load>;
 
-/** What a catch-up of the tally board stands on, with every read of a log told to `loading`. */
-function portsWith(loading: (...load: Load) => void, database = env.SERVING_DB) {
+/** The system with this database, where `loading` is told of every read of a log. */
+function contextWith(loading: (...load: Load) => void, database = env.SERVING_DB) {
   return {
-    database,
+    ...system,
+    databaseOf: () => database,
     pointers: pointerCache(),
-    loadEvents: (...load: Load) => {
+    aggregates: logsRead((...load) => {
       loading(...load);
       return system.aggregates.load(...load);
-    },
-    revisionOf: system.registry.revisionOf,
-    failTarget: () => Promise.reject(new Error('no target fails here')),
-    now: Date.now,
-    random: Math.random,
+    }),
     report: () => undefined,
   };
 }
@@ -31,9 +29,9 @@ it('holds no more events at a time than it may, however many streams are behind'
   const tallies = Array.from({ length: 5 }, newTally);
   for (let round = 1; round <= 7; round += 1) await Promise.all(tallies.map(({ tallyId }) => add(tallyId, round)));
   const limits: number[] = [];
-  const ports = portsWith((_stream, _fromVersion, limit) => limits.push(limit));
+  const context = contextWith((_stream, _fromVersion, limit) => limits.push(limit));
   const requests = tallies.map(({ stream }) => ({ stream, wanted: 'head' as const }));
-  const { applied } = await catchUp(ports, tallyBoard.name, requests, { maxEvents: 10 });
+  const { applied } = await catchUp(context, tallyBoard, requests, { maxEvents: 10 });
 
   expect(Math.max(...limits.slice(0, tallies.length))).toBe(2);
   expect(applied).toBe(4 * tallies.length);
@@ -52,11 +50,11 @@ describe('a caller that has seen where a stream is', () => {
     const { database } = faultyDatabase(env.SERVING_DB, {
       beforeBatch: (number) => (number === 1 ? begun.promise : undefined),
     });
-    const ports = portsWith((_stream, fromVersion) => {
+    const context = contextWith((_stream, fromVersion) => {
       loads.push(fromVersion);
       begun.resolve();
     }, database);
-    const result = await catchUp(ports, tallyBoard.name, [{ stream, wanted: 3, seenAt: 0 }], { pageSize: 2 });
+    const result = await catchUp(context, tallyBoard, [{ stream, wanted: 3, seenAt: 0 }], { pageSize: 2 });
 
     expect(result.streams.get(stream)).toMatchObject({ version: 3 });
     expect(loads).toEqual([1, 3]);
@@ -71,14 +69,14 @@ describe('a caller that has seen where a stream is', () => {
         if (number > 1) return;
         await add(tallyId, 2);
         await catchUp(
-          portsWith(() => undefined),
-          tallyBoard.name,
+          contextWith(() => undefined),
+          tallyBoard,
           [{ stream, wanted: 2 }],
         );
       },
     });
-    const ports = portsWith(() => undefined, database);
-    const result = await catchUp(ports, tallyBoard.name, [{ stream, wanted: 'head', seenAt: 0 }]);
+    const context = contextWith(() => undefined, database);
+    const result = await catchUp(context, tallyBoard, [{ stream, wanted: 'head', seenAt: 0 }]);
 
     expect(result.streams.get(stream)).toEqual({ stream, version: 2, head: 2 });
   });
@@ -87,12 +85,13 @@ describe('a caller that has seen where a stream is', () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     await catchUp(
-      portsWith(() => undefined),
-      tallyBoard.name,
+      contextWith(() => undefined),
+      tallyBoard,
       [{ stream, wanted: 1 }],
     );
-    const ports = { ...portsWith(() => undefined), loadEvents: () => Promise.reject(new Error('out of reach')) };
-    const result = await catchUp(ports, tallyBoard.name, [{ stream, wanted: 1, seenAt: 0 }]);
+    const aggregates = logsRead(() => Promise.reject(new Error('out of reach')));
+    const context = { ...contextWith(() => undefined), aggregates };
+    const result = await catchUp(context, tallyBoard, [{ stream, wanted: 1, seenAt: 0 }]);
 
     expect(result.streams.get(stream)).toEqual({ stream, version: 1 });
   });

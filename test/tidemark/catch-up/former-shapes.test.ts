@@ -54,7 +54,7 @@ describe.each(FORMER)('an event $of of an earlier release', (former) => {
   it('is lifted when a read brings its stream up to date', async () => {
     const { tallyId, stream } = await tallyWithFormerReset(former);
     const read = await causalRead(
-      system.reads,
+      system,
       {
         projection: tallyBoard,
         token: withVersion(EMPTY_TOKEN, stream, 5),

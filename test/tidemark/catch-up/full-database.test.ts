@@ -32,7 +32,7 @@ function fill(words: string) {
 
 /** What /health says of storage. */
 const complaints = async () =>
-  (await projectionComplaints(system.status)).filter((reason) => reason.includes('takes no writes'));
+  (await projectionComplaints(system)).filter((reason) => reason.includes('takes no writes'));
 
 /** Hands one message to the consumer, and says what became of it: acknowledged, or tried again after so many seconds. */
 async function consume(hint: unknown): Promise<'acknowledged' | number | undefined> {
@@ -43,7 +43,9 @@ async function consume(hint: unknown): Promise<'acknowledged' | number | undefin
     ack: () => (outcome = 'acknowledged'),
     retry: (options?: QueueRetryOptions) => (outcome = options?.delaySeconds),
   };
-  await consumeHints({ ...system.worker, projectionsOf: () => [tallyBoard] }, serving, [message]);
+  await consumeHints({ ...system, registry: { ...system.registry, projectionsOf: () => [tallyBoard] } }, serving, [
+    message,
+  ]);
   return outcome;
 }
 
@@ -143,7 +145,7 @@ describe('a catch-up that a full database refuses is tried again slowly, and sho
 
   it('at the pointer, where an isolate that knows nothing yet meets the spending limit', async () => {
     const { hint } = await tallyOf(1);
-    system.reads.pointers.drop(tallyBoard.name);
+    system.pointers.drop(tallyBoard.name);
     const refuse = () => {
       throw new Error(`D1_ERROR: ${SPENDING_LIMIT}`);
     };

@@ -9,7 +9,8 @@ import type { Group } from '../../../src/tidemark/platform/group.ts';
 import type { HintMessage } from '../../../src/tidemark/write/message.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { type SeededRandom, seededRandom } from '../../../src/tidemark/testing/seeded-random.ts';
-import { groups, reporting, serving } from '../../../src/groups.ts';
+import { reporting, serving } from '../../../src/groups.ts';
+import { groups } from '../../support/groups.ts';
 import type { OrderEvent } from '../../../src/shop/orders/order.ts';
 import { orderSearch } from '../../../src/shop/orders/order-search.ts';
 import {

@@ -64,14 +64,13 @@ async function consume(hints: readonly Hint[]): Promise<readonly (number | 'done
     ack: () => (ends[index] = 'done'),
     retry: (options?: QueueRetryOptions) => (ends[index] = options?.delaySeconds),
   }));
-  const projectionsOf = () => [tallyBoard];
-  await consumeHints({ ...system.worker, projectionsOf }, serving, messages);
+  const registry = { ...system.registry, projectionsOf: () => [tallyBoard] };
+  await consumeHints({ ...system, registry }, serving, messages);
   return ends;
 }
 
 /** What /health says of the board. */
-const complaints = async () =>
-  (await projectionComplaints(system.status)).filter((reason) => reason.includes('tally-board'));
+const complaints = async () => (await projectionComplaints(system)).filter((reason) => reason.includes('tally-board'));
 
 async function deadLettersOf(some: readonly { readonly stream: StreamId }[]): Promise<number> {
   const found = await Promise.all(some.map(({ stream }) => refusedOf(stream)));
@@ -267,7 +266,7 @@ describe('an SQL error that only one kind of write meets', () => {
     const [only] = await tallies(1);
     await breakEveryRow();
     await consume(hintsOf(only ? [only] : []));
-    const upkeep = () => upkeepStep({ ...system.builds, registry: { ...system.registry, groups: [serving] } });
+    const upkeep = () => upkeepStep({ ...system, registry: { ...system.registry, groups: [serving] } });
     expect(await upkeep()).toMatchObject({ mended: 0 });
     expect(await complaints()).toEqual([expect.stringContaining('cannot be written')]);
     await mend();

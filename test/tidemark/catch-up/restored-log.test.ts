@@ -9,11 +9,11 @@ import { causalRead } from '../../../src/tidemark/queries/causal-read.ts';
 import { EMPTY_TOKEN, withVersion } from '../../../src/tidemark/queries/causal-token.ts';
 import { sweepStep } from '../../../src/tidemark/catch-up/sweep.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
-import { groups, serving } from '../../../src/groups.ts';
-import { cloudflare } from '../../../src/tidemark/runtime/runtime.ts';
+import { serving } from '../../../src/groups.ts';
+import { groups } from '../../support/groups.ts';
 import { boardOf, forgetDeadLetters, refusedOf, tallyOf } from '../../support/boards.ts';
 import { idleRunner, work } from '../../support/builds.ts';
-import { ports } from '../../support/platform.ts';
+import { ports, production } from '../../support/platform.ts';
 import { deliver, deliverEverything, hintsOf, sentHints, takeHints } from '../../support/queue.ts';
 import { add, objectOf, restoreLog, system } from '../../support/system.ts';
 import { tallyBoard, tallyById } from '../../support/tally.ts';
@@ -93,13 +93,13 @@ describe('a log that was restored to an earlier time', () => {
     takeHints();
     for (const error of [new Error('gone'), Object.assign(new Error('overloaded'), { overloaded: true })]) {
       ports.aggregateStub = (environment, id) => ({
-        ...cloudflare.aggregateStub(environment, id),
+        ...production.aggregateStub(environment, id),
         load: () => Promise.reject(error),
       });
       const { explicitAcks, retryMessages } = await deliver([doubt]);
       expect([explicitAcks, retryMessages.length]).toEqual([[], 1]);
     }
-    ports.aggregateStub = cloudflare.aggregateStub;
+    ports.aggregateStub = production.aggregateStub;
     await deliver([doubt]);
     expect(await refusedOf(stream)).toEqual(isStopped);
   });
@@ -122,11 +122,11 @@ describe('a log that was restored to an earlier time', () => {
 
   it('is found by the sweep where no event came after the restore', async () => {
     const { stream } = await restoredTally();
-    const { restored } = await sweepStep(system.sweep);
+    const { restored } = await sweepStep(system);
     expect(restored).toBe(1);
     await deliverEverything();
     expect(await refusedOf(stream)).toEqual(isStopped);
-    expect(await sweepStep(system.sweep)).toMatchObject({ restored: 0, behind: 0 });
+    expect(await sweepStep(system)).toMatchObject({ restored: 0, behind: 0 });
   });
 
   it('is never read from, once it was found, with the token of a write that came after it (I13)', async () => {
@@ -143,7 +143,7 @@ describe('a log that was restored to an earlier time', () => {
       queries: (tables: Parameters<ReturnType<typeof tallyById>>[0]) => ({ rows: tallyById(tallyId)(tables) }),
     };
     for (const token of [EMPTY_TOKEN, withVersion(EMPTY_TOKEN, stream, 3)]) {
-      const { outcome } = await causalRead(system.reads, { ...request, token }, { timeoutMs: 1_000 });
+      const { outcome } = await causalRead(system, { ...request, token }, { timeoutMs: 1_000 });
       expect(outcome).toBe('dead-letter');
     }
   });
@@ -155,7 +155,7 @@ describe('a log that was restored to an earlier time', () => {
     )
       .bind(stream)
       .run();
-    await sweepStep(system.sweep);
+    await sweepStep(system);
     await deliverEverything();
     expect(await refusedOf(stream)).toEqual(isStopped);
   });
@@ -169,7 +169,7 @@ describe('a log that was restored to an earlier time', () => {
       ports.clockOffsetMs += 24 * 60 * 60 * 1000;
       await runDurableObjectAlarm(objectOf(stream));
       await deliverEverything();
-      await sweepStep(system.sweep);
+      await sweepStep(system);
       await deliverEverything();
     }
     expect(await refusedOf(stream)).toEqual(isStopped);
@@ -178,7 +178,7 @@ describe('a log that was restored to an earlier time', () => {
 
   it('is found by a trial build, which compares with the logs and not with the archive alone', async () => {
     const { stream } = await restoredTally();
-    const builds = { ...system.builds, runner: idleRunner() };
+    const builds = { ...system, runner: idleRunner() };
     const requested = await requestBuild(builds, tallyBoard, { isTrial: true });
     const id = requested.outcome === 'started' ? requested.id : '';
     await work(tallyBoard.name, id);

@@ -4,13 +4,14 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import type { Group } from '../../../src/tidemark/platform/group.ts';
 import type { HintMessage } from '../../../src/tidemark/write/message.ts';
-import { type SweepOptions, type SweepPorts, sweepStep } from '../../../src/tidemark/catch-up/sweep.ts';
+import { type SweepOptions, type SweepContext, sweepStep } from '../../../src/tidemark/catch-up/sweep.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { manualClock } from '../../../src/tidemark/testing/manual-clock.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import {
   bareProjection,
   bareRegistry,
+  logsRead,
   meteredDatabase,
   setCheckpoints,
   setDeadLetter,
@@ -49,7 +50,7 @@ function storedEvent(stream: StreamId, version: number): StoredEvent {
   return { id: 'an-id', stream, version, type: 'SeatAdded', schemaVersion: 1, data: {}, metadata, recordedAt };
 }
 
-function portsOf(overrides: Partial<SweepPorts> = {}): SweepPorts {
+function contextOf(overrides: Partial<SweepContext> = {}): SweepContext {
   return {
     registry: bareRegistry(
       [near, far],
@@ -60,18 +61,18 @@ function portsOf(overrides: Partial<SweepPorts> = {}): SweepPorts {
       ],
     ),
     databaseOf: (group) => (group === near ? env.SERVING_DB : env.REPORTING_DB),
-    async send({ name }, message, { delaySeconds }) {
+    async send({ name }, message, { delaySeconds = 0 } = {}) {
       sent.push({ group: name, message, delaySeconds });
     },
-    loadEvents: agreeingLog,
+    aggregates: logsRead(agreeingLog),
     clock: manualClock(),
     report: () => undefined,
     ...overrides,
   };
 }
 
-const step = (overrides: Partial<SweepPorts> = {}, options: SweepOptions = {}) =>
-  sweepStep(portsOf(overrides), options);
+const step = (overrides: Partial<SweepContext> = {}, options: SweepOptions = {}) =>
+  sweepStep(contextOf(overrides), options);
 
 /** What each group was reminded of, in the order in which it was sent. */
 const reminders = () =>
@@ -162,11 +163,11 @@ describe('a step of the sweep', () => {
 
   it('reminds of events that no projection has heard of, in a stream that they know', async () => {
     await all(streams(1, 2));
-    const loadEvents = async (stream: StreamId, version: number) => ({
+    const load = async (stream: StreamId, version: number) => ({
       ...(await agreeingLog(stream, version)),
       head: 4,
     });
-    expect(await step({ loadEvents })).toMatchObject({ behind: 1, restored: 0 });
+    expect(await step({ aggregates: logsRead(load) })).toMatchObject({ behind: 1, restored: 0 });
     expect(reminders()).toEqual([
       ['near', 'seat-0000', 3, 4],
       ['far', 'seat-0000', 3, 4],
@@ -181,7 +182,7 @@ describe('a step of the sweep', () => {
     ],
   ])('has a log compared with its read models that %s', async (_what, page) => {
     await all(streams(1, 5));
-    expect(await step({ loadEvents: async () => page })).toMatchObject({ restored: 1 });
+    expect(await step({ aggregates: logsRead(async () => page) })).toMatchObject({ restored: 1 });
     const rechecks = sent.flatMap(({ group, message }) => message.hints.map(({ isRecheck }) => [group, isRecheck]));
     expect(rechecks).toEqual([
       ['near', true],
@@ -201,16 +202,16 @@ describe('a step of the sweep', () => {
       await database.prepare(`UPDATE dead_letter SET cause = 'log-restored'`).run();
     }
     const page = { events: [], previousId: null, head: 3 };
-    expect(await step({ loadEvents: async () => page })).toMatchObject({ restored: 0, behind: 0 });
+    expect(await step({ aggregates: logsRead(async () => page) })).toMatchObject({ restored: 0, behind: 0 });
     expect(sent).toEqual([]);
   });
 
   it('goes on without a log that does not answer, and counts it', async () => {
     await all(streams(3));
     await setCheckpoints(env.REPORTING_DB, 'visits', [{ stream: 'seat-0001', version: 0 }]);
-    const loadEvents = async (stream: StreamId, version: number) =>
+    const load = async (stream: StreamId, version: number) =>
       stream === 'seat-0001' ? Promise.reject(new Error('overloaded')) : agreeingLog(stream, version);
-    expect(await step({ loadEvents })).toMatchObject({ looked: 3, unread: 1, isComplete: true });
+    expect(await step({ aggregates: logsRead(load) })).toMatchObject({ looked: 3, unread: 1, isComplete: true });
     // Of that one it knows what the other projections know.
     expect(reminders()).toEqual([['far', 'seat-0001', 1, 1]]);
   });
@@ -218,11 +219,11 @@ describe('a step of the sweep', () => {
   it('ends where its time for logs is over, however many there are', async () => {
     await all(streams(500));
     const clock = manualClock();
-    const loadEvents = async (stream: StreamId, version: number) => {
+    const load = async (stream: StreamId, version: number) => {
       clock.advance(1_000);
       return agreeingLog(stream, version);
     };
-    const { looked, unread, isComplete } = await step({ loadEvents, clock });
+    const { looked, unread, isComplete } = await step({ aggregates: logsRead(load), clock });
     expect(looked).toBeGreaterThan(0);
     expect(looked).toBeLessThan(20);
     expect([unread, isComplete]).toEqual([0, false]);
@@ -305,13 +306,13 @@ describe('a pass of the sweep', () => {
     await all(streams(40));
     const clock = manualClock();
     const asked: StreamId[] = [];
-    const loadEvents = async (stream: StreamId, version: number) => {
+    const load = async (stream: StreamId, version: number) => {
       asked.push(stream);
       clock.advance(4_000);
       return agreeingLog(stream, version);
     };
     const steps = [];
-    do steps.push(await step({ loadEvents, clock }, { streamsAtOnce: 25 }));
+    do steps.push(await step({ aggregates: logsRead(load), clock }, { streamsAtOnce: 25 }));
     while (!steps.at(-1)?.isComplete && steps.length < 40);
     expect(asked).toEqual(streams(40).map(({ stream }) => stream));
     expect(steps.reduce((sum, { looked }) => sum + looked, 0)).toBe(40);

@@ -105,7 +105,7 @@ it('can be made of every kind of write of every projection', async () => {
   const tally = await tallyOf(1);
   for (const { stream } of [product, order, tally]) await settle(stream as StreamId);
   for (const group of system.registry.groups) {
-    const databaseOfGroup = system.builds.databaseOf(group);
+    const databaseOfGroup = system.databaseOf(group);
     for (const { name } of system.registry.projectionsOf(group)) {
       const { live } = (await readPointer(databaseOfGroup, name)) as Pointer;
       const projection = system.registry.revisionOf(name, live.revision) as Projection;

@@ -2,12 +2,16 @@ import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { OutcomeUnknownError } from '../../../src/tidemark/platform/faults.ts';
+import type { CatchUp } from '../../../src/tidemark/catch-up/catch-up.ts';
 import { deadLetterGroup, listDeadLetters } from '../../../src/tidemark/dead-letters/dead-letter-list.ts';
-import { replayDeadLetters, skipDeadLetters } from '../../../src/tidemark/dead-letters/dead-letter-operations.ts';
+import {
+  type DeadLetterContext,
+  replayDeadLetters,
+  skipDeadLetters,
+} from '../../../src/tidemark/dead-letters/dead-letter-operations.ts';
 import { previewDeadLetters } from '../../../src/tidemark/dead-letters/dead-letter-preview.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { type SeededRandom, seededRandom } from '../../../src/tidemark/testing/seeded-random.ts';
-import { cloudflare } from '../../../src/tidemark/runtime/runtime.ts';
 import {
   boardOf,
   checkpointOf,
@@ -24,7 +28,8 @@ import {
   withFaults,
   withoutFaults,
 } from '../../support/boards.ts';
-import { ports } from '../../support/platform.ts';
+import { ports, production } from '../../support/platform.ts';
+import { logsRead } from '../../support/projections.ts';
 import { deliver, hintsOf, takeHints } from '../../support/queue.ts';
 import { add, newTally, restoreLog, system } from '../../support/system.ts';
 import { POISON, TOO_MUCH, broken, tallyBoard, tallyCount } from '../../support/tally.ts';
@@ -34,7 +39,8 @@ afterEach(async () => {
   await forgetDeadLetters();
 });
 
-const board = () => system.deadLetters(tallyBoard);
+/** The system with other ports, and the projection whose dead letters the tests are about. */
+const board = (otherwise: Partial<DeadLetterContext> = {}) => [{ ...system, ...otherwise }, tallyBoard] as const;
 const BECAUSE = { actor: 'operator', reason: 'It should never have been written' };
 
 /** A tally that the board is stopped at: at its first `POISON`, or at what is too much. */
@@ -78,7 +84,7 @@ describe('the list of dead letters', () => {
   it('puts together what one bug has done, and says what waits behind it', async () => {
     const [one, two] = [await stopped(1, POISON, 3, 4), await stopped(2, POISON)];
     const third = await stopped(TOO_MUCH + 1, 5);
-    const { streams, groups, groupsNotShown, skipped } = await listDeadLetters(board(), 'tally-board');
+    const { streams, groups, groupsNotShown, skipped } = await listDeadLetters(...board());
     expect([streams, groupsNotShown, skipped]).toEqual([3, 0, []]);
     expect(groups).toMatchObject([
       { cause: 'poison', kind: 'Error at Added.change', streams: 2, waiting: 4, waitingAtLeast: 4 },
@@ -121,16 +127,11 @@ describe('the list of dead letters', () => {
     await plant(10_000);
     for (let kind = 0; kind < 40; kind += 1) await plant(25, `kind ${kind}`);
     let asked = 0;
-    const list = await listDeadLetters(
-      {
-        database: env.SERVING_DB,
-        loadEvents: async () => {
-          asked += 1;
-          return { events: [], previousId: null, head: 3 };
-        },
-      },
-      'tally-board',
-    );
+    const aggregates = logsRead(async () => {
+      asked += 1;
+      return { events: [], previousId: null, head: 3 };
+    });
+    const list = await listDeadLetters(...board({ aggregates }));
     expect([list.streams, list.groups.length, list.groupsNotShown]).toEqual([11_000, 20, 21]);
     expect(list.groups[0]).toMatchObject({ kind: 'planted', streams: 10_000, waiting: null, waitingAtLeast: 15 });
     expect(list.groups.every(({ samples }) => samples.length === 20)).toBe(true);
@@ -139,8 +140,8 @@ describe('the list of dead letters', () => {
 
   it('says of a log that cannot be asked that it does not know', async () => {
     await stopped(1, POISON);
-    const loadEvents = () => Promise.reject(new Error('away'));
-    const { groups } = await listDeadLetters({ database: env.SERVING_DB, loadEvents }, 'tally-board');
+    const aggregates = logsRead(() => Promise.reject(new Error('away')));
+    const { groups } = await listDeadLetters(...board({ aggregates }));
     expect(groups).toMatchObject([{ waiting: null, waitingAtLeast: 0, samples: [{ eventType: null, waiting: null }] }]);
   });
 });
@@ -151,7 +152,7 @@ describe('a replay', () => {
     const [one, two] = [await stopped(1, POISON, 3, 4), await stopped(5, POISON)];
     const group = await onlyGroup();
     broken.handler = false;
-    expect(await replayDeadLetters(board(), group, {})).toEqual({
+    expect(await replayDeadLetters(...board(), group, {})).toEqual({
       outcome: 'done',
       finished: 2,
       applied: 4,
@@ -165,7 +166,7 @@ describe('a replay', () => {
     const sum = before.sum + 13 + 2 * POISON;
     expect(await countedIn()).toEqual({ additions: before.additions + 6, sum });
     expect(await refusedOf(one.stream)).toBeNull();
-    expect(await replayDeadLetters(board(), group, {})).toEqual({ outcome: 'not-found' });
+    expect(await replayDeadLetters(...board(), group, {})).toEqual({ outcome: 'not-found' });
     await deliver([one.hint, two.hint]);
     expect(await countedIn()).toEqual({ additions: before.additions + 6, sum });
   });
@@ -173,18 +174,18 @@ describe('a replay', () => {
   it('of one stream leaves the others of its group', async () => {
     const [one, two] = [await stopped(1, POISON), await stopped(1, POISON)];
     broken.handler = false;
-    const result = await replayDeadLetters(board(), await onlyGroup(), { stream: two.stream });
+    const result = await replayDeadLetters(...board(), await onlyGroup(), { stream: two.stream });
     expect(result).toMatchObject({ finished: 1, applied: 1, remaining: 0 });
     expect(await refusedOf(one.stream)).toMatchObject({ is_open: 1 });
     expect(await refusedOf(two.stream)).toBeNull();
-    expect(await replayDeadLetters(board(), await onlyGroup(), { stream: two.stream })).toEqual({
+    expect(await replayDeadLetters(...board(), await onlyGroup(), { stream: two.stream })).toEqual({
       outcome: 'not-found',
     });
   });
 
   it('that changes nothing says so, and every try is counted', async () => {
     const { stream } = await stopped(1, POISON);
-    const result = await replayDeadLetters(board(), await onlyGroup(), {});
+    const result = await replayDeadLetters(...board(), await onlyGroup(), {});
     expect(result).toMatchObject({
       finished: 0,
       applied: 0,
@@ -196,7 +197,7 @@ describe('a replay', () => {
   it('that meets a second such event stops there, and that one is a dead letter at once', async () => {
     const { tallyId, stream } = await stopped(1, POISON, 3, TOO_MUCH, 5);
     broken.handler = false;
-    const result = await replayDeadLetters(board(), await onlyGroup(), {});
+    const result = await replayDeadLetters(...board(), await onlyGroup(), {});
     expect(result).toMatchObject({ finished: 0, applied: 2, stillDead: [{ stream, version: 4, cause: 'poison' }] });
     expect(await boardOf(tallyId)).toEqual({ version: 3, sum: 4 + POISON });
     expect(await refusedOf(stream)).toMatchObject({ version: 4, tries: 1, is_open: 1 });
@@ -209,12 +210,12 @@ describe('a replay', () => {
     const triedBefore = new Date(Date.now() + ports.clockOffsetMs).toISOString();
     const seen = new Set<StreamId>();
     for (const remaining of [2, 1, 0]) {
-      const result = await replayDeadLetters(board(), group, { triedBefore }, { streams: 1 });
+      const result = await replayDeadLetters(...board(), group, { triedBefore }, { streams: 1 });
       expect(result).toMatchObject({ outcome: 'done', remaining });
       if (result.outcome === 'done') for (const { stream } of result.stillDead) seen.add(stream);
     }
     expect(seen).toEqual(new Set(tallies.map(({ stream }) => stream)));
-    expect(await replayDeadLetters(board(), group, { triedBefore })).toEqual({ outcome: 'not-found' });
+    expect(await replayDeadLetters(...board(), group, { triedBefore })).toEqual({ outcome: 'not-found' });
   });
 
   it('begins nothing more once its time is up', async () => {
@@ -222,7 +223,7 @@ describe('a replay', () => {
     await stopped(1, POISON);
     broken.handler = false;
     const limits = { streamsAtOnce: 1, budgetMs: 0 };
-    const result = await replayDeadLetters(board(), await onlyGroup(), {}, limits);
+    const result = await replayDeadLetters(...board(), await onlyGroup(), {}, limits);
     expect(result).toMatchObject({ finished: 1, remaining: 1 });
   });
 
@@ -238,7 +239,7 @@ describe('a replay', () => {
     for (let remaining = tallies.length; remaining > 0; calls += 1) {
       const { database, sent } = countingDatabase();
       ports.database = () => database;
-      const result = await replayDeadLetters(board(), group, { triedBefore });
+      const result = await replayDeadLetters(...board(), group, { triedBefore });
       expect(sent.statements).toBeLessThan(1_000);
       if (result.outcome !== 'done') throw new Error(result.outcome);
       expect(result.remaining).toBeLessThan(remaining);
@@ -255,7 +256,7 @@ describe('a replay', () => {
     const { tallyId, stream } = await stopped(1, POISON, 3);
     expect(await boardOf(tallyId, 'b')).toEqual({ version: 1, sum: 1 });
     broken.handler = false;
-    await replayDeadLetters(board(), await onlyGroup(), {});
+    await replayDeadLetters(...board(), await onlyGroup(), {});
     expect(await boardOf(tallyId, 'b')).toEqual({ version: 3, sum: 4 + POISON });
     expect(await checkpointOf(stream, 'tally-board', 'b')).toBe(3);
     expect(await countedIn('b')).toEqual({ additions: before.additions + 3, sum: before.sum + 4 + POISON });
@@ -270,8 +271,8 @@ describe('a replay', () => {
     const group = await onlyGroup();
     broken.handler = false;
     await Promise.all([
-      replayDeadLetters(board(), group, {}),
-      replayDeadLetters(board(), group, {}),
+      replayDeadLetters(...board(), group, {}),
+      replayDeadLetters(...board(), group, {}),
       ...tallies.flatMap(({ tallyId }) => [4, 5, 6].map((by) => add(tallyId, by))),
       ...[1, 2, 3].map(() => deliver(hints)),
     ]);
@@ -294,7 +295,7 @@ describe('a replay', () => {
     takeHints(stream);
     let loads = 0;
     ports.aggregateStub = (bindings, of) => {
-      const stub = cloudflare.aggregateStub(bindings, of);
+      const stub = production.aggregateStub(bindings, of);
       return {
         execute: (request) => stub.execute(request),
         currentVersion: () => stub.currentVersion(),
@@ -306,7 +307,7 @@ describe('a replay', () => {
         },
       };
     };
-    expect(await replayDeadLetters(board(), group, {})).toMatchObject({
+    expect(await replayDeadLetters(...board(), group, {})).toMatchObject({
       finished: 0,
       applied: 500,
       unfinished: [{ stream, version: 501, cause: 'overloaded', isReminded: true }],
@@ -324,10 +325,10 @@ describe('a replay', () => {
     broken.handler = false;
     takeHints(stream);
     ports.aggregateStub = (bindings, of) => ({
-      ...cloudflare.aggregateStub(bindings, of),
+      ...production.aggregateStub(bindings, of),
       load: () => Promise.reject(new Error('away')),
     });
-    expect(await replayDeadLetters(board(), group, {})).toMatchObject({
+    expect(await replayDeadLetters(...board(), group, {})).toMatchObject({
       finished: 0,
       unfinished: [{ stream, version: 1, cause: 'transient', isReminded: false }],
     });
@@ -350,10 +351,10 @@ describe('a replay', () => {
     await deliverThrice({ stream, fromVersion: 3, toVersion: 3 });
     const group = await onlyGroup();
     expect(group).toMatchObject({ cause: 'log-restored', samples: [{ eventId: '', version: 3 }] });
-    expect(await skipDeadLetters(board(), group, {}, BECAUSE)).toEqual({ outcome: 'nothing-to-skip' });
-    expect(await replayDeadLetters(board(), group, {})).toMatchObject({ stillDead: [{ cause: 'log-restored' }] });
+    expect(await skipDeadLetters(...board(), group, {}, BECAUSE)).toEqual({ outcome: 'nothing-to-skip' });
+    expect(await replayDeadLetters(...board(), group, {})).toMatchObject({ stillDead: [{ cause: 'log-restored' }] });
     await set(`event_id = '${eventId}'`);
-    expect(await replayDeadLetters(board(), group, {})).toMatchObject({ finished: 1, applied: 1 });
+    expect(await replayDeadLetters(...board(), group, {})).toMatchObject({ finished: 1, applied: 1 });
     expect(await boardOf(tallyId)).toEqual({ version: 3, sum: 6 });
   });
 
@@ -361,7 +362,7 @@ describe('a replay', () => {
     const { tallyId, stream } = await stopped(1, POISON);
     await restoreLog(stream, 1);
     takeHints();
-    expect(await replayDeadLetters(board(), await onlyGroup(), {})).toMatchObject({ finished: 1, unfinished: [] });
+    expect(await replayDeadLetters(...board(), await onlyGroup(), {})).toMatchObject({ finished: 1, unfinished: [] });
     expect(await deadLetterGroups()).toEqual([]);
     expect(hintsOf(stream)).toEqual([]);
     broken.handler = false;
@@ -373,14 +374,13 @@ describe('a replay', () => {
   it('reminds a stream that grew while its dead letter was dropped: its message was acknowledged', async () => {
     const { tallyId, stream } = await stopped(1, POISON);
     await restoreLog(stream, 1);
-    const operations = board();
-    const catchUp: typeof operations.catchUp = async (requests, options) => {
-      const result = await operations.catchUp(requests, options);
+    const catchUp: CatchUp = async (projection, requests, options) => {
+      const result = await system.catchUp(projection, requests, options);
       await add(tallyId, 5);
       return result;
     };
     takeHints();
-    const result = await replayDeadLetters({ ...operations, catchUp }, await onlyGroup(), {});
+    const result = await replayDeadLetters(...board({ catchUp }), await onlyGroup(), {});
     expect(result).toMatchObject({ unfinished: [{ stream, version: 1, isReminded: true }] });
     expect(hintsOf(stream)).toContainEqual(expect.objectContaining({ fromVersion: 2, toVersion: 2 }));
   });
@@ -409,14 +409,14 @@ describe('a skip', () => {
       )
         .bind(newTally().stream, skippedAt(day))
         .run();
-    const { skipped } = await listDeadLetters(board(), 'tally-board');
+    const { skipped } = await listDeadLetters(...board());
     expect(skipped.map((one) => one.skippedAt)).toEqual([3, 2, 1].map(skippedAt));
   });
 
   it('passes the event over without a trace in the tables, and applies what comes behind it', async () => {
     const before = await countedIn();
     const { tallyId, stream } = await stopped(1, POISON, 3);
-    expect(await skipDeadLetters(board(), await onlyGroup(), {}, BECAUSE)).toEqual({
+    expect(await skipDeadLetters(...board(), await onlyGroup(), {}, BECAUSE)).toEqual({
       outcome: 'done',
       skipped: 1,
       finished: 1,
@@ -431,7 +431,7 @@ describe('a skip', () => {
     expect([await checkpointOf(stream), await refusedOf(stream)]).toEqual([3, null]);
     // It is skipped for the board alone.
     expect(await checkpointOf(stream, 'tally-count')).toBe(3);
-    const { groups, skipped } = await listDeadLetters(board(), 'tally-board');
+    const { groups, skipped } = await listDeadLetters(...board());
     expect(groups).toEqual([]);
     expect(skipped).toMatchObject([{ stream, version: 2, ...BECAUSE }]);
     broken.handler = false;
@@ -442,14 +442,14 @@ describe('a skip', () => {
 
   it('of a last event moves the checkpoint and no row', async () => {
     const { tallyId, stream } = await stopped(1, POISON);
-    await skipDeadLetters(board(), await onlyGroup(), {}, BECAUSE);
+    await skipDeadLetters(...board(), await onlyGroup(), {}, BECAUSE);
     expect(await boardOf(tallyId)).toEqual({ version: 1, sum: 1 });
     expect(await checkpointOf(stream)).toBe(2);
   });
 
   it('is honoured by every slot, also by one that comes to the event later', async () => {
     const { tallyId, stream, hint } = await stopped(1, POISON, 3);
-    await skipDeadLetters(board(), await onlyGroup(), {}, BECAUSE);
+    await skipDeadLetters(...board(), await onlyGroup(), {}, BECAUSE);
     broken.handler = false;
     await moveSlotB(true);
     await add(tallyId, 4);
@@ -471,7 +471,7 @@ describe('a skip', () => {
         hasSkipped = true;
         // The skip alone: its own catch-up would win the race for the checkpoint, and not by the epoch.
         const away = () => Promise.reject(new Error('away'));
-        await skipDeadLetters({ ...board(), catchUp: away, send: async () => undefined }, group, {}, BECAUSE);
+        await skipDeadLetters(...board({ catchUp: away, send: async () => undefined }), group, {}, BECAUSE);
       },
     });
     // A replay under way, whose code can take the event by now.
@@ -489,18 +489,18 @@ describe('a skip', () => {
       async beforeBatch(number) {
         if (number !== 2) return;
         withoutFaults();
-        await replayDeadLetters(board(), group, {});
+        await replayDeadLetters(...board(), group, {});
       },
     });
-    expect(await skipDeadLetters(board(), group, {}, BECAUSE)).toEqual({ outcome: 'not-found' });
+    expect(await skipDeadLetters(...board(), group, {}, BECAUSE)).toEqual({ outcome: 'not-found' });
     expect(await boardOf(tallyId)).toEqual({ version: 2, sum: 1 + POISON });
-    expect((await listDeadLetters(board(), 'tally-board')).skipped).toEqual([]);
+    expect((await listDeadLetters(...board())).skipped).toEqual([]);
     expect(await checkpointOf(stream)).toBe(2);
   });
 
   it('of a group leaves what it could not see: a second such event is another decision', async () => {
     const { stream } = await stopped(1, POISON, 3, POISON);
-    const result = await skipDeadLetters(board(), await onlyGroup(), {}, BECAUSE);
+    const result = await skipDeadLetters(...board(), await onlyGroup(), {}, BECAUSE);
     expect(result).toMatchObject({ skipped: 1, applied: 1, stillDead: [{ stream, version: 4 }] });
     expect(await refusedOf(stream)).toMatchObject({ version: 4, is_open: 1 });
   });
@@ -510,9 +510,9 @@ describe('a skip', () => {
     broken.handler = true;
     await deliverThrice(...tallies.map(({ hint }) => hint));
     const group = await onlyGroup();
-    const result = await skipDeadLetters(board(), group, {}, BECAUSE, { streams: 10 });
+    const result = await skipDeadLetters(...board(), group, {}, BECAUSE, { streams: 10 });
     expect(result).toMatchObject({ skipped: 10, applied: 10, finished: 10, remaining: 2 });
-    const again = await skipDeadLetters(board(), group, {}, BECAUSE);
+    const again = await skipDeadLetters(...board(), group, {}, BECAUSE);
     expect(again).toMatchObject({ skipped: 2, remaining: 0 });
     for (const { tallyId } of tallies) expect(await boardOf(tallyId)).toEqual({ version: 3, sum: 4 });
   });
@@ -522,7 +522,7 @@ describe('a skip', () => {
     const group = await onlyGroup();
     takeHints(stream);
     const away = () => Promise.reject(new Error('D1_ERROR: Network connection lost.'));
-    expect(await skipDeadLetters({ ...board(), catchUp: away }, group, {}, BECAUSE)).toMatchObject({
+    expect(await skipDeadLetters(...board({ catchUp: away }), group, {}, BECAUSE)).toMatchObject({
       skipped: 1,
       unfinished: [{ stream, cause: 'transient', isReminded: true }],
     });
@@ -535,14 +535,14 @@ describe('a skip', () => {
     const group = await onlyGroup();
     takeHints(stream);
     ports.aggregateStub = (bindings, of) => ({
-      ...cloudflare.aggregateStub(bindings, of),
+      ...production.aggregateStub(bindings, of),
       load: () => Promise.reject(new Error('away')),
     });
-    expect(await skipDeadLetters(board(), group, {}, BECAUSE)).toMatchObject({
+    expect(await skipDeadLetters(...board(), group, {}, BECAUSE)).toMatchObject({
       skipped: 1,
       unfinished: [{ stream, version: 1, cause: 'transient', isReminded: true }],
     });
-    ports.aggregateStub = cloudflare.aggregateStub;
+    ports.aggregateStub = production.aggregateStub;
     await deliver(hintsOf(stream));
     expect(await boardOf(tallyId)).toEqual({ version: 3, sum: 4 });
   });
@@ -560,9 +560,9 @@ describe('a skip', () => {
         if (isAway) throw new Error('D1_ERROR: Network connection lost.');
       },
     });
-    await expect(skipDeadLetters(board(), group, {}, BECAUSE)).rejects.toThrow(OutcomeUnknownError);
+    await expect(skipDeadLetters(...board(), group, {}, BECAUSE)).rejects.toThrow(OutcomeUnknownError);
     withoutFaults();
-    expect((await listDeadLetters(board(), 'tally-board')).skipped).toHaveLength(1);
+    expect((await listDeadLetters(...board())).skipped).toHaveLength(1);
   });
 });
 
@@ -579,7 +579,7 @@ describe('a preview', () => {
     const { tallyId, stream } = await stopped(1, POISON, 3, 4);
     const group = await onlyGroup();
     broken.handler = false;
-    expect(await withoutATrace(() => previewDeadLetters(board(), group, {}))).toEqual({
+    expect(await withoutATrace(() => previewDeadLetters(...board(), group, {}))).toEqual({
       outcome: 'done',
       remaining: 0,
       streams: [
@@ -608,7 +608,7 @@ describe('a preview', () => {
   it('names the event that a handler would still refuse', async () => {
     const { stream } = await stopped(1, POISON, 3);
     const group = await onlyGroup();
-    const result = await withoutATrace(() => previewDeadLetters(board(), group, {}));
+    const result = await withoutATrace(() => previewDeadLetters(...board(), group, {}));
     expect(result).toMatchObject({
       streams: [{ stream, fromVersion: 1, toVersion: 1, error: { version: 2, cause: 'poison' } }],
     });
@@ -618,7 +618,7 @@ describe('a preview', () => {
     const { stream, tallyId } = await stopped(1, POISON, 3, 4, 5, TOO_MUCH, 7);
     const group = await onlyGroup();
     broken.handler = false;
-    const result = await withoutATrace(() => previewDeadLetters(board(), group, {}));
+    const result = await withoutATrace(() => previewDeadLetters(...board(), group, {}));
     expect(result).toMatchObject({
       streams: [
         {
@@ -634,7 +634,7 @@ describe('a preview', () => {
   it('of a skip leaves the event out', async () => {
     const { stream, tallyId } = await stopped(1, POISON, 3);
     const group = await onlyGroup();
-    const result = await withoutATrace(() => previewDeadLetters(board(), group, {}, { isSkip: true }));
+    const result = await withoutATrace(() => previewDeadLetters(...board(), group, {}, { isSkip: true }));
     expect(result).toMatchObject({
       streams: [{ stream, toVersion: 3, after: { tallyId, version: 3, sum: 4 }, error: null }],
     });
@@ -644,9 +644,9 @@ describe('a preview', () => {
     await stopped(1, POISON);
     const { stream } = await stopped(1, POISON);
     const group = await onlyGroup();
-    const few = await withoutATrace(() => previewDeadLetters(board(), group, {}, { maxStreams: 1 }));
+    const few = await withoutATrace(() => previewDeadLetters(...board(), group, {}, { maxStreams: 1 }));
     expect(few).toMatchObject({ streams: [{}], remaining: 1 });
-    const one = await previewDeadLetters(board(), group, { stream });
+    const one = await previewDeadLetters(...board(), group, { stream });
     expect(one).toMatchObject({ streams: [{ stream }], remaining: 0 });
   });
 });
@@ -687,10 +687,10 @@ describe('any schedule of poison, fixes, replays and skips', () => {
     if (!group) return 'nothing';
     const stream = random.below(2) === 0 ? group.samples[0]?.stream : undefined;
     if (chance < 86) {
-      await replayDeadLetters(board(), group, { stream });
+      await replayDeadLetters(...board(), group, { stream });
       return 'replayed';
     }
-    await skipDeadLetters(board(), group, { stream }, BECAUSE);
+    await skipDeadLetters(...board(), group, { stream }, BECAUSE);
     return 'skipped';
   }
 
@@ -712,9 +712,9 @@ describe('any schedule of poison, fixes, replays and skips', () => {
     // What the tables will never take is left out; everything else is replayed.
     for (let groups = await deadLetterGroups(); groups.length > 0; groups = await deadLetterGroups()) {
       for (const group of groups) {
-        const result = await replayDeadLetters(board(), group, {});
+        const result = await replayDeadLetters(...board(), group, {});
         if (result.outcome !== 'done' || result.stillDead.length === 0) continue;
-        for (const again of await deadLetterGroups()) await skipDeadLetters(board(), again, {}, BECAUSE);
+        for (const again of await deadLetterGroups()) await skipDeadLetters(...board(), again, {}, BECAUSE);
       }
     }
     await deliver(hints);

@@ -231,7 +231,7 @@ describe('a dead letter', () => {
     broken.handler = false;
     const read = (version: number) =>
       causalRead(
-        system.reads,
+        system,
         {
           projection: tallyBoard,
           token: withVersion(EMPTY_TOKEN, stream, version),

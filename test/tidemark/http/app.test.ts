@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import { bindings } from '../../../src/bindings.ts';
 import { domain } from '../../../src/domain.ts';
 import type { Module } from '../../../src/tidemark/authoring/registered-module.ts';
 import { tidemark } from '../../../src/tidemark/worker.ts';
@@ -13,13 +14,13 @@ function domainWith(change: (module: Module) => Partial<Module>): readonly Modul
 describe('a Worker whose routes contradict themselves is not loaded', () => {
   it('when a route may answer with a problem that no module has', () => {
     const modules = domainWith(() => ({ problems: {} }));
-    expect(() => tidemark(modules, platform)).toThrow(
+    expect(() => tidemark({ modules, bindings, platform })).toThrow(
       'POST /products may answer with "sku-taken", which no module declares as a problem',
     );
   });
 
   it('when two routes have the same operation id', () => {
     const modules = domainWith(({ routes }) => ({ routes: [...routes, ...routes.slice(0, 1)] }));
-    expect(() => tidemark(modules, platform)).toThrow(/^two routes have the operation id "\w+"$/);
+    expect(() => tidemark({ modules, bindings, platform })).toThrow(/^two routes have the operation id "\w+"$/);
   });
 });

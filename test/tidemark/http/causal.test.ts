@@ -5,10 +5,9 @@ import { PARTIAL_MS } from '../../../src/tidemark/queries/causal-token.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import type { AggregateRpc } from '../../../src/tidemark/write/aggregates.ts';
 import { MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from '../../../src/tidemark/http/limits.ts';
-import { cloudflare } from '../../../src/tidemark/runtime/runtime.ts';
 import { createProduct, eur, get, json, placeOrder, post, withToken } from '../../support/api.ts';
 import { faultyDatabase } from '../../support/database.ts';
-import { ports } from '../../support/platform.ts';
+import { ports, production } from '../../support/platform.ts';
 import { deliverEverything } from '../../support/queue.ts';
 import { seenVersions, workersCodec } from '../../support/tokens.ts';
 
@@ -187,7 +186,7 @@ describe('a command whose answer is lost', () => {
   function loseAnswers(times: number): void {
     let left = times;
     ports.aggregateStub = (bindings, stream) => {
-      const stub = cloudflare.aggregateStub(bindings, stream);
+      const stub = production.aggregateStub(bindings, stream);
       return {
         execute: async (request) => {
           const result = await stub.execute(request);

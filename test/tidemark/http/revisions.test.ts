@@ -12,7 +12,6 @@ import { idleRunner, work } from '../../support/builds.ts';
 import { ports } from '../../support/platform.ts';
 import { add, newTally, system } from '../../support/system.ts';
 import { countById, countById1, tallyCount, tallyCount2 } from '../../support/tally.ts';
-import { runtimeOf } from '../../worker.ts';
 
 const { name } = tallyCount2;
 let runner: ReturnType<typeof idleRunner>;
@@ -38,7 +37,7 @@ const tallies = queryRoute({
     return c.json(rows);
   },
 });
-const app = createApp(runtimeOf, [tallies], PROBLEMS);
+const app = createApp(() => system, [tallies], PROBLEMS);
 
 async function get(tallyId: string): Promise<Response> {
   const context = createExecutionContext();
@@ -53,7 +52,7 @@ describe('a route that reads a projection of which a new revision was deployed',
     await add(tallyId, 5);
     await system.catchUp(tallyCount2, [{ stream, wanted: 1 }]);
     expect(await (await get(tallyId)).json()).toEqual([{ additions: 1, sum: null }]);
-    const requested = await requestBuild(system.builds, tallyCount2, { acceptsDifferences: true });
+    const requested = await requestBuild(system, tallyCount2, { acceptsDifferences: true });
     await work(name, requested.outcome === 'started' ? requested.id : '');
     expect(await (await get(tallyId)).json()).toEqual([{ additions: 1, sum: 5 }]);
   });
@@ -66,7 +65,7 @@ describe('a route that reads a projection of which nothing has been built yet', 
         env.SERVING_DB.prepare(`DELETE FROM ${table} WHERE projection = ?`).bind(name),
       ),
     );
-    system.reads.pointers.drop(name);
+    system.pointers.drop(name);
     const first = await get('any');
     expect(first.status).toBe(503);
     expect(first.headers.get('Retry-After')).toBe('1');

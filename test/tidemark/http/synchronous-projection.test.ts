@@ -2,6 +2,7 @@ import { createExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
+import { bindings } from '../../../src/bindings.ts';
 import { domain } from '../../../src/domain.ts';
 import { productCatalog } from '../../../src/shop/products/product-catalog.ts';
 import { tidemark } from '../../../src/tidemark/worker.ts';
@@ -16,7 +17,7 @@ const modules = domain.map((module) => ({
     projection.name === productCatalog.name ? { ...projection, mode: 'synchronous' as const } : projection,
   ),
 }));
-const { handler } = tidemark(modules, platform);
+const { handler } = tidemark({ modules, bindings, platform });
 
 async function createProduct(): Promise<Response> {
   const request = new Request('https://tidemark.test/products', {

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import type { Group } from '../../../src/tidemark/platform/group.ts';
-import { type HealthPorts, projectionComplaints } from '../../../src/tidemark/monitoring/health.ts';
+import { type HealthContext, projectionComplaints } from '../../../src/tidemark/monitoring/health.ts';
 import { manualClock } from '../../../src/tidemark/testing/manual-clock.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import {
@@ -18,7 +18,7 @@ import {
 const near: Group = { name: 'near', batchWaitMs: 1_000 };
 const far: Group = { name: 'far', batchWaitMs: 10_000 };
 
-function portsOf(overrides: Partial<HealthPorts> = {}): HealthPorts {
+function contextOf(overrides: Partial<HealthContext> = {}): HealthContext {
   return {
     registry: bareRegistry(
       [near, far],
@@ -32,7 +32,7 @@ function portsOf(overrides: Partial<HealthPorts> = {}): HealthPorts {
   };
 }
 
-const complaints = () => projectionComplaints(portsOf());
+const complaints = () => projectionComplaints(contextOf());
 
 beforeEach(async () => {
   for (const database of [env.SERVING_DB, env.REPORTING_DB]) {
@@ -73,20 +73,20 @@ describe('what is wrong with the projections', () => {
           ? (sql: string) => sized(target.prepare(sql), 9_700_000_000)
           : (Reflect.get(target, property) as unknown),
     });
-    const ports = portsOf({ databaseOf: (group) => (group === near ? env.SERVING_DB : nearlyFull) });
-    expect(await projectionComplaints(ports)).toEqual([
+    const context = contextOf({ databaseOf: (group) => (group === near ? env.SERVING_DB : nearlyFull) });
+    expect(await projectionComplaints(context)).toEqual([
       expect.stringContaining('the database of the group "far" has 9.7 of 10 GB'),
     ]);
   });
 
   it('is a database that has refused writes for want of storage, for as long as that is recent', async () => {
     const clock = manualClock();
-    const ports = portsOf({ clock, storageRefusedAt: new Map([['near', clock.now()]]) });
-    expect(await projectionComplaints(ports)).toEqual([
+    const context = contextOf({ clock, storageRefusedAt: new Map([['near', clock.now()]]) });
+    expect(await projectionComplaints(context)).toEqual([
       expect.stringContaining('the database of the group "near" takes no writes'),
     ]);
     clock.advance(16 * 60_000);
-    expect(await projectionComplaints(ports)).toEqual([]);
+    expect(await projectionComplaints(context)).toEqual([]);
   });
 
   it.each([
@@ -95,8 +95,8 @@ describe('what is wrong with the projections', () => {
   ])('is a database that %s, and then the others are asked all the same', async (_, beforeQuery) => {
     await setPointer(env.SERVING_DB, 'seats', 0);
     const { database } = faultyDatabase(env.REPORTING_DB, { beforeQuery });
-    const ports = portsOf({ databaseOf: (group) => (group === near ? env.SERVING_DB : database) });
-    expect(await projectionComplaints(ports, { timeoutMs: 200 })).toEqual([
+    const context = contextOf({ databaseOf: (group) => (group === near ? env.SERVING_DB : database) });
+    expect(await projectionComplaints(context, { timeoutMs: 200 })).toEqual([
       expect.stringContaining('seats has not been built yet'),
       expect.stringMatching(/^the database of the group "far" does not answer/),
     ]);
@@ -106,12 +106,12 @@ describe('what is wrong with the projections', () => {
     const beforeQuery = () => Promise.reject(new Error("D1_ERROR: Exceeded the account's spending cap for D1."));
     const { database } = faultyDatabase(env.REPORTING_DB, { beforeQuery });
     const clock = manualClock();
-    const ports = portsOf({
+    const context = contextOf({
       clock,
       databaseOf: (group) => (group === near ? env.SERVING_DB : database),
       storageRefusedAt: new Map([['far', clock.now()]]),
     });
-    expect(await projectionComplaints(ports)).toEqual([
+    expect(await projectionComplaints(context)).toEqual([
       expect.stringMatching(
         /^the database of the group "far" takes neither reads nor writes: the account's spending limit/,
       ),
@@ -153,7 +153,7 @@ describe('what is wrong with the projections', () => {
     const seats = bareProjection('seats', near, ['seat']);
     const archive = { ...bareProjection('archive', far, ['seat']), everyEvent: { append: () => ({}) } };
     const [complaint, ...others] = await projectionComplaints(
-      portsOf({ registry: bareRegistry([near, far], [seats, archive]) }),
+      contextOf({ registry: bareRegistry([near, far], [seats, archive]) }),
     );
     expect(complaint).toMatch(/archive has 1 open dead letter because .*by hand/);
     expect(others).toEqual([]);
@@ -203,7 +203,7 @@ describe('what it costs to ask', () => {
   async function rowsRead(): Promise<number> {
     const { database, bill } = meteredDatabase(env.SERVING_DB);
     await projectionComplaints(
-      portsOf({
+      contextOf({
         databaseOf: () => database,
         registry: bareRegistry([near], [bareProjection('seats', near, ['seat'])]),
       }),

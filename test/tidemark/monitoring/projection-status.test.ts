@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Group } from '../../../src/tidemark/platform/group.ts';
 import {
   type ProjectionStatus,
-  type ProjectionStatusPorts,
+  type ProjectionStatusContext,
   isStalled,
   projectionStatuses,
 } from '../../../src/tidemark/monitoring/projection-status.ts';
@@ -13,6 +13,7 @@ import { faultyDatabase } from '../../support/database.ts';
 import {
   bareProjection,
   bareRegistry,
+  logsRead,
   setBuild,
   setCheckpoints,
   setDeadLetter,
@@ -29,11 +30,11 @@ const databases = new Map([
 /** How old each event is that a log is asked for, in ms; by default a second for each version that is missing up to 10. */
 let ageOf = (_stream: string, version: number) => (10 - version) * 1_000;
 
-function portsOf(overrides: Partial<ProjectionStatusPorts> = {}) {
+function contextOf(overrides: Partial<ProjectionStatusContext> = {}) {
   const clock = manualClock();
   const reads: string[] = [];
   const reading = { now: 0, most: 0 };
-  const ports: ProjectionStatusPorts = {
+  const context: ProjectionStatusContext = {
     registry: bareRegistry(
       [near, far],
       [
@@ -43,7 +44,7 @@ function portsOf(overrides: Partial<ProjectionStatusPorts> = {}) {
       ].slice(0, 2),
     ),
     databaseOf: (group) => databases.get(group) as D1Database,
-    async loadEvents(stream, fromVersion) {
+    aggregates: logsRead(async (stream, fromVersion) => {
       reads.push(`${stream}@${fromVersion}`);
       reading.now += 1;
       reading.most = Math.max(reading.most, reading.now);
@@ -52,18 +53,18 @@ function portsOf(overrides: Partial<ProjectionStatusPorts> = {}) {
       const recordedAt = new Date(clock.now() - ageOf(stream, fromVersion)).toISOString();
       const event = { id: 'e', stream, version: fromVersion, type: 'Any', schemaVersion: 1, data: {}, recordedAt };
       return { events: [event as never], previousId: null, head: 10 };
-    },
+    }),
     clock,
     samples: new Map(),
     storageRefusedAt: new Map(),
     report: () => undefined,
     ...overrides,
   };
-  return { ports, clock, reads, reading };
+  return { context, clock, reads, reading };
 }
 
-async function statusOf(name: string, ports: ProjectionStatusPorts): Promise<ProjectionStatus> {
-  const [status] = await projectionStatuses(ports, name);
+async function statusOf(name: string, context: ProjectionStatusContext): Promise<ProjectionStatus> {
+  const [status] = await projectionStatuses(context, name);
   return status as ProjectionStatus;
 }
 
@@ -92,8 +93,8 @@ async function seatAt(seats: number, guests: number): Promise<void> {
 describe('the lag of a projection', () => {
   it('is nothing where all are equally far, and then no log is read', async () => {
     await seatAt(5, 5);
-    const { ports, reads } = portsOf();
-    const statuses = await projectionStatuses(ports);
+    const { context, reads } = contextOf();
+    const statuses = await projectionStatuses(context);
     expect(statuses.map(({ name, lag, stalled }) => [name, lag, stalled])).toEqual([
       ['seats', { events: 0, ms: 0 }, false],
       ['guests', { events: 0, ms: 0 }, false],
@@ -103,24 +104,24 @@ describe('the lag of a projection', () => {
 
   it('is counted against whoever has applied the most of each category, in whichever database', async () => {
     await seatAt(5, 8);
-    const { ports, reads } = portsOf();
-    expect(await statusOf('seats', ports)).toMatchObject({ lag: { events: 3, ms: 4_000 }, state: 'live' });
+    const { context, reads } = contextOf();
+    expect(await statusOf('seats', context)).toMatchObject({ lag: { events: 3, ms: 4_000 }, state: 'live' });
     expect(reads).toEqual(['seat-1@6']);
     await seatAt(9, 8);
-    expect(await statusOf('guests', ports)).toMatchObject({ lag: { events: 1, ms: 1_000 } });
+    expect(await statusOf('guests', context)).toMatchObject({ lag: { events: 1, ms: 1_000 } });
   });
 
   it('is everything where a projection has no row at all', async () => {
     await setCheckpoints(env.SERVING_DB, 'seats', [{ stream: 'seat-1', version: 4 }]);
-    const { ports, reads } = portsOf();
-    expect((await statusOf('guests', ports)).lag).toEqual({ events: 4, ms: 9_000 });
+    const { context, reads } = contextOf();
+    expect((await statusOf('guests', context)).lag).toEqual({ events: 4, ms: 9_000 });
     expect(reads).toEqual(['seat-1@1']);
   });
 
   it('counts only the live slot', async () => {
     await seatAt(5, 8);
     await setCheckpoints(env.REPORTING_DB, 'guests', [{ stream: 'seat-1', version: 100 }], 'b');
-    expect((await statusOf('seats', portsOf().ports)).lag?.events).toBe(3);
+    expect((await statusOf('seats', contextOf().context)).lag?.events).toBe(3);
   });
 
   it('is as old as its oldest event among several streams, of which a few are looked up, six at a time', async () => {
@@ -132,8 +133,8 @@ describe('the lag of a projection', () => {
       streams.map((row) => ({ ...row, version: 1, at: 0 })),
     );
     ageOf = (stream) => (stream === 'seat-7' ? 90_000 : 5_000);
-    const { ports, reads, reading } = portsOf();
-    expect((await statusOf('seats', ports)).lag).toEqual({ events: 60, ms: 90_000 });
+    const { context, reads, reading } = contextOf();
+    expect((await statusOf('seats', context)).lag).toEqual({ events: 60, ms: 90_000 });
     expect(reads).toHaveLength(20);
     expect(reading.most).toBe(6);
   });
@@ -143,7 +144,7 @@ describe('the lag of a projection', () => {
     await setCheckpoints(env.REPORTING_DB, 'guests', streams);
     await setCheckpoints(env.SERVING_DB, 'seats', streams.slice(0, 500));
     ageOf = (stream) => (3_000 - Number(stream.slice('seat-'.length))) * 1_000;
-    expect((await statusOf('seats', portsOf().ports)).lag).toEqual({ events: 2_500, ms: 2_500_000 });
+    expect((await statusOf('seats', contextOf().context)).lag).toEqual({ events: 2_500, ms: 2_500_000 });
   });
 
   it('is a lower bound where the stream that lags changed before all that are compared', async () => {
@@ -151,13 +152,13 @@ describe('the lag of a projection', () => {
     await setCheckpoints(env.REPORTING_DB, 'guests', streams);
     await setCheckpoints(env.SERVING_DB, 'seats', streams.slice(1));
     ageOf = (stream) => (1_200 - Number(stream.slice('seat-'.length))) * 1_000;
-    expect((await statusOf('seats', portsOf().ports)).lag).toEqual({ events: 1, ms: 1_000_000 });
+    expect((await statusOf('seats', contextOf().context)).lag).toEqual({ events: 1, ms: 1_000_000 });
   });
 
   it('has no age when no log answers, and leaves out a log that does not', async () => {
     await seatAt(5, 8);
-    const loadEvents = () => Promise.reject(new Error('overloaded'));
-    expect(await statusOf('seats', portsOf({ loadEvents }).ports)).toMatchObject({
+    const aggregates = logsRead(() => Promise.reject(new Error('overloaded')));
+    expect(await statusOf('seats', contextOf({ aggregates }).context)).toMatchObject({
       lag: { events: 3, ms: null },
       stalled: false,
     });
@@ -166,7 +167,7 @@ describe('the lag of a projection', () => {
   it('is never negative, whatever the clocks say', async () => {
     await seatAt(5, 8);
     ageOf = () => -60_000;
-    expect((await statusOf('seats', portsOf().ports)).lag).toEqual({ events: 3, ms: 0 });
+    expect((await statusOf('seats', contextOf().context)).lag).toEqual({ events: 3, ms: 0 });
   });
 });
 
@@ -182,8 +183,8 @@ describe('a database that does not answer', () => {
   ])('makes its own projections unreachable and no others, when it %s', async (_, beforeBatch) => {
     await seatAt(5, 8);
     const { database } = faultyDatabase(env.REPORTING_DB, { beforeBatch });
-    const { ports } = portsOf({ databaseOf: (group) => (group === far ? database : env.SERVING_DB) });
-    const [seats, guests] = await projectionStatuses(ports, undefined, { timeoutMs: 200 });
+    const { context } = contextOf({ databaseOf: (group) => (group === far ? database : env.SERVING_DB) });
+    const [seats, guests] = await projectionStatuses(context, undefined, { timeoutMs: 200 });
     expect(seats).toMatchObject({ state: 'live', lag: { events: 0, ms: 0 } });
     expect(guests).toEqual({
       name: 'guests',
@@ -209,8 +210,8 @@ describe('a database that does not answer', () => {
   ])('leaves only the age of the lag unknown, when it %s after the first question', async (_, beforeQuery) => {
     await seatAt(5, 8);
     const { database } = faultyDatabase(env.REPORTING_DB, { beforeQuery });
-    const { ports } = portsOf({ databaseOf: (group) => (group === far ? database : env.SERVING_DB) });
-    const [seats] = await projectionStatuses(ports, 'seats', { timeoutMs: 200 });
+    const { context } = contextOf({ databaseOf: (group) => (group === far ? database : env.SERVING_DB) });
+    const [seats] = await projectionStatuses(context, 'seats', { timeoutMs: 200 });
     expect(seats).toMatchObject({ state: 'live', lag: { events: 3, ms: null } });
   });
 });
@@ -218,18 +219,18 @@ describe('a database that does not answer', () => {
 describe('what is live', () => {
   it('is a revision in a slot, beside the newest revision of the code', async () => {
     await setPointer(env.REPORTING_DB, 'guests', 1, 'b');
-    const { ports } = portsOf({
+    const { context } = contextOf({
       registry: bareRegistry(
         [near, far],
         [bareProjection('guests', far, ['guest'], 2), bareProjection('guests', far, ['guest'], 1)],
       ),
     });
-    expect(await statusOf('guests', ports)).toMatchObject({ revision: 1, codeRevision: 2, slot: 'b', state: 'live' });
+    expect(await statusOf('guests', context)).toMatchObject({ revision: 1, codeRevision: 2, slot: 'b', state: 'live' });
   });
 
   it('is without code, and stalled, where this Worker has none for it', async () => {
     await setPointer(env.REPORTING_DB, 'guests', 3);
-    expect(await statusOf('guests', portsOf().ports)).toMatchObject({
+    expect(await statusOf('guests', contextOf().context)).toMatchObject({
       revision: 3,
       codeRevision: 2,
       state: 'no-code',
@@ -240,17 +241,17 @@ describe('what is live', () => {
   it.each(['no pointer', 'a pointer to revision 0'])('is nothing with %s: stalled unless it is built', async (what) => {
     if (what === 'no pointer') await env.REPORTING_DB.prepare('DELETE FROM projection_pointer').run();
     else await setPointer(env.REPORTING_DB, 'guests', 0);
-    const { ports } = portsOf();
+    const { context } = contextOf();
     const nothing = { revision: null, slot: null, state: 'building', lag: null, rate: null };
-    expect(await statusOf('guests', ports)).toMatchObject({ ...nothing, stalled: true, build: null });
+    expect(await statusOf('guests', context)).toMatchObject({ ...nothing, stalled: true, build: null });
     const id = await setBuild(env.REPORTING_DB, 'guests', 'building');
     const build = { id, state: 'building', replayed: 40, total: 100 };
-    expect(await statusOf('guests', ports)).toMatchObject({ ...nothing, stalled: false, build });
+    expect(await statusOf('guests', context)).toMatchObject({ ...nothing, stalled: false, build });
   });
 
   it.each(['swapped', 'failed', 'cancelled'])('has no build under way when the latest is %s', async (state) => {
     await setBuild(env.REPORTING_DB, 'guests', state);
-    expect(await statusOf('guests', portsOf().ports)).toMatchObject({ build: null, state: 'live' });
+    expect(await statusOf('guests', contextOf().context)).toMatchObject({ build: null, state: 'live' });
   });
 });
 
@@ -266,57 +267,57 @@ describe('dead letters', () => {
     await setDeadLetter(env.SERVING_DB, 'seats', 'seat-3', 4);
     await setDeadLetter(env.SERVING_DB, 'seats', 'seat-new', 1);
     await setDeadLetter(env.SERVING_DB, 'another', 'seat-1', 5);
-    expect((await statusOf('seats', portsOf().ports)).deadLetters).toBe(2);
+    expect((await statusOf('seats', contextOf().context)).deadLetters).toBe(2);
   });
 
   it('age the lag, but do not make a projection stalled that has applied everything else', async () => {
     await seatAt(5, 8);
     await setDeadLetter(env.SERVING_DB, 'seats', 'seat-1', 6);
     ageOf = () => 24 * 60 * 60_000;
-    const status = await statusOf('seats', portsOf().ports);
+    const status = await statusOf('seats', contextOf().context);
     expect(status).toMatchObject({ deadLetters: 1, lag: { events: 3, ms: 24 * 60 * 60_000 }, stalled: false });
 
     await setCheckpoints(env.REPORTING_DB, 'guests', [{ stream: 'seat-2', version: 1, at: 90 }]);
-    expect((await statusOf('seats', portsOf().ports)).stalled).toBe(true);
+    expect((await statusOf('seats', contextOf().context)).stalled).toBe(true);
   });
 });
 
 describe('the rate', () => {
   it('is unknown at the first look, and then what was applied since the look before', async () => {
     await seatAt(5, 5);
-    const { ports, clock } = portsOf();
-    expect((await statusOf('seats', ports)).rate).toBeNull();
+    const { context, clock } = contextOf();
+    expect((await statusOf('seats', context)).rate).toBeNull();
     clock.advance(2_000);
     await seatAt(9, 5);
-    expect((await statusOf('seats', ports)).rate).toBe(2);
+    expect((await statusOf('seats', context)).rate).toBe(2);
     clock.advance(500);
-    expect((await statusOf('seats', ports)).rate).toBe(0);
+    expect((await statusOf('seats', context)).rate).toBe(0);
     // The same moment again: nothing to compare with.
-    expect((await statusOf('seats', ports)).rate).toBeNull();
+    expect((await statusOf('seats', context)).rate).toBeNull();
   });
 
   it('is of one projection: a look at another one does not disturb it', async () => {
     await seatAt(5, 5);
-    const { ports, clock } = portsOf();
-    await projectionStatuses(ports);
+    const { context, clock } = contextOf();
+    await projectionStatuses(context);
     clock.advance(1_000);
-    await statusOf('guests', ports);
+    await statusOf('guests', context);
     await seatAt(8, 5);
     clock.advance(2_000);
-    expect((await statusOf('seats', ports)).rate).toBe(1);
+    expect((await statusOf('seats', context)).rate).toBe(1);
   });
 
   it('is unknown again after a swap, and after five minutes without a look', async () => {
     await seatAt(5, 5);
-    const { ports, clock } = portsOf();
-    await statusOf('seats', ports);
+    const { context, clock } = contextOf();
+    await statusOf('seats', context);
     clock.advance(1_000);
     await setPointer(env.SERVING_DB, 'seats', 1, 'b');
-    expect((await statusOf('seats', ports)).rate).toBeNull();
+    expect((await statusOf('seats', context)).rate).toBeNull();
     clock.advance(5 * 60_000);
-    expect((await statusOf('seats', ports)).rate).toBe(0);
+    expect((await statusOf('seats', context)).rate).toBe(0);
     clock.advance(5 * 60_000 + 1);
-    expect((await statusOf('seats', ports)).rate).toBeNull();
+    expect((await statusOf('seats', context)).rate).toBeNull();
   });
 });
 
@@ -324,15 +325,15 @@ describe('a projection is stalled', () => {
   it('once an event has waited for too long and nothing moves, and no longer once something does', async () => {
     await seatAt(5, 8);
     const recordedAt = manualClock().now();
-    const { ports, clock } = portsOf();
+    const { context, clock } = contextOf();
     ageOf = () => clock.now() - recordedAt;
     clock.advance(60_000);
-    expect(await statusOf('seats', ports)).toMatchObject({ lag: { ms: 60_000 }, stalled: false });
+    expect(await statusOf('seats', context)).toMatchObject({ lag: { ms: 60_000 }, stalled: false });
     clock.advance(1);
-    expect(await statusOf('seats', ports)).toMatchObject({ lag: { ms: 60_001 }, rate: 0, stalled: true });
+    expect(await statusOf('seats', context)).toMatchObject({ lag: { ms: 60_001 }, rate: 0, stalled: true });
     await seatAt(6, 8);
     clock.advance(1_000);
-    expect(await statusOf('seats', ports)).toMatchObject({ lag: { events: 2 }, rate: 1, stalled: false });
+    expect(await statusOf('seats', context)).toMatchObject({ lag: { events: 2 }, rate: 1, stalled: false });
   });
 
   it.each([

@@ -46,7 +46,7 @@ async function liveSlot() {
 }
 
 async function start(wishes: Parameters<typeof requestBuild>[2] = {}): Promise<string> {
-  const requested = await requestBuild(system.builds, tallyCount2, wishes);
+  const requested = await requestBuild(system, tallyCount2, wishes);
   if (requested.outcome !== 'started') throw new Error(requested.outcome);
   return requested.id;
 }
@@ -58,7 +58,7 @@ async function read(tallyId: string, stream: StreamId, version: number) {
   const rowsBy = <Tables>(query: (tables: Tables) => SelectQuery<Count>) => {
     return (tables: Tables) => ({ rows: query(tables) });
   };
-  const result = await causalRead(system.reads, {
+  const result = await causalRead(system, {
     projection: tallyCount2,
     token: withVersion(EMPTY_TOKEN, stream, version),
     stream,
@@ -72,17 +72,16 @@ async function read(tallyId: string, stream: StreamId, version: number) {
 async function oldConsumer(stream: StreamId): Promise<void> {
   await catchUp(
     {
-      database,
+      ...system,
       pointers: pointerCache(),
-      loadEvents: system.aggregates.load,
-      revisionOf: (projection, revision) =>
-        revision === 2 ? undefined : system.registry.revisionOf(projection, revision),
-      failTarget: async () => undefined,
-      now: Date.now,
-      random: Math.random,
+      registry: {
+        ...system.registry,
+        revisionOf: (projection, revision) =>
+          revision === 2 ? undefined : system.registry.revisionOf(projection, revision),
+      },
       report: () => undefined,
     },
-    name,
+    tallyCount,
     [{ stream, wanted: 'head' }],
   );
 }
@@ -97,7 +96,7 @@ describe('a new revision of a projection', () => {
     expect(await build(id)).toMatchObject({ state: 'awaiting-acceptance', liveRevision: 1, target: { revision: 2 } });
     await add(tallyId, 6);
     expect(await read(tallyId, stream, 2)).toEqual({ additions: 2, sum: null });
-    expect(await acceptBuild(system.builds, name, id)).toBe(true);
+    expect(await acceptBuild(system, name, id)).toBe(true);
     expect(await read(tallyId, stream, 2)).toEqual({ additions: 2, sum: 11 });
     await add(tallyId, 7);
     expect(await read(tallyId, stream, 3)).toEqual({ additions: 3, sum: 18 });
@@ -114,7 +113,7 @@ describe('a new revision of a projection', () => {
       differing: 0,
       tables: [{ table: 'row', columnsOnlyInLive: [], columnsOnlyInBuild: ['sum'] }],
     });
-    expect(await cancelBuild(system.builds, tallyCount2, id)).toBe(true);
+    expect(await cancelBuild(system, tallyCount2, id)).toBe(true);
     expect(await read(tallyId, stream, 1)).toEqual({ additions: 1, sum: null });
   });
 
@@ -170,7 +169,7 @@ describe('a new revision of a projection', () => {
     await add(tallyId, 1);
     await oldConsumer(stream);
     // It is brought up first.
-    expect(await acceptBuild(system.builds, name, id)).toBe(true);
+    expect(await acceptBuild(system, name, id)).toBe(true);
     expect(await read(tallyId, stream, 2)).toEqual({ additions: 2, sum: 2 });
   });
 
@@ -180,7 +179,7 @@ describe('a new revision of a projection', () => {
       .prepare(`UPDATE projection_pointer SET live_revision = 3, epoch = epoch + 1 WHERE projection = ?`)
       .bind(name)
       .run();
-    system.reads.pointers.drop(name);
+    system.pointers.drop(name);
     expect(await read(tallyId, stream, 0)).toBe('building');
     expect(await system.catchUp(tallyCount2, [{ stream, wanted: 1 }])).toMatchObject({
       outcome: 'building',

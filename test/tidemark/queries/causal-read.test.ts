@@ -5,10 +5,9 @@ import { causalRead } from '../../../src/tidemark/queries/causal-read.ts';
 import { type CausalToken, EMPTY_TOKEN, withVersion } from '../../../src/tidemark/queries/causal-token.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { replaceTimers } from '../../../src/tidemark/platform/timeout.ts';
-import { cloudflare } from '../../../src/tidemark/runtime/runtime.ts';
 import { deliverThrice, forgetDeadLetters, refusedOf } from '../../support/boards.ts';
 import { type DatabaseFaults, faultyDatabase } from '../../support/database.ts';
-import { ports } from '../../support/platform.ts';
+import { ports, production } from '../../support/platform.ts';
 import { deliver, sentHints } from '../../support/queue.ts';
 import { add, newTally, restoreLog, system } from '../../support/system.ts';
 import { POISON, allTallies, broken, tallyBoard, tallyById } from '../../support/tally.ts';
@@ -19,14 +18,14 @@ function token(...seen: (readonly [StreamId, number])[]): CausalToken {
 
 function readOne(tallyId: string, stream: StreamId, seen: CausalToken, timeoutMs = 1_000) {
   return causalRead(
-    system.reads,
+    system,
     { projection: tallyBoard, token: seen, stream, queries: one(tallyById(tallyId)) },
     { timeoutMs },
   );
 }
 
 function readAll(seen: CausalToken, timeoutMs = 1_000) {
-  return causalRead(system.reads, { projection: tallyBoard, token: seen, queries: one(allTallies) }, { timeoutMs });
+  return causalRead(system, { projection: tallyBoard, token: seen, queries: one(allTallies) }, { timeoutMs });
 }
 
 /** One query, under the name `rows`. */
@@ -85,7 +84,7 @@ describe('a causal read of one stream', () => {
       return { toSQL: () => asked, _: query._ };
     };
     const queries = one(refusedTheSecondTime);
-    const reading = causalRead(system.reads, { projection: tallyBoard, token: seen, stream, queries });
+    const reading = causalRead(system, { projection: tallyBoard, token: seen, stream, queries });
     await expect(reading).rejects.toThrow('D1_ERROR');
 
     const calls = withFaults({});
@@ -110,7 +109,7 @@ describe('a causal read of one stream', () => {
     let loads = 0;
     ports.aggregateStub = (bindings, of) => {
       loads += 1;
-      return cloudflare.aggregateStub(bindings, of);
+      return production.aggregateStub(bindings, of);
     };
     const answers = await Promise.all(Array.from({ length: 100 }, () => readOne(tallyId, stream, seen, 5_000)));
     for (const answer of answers)
@@ -121,7 +120,7 @@ describe('a causal read of one stream', () => {
   it('goes on without a leader that has fallen silent', async () => {
     const { tallyId, stream, seen } = await tallyAt(1);
     // A request that leads the catch-up and is cancelled: its work never ends.
-    void system.reads.flights.run([`tally-board/${stream}`], () => new Promise(() => undefined));
+    void system.flights.run([`tally-board/${stream}`], () => new Promise(() => undefined));
     expect(await readOne(tallyId, stream, seen, 4_000)).toMatchObject({
       outcome: 'read',
       answers: { rows: [{ version: 1 }] },
@@ -134,7 +133,7 @@ describe('a causal read of one stream', () => {
     let loads = 0;
     ports.aggregateStub = (bindings, of) => {
       loads += 1;
-      return cloudflare.aggregateStub(bindings, of);
+      return production.aggregateStub(bindings, of);
     };
     ports.database = () => staleReplica(env.SERVING_DB);
     const withBookmark = {
@@ -155,7 +154,7 @@ describe('a causal read of one stream', () => {
     let loads = 0;
     ports.aggregateStub = (bindings, of) => {
       loads += 1;
-      return cloudflare.aggregateStub(bindings, of);
+      return production.aggregateStub(bindings, of);
     };
     ports.database = () => staleReplica(env.SERVING_DB, {});
     expect(await readOne(tallyId, stream, { ...seen, bookmarks: ANY_BOOKMARK })).toMatchObject({ outcome: 'read' });
@@ -224,7 +223,7 @@ describe('a causal read of one stream', () => {
       toSQL: () => ({ sql: 'SELECT 1 FROM nowhere', params: [] }),
       _: tallyById('x')(tallyBoard.tables('a'))._,
     };
-    const reading = causalRead(system.reads, {
+    const reading = causalRead(system, {
       projection: tallyBoard,
       token: { ...seen, bookmarks: ANY_BOOKMARK },
       stream,
@@ -249,7 +248,7 @@ describe('a causal read of one stream', () => {
         queueMicrotask(ring);
         return () => undefined;
       });
-      const reads = { ...system.reads, now: () => now, random: () => chance };
+      const reads = { ...system, clock: { ...system.clock, now: () => now, random: () => chance } };
       await causalRead(
         reads,
         { projection: tallyBoard, token: seen, stream, queries: one(tallyById(tallyId)) },
@@ -306,7 +305,7 @@ describe('a causal read of one stream', () => {
   it('answers "behind" at once when the object turns requests away', async () => {
     const { tallyId, stream, seen } = await tallyAt(1);
     ports.aggregateStub = (bindings, of) => ({
-      ...cloudflare.aggregateStub(bindings, of),
+      ...production.aggregateStub(bindings, of),
       load: () => Promise.reject(Object.assign(new Error('Durable Object is overloaded.'), { overloaded: true })),
     });
     expect(await readOne(tallyId, stream, seen, 60_000)).toMatchObject({ outcome: 'behind', isOverloaded: true });
@@ -437,7 +436,7 @@ describe('a read model that is of a lost history', () => {
     const { tallyId, stream, seenNow } = await tallyWithTwoHistories({ isApplied: true });
     let loads = 0;
     ports.aggregateStub = (environment, id) => {
-      const stub = cloudflare.aggregateStub(environment, id);
+      const stub = production.aggregateStub(environment, id);
       // The reader itself gets to the log, the catch-up that it has done does not.
       const load: typeof stub.load = (...asked) =>
         (loads += 1) % 2 === 1 ? stub.load(...asked) : Promise.reject(new Error('gone'));

@@ -19,11 +19,11 @@ async function forgetBoard(): Promise<void> {
       database.prepare(`DELETE FROM ${table} WHERE projection = ?`).bind(name),
     ),
   );
-  system.reads.pointers.drop(name);
+  system.pointers.drop(name);
 }
 
 async function order(): Promise<string> {
-  const requested = await requestBuild(system.builds, tallyBoard);
+  const requested = await requestBuild(system, tallyBoard);
   if (requested.outcome !== 'started') throw new Error(requested.outcome);
   return requested.id;
 }
@@ -41,7 +41,7 @@ describe('the delivery check', () => {
     expect(await waitsFor()).toContain(name);
     const id = await order();
     expect(await waitsFor()).toContain(name);
-    await cancelBuild(system.builds, tallyBoard, id);
+    await cancelBuild(system, tallyBoard, id);
     expect(await waitsFor()).not.toContain(name);
     expect(await waitsFor()).toContain(tallyCount.name);
     const again = await order();

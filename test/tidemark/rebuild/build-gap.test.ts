@@ -5,14 +5,13 @@ import { MAX_CATCH_UP_MS, MAX_STATEMENTS } from '../../../src/tidemark/catch-up/
 import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { gapToArchive } from '../../../src/tidemark/rebuild/build-gap.ts';
 import { acceptBuild } from '../../../src/tidemark/rebuild/rebuild.ts';
-import { cloudflare } from '../../../src/tidemark/runtime/runtime.ts';
 import { activeBuilds, buildOf } from '../../../src/tidemark/rebuild/build.ts';
 import { cancelBuild, requestBuild } from '../../../src/tidemark/rebuild/build-requests.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { boardOf, checkpointOf, tallyOf } from '../../support/boards.ts';
 import { idleRunner, stepsHere, work } from '../../support/builds.ts';
 import { meteredDatabase } from '../../support/metered-database.ts';
-import { ports } from '../../support/platform.ts';
+import { ports, production } from '../../support/platform.ts';
 import { setCheckpoints } from '../../support/projections.ts';
 import { add, system } from '../../support/system.ts';
 import { tallyBoard } from '../../support/tally.ts';
@@ -28,11 +27,11 @@ const { name } = tallyBoard;
 beforeEach(async () => {
   const runner = idleRunner();
   ports.buildRunner = () => runner;
-  for (const { id } of await activeBuilds(database, name)) await cancelBuild(system.builds, tallyBoard, id);
+  for (const { id } of await activeBuilds(database, name)) await cancelBuild(system, tallyBoard, id);
 });
 
 async function order(wishes: Parameters<typeof requestBuild>[2] = {}): Promise<string> {
-  const requested = await requestBuild(system.builds, tallyBoard, wishes);
+  const requested = await requestBuild(system, tallyBoard, wishes);
   if (requested.outcome !== 'started') throw new Error(requested.outcome);
   return requested.id;
 }
@@ -96,10 +95,10 @@ describe('a page of what a first build lacks', () => {
   it('reads of the checkpoints what it takes, however many streams there are', async () => {
     const streams = Array.from({ length: 1_000 }, (_, index) => ({ stream: `tally-gap-${index}`, version: 1 }));
     const { group } = archive();
-    await setCheckpoints(system.builds.databaseOf(group), 'archive', streams);
+    await setCheckpoints(system.databaseOf(group), 'archive', streams);
     await setCheckpoints(database, name, streams, 'b');
     const { database: metered, bill } = meteredDatabase(database);
-    const context = { databaseOf: system.builds.databaseOf, archive: archive(), database: metered, name };
+    const context = { databaseOf: system.databaseOf, archive: archive(), database: metered, name };
     const build = { target: { revision: 1, slot: 'b' } } as const;
     const { last, requests } = await gapToArchive(context, { projection: tallyBoard, build }, '');
     expect(last).toBeDefined();
@@ -107,7 +106,7 @@ describe('a page of what a first build lacks', () => {
     // Each of the page's 200 streams, and its checkpoint.
     expect(bill.rowsRead).toBeLessThanOrEqual(2 * 200);
     for (const { database: one, projection } of [
-      { database: system.builds.databaseOf(group), projection: 'archive' },
+      { database: system.databaseOf(group), projection: 'archive' },
       { database, projection: name },
     ])
       await one
@@ -132,7 +131,7 @@ describe('a swap whose build is behind', () => {
     const id = await order({ isTrial: true });
     await work(name, id);
     await moveLiveAlone(tally);
-    expect(await acceptBuild(system.builds, name, id)).toBe(true);
+    expect(await acceptBuild(system, name, id)).toBe(true);
     const { state, target } = (await buildOf(database, name, id)) ?? {};
     expect(state).toBe('swapped');
     expect(await boardOf(tally.tallyId, target?.slot)).toEqual({ version: 2, sum: 101 });
@@ -144,7 +143,7 @@ describe('a step of a build', () => {
     const tally = await tallyOf(1, 2, 3, 4, 5);
     await system.catchUp(tallyBoard, [{ stream: tally.stream, wanted: 5 }]);
     ports.aggregateStub = (environment, stream) => {
-      const stub = cloudflare.aggregateStub(environment, stream);
+      const stub = production.aggregateStub(environment, stream);
       const load: typeof stub.load = (...asked) => {
         ports.clockOffsetMs += (2 * MAX_CATCH_UP_MS) / 3;
         return stub.load(...asked);
@@ -206,7 +205,7 @@ describe('a build beside tables that refuse every stream', () => {
     const { slot, state } = await workWith(tally, {}, 'join');
     expect(state).toBe('awaiting-acceptance');
     const [build] = await activeBuilds(database, name);
-    expect(await acceptBuild(system.builds, name, build?.id ?? '')).toBe(true);
+    expect(await acceptBuild(system, name, build?.id ?? '')).toBe(true);
     expect(await boardOf(tally.tallyId, slot)).toEqual({ version: 2, sum: 3 });
     const after = await system.catchUp(tallyBoard, [wanted]);
     expect(after.streams.get(tally.stream)).toMatchObject({ version: 2 });
@@ -221,7 +220,7 @@ describe('a first build', () => {
         database.prepare(`DELETE FROM ${table} WHERE projection = ?`).bind(name),
       ),
     );
-    system.reads.pointers.drop(name);
+    system.pointers.drop(name);
   });
 
   it.each(['join', 'compare with live, part 1'])(

@@ -25,12 +25,12 @@ const { name } = tallyBoard;
 beforeEach(async () => {
   const runner = idleRunner();
   ports.buildRunner = () => runner;
-  for (const { id } of await activeBuilds(database, name)) await cancelBuild(system.builds, tallyBoard, id);
+  for (const { id } of await activeBuilds(database, name)) await cancelBuild(system, tallyBoard, id);
   await forgetDeadLetters();
 });
 
 async function order(wishes: Parameters<typeof requestBuild>[2] = {}): Promise<string> {
-  const requested = await requestBuild(system.builds, tallyBoard, wishes);
+  const requested = await requestBuild(system, tallyBoard, wishes);
   if (requested.outcome !== 'started') throw new Error(requested.outcome);
   return requested.id;
 }
@@ -73,7 +73,7 @@ describe('a step of clearing that is still alive (timed out, or of another insta
       throw Object.assign(new Error('the step had timed out: its result is dropped'), { result });
     });
     const zombie = work(name, id, zombieSteps.steps, {
-      databaseOf: (group) => (group === tallyBoard.group ? slow.database : system.builds.databaseOf(group)),
+      databaseOf: (group) => (group === tallyBoard.group ? slow.database : system.databaseOf(group)),
     }).catch(() => undefined);
     await atFirst.opened;
     const { steps } = stepsHere(async (step, run) => {
@@ -135,12 +135,7 @@ describe('a skip while a build has already taken the event', () => {
         broken.handler = true;
         await bringUp(stream);
         expect(await refusedOf(stream)).toMatchObject({ tries: 3, is_open: 1 });
-        const skipped = await skipDeadLetters(
-          system.deadLetters(tallyBoard),
-          await onlyGroup(),
-          {},
-          { actor: 'x', reason: 'y' },
-        );
+        const skipped = await skipDeadLetters(system, tallyBoard, await onlyGroup(), {}, { actor: 'x', reason: 'y' });
         expect(skipped).toMatchObject({ outcome: 'done', skipped: 1 });
         broken.handler = false;
         return result;
@@ -194,8 +189,8 @@ describe('a swap and restored logs', () => {
     expect((await system.aggregateHost.versionsReached(tallyBoard.group, stream, [name])).has(name)).toBe(false);
     const reminders: unknown[] = [];
     ports.sendHint = async (_env, _group, hint) => void reminders.push(hint);
-    expect(await acceptBuild(system.builds, name, id)).toBe(true);
-    for (let isComplete = false; !isComplete;) ({ isComplete } = await sweepStep(system.sweep));
+    expect(await acceptBuild(system, name, id)).toBe(true);
+    for (let isComplete = false; !isComplete;) ({ isComplete } = await sweepStep(system));
     const reached = await checkpointOf(stream, name, await live());
     expect(reached === 5 || reminders.some((hint) => (hint as { stream: string }).stream === stream)).toBe(true);
   });
@@ -231,20 +226,9 @@ describe('a pointer that another isolate remembers', () => {
     const { steps } = stepsHere(async (step, run) => {
       const result = await run();
       if (step.startsWith('replay') && seen.has < 0) {
-        const caught = await catchUp(
-          {
-            database,
-            pointers,
-            loadEvents: system.aggregates.load,
-            revisionOf: system.registry.revisionOf,
-            failTarget: async () => undefined,
-            now: Date.now,
-            random: Math.random,
-            report: () => undefined,
-          },
-          name,
-          [{ stream, wanted: 2 }],
-        );
+        const caught = await catchUp({ ...system, pointers, report: () => undefined }, tallyBoard, [
+          { stream, wanted: 2 },
+        ]);
         seen = { applied: isApplied(caught, stream, 2), has: await checkpointOf(stream, name, await live()) };
       }
       return result;
@@ -303,9 +287,9 @@ describe('the first build', () => {
     });
     const launched: string[] = [];
     const builds = {
-      ...system.builds,
+      ...system,
       databaseOf: (group: typeof projection.group) =>
-        group === projection.group ? faulty.database : system.builds.databaseOf(group),
+        group === projection.group ? faulty.database : system.databaseOf(group),
       runner: {
         launch: async (_: string, build: string) => void launched.push(build),
         revive: async (_: string, build: string) => {
@@ -349,7 +333,7 @@ describe('a build that fails', () => {
       return run();
     });
     await work(name, id, steps, {
-      databaseOf: (group) => (group === tallyBoard.group ? faulty.database : system.builds.databaseOf(group)),
+      databaseOf: (group) => (group === tallyBoard.group ? faulty.database : system.databaseOf(group)),
     });
     expect(await buildOf(database, name, id)).toMatchObject({
       state: 'failed',
@@ -371,7 +355,7 @@ describe('tending builds', () => {
     const elsewhere = archive();
     await tendBuilds(
       {
-        ...system.builds,
+        ...system,
         databaseOf: (group) => (group === elsewhere.group ? away : database),
         runner: {
           launch: async () => undefined,
@@ -426,16 +410,12 @@ describe('an upcaster that throws', () => {
     for (let tries = 0; tries < 5; tries += 1) {
       await catchUp(
         {
-          database,
+          ...system,
           pointers: pointerCache(),
-          loadEvents: system.aggregates.load,
-          revisionOf: () => projection,
-          failTarget: async () => undefined,
-          now: Date.now,
-          random: Math.random,
+          registry: { ...system.registry, revisionOf: () => projection },
           report: (_event, details) => void lines.push(JSON.stringify(details)),
         },
-        name,
+        tallyBoard,
         [{ stream, wanted: 1 }],
       );
     }
@@ -475,11 +455,11 @@ describe('the sweep, after a restored log was rebuilt', () => {
     await work(name, await order({ acceptsDifferences: true }));
     let reminders: { stream: string; toVersion: number; fromVersion: number }[] = [];
     ports.sendHint = async (_env, _group, hint) => void reminders.push(hint);
-    system.reads.pointers.drop(name);
+    system.pointers.drop(name);
     const passes: unknown[] = [];
     for (let pass = 0; pass < 2; pass += 1) {
       reminders = [];
-      for (let isComplete = false; !isComplete;) ({ isComplete } = await sweepStep(system.sweep));
+      for (let isComplete = false; !isComplete;) ({ isComplete } = await sweepStep(system));
       const mine = reminders.filter((hint) => hint.stream === stream);
       const retried = mine.length > 0 ? (await deliver(mine)).retryMessages.length : 0;
       passes.push({ sent: mine.length, retried, mine });
@@ -491,8 +471,8 @@ describe('the sweep, after a restored log was rebuilt', () => {
 describe('an archive that is migrated into a database with checkpoints', () => {
   it('becomes live in the end', async () => {
     await env.REPORTING_DB.prepare(`DELETE FROM projection_pointer WHERE projection = 'archive'`).run();
-    system.reads.pointers.drop('archive');
-    await tendBuilds(system.builds, [archive()]);
+    system.pointers.drop('archive');
+    await tendBuilds(system, [archive()]);
     const pointer = await readPointer(env.REPORTING_DB, 'archive');
     await env.REPORTING_DB.prepare(
       `INSERT OR IGNORE INTO projection_pointer (projection, epoch, live_revision, live_slot) VALUES ('archive', 1, 1, 'a')`,
@@ -511,7 +491,7 @@ describe('an archive that is migrated into a database with checkpoints', () => {
       database.prepare(`DELETE FROM projection_build WHERE projection = ?`).bind(name),
       database.prepare(`DELETE FROM checkpoint WHERE projection = ?`).bind(name),
     ]);
-    system.reads.pointers.drop(name);
+    system.pointers.drop(name);
     const id = await order();
     await work(name, id);
     const state = (await buildOf(database, name, id))?.state;
@@ -519,7 +499,7 @@ describe('an archive that is migrated into a database with checkpoints', () => {
     await env.REPORTING_DB.prepare(
       `INSERT OR IGNORE INTO projection_pointer (projection, epoch, live_revision, live_slot) VALUES ('archive', 1, 1, 'a')`,
     ).run();
-    system.reads.pointers.drop('archive');
+    system.pointers.drop('archive');
     expect({ state, has }).not.toEqual({ state: 'swapped', has: 0 });
   });
 });

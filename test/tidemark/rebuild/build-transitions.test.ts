@@ -32,12 +32,12 @@ const AT = '2026-11-24T09:00:00.000Z';
 beforeEach(async () => {
   const runner = idleRunner();
   ports.buildRunner = () => runner;
-  for (const { id } of await activeBuilds(database, name)) await cancelBuild(system.builds, tallyBoard, id);
+  for (const { id } of await activeBuilds(database, name)) await cancelBuild(system, tallyBoard, id);
   await forgetDeadLetters();
 });
 
 async function order(wishes: Parameters<typeof requestBuild>[2] = {}): Promise<string> {
-  const requested = await requestBuild(system.builds, tallyBoard, wishes);
+  const requested = await requestBuild(system, tallyBoard, wishes);
   if (requested.outcome !== 'started') throw new Error(requested.outcome);
   return requested.id;
 }
@@ -77,10 +77,10 @@ function answerLost(number: number): D1Database {
 }
 
 /** What builds are asked for through, with the board's database replaced. */
-function buildsOn(replacement: D1Database): typeof system.builds {
-  const { databaseOf } = system.builds;
+function buildsOn(replacement: D1Database): typeof system {
+  const { databaseOf } = system;
   return {
-    ...system.builds,
+    ...system,
     databaseOf: (group) => (group === tallyBoard.group ? replacement : databaseOf(group)),
   };
 }
@@ -219,23 +219,22 @@ describe('a skip', () => {
     broken.handler = false;
   }
 
-  function deadLettersOn(replacement: D1Database): ReturnType<typeof system.deadLetters> {
-    return { ...system.deadLetters(tallyBoard), database: replacement };
-  }
+  const deadLettersOn = (replacement: D1Database) =>
+    [{ ...system, databaseOf: () => replacement }, tallyBoard] as const;
 
   // The first batch reads the pointer and the dead letters.
   it('that is lost never takes an equal one for its own', async () => {
     await stopped();
     const group = await onlyGroup();
     const other = { actor: 'another', reason: 'The same' };
-    const lost = requestLost(2, () => skipDeadLetters(system.deadLetters(tallyBoard), group, {}, other));
-    expect(await skipDeadLetters(deadLettersOn(lost), group, {}, BECAUSE)).toEqual({ outcome: 'not-found' });
+    const lost = requestLost(2, () => skipDeadLetters(system, tallyBoard, group, {}, other));
+    expect(await skipDeadLetters(...deadLettersOn(lost), group, {}, BECAUSE)).toEqual({ outcome: 'not-found' });
   });
 
   it('is known to have been made, although its answer was lost', async () => {
     await stopped();
     const group = await onlyGroup();
-    expect(await skipDeadLetters(deadLettersOn(answerLost(2)), group, {}, BECAUSE)).toMatchObject({
+    expect(await skipDeadLetters(...deadLettersOn(answerLost(2)), group, {}, BECAUSE)).toMatchObject({
       outcome: 'done',
       skipped: 1,
     });

@@ -22,7 +22,7 @@ beforeEach(() => {
 });
 
 async function order(wishes: Parameters<typeof requestBuild>[2] = {}): Promise<string> {
-  const requested = await requestBuild(system.builds, tallyBoard, wishes);
+  const requested = await requestBuild(system, tallyBoard, wishes);
   if (requested.outcome !== 'started') throw new Error(requested.outcome);
   return requested.id;
 }
@@ -49,7 +49,7 @@ async function forgetProjection(): Promise<void> {
       database.prepare(`DELETE FROM ${table} WHERE projection = ?`).bind(name),
     ),
   );
-  system.reads.pointers.drop(name);
+  system.pointers.drop(name);
 }
 
 /** Brings every projection to where a stream is. */
@@ -83,7 +83,7 @@ describe('the first build of a projection', () => {
   it('begins by itself, is moved by consumers once it has joined, and answers nothing before it is complete', async () => {
     const [tallyId = ''] = await tallies(3, 2);
     await forgetProjection();
-    await tendBuilds(system.builds, [tallyBoard]);
+    await tendBuilds(system, [tallyBoard]);
     const [active] = (
       await database.prepare(`SELECT id FROM projection_build WHERE projection = ?`).bind(name).all<{ id: string }>()
     ).results;
@@ -202,7 +202,7 @@ describe('a rebuild', () => {
     expect(JSON.parse((await buildOf(database, name, id))?.comparison ?? '')).toMatchObject({ isEqual: false });
     expect(napsIn(taken)).toBe(44);
     expect((system.clock.now() - startedAt) / 60_000).toBeCloseTo(10, 0);
-    expect(await acceptBuild(system.builds, name, id)).toBe(true);
+    expect(await acceptBuild(system, name, id)).toBe(true);
     for (const stream of late) await bringUp(stream);
     await expectSlotsAlike();
   });
@@ -251,7 +251,7 @@ describe('a rebuild', () => {
     await work(name, id, steps, {
       catchUp: (...args) => {
         tries += 1;
-        return tries === 1 ? Promise.reject(away) : system.builds.catchUp(...args);
+        return tries === 1 ? Promise.reject(away) : system.catchUp(...args);
       },
     });
     expect(await buildOf(database, name, id)).toMatchObject({ state: 'swapped', error: null });
@@ -333,13 +333,13 @@ describe('a rebuild', () => {
 
   it('is one at a time for each projection', async () => {
     const id = await order();
-    const second = await requestBuild(system.builds, tallyBoard);
+    const second = await requestBuild(system, tallyBoard);
     expect(second).toMatchObject({ outcome: 'running', build: { id } });
-    expect(await cancelBuild(system.builds, tallyBoard, id)).toBe(true);
-    const started = await Promise.all(Array.from({ length: 5 }, () => requestBuild(system.builds, tallyBoard)));
+    expect(await cancelBuild(system, tallyBoard, id)).toBe(true);
+    const started = await Promise.all(Array.from({ length: 5 }, () => requestBuild(system, tallyBoard)));
     expect(started.filter(({ outcome }) => outcome === 'started')).toHaveLength(1);
     for (const { outcome, ...rest } of started) {
-      if (outcome === 'started') await cancelBuild(system.builds, tallyBoard, (rest as { id: string }).id);
+      if (outcome === 'started') await cancelBuild(system, tallyBoard, (rest as { id: string }).id);
     }
   });
 
@@ -350,7 +350,7 @@ describe('a rebuild', () => {
       const id = await order();
       const { steps, taken } = stepsHere(async (step, run) => {
         const result = await run();
-        if (step.startsWith(at)) await cancelBuild(system.builds, tallyBoard, id);
+        if (step.startsWith(at)) await cancelBuild(system, tallyBoard, id);
         return result;
       });
       await work(name, id, steps);
@@ -367,7 +367,7 @@ describe('a rebuild', () => {
     let next = '';
     const { steps } = stepsHere(async (step, run) => {
       if (step.startsWith('replay') && next === '') {
-        await cancelBuild(system.builds, tallyBoard, old);
+        await cancelBuild(system, tallyBoard, old);
         next = await order();
         await work(name, next);
       }
@@ -396,10 +396,10 @@ describe('a rebuild', () => {
     // It is moved all the while.
     await add(tallyId, 10);
     await bringUp(streamId('tally', tallyId));
-    expect(await acceptBuild(system.builds, name, id)).toBe(true);
+    expect(await acceptBuild(system, name, id)).toBe(true);
     expect(await stateOf(id)).toBe('swapped');
     expect(await live()).not.toBe(slot);
-    expect(await acceptBuild(system.builds, name, id)).toBe(false);
+    expect(await acceptBuild(system, name, id)).toBe(false);
     await work(name, await order({ acceptsDifferences: true }));
     await expectSlotsAlike();
   });
@@ -410,7 +410,7 @@ describe('a rebuild', () => {
     await work(name, id);
     expect(await stateOf(id)).toBe('awaiting-acceptance');
     expect(await live()).toBe(slot);
-    await cancelBuild(system.builds, tallyBoard, id);
+    await cancelBuild(system, tallyBoard, id);
   });
 
   it('fails at an event that it cannot take, says which, and leaves what is live alone', async () => {
@@ -468,7 +468,7 @@ describe('a rebuild', () => {
     expect(await stateOf(id)).toBe('awaiting-acceptance');
     const { comparison } = (await buildOf(database, name, id)) ?? {};
     expect(JSON.parse(comparison ?? '')).toMatchObject({ isEqual: false, differing: 3 });
-    expect(await acceptBuild(system.builds, name, id)).toBe(true);
+    expect(await acceptBuild(system, name, id)).toBe(true);
     await bringUp(stream);
     await expectSlotsAlike();
   });
@@ -493,7 +493,7 @@ describe('a log that was restored to an earlier time', () => {
       live: { sum: 111 },
       build: { sum: 6 },
     });
-    expect(await acceptBuild(system.builds, name, id)).toBe(true);
+    expect(await acceptBuild(system, name, id)).toBe(true);
     await add(tallyId, 7);
     await bringUp(stream);
     expect((await rowsOf(await live()))[0]).toContainEqual({ tally_id: tallyId, version: 3, sum: 13 });
@@ -558,7 +558,7 @@ describe('the way back', () => {
     await work(name, await order({ acceptsDifferences: true }));
     const id = await order();
     expect(await rollBack(database, name)).toEqual({ outcome: 'no-former' });
-    await cancelBuild(system.builds, tallyBoard, id);
+    await cancelBuild(system, tallyBoard, id);
     expect(await rollBack(database, name)).toEqual({ outcome: 'no-former' });
   });
 });

@@ -8,7 +8,7 @@ import { release } from '../../../src/tidemark/rebuild/former-slot.ts';
 import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { projectionStatuses } from '../../../src/tidemark/monitoring/projection-status.ts';
 import type { Slot } from '../../../src/tidemark/projections/slot-tables.ts';
-import { type UpkeepPorts, upkeepStep } from '../../../src/tidemark/rebuild/upkeep.ts';
+import { type UpkeepContext, type UpkeepOptions, upkeepStep } from '../../../src/tidemark/rebuild/upkeep.ts';
 import { forgetDeadLetters, tallyOf } from '../../support/boards.ts';
 import { idleRunner, rollBack, stepsHere, work } from '../../support/builds.ts';
 import { faultyDatabase } from '../../support/database.ts';
@@ -24,23 +24,23 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 beforeEach(async () => {
   const runner = idleRunner();
   ports.buildRunner = () => runner;
-  for (const { id } of await activeBuilds(database, name)) await cancelBuild(system.builds, tallyBoard, id);
+  for (const { id } of await activeBuilds(database, name)) await cancelBuild(system, tallyBoard, id);
   await forgetDeadLetters();
   await clearAll();
 });
 
 /** Runs the upkeep until it finds nothing to clear, and returns how often it did. A test has a few rows: it never takes many runs. */
-async function clearAll(more: Partial<UpkeepPorts> = {}): Promise<number> {
-  for (let runs = 0; runs < 100; runs += 1) if ((await upkeep(more)).cleared === 0) return runs;
+async function clearAll(options: UpkeepOptions = {}): Promise<number> {
+  for (let runs = 0; runs < 100; runs += 1) if ((await upkeep({}, options)).cleared === 0) return runs;
   throw new Error('the upkeep finds something to clear for ever');
 }
 
-function upkeep(more: Partial<UpkeepPorts> = {}) {
-  return upkeepStep({ ...system.builds, registry: system.registry, ...more });
+function upkeep(otherwise: Partial<UpkeepContext> = {}, options: UpkeepOptions = {}) {
+  return upkeepStep({ ...system, ...otherwise }, options);
 }
 
 async function order(wishes: Parameters<typeof requestBuild>[2] = { acceptsDifferences: true }): Promise<string> {
-  const requested = await requestBuild(system.builds, tallyBoard, wishes);
+  const requested = await requestBuild(system, tallyBoard, wishes);
   if (requested.outcome !== 'started') throw new Error(requested.outcome);
   return requested.id;
 }
@@ -114,14 +114,14 @@ describe('a former slot', () => {
     await work(name, await order());
     const former = await otherSlot();
     const { endedAt } = (await buildOf(database, name, (await latest()).id)) ?? {};
-    const [status] = await projectionStatuses(system.status, name);
+    const [status] = await projectionStatuses(system, name);
     expect(status?.rollback).toEqual({
       revision: 1,
       slot: former,
       until: new Date(Date.parse(endedAt ?? '') + WAY_BACK_MS).toISOString(),
     });
     expect(await release(database, name)).toBe(true);
-    const [released] = await projectionStatuses(system.status, name);
+    const [released] = await projectionStatuses(system, name);
     expect(released?.rollback).toBeNull();
   });
 
@@ -131,7 +131,7 @@ describe('a former slot', () => {
     expect(await hasWayBack()).toBe(true);
     ports.clockOffsetMs += 2 * WAY_BACK_MS;
     expect(await upkeep()).toMatchObject({ released: 0, cleared: 0 });
-    expect((await projectionStatuses(system.status, name))[0]?.rollback).toBeNull();
+    expect((await projectionStatuses(system, name))[0]?.rollback).toBeNull();
     expect(await hasWayBack()).toBe(true);
   });
 });
@@ -159,7 +159,7 @@ describe('a slot that nothing uses any more', () => {
       async () => {
         const id = await order({ isTrial: true });
         await work(name, id);
-        await cancelBuild(system.builds, tallyBoard, id);
+        await cancelBuild(system, tallyBoard, id);
       },
     ],
     [
@@ -189,7 +189,7 @@ describe('a slot that nothing uses any more', () => {
     await release(database, name);
     const unused = await otherSlot();
     const before = await countIn(unused);
-    expect(await upkeep({ maxChunks: 1 })).toMatchObject({ cleared: 1 });
+    expect(await upkeep({}, { maxChunks: 1 })).toMatchObject({ cleared: 1 });
     const after = await countIn(unused);
     expect(after).toBeLessThan(before);
     expect(after).toBeGreaterThan(0);
@@ -199,7 +199,7 @@ describe('a slot that nothing uses any more', () => {
 
   it('costs a few rows to find, and nothing to write, where all are empty', async () => {
     const { database: metered, bill } = meteredDatabase(database);
-    await upkeep({ databaseOf: (group) => (group === tallyBoard.group ? metered : system.builds.databaseOf(group)) });
+    await upkeep({ databaseOf: (group) => (group === tallyBoard.group ? metered : system.databaseOf(group)) });
     expect(bill.rowsWritten).toBe(0);
     expect(bill.rowsRead).toBeLessThan(500);
   });
@@ -219,7 +219,7 @@ describe('a slot that nothing uses any more', () => {
       },
     });
     await upkeep({
-      databaseOf: (group) => (group === tallyBoard.group ? faulty.database : system.builds.databaseOf(group)),
+      databaseOf: (group) => (group === tallyBoard.group ? faulty.database : system.databaseOf(group)),
     });
     expect(await countIn(unused)).toBe(await countIn((await pointerNow()).live.slot));
     await work(name, id ?? '');
