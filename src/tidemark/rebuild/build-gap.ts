@@ -86,12 +86,16 @@ async function versionsIn(
   return new Map(results.map(({ stream, version }) => [stream, version]));
 }
 
-/** Streams in which the build is further than what is live, 200 at most. Without those that a dead letter holds: nothing brings them up. */
+/**
+ * Streams from `from` on in which the build is further than the live slot, in order. Streams that a dead letter holds are left out:
+ * only an operator brings them up.
+ */
 export async function aheadOfLive(
   database: D1Database,
   name: string,
   live: Target,
   build: Target,
+  { from = '', atMost = PAGE_STREAMS }: { readonly from?: string; readonly atMost?: number } = {},
 ): Promise<readonly StreamId[]> {
   if (live.revision === UNBUILT) return [];
   const { results } = await database
@@ -99,13 +103,15 @@ export async function aheadOfLive(
       `SELECT build.stream
       FROM checkpoint AS build
       LEFT JOIN checkpoint AS c ON c.projection = build.projection AND c.slot = ?2 AND c.stream = build.stream
-      WHERE build.projection = ?1 AND build.slot = ?3 AND build.version > coalesce(c.version, 0)
+      WHERE build.projection = ?1 AND build.slot = ?3 AND build.stream >= ?4
+        AND build.version > coalesce(c.version, 0)
         AND NOT EXISTS (
           SELECT 1 FROM held_stream AS h WHERE h.projection = build.projection AND h.stream = build.stream
         )
-      LIMIT ${PAGE_STREAMS}`,
+      ORDER BY build.stream
+      LIMIT ?5`,
     )
-    .bind(name, live.slot, build.slot)
+    .bind(name, live.slot, build.slot, from, atMost)
     .all<{ stream: StreamId }>();
   return results.map(({ stream }) => stream);
 }

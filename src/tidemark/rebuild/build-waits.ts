@@ -26,19 +26,32 @@ const NAPS_FOR_LIVE = 44;
 
 interface WaitForLive extends Wait {
   readonly naps: number;
+  /** The first stream that the live slot lacked events of. */
+  readonly from: string;
 }
 
 /**
- * Waits until what is live has every event that the build has. The archive, from which that was replayed, may have been ahead: a comparison
- * would take that for a difference. Queue and sweep bring live up. After ten minutes something keeps it back, and the comparison shows what.
+ * Waits until the live slot has every event that the build has. The archive, from which the build was replayed, may have been ahead, and a
+ * comparison would take that for a difference. Queue and sweep bring the live slot up. After ten minutes something keeps it back, and the
+ * comparison shows it.
+ *
+ * Each look begins at the stream that the look before ended at, so that all of them together read the checkpoints about twice. The last one
+ * reads them from the start, since a dead letter may have released a stream meanwhile.
  */
 export async function waitForLive(
   context: BuildContext,
-  { naps }: Pick<WaitForLive, 'naps'> = { naps: 0 },
+  { naps, from = '' }: { readonly naps: number; readonly from?: string } = { naps: 0 },
 ): Promise<WaitForLive> {
   const { database, name, id, at } = context;
   const { build, pointer } = await current(context);
   await noteProgress(database, id, { at: at() });
-  const isDone = naps === NAPS_FOR_LIVE || (await aheadOfLive(database, name, pointer.live, build.target)).length === 0;
-  return { isDone, naps: naps + 1, napMs: Math.min(1_000 * 2 ** naps, LONGEST_NAP_MS) };
+  const napMs = Math.min(1_000 * 2 ** naps, LONGEST_NAP_MS);
+  if (naps === NAPS_FOR_LIVE) return { isDone: true, naps, from, napMs };
+
+  async function firstAhead(start: string): Promise<string | undefined> {
+    const [first] = await aheadOfLive(database, name, pointer.live, build.target, { from: start, atMost: 1 });
+    return first;
+  }
+  const ahead = (await firstAhead(from)) ?? (from === '' ? undefined : await firstAhead(''));
+  return { isDone: ahead === undefined, naps: naps + 1, from: ahead ?? '', napMs };
 }

@@ -3,6 +3,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { MAX_CATCH_UP_MS, MAX_STATEMENTS } from '../../../src/tidemark/catch-up/catch-up-limits.ts';
 import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
+import { buildContext } from '../../../src/tidemark/rebuild/build-context.ts';
+import { waitForLive } from '../../../src/tidemark/rebuild/build-waits.ts';
 import { gapToArchive } from '../../../src/tidemark/rebuild/build-gap.ts';
 import { acceptBuild } from '../../../src/tidemark/rebuild/rebuild.ts';
 import { activeBuilds, buildOf } from '../../../src/tidemark/rebuild/build.ts';
@@ -113,6 +115,37 @@ describe('a page of what a first build lacks', () => {
         .prepare(`DELETE FROM checkpoint WHERE projection = ? AND stream GLOB 'tally-gap-*'`)
         .bind(projection)
         .run();
+  });
+});
+
+describe('a build that waits for the live slot', () => {
+  it('looks on at the stream that was behind, and does not read what was there before it again', async () => {
+    const id = await order();
+    const { slot } = (await buildOf(database, name, id))?.target ?? { slot: 'a' };
+    const live = slot === 'a' ? 'b' : 'a';
+    const streams = Array.from({ length: 1_000 }, (_, index) => ({
+      stream: `tally-wait-${1_000 + index}`,
+      version: 1,
+    }));
+    const [first] = streams;
+    await setCheckpoints(database, name, streams, slot);
+    await setCheckpoints(database, name, streams.slice(0, -1), live);
+    const { database: metered, bill } = meteredDatabase(database);
+    const context = { ...buildContext(system, name, id), database: metered };
+
+    const look = await waitForLive(context);
+    expect(look).toMatchObject({ isDone: false, naps: 1, from: streams.at(-1)?.stream });
+    expect(bill.rowsRead).toBeGreaterThan(1_000);
+    bill.rowsRead = 0;
+    expect(await waitForLive(context, look)).toMatchObject({ isDone: false, naps: 2, from: look.from });
+    expect(bill.rowsRead).toBeLessThan(50);
+
+    await setCheckpoints(database, name, streams.slice(-1), live);
+    expect(await waitForLive(context, look)).toMatchObject({ isDone: true });
+    // Before the one that was behind, as after the replay of a dead letter.
+    await database.prepare('DELETE FROM checkpoint WHERE slot = ? AND stream = ?').bind(live, first?.stream).run();
+    expect(await waitForLive(context, look)).toMatchObject({ isDone: false, from: first?.stream });
+    await database.prepare(`DELETE FROM checkpoint WHERE stream GLOB 'tally-wait-*'`).run();
   });
 });
 
