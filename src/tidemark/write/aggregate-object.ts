@@ -20,7 +20,7 @@ import type { AggregateRpc } from './aggregates.ts';
 import { sqliteEventLog } from './event-log.ts';
 import { type Relay, type RelayOptions, type RelayPorts, createRelay } from './relay.ts';
 
-/** What the objects of a deployment share. */
+/** The dependencies that all objects of a deployment share. */
 export interface AggregateHost extends Pick<RelayPorts, 'groupsOf' | 'send' | 'versionsReached' | 'report'> {
   readonly clock: Clock;
   readonly typeOf: (stream: StreamId) => AnyAggregateType;
@@ -29,8 +29,8 @@ export interface AggregateHost extends Pick<RelayPorts, 'groupsOf' | 'send' | 'v
 }
 
 /**
- * The Durable Object class that holds aggregates: one object a stream, one class for every kind. It only connects the platform's
- * storage, alarm and lifetime to the aggregate and its relay.
+ * The Durable Object class that holds aggregates: one object for each stream, one class for every category. It only connects the platform's storage,
+ * alarm and lifetime to the aggregate and its relay.
  */
 export function aggregateObject<Env>(hostOf: (env: Env) => AggregateHost) {
   return class AggregateObject extends DurableObject<Env> implements AggregateRpc {
@@ -47,7 +47,7 @@ export function aggregateObject<Env>(hostOf: (env: Env) => AggregateHost) {
           storage,
           alarm: {
             at: () => ctx.storage.getAlarm(),
-            // Not awaited: the write joins the transaction of this turn, and the output gate holds the answer until it is durable.
+            // Not awaited: the write joins the transaction of this turn, and the output gate holds the answer until the write is durable.
             set: (dueAt) => ctx.storage.setAlarm(dueAt),
             clear: () => void ctx.storage.deleteAlarm(),
           },
@@ -59,10 +59,10 @@ export function aggregateObject<Env>(hostOf: (env: Env) => AggregateHost) {
     }
 
     async execute(request: ExecuteRequest): Promise<ExecuteAnswer> {
-      // The only await before the commit. From here on nothing interleaves: load, decide and append are one turn.
+      // The only await before the commit. Load, decide and append then run in one turn, so nothing interleaves with them.
       await this.#relay.prepare();
       this.#relay.rescueAlarm();
-      // Nothing follows the commit that may throw: what this code throws, the caller takes for a command that was not applied (runtime-errors.ts).
+      // Nothing after the commit may throw. If this method throws, the caller concludes that the command was not applied (runtime-errors.ts).
       return this.#aggregate.execute(request);
     }
 

@@ -9,26 +9,26 @@ import type { AnyAggregateType } from '../domain/aggregate-type.ts';
 import { type Command, type Decision, type Rejection, isDecision, isRejection } from '../domain/decider.ts';
 import { currentSchemaVersion, upcast } from '../domain/upcaster.ts';
 
-/** A command on its way to its aggregate. Plain data, since it travels over RPC. */
+/** A command, as it is sent to its aggregate. Plain data, since it travels over RPC. */
 export interface ExecuteRequest {
   readonly stream: StreamId;
   readonly command: Command;
-  /** Append only if the stream is at this version (0: does not exist yet). */
+  /** Append only if the stream is at this version. 0: the stream must not exist yet. */
   readonly expectedVersion?: number;
-  /** The version of the stream that the sender has seen: a log that ends before it was restored to an earlier time. */
+  /** The version of the stream that the sender has seen. A log that ends before it was restored to an earlier time. */
   readonly seenVersion?: number;
-  /** The fingerprint of the event at `seenVersion`, if known: a log that has another event there was restored, and has grown again. */
+  /** The fingerprint of the event at `seenVersion`, if known. A log with another event there was restored and has grown again. */
   readonly seenFingerprint?: number;
   readonly idempotency?: IdempotencyMark;
   readonly metadata: Omit<EventMetadata, 'idempotency'>;
-  /** Whether the answer shall carry the state after the command. */
+  /** Whether the answer must contain the state after the command. */
   readonly returnState?: boolean;
 }
 
-/** Asks what a key has done, without the command. Plain data, since it travels over RPC. */
+/** Asks for the outcome of a key, without the command. Plain data, since it travels over RPC. */
 export type ReplayRequest = Omit<ExecuteRequest, 'command' | 'metadata' | 'expectedVersion'>;
 
-/** What became of a command. Refusals are values: custom errors do not survive RPC. */
+/** The outcome of a command. Refusals are values, because custom errors do not survive RPC. */
 export type ExecuteResult =
   | {
       readonly outcome: 'applied';
@@ -36,9 +36,9 @@ export type ExecuteResult =
       readonly version: number;
       /** The id of the event at `version`. */
       readonly eventId?: string;
-      /** The idempotency key had been applied before; this is that outcome. */
+      /** Whether this is the outcome of an earlier command with the same idempotency key. */
       readonly replayed: boolean;
-      /** Only with `returnState`, and where a replay does not have to go far back: the state right after the command. */
+      /** The state right after the command. Only with `returnState`, and for a replay only if few events have to be folded. */
       readonly state?: AggregateState;
     }
   | {
@@ -50,27 +50,25 @@ export type ExecuteResult =
     }
   | { readonly outcome: 'version-mismatch'; readonly currentVersion: number; readonly eventId?: string }
   | { readonly outcome: 'key-reused' }
-  /** The sender has seen more than this log holds, or another event at that version. */
+  /** The sender has seen a later version than this log holds, or another event at that version. */
   | { readonly outcome: 'token-ahead'; readonly seenVersion: number; readonly head: number };
 
-/*
- * Event ids are absent where the stream does not exist, and in answers of objects that run the code from before fingerprints.
- */
+/* Event ids are absent if the stream does not exist. They are also absent in answers of objects with code from before fingerprints. */
 
 /**
- * What an object answers whose code does not know the category, the command or an event in its own log: it is older than the Worker's while a
- * deployment is under way, and than the log after a rollback. It has done nothing.
+ * The answer of an object whose code does not know the category, the command or an event in its own log. During a deployment the object can have
+ * older code than the Worker. After a rollback its code can be older than its log. The object has changed nothing.
  */
 export interface CodeTooOld {
   readonly outcome: 'code-too-old';
-  /** Absent in answers of objects that run the code of a former Worker. */
+  /** Absent in answers of objects with the code of a former Worker. */
   readonly reason?: string;
 }
 
-/** What an object answers to a command. */
+/** The answer of an object to a command. */
 export type ExecuteAnswer = ExecuteResult | CodeTooOld;
 
-/** A folded state and the version it stands at. */
+/** A folded state and its version. */
 export interface AggregateState {
   readonly version: number;
   /** The id of the event at `version`. */
@@ -78,10 +76,10 @@ export interface AggregateState {
   readonly state: JsonObject;
 }
 
-/** Some of a stream's events, in order. */
+/** Consecutive events of a stream, in order. */
 export interface LogPage {
   readonly events: readonly StoredEvent[];
-  /** The id of the event before the first of the page; null at the start. It ties the page to what the reader has seen. */
+  /** The id of the event before the page's first; null at the start. It ties the page to the events that the reader has seen. */
   readonly previousId: string | null;
   /** The stream's current version; 0 when it does not exist. */
   readonly head: number;
@@ -92,39 +90,39 @@ export interface LogPage {
 /** A moment in a stream's past: a version, or a time (RFC 3339 UTC). */
 export type AsOf = { readonly version: number } | { readonly time: string };
 
-/** How an aggregate keeps its house. */
+/** Settings of an aggregate. */
 export interface AggregateOptions {
-  /** A snapshot is stored once this many events came after the last one. */
+  /** The aggregate stores a snapshot once this many events have followed the last one. */
   readonly snapshotEvery?: number;
-  /** A larger state (UTF-16 code units of its JSON) is not stored as a snapshot: folding is safer than a row near the platform's limit. */
+  /** The longest state that is stored as a snapshot, in UTF-16 code units of its JSON. Folding is safer than a row near the platform's limit. */
   readonly snapshotMaxLength?: number;
-  /** How long an idempotency key that did not create its aggregate is remembered, in ms. */
+  /** How long the aggregate remembers an idempotency key that did not create it, in ms. */
   readonly idempotencyRetentionMs?: number;
 }
 
-/** What the aggregate is made on. */
+/** The dependencies of an aggregate. */
 export interface AggregatePorts {
   readonly storage: AggregateStorage;
   readonly clock: Clock;
   readonly typeOf: (stream: StreamId) => AnyAggregateType;
-  /** Called last inside the transaction of every commit, with the versions that it adds. */
+  /** Called last inside the transaction of every commit, with the versions that the commit adds. */
   readonly armAlarm: (stream: StreamId, fromVersion: number, toVersion: number) => void;
 }
 
-/** One aggregate: its log, folded. Every operation runs to its end without an `await`. */
+/** One aggregate. Every operation runs to its end without an `await`. */
 export interface Aggregate {
   execute(request: ExecuteRequest): ExecuteAnswer;
-  /** What `execute` would answer without a look at the command; undefined: it would carry the command out. */
+  /** The answer that `execute` gives without a look at the command. Undefined: `execute` would run the command. */
   replay(request: ReplayRequest): ExecuteResult | undefined;
   load(fromVersion: number, limit: number): LogPage;
   currentVersion(): number;
-  /** The state now, or as it was; undefined when there was nothing (yet). */
+  /** The state now, or at a moment in the past. Undefined if the stream had no events by then. */
   state(stream: StreamId, asOf?: AsOf): AggregateState | CodeTooOld | undefined;
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const READ_ALL = 1_000;
-/** A command that is replayed is answered without its state where that takes more events: anybody may replay the same one all day. */
+/** The most events that a replay folds to return a state. Any client can replay a command all day, so each replay has to stay cheap. */
 const MAX_REFOLDED = 1_000;
 
 export function createAggregate(ports: AggregatePorts, options: AggregateOptions = {}): Aggregate {
@@ -154,7 +152,7 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     }
   }
 
-  /** The state at the head: kept in memory, else from a snapshot of this code's shape and this very log, and the tail after it. */
+  /** The state at the head. It comes from memory, or from a usable snapshot and the events after it, or from the whole log. */
   function currentState(type: AnyAggregateType): Folded {
     if (folded) return folded;
     const snapshot = storage.snapshot();
@@ -175,7 +173,7 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     return past.version === 0 ? undefined : toState(past);
   }
 
-  /** The state at a version; undefined where that takes too many events. */
+  /** The state at a version. Undefined if that takes too many events. */
   function refolded(type: AnyAggregateType, version: number): JsonObject | undefined {
     if (folded?.version === version) return folded.state as JsonObject;
     const snapshot = storage.snapshot();
@@ -184,21 +182,21 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     return version - start.version > MAX_REFOLDED ? undefined : (fold(type, start, version).state as JsonObject);
   }
 
-  /** The id of the event at a version; undefined where there is none. */
+  /** The id of the event at a version. Undefined if the log has no such event. */
   function eventIdAt(version: number): string | undefined {
     const current = currentHead();
     if (version === current?.version) return current.eventId;
     return version > 0 ? storage.read(version, 1)[0]?.id : undefined;
   }
 
-  /** Whether the sender has seen what this log does not hold: it was restored to an earlier time. */
+  /** Whether the sender has seen an event that this log does not hold. The log was then restored to an earlier time. */
   function hasSeenAnother({ seenVersion = 0, seenFingerprint }: ReplayRequest, version: number): boolean {
     if (seenVersion > version) return true;
     if (seenFingerprint === undefined) return false;
     return isAnother({ version: seenVersion, fingerprint: seenFingerprint }, eventIdAt(seenVersion));
   }
 
-  /** What this key did before. A create's key is in the first event itself, so that it lives as long as what was created. */
+  /** The earlier outcome of this key. The key of a create is in the first event itself, so it lives as long as the aggregate. */
   function appliedBefore(idempotency: IdempotencyMark): { fingerprint: string; version: number } | undefined {
     if (!currentHead()) return undefined;
     const remembered = storage.remembered(idempotency.key, clock.now());
@@ -209,7 +207,7 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     return { fingerprint, version: createdVersion(first) };
   }
 
-  /** The version at which the command that created the stream ended: its events share one command id. */
+  /** The stream's version after the command that created it. The events of one command share its id. */
   function createdVersion(first: StoredEvent): number {
     let { version } = first;
     // One by one, since a page of the log may end before they do.
@@ -230,7 +228,7 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
         version: version + index + 1,
         type: event.type,
         schemaVersion: currentSchemaVersion(type.events, event.type),
-        // Through JSON, so that what is folded now equals what will be read back later.
+        // Through JSON, so that the state folded now equals the state that a later read folds.
         data: JSON.parse(JSON.stringify(event.data)) as JsonObject,
         metadata: { ...request.metadata, ...(isFirst && request.idempotency && { idempotency: request.idempotency }) },
         recordedAt,
@@ -262,7 +260,7 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
       now,
       armAlarm: () => armAlarm(request.stream, last.version - events.length + 1, last.version),
     });
-    // Memory follows storage, never the other way round: a commit that threw has changed nothing here.
+    // Memory follows storage, never the other way round. A commit that throws changes nothing here.
     head = { stream: request.stream, version: last.version, eventId: last.id, recordedAt: last.recordedAt };
     folded = { version: last.version, state, eventId: last.id };
     if (snapshot) snapshotVersion = snapshot.version;
@@ -270,8 +268,8 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
   }
 
   /**
-   * The command has its outcome all the same, so its key is remembered (I3): by the time that it is sent again, it might decide something.
-   * A stream that does not exist remembers nothing, since that would create its storage.
+   * The command has an outcome, so its key is remembered (I3). If the client sends it again later, the command might decide something else. A stream
+   * that does not exist remembers nothing, since that would create its storage.
    */
   function decidedNothing(request: ExecuteRequest, state: object): ExecuteResult {
     const { stream, idempotency, returnState } = request;
@@ -298,7 +296,7 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     });
   }
 
-  /** What is settled before the command is looked at: by what its sender has seen, and by what its key has done. */
+  /** The outcome that is settled before the command is examined: by what its sender has seen, or by the earlier outcome of its key. */
   function replay(request: ReplayRequest): ExecuteResult | undefined {
     const version = currentHead()?.version ?? 0;
     if (hasSeenAnother(request, version))
@@ -307,7 +305,7 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     if (!before) return undefined;
     if (before.fingerprint !== request.idempotency?.fingerprint) return { outcome: 'key-reused' };
     const past = request.returnState ? unlessTooOld(() => refolded(typeOf(request.stream), before.version)) : undefined;
-    // The key has its outcome (I3), also where this code cannot fold the state any more: the state was a wish.
+    // The key has its outcome (I3), even if this code can no longer fold the state. The client gets the outcome without the state.
     const state = past && !isTooOld(past) ? past : undefined;
     return applied(before.version, eventIdAt(before.version), true, state);
   }
@@ -326,7 +324,7 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
       const eventId = currentHead()?.eventId;
       const at = eventId === undefined ? {} : { eventId };
       const isMismatch = request.expectedVersion !== undefined && request.expectedVersion !== version;
-      // On a stream that does not exist the domain's own refusal says more than a version mismatch would.
+      // If the stream does not exist, the domain's own refusal says more than a version mismatch.
       if (isMismatch && version > 0) return { outcome: 'version-mismatch', currentVersion: version, ...at };
       const decision: Decision<DomainEvent> = type.decider.decide(request.command, state);
       if (!isDecision(decision)) return tooOld(`it does not know the command ${request.command.type}`);
@@ -356,7 +354,7 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
   };
 }
 
-/** A state, and the last event in it. */
+/** A state, and the version and id of the last event in it. */
 interface Folded {
   readonly version: number;
   readonly state: object;
@@ -372,7 +370,9 @@ function isTooOld(answer: object): answer is CodeTooOld {
   return 'outcome' in answer && answer.outcome === 'code-too-old';
 }
 
-/** What `look` gives, or that this code is too old for it. For what reads alone: an event that this code decides and cannot write is a bug. */
+/**
+ * Returns the result of `look`, or says that this code is too old. Use it only for reads: an event that this code decides but cannot write is a bug.
+ */
 function unlessTooOld<Value>(look: () => Value): Value | CodeTooOld {
   try {
     return look();

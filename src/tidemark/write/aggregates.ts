@@ -19,43 +19,46 @@ import type {
 } from './aggregate.ts';
 import { type Judgement, isUnknownMethod, judge } from './runtime-errors.ts';
 
-/** Every aggregate of the system, wherever it lives. Command handlers, catch-ups and reads of the write side depend on this port. */
+/** Every aggregate of the system. Command handlers, catch-ups and reads of the write side depend on this port. */
 export interface Aggregates {
   /**
-   * Throws `OverloadedError`, `StorageUnavailableError` or `CodeTooOldError` when nothing was done, and `OutcomeUnknownError` when the command
-   * may have been applied, or may yet be.
+   * Throws `OverloadedError`, `StorageUnavailableError` or `CodeTooOldError` if nothing was done. Throws `OutcomeUnknownError` if the command may
+   * have been applied, or may yet be applied.
    */
   readonly execute: (request: ExecuteRequest) => Promise<ExecuteResult>;
-  /** What a key has done; undefined when it has done nothing that is remembered. It reads and changes nothing. */
+  /** The outcome of a key. Undefined if no outcome is remembered. It changes nothing. */
   readonly replay: (request: ReplayRequest) => Promise<ExecuteResult | undefined>;
   readonly load: (stream: StreamId, fromVersion: number, limit: number) => Promise<LogPage>;
   /** 0 when the stream does not exist. */
   readonly currentVersion: (stream: StreamId) => Promise<number>;
-  /** The folded state now, or as it was; undefined when there was nothing (yet). Throws `CodeTooOldError` where no code at hand can fold it. */
+  /**
+   * The folded state now, or at a moment in the past. Undefined if the stream had no events by then. Throws `CodeTooOldError` if the object's code
+   * cannot fold it.
+   */
   readonly state: (stream: StreamId, asOf?: AsOf) => Promise<AggregateState | undefined>;
 }
 
-/** The remote methods of an aggregate's object. Plain data in and out. */
+/** The remote methods of an aggregate's object. They take and return plain data. */
 export interface AggregateRpc {
   execute(request: ExecuteRequest): Promise<ExecuteAnswer>;
-  /** Optional: an object that runs the code of a former Worker does not have it. */
+  /** Optional: an object with the code of a former Worker does not have it. */
   replay?(request: ReplayRequest): Promise<ExecuteResult | undefined>;
   load(fromVersion: number, limit: number): Promise<LogPage>;
   currentVersion(): Promise<number>;
   state(stream: StreamId, asOf: AsOf | undefined): Promise<AggregateState | CodeTooOld | undefined>;
 }
 
-/** Reaches a stream's object; a new one each call, since a stub whose connection broke stays broken. */
+/** Returns a stub of a stream's object. Each call makes a new one, since a stub stays broken after its connection broke. */
 export type StubOf = (stream: StreamId) => AggregateRpc;
 
 export interface DurableAggregatesOptions {
-  /** How long an answer may take, in ms; past it a command's outcome is unknown. */
+  /** How long an answer may take, in ms. Without an answer by then, a command's outcome is unknown. */
   readonly timeoutMs?: number;
-  /** How often a read is tried again after a fault that says it may be. */
+  /** How often a read is tried again after a fault that permits it. */
   readonly readRetries?: number;
 }
 
-/** A command is sent at most this often. */
+/** How often a command is sent at most. */
 const MAX_TRIES = 2;
 
 /** The aggregates in Durable Objects. */
@@ -69,7 +72,7 @@ export function durableAggregates(stubOf: StubOf, options: DurableAggregatesOpti
       } catch (error) {
         const judgement = judge(error);
         if (judgement.mayTryAgain && retries < readRetries) continue;
-        // A read does nothing, so there is nothing unknown about it.
+        // A read changes nothing, so it has no unknown outcome.
         throw faultOf(stream, judgement, error, UnansweredError);
       }
     }
@@ -78,7 +81,7 @@ export function durableAggregates(stubOf: StubOf, options: DurableAggregatesOpti
   return {
     async execute(request) {
       const { stream, idempotency } = request;
-      // What became of the first try, where it may have been applied, or may yet be. A later one that was not carried out knows nothing of it (I4).
+      // The fault of the first try that may have been applied, or may yet be. A later try that was not run tells nothing about that one (I4).
       let lost: Error | undefined;
       for (let tries = 1; ; tries += 1) {
         let answer: ExecuteAnswer;
@@ -88,7 +91,7 @@ export function durableAggregates(stubOf: StubOf, options: DurableAggregatesOpti
           const judgement = judge(error);
           const fault = faultOf(stream, judgement, error, OutcomeUnknownError);
           if (judgement.means === 'unknown') lost ??= fault;
-          // With a key a second try cannot append twice, so the client is spared a fault that passes (a deploy, a lost connection).
+          // With a key, a second try cannot append twice. So the client is spared a passing fault, such as a deploy or a lost connection.
           const isSafe = idempotency !== undefined || lost === undefined;
           if (judgement.mayTryAgain && isSafe && tries < MAX_TRIES) continue;
           throw lost ?? fault;
@@ -102,7 +105,7 @@ export function durableAggregates(stubOf: StubOf, options: DurableAggregatesOpti
       try {
         return await read(request.stream, async (stub) => stub.replay?.(request));
       } catch (error) {
-        // While a deployment is under way, the object may run the code of the former Worker: `execute` then finds the key.
+        // During a deployment the object can have the code of the former Worker. `execute` then finds the key.
         if (isUnknownMethod(error)) return undefined;
         throw error;
       }
@@ -117,14 +120,14 @@ export function durableAggregates(stubOf: StubOf, options: DurableAggregatesOpti
   };
 }
 
-/** Whether this answer to a second try holds for the first one too, which may not have been carried out yet. */
+/** Whether this answer to a second try also holds for the first one, which may not have run yet. */
 function settles(answer: ExecuteAnswer, { expectedVersion = 0 }: ExecuteRequest): boolean {
   switch (answer.outcome) {
     case 'applied':
     case 'key-reused':
       return true;
     case 'version-mismatch':
-      // A log never comes back to a version that it is past. One that it has not reached, it may reach.
+      // A log never returns to an earlier version, but it may still reach a later one.
       return answer.currentVersion > expectedVersion;
     case 'rejected':
     case 'token-ahead':
@@ -135,7 +138,7 @@ function settles(answer: ExecuteAnswer, { expectedVersion = 0 }: ExecuteRequest)
   }
 }
 
-/** What a call fails with; with `Unknown` where the object may have run it. */
+/** The error to throw for a failed call. It is an `Unknown` if the object may have run the call. */
 function faultOf(
   stream: StreamId,
   { what, means }: Judgement,

@@ -5,7 +5,7 @@ import type { ExecuteRequest, ExecuteResult, ReplayRequest } from './aggregate.t
 import type { Aggregates } from './aggregates.ts';
 import type { Command } from '../domain/decider.ts';
 
-/** What comes with a command, whatever transport brought it. */
+/** The context of a command, the same for every transport. */
 export interface CommandContext {
   readonly commandId: string;
   readonly correlationId: string;
@@ -14,11 +14,11 @@ export interface CommandContext {
   readonly expectedVersion?: number;
   readonly idempotency?: IdempotencyMark;
   readonly returnState?: boolean;
-  /** What the sender has seen of a stream, from its causal token: what a read for it has to show. */
+  /** What the sender has seen of a stream, from its causal token. A read for this command has to show it. */
   readonly seen: SeenOf;
 }
 
-/** Carries a command out. */
+/** Runs a command. */
 export type CommandHandler<C extends Command = Command, Result = unknown> = (
   command: C,
   context: CommandContext,
@@ -38,7 +38,7 @@ type Merged<T> = (T extends unknown ? (merged: T) => void : never) extends (
 type CommandOf<Handler> = Handler extends CommandHandler<infer C> ? C : never;
 type ResultOf<Handler> = Handler extends CommandHandler<never, infer Result> ? Result : never;
 
-/** A typed registry from command type to handler: what a command returns follows from its type. */
+/** A typed registry from command type to handler. A command's type determines the type of its result. */
 export interface CommandBus<Handlers> {
   readonly types: readonly string[];
   dispatch<Type extends string & keyof Handlers>(
@@ -47,7 +47,7 @@ export interface CommandBus<Handlers> {
   ): Promise<ResultOf<Handlers[Type]>>;
 }
 
-/** A command was dispatched that nobody handles. */
+/** The command has no handler. */
 export class UnknownCommandError extends Error {
   override readonly name = 'UnknownCommandError';
 
@@ -56,7 +56,7 @@ export class UnknownCommandError extends Error {
   }
 }
 
-/** Builds the bus from the modules' handlers. Throws when two of them handle the same command type. */
+/** Builds the bus from the modules' handlers. Throws if two handlers take the same command type. */
 export function createCommandBus<const Sources extends readonly CommandHandlers[]>(
   ...sources: Sources
 ): CommandBus<Merged<Union<Sources>>> {
@@ -76,10 +76,10 @@ export function createCommandBus<const Sources extends readonly CommandHandlers[
   };
 }
 
-/** What became of a command that one aggregate executed. */
+/** The outcome of a command that one aggregate executed. */
 export type Executed = ExecuteResult & { readonly stream: StreamId };
 
-/** The handler that most commands need: it sends the command, as it is, to the aggregate that `streamOf` names. */
+/** The handler that most commands need. It sends the command unchanged to the aggregate that `streamOf` names. */
 export function sendTo<C extends Command>(
   aggregates: Pick<Aggregates, 'execute'>,
   streamOf: (command: C) => StreamId,
@@ -91,8 +91,8 @@ export function sendTo<C extends Command>(
 }
 
 /**
- * What became of a command whose key was applied before; undefined: it has to be carried out. A handler that reads other aggregates asks
- * this first, so that a replay depends on none of them. It is one more request to the object, for commands with a key.
+ * The outcome of a command whose key was applied before. Undefined: the handler has to run the command. A handler that reads other aggregates asks
+ * this first, so a replay depends on none of them. It costs one more request to the object for commands with a key.
  */
 export async function replayOf(
   aggregates: Pick<Aggregates, 'replay'>,
@@ -115,7 +115,7 @@ function replayRequest(stream: StreamId, { seen: seenOf, idempotency, returnStat
   };
 }
 
-/** A command and its context as the aggregate takes them. */
+/** A command and its context, in the form that the aggregate takes. */
 export function executeRequest(stream: StreamId, command: Command, context: CommandContext): ExecuteRequest {
   const { commandId, correlationId, causationId, actor, expectedVersion } = context;
   return {

@@ -2,12 +2,12 @@ import type { Clock } from '../platform/clock.ts';
 import { CodeTooOldError, OutcomeUnknownError, OverloadedError, StorageUnavailableError } from '../platform/faults.ts';
 import type { CommandBus, Executed } from './command-bus.ts';
 
-/** Takes a line of the log. */
+/** Writes a log line. */
 type Report = (event: string, details: Record<string, string | number>) => void;
 
 /**
- * A bus that reports each command that it carries out, whatever transport brought it: its type, what became of it, and what ties it to its
- * cause and to its events. Never its content.
+ * A bus that reports each command it runs, for every transport. A line has the command's type, its outcome, and the ids of its cause and its events.
+ * It never has the command's content.
  */
 export function reportingBus<Handlers>(
   bus: CommandBus<Handlers>,
@@ -39,7 +39,7 @@ export function reportingBus<Handlers>(
   };
 }
 
-/** What became of a command that an aggregate executed; of any other, only that it was carried out. */
+/** The outcome of a command that an aggregate executed. Any other result is reported as `done`. */
 function becomeOf(result: unknown): Record<string, string | number> {
   if (typeof result !== 'object' || result === null || !('outcome' in result)) return { outcome: 'done' };
   const executed = result as Executed;

@@ -3,15 +3,15 @@ import type { JsonObject } from '../domain/json.ts';
 import type { StreamId } from '../domain/stream.ts';
 import type { AggregateStorage, Commit, Head, RememberedCommand, Snapshot } from './aggregate-storage.ts';
 
-/** A page of the log ends early after this many bytes of event data, so that a page always fits an RPC answer and a D1 batch. */
+/** A page of the log ends early after this much data and metadata, in UTF-16 code units. So a page always fits an RPC answer and a D1 batch. */
 const PAGE_BYTES = 512 * 1024;
 
 /**
- * One row an event and no secondary index: a command pays for what it records and nothing else. Each table is made when something is first
- * put into it: most objects live a short life, without a key, a snapshot or a lagging group.
+ * One row for each event and no secondary index: a command pays only for the events that it records. Each table is made with its first row. Most
+ * objects live a short life, without a key, a snapshot or a lagging group.
  */
 const TABLES = {
-  /** `stream` is in the first row alone: an object that an alarm wakes has to know who it is. */
+  /** Only the first row has `stream`. An object that an alarm wakes has to know its own stream. */
   event: `CREATE TABLE event (
     version INTEGER PRIMARY KEY,
     id TEXT NOT NULL,
@@ -42,8 +42,8 @@ const TABLES = {
 };
 
 /**
- * The one row of the table `delivery`. Before, each group that lagged had a row under its own name, which still counts. The Worker of before
- * knows no such group: it forgets the row, and begins its pauses anew.
+ * The key of the one row of the table `delivery`. A former Worker wrote a row under the name of each lagging group, and such rows still count. That
+ * Worker does not know this key: after a rollback it forgets the row and starts its backoff again.
  */
 const ALL_GROUPS = '*';
 
@@ -59,7 +59,10 @@ type EventRow = {
   recorded_at: string;
 };
 
-/** How many delivery checks in a row have found a group lagging, without new events; kept only while one lags, or may lag without an alarm. */
+/**
+ * The number of delivery checks in a row that found a group lagging, without new events. It is kept only while a group lags, or may lag without an
+ * alarm.
+ */
 export interface DeliveryAttempts {
   attempt(): number;
   /** Remembers `attempt`; 0 forgets it. */
@@ -67,27 +70,29 @@ export interface DeliveryAttempts {
 }
 
 /**
- * A log of this size in bytes takes no more commands. An object holds 10 GB
- * (developers.cloudflare.com/durable-objects/platform/limits). A statement that meets that end resets the object, and with it every answer
- * that is on its way, so none may. What is left is for what the relay and the platform write.
+ * The size at which a log takes no more commands, in bytes. An object holds 10 GB (developers.cloudflare.com/durable-objects/platform/limits). A
+ * statement that reaches that limit resets the object, and every answer on its way is lost. The rest is room for the relay and the platform.
  */
 const MAX_BYTES = 9_900_000_000;
 
 /**
- * So many remembered keys are looked at with each new one. At an even pace, then, each is looked at sixteen times while it is remembered, and
- * goes half a day after that at the latest.
+ * How many remembered keys each new key examines. At an even pace, each key is examined sixteen times while it is remembered. So it is deleted at
+ * most half a day after it expires.
  */
 const SWEPT_AT_ONCE = 16;
 
-/** The log in the SQLite storage of a Durable Object. Tables are made with the first append, not before. */
+/** The log in the SQLite storage of a Durable Object. The first append makes the tables. */
 export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage & DeliveryAttempts {
   const { sql } = storage;
   let known: Set<string> | undefined;
-  /** The key that was looked at last for whether it has expired. A commit that is rolled back only has its turn missed. */
+  /** The last key that was examined for expiry. If the commit is rolled back, an expired key only waits for its next turn. */
   let sweptTo: string | undefined;
   let stream: StreamId | undefined;
 
-  /** Asked for at the first use: a constructor that throws resets the object, and then the caller cannot tell that nothing was done. */
+  /**
+   * Reads the list of tables at the first use, not in the constructor. A constructor that throws resets the object. The caller then cannot tell that
+   * nothing was done.
+   */
   function tables(): Set<string> {
     known ??= new Set(
       sql
@@ -98,12 +103,12 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
     return known;
   }
 
-  /** Before, the stream's id had a table of its own, and the events no column for it. */
+  /** In the former layout, the stream's id had a table of its own, and `event` had no column for it. */
   function isOfFormerLayout(): boolean {
     return tables().has('stream');
   }
 
-  /** Makes those that are not there yet. The caller remembers them after the transaction commits. */
+  /** Makes the missing tables. The caller remembers them after the transaction commits. */
   function make(names: readonly TableName[]): void {
     for (const name of names) if (!tables().has(name)) sql.exec(TABLES[name]);
   }
@@ -131,8 +136,8 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
   }
 
   /**
-   * Each commit with a key looks at the next few keys, in turn, and forgets those that have expired: its cost does not grow with the number
-   * of keys. A lifetime begins at the key of its first commit: keys are hashes, so short lives look everywhere too.
+   * Each commit with a key examines the next few keys in turn and deletes the expired ones. So its cost does not grow with the number of keys. Each
+   * lifetime of the object starts at the key of its first commit. Keys are hashes, so short lifetimes also start everywhere.
    */
   function forgetSomeExpired(since: string, now: number): void {
     const from = sweptTo ?? since;
@@ -203,7 +208,7 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
     },
 
     commit(commit: Commit): void {
-      // In the words of SQLite, which the caller knows (runtime-errors.ts).
+      // SQLite's own words, which the caller recognizes (runtime-errors.ts).
       if (sql.databaseSize > MAX_BYTES) throw new Error('database or disk is full: SQLITE_FULL');
       const needed: readonly TableName[] = [
         'event',
@@ -230,7 +235,7 @@ export function sqliteEventLog(storage: DurableObjectStorage): AggregateStorage 
         }
         if (commit.remember) {
           const { key, fingerprint, version, expiresAt } = commit.remember;
-          // What it may replace is a row that has expired and was not swept yet.
+          // The only row that this can replace is an expired one that was not deleted yet.
           sql.exec(
             `INSERT OR REPLACE INTO idempotency (key, fingerprint, version, expires_at) VALUES (?, ?, ?, ?)`,
             key,

@@ -1,48 +1,47 @@
 import type { Clock } from '../platform/clock.ts';
 
-/** The object's one alarm, as the platform gives it. */
+/** The object's only alarm: the interface to the platform. */
 export interface Alarm {
-  /** When it is due, in ms since the epoch; null when it is not set, or is running right now. */
+  /** When the alarm is due, in ms since the epoch. Null if it is not set, or is running now. */
   at(): Promise<number | null>;
   /**
-   * Synchronous in effect: it is part of the transaction or turn in which it is called. Where the platform refuses it, it throws, which rolls
-   * the transaction back, or rejects, which does not. Which of the two is not documented.
+   * The write joins the transaction or turn of the call. If the platform refuses it, this throws, which rolls the transaction back, or rejects, which
+   * does not. The platform's documentation does not say which.
    */
   set(dueAt: number): Promise<void>;
   clear(): void;
 }
 
-/** The alarm and what this lifetime of the object knows of it. */
+/** The alarm, and the knowledge of it in this lifetime of the object. */
 export interface KeptAlarm {
-  /** Finds out when the alarm is due, once a lifetime. Has to have run before the first `armNoLaterThan`. */
+  /** Finds out when the alarm is due, once in a lifetime. It must run before the first `armNoLaterThan`. */
   readonly learn: () => Promise<void>;
-  /** Sets the alarm unless it goes off by `dueAt` (ms since the epoch) by itself. */
+  /** Sets the alarm, unless it is already due by `dueAt` (ms since the epoch). */
   readonly armNoLaterThan: (dueAt: number) => void;
-  /** It is set, and has been due for so long that it counts as not set. */
+  /** Whether it is set but so long overdue that it counts as not set. */
   readonly isOverdue: () => boolean;
   readonly isSet: () => boolean;
-  /** It is going off: none is set any more. */
+  /** Call it when the alarm goes off. No alarm is set any more. */
   readonly goesOff: () => void;
-  /** Clears it where it is set. */
+  /** Clears the alarm if it is set. */
   readonly clear: () => void;
   /**
-   * Waits for what the platform says to the last `set`: why it was refused, or undefined. A `set` that threw is not among them: its caller has
-   * the exception.
+   * Waits for the platform's answer to the last `set`. Returns the reason of a refusal, or undefined. If `set` itself threw, its caller has the error
+   * instead.
    */
   readonly refusal: () => Promise<string | undefined>;
 }
 
 /**
- * An alarm that is overdue by more than this, in ms, counts as not set. The platform is late by seconds; this one is held back, as at the
- * account's spending limit, or lost, as after seven days of that
- * (developers.cloudflare.com/durable-objects/platform/spend-management).
+ * An alarm that is overdue by more than this, in ms, counts as not set. The platform is late by seconds only. It holds an alarm back longer at the
+ * account's spending limit, and loses it after seven days there (developers.cloudflare.com/durable-objects/platform/spend-management).
  */
 const OVERDUE_MS = 60 * 1000;
 
 export function keptAlarm(alarm: Alarm, clock: Pick<Clock, 'now'>, report: (reason: string) => void): KeptAlarm {
-  /** When it is due; null: not set; undefined: not known yet. */
+  /** When it is due, in ms since the epoch. Null: not set. Undefined: not known yet. */
   let at: number | null | undefined;
-  /** What the platform holds for sure: it goes on holding that where it refuses another. */
+  /** The time that the platform has accepted. It keeps this alarm if it refuses another. */
   let accepted: number | null = null;
   let refusal: Promise<string | undefined> = Promise.resolve(undefined);
 
@@ -71,7 +70,7 @@ export function keptAlarm(alarm: Alarm, clock: Pick<Clock, 'now'>, report: (reas
       if (at === undefined) at = accepted = known;
     },
     armNoLaterThan(dueAt) {
-      // Never in the past: while the platform holds alarms back, it would be overdue again at the next command.
+      // Never in the past. While the platform holds alarms back, such an alarm would be overdue again at the next command.
       const due = Math.max(dueAt, clock.now());
       if (typeof at !== 'number' || isOverdue() || at > due) set(due);
     },

@@ -3,25 +3,26 @@ import type { Group } from '../platform/group.ts';
 import { type StreamId, parseStreamId } from '../domain/stream.ts';
 
 /**
- * What travels through a queue: a hint that a stream has events from `fromVersion` to `toVersion`. The log is the truth, so a hint
- * may be lost, doubled or reordered. It carries the events only to spare the common case a second read.
+ * A hint in a queue message: the stream has events from `fromVersion` to `toVersion`. The log is the truth, so a hint may be lost, doubled or
+ * reordered. It carries the events only to save a second read in the common case.
  */
 export interface Hint {
   readonly stream: StreamId;
   readonly fromVersion: number;
   readonly toVersion: number;
-  /** The id of the event before `fromVersion`; null at the start of the stream. Only with `events`. */
+  /** The id of the event before `fromVersion`; null at the start of the stream. Present only with `events`. */
   readonly previousId?: string | null;
-  /** All events of the range as stored, or absent: then the reader fetches them from the log. */
+  /** All events of the range as stored. If absent, the reader fetches them from the log. */
   readonly events?: readonly StoredEvent[];
-  /** The sender has seen a checkpoint that the log contradicts: read the log even where the checkpoint looks reached. */
+  /** The sender has seen a checkpoint that contradicts the log. Read the log even if the checkpoint seems to have reached it. */
   readonly isRecheck?: boolean;
 }
 
 /**
- * Who sent a message, which decides who is told of it: `relay`: an object, right after a commit, to the first group that follows its
- * stream; the consumer there passes it on. `group`: that consumer, to another group. `reminder`: an object's delivery check, to the
- * very group that lags.
+ * The sender of a message. It decides which groups still have to be told.
+ * - `relay`: an object, right after a commit, to the first group that follows its stream. That group's consumer passes the message on.
+ * - `group`: that consumer, to another group.
+ * - `reminder`: an object's delivery check, to the group that lags.
  */
 export type Sender = 'relay' | 'group' | 'reminder';
 
@@ -38,10 +39,10 @@ export type SendHints = (
   options?: { readonly delaySeconds?: number },
 ) => Promise<void>;
 
-/** A queue takes 128 kB a message and bills each 64 kB: payloads stay below two of those, with room for the envelope. */
+/** A queue takes 128 kB in a message and bills each 64 kB. Payloads stay below two such units, with room for the envelope. */
 export const MAX_MESSAGE_BYTES = 120_000;
 
-/** A message body as hints, or undefined when it is none (a message from elsewhere, or in another version's format). */
+/** Parses a message body. Returns undefined if it comes from elsewhere or has the format of another version. */
 export function parseMessage(body: unknown): HintMessage | undefined {
   if (typeof body !== 'object' || body === null) return undefined;
   const { sender, hints } = body as Partial<HintMessage>;
@@ -57,7 +58,7 @@ function isHint(value: unknown): value is Hint {
   return events === undefined || Array.isArray(events);
 }
 
-/** Packs hints about many streams into as few messages as fit. A hint that is too large for any loses its payload. */
+/** Packs hints about many streams into as few messages as possible. A hint that is too large for any message loses its payload. */
 export function packMessages(
   hints: readonly Hint[],
   sender: Sender,
@@ -80,13 +81,13 @@ export function packMessages(
   return messages.map((packed) => ({ sender, hints: packed }));
 }
 
-/** How long a value is as JSON in a list, in bytes of UTF-8. */
+/** The length of a value as JSON in a list, in bytes of UTF-8. */
 function byteLength(value: unknown): number {
   return new TextEncoder().encode(JSON.stringify(value)).byteLength + 1;
 }
 
 /**
- * Packs consecutive events into as few hints as fit. An event too large for a message of its own becomes a range without payload.
+ * Packs consecutive events into as few hints as possible. An event that is too large for its own message becomes a range without payload.
  * `previousId` is the id of the event before the first.
  */
 export function packHints(

@@ -8,100 +8,100 @@ import type { AggregateStorage } from './aggregate-storage.ts';
 import type { DeliveryAttempts } from './event-log.ts';
 import { type Alarm, keptAlarm } from './kept-alarm.ts';
 
-/** How far a projection has brought a stream: the version, and the id of the event there (null at 0). */
+/** How far a projection has processed a stream: the version, and the id of the event there (null at 0). */
 export interface Reached {
   readonly version: number;
   readonly eventId: string | null;
 }
 
-/** What the relay works with. Tests replace these, never the relay. */
+/** The dependencies of the relay. Tests replace them, never the relay. */
 export interface RelayPorts {
   readonly storage: Pick<AggregateStorage, 'head' | 'read'> & DeliveryAttempts;
   readonly clock: Clock;
   readonly alarm: Alarm;
   /**
-   * The groups that follow a stream, undefined when this code does not know its category. Only the first is sent what is new: its
-   * consumer tells the others, many streams in one message. The delivery check asks each of them.
+   * The groups that follow a stream. Undefined if this code does not know its category. The relay sends new events to the first group only. That
+   * group's consumer tells the others about many streams in one message. The delivery check asks every group.
    */
   readonly groupsOf: (stream: StreamId) => readonly Group[] | undefined;
   readonly send: (group: Group, message: HintMessage) => Promise<void>;
   /**
-   * Asks a group's database how far its projections (or only those named) have brought the stream. Those that a dead letter holds are
-   * left out: no message would bring them further.
+   * Asks a group's database how far its projections (or only those named) have processed the stream. A projection with a dead letter for the stream
+   * is left out: no message would take it further.
    */
   readonly versionsReached: (
     group: Group,
     stream: StreamId,
     projections: readonly string[] | undefined,
   ) => Promise<ReadonlyMap<string, Reached>>;
-  /** Keeps the object alive until the promise settles, without holding up any answer. */
+  /** Keeps the object alive until the promise settles, without delaying any answer. */
   readonly inBackground: (work: Promise<void>) => void;
   readonly report: (event: string, details: Record<string, string | number>) => void;
 }
 
 export interface RelayOptions {
-  /** A send or a delivery check that takes longer is given up, in ms: a queue has been seen to hang for a minute and then throw. */
+  /** The longest wait for a send or a delivery check, in ms. A queue has been seen to hang for a minute and then throw. */
   readonly timeoutMs?: number;
   /**
-   * Messages about one stream leave no closer together than this, in ms: a burst of commands becomes few messages. Default: the batch wait of
-   * the group they go to, in which they would have ended in one batch anyway.
+   * The shortest interval between messages about one stream, in ms. A burst of commands becomes few messages. Default: the batch wait of the
+   * receiving group, since messages within that time end in one batch anyway.
    */
   readonly coalesceMs?: number | undefined;
-  /** The wait before the second delivery check, where the first finds a lag, in ms; it doubles from there. */
+  /** The wait before the second delivery check, in ms, if the first finds a lag. Each further wait is twice as long. */
   readonly firstBackoffMs?: number;
   readonly maxBackoffMs?: number;
-  /** How many events are read at a time for publication. */
+  /** How many events the relay reads at a time to publish them. */
   readonly pageSize?: number;
 }
 
-/** Gets a stream's events to every group that follows it: at once when all is well, and in the end whatever happens (I7, I18). */
+/** Delivers a stream's events to every group that follows it: at once when all is well, and in the end whatever happens (I7, I18). */
 export interface Relay {
-  /** Has to have run before the first `expect` of this lifetime: finds out whether an alarm is set. */
+  /** Finds out whether an alarm is set. It must run before the first `expect` of this lifetime. */
   readonly prepare: () => Promise<void>;
   /**
-   * Called last inside a commit's transaction: plans the delivery check of the new events and arms the alarm no later (I6). After this turn it
-   * sends them, coalesced, in the background. Throws where the alarm is refused at once: then nothing is planned, and the commit is rolled back.
+   * Called last inside a commit's transaction. It plans the delivery check of the new events and arms the alarm for it (I6). After this turn it sends
+   * them, coalesced, in the background. If the platform refuses the alarm at once, this throws: nothing is planned, and the commit is rolled back.
    */
   readonly expect: (stream: StreamId, fromVersion: number, toVersion: number) => void;
   /**
-   * Sets the alarm again where it is overdue or was refused, also in an earlier lifetime. In the background, so after what its caller does in
-   * this turn. For every call: without it a stream would stay unpublished after its alarm was lost, if it gets no command that commits (I7).
+   * Sets the alarm again if it is overdue or was refused, also in an earlier lifetime. It runs in the background, after its caller's work in this
+   * turn. Every call needs it. Otherwise a stream whose alarm was lost stays unpublished until its next commit (I7).
    */
   readonly rescueAlarm: () => void;
   /**
-   * The alarm handler. Runs no domain code: a bad deploy must not eat the alarm's few retries. Throws only where the platform refuses the next
-   * alarm: then the retry is all that is left.
+   * The alarm handler. It runs no domain code: a bad deploy must not use up the alarm's few retries. It throws only if the platform refuses the next
+   * alarm. Then the platform's retry is the only way left.
    */
   readonly onAlarm: () => Promise<void>;
 }
 
 interface Unconfirmed {
   readonly group: Group;
-  /** Its projections that are not confirmed; undefined: all of them. */
+  /** The group's unconfirmed projections. Undefined: all of them. */
   readonly projections: readonly string[] | undefined;
 }
 
-/** One for all groups, so that a quiet command costs one alarm run and not one for each (docs/decisions/0008). */
+/** A delivery check. One check covers all groups, so a quiet command costs one alarm run, not one for each group (docs/decisions/0008). */
 interface Check {
-  /** The head when the check was planned: on a busy stream the present head is ahead of every projection at all times. */
+  /** The head when the check was planned. On a busy stream the present head is always ahead of every projection. */
   readonly version: number;
   readonly dueAt: number;
   readonly unconfirmed: readonly Unconfirmed[];
 }
 
-/** What a lifetime of the object knows of its stream. */
+/** What this lifetime of the object knows of its stream. */
 interface Delivery {
   readonly stream: StreamId;
   readonly groups: readonly Group[];
   /** The head. */
   version: number;
-  /** Everything up to here was sent, or was left to the delivery check by an earlier lifetime. */
+  /** All events up to this version were sent, or an earlier lifetime left them to the delivery check. */
   published: number;
-  /** Undefined once all is confirmed. */
+  /** Undefined once all projections are confirmed. */
   check: Check | undefined;
 }
 
-/** While the code does not know the stream's category (a bad deploy), the alarm asks again this often. */
+/** How often the alarm tries again while the code does not know the stream's category (a bad deploy). */
 const UNKNOWN_CATEGORY_RETRY_MS = 60 * 60 * 1000;
 
 export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Relay {
@@ -120,14 +120,14 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     rememberUnchecked();
   });
 
-  /** Undefined before the first commit or alarm of this lifetime: any group may lag. */
+  /** Undefined before the first commit or alarm of this lifetime. Until then, any group may lag. */
   let delivery: Delivery | undefined;
   /** When the last message left, in ms since the epoch. */
   let sentAt = 0;
-  /** Until when a send that is under way is waited for, in ms since the epoch. A bound, since what it awaits may never come back. */
+  /** Until this time (ms since the epoch) a running send keeps other calls from sending. It is bounded, since a send may never settle. */
   let sendingUntil = 0;
 
-  /** Tells a later lifetime, which finds no alarm, that a group may lag. */
+  /** Tells a later lifetime that finds no alarm that a group may lag. */
   function rememberUnchecked(): void {
     try {
       if (delivery?.check && storage.attempt() === 0) storage.setAttempt(1);
@@ -137,8 +137,8 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
   }
 
   /**
-   * When a check of what is new is due: as planned, if that is soon enough. Else after two to three times the batch wait of the slowest group,
-   * when all of it should have arrived. Drawn, so that objects that were busy at the same moment do not all ask at the same moment.
+   * When the check of new events is due. It is the planned time if that is soon enough. Otherwise it is two to three times the batch wait of the
+   * slowest group from now, when all events should have arrived. The time is random, so that objects busy at the same moment do not all ask at once.
    */
   function settledAt(groups: readonly Group[], planned = Number.POSITIVE_INFINITY): number {
     const slowestMs = Math.max(0, ...groups.map(({ batchWaitMs }) => batchWaitMs));
@@ -147,8 +147,8 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
   }
 
   /**
-   * Doubling, with the jitter that keeps a herd of streams from asking a recovered database all at once. Whole milliseconds, since alarms
-   * know no others: one that goes off a fraction before its check is due would do nothing and be set again.
+   * The wait doubles, with jitter: many streams must not query a recovered database all at once. It is in whole milliseconds, as alarms are. An alarm
+   * that fires a fraction before its check is due would do nothing and be set again.
    */
   function backoffMs(): number {
     return Math.ceil(Math.min(firstBackoffMs * 2 ** storage.attempt(), maxBackoffMs) * (0.5 + clock.random() / 2));
@@ -171,10 +171,10 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
 
   async function publish(its: Delivery): Promise<void> {
     try {
-      // After this turn, and so after its commit.
+      // Runs after this turn, and so after its commit.
       await Promise.resolve();
       if ((await sendNew(its)) !== 'failed' || !its.check) return;
-      // A send that threw may have been accepted all the same. Sending again is harmless, and the alarm does, sooner than it would have come.
+      // A send that threw may have been accepted. To send again is harmless. The alarm does so, earlier than planned.
       const dueAt = clock.now() + 2 * (its.groups[0]?.batchWaitMs ?? 0);
       its.check = { ...its.check, dueAt: Math.min(its.check.dueAt, dueAt) };
       keepArmed(its);
@@ -184,8 +184,8 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
   }
 
   /**
-   * Sends everything that is new, also what is committed meanwhile. One at a time, which is what coalesces a burst. Undefined: there is nothing
-   * new, or it is being sent already.
+   * Sends all new events, also those committed meanwhile. Only one call sends at a time, which coalesces a burst. Returns undefined if nothing is
+   * new, or if another call is sending.
    */
   async function sendNew(its: Delivery): Promise<'sent' | 'failed' | undefined> {
     const [entry] = its.groups;
@@ -215,7 +215,7 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     }
   }
 
-  /** The second try and all after it send a hint without payload: its consumer reads the log. */
+  /** Sends a hint without payload, so that the consumer reads the log. The second and all later tries use this. */
   async function remind(its: Delivery, group: Group, reached: number, isRecheck: boolean): Promise<void> {
     const { stream, version } = its;
     const fromVersion = Math.min(reached + 1, version);
@@ -224,14 +224,14 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     await withTimeout(send(group, { sender: 'reminder', hints: [hint] }), timeoutMs);
   }
 
-  /** Whether a projection has another event at its version than this log, or one beyond its end: the log was restored to an earlier time. */
+  /** Whether a projection has another event at its version than this log, or has one beyond its end. The log was then restored to an earlier time. */
   function isOfAnotherLog({ version: at, eventId }: Reached): boolean {
     return at > 0 && storage.read(at, 1)[0]?.id !== eventId;
   }
 
   /**
-   * Asks a group, and reminds it where it lags behind the check. Returns which of its projections are not at the head. Never rejects: a group
-   * that fails does not stop the others from being confirmed.
+   * Asks a group, and reminds it if it lags behind the check. Returns its projections that are not at the head. It never rejects: a failing group
+   * must not keep the others from being confirmed.
    */
   async function checkGroup(its: Delivery, due: Check, { group, projections }: Unconfirmed): Promise<Unconfirmed> {
     const { stream, version } = its;
@@ -268,7 +268,7 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     its.check = unconfirmed.length > 0 ? { version, dueAt, unconfirmed } : undefined;
   }
 
-  /** The synchronous part of the handler: what has to hold even if nothing after it runs. Returns the check, if it is due. */
+  /** The synchronous part of the handler. It does what must hold even if nothing after it runs. Returns the check if it is due. */
   function rearm(): Check | undefined {
     kept.goesOff();
     const head = storage.head();
@@ -301,7 +301,7 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
       const planned = delivery?.check;
       const dueAt = settledAt(groups, planned?.dueAt);
       kept.armNoLaterThan(dueAt);
-      // Memory follows the alarm: where it is refused by an exception, there will be no such version.
+      // Memory follows the alarm. If the platform refuses the alarm with an exception, this version will not exist.
       delivery ??= { stream, groups, version: toVersion, published: fromVersion - 1, check: undefined };
       delivery.version = toVersion;
       delivery.check = checkOfAll(groups, planned?.dueAt === dueAt ? planned.version : toVersion, dueAt);
@@ -323,7 +323,7 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
       }
       const refusal = await kept.refusal();
       const needsAlarm = !delivery || delivery.check !== undefined;
-      if (refusal !== undefined && needsAlarm) throw new Error(`the next alarm was refused: ${refusal}`);
+      if (refusal !== undefined && needsAlarm) throw new Error(`the platform refused the next alarm: ${refusal}`);
     },
   };
 }

@@ -1,26 +1,29 @@
 import { TimeoutError } from '../platform/timeout.ts';
 
-/** What an error of a call to an object says about that call. */
+/** What an error tells about the call to an object. */
 export type Meaning =
-  /** The object never ran it, or has rolled back what it did. It passes. */
+  /** The object did not run the call, or rolled it back. The fault passes. */
   | 'nothing-done'
   /** The object may have run it and committed. */
   | 'unknown'
-  /** The object's own code refused it before it stored anything. It would do so again: a bug. */
+  /** The object's own code refused the call before it stored anything. It would do so again: a bug. */
   | 'refused-for-good'
-  /** The storage takes or gives nothing: it is full, or switched off by the account's spending limit. Nothing was done. */
+  /** The storage refuses the call: it is full, or the account's spending limit has switched it off. Nothing was done. */
   | 'storage-unavailable';
 
-/** How to take an error of a call to an object. */
+/** How to treat an error of a call to an object. */
 export interface Judgement {
-  /** What has happened, in a few words. */
+  /** The fault, in a few words. */
   readonly what: string;
   readonly means: Meaning;
-  /** It may be sent again at once, if it may run twice (a read, or a command with a key) or has never run. Else a try at once makes it worse. */
+  /**
+   * Whether to send the call again at once, if it may run twice (a read, or a command with a key) or has never run. If false, a retry at once makes
+   * things worse.
+   */
   readonly mayTryAgain: boolean;
 }
 
-/** The properties that the runtime puts on such an error, and what it says. */
+/** The message of such an error, and the properties that the runtime adds to it. */
 interface RuntimeError {
   readonly name: string;
   readonly message: string;
@@ -34,111 +37,110 @@ interface Row extends Judgement {
   readonly is: (error: RuntimeError, original: unknown) => boolean;
 }
 
-/** The account's own limit, and those of the free plan for a day: `Exceeded allowed rows written in Durable Objects free tier.` */
+/** The account's own limit, and the daily limits of the free plan: `Exceeded allowed rows written in Durable Objects free tier.` */
 const SPENDING_LIMIT = /spending cap|Exceeded allowed .* free tier/i;
 const FULL = /SQLITE_FULL|database or disk is full/i;
 
 /**
- * Every error that the runtime may give for a call to an object, the first row that fits.
+ * Every error that the runtime may give for a call to an object. The first matching row applies.
  *
- * Where the properties come from (github.com/cloudflare/workerd, src/workerd, at 6552d99):
- * - jsg/util.c++, decodeTunneledException: a KJ exception of type DISCONNECTED is `.retryable`, one of type OVERLOADED is `.overloaded`.
- *   Never both, unless the object's own code threw an error that has both.
- * - jsg/exception.c++, tunneledErrorType: a description that begins with `broken.` is `.durableObjectReset`, whatever the type. One that
- *   begins with `remote.` is `.remote`: any error that came back through a call, the platform's own among them. So `.remote` alone
- *   does not prove that the object's code threw it (cloudflare-docs#14193).
- * - io/actor-sqlite.c++: a commit that fails breaks the output gate, and with it *every* answer that waits at the gate. The commit of
- *   one of these may be durable. So an error with `.durableObjectReset` never says that nothing was done.
+ * The sources of the properties (github.com/cloudflare/workerd, src/workerd, at 6552d99):
+ * - jsg/util.c++, decodeTunneledException: a KJ exception of type DISCONNECTED is `.retryable`. One of type OVERLOADED is `.overloaded`. An error has
+ *   both only if the object's own code threw it with both.
+ * - jsg/exception.c++, tunneledErrorType: a description that begins with `broken.` is `.durableObjectReset`, whatever the type. One that begins with
+ *   `remote.` is `.remote`: any error that came back through a call, also one of the platform. So `.remote` alone does not prove that the object's
+ *   code threw it (cloudflare-docs#14193).
+ * - io/actor-sqlite.c++: a commit that fails breaks the output gate, and with it *every* answer that waits there. The commit of such an answer may be
+ *   durable. So an error with `.durableObjectReset` never proves that nothing was done.
  *
- * The runtime itself tries a call again, up to four times within ten seconds, if its error is `.retryable` and either the call never
- * reached the object or nobody can tell (developers.cloudflare.com/durable-objects/best-practices/automatic-retries). Such a try carries
- * the identity of the first, and an object that has received the first rejects it: then the call fails with the *first* error. So a
- * command without a key is never run twice by the platform. But a `.retryable` error that arrives here may be that of a call that was
- * run: its outcome is unknown.
+ * The runtime itself retries a call with a `.retryable` error, up to four times within ten seconds. It does so if the call never reached the object,
+ * or if that is unknown (developers.cloudflare.com/durable-objects/best-practices/automatic-retries). A retry has the identity of the first try. An
+ * object that has received the first rejects the retry, and the call fails with the *first* error. So the platform never runs a command without a key
+ * twice. But the object may have run a call whose `.retryable` error arrives here: its outcome is unknown.
  */
 export const RUNTIME_ERRORS: readonly Row[] = [
   {
-    // Our own. The call goes on, and may yet commit.
+    // This code's own timeout. The call goes on, and may yet commit.
     what: 'no answer in time',
     is: (_, original) => original instanceof TimeoutError,
     means: 'unknown',
     mayTryAgain: true,
   },
   {
-    // io/worker.c++, makeTimeoutPromise: OVERLOADED, `broken.outputGateBroken`: the commit took 30 s, and may be durable all the same.
-    // io/actor-cache.c++, evictOrOomIfNeeded: OVERLOADED, `broken.exceededMemory`; of an isolate's limit the platform says the same.
+    // io/worker.c++, makeTimeoutPromise: OVERLOADED, `broken.outputGateBroken`. The commit took 30 s, and may be durable all the same.
+    // io/actor-cache.c++, evictOrOomIfNeeded: OVERLOADED, `broken.exceededMemory`. The platform gives the same error for an isolate's limit.
     what: 'reset under load: the output gate timed out, or the memory was exceeded',
     is: ({ overloaded, durableObjectReset }) => overloaded && durableObjectReset,
     means: 'unknown',
     mayTryAgain: false,
   },
   {
-    // util/sqlite.c++, handleCriticalError: SQLite has rolled back, and the error goes to every answer at the gate, the one of an earlier
-    // command among them. The next try finds out which it was.
-    // io/actor-sqlite.c++, startPrecommitAlarmScheduling: a commit whose alarm cannot be scheduled fails in the same way. At the spending
-    // limit it does not come to that: there `setAlarm` itself is rejected.
-    // The same for: a new version of the code, CPU time, abort(), a constructor that throws (io/worker.c++, `broken.constructorFailed`),
-    // `Internal error in Durable Object storage write caused object to be reset` (io/actor-cache.c++, flushImpl).
+    // util/sqlite.c++, handleCriticalError: SQLite has rolled back. Every answer at the gate gets the error, also that of an earlier command. The
+    // next try finds out whether its command was applied.
+    // io/actor-sqlite.c++, startPrecommitAlarmScheduling: a commit fails in the same way if its alarm cannot be scheduled. The spending limit does
+    // not cause this, because it rejects `setAlarm` itself.
+    // The error is also the same for a new version of the code, CPU time, abort(), a constructor that throws (io/worker.c++,
+    // `broken.constructorFailed`), and `Internal error in Durable Object storage write caused object to be reset` (io/actor-cache.c++, flushImpl).
     what: 'reset',
     is: ({ durableObjectReset }) => durableObjectReset,
     means: 'unknown',
     mayTryAgain: true,
   },
   {
-    // developers.cloudflare.com/durable-objects/platform/spend-management: calls are rejected before the object has them; in an object, SQL
-    // and `setAlarm` are. What they throw rolls back the transaction that they are part of. Where the promise of `setAlarm` rejects instead,
-    // the commit stands, and the relay sees to the alarm (relay.ts): a caller never gets that error.
+    // developers.cloudflare.com/durable-objects/platform/spend-management: the platform rejects calls before the object gets them. Inside an object
+    // it rejects SQL and `setAlarm`. If they throw, their transaction is rolled back. If instead the promise of `setAlarm` rejects, the commit
+    // stands, and the relay repairs the alarm (relay.ts). A caller never gets that error.
     what: 'the spending limit of the account is reached',
     is: ({ message }) => SPENDING_LIMIT.test(message),
     means: 'storage-unavailable',
     mayTryAgain: false,
   },
   {
-    // The object's own code, before it writes (event-log.ts), or SQLite in a statement that it rolled back by itself.
+    // From the object's own code before it writes (event-log.ts), or from SQLite, which rolled the statement back.
     what: 'the storage is full',
     is: ({ message }) => FULL.test(message),
     means: 'storage-unavailable',
     mayTryAgain: false,
   },
   {
-    // SQLite could not carry out one statement for now, and the transaction was rolled back. (If SQLite itself has rolled back, it is a reset.)
+    // SQLite could not run one statement for now, and the transaction was rolled back. (If SQLite itself rolls back, the object is reset.)
     what: 'SQLite is out of memory or has met an error of the disk',
     is: ({ message }) => /SQLITE_(NOMEM|IOERR|BUSY|LOCKED|INTERRUPT)/.test(message),
     means: 'nothing-done',
     mayTryAgain: false,
   },
   {
-    // io/io-context.h: OVERLOADED, without `broken.`: `Worker has exceeded memory limit.` is thrown where a call that runs waits for
-    // something: it may have committed.
+    // io/io-context.h: OVERLOADED, without `broken.`. `Worker has exceeded memory limit.` is thrown while a running call waits for something. The
+    // call may have committed.
     what: 'memory exceeded in the middle of the call',
     is: ({ overloaded, message }) => overloaded && /exceeded (its )?memory limit/.test(message),
     means: 'unknown',
     mayTryAgain: false,
   },
   {
-    // developers.cloudflare.com/durable-objects/observability/troubleshooting: too many requests or too much data is queued, a request was
-    // queued for too long, or too many came within ten seconds. What is turned away was never run.
+    // developers.cloudflare.com/durable-objects/observability/troubleshooting: too many requests or too much data is queued, a request was queued for
+    // too long, or too many came within ten seconds. The object never ran the rejected call.
     what: 'turned away: the object is overloaded',
     is: ({ overloaded }) => overloaded,
     means: 'nothing-done',
     mayTryAgain: false,
   },
   {
-    // The same page: a limit on how quickly stubs are made. It says so without `.overloaded`.
+    // The same page: a limit on the rate at which stubs are made. This error has no `.overloaded`.
     what: 'turned away: the account is too busy',
     is: ({ message }) => /generating too much load/.test(message),
     means: 'nothing-done',
     mayTryAgain: false,
   },
   {
-    // The object was not found, so nothing was sent to it.
+    // The platform did not find the object, so it sent nothing to it.
     what: 'the object cannot be found at the moment',
     is: ({ message }) => /cannot resolve durable object/i.test(message),
     means: 'nothing-done',
     mayTryAgain: true,
   },
   {
-    // jsg/util.c++: any DISCONNECTED error that is not a JavaScript error of its own is `Network connection lost.`; so are
+    // jsg/util.c++: a DISCONNECTED error that is no JavaScript error of its own reads `Network connection lost.` Two others are also `.retryable`:
     // `Durable Object reset because its code was updated.` and `Connection closed: this Durable Object instance is no longer active.`
     what: 'the connection was lost',
     is: ({ retryable }) => retryable,
@@ -146,42 +148,42 @@ export const RUNTIME_ERRORS: readonly Row[] = [
     mayTryAgain: true,
   },
   {
-    // The old instance may no longer use its storage: it is thrown at the next use, or out of a commit that is under way.
+    // The old instance may no longer use its storage. Its next use throws this, and so can a commit that is under way.
     what: 'the instance was replaced',
     is: ({ message }) => /no longer access(ible| storage)|moved to a different machine/.test(message),
     means: 'unknown',
     mayTryAgain: true,
   },
   {
-    // io/worker-entrypoint.c++, exceptionToPropagate: an error of the platform, which hides what it is. It may come after the commit.
+    // io/worker-entrypoint.c++, exceptionToPropagate: an error of the platform that hides its cause. It may come after the commit.
     what: 'an internal error of the platform',
     is: ({ message }) => message.startsWith('internal error'),
     means: 'unknown',
     mayTryAgain: false,
   },
   {
-    // api/worker-rpc.c++: the call ran, and what it returned could not be sent.
+    // api/worker-rpc.c++: the call ran, and the platform could not send its result.
     what: 'the answer could not be sent',
     is: ({ name, remote }) => name === 'DataCloneError' && remote,
     means: 'unknown',
     mayTryAgain: false,
   },
   {
-    // The same of the arguments: they never left.
+    // The platform could not send the arguments, so the call never left.
     what: 'the call could not be sent',
     is: ({ name }) => name === 'DataCloneError',
     means: 'refused-for-good',
     mayTryAgain: false,
   },
   {
-    // What `execute` throws, it throws before its commit, or it rolls it back: after it there is nothing that throws (aggregate-object.ts).
+    // If `execute` throws, it throws before its commit or rolls it back. Nothing after the commit throws (aggregate-object.ts).
     what: 'the object’s own code threw',
     is: ({ remote }) => remote,
     means: 'refused-for-good',
     mayTryAgain: false,
   },
   {
-    // What is not known proves nothing.
+    // An unknown error proves nothing.
     what: 'anything else',
     is: () => true,
     means: 'unknown',
@@ -189,7 +191,7 @@ export const RUNTIME_ERRORS: readonly Row[] = [
   },
 ];
 
-/** What an error of a call to an object says about that call. */
+/** Finds the row for an error of a call to an object. */
 export function judge(error: unknown): Judgement {
   const { name = '', message = String(error), ...properties } = Object(error) as Partial<RuntimeError>;
   const seen: RuntimeError = {
