@@ -2,25 +2,25 @@ import type { DomainEvent } from './event.ts';
 import type { Command, Decider, Rejection } from './decider.ts';
 import type { EventTypes } from './upcaster.ts';
 
-/** Everything the kernel has to know about one kind of aggregate. */
+/** The kernel's knowledge of one kind of aggregate. */
 export interface AggregateType<
   State extends object = object,
   C extends Command = Command,
   Event extends DomainEvent = DomainEvent,
   Refusal extends Rejection = Rejection,
 > {
-  /** The first part of its streams' ids: one lower-case word. */
+  /** The first part of the ids of its streams: one lower-case word. */
   readonly category: string;
   readonly decider: Decider<State, C, Event, Refusal>;
-  /** Its event types and how old shapes of them are lifted. */
+  /** Its event types, each with the steps that lift old shapes. */
   readonly events: EventTypes<Event>;
-  /** Raise it when the shape or the meaning of the state changes: snapshots of another number are ignored. From 1. */
+  /** An integer from 1. Raise it when the shape or the meaning of the state changes: snapshots with another number are ignored. */
   readonly stateVersion: number;
 }
 
 /**
- * An aggregate type whose own types were checked where it was made: what a registry of many holds. The kernel hands a decider only
- * commands and events of its own category.
+ * An aggregate type whose own types were checked where it was made. A registry holds many of them. The kernel passes a decider only commands and
+ * events of its own category.
  */
 // oxlint-disable-next-line typescript/no-explicit-any -- existential: no single type argument fits every aggregate
 export type AnyAggregateType = AggregateType<any, any, any, any>;

@@ -1,7 +1,7 @@
-/** A value that survives JSON unchanged: what events, states and rows are made of. */
+/** A value that survives JSON unchanged. Events, states and rows consist of such values. */
 export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
 
-/** A JSON object. `undefined` members are left out when it is stored, as JSON does. */
+/** A JSON object. Its `undefined` members are not stored, as in JSON. */
 export interface JsonObject {
   readonly [key: string]: Json | undefined;
 }

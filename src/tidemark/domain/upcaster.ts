@@ -2,15 +2,15 @@ import type { DomainEvent, RecordedEvent, StoredEvent } from './event.ts';
 import { CodeTooOldError } from '../platform/faults.ts';
 import type { JsonObject } from './json.ts';
 
-/** Lifts an event's data by one schema version. Pure, and total over every shape ever written under the version it lifts. */
+/** Lifts an event's data by one schema version. It is pure, and accepts every shape ever written under the version that it lifts. */
 export type Upcaster = (data: JsonObject) => JsonObject;
 
-/** Lifts an event by one schema version, before which its type had another name. */
+/** Lifts an event by one schema version. Before that, its type had another name. */
 export interface Renaming {
   readonly formerType: string;
 }
 
-/** The step at which an event type was renamed, for example `SeatTaken: [formerly('SeatReserved')]`. What is stored keeps its name. */
+/** Makes the step at which an event type was renamed, for example `SeatTaken: [formerly('SeatReserved')]`. Stored events keep their name. */
 export function formerly(type: string): Renaming {
   return { formerType: type };
 }
@@ -18,26 +18,26 @@ export function formerly(type: string): Renaming {
 type Steps = readonly (Upcaster | Renaming)[];
 
 /**
- * Every event type of a category, each with the steps from its first shape on, oldest first. The current schema version is
- * one more than their number, so a type whose shape and name never changed has `[]`.
+ * Every event type of a category, each with the steps from its first shape, oldest first. The current schema version is one more than the number of
+ * steps. A type whose shape and name never changed has `[]`.
  */
 export type EventTypes<Event extends DomainEvent = DomainEvent> = {
   readonly [Type in Event['type']]: Steps;
 };
 
-/** An event that this version of the code cannot read: its type is unknown, or its schema version is from the future. */
+/** This version of the code cannot read the event: its type is unknown, or its schema version is from the future. */
 export class UnreadableEventError extends CodeTooOldError {
   override readonly name = 'UnreadableEventError';
 }
 
-/** The schema version that events of `type` are written with today. */
+/** The schema version of new events of `type`. */
 export function currentSchemaVersion(types: EventTypes, type: string): number {
   const steps = ownSteps(types, type);
   if (!steps) throw unknownType(type);
   return steps.length + 1;
 }
 
-/** The names that event types had, each with the type that it is today. */
+/** The former names of event types, each with the type's present name. */
 export function formerTypes(types: EventTypes): readonly { readonly formerType: string; readonly type: string }[] {
   return Object.entries<Steps>(types).flatMap(([type, steps]) =>
     steps.flatMap((step) => (isRenaming(step) ? [{ formerType: step.formerType, type }] : [])),
@@ -45,8 +45,8 @@ export function formerTypes(types: EventTypes): readonly { readonly formerType: 
 }
 
 /**
- * A stored event in its current shape. Throws `UnreadableEventError` for a type or a schema version that this code does not know,
- * which during a deploy means "not yet": the caller tries again later and never counts it against the event.
+ * Lifts a stored event to its current shape. Throws `UnreadableEventError` if this code does not know the type or the schema version. During a deploy
+ * that means "not yet": the caller tries again later, and never counts it against the event.
  */
 export function upcast<Event extends DomainEvent>(types: EventTypes<Event>, stored: StoredEvent): RecordedEvent<Event> {
   const { type, steps, newest } = readingOf(types, stored.type);
@@ -62,7 +62,7 @@ export function upcast<Event extends DomainEvent>(types: EventTypes<Event>, stor
   return { id, stream, version, type, data, metadata, recordedAt } as unknown as RecordedEvent<Event>;
 }
 
-/** How events that were stored under a name are read: their type today, its steps, and the last schema version that had this name. */
+/** How to read events stored under a name: their present type, its steps, and the last schema version under that name. */
 function readingOf(types: EventTypes, name: string): { type: string; steps: Steps; newest: number } {
   const own = ownSteps(types, name);
   if (own) return { type: name, steps: own, newest: own.length + 1 };

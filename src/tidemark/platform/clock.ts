@@ -1,4 +1,4 @@
-/** Where the code that must be testable asks for the time, for chance and for new ids: never from the platform directly. */
+/** The source of the time, of random numbers and of new ids. Testable code uses it and never the platform's own. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;

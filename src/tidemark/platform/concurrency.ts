@@ -1,7 +1,7 @@
-/** So many answers a Worker may wait for at a time: the platform lets it have six connections. */
+/** How many answers a Worker may wait for at a time. The platform allows six connections. */
 export const CONNECTIONS_AT_ONCE = 6;
 
-/** Runs `work` on every item, at most `atOnce` at a time, and keeps their order. */
+/** Runs `work` on every item, at most `atOnce` at a time. Returns the results in the order of the items. */
 export async function eachOf<Item, Result>(
   items: readonly Item[],
   atOnce: number,

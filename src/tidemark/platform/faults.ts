@@ -1,27 +1,27 @@
-/** The platform turned the request away before anything was done. Trying again at once makes it worse. */
+/** The platform rejected the request before anything was done. A retry at once makes it worse. */
 export class OverloadedError extends Error {
   override readonly name = 'OverloadedError';
 }
 
-/** A command was sent and no answer came: it may or may not have been applied. Only a retry with the same key can tell. */
+/** A command was sent and no answer came. It may have been applied. Only a retry with the same key can tell. */
 export class OutcomeUnknownError extends Error {
   override readonly name = 'OutcomeUnknownError';
 }
 
 /**
- * The storage takes or gives nothing at the moment, and nothing was done: it is full, or switched off by the account's spending limit. An
- * operator has to make room or lift the limit, so trying again soon does not help.
+ * The storage refuses requests at the moment: it is full, or the account's spending limit has switched it off. Nothing was done. An operator must
+ * free space or raise the limit, so a retry soon does not help.
  */
 export class StorageUnavailableError extends Error {
   override readonly name = 'StorageUnavailableError';
 }
 
-/** As `StorageUnavailableError`, of a D1 database and not of an object. */
+/** The same as `StorageUnavailableError`, but for a D1 database instead of an object. */
 export class DatabaseUnavailableError extends StorageUnavailableError {}
 
 /**
- * The code does not know what newer code has recorded or sends: a category, an event or a command. Nothing was done. It passes as a
- * deployment goes on, or, after a rollback, once the newer code is back.
+ * The code does not know a category, an event or a command of newer code. Nothing was done. The fault passes when the deployment finishes or, after a
+ * rollback, when the newer code returns.
  */
 export class CodeTooOldError extends Error {
   override readonly name: string = 'CodeTooOldError';
