@@ -3,23 +3,23 @@ import type { Target } from './pointer.ts';
 import { type Projection, rowKeyOf } from './projection.ts';
 import { type Row, type TableShape, columnOf, shapeOf } from './slot-tables.ts';
 
-/** How far a target has brought a stream, and the stream's own row at that point. */
+/** How far a target has processed a stream, and the stream's own row at that point. */
 export interface Position {
-  /** 0 when it has not seen the stream yet. */
+  /** 0 if the target has not seen the stream yet. */
   readonly version: number;
   /** The id of the event at `version`; null at 0. */
   readonly eventId: string | null;
   readonly row: Row | undefined;
 }
 
-/** Where every stream is before its first event. */
+/** The position of every stream before its first event. */
 export const START: Position = { version: 0, eventId: null, row: undefined };
 
 const ROW_PREFIX = 'row.';
 
 /**
- * The positions of those streams that one target has seen: checkpoint and row from one statement, so from one snapshot. One bound parameter,
- * however many streams. `CROSS JOIN` keeps the order in which SQLite takes the tables: it would rather look through all checkpoints.
+ * The positions of those streams that a target has seen. One statement reads checkpoint and row, so both are from one snapshot. It takes one bound
+ * parameter for any number of streams. `CROSS JOIN` keeps the order of the tables: without it, SQLite scans all checkpoints.
  */
 export function positionsStatement(
   database: D1Database,
@@ -49,7 +49,7 @@ function rowParts(table: TableShape, key: string): { readonly columns: string; r
   };
 }
 
-/** Reads the answer of `positionsStatement`. A stream that it does not have is at its start. */
+/** Reads the result of `positionsStatement`. A stream that is missing from it is at its start. */
 export function toPositions(
   projection: Projection,
   target: Target,

@@ -2,20 +2,20 @@ import { DatabaseUnavailableError, StorageUnavailableError } from '../platform/f
 import { keptKind } from '../dead-letters/dead-letter.ts';
 
 /**
- * What an error of D1 says about what was sent. D1 puts SQLite's own words into its messages, with SQLite's name for the kind of error at
- * the end: "D1_ERROR: no such table: seats: SQLITE_ERROR". What D1 says of itself has no such name: "D1_ERROR: Network connection lost."
+ * What an error of D1 tells about the statements that were sent. D1's messages quote SQLite and end with SQLite's name for the kind of error:
+ * "D1_ERROR: no such table: seats: SQLITE_ERROR". An error of D1 itself has no such name: "D1_ERROR: Network connection lost."
  * https://developers.cloudflare.com/d1/observability/debug-d1/
  */
 export type D1ErrorKind =
   /** It passes, and may have come after the commit: overloaded, connection lost, reset, busy. */
   | 'transient'
-  /** The database is full, or the account's limits have switched it off: it lasts until somebody makes room. */
+  /** The database is full, or the account's limits have switched it off. It lasts until an operator frees space or raises the limit. */
   | 'storage'
-  /** The tables are not as the code has them: every stream meets it. */
+  /** The tables do not match the code, so every stream gets the error. */
   | 'schema'
-  /** The tables refuse the data: a constraint fails, a value has the wrong type or is too big. */
+  /** The tables refuse the data: a constraint fails, or a value has the wrong type or is too big. */
   | 'data'
-  /** Any other mistake in a statement, a trigger or an index. It may be about one stream or about all. */
+  /** Any other error of a statement, a trigger or an index. It may concern one stream or all. */
   | 'other';
 
 interface Row {
@@ -23,7 +23,7 @@ interface Row {
   readonly says: RegExp;
 }
 
-/** The first row that matches counts. */
+/** The first matching row applies. */
 const KINDS: readonly Row[] = [
   {
     kind: 'storage',
@@ -39,8 +39,8 @@ const KINDS: readonly Row[] = [
 ];
 
 /**
- * What D1 says where it does not say what went wrong: "D1_ERROR: internal error; reference = 0a1b". It passes, as a rule. It is also the
- * answer where the structure of an index is damaged, and then it lasts.
+ * D1's message when it does not say what went wrong: "D1_ERROR: internal error; reference = 0a1b". Such an error usually passes. It lasts if the
+ * structure of an index is damaged.
  */
 export const INTERNAL_ERROR = 'internal error';
 
@@ -48,10 +48,10 @@ export function isInternalError(error: unknown): boolean {
   return String(error).includes(`${INTERNAL_ERROR}; reference`);
 }
 
-/** Errors of the code itself: they would only happen again. */
+/** Errors of the code itself. They would happen again. */
 const MISTAKES = [TypeError, RangeError, ReferenceError, SyntaxError];
 
-/** The kind of an error that a database (or the code around the call) threw. */
+/** The kind of an error from a database, or from the code around the call. */
 export function kindOfD1Error(error: unknown): D1ErrorKind {
   if (error instanceof StorageUnavailableError) return 'storage';
   const text = String(error);
@@ -61,20 +61,20 @@ export function kindOfD1Error(error: unknown): D1ErrorKind {
 }
 
 /**
- * What errors for one reason have in common: D1's own words, cut to 200 characters. SQLite may quote values that it has read. So whatever
- * is between quotation marks is left out, from the first to the last, since a value may hold such marks itself.
+ * The part that errors with one reason have in common: D1's own words, cut to 200 characters. SQLite may quote values that it has read. So everything
+ * from the first quotation mark to the last is left out, since a value may contain such marks too.
  */
 export function kindOf(reason: string): string {
   const words = reason.replace(/^(Error: )?(D1_ERROR: )?/, '');
   return keptKind(words.replace(/; reference = .*/s, '').replace(/["'`].*["'`]|["'`].*/s, '…'));
 }
 
-/** Whether trying again soon may help. The database gave no answer that tells: it may have committed all the same. */
+/** Whether a retry soon may help. The database gave no clear answer: it may have committed. */
 export function isTransient(error: unknown): boolean {
   return kindOfD1Error(error) === 'transient';
 }
 
-/** The error; a `DatabaseUnavailableError` where the database refused for want of storage. Then it has answered, and did nothing. */
+/** Returns the error, or a `DatabaseUnavailableError` if the database refused for lack of storage. In that case it answered and did nothing. */
 export function asStorageFault(error: unknown): unknown {
   if (error instanceof StorageUnavailableError || kindOfD1Error(error) !== 'storage') return error;
   return new DatabaseUnavailableError(String(error), { cause: error });

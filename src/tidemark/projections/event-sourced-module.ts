@@ -4,17 +4,17 @@ import type { AnyAggregateType } from '../domain/aggregate-type.ts';
 import type { Aggregates } from '../write/aggregates.ts';
 import type { CommandHandlers } from '../write/command-bus.ts';
 
-/** What command handlers may use: the write side, and nothing of the read side. */
+/** The ports that command handlers may use: the write side only. */
 export interface WriteSide {
   readonly aggregates: Aggregates;
   readonly clock: Clock;
 }
 
-/** What one subject of the domain brings to the kernel. */
+/** The parts of one subject of the domain that the kernel uses. */
 export interface EventSourcedModule {
   readonly aggregate: AnyAggregateType;
   /** Its command handlers, by command type. */
   readonly commands: (write: WriteSide) => CommandHandlers;
-  /** Its projections; for a while during a rollout, two revisions of one. */
+  /** Its projections. During a rollout, two revisions of one. */
   readonly projections: readonly Projection[];
 }

@@ -3,23 +3,23 @@ import type { StreamId } from '../domain/stream.ts';
 import { type Handler, type Projection, ignored, rowKeyOf } from './projection.ts';
 import type { Row } from './slot-tables.ts';
 
-/** What some events of one stream do to one projection's tables. */
+/** The changes that some events of one stream make to one projection's tables. */
 export interface StreamChanges {
   readonly stream: StreamId;
-  /** The stream's own row before and after; undefined: there is none. */
+  /** The stream's own row before and after the events. Undefined: the stream has no row. */
   readonly before: Row | undefined;
   readonly after: Row | undefined;
-  /** By name of the projection's `appends`. */
+  /** By name in the projection's `appends`. */
   readonly appended: Readonly<Record<string, readonly Row[]>>;
-  /** By name of the projection's `counters`: rows of increments, in order, not yet summed. */
+  /** By name in the projection's `counters`: rows of increments, in order, not yet summed. */
   readonly counted: Readonly<Record<string, readonly Row[]>>;
 }
 
-/** A handler threw, or an event came that does not fit the row: the event itself is the trouble, so trying again will not help. */
+/** A handler threw, or the event does not fit the row. The event itself is the cause, so a retry does not help. */
 export class PoisonEventError extends Error {
   override readonly name = 'PoisonEventError';
   readonly event: RecordedEvent;
-  /** What errors of one bug have in common: the error's type, and the handler that threw it. */
+  /** The part that errors of one bug have in common: the error's type, and the handler that threw it. */
   readonly kind: string;
 
   constructor(projection: string, event: RecordedEvent, effect: string, cause: unknown) {
@@ -30,8 +30,8 @@ export class PoisonEventError extends Error {
 }
 
 /**
- * Folds events of one stream, in order, over its own row. Pure: the same row and events give the same changes.
- * Throws `PoisonEventError` for an event that a handler cannot take.
+ * Folds events of one stream, in order, over its own row. It is pure: the same row and events give the same changes. Throws `PoisonEventError` for an
+ * event that a handler refuses.
  */
 export function foldStream(
   projection: Projection,
@@ -83,8 +83,8 @@ function collect(
 }
 
 /**
- * Sums rows of increments by their key, so that each counter is written once. Counters that come to nothing are left out. A sum that is no
- * safe integer is given as text, exactly: the database's own integers have 64 bits.
+ * Sums rows of increments by their key, so that each counter is written once. Counters without a change are left out. A sum that is not a safe
+ * integer is returned as exact text, since the database's integers have 64 bits.
  */
 export function sumIncrements(key: readonly string[], increments: readonly Row[]): readonly Row[] {
   const sums = new Map<string, { readonly first: Row; readonly counts: Map<string, Count> }>();
@@ -104,22 +104,22 @@ export function sumIncrements(key: readonly string[], increments: readonly Row[]
     }));
 }
 
-/** A bigint only where a number would not be exact. */
+/** A bigint only if a number would not be exact. */
 type Count = number | bigint;
 
-/** The sum of two counts, exactly. Fractions have no place in a counter, but are added as they are. */
+/** The exact sum of two counts. Counters should not hold fractions, but a fraction is added too. */
 export function plus(one: Count, other: Count): Count {
   if (isExact(one) && isExact(other) && isExact(one + other)) return one + other;
   const sum = BigInt(one) + BigInt(other);
   return isExact(Number(sum)) ? Number(sum) : sum;
 }
 
-/** Up to 2^53 a number is exact; beyond, it stands for its neighbours too. */
+/** A number is exact up to 2^53. Beyond that, one number represents several integers. */
 function isExact(count: Count): count is number {
   return typeof count === 'number' && Math.abs(count) <= Number.MAX_SAFE_INTEGER;
 }
 
-/** An increment that was left out counts nothing. */
+/** Reads an increment. An absent one is 0. */
 export function countOf(increment: unknown): Count {
   if (typeof increment === 'string') return plus(BigInt(increment), 0);
   return (increment as Count | null | undefined) ?? 0;

@@ -12,7 +12,7 @@ import { additionOf, split } from './wide-counters.ts';
 /** A database, or a session of one. */
 export type Preparing = Pick<D1Database, 'prepare'>;
 
-/** One stream's step forward in one target. */
+/** The step of one stream in one target. */
 export interface Move {
   readonly stream: StreamId;
   readonly from: Position;
@@ -21,42 +21,45 @@ export interface Move {
   readonly changes: StreamChanges;
 }
 
-/** What a guarded batch does in one target. `projection` is the target's own revision of the code. */
+/** The changes of a guarded batch in one target. `projection` is the code of the target's revision. */
 export interface TargetMoves {
   readonly target: Target;
   readonly projection: Projection;
   readonly moves: readonly Move[];
 }
 
-/** How a guarded batch ended. A transient fault is thrown instead: then it may or may not have been applied. */
+/** How a guarded batch ended. A transient fault is thrown instead: the batch may or may not have been applied. */
 export type BatchOutcome =
   | {
       readonly outcome: 'applied';
-      /** What each statement found. */
+      /** The result of each statement. */
       readonly results: readonly D1Result<Record<string, unknown>>[];
     }
-  /** Somebody else moved one of the checkpoints first. */
+  /** Another batch moved one of the checkpoints first. */
   | { readonly outcome: 'lost-race' }
   /** The pointer has changed since it was read. */
   | { readonly outcome: 'epoch-changed' }
-  /** The database refused the batch for good. */
+  /** The database refused the batch permanently. */
   | RefusedBatch;
 
-/** A refusal that no retry of the same batch will mend. */
+/** A refusal that a retry of the same batch cannot avoid. */
 export interface RefusedBatch {
   readonly outcome: 'refused';
   readonly reason: string;
   /**
-   * `data`: what was written; `schema`: the tables are not as the code has them; `other`: one of the two; `internal`: D1 does not say, and
-   * has not said for long.
+   * The cause of the refusal.
+   * - `data`: the written values.
+   * - `schema`: the tables do not match the code.
+   * - `other`: one of these two.
+   * - `internal`: D1 does not say the cause, and the error has lasted too long for a passing one.
    */
   readonly kind: Exclude<D1ErrorKind, 'transient' | 'storage'> | 'internal';
 }
 
 /**
- * Rows and checkpoints of many streams in one transaction (I8), under two assertions: the epoch is the one that was read (I20), and
- * every checkpoint is still where it was read (I9, I10). If either fails, nothing of the batch remains. `more` joins the
- * transaction: its statements are the last.
+ * Writes rows and checkpoints of many streams in one transaction (I8), under two assertions. The epoch is the one that was read (I20), and every
+ * checkpoint is still where it was read (I9, I10). If either fails, the whole batch is rolled back. The statements of `more` join the transaction as
+ * the last ones.
  */
 export async function sendGuardedBatch(
   database: Preparing & Pick<D1Database, 'batch'>,
@@ -80,7 +83,7 @@ export async function sendGuardedBatch(
       ...more,
     ];
   } catch (error) {
-    // A value that its column cannot encode: it never reaches the database, which would have refused it.
+    // A column cannot encode a value. The batch is not sent, since the database would refuse it.
     return { outcome: 'refused', reason: String(error), kind: 'data' };
   }
   if (budget) spendBatch(budget, statements.length);
@@ -92,7 +95,7 @@ export async function sendGuardedBatch(
   }
 }
 
-/** What an error of a guarded batch says. Throws it again if it passes, or lasts until somebody makes room. */
+/** What an error of a guarded batch means. Throws the error again if it passes, or if it lasts until an operator frees space. */
 export function classify(error: unknown): BatchOutcome {
   const reason = String(error);
   if (reason.includes('epoch_as_read')) return { outcome: 'epoch-changed' };
@@ -102,7 +105,7 @@ export function classify(error: unknown): BatchOutcome {
   return { outcome: 'refused', reason, kind };
 }
 
-/** Fails the batch unless the projection's pointer is still the one that was read. */
+/** Fails the batch unless the projection's pointer still has the epoch that was read. */
 export function assertEpoch(
   database: Preparing,
   projectionName: string,
@@ -149,7 +152,7 @@ function moveCheckpoints(database: Preparing, { projection, target, moves }: Tar
     );
 }
 
-/** New rows by one insert; changed rows by one update for each set of columns that changed, so that no index is touched in vain. */
+/** Inserts all new rows with one statement. Changed rows get one update for each set of changed columns, so that no index is written needlessly. */
 function rowStatements(
   database: Preparing,
   { projection, target, moves }: TargetMoves,
@@ -186,13 +189,13 @@ function changedColumns({ columns }: TableShape, before: Row, after: Row): reado
   );
 }
 
-/** Every move moves a checkpoint. */
+/** The kind of write that every move makes. */
 export const CHECKPOINT_WRITE = 'checkpoint';
 
 /**
- * What kinds of write some changes make, whatever the slot and the stream: creating the row, changing each of its columns, appending to
- * each table, counting in each. Triggers and indexes fire by just these. An error that one stream meets and another with the same kinds
- * of write does not is about the stream's own data.
+ * The kinds of write that some changes make, for any slot and stream: create the row, change each of its columns, append to each table, count in
+ * each. Triggers and indexes depend on these alone. If only one of two streams with the same kinds of write gets an error, the cause is that stream's
+ * own data.
  */
 export function writesOf({ row, appends, counters }: Projection, changes: StreamChanges): readonly string[] {
   const { before, after, appended, counted } = changes;
@@ -282,7 +285,7 @@ function names(columns: readonly ColumnShape[]): string {
   return columns.map(({ name }) => `"${name}"`).join(', ');
 }
 
-/** The statement for all rows, each of which is an array in the order of `columns`: once, or as often as their length makes necessary. */
+/** The statement for all rows, bound to lists of arrays in the order of `columns`. Rows that are too long for one list make several statements. */
 function statementsFor(
   database: Preparing,
   statement: string,

@@ -6,27 +6,27 @@ import { BUT_FOR_RESTORED_LOGS } from '../dead-letters/restored-logs.ts';
 /** How a change of a pointer ended. */
 export type ChangeOutcome =
   | 'changed'
-  /** Somebody else changed the pointer first. */
+  /** Another change of the pointer came first. */
   | 'epoch-changed'
-  /** A checkpoint is not where the change needs it: a slot that was to become live is behind, say. */
+  /** A checkpoint is not where the change needs it. For example, the slot that should become live is behind. */
   | 'behind';
 
-/** The pointer as it is to be. */
+/** The pointer after the change. */
 export interface Change {
   readonly live: Target;
-  /** What every guarded batch moves besides. */
+  /** The targets that every guarded batch moves besides the live one. */
   readonly others: readonly Target[];
-  /** RFC 3339: when what was live became the former slot. Default: as noted before. */
+  /** When the formerly live slot became the former slot, RFC 3339. Default: the recorded time stays. */
   readonly formerSince?: string;
 }
 
 /**
- * Changes a pointer in one guarded transaction that raises the epoch: a batch under the pointer as it was is rolled back from then on (I20).
- * `more` joins the transaction, before the pointer changes.
+ * Changes a pointer in one guarded transaction that raises the epoch. From then on, a batch under the old pointer is rolled back (I20). The
+ * statements of `more` join the transaction, before the pointer changes.
  *
- * Each change writes an id of its own. After a fault that tells nothing, that id says whether this change was committed; an equal pointer
- * would not, since another Worker may have made an equal change. Throws where the database does not tell either, and
- * `StorageUnavailableError` where it has refused the change for want of storage.
+ * Each change writes its own id. After an unclear fault, that id tells whether this change was committed. An equal pointer would not tell, since
+ * another Worker may have made an equal change. Throws if the database does not tell either. Throws `StorageUnavailableError` if the database refused
+ * the change for lack of storage.
  */
 export async function changePointer(
   database: D1Database,
@@ -35,7 +35,7 @@ export async function changePointer(
   { live, others, formerSince }: Change,
   more: readonly D1PreparedStatement[] = [],
 ): Promise<ChangeOutcome> {
-  // Only compared for equality, so any unique text serves.
+  // It is only compared for equality, so any unique text works.
   const changeId = crypto.randomUUID();
   try {
     await database.batch([
@@ -53,7 +53,7 @@ export async function changePointer(
     return 'changed';
   } catch (error) {
     if (isTransient(error)) {
-      // A pointer that cannot be read tells nothing, whatever the reason.
+      // If the pointer cannot be read, for whatever reason, the outcome stays unknown.
       const fate = await fateOf(database, projectionName, pointer, changeId).catch(() => undefined);
       if (fate) return fate;
       throw error;
@@ -68,8 +68,8 @@ export async function changePointer(
 }
 
 /**
- * What became of a change of which no answer came. Undefined where the pointer does not tell: the epoch is as it was, and the change may
- * still be under way; or it was raised more than once, and another change has written its id over this one's.
+ * The outcome of a change without an answer. Undefined if the pointer does not tell. If the epoch is unchanged, the change may still be under way. If
+ * the epoch rose more than once, another change may have overwritten this one's id.
  */
 async function fateOf(
   database: D1Database,
@@ -81,13 +81,16 @@ async function fateOf(
     .prepare(`SELECT epoch, change_id FROM projection_pointer WHERE projection = ?`)
     .bind(projectionName)
     .first<{ epoch: number; change_id: string | null }>();
-  // Also under a later epoch: a Worker from before this column raises the epoch and leaves the id as it was.
+  // A later epoch is possible: a Worker from before this column raises the epoch and does not change the id.
   if (now?.change_id === changeId) return 'changed';
-  // The one change since was not this one, and this one needs the epoch as it was.
+  // Another change raised the epoch, and this one needs the epoch that it read. So this one was not applied.
   return now?.epoch === epoch + 1 ? 'epoch-changed' : undefined;
 }
 
-/** Fails the batch if a stream is further in one slot than in the other. */
+/**
+ * Fails the batch if a checkpoint of `next` is behind that of `live`, or has another event at the same version. Streams that a restored log stops in
+ * the live slot do not count.
+ */
 export function assertNotBehind(
   database: D1Database,
   projectionName: string,

@@ -3,9 +3,9 @@ import { type SQLiteTable, getTableConfig } from 'drizzle-orm/sqlite-core';
 import type { Projection } from './projection.ts';
 import { type Slot, type TableShape, columnOf, shapeOf } from './slot-tables.ts';
 
-/** One table of a projection in one slot, with what tells its rows apart. */
+/** One table of a projection in one slot, with the columns that identify a row. */
 export interface KeyedTable {
-  /** What the projection calls it: `row`, or its name among `appends` or `counters`. */
+  /** The projection's name for it: `row`, or its name in `appends` or `counters`. */
   readonly name: string;
   readonly kind: 'row' | 'appends' | 'counters';
   readonly shape: TableShape;
@@ -14,11 +14,11 @@ export interface KeyedTable {
 
 interface KeyColumn {
   readonly name: string;
-  /** As SQL declares it. */
+  /** The type in SQL. */
   readonly type: string;
 }
 
-/** All tables of a projection in one slot. Throws for a table of `appends` that declares no primary key. */
+/** All tables of a projection in one slot. Throws if a table of `appends` declares no primary key. */
 export function keyedTables(projection: Projection, slot: Slot): readonly KeyedTable[] {
   const { row, appends, counters } = projection;
   return [

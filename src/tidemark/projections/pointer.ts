@@ -6,18 +6,20 @@ export interface Target {
   readonly slot: Slot;
 }
 
-/** What is live and what else moves: one row for each projection. Every change of it raises the epoch. */
+/**
+ * The live target of a projection, and the other targets that move. A database has one pointer for each projection. Every change raises its epoch.
+ */
 export interface Pointer {
   readonly epoch: number;
-  /** Its revision is `UNBUILT` while the first build goes on. */
+  /** Its revision is `UNBUILT` during the first build. */
   readonly live: Target;
-  /** Everything that every guarded batch moves: the live target first, if there is one. */
+  /** All targets that every guarded batch moves. The live target is first, if there is one. */
   readonly moved: readonly Target[];
-  /** RFC 3339: when the last swap or rollback made a slot the former one, as far as that was noted. */
+  /** When the last swap or rollback made a slot the former one, RFC 3339. Null if that was not recorded. */
   readonly formerSince: string | null;
 }
 
-/** The live revision of a projection that has nothing live yet. */
+/** The live revision of a projection before its first build is live. */
 export const UNBUILT = 0;
 
 interface PointerRow {
@@ -28,14 +30,13 @@ interface PointerRow {
   readonly former_since: string | null;
 }
 
-/** Reads the pointer of a projection. */
 export function pointerStatement(database: D1Database, projection: string): D1PreparedStatement {
   return database
     .prepare(`SELECT epoch, live_revision, live_slot, moved, former_since FROM projection_pointer WHERE projection = ?`)
     .bind(projection);
 }
 
-/** Reads the answer of `pointerStatement`; undefined when there is none: the projection was never built. */
+/** Reads the result of `pointerStatement`. Undefined if the projection has no pointer: it was never built. */
 export function toPointer(row: unknown): Pointer | undefined {
   if (!row) return undefined;
   const { epoch, live_revision: revision, live_slot: slot, moved, former_since: formerSince } = row as PointerRow;
@@ -44,12 +45,12 @@ export function toPointer(row: unknown): Pointer | undefined {
   return { epoch, live, moved: revision === UNBUILT ? others : [live, ...others], formerSince };
 }
 
-/** The pointer of a projection, or undefined when there is none. */
+/** The pointer of a projection. Undefined if it has none. */
 export async function readPointer(database: D1Database, projection: string): Promise<Pointer | undefined> {
   return toPointer(await pointerStatement(database, projection).first());
 }
 
-/** Makes the first pointer of a projection: `live` may be `UNBUILT`. Harmless where there is one already. */
+/** Makes the first pointer of a projection. `live` may be `UNBUILT`. It changes nothing if the projection has a pointer. */
 export async function makePointer(database: D1Database, projection: string, live: Target): Promise<void> {
   await database
     .prepare(
@@ -60,23 +61,22 @@ export async function makePointer(database: D1Database, projection: string, live
     .run();
 }
 
-/** Whether two targets are the same. */
 export function isSameTarget(one: Target, other: Target): boolean {
   return one.revision === other.revision && one.slot === other.slot;
 }
 
-/** Everything that is moved beside what is live. */
+/** The targets that move besides the live one. */
 export function beside({ live, moved }: Pointer): readonly Target[] {
   return moved.filter((target) => !isSameTarget(target, live));
 }
 
 /**
- * Pointers as last read, kept for the life of an isolate. They may be stale, and harmlessly so: every batch and every query checks the
- * epoch in its own transaction and has the pointer read again on a mismatch.
+ * Pointers as last read, kept for the life of an isolate. A stale pointer is harmless: every batch and every query checks the epoch in its own
+ * transaction. On a mismatch the caller drops the pointer and reads it again.
  */
 export interface PointerCache {
   get(database: D1Database, projection: string): Promise<Pointer | undefined>;
-  /** Drops a pointer that turned out to be stale. */
+  /** Drops a stale pointer. */
   drop(projection: string): void;
 }
 

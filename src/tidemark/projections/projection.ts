@@ -8,10 +8,10 @@ import type { EventTypes } from '../domain/upcaster.ts';
 import type { Row, Slot, SlotTables } from './slot-tables.ts';
 import type { Wide } from './wide-counters.ts';
 
-/** Names an event type that a projection has no use for. Its checkpoint passes such events all the same. */
+/** The handler of an event type that the projection does not use. The checkpoint still moves past such events. */
 export const ignored = 'ignored';
 
-/** What a handler returns for its own row: every column but the two that the kernel fills, the key and `version`. */
+/** A handler's result for its own row: every column except the key and `version`, which the kernel fills. */
 export type RowValues<Table extends SQLiteTable, Key extends string> = Omit<InferInsertModel<Table>, Key | 'version'>;
 
 type Appends = Readonly<Record<string, SlotTables>>;
@@ -19,18 +19,18 @@ type Appends = Readonly<Record<string, SlotTables>>;
 interface Counter {
   readonly tables: SlotTables;
   readonly key: readonly string[];
-  /** Columns whose sums may leave 64 bits, each with the one that takes what is beyond: that has the default 0, and handlers leave it out. */
+  /** Columns whose sums may exceed 64 bits, each with the column for the excess. That second column has the default 0, and handlers leave it out. */
   readonly wide?: Wide;
 }
 type Counters = Readonly<Record<string, Counter>>;
 
-/** Rows to add to append-only tables. Their primary key should start with the stream's id and hold the event's version. */
+/** Rows to add to append-only tables. Their primary key should start with the stream's id and contain the event's version. */
 type Appended<A extends Appends> = { readonly [Name in keyof A]?: readonly InferInsertModel<A[Name]['a']>[] };
 
-/** Counter rows: the key's columns say which counter, all others are signed increments. */
+/** Counter rows: the key's columns identify the counter, and all other columns are signed increments. */
 type Counted<C extends Counters> = { readonly [Name in keyof C]?: readonly InferInsertModel<C[Name]['tables']['a']>[] };
 
-/** What an event of one type does. One that has none of these only moves the checkpoint. */
+/** The effects of one event type. Without any of these, an event only moves the checkpoint. */
 interface Effects<
   Table extends SQLiteTable,
   Key extends string,
@@ -38,17 +38,17 @@ interface Effects<
   A extends Appends,
   C extends Counters,
 > {
-  /** The stream's own row, where it has none yet. Without it, an event that meets no row is refused. */
+  /** Makes the stream's own row if it has none. Without `create`, but with `change`, an event of a stream without a row is refused. */
   readonly create?: (event: RecordedEvent<Event>) => RowValues<Table, Key>;
-  /** The stream's own row, where it has one. Without it, and with `create`, an event that meets a row is refused. */
+  /** Changes the stream's own row if it has one. Without `change`, but with `create`, an event of a stream with a row is refused. */
   readonly change?: (row: InferSelectModel<Table>, event: RecordedEvent<Event>) => RowValues<Table, Key>;
-  /** `row` is the stream's own row before the event. */
+  /** Returns rows to append. `row` is the stream's own row before the event. */
   readonly append?: (event: RecordedEvent<Event>, row: InferSelectModel<Table> | undefined) => Appended<A>;
-  /** `row` is the stream's own row before the event, so that what it stood for can be taken back. */
+  /** Returns increments. `row` is the stream's own row before the event, so its former contribution can be subtracted. */
   readonly count?: (event: RecordedEvent<Event>, row: InferSelectModel<Table> | undefined) => Counted<C>;
 }
 
-/** What an event type does, for every type of the categories followed: a missing one is a type error. */
+/** The effects of every event type of the followed categories. A missing type is a type error. */
 export type Handlers<
   Event extends DomainEvent,
   Table extends SQLiteTable,
@@ -59,14 +59,14 @@ export type Handlers<
   readonly [Type in Event['type']]: typeof ignored | Effects<Table, Key, Extract<Event, { type: Type }>, A, C>;
 };
 
-/** How a projection is normally moved: by the queue, or by the command's own request before it answers. */
+/** How a projection normally advances: through the queue, or in the command's own request before it answers. */
 export type ProjectionMode = 'asynchronous' | 'synchronous';
 
 /**
- * A projection, whole: everything else (consumer, catch-up, causal read, rebuild) is derived from this declaration.
+ * The declaration of a projection. Consumer, catch-up, causal read and rebuild are derived from it.
  *
- * Handlers are folds: from their own stream's row and one event to the new row, plus rows to append and signed increments of shared
- * counters. They are pure and deterministic, and so commute across streams: whatever the interleaving, the tables come out equal (I19).
+ * Handlers are folds. They take their own stream's row and one event. They return the new row, rows to append, and signed increments of shared
+ * counters. They are pure and deterministic, so they commute across streams: any interleaving of streams gives equal tables (I19).
  */
 export interface ProjectionDeclaration<
   Event extends DomainEvent,
@@ -75,38 +75,38 @@ export interface ProjectionDeclaration<
   A extends Appends,
   C extends Counters,
 > {
-  /** Unique; also its key in the database. */
+  /** Unique. It is also the projection's key in the database. */
   readonly name: string;
-  /** Raise it when a table or a rule changes: the new revision is built in the other slot. From 1. */
+  /** An integer from 1. Raise it when a table or a rule changes: the new revision is built in the other slot. */
   readonly revision: number;
   readonly group: Group;
   /** Default: asynchronous. */
   readonly mode?: ProjectionMode;
   /**
-   * The table with one row for each stream, if it has one. The kernel fills `key` with the aggregate's id (with the whole stream id when
-   * several categories are followed) and `version` with the version of the last event.
+   * The table with one row for each stream. Default: none. The kernel fills `key` with the aggregate's id, or with the whole stream id if the
+   * projection follows several categories. It fills `version` with the version of the last event.
    */
   readonly row?: {
     readonly tables: SlotTables<Table>;
     readonly key: Key;
-    /** A column of the database's own, which is not declared and means nothing: the number by which a full text index knows a row. */
+    /** A column that only the database uses, for example the row number for a full text index. The drizzle table does not declare it. */
     readonly surrogate?: string;
   };
   readonly appends?: A;
   readonly counters?: C;
   readonly handlers: Handlers<Event, Table, Key, A, C>;
-  /** A new revision is known to differ from the one before: its build is swapped in without anybody's consent. Default: false. */
+  /** Whether this revision is known to differ from the one before. If true, its build goes live without an operator's consent. Default: false. */
   readonly acceptsDifferences?: boolean;
 }
 
-/** The tables of a projection in one slot, by name: `row` is the one with a row for each stream. */
+/** The tables of a projection in one slot, by name. `row` is the table with one row for each stream. */
 export type Tables = Readonly<Record<string, SQLiteTable>>;
 
 type TablesIn<Table extends SQLiteTable, A extends Appends, C extends Counters> = { readonly row: Table } & {
   readonly [Name in keyof A]: A[Name]['a'];
 } & { readonly [Name in keyof C]: C[Name]['tables']['a'] };
 
-/** A projection whose types were checked where it was declared: what the kernel's machinery works with. */
+/** A projection whose types were checked where it was declared. The kernel works with this form. */
 export interface Projection<InSlot extends Tables = Tables> {
   readonly name: string;
   readonly revision: number;
@@ -117,7 +117,7 @@ export interface Projection<InSlot extends Tables = Tables> {
   readonly appends: Appends;
   readonly counters: Counters;
   readonly handlers: Readonly<Record<string, typeof ignored | Handler>>;
-  /** Instead of handlers: what every event does, whatever its type, as it was stored. */
+  /** Instead of handlers: the effect of every event of any type, as it was stored. */
   readonly everyEvent?: { readonly append: (event: StoredEvent) => Readonly<Record<string, readonly Row[]>> };
   readonly acceptsDifferences?: boolean;
   /** All its tables in one slot, for queries. */
@@ -136,18 +136,18 @@ export interface Handler {
     | undefined;
 }
 
-/** What a projection follows: one kind of aggregate, as far as its events go. */
+/** A kind of aggregate whose events a projection follows. */
 export interface EventSource<Event extends DomainEvent = DomainEvent> {
   readonly category: string;
   readonly events: EventTypes<Event>;
-  /** Only for the type of its events. */
+  /** Used only for the type of the events. */
   readonly decider: { evolve(state: never, event: RecordedEvent<Event>): unknown };
 }
 
 type EventsOf<Source> = Source extends EventSource<infer Event> ? Event : never;
 
 /**
- * Declares a projection of the events of some aggregates. (Two calls, since TypeScript infers either all type arguments or none.)
+ * Declares a projection of the events of some aggregates. It takes two calls, since TypeScript infers either all type arguments or none.
  *
  *     export const seatMap = projectionOf(seat)({ name: 'seat-map', revision: 1, …, handlers: { SeatReserved: { create: … } } });
  */

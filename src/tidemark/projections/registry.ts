@@ -6,24 +6,26 @@ import { type StreamId, categoryOf } from '../domain/stream.ts';
 import type { AnyAggregateType } from '../domain/aggregate-type.ts';
 import { formerTypes } from '../domain/upcaster.ts';
 
-/** Everything registered, looked up in the ways that the kernel needs. */
+/** All registered aggregate types, groups and projections, with the lookups that the kernel needs. */
 export interface Registry {
   readonly groups: readonly Group[];
-  /** Throws `CodeTooOldError` for a category that no module has. */
+  /** Throws `CodeTooOldError` if no module has the category. */
   readonly typeOf: (stream: StreamId) => AnyAggregateType;
   readonly hasCategory: (category: string) => boolean;
-  /** The groups that have a projection which follows the stream; undefined for a category that no module has. */
+  /** The groups with a projection that follows the stream. Undefined if no module has the category. */
   readonly groupsOf: (stream: StreamId) => readonly Group[] | undefined;
   /** The newest revision of every projection of a group. */
   readonly projectionsOf: (group: Group) => readonly Projection[];
   /** The newest revision of every projection that follows the stream. */
   readonly projectionsFollowing: (stream: StreamId) => readonly Projection[];
   readonly revisionOf: (name: string, revision: number) => Projection | undefined;
-  /** Every revision of a projection that there is code for, the newest last; none for a name that nobody has. */
+  /** Every revision of a projection in this code, the newest last. Empty if no projection has the name. */
   readonly revisionsOf: (name: string) => readonly Projection[];
 }
 
-/** Builds the registry; `others` are projections of no module. Throws when two modules claim one category, or two projections one name and revision. */
+/**
+ * Builds the registry. `others` are projections of no module. Throws if two modules claim a category, or two projections have one name and revision.
+ */
 export function createRegistry(
   modules: readonly EventSourcedModule[],
   groups: readonly Group[],
@@ -88,7 +90,7 @@ export function createRegistry(
   };
 }
 
-/** A name that stands for two event types would give what is stored a meaning by chance. */
+/** Refuses a name that stands for two event types. A stored event of that name would be ambiguous. */
 function checkRenamings({ category, events }: AnyAggregateType): void {
   const names = new Set(Object.keys(events));
   for (const { formerType, type } of formerTypes(events)) {
@@ -98,7 +100,7 @@ function checkRenamings({ category, events }: AnyAggregateType): void {
   }
 }
 
-/** Whether two revisions of a projection may be moved by the same hints: same group, same categories. */
+/** Whether the same hints can move two revisions of a projection: they have the same group and the same categories. */
 function isSuccession(one: Projection, other: Projection): boolean {
   const categories = (projection: Projection) => Object.keys(projection.follows).toSorted().join();
   return one.group === other.group && categories(one) === categories(other);

@@ -1,10 +1,10 @@
 import { getTableColumns } from 'drizzle-orm';
 import { type SQLiteTable, getTableConfig } from 'drizzle-orm/sqlite-core';
 
-/** Which of the two sets of tables of a projection. */
+/** One of the two sets of tables of a projection. */
 export type Slot = 'a' | 'b';
 
-/** One table of a projection in both its slots; both are made by migrations and have the same columns. */
+/** One table of a projection in both slots. Migrations make both, with the same columns. */
 export interface SlotTables<Table extends SQLiteTable = SQLiteTable> {
   readonly a: Table;
   readonly b: Table;
@@ -19,10 +19,10 @@ export function slotTables<Table extends SQLiteTable>(define: (slot: Slot) => Ta
   return { a: define('a'), b: define('b') };
 }
 
-/** A row as handlers see it: by property name, decoded. */
+/** A row in the form that handlers get: decoded values by property name. */
 export type Row = Readonly<Record<string, unknown>>;
 
-/** What the kernel has to know of a table to read and write it with SQL of its own. */
+/** The parts of a table's declaration that the kernel needs for its own SQL. */
 export interface TableShape {
   readonly name: string;
   readonly columns: readonly ColumnShape[];
@@ -52,7 +52,7 @@ export function shapeOf(table: SQLiteTable): TableShape {
   return shape;
 }
 
-/** The column of a property. Throws when the table has none. */
+/** The column of a property. Throws if the table has none. */
 export function columnOf(shape: TableShape, property: string): ColumnShape {
   const column = shape.columns.find((candidate) => candidate.property === property);
   if (!column) throw new Error(`the table ${shape.name} has no column for "${property}"`);
