@@ -1,18 +1,18 @@
 import { setTimer, sleep } from '../platform/timeout.ts';
 
 /**
- * One piece of work at a time for each key, within this isolate: a request that comes while it is under way waits for it instead of doing
- * it again, but no longer than `patienceMs`, since the request that leads may be cancelled, and its work with it.
+ * Runs one piece of work at a time for each key, within this isolate. A request that comes meanwhile waits for it instead of repeating it. It waits
+ * at most `patienceMs`, since the platform may cancel the leading request, and its work with it.
  */
 export interface SingleFlight {
   /**
-   * Does `work` for those keys that nobody works on, and waits for the others' leaders. A leader's failure is its own: a follower just
-   * returns, looks for itself, and leads the next time round.
+   * Runs `work` for the keys that have no leader, and waits for the leaders of the other keys. A follower does not get its leader's failure. It
+   * returns, reads for itself, and leads the next time.
    */
   run(keys: readonly string[], work: (led: readonly string[]) => Promise<void>): Promise<void>;
 }
 
-/** A leader's work. After `until`, in ms since the Unix epoch, no request follows it any more. */
+/** A leader's work. After `until`, in ms since the Unix epoch, no request follows it. */
 interface Flight {
   readonly keys: readonly string[];
   readonly work: Promise<void>;
@@ -21,17 +21,17 @@ interface Flight {
 
 /** `now` is in ms since the Unix epoch. */
 export function singleFlight(patienceMs = 1_000, now: () => number = Date.now): SingleFlight {
-  /** The oldest first: a key is only added while it is not in here. */
+  /** The oldest flight is first: a key is only added while it is not in the map. */
   const underWay = new Map<string, Flight>();
 
-  /** It has ended, or has been silent for too long: no request needs to wait for it any more. */
+  /** Drops a flight that has ended or is overdue. No request needs to wait for it. */
   function drop(flight: Flight): void {
     for (const key of flight.keys) if (underWay.get(key) === flight) underWay.delete(key);
   }
 
   /**
-   * A request that the platform cancels never goes on: its work does not settle, and none of its timers rings. So what such leaders left
-   * is dropped by the next request.
+   * A request that the platform cancels never continues: its work does not settle, and its timers do not fire. So the next request drops the flights
+   * of such leaders.
    */
   function dropOverdue(): void {
     for (const flight of underWay.values()) {
@@ -49,7 +49,7 @@ export function singleFlight(patienceMs = 1_000, now: () => number = Date.now): 
   async function lead(keys: readonly string[], work: (led: readonly string[]) => Promise<void>): Promise<void> {
     const flight = { keys, work: work(keys), until: now() + patienceMs };
     for (const key of keys) underWay.set(key, flight);
-    // For a leader that is silent and whose request lives: in an isolate with no more requests nothing else would drop it.
+    // For a silent leader whose request is still alive. If the isolate gets no more requests, nothing else drops its flight.
     const cancelTimer = setTimer(patienceMs, () => {
       dropOverdue();
       drop(flight);

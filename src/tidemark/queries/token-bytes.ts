@@ -1,22 +1,20 @@
-/*
- * How tokens are spelt in bytes. Numbers are LEB128 varints. Texts are a varint length and UTF-8.
- */
+/* The encoding of tokens in bytes. Numbers are LEB128 varints. A text is a varint length followed by UTF-8. */
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 const textEncoder = new TextEncoder();
 const textDecoder = new TextDecoder();
 
-/** Holds a token of one stream and a bookmark for each database; it grows where that is not enough. */
+/** Enough for a token of one stream and a bookmark for each database. A larger token makes the buffer grow. */
 const INITIAL_BYTES = 512;
 
-/** Bytes that are being written. */
+/** A buffer to write to. It grows as needed. */
 export interface Writer {
   bytes: Uint8Array<ArrayBuffer>;
   length: number;
 }
 
-/** Bytes that are being read. Reading past their end throws. */
+/** A position in bytes to read. A read past their end throws. */
 export interface Reader {
   readonly bytes: Uint8Array;
   at: number;
@@ -26,7 +24,7 @@ export function newWriter(): Writer {
   return { bytes: new Uint8Array(INITIAL_BYTES), length: 0 };
 }
 
-/** What has been written so far. */
+/** The bytes written so far. */
 export function written(writer: Writer): Uint8Array<ArrayBuffer> {
   return writer.bytes.subarray(0, writer.length);
 }
@@ -78,7 +76,7 @@ export function readNumber(reader: Reader): number {
   }
 }
 
-/** Four bytes, whatever the number. */
+/** Always four bytes. */
 export function writeUint32(writer: Writer, value: number): void {
   for (let scale = 0x1000000; scale >= 1; scale /= 0x100) writeByte(writer, Math.floor(value / scale) % 0x100);
 }
@@ -97,7 +95,7 @@ export function readText(reader: Reader): string {
   return textDecoder.decode(readBytes(reader, readNumber(reader)));
 }
 
-/** A text, or length 0 and the 16 bytes of a UUID, which is what lets 96 streams fit into a header. */
+/** Writes a text. For a UUID it writes length 0 and 16 bytes, so that 96 streams fit into a header. */
 export function writeId(writer: Writer, id: string): void {
   if (!UUID.test(id)) {
     writeText(writer, id);
@@ -122,11 +120,11 @@ export function toBase64Url(bytes: Uint8Array): string {
   return bytes.toBase64({ alphabet: 'base64url', omitPadding: true });
 }
 
-/** The bytes of a text in base64url; undefined when it is none, or is spelt otherwise than `toBase64Url` does. */
+/** The bytes of a text in base64url. Undefined if the text is not base64url, or not the spelling that `toBase64Url` produces. */
 export function fromBase64Url(text: string): Uint8Array<ArrayBuffer> | undefined {
   try {
     const bytes = Uint8Array.fromBase64(text, { alphabet: 'base64url' });
-    // It is lenient with white space, padding, and bits past the last byte: a token has one spelling.
+    // `fromBase64` tolerates white space, padding, and bits past the last byte. A token must have only one spelling.
     return toBase64Url(bytes) === text ? bytes : undefined;
   } catch {
     return undefined;

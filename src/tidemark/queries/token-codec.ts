@@ -3,28 +3,28 @@ import { fromBase64Url, toBase64Url } from './token-bytes.ts';
 import { type BaseKey, ENCRYPTED, importBaseKey, tokenEncryption } from './token-encryption.ts';
 import { SIGNED, type SigningKey, importSigningKey, openSigned, sign } from './token-signing.ts';
 
-/** The shortest secret that signs or encrypts, in bytes of UTF-8. */
+/** The length of the shortest allowed secret, in bytes of UTF-8. */
 export const MIN_SECRET_BYTES = 32;
 
-/** The first bytes of SHA-256 of the secret. Readable in each token, so that keys can be rotated. */
+/** The key id is this many first bytes of the secret's SHA-256. Each token contains it unencrypted, so that keys can be rotated. */
 const KEY_ID_BYTES = 4;
 
 const textEncoder = new TextEncoder();
 
-/** How tokens are written: 1 signed and readable, 2 encrypted, with fingerprints. */
+/** The format of a token. 1: signed and readable. 2: encrypted, with fingerprints. */
 export type TokenFormat = 1 | 2;
 
 export interface TokenCodecOptions {
-  /** What is written; both are read. Default: 2. */
+  /** The format to write. The codec reads both. Default: 2. */
   readonly format?: TokenFormat;
-  /** Milliseconds since the Unix epoch: a token of format 1 does not say when streams were left out of it. */
+  /** Milliseconds since the Unix epoch. A token of format 1 does not hold the time when streams were left out of it. */
   readonly now?: () => number;
 }
 
-/** Makes tokens that a client cannot make or change, and reads them. */
+/** Makes and reads tokens. A client can neither make nor change one. */
 export interface TokenCodec {
   readonly encode: (token: CausalToken) => Promise<string>;
-  /** The token, or undefined when the text is malformed, cut short, forged, or made with a key that is no longer accepted. */
+  /** Reads a token. Undefined if the text is malformed, truncated or forged, or its key is no longer accepted. */
   readonly decode: (text: string) => Promise<CausalToken | undefined>;
 }
 
@@ -33,14 +33,14 @@ interface Keys {
   readonly bases: readonly [BaseKey, ...BaseKey[]];
 }
 
-/** Whether a secret is long enough to make tokens with. */
+/** Whether a secret is long enough for tokens. */
 export function isStrong(secret: string): boolean {
   return textEncoder.encode(secret).length >= MIN_SECRET_BYTES;
 }
 
 /**
- * Makes tokens with the first secret and accepts those of all of them, so that a key is rotated by putting the new one in front for a while.
- * Throws where the first one is too short: it could be found by trying.
+ * Makes tokens with the first secret and accepts tokens of every secret. To rotate keys, put the new one in front for a while. Throws if the first
+ * secret is too short, because an attacker could find it by trial.
  */
 export function tokenCodec(
   secrets: readonly [string, ...string[]],
@@ -50,7 +50,7 @@ export function tokenCodec(
   const encryption = tokenEncryption();
   let imported: Keys | undefined;
 
-  /** Imported once. Not a promise that is kept: one request would wait for another's. */
+  /** Imports the keys once. It keeps no promise, since a request would then wait for another request's import. */
   async function keys(): Promise<Keys> {
     imported ??= await importKeys(secrets);
     return imported;

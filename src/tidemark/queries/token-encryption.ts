@@ -3,19 +3,21 @@ import { isEqual, newWriter, toBase64Url, writeBytes, writeNumber, written } fro
 import { readPayload2, writePayload2 } from './token-payload.ts';
 
 /*
- * Format 2, which says nothing readable but the id of its key:
+ * Format 2. Only the id of its key is readable:
  *
  *   byte 0        2
  *   bytes 1–4     key id
  *   bytes 5–20    salt
  *   bytes 21–32   nonce
- *   …             payload, encrypted with AES-256-GCM; all before it is authenticated
+ *   …             payload, encrypted with AES-256-GCM; all bytes before it are authenticated
  *   last 16       the tag
  *
- * The key is HKDF-SHA-256 of the secret and the salt. A salt is drawn once in the life of an isolate and serves 2^20 tokens, each with a
- * random nonce of 96 bits. Two of n tokens share a nonce with a chance of n²/2^97: of 2^20 tokens, 2^-57. AES-GCM allows 2^-32 for a key (NIST
- * SP 800-38D). Over all keys: 2^50 tokens, a million each second for 35 years, are 2^30 keys, which makes 2^-27. Two isolates draw one salt
- * with a chance of s²/2^129: for 2^40 salts, 2^-49. Under one key for all tokens, the 2^-32 would be used up after 2^32 tokens.
+ * HKDF-SHA-256 derives the key from the secret and the salt. An isolate draws one random salt for its next 2^20 tokens. Each token has a random nonce
+ * of 96 bits.
+ *
+ * Two of n tokens share a nonce with a chance of n²/2^97. For 2^20 tokens that is 2^-57. AES-GCM allows 2^-32 for a key (NIST SP 800-38D). A million
+ * tokens each second for 35 years are 2^50 tokens under 2^30 keys, with a chance of 2^-27 over all keys. Two isolates draw the same salt with a chance
+ * of s²/2^129, which is 2^-49 for 2^40 salts. With one key for all tokens, 2^32 tokens would use up the allowed 2^-32.
  */
 export const ENCRYPTED = 2;
 
@@ -25,7 +27,7 @@ const TAG_BYTES = 16;
 
 const INFO = new TextEncoder().encode('tidemark causal token');
 
-/** A secret from which keys are derived. */
+/** A secret, in the form from which keys are derived. */
 export interface BaseKey {
   readonly id: Uint8Array;
   readonly key: CryptoKey;
@@ -35,22 +37,22 @@ export async function importBaseKey(id: Uint8Array, secret: Uint8Array<ArrayBuff
   return { id, key: await crypto.subtle.importKey('raw', secret, 'HKDF', false, ['deriveKey']) };
 }
 
-/** Encrypts tokens with one secret and decrypts those of several. Derived keys are kept: deriving one costs more than all the rest. */
+/** Encrypts tokens with one secret and decrypts tokens of several. It keeps derived keys, since deriving a key costs more than all other steps. */
 export interface TokenEncryption {
-  /** The bytes of a token in format 2. */
+  /** Makes a token in format 2. */
   readonly encrypt: (base: BaseKey, token: CausalToken) => Promise<Uint8Array>;
-  /** The token of bytes in format 2; undefined when they were not made with any of these secrets. */
+  /** Reads a token in format 2. Undefined if none of these secrets made it. */
   readonly decrypt: (bases: readonly BaseKey[], bytes: Uint8Array<ArrayBuffer>) => Promise<CausalToken | undefined>;
 }
 
 export interface TokenEncryptionOptions {
-  /** How many tokens are made with one salt. Default: 2^20. */
+  /** How many tokens share a salt. Default: 2^20. */
   readonly tokensOfASalt?: number;
-  /** How many derived keys are kept: an isolate meets the salts of the isolates that its clients met before. Each takes some hundred bytes. Default: 1000. */
+  /** How many derived keys are kept. Clients bring tokens with the salts of other isolates. Each key takes some hundred bytes. Default: 1000. */
   readonly maxKeptKeys?: number;
 }
 
-/** What this isolate encrypts with: format, key id and salt as they stand in front of each token. */
+/** The key that this isolate encrypts with. `prefix` holds the format, key id and salt at the start of each token. */
 interface Sealing {
   readonly base: BaseKey;
   readonly prefix: Uint8Array;
@@ -61,7 +63,7 @@ interface Sealing {
 export function tokenEncryption(options: TokenEncryptionOptions = {}): TokenEncryption {
   const { tokensOfASalt = 2 ** 20, maxKeptKeys = 1_000 } = options;
   let sealing: Sealing | undefined;
-  /** Keys by key id and salt, the one used last at the end. */
+  /** Keys by key id and salt. The most recently used one is last. */
   const kept = new Map<string, CryptoKey>();
 
   function keep(name: string, key: CryptoKey): void {
@@ -119,7 +121,7 @@ export function tokenEncryption(options: TokenEncryptionOptions = {}): TokenEncr
         } catch {
           continue;
         }
-        // Only now: forged salts must not drive out those of the clients.
+        // Only after decryption has succeeded: forged salts must not displace those of real tokens.
         keep(name, key);
         return readPayload2(new Uint8Array(payload));
       }

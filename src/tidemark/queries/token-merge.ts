@@ -2,17 +2,17 @@ import type { Seen } from '../domain/seen.ts';
 import type { StreamId } from '../domain/stream.ts';
 import { type CausalToken, EMPTY_TOKEN, withBookmark } from './causal-token.ts';
 
-/** What several tokens come to. */
+/** The result of merging tokens. */
 export type MergedTokens =
   | { readonly outcome: 'merged'; readonly token: CausalToken }
-  /** Two of them have seen different events as the same version of a stream: its log was restored to an earlier time in between. */
+  /** Two tokens hold different events for the same version of a stream. In between, its log was restored to an earlier time. */
   | { readonly outcome: 'conflict'; readonly stream: StreamId; readonly version: number };
 
 /**
- * One token that says what all of them say. Of each stream it has the highest version, of each database the latest bookmark.
+ * Merges tokens into one that covers all of them. It has the highest version of each stream and the latest bookmark of each database.
  *
- * The order of its streams decides which of them go first when it is cut to its size. It takes turns among the tokens, each from its newest entry
- * on, so that the newest entry of each token is among the last.
+ * The order of its streams decides which ones are dropped first when the token is cut to its size. The order takes turns among the tokens, each from
+ * its newest entry on. So the newest entry of each token is among the last to be dropped.
  */
 export function mergeTokens(tokens: readonly CausalToken[]): MergedTokens {
   const seen = new Map<StreamId, Seen>();
@@ -45,19 +45,19 @@ export function mergeTokens(tokens: readonly CausalToken[]): MergedTokens {
   };
 }
 
-/** Of one version, the sighting with a fingerprint says more. */
+/** Whether `one` tells more than `other`: a later version, or the same version if only `one` has a fingerprint. */
 function isMore(one: Seen, other: Seen | undefined): boolean {
   if (!other || one.version > other.version) return true;
   return one.version === other.version && other.fingerprint === undefined;
 }
 
-/** The first of each list, then the second of each, and so on. */
+/** The first item of each list, then the second of each, and so on. */
 function interleaved<Item>(lists: readonly (readonly Item[])[]): readonly Item[] {
   const longest = Math.max(0, ...lists.map(({ length }) => length));
   return Array.from({ length: longest }, (_, index) => lists.flatMap((list) => list.slice(index, index + 1))).flat();
 }
 
-/** The latest of a mark that some of the tokens have. */
+/** The latest value of a mark in the tokens that have it. */
 function latest<Mark extends 'epoch' | 'shortenedAt' | 'partialAt'>(
   mark: Mark,
   tokens: readonly CausalToken[],

@@ -15,14 +15,14 @@ import {
 } from './token-bytes.ts';
 
 /*
- * What a token says, before it is signed or encrypted.
+ * The content of a token, before it is signed or encrypted.
  *
  *   format 1    flags: 1 shortened, 2 partial; streams; bookmarks
  *   format 2    tenant (text, empty: for later use); restore epoch; time of the last shortening, of the last cut, both in ms since the epoch and
  *               0 for never; streams; bookmarks
  *
- * Streams are the number of categories, each as text; the number of streams, each as (category index, id, version) and, in format 2, the
- * fingerprint in four bytes, 0 when not known. Bookmarks are their number, each as (database, bookmark).
+ * Streams: the number of categories, each as text; then the number of streams, each as (category index, id, version). In format 2 the stream's
+ * fingerprint follows in four bytes, 0 if unknown. Bookmarks: their number, each as (database, bookmark).
  */
 
 const SHORTENED = 1;
@@ -30,7 +30,7 @@ const PARTIAL = 2;
 
 const NO_TENANT = '';
 
-/** Writes format 1, which has no place for fingerprints, the restore epoch and times. */
+/** Writes format 1. It has no place for fingerprints, the restore epoch and times. */
 export function writePayload1(writer: Writer, token: CausalToken): void {
   writeNumber(
     writer,
@@ -40,7 +40,7 @@ export function writePayload1(writer: Writer, token: CausalToken): void {
   writeBookmarks(writer, token.bookmarks);
 }
 
-/** Reads format 1. What it says was left out counts as left out at `now` (ms since the epoch): that is the latest it can be. */
+/** Reads format 1. If the flags say that streams were left out, the time of that is taken as `now` (ms since the epoch), the latest possible. */
 export function readPayload1(bytes: Uint8Array, now: number): CausalToken | undefined {
   return readWhole(bytes, (reader) => {
     const flags = readNumber(reader);
@@ -65,7 +65,7 @@ export function writePayload2(writer: Writer, token: CausalToken): void {
 
 export function readPayload2(bytes: Uint8Array): CausalToken | undefined {
   return readWhole(bytes, (reader) => {
-    // A tenant's token says nothing about what this code serves.
+    // This code serves no tenants, so it does not accept a tenant's token.
     if (readText(reader) !== NO_TENANT) return undefined;
     const epoch = readNumber(reader);
     const shortenedAt = readNumber(reader);
@@ -80,7 +80,7 @@ export function readPayload2(bytes: Uint8Array): CausalToken | undefined {
   });
 }
 
-/** Undefined where the bytes were made here and yet cannot be read: a later version of the code wrote them. */
+/** Reads all bytes. Undefined if that fails: the bytes are authentic, but a later version of the code wrote them. */
 function readWhole(bytes: Uint8Array, read: (reader: Reader) => CausalToken | undefined): CausalToken | undefined {
   const reader = { bytes, at: 0 };
   try {

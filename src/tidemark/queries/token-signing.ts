@@ -3,12 +3,12 @@ import { isEqual, newWriter, writeBytes, writeNumber, written } from './token-by
 import { readPayload1, writePayload1 } from './token-payload.ts';
 
 /*
- * Format 1, which signs and does not hide:
+ * Format 1. It is signed, but readable:
  *
  *   byte 0      1
  *   bytes 1–4   key id
  *   …           payload
- *   last 16     HMAC-SHA-256 of all before, cut to 128 bits
+ *   last 16     HMAC-SHA-256 of all bytes before, cut to 128 bits
  */
 export const SIGNED = 1;
 
@@ -24,7 +24,7 @@ export async function importSigningKey(id: Uint8Array, secret: Uint8Array<ArrayB
   return { id, key };
 }
 
-/** The bytes of a token in format 1. */
+/** Makes a token in format 1. */
 export async function sign({ id, key }: SigningKey, token: CausalToken): Promise<Uint8Array> {
   const writer = newWriter();
   writeNumber(writer, SIGNED);
@@ -34,7 +34,7 @@ export async function sign({ id, key }: SigningKey, token: CausalToken): Promise
   return written(writer);
 }
 
-/** The token of bytes in format 1; undefined when none of the keys signed them. `now` in ms since the epoch. */
+/** Reads a token in format 1. Undefined if none of the keys signed it. `now` is in ms since the epoch. */
 export async function openSigned(
   keys: readonly SigningKey[],
   bytes: Uint8Array<ArrayBuffer>,
