@@ -1,11 +1,11 @@
-/** Code that has to be pure asked for the time or for chance. */
+/** Code that must be pure read the time or used a random source. */
 export class ImpureError extends Error {
   override readonly name = 'ImpureError';
 }
 
 /**
- * Runs `work`, in which asking for the time or for chance (`Date.now()`, `new Date()`, `Math.random()`, `crypto.randomUUID()`,
- * `crypto.getRandomValues()`) is an `ImpureError` that names what was asked and `who` asked; even if `work` catches it.
+ * Runs `work` without the time and random sources: `Date.now()`, `new Date()`, `Math.random()`, `crypto.randomUUID()` and `crypto.getRandomValues()`
+ * throw an `ImpureError`. The error names the call and `who` made it. If `work` catches it, this function still throws it.
  *
  *     deterministically('the handler SeatReserved of seat-map', () => handler.create(event));
  */
@@ -14,7 +14,7 @@ export function deterministically<Result>(who: string, work: () => Result): Resu
   function forbid(what: string) {
     return (): never => {
       violation ??= new ImpureError(
-        `${who} calls ${what}: its result may only depend on its arguments, or a replay gives another result`,
+        `${who} calls ${what}: its result may depend only on its arguments, since a replay must give the same result`,
       );
       throw violation;
     };
@@ -37,7 +37,7 @@ export function deterministically<Result>(who: string, work: () => Result): Resu
   }
 }
 
-/** Replaces one member of a shared object; returns what puts it back. */
+/** Replaces one member of a shared object. Returns a function that restores it. */
 function replace(owner: object, name: string, value: unknown): () => void {
   const own = Object.getOwnPropertyDescriptor(owner, name);
   Object.defineProperty(owner, name, { configurable: true, writable: true, value });
@@ -47,7 +47,7 @@ function replace(owner: object, name: string, value: unknown): () => void {
   };
 }
 
-/** `Date` for given times only. */
+/** A `Date` that works only with a given time. */
 function dateWithoutNow(forbiddenConstruct: () => never, forbiddenNow: () => never): DateConstructor {
   return new Proxy(Date, {
     construct: (target, args, newTarget) =>
@@ -58,10 +58,10 @@ function dateWithoutNow(forbiddenConstruct: () => never, forbiddenNow: () => nev
   });
 }
 
-/** Makes a plain value and everything in it immutable, so that code that writes to its arguments throws. Returns the value. */
+/** Makes a plain value and everything in it immutable, so that code that changes its arguments throws. Returns the value. */
 export function deepFreeze<Value>(value: Value): Value {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  // A view of a buffer cannot be frozen.
+  // JavaScript cannot freeze a view of a buffer.
   if (!ArrayBuffer.isView(value)) Object.freeze(value);
   for (const member of Object.values(value)) deepFreeze(member);
   return value;

@@ -1,6 +1,9 @@
-/** What a test expected did not come. Any runner can show it: the message holds the difference, `expected` and `actual` the values. */
+/**
+ * A test did not get the expected value. It works with any test runner: the message shows the difference, and `expected` and `actual` hold the
+ * values.
+ */
 export class ExpectationError extends Error {
-  // The name by which runners tell a failed expectation from a broken test.
+  // By this name, a runner distinguishes a failed expectation from a broken test.
   override readonly name = 'AssertionError';
   readonly expected: unknown;
   readonly actual: unknown;
@@ -12,7 +15,7 @@ export class ExpectationError extends Error {
   }
 }
 
-/** Throws an `ExpectationError` that begins with `headline` unless both values are the same JSON. */
+/** Throws an `ExpectationError` that begins with `headline` unless both values are equal as JSON. */
 export function expectSame(headline: string, expected: unknown, actual: unknown): void {
   const lines = difference(expected, actual);
   if (lines !== undefined) {
@@ -21,8 +24,8 @@ export function expectSame(headline: string, expected: unknown, actual: unknown)
 }
 
 /**
- * Both values as JSON, line by line, the lines that only `expected` has marked with `-` and those that only `actual` has with `+`;
- * undefined when they are equal. The sequence of an object's members and members that are `undefined` make no difference.
+ * Shows both values as JSON, line by line. A line only in `expected` starts with `-`, a line only in `actual` with `+`. Undefined if the values are
+ * equal. The sequence of an object's members does not matter, nor do members that are `undefined`.
  */
 export function difference(expected: unknown, actual: unknown): string | undefined {
   const [from, to] = [canonicalJson(expected), canonicalJson(actual)];
@@ -30,7 +33,7 @@ export function difference(expected: unknown, actual: unknown): string | undefin
   return markedLines(from.split('\n'), to.split('\n')).join('\n');
 }
 
-/** A value as JSON that is equal for equal values: members sorted, `undefined` ones left out, NaN and the infinities by name. */
+/** A value as JSON, the same for equal values. Members are sorted, `undefined` ones are left out, and NaN and the infinities appear by name. */
 function canonicalJson(value: unknown): string {
   return JSON.stringify(value, withSortedMembers, 2) ?? 'undefined';
 }
@@ -41,7 +44,7 @@ function withSortedMembers(_key: string, value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1)));
 }
 
-/** A line diff by the longest common subsequence. */
+/** A line diff from the longest common subsequence. */
 function markedLines(from: readonly string[], to: readonly string[]): readonly string[] {
   const common = commonLengths(from, to);
   const marked: string[] = [];
@@ -65,7 +68,7 @@ function markedLines(from: readonly string[], to: readonly string[]): readonly s
   return marked;
 }
 
-/** For each pair of positions, how many lines from there on the two have in common. */
+/** For each pair of positions, the number of lines that both texts have in common from there on. */
 function commonLengths(from: readonly string[], to: readonly string[]): readonly (readonly number[])[] {
   const lengths = Array.from({ length: from.length + 1 }, () => Array.from({ length: to.length + 1 }, () => 0));
   for (let at = from.length - 1; at >= 0; at -= 1) {

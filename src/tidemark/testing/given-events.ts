@@ -4,27 +4,27 @@ import type { StreamId } from '../domain/stream.ts';
 import { type EventTypes, currentSchemaVersion } from '../domain/upcaster.ts';
 import { START_MS, numberedUuid } from './manual-clock.ts';
 
-/** What a test may say of an event's envelope; the rest is filled in. */
+/** The parts of an event's envelope that a test may give. The rest is filled in. */
 interface Envelope {
   readonly id?: string;
   readonly recordedAt?: string;
   readonly metadata?: Partial<EventMetadata>;
 }
 
-/** An event in the shape in which an earlier version of the code wrote it. */
+/** An event in the shape that an earlier version of the code wrote. */
 export interface EarlierEvent extends Envelope {
-  /** As it was called then. */
+  /** The type's name at that time. */
   readonly type: string;
   readonly schemaVersion: number;
   readonly data: object;
 }
 
-/** An event as a test writes it: bare, as `{ type, data }`, or with as much of its envelope as matters to the test. */
+/** An event in a test: only `{ type, data }`, or with the parts of its envelope that matter to the test. */
 export type GivenEvent<Event extends DomainEvent> = (Event & Envelope) | EarlierEvent;
 
 /**
- * Events as the log stores them, with envelopes that are the same in every run: recorded one second apart from 2026-01-01T00:00:00Z on, ids
- * counted up. `fromVersion` is the version of the first; `series` keeps the ids of one stream apart from another's.
+ * Events in the form that the log stores, with envelopes that are the same in every run. They are recorded one second apart from 2026-01-01T00:00:00Z
+ * on, and their ids count up. `fromVersion` is the version of the first. Each `series` has other ids, so that two streams never share one.
  *
  *     const [reserved] = storedEvents(seatType.events, streamId('seat', '12'), [{ type: 'SeatReserved', data: { guest: 'Ada' } }]);
  */

@@ -9,31 +9,31 @@ import { ExpectationError, expectSame } from './difference.ts';
 import { type GivenEvent, storedEvents } from './given-events.ts';
 import { numberedUuid } from './manual-clock.ts';
 
-/** What has happened to an aggregate so far. */
+/** The history of an aggregate. */
 export interface Given<State extends object, C extends Command, Event extends DomainEvent, Refusal extends Rejection> {
-  /** Hands the decider a command. */
+  /** Gives the decider a command. */
   when(command: C): When<State, Event, Refusal>;
-  /** What is known after these events. Members that are not named may be anything. */
+  /** Expects this state after the events. Members that are not named may have any value. */
   thenState(expected: Partial<State>): void;
 }
 
-/** What was decided, waiting for what was expected. */
+/** A decision, to compare with the expected one. */
 export interface When<State extends object, Event extends DomainEvent, Refusal extends Rejection> {
-  /** Exactly these events were decided. */
+  /** Expects exactly these events. */
   then(expected: readonly Event[]): Then<State>;
-  /** The command was refused with this code and, where they are given, exactly these details. Nothing has changed. */
+  /** Expects a refusal with this code and, if given, exactly these details. */
   thenRejected(code: Refusal['code'], details?: JsonObject): void;
-  /** What is known after what was decided. Members that are not named may be anything. */
+  /** Expects this state after the decided events. Members that are not named may have any value. */
   thenState(expected: Partial<State>): void;
 }
 
-/** A met expectation, and one more that may follow. It has no `then` of its own: a test may return it. */
+/** A met expectation, after which one more may follow. It has no `then`, so that a test may return it. */
 export interface Then<State extends object> {
   thenState(expected: Partial<State>): void;
 }
 
 /**
- * A decider's test in the domain's own words. Events may be bare; their envelopes are filled in, the same in every run, and events in an
+ * Tests a decider in the domain's own words. Events need only type and data: their envelopes are filled in, the same in every run. Events in an
  * earlier shape go through their upcasters.
  *
  *     given(seatType, [{ type: 'SeatReserved', data: { guest: 'Ada' } }])
@@ -44,7 +44,7 @@ export interface Then<State extends object> {
  *       .when({ type: 'ReserveSeat', data: { seatId: '12', guest: 'Bob' } })
  *       .thenRejected('seat-taken', { guest: 'Ada' });
  *
- * `decide` and `evolve` run with the time and chance out of reach and with immutable arguments: what is not pure fails its first test.
+ * `decide` and `evolve` run without the time and random sources, and with immutable arguments. So an impure function fails its first test.
  */
 export function given<State extends object, C extends Command, Event extends DomainEvent, Refusal extends Rejection>(
   type: AggregateType<State, C, Event, Refusal>,
@@ -90,7 +90,7 @@ function outcome<State extends object, Event extends DomainEvent, Refusal extend
   }
 
   return {
-    // oxlint-disable-next-line unicorn/no-thenable -- Given / When / Then; to be awaited without an expectation makes it fail, as it should
+    // oxlint-disable-next-line unicorn/no-thenable -- Given / When / Then; a test that awaits it without an expectation must fail
     then(expected) {
       if (!Array.isArray(expected)) {
         throw new TypeError(
@@ -112,7 +112,7 @@ function outcome<State extends object, Event extends DomainEvent, Refusal extend
       const expected = { code, ...(details && { details }) };
       const actual = { code: decision.code, ...(details && { details: decision.details ?? {} }) };
       expectSame(
-        `${command.type} was refused otherwise than expected (it says: "${decision.message}").`,
+        `${command.type} was refused with another code or other details than expected (its message: "${decision.message}").`,
         expected,
         actual,
       );
@@ -123,5 +123,5 @@ function outcome<State extends object, Event extends DomainEvent, Refusal extend
 
 function expectState<State extends object>(expected: Partial<State>, state: State): void {
   const named = Object.fromEntries(Object.keys(expected).map((name) => [name, state[name as keyof State]]));
-  expectSame('The state is not the expected one.', expected, named);
+  expectSame('The state differs from the expected one.', expected, named);
 }

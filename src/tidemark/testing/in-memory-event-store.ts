@@ -22,24 +22,24 @@ type HandlersOf<Modules extends readonly EventSourcedModule[]> = {
   readonly [Index in keyof Modules]: ReturnType<Modules[Index]['commands']>;
 };
 
-/** A message as the relay sent it. */
+/** A message from the relay. */
 export interface PublishedHint {
   readonly group: Group;
   readonly hint: Hint;
 }
 
-/** The write side of a system, whole, in plain memory. */
+/** The complete write side of a system, in memory. */
 export interface InMemorySystem<Modules extends readonly EventSourcedModule[]> {
   readonly bus: ReturnType<typeof createCommandBus<HandlersOf<Modules>>>;
   readonly aggregates: Aggregates;
   readonly clock: ManualClock;
-  /** Every event of every stream, in the sequence in which they were recorded. */
+  /** Every event of every stream, in the sequence of recording. */
   readonly events: readonly StoredEvent[];
   /** Every message that the relay has sent so far. */
   readonly published: readonly PublishedHint[];
-  /** What comes with a command: an anonymous sender who has seen nothing, unless `overrides` say otherwise. */
+  /** The context of a command from an anonymous sender who has seen nothing. `overrides` replaces parts of it. */
   context(overrides?: Partial<CommandContext>): CommandContext;
-  /** Evicts all aggregates: what comes next starts cold, from what was stored. */
+  /** Evicts all aggregates. Their next operation starts cold, from the stored events. */
   evict(): void;
 }
 
@@ -49,8 +49,8 @@ export interface InMemoryOptions {
 }
 
 /**
- * Puts modules together so that whole command handlers run in plain memory, without Workers: the command bus, aggregates and relay are
- * those of production; storage, queue and time are not.
+ * Combines modules, so that whole command handlers run in memory, without Workers. The command bus, aggregates and relay are those of production.
+ * Storage, queue and time are replaced.
  *
  *     const memory = inMemorySystem([seats]);
  *     await memory.bus.dispatch({ type: 'ReserveSeat', data: { seatId: '12', guest: 'Ada' } }, memory.context());
@@ -77,7 +77,7 @@ export function inMemorySystem<const Modules extends readonly EventSourcedModule
     async send(group, { hints }) {
       published.push(...structuredClone(hints).map((hint) => ({ group, hint })));
     },
-    // Nothing fires the alarms here, so nobody asks.
+    // No alarm fires here, so the delivery check never asks.
     versionsReached: async () => new Map(),
     report(event, details) {
       throw new Error(`unexpected: ${event} ${JSON.stringify(details)}`);
@@ -107,7 +107,7 @@ export function inMemorySystem<const Modules extends readonly EventSourcedModule
   const aggregates: Aggregates = {
     async execute(request) {
       const object = objectOf(request.stream);
-      // As over RPC: only plain data arrives.
+      // A copy, since RPC passes only plain data.
       const result = await object.execute(structuredClone(request));
       await object.settled();
       if (result.outcome === 'code-too-old') throw new CodeTooOldError(result.reason);

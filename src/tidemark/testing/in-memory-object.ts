@@ -4,13 +4,12 @@ import type { Alarm } from '../write/kept-alarm.ts';
 import { type RelayOptions, type RelayPorts, createRelay } from '../write/relay.ts';
 import { type InMemoryStorage, inMemoryStorage } from './in-memory-storage.ts';
 
-/** An object's one alarm, which goes off only when a test says so. */
+/** An object's only alarm. It fires only when a test fires it. */
 export interface ManualAlarm extends Alarm {
-  /** When it is due, in ms since the epoch; null when it is not set. */
+  /** When it is due, in ms since the epoch. Null if it is not set. */
   readonly dueAt: number | null;
 }
 
-/** An alarm that is not set. */
 function manualAlarm(): ManualAlarm {
   let dueAt: number | null = null;
   return {
@@ -27,7 +26,7 @@ function manualAlarm(): ManualAlarm {
   };
 }
 
-/** What outlives an object's eviction. */
+/** The parts of an object that survive its eviction. */
 export interface InMemoryDisk {
   readonly storage: InMemoryStorage;
   readonly alarm: ManualAlarm;
@@ -37,7 +36,7 @@ export function inMemoryDisk(): InMemoryDisk {
   return { storage: inMemoryStorage(), alarm: manualAlarm() };
 }
 
-/** What objects share, as on the platform. */
+/** The dependencies that objects share, as on the platform. */
 export interface InMemoryHost
   extends
     Pick<RelayPorts, 'groupsOf' | 'send' | 'versionsReached' | 'report' | 'clock'>,
@@ -46,18 +45,17 @@ export interface InMemoryHost
   readonly relayOptions?: RelayOptions;
 }
 
-/** An aggregate's object as it is while it lives: a new one on the same disk is what an eviction leaves. */
+/** One lifetime of an aggregate's object. To evict the object, make a new one on the same disk. */
 export interface InMemoryObject extends Required<AggregateRpc> {
   readonly aggregate: Aggregate;
-  /** Does at once what the platform does when the alarm is due. */
+  /** Runs the alarm handler at once, as the platform does when the alarm is due. */
   fireAlarm(): Promise<void>;
-  /** Waits for everything that was left to the background. */
+  /** Waits for all background work. */
   settled(): Promise<void>;
 }
 
 /**
- * One aggregate's object in plain memory: the aggregate and relay of production, put together as the Durable Object class does it, on a
- * disk that can be kept while the object is evicted.
+ * One aggregate's object in memory. It connects the aggregate and relay of production as the Durable Object class does. Its disk can outlive it.
  *
  *     const disk = inMemoryDisk();
  *     const before = inMemoryObject(host, disk);
@@ -76,7 +74,7 @@ export function inMemoryObject(host: InMemoryHost, { storage, alarm }: InMemoryD
         background.add(done);
       },
     },
-    // Without another wish nothing waits for real time.
+    // By default, nothing waits for real time.
     { coalesceMs: 0, ...host.relayOptions },
   );
   const aggregate = createAggregate(
@@ -108,7 +106,7 @@ export function inMemoryObject(host: InMemoryHost, { storage, alarm }: InMemoryD
       return aggregate.state(stream, asOf);
     },
     async fireAlarm() {
-      // While its handler runs, the platform says that no alarm is set.
+      // While the handler runs, the platform reports that no alarm is set.
       alarm.clear();
       await relay.onAlarm();
     },

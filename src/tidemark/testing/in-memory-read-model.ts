@@ -8,25 +8,25 @@ import { deepFreeze, deterministically } from './determinism.ts';
 import { expectSame } from './difference.ts';
 import { inMemoryTable } from './in-memory-table.ts';
 
-/** All rows of a projection's tables, those of each sorted by key. */
+/** All rows of a projection's tables. The rows of each table are sorted by key. */
 export interface Tables {
   readonly rows: readonly Row[];
-  /** By name of the projection's `appends`. */
+  /** By name in the projection's `appends`. */
   readonly appended: Readonly<Record<string, readonly Row[]>>;
-  /** By name of the projection's `counters`. A sum that may be wide is whole: text beyond 2^53, and without its second column. */
+  /** By name in the projection's `counters`. A wide sum is one value, without its second column, and is text beyond 2^53. */
   readonly counters: Readonly<Record<string, readonly Row[]>>;
 }
 
-/** A projection's tables in plain memory. */
+/** A projection's tables in memory. */
 export interface InMemoryReadModel {
-  /** Folds events as one guarded batch does: stream by stream, each row and each counter written once. */
+  /** Folds events like one guarded batch: stream by stream, with one write for each row and each counter. */
   apply(batch: readonly StoredEvent[]): void;
   tables(): Tables;
 }
 
 /**
- * Empty tables of a projection. Its handlers run with the time and chance out of reach, with immutable arguments, and twice: what is not
- * pure fails.
+ * Makes empty tables of a projection. Its handlers run twice, without the time and random sources, and with immutable arguments. So an impure handler
+ * fails.
  */
 export function inMemoryReadModel(declared: Projection): InMemoryReadModel {
   const projection = withoutChance(declared);
@@ -78,7 +78,7 @@ export function inMemoryReadModel(declared: Projection): InMemoryReadModel {
   };
 }
 
-/** The projection with handlers that cannot ask for the time or for chance. */
+/** The projection with handlers that cannot read the time or use a random source. */
 function withoutChance(projection: Projection): Projection {
   return {
     ...projection,
@@ -97,7 +97,7 @@ function withoutChance(projection: Projection): Projection {
   };
 }
 
-/** A counter that has come back to nothing is as good as one that was never there. */
+/** A counter that has returned to zero equals one that never existed. */
 function isAtZero(row: Row, key: readonly string[]): boolean {
   return Object.entries(row).every(([column, value]) => key.includes(column) || value === 0);
 }

@@ -3,17 +3,17 @@ import type { AggregateStorage, Commit, Head, RememberedCommand, Snapshot } from
 import type { DeliveryAttempts } from '../write/event-log.ts';
 
 export interface InMemoryStorageOptions {
-  /** A page of the log ends early after this many characters of JSON. Default: never. */
+  /** The most characters of JSON in a page of the log. A longer page ends early. Default: no limit. */
   readonly pageLength?: number;
 }
 
-/** One aggregate's storage in plain memory. It outlives the aggregate that is made on it, as a disk would. */
+/** One aggregate's storage in memory. Like a disk, it outlives the aggregate on it. */
 export interface InMemoryStorage extends AggregateStorage, DeliveryAttempts {
-  /** What a repair by hand might do: snapshots are never the truth. */
+  /** Deletes the snapshot, as a manual repair might. Only the log is the truth. */
   deleteSnapshot(): void;
 }
 
-/** Keeps everything as JSON, as the SQLite storage does, so that what comes back is what a cold start would see. */
+/** Keeps everything as JSON, as the SQLite storage does. So a read returns the values that a cold start sees. */
 export function inMemoryStorage(options: InMemoryStorageOptions = {}): InMemoryStorage {
   const { pageLength = Number.POSITIVE_INFINITY } = options;
   let events: readonly string[] = [];
@@ -57,7 +57,7 @@ export function inMemoryStorage(options: InMemoryStorageOptions = {}): InMemoryS
       if (commit.remember && kept.some(([key]) => key === commit.remember?.key))
         throw new Error('the key is already remembered');
       const after = [...events, ...commit.events.map((event) => JSON.stringify(event))];
-      // Last, as in the storage's transaction: when it throws, nothing of the commit remains.
+      // Last, as in the storage's transaction: if it throws, nothing of the commit remains.
       commit.armAlarm();
       events = after;
       remembered = new Map(commit.remember ? [...kept, [commit.remember.key, commit.remember]] : kept);

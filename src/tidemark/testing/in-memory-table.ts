@@ -4,10 +4,10 @@ import { type SQLiteColumn, type SQLiteTable, getTableConfig } from 'drizzle-orm
 import { countOf, plus } from '../projections/fold.ts';
 import { type ColumnShape, type Row, columnOf, shapeOf } from '../projections/slot-tables.ts';
 
-/** Values by property, as the database holds them. */
+/** Values by property, in the form that the database holds. */
 type Stored = Readonly<Record<string, unknown>>;
 
-/** One table in plain memory, with what its drizzle declaration says of keys and NOT NULL. */
+/** One table in memory. It enforces the keys and NOT NULL of its drizzle declaration. */
 export interface InMemoryTable {
   /** The row with these values in the key's columns. */
   find(key: Row): Row | undefined;
@@ -15,15 +15,15 @@ export interface InMemoryTable {
   rows(): readonly Row[];
   /** Refuses a second row with the same key. */
   insert(row: Row): void;
-  /** Inserts the row, or replaces the one with the same key. */
+  /** Inserts the row, or replaces the row with the same key. */
   put(row: Row): void;
-  /** Adds the row's values to those of the row with the same key; what is not there yet is at 0. */
+  /** Adds the row's values to those of the row with the same key. A missing row or value counts as 0. */
   add(row: Row): void;
 }
 
 /**
- * Keeps rows as D1 would: through the columns' own encoding and JSON, so that what is found is what a handler would get back. A column that
- * a row leaves out is NULL, whatever default it declares. `key` are the properties that identify a row.
+ * Keeps rows as D1 does, through the columns' own encoding and JSON. So a found row is in the form that a handler gets. A column that a row leaves
+ * out is NULL, even if it declares a default. `key` names the properties that identify a row.
  */
 export function inMemoryTable(table: SQLiteTable, key: readonly string[] = primaryKeyOf(table)): InMemoryTable {
   const { name, columns } = shapeOf(table);
@@ -77,7 +77,7 @@ export function inMemoryTable(table: SQLiteTable, key: readonly string[] = prima
   };
 }
 
-/** The properties of the table's primary key; without one that the handlers give, a row is known by all its columns. */
+/** The properties of the table's primary key. If handlers give no key, all columns together identify a row. */
 function primaryKeyOf(table: SQLiteTable): readonly string[] {
   const [composite] = getTableConfig(table).primaryKeys;
   const columns = Object.entries(getTableColumns(table) as Record<string, SQLiteColumn>).filter(
@@ -91,7 +91,7 @@ function mayBeNull(column: SQLiteColumn | undefined): boolean {
   return column === undefined || !column.notNull || isRowId(column);
 }
 
-/** An INTEGER PRIMARY KEY: SQLite numbers the rows that come without one, so it says nothing about a row. */
+/** Whether the column is an INTEGER PRIMARY KEY. SQLite numbers rows without one, so its value means nothing. */
 function isRowId(column: SQLiteColumn): boolean {
   return column.primary && column.getSQLType() === 'integer';
 }
@@ -100,7 +100,7 @@ function toStored(column: ColumnShape, value: unknown): unknown {
   return JSON.parse(JSON.stringify(column.toDriver(value) ?? null)) as unknown;
 }
 
-/** A sum as it is stored: text where a number would not be exact. */
+/** The stored form of a sum: text if a number would not be exact. */
 function exactly(count: number | bigint): number | string {
   return typeof count === 'bigint' ? String(count) : count;
 }

@@ -1,6 +1,4 @@
-/**
- * The test kit, imported as `#tidemark/testing`: it runs deciders, projections and whole systems in memory. The Worker does not contain it.
- */
+/** The test kit, imported as `#tidemark/testing`. It runs deciders, projections and whole systems in memory. The Worker does not contain it. */
 export type { GivenEvent } from './given-events.ts';
 export { given } from './given-when-then.ts';
 export { inMemorySystem } from './in-memory-event-store.ts';

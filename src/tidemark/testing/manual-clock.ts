@@ -1,11 +1,11 @@
 import type { Clock } from '../platform/clock.ts';
 
-/** When time begins in tests: 2026-01-01T00:00:00.000Z, in ms since the epoch. */
+/** The first time in tests: 2026-01-01T00:00:00.000Z, in ms since the epoch. */
 export const START_MS = Date.UTC(2026, 0, 1);
 
-/** A clock that stands still until a test moves it, with chance and ids that are the same in every run. */
+/** A clock that moves only when a test moves it. Its random numbers and ids are the same in every run. */
 export interface ManualClock extends Clock {
-  /** Moves the time on by `ms`; back, when it is negative. */
+  /** Moves the time forward by `ms`, or back if `ms` is negative. */
   advance(ms: number): void;
   /** Sets the time, in ms since the epoch. */
   set(now: number): void;
@@ -14,12 +14,12 @@ export interface ManualClock extends Clock {
 export interface ManualClockOptions {
   /** Default: `START_MS`. */
   readonly startAtMs?: number;
-  /** Default: 0.5, always. */
+  /** Default: always 0.5. */
   readonly random?: () => number;
 }
 
 /**
- * A clock for tests. Its ids are UUIDs, counted up from 1.
+ * Makes a clock for tests. Its ids are UUIDs that count up from 1.
  *
  *     const clock = manualClock();
  *     clock.advance(60_000);
@@ -44,7 +44,7 @@ export function manualClock(options: ManualClockOptions = {}): ManualClock {
   };
 }
 
-/** A UUID (in the form of version 7) that shows its number, and sorts by it. `series` keeps the numbers of one maker apart from another's. */
+/** A UUID (in the form of version 7) that shows its number and sorts by it. Each `series` has other UUIDs. */
 export function numberedUuid(number: number, series = 0): string {
   return `00000000-${hex(series, 4)}-7000-8000-${hex(number, 12)}`;
 }

@@ -14,11 +14,11 @@ import { type InMemoryReadModel, inMemoryReadModel } from './in-memory-read-mode
 import { type SeededRandom, seededRandom } from './seeded-random.ts';
 
 export interface InterleavingOptions {
-  /** How many random interleavings are tried. Default: 100. */
+  /** The number of random interleavings to try. Default: 100. */
   readonly runs?: number;
-  /** Decides every interleaving; the same seed gives the same ones. Default: 1. */
+  /** Determines every interleaving: the same seed gives the same ones. Default: 1. */
   readonly seed?: number;
-  /** How many events a batch has at most. Default: 10. */
+  /** The most events in a batch. Default: 10. */
   readonly maxBatch?: number;
 }
 
@@ -27,33 +27,30 @@ type RowOf<InSlot extends Tables> = InSlot extends { readonly row: infer Table e
   ? InferSelectModel<Table>
   : never;
 
-/** A projection and the events that it is given. */
+/** A projection and its events. */
 export interface Projected<InSlot extends Tables> {
-  /** The same with more events, at the end of the stream of `type` with the aggregate's own `id`. They may be bare: `{ type, data }`. */
+  /** Adds events to the end of the stream of `type` with the aggregate's own `id`. They need only `{ type, data }`. Returns a new object. */
   events<State extends object, C extends Command, Event extends DomainEvent, Refusal extends Rejection>(
     type: AggregateType<State, C, Event, Refusal>,
     id: string,
     events: readonly GivenEvent<NoInfer<Event>>[],
   ): Projected<InSlot>;
-  /** The same with more events as a log stored them: of any streams (those that it does not follow are left out), each in sequence. */
+  /** Adds stored events of any streams, each in sequence. Streams that the projection does not follow are left out. Returns a new object. */
   stored(events: readonly StoredEvent[]): Projected<InSlot>;
-  /** The rows that the events give, sorted by key. */
+  /** The rows after the events, sorted by key. */
   rows(): readonly RowOf<InSlot>[];
   /** The row of the stream of `type` with this id. */
   row(type: { readonly category: string }, id: string): RowOf<InSlot> | undefined;
-  /** The rows of one of its append-only tables, sorted by key. */
+  /** The rows of an append-only table, sorted by key. */
   appended(name: string): readonly Row[];
-  /** The rows of one of its counter tables, sorted by key; without those that are at 0. */
+  /** The rows of a counter table, sorted by key, without those at 0. */
   counters(name: string): readonly Row[];
-  /**
-   * Takes the streams' events in random interleavings and in batches of random size, and throws unless all tables come out equal each time
-   * (I19).
-   */
+  /** Folds the streams' events in random interleavings and in batches of random size. Throws unless all tables are equal each time (I19). */
   checkInterleavings(options?: InterleavingOptions): void;
 }
 
 /**
- * Folds events through a projection in plain memory, with the same fold as production.
+ * Folds events through a projection in memory, with the same fold as production.
  *
  *     const projected = project(seatMap)
  *       .events(seatType, '12', [{ type: 'SeatReserved', data: { guest: 'Ada' } }])
@@ -62,7 +59,7 @@ export interface Projected<InSlot extends Tables> {
  *     expect(projected.row(seatType, '12')).toEqual({ seatId: '12', version: 1, guest: 'Ada' });
  *     projected.checkInterleavings({ runs: 200, seed: 7 });
  *
- * A handler that is not pure, or that asks for the time or for chance, is an error that names it.
+ * A handler that is impure, reads the time or uses a random source causes an error that names it.
  */
 export function project<InSlot extends Tables>(projection: Projection<InSlot>): Projected<InSlot> {
   return projected(projection, []);
@@ -106,8 +103,8 @@ function projected<InSlot extends Tables>(
         const lines = difference(expected, actual.tables());
         if (lines !== undefined) {
           const message =
-            `${projection.name} does not commute: with { seed: ${seed + run}, runs: 1 } its tables differ from those of stream after stream ` +
-            `(- stream after stream, + interleaved)\n${lines}\n\nbatches:\n${batches.map(describe).join('\n')}`;
+            `${projection.name} does not commute: with { seed: ${seed + run}, runs: 1 } its tables differ from a fold of one stream after another ` +
+            `(- one stream after another, + interleaved)\n${lines}\n\nbatches:\n${batches.map(describe).join('\n')}`;
           throw new ExpectationError(message, expected, actual.tables());
         }
       }
@@ -115,7 +112,7 @@ function projected<InSlot extends Tables>(
   };
 }
 
-/** Stream after stream, event by event: what every interleaving has to equal. */
+/** Folds one stream after another, event by event. Every interleaving must give the same tables. */
 function foldEachAlone(projection: Projection, log: readonly StoredEvent[]): InMemoryReadModel {
   const model = inMemoryReadModel(projection);
   for (const events of Map.groupBy(log, ({ stream }) => stream).values())
@@ -123,7 +120,7 @@ function foldEachAlone(projection: Projection, log: readonly StoredEvent[]): InM
   return model;
 }
 
-/** The events of all streams in a random sequence that keeps each stream's own. */
+/** The events of all streams in a random sequence that keeps the sequence of each stream. */
 function interleaved(log: readonly StoredEvent[], random: SeededRandom): readonly StoredEvent[] {
   let open = Array.from(Map.groupBy(log, ({ stream }) => stream).values(), (events) => ({ events, taken: 0 }));
   const mixed: StoredEvent[] = [];

@@ -1,4 +1,4 @@
-/** Chance that a seed decides: the same seed gives the same choices. */
+/** A random source with a seed. The same seed gives the same numbers. */
 export interface SeededRandom {
   /** A number in [0, 1). */
   next(): number;
@@ -6,7 +6,7 @@ export interface SeededRandom {
   below(below: number): number;
 }
 
-/** Mulberry32 (Tommy Ettinger): 32 bits of state are enough to shuffle with. */
+/** Mulberry32 (Tommy Ettinger). Its 32 bits of state are enough to shuffle. */
 export function seededRandom(seed: number): SeededRandom {
   let state = seed >>> 0;
   function next(): number {
