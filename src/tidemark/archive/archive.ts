@@ -11,7 +11,7 @@ import { pointerStatement } from '../projections/pointer.ts';
 import { restoredStatement } from '../dead-letters/restored-logs.ts';
 import type { Projection } from '../projections/projection.ts';
 
-/** What the archive writes: the feed's position is the table's own key, given by the database. */
+/** The columns that the archive writes. The database assigns the table's key, which is the feed's position. */
 const written = sqliteTable('archive_event', {
   stream: text('stream').notNull(),
   version: integer('version').notNull(),
@@ -27,18 +27,18 @@ const archived = sqliteTable('archive_event', {
   mark: text('mark'),
 });
 
-/** The archive's name, and its key in the database. */
+/** The name of the archive. It is also its key in the database. */
 const ARCHIVE = 'archive';
 
-/** Values of a mark: 40 bits. */
+/** The number of possible marks: 40 bits. */
 const MARKS = 2 ** 40;
 
 /**
- * The archive: every event of every stream, once, as it was stored, in an order that keeps each stream's. The feed and rebuilds read it. It
- * is append-only and has one slot: it is repaired by appending, never rebuilt.
+ * The archive: every event of every stream, once, as it was stored, in an order that keeps the order of each stream. The feed and rebuilds read it.
+ * It is append-only and has one slot: it is repaired by appending, never rebuilt.
  *
- * Each entry has a random mark of its own, so that a cursor can tell it from the same event at the same position after a restore (I21).
- * Nothing folds or compares a mark, so the handler may depend on chance.
+ * Each entry has its own random mark. By the mark, a cursor distinguishes it from the same event at the same position after a restore (I21). No code
+ * folds or compares a mark, so this handler may use a random source.
  */
 export function archiveOf(
   types: readonly AnyAggregateType[],
@@ -65,13 +65,13 @@ export function archiveOf(
   };
 }
 
-/** How far one page of a filtered feed looks, in events. */
+/** How many entries one page of a filtered feed examines. */
 const WINDOW = 1_000;
 
 /**
- * A page of the feed: the events after a position that pass the filter; the last entry that was looked at, after which the next page begins;
- * and the entry at the position itself, if there is one. One transaction writes at a time, so no event ever appears before a position that
- * was already read.
+ * A page of the feed. `page` holds the events after a position that pass the filter. `lookedAt` is the last examined entry: the next page begins
+ * after it. `covered` is the entry at the position itself, if there is one. Only one transaction writes at a time, so no event ever appears before a
+ * position that was already read.
  */
 export function feedAfter(
   position: number,
@@ -104,7 +104,7 @@ export function feedAfter(
         )
         .orderBy(asc(window.position))
         .limit(take),
-      // Beside `max`, SQLite takes the other columns from the row that has it. Sorting would read every row twice.
+      // With `max`, SQLite takes the other columns from the row of the maximum. A sort would read every row twice.
       lookedAt: queryBuilder
         .select({ position: sql<number | null>`max(${window.position})`.as('position'), proof: proofOf(window) })
         .from(window),
@@ -116,32 +116,32 @@ export function feedAfter(
   };
 }
 
-/** What tells an entry of the archive from every other that has or had its position: its event's id, and its mark. */
+/** Distinguishes an entry from every other entry that has or had its position: its event's id and its mark. */
 function proofOf({ event, mark }: { readonly event: AnySQLiteColumn; readonly mark: AnySQLiteColumn }) {
   return sql<string>`(${event} ->> '$.id') || ':' || coalesce(${mark}, '')`.as('proof');
 }
 
-/** A page of what a build replays. */
+/** A page of a build's replay. */
 export interface ReplayPage {
-  /** The position of the last event that was looked at; undefined once there is nothing left. */
+  /** The position of the last examined event. Undefined if no events are left. */
   readonly last: number | undefined;
-  /** Those that concern the projection, in order. */
+  /** The page's events that the projection follows, in order. */
   readonly events: readonly StoredEvent[];
-  /** Streams whose logs have lost what is archived of them. */
+  /** Streams whose logs no longer hold all their archived events. */
   readonly restored: ReadonlySet<StreamId>;
 }
 
-/** Events of a page, which are read, folded and written before the next. */
+/** How many events of a page are read, folded and written before the next page. */
 export const REPLAYED_AT_ONCE = 2_000;
 
-/** How much one page of a replay may hold. */
+/** The largest page of a replay. */
 export interface ReplayLimits {
   readonly maxEvents?: number;
-  /** Of all events together, as JSON: by the thousand, large ones would not fit an isolate. One event may be larger. */
+  /** The size of all events together, as JSON, in bytes. A thousand large events would not fit into an isolate. A single event may be larger. */
   readonly maxBytes?: number;
 }
 
-/** The archived events after a position that concern a projection, from one snapshot; undefined where the archive is not live. */
+/** The archived events after a position that a projection follows, from one snapshot. Undefined if the archive is not live. */
 export async function replayPage(
   database: D1Database,
   archive: Pick<Projection, 'name'>,
@@ -152,7 +152,7 @@ export async function replayPage(
   const [pointers, restored, page] = await database.batch([
     pointerStatement(database, archive.name),
     restoredStatement(database, archive.name),
-    // Their sizes first: a window over the events themselves would copy every one of them.
+    // Sizes first: a window over the events themselves would copy every one of them.
     database
       .prepare(
         `WITH
@@ -174,7 +174,7 @@ export async function replayPage(
   };
 }
 
-/** A page of the streams that concern a projection and how far each is archived, in their order; `last` is undefined on the last page. */
+/** A page of the streams that a projection follows, in their order, with the archived version of each. `last` is undefined on the last page. */
 export async function archivedHeads(
   database: D1Database,
   archive: Pick<Projection, 'name'>,
@@ -201,7 +201,7 @@ export async function archivedHeads(
   };
 }
 
-/** How many events that concern a projection are archived. */
+/** How many archived events the projection follows. */
 export async function countArchived(
   database: D1Database,
   archive: Pick<Projection, 'name'>,
