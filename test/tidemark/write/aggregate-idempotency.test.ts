@@ -12,8 +12,8 @@ const mark = (key: string, fingerprint = 'a body'): { idempotency: IdempotencyMa
   idempotency: { key, fingerprint },
 });
 
-describe('a command with a key that was applied before', () => {
-  test('is answered with that outcome and appends nothing (I3)', () => {
+describe('a command with a key that was already applied', () => {
+  test('returns the first outcome and appends nothing (I3)', () => {
     const { run, all, armed } = seatAggregate();
     run(reserve('Ada'), mark('k1'));
     expect(run(turnOver('Bob'), mark('k2'))).toEqual(applied(4));
@@ -23,7 +23,7 @@ describe('a command with a key that was applied before', () => {
     expect(armed).toHaveLength(3);
   });
 
-  test('is answered with that outcome even where it would now be refused, or expects another version', () => {
+  test('returns the first outcome, even if the domain would refuse it now or it expects another version', () => {
     const { run } = seatAggregate();
     run(reserve('Ada'));
     run(release, mark('k'));
@@ -31,7 +31,7 @@ describe('a command with a key that was applied before', () => {
     expect(run(release, { ...mark('k'), expectedVersion: 1 })).toEqual(replayed(2));
   });
 
-  test('is answered with the state as it was then', () => {
+  test('returns the state right after the first run', () => {
     const { run } = seatAggregate();
     run(reserve('Ada'), mark('k1'));
     run(turnOver('Bob'), mark('k2'));
@@ -46,7 +46,7 @@ describe('a command with a key that was applied before', () => {
     });
   });
 
-  /** A seat with so many events of this many commands, and one more of a command with a key. */
+  /** A seat with the events of this many commands, and those of one more command with a key. */
   function seatOfManyEvents(commands: number, snapshotEvery: number) {
     const { run } = seatAggregate({}, { snapshotEvery });
     run(reserve('Ada'), mark('first'));
@@ -57,13 +57,13 @@ describe('a command with a key that was applied before', () => {
     return { run, version };
   }
 
-  test('is answered without the state where that would take more than a thousand events', () => {
+  test('returns no state if it would have to fold more than a thousand events', () => {
     const { run, version } = seatOfManyEvents(350, 10_000);
     expect(run(reserve('Ada'), { ...mark('first'), returnState: true })).toMatchObject({ state: { version: 1 } });
     expect(run(turnOver('Cleo'), { ...mark('last'), returnState: true })).toEqual(replayed(version));
   });
 
-  test('is answered with the state however many events there are, where a snapshot is not far before it', () => {
+  test('returns the state of a long stream if a snapshot shortens the fold', () => {
     const { run, version } = seatOfManyEvents(350, 100);
     expect(run(turnOver('Cleo'), { ...mark('last'), returnState: true })).toMatchObject({
       ...replayed(version),
@@ -71,7 +71,7 @@ describe('a command with a key that was applied before', () => {
     });
   });
 
-  test('is refused when it comes with another body, and appends nothing', () => {
+  test('refuses another body and appends nothing', () => {
     const { run, all } = seatAggregate();
     run(reserve('Ada'), mark('create'));
     run(release, mark('k'));
@@ -80,7 +80,7 @@ describe('a command with a key that was applied before', () => {
     expect(all()).toHaveLength(2);
   });
 
-  test('is known after an eviction too', () => {
+  test('survives an eviction', () => {
     const first = seatAggregate();
     first.run(reserve('Ada'), mark('create'));
     first.run(release, mark('k'));
@@ -92,7 +92,7 @@ describe('a command with a key that was applied before', () => {
 });
 
 describe('a command with a key that decided nothing', () => {
-  /** As the contract of a decider allows, releasing a free seat changes nothing instead of being refused. */
+  /** Decides nothing for the release of a free seat, instead of refusing it. A decider may do so. */
   const lenient: typeof seatType = {
     ...seatType,
     decider: {
@@ -104,7 +104,7 @@ describe('a command with a key that decided nothing', () => {
     },
   };
 
-  test('is replayed as such, although it would decide something by now (I3)', () => {
+  test('replays as having decided nothing, even if it would decide something now (I3)', () => {
     const { run, all, armed } = seatAggregate({ type: lenient });
     run(reserve('Ada'));
     run(release);
@@ -119,7 +119,7 @@ describe('a command with a key that decided nothing', () => {
     expect(armed).toHaveLength(3);
   });
 
-  test('is known after an eviction too, and for seven days', () => {
+  test('is remembered for seven days, and survives an eviction', () => {
     const first = seatAggregate({ type: lenient });
     first.run(reserve('Ada'));
     first.run(release);
@@ -132,7 +132,7 @@ describe('a command with a key that decided nothing', () => {
     expect(run(release, mark('k'))).toEqual(applied(4));
   });
 
-  test('stores nothing where the stream does not exist', () => {
+  test('stores nothing if the stream does not exist', () => {
     const storage = inMemoryStorage();
     const { run } = seatAggregate({ type: lenient, storage });
     expect(run(release, mark('k'))).toEqual({ outcome: 'applied', version: 0, replayed: false });
@@ -151,7 +151,7 @@ describe('the key of the command that created the stream', () => {
     expect(all()).toHaveLength(3);
   });
 
-  test('is in the first event, and in no other', () => {
+  test('is in the first event only', () => {
     const { run, all } = seatAggregate();
     run(turnOver('Ada'), mark('create'));
     run(release, mark('k'));
@@ -162,7 +162,7 @@ describe('the key of the command that created the stream', () => {
     ]);
   });
 
-  test('is answered with the version at which that command ended, however short the pages of the log are', () => {
+  test('returns the version after that command, even if each page of the log holds one event', () => {
     const { run } = seatAggregate({ storage: inMemoryStorage({ pageLength: 1 }) });
     run(turnOver('Ada'), mark('create'));
     run(turnOver('Bob'));
@@ -178,7 +178,7 @@ describe('the key of the command that created the stream', () => {
 });
 
 describe('any other key', () => {
-  test('expires after seven days, to the millisecond', () => {
+  test('expires after exactly seven days', () => {
     const { run, clock, all } = seatAggregate();
     run(reserve('Ada'));
     run(release, mark('k'));
@@ -189,7 +189,7 @@ describe('any other key', () => {
     expect(all()).toHaveLength(3);
   });
 
-  test('expires when the retention says so', () => {
+  test('expires after the retention in the options', () => {
     const { run, clock } = seatAggregate({}, { idempotencyRetentionMs: 1_000 });
     run(reserve('Ada'));
     run(release, mark('k'));
@@ -209,7 +209,7 @@ describe('any other key', () => {
 });
 
 describe('a command that was not applied', () => {
-  test('leaves its key free when it was refused', () => {
+  test('leaves its key free after a refusal', () => {
     const { run } = seatAggregate();
     run(reserve('Ada'));
     expect(run(reserve('Bob'), mark('k'))).toMatchObject({ outcome: 'rejected' });
@@ -217,13 +217,13 @@ describe('a command that was not applied', () => {
     expect(run(reserve('Bob'), mark('k'))).toEqual(applied(3));
   });
 
-  test('leaves its key free, for another body too, when it was refused on a stream that did not exist', () => {
+  test('leaves its key free, even for another body, after a refusal on a stream that does not exist', () => {
     const { run } = seatAggregate();
     expect(run(release, mark('k'))).toMatchObject({ outcome: 'rejected' });
     expect(run(reserve('Ada'), mark('k', 'another body'))).toEqual(applied(1));
   });
 
-  test('leaves its key free when the version was another', () => {
+  test('leaves its key free after a version mismatch', () => {
     const { run } = seatAggregate();
     run(reserve('Ada'));
     expect(run(release, { ...mark('k'), expectedVersion: 9 })).toMatchObject({ outcome: 'version-mismatch' });
@@ -231,10 +231,10 @@ describe('a command that was not applied', () => {
   });
 });
 
-describe('what a key has done', () => {
+describe('asking for the outcome of a key', () => {
   const ask = (key: string, fingerprint?: string) => ({ stream: seat12, ...mark(key, fingerprint) });
 
-  test('is told without the command, and changes nothing', () => {
+  test('returns it without the command, and changes nothing', () => {
     const { run, aggregate, all } = seatAggregate();
     run(reserve('Ada'), mark('create'));
     run(release, mark('k'));
@@ -247,7 +247,7 @@ describe('what a key has done', () => {
     expect(all()).toHaveLength(2);
   });
 
-  test('is undefined for a key that is not remembered, and for a stream that does not exist', () => {
+  test('returns undefined for an unknown key and for a stream that does not exist', () => {
     const storage = inMemoryStorage();
     const { run, aggregate } = seatAggregate({ storage });
     expect(aggregate.replay(ask('k'))).toBeUndefined();
@@ -256,7 +256,7 @@ describe('what a key has done', () => {
     expect(aggregate.replay(ask('k'))).toBeUndefined();
   });
 
-  test('is not told to a sender that has seen more than the log holds', () => {
+  test('refuses a sender who has seen a later version than the log holds', () => {
     const { run, aggregate } = seatAggregate();
     run(reserve('Ada'), mark('create'));
     expect(aggregate.replay({ ...ask('create'), seenVersion: 2 })).toMatchObject({ outcome: 'token-ahead', head: 1 });

@@ -27,10 +27,10 @@ function attemptsOf(stream: Parameters<typeof objectOf>[0]): Promise<unknown[]> 
   );
 }
 
-/** Has the runtime reset the object right after the next command has committed, before it answers. */
+/** Makes the runtime reset the object after the next command’s commit, before it answers. */
 async function abortAfterCommit(stream: Parameters<typeof objectOf>[0]): Promise<void> {
   await runInDurableObject(objectOf(stream), (instance, state) => {
-    // Calls from outside reach the methods of the class alone.
+    // Calls from outside use only the methods of the class.
     let prototype = Object.getPrototypeOf(instance) as AggregateRpc;
     while (!Object.hasOwn(prototype, 'execute')) prototype = Object.getPrototypeOf(prototype) as AggregateRpc;
     const original = Object.getOwnPropertyDescriptor(prototype, 'execute')?.value as AggregateRpc['execute'];
@@ -45,7 +45,7 @@ async function abortAfterCommit(stream: Parameters<typeof objectOf>[0]): Promise
 }
 
 describe('the log in its object', () => {
-  it('gives versions 1..n without a gap to commands that come all at once', async () => {
+  it('gives versions 1..n without a gap to concurrent commands', async () => {
     const { tallyId, stream } = newTally();
     const results = await Promise.all(Array.from({ length: 40 }, (_, index) => add(tallyId, index + 1)));
     const versions = results.map((result) => (result.outcome === 'applied' ? result.version : 0));
@@ -55,7 +55,7 @@ describe('the log in its object', () => {
     expect(head).toBe(40);
   });
 
-  it('lets one of two commands win that race for the same version, and appends nothing for the other', async () => {
+  it('lets exactly one of two concurrent commands append at a version', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     const outcomes = await Promise.all([
@@ -66,7 +66,7 @@ describe('the log in its object', () => {
     expect(await system.aggregates.currentVersion(stream)).toBe(2);
   });
 
-  it('leaves the outcome unknown when the object is aborted between the commit and the answer (I4)', async () => {
+  it('reports an unknown outcome if the object is aborted between commit and answer (I4)', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     await abortAfterCommit(stream);
@@ -74,7 +74,7 @@ describe('the log in its object', () => {
     expect(await system.aggregates.currentVersion(stream)).toBe(2);
   });
 
-  it('answers what a keyed command has become, when the object is aborted between the commit and the answer (I4)', async () => {
+  it('returns the outcome of a command with a key if the object is aborted between commit and answer (I4)', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     await abortAfterCommit(stream);
@@ -83,7 +83,7 @@ describe('the log in its object', () => {
     expect(await system.aggregates.currentVersion(stream)).toBe(2);
   });
 
-  it('knows everything again after an eviction', async () => {
+  it('survives an eviction', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 5);
     await evictDurableObject(objectOf(stream));
@@ -92,7 +92,7 @@ describe('the log in its object', () => {
     expect(await system.aggregates.state(stream)).toMatchObject({ version: 2, state: { sum: 11 } });
   });
 
-  it('stores nothing for questions about what does not exist, nor for a refused command', async () => {
+  it('stores nothing for reads of a missing stream, nor for a refused command', async () => {
     const { tallyId, stream } = newTally();
     expect(await system.aggregates.state(stream)).toBeUndefined();
     expect(await system.aggregates.currentVersion(stream)).toBe(0);
@@ -102,7 +102,7 @@ describe('the log in its object', () => {
     expect(await alarmOf(stream)).toBeNull();
   });
 
-  it('leaves nothing behind when a decider throws, and takes the next command', async () => {
+  it('stores nothing when a decider throws, and runs the next command', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     broken.decide = true;
@@ -114,13 +114,13 @@ describe('the log in its object', () => {
 });
 
 describe('publication and delivery', () => {
-  it('answers while the send hangs, and publishes by the alarm', async () => {
+  it('answers while a send hangs, and publishes when the alarm fires', async () => {
     const { tallyId, stream } = newTally();
     ports.sendHint = never;
     expect((await add(tallyId, 1)).outcome).toBe('applied');
     expect(await alarmOf(stream)).not.toBeNull();
     ports.sendHint = async (_env, group, hint) => void sent.push({ group, hint });
-    // The hung send is given up after its timeout; then the next alarm run sends.
+    // The hung send times out. The next alarm then sends.
     await expect
       .poll(async () => {
         ports.clockOffsetMs += 60_000;
@@ -131,7 +131,7 @@ describe('publication and delivery', () => {
     expect(hintsOf(stream)[0]).toMatchObject({ stream, fromVersion: 1, toVersion: 1 });
   });
 
-  it('publishes what was committed before a crash, without another command', async () => {
+  it('publishes events committed before a crash, without another command', async () => {
     const { tallyId, stream } = newTally();
     ports.sendHint = never;
     await add(tallyId, 1);
@@ -144,7 +144,7 @@ describe('publication and delivery', () => {
     expect((await deliver([hint])).explicitAcks).toEqual(['0']);
   });
 
-  it('sends again what was lost for good, on a stream that never gets another command', async () => {
+  it('sends a lost message again, on a stream without further commands', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     await sentHints(1, stream);
@@ -166,7 +166,7 @@ describe('publication and delivery', () => {
     expect(await alarmOf(stream)).toBeNull();
   });
 
-  it('asks only those projections again that were not confirmed', async () => {
+  it('asks again only the projections that were not confirmed', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     await sentHints(1, stream);
@@ -178,7 +178,7 @@ describe('publication and delivery', () => {
     expect(await attemptsOf(stream)).toEqual([{ grp: '*', attempt: 1 }]);
   });
 
-  it('goes on from the counts that the Worker of before has stored for each group, and forgets them once all is confirmed', async () => {
+  it('continues the counts that a former Worker stored for each group, and deletes them once all is confirmed', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     await sentHints(1, stream);
@@ -201,7 +201,7 @@ describe('publication and delivery', () => {
     expect(await attemptsOf(stream)).toEqual([]);
   });
 
-  it('keeps an alarm although the deployed domain throws', async () => {
+  it('keeps an alarm if the deployed domain throws', async () => {
     const { tallyId, stream } = newTally();
     ports.sendHint = never;
     await add(tallyId, 1);
@@ -213,7 +213,7 @@ describe('publication and delivery', () => {
     expect(await alarmOf(stream)).not.toBeNull();
   });
 
-  it('keeps an alarm when the database cannot be asked', async () => {
+  it('keeps an alarm if the database fails', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     ports.database = () => {
@@ -224,7 +224,7 @@ describe('publication and delivery', () => {
     expect(await alarmOf(stream)).not.toBeNull();
   });
 
-  it('sets an overdue alarm again at the next command, also if that commits nothing (I7)', async () => {
+  it('sets an overdue alarm again at the next command, even a refused one (I7)', async () => {
     const { tallyId, stream } = newTally();
     ports.sendHint = never;
     await add(tallyId, 1);
@@ -234,7 +234,7 @@ describe('publication and delivery', () => {
     await expect.poll(() => alarmOf(stream)).toBeGreaterThan(Date.now() + 59 * 60 * 1000);
   });
 
-  it('loses nothing when the alarm fires while commands run', async () => {
+  it('loses nothing if the alarm fires while commands run', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     ports.clockOffsetMs = 30_000;
@@ -247,7 +247,7 @@ describe('publication and delivery', () => {
     expect(await alarmOf(stream)).not.toBeNull();
   });
 
-  it('coalesces a burst of a hundred commands into no more than ten messages', async () => {
+  it('coalesces a burst of a hundred commands into at most ten messages', async () => {
     const { tallyId, stream } = newTally();
     await Promise.all(Array.from({ length: 100 }, () => add(tallyId, 1)));
     await expect.poll(() => Math.max(...hintsOf(stream).map(({ toVersion }) => toVersion))).toBe(100);
@@ -259,7 +259,7 @@ describe('idempotency keys in storage', () => {
   const DAY_MS = 24 * 60 * 60 * 1000;
   const keyed = (key: string) => ({ idempotency: { key, fingerprint: 'the same' } });
 
-  it('remember a command that decided nothing, without an alarm for it (I3)', async () => {
+  it('remember a command that decided nothing, without an alarm (I3)', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     await resetTo0(tallyId);
@@ -273,14 +273,14 @@ describe('idempotency keys in storage', () => {
     expect(await system.aggregates.state(stream)).toMatchObject({ version: 3, state: { sum: 5 } });
   });
 
-  it('of a command that decided nothing create no storage where the stream does not exist', async () => {
+  it('create no storage for a stream that does not exist, if the command decides nothing', async () => {
     const { tallyId, stream } = newTally();
     expect(await resetTo0(tallyId, keyed('k'))).toMatchObject({ outcome: 'applied', version: 0 });
     expect(await tablesOf(stream)).toEqual([]);
     expect(await alarmOf(stream)).toBeNull();
   });
 
-  it('that have expired are forgotten by the next command with a key, of a lifetime that knew them or not', async () => {
+  it('are deleted after they expire, by the next command with a key, before and after an eviction', async () => {
     const { tallyId, stream } = newTally();
     const keys = () =>
       runInDurableObject(objectOf(stream), (_, { storage: { sql } }) =>
@@ -304,7 +304,7 @@ describe('idempotency keys in storage', () => {
     expect(await keys()).toEqual(['e', 'f']);
   });
 
-  it('can be used again after they expired, whether or not their row was swept', async () => {
+  it('can be used again after they expire, whether or not their row was deleted', async () => {
     const { tallyId } = newTally();
     await add(tallyId, 1);
     for (const [key, days] of [

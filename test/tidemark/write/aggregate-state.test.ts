@@ -8,7 +8,7 @@ import type { Snapshot } from '../../../src/tidemark/write/aggregate-storage.ts'
 import { type SeatCommand, seatType } from '../seats.ts';
 import { applied, release, reserve, seat12, seatAggregate, turnOver } from './seat-aggregate.ts';
 
-/** Storage that tells which events were read for a fold, and whose snapshot a test may tamper with. */
+/** A storage that records which events a fold reads, and lets a test change its snapshot. */
 function watched() {
   const storage = inMemoryStorage();
   const reads: [fromVersion: number, limit: number][] = [];
@@ -26,7 +26,7 @@ function watched() {
   };
   return {
     storage: spying,
-    /** From which version on the first fold of a new aggregate reads. */
+    /** The first version that a new aggregate reads to fold the state. */
     foldsFrom() {
       reads.length = 0;
       seatAggregate({ storage: spying }).aggregate.state(seat12);
@@ -51,7 +51,7 @@ function sevenEvents() {
 const cleoSits = { version: 7, state: { status: 'reserved', reservations: 3, guest: 'Cleo', isVip: false } };
 
 describe('a snapshot', () => {
-  test('is stored once enough events came after the last one, in the commit of the command', () => {
+  test('is stored once enough events have followed the last one, in the command’s own commit', () => {
     const storage = inMemoryStorage();
     const { run } = seatAggregate({ storage }, { snapshotEvery: 4 });
     run(reserve('Ada'));
@@ -69,7 +69,7 @@ describe('a snapshot', () => {
     expect(storage.snapshot()?.version).toBe(8);
   });
 
-  test('is stored at the right time by an aggregate that started from one', () => {
+  test('is stored at the right version by an aggregate that started from one', () => {
     const { storage } = sevenEvents();
     const { run } = seatAggregate({ storage }, { snapshotEvery: 5 });
     run(release);
@@ -78,7 +78,7 @@ describe('a snapshot', () => {
     expect(storage.snapshot()?.version).toBe(9);
   });
 
-  test('is not stored of a state that is too large', () => {
+  test('is not stored if the state is too large', () => {
     const storage = inMemoryStorage();
     const { run } = seatAggregate({ storage }, { snapshotEvery: 1, snapshotMaxLength: 200 });
     run(reserve('x'.repeat(200)));
@@ -87,34 +87,34 @@ describe('a snapshot', () => {
     expect(storage.snapshot()?.version).toBe(2);
   });
 
-  test('spares a cold start the events before it', () => {
+  test('lets a cold start skip the events before it', () => {
     const { storage, foldsFrom } = sevenEvents();
     expect(foldsFrom()).toBe(5);
     expect(seatAggregate({ storage }).aggregate.state(seat12)).toMatchObject(cleoSits);
   });
 
-  test('is ignored when another version of the code folded it', () => {
+  test('is ignored if another version of the code folded it', () => {
     const { storage, foldsFrom, tamperWith } = sevenEvents();
     tamperWith((snapshot) => ({ ...snapshot, stateVersion: 2, state: { status: 'lost' } }));
     expect(foldsFrom()).toBe(1);
     expect(seatAggregate({ storage }).aggregate.state(seat12)).toMatchObject(cleoSits);
   });
 
-  test('is ignored when it is of another log, as after a restore', () => {
+  test('is ignored if it belongs to another log, as after a restore', () => {
     const { storage, foldsFrom, tamperWith } = sevenEvents();
     tamperWith((snapshot) => ({ ...snapshot, eventId: 'an event that is no more', state: { status: 'lost' } }));
     expect(foldsFrom()).toBe(1);
     expect(seatAggregate({ storage }).aggregate.state(seat12)).toMatchObject(cleoSits);
   });
 
-  test('is ignored when it is ahead of the log', () => {
+  test('is ignored if it is ahead of the log', () => {
     const { storage, foldsFrom, tamperWith } = sevenEvents();
     tamperWith((snapshot) => ({ ...snapshot, version: 12, state: { status: 'lost' } }));
     expect(foldsFrom()).toBe(1);
     expect(seatAggregate({ storage }).aggregate.state(seat12)).toMatchObject(cleoSits);
   });
 
-  test('can be deleted at any time: nothing changes but what is read', () => {
+  test('can be deleted at any time: only the number of reads changes', () => {
     const { storage, foldsFrom } = sevenEvents();
     const before = seatAggregate({ storage }).aggregate.state(seat12);
     storage.deleteSnapshot();
@@ -123,7 +123,7 @@ describe('a snapshot', () => {
     expect(seatAggregate({ storage }).run(release)).toEqual(applied(8));
   });
 
-  test('makes no difference to any outcome, wherever snapshots and evictions fall', () => {
+  test('never changes an outcome, wherever snapshots and evictions fall', () => {
     const command = fc.oneof(
       fc.constantFrom<SeatCommand>(release, reserve('Ada'), reserve('Bob')),
       fc.constant<SeatCommand>(turnOver('Cleo')),
@@ -148,7 +148,7 @@ describe('a snapshot', () => {
 });
 
 describe('a cold start', () => {
-  test('folds what was stored in an earlier shape', () => {
+  test('folds events stored in an earlier shape', () => {
     const yesterday = { ...seatType, events: { ...seatType.events, SeatReserved: [] } };
     const storage = inMemoryStorage();
     seatAggregate({ storage, type: yesterday }).run({ type: 'ReserveSeat', data: { seatId: '12', guest: '' } });
@@ -172,7 +172,7 @@ describe('a cold start', () => {
   });
 });
 
-describe('the state as it was', () => {
+describe('a past state', () => {
   function threeSeconds() {
     const seat = seatAggregate({}, { snapshotEvery: 1 });
     seat.run(reserve('Ada'));
@@ -196,13 +196,13 @@ describe('the state as it was', () => {
     expect(aggregate.state(seat12, { version: 3 })).toMatchObject({ version: 3, state: { guest: 'Bob' } });
   });
 
-  test('before the first version was nothing, and past the head is what is now', () => {
+  test('is undefined before the first version, and is the present state beyond the head', () => {
     const aggregate = threeSeconds();
     expect(aggregate.state(seat12, { version: 0 })).toBeUndefined();
     expect(aggregate.state(seat12, { version: 9 })).toMatchObject({ version: 3, state: { guest: 'Bob' } });
   });
 
-  test('at a time is the fold of what had been recorded by then', () => {
+  test('at a time is the fold of the events recorded by then', () => {
     const aggregate = threeSeconds();
     const at = (time: string) => {
       const state = aggregate.state(seat12, { time });
@@ -215,7 +215,7 @@ describe('the state as it was', () => {
     expect(at('2030-01-01T00:00:00.000Z')).toBe(3);
   });
 
-  test('leaves the present as it is', () => {
+  test('does not change the present state', () => {
     const aggregate = threeSeconds();
     aggregate.state(seat12, { version: 1 });
     expect(aggregate.state(seat12)).toMatchObject({ version: 3, state: { guest: 'Bob' } });

@@ -29,7 +29,7 @@ describe('executing commands', () => {
     expect(aggregate.currentVersion()).toBe(5);
   });
 
-  test('records where an event came from, in the shape of today, with an id of its own', () => {
+  test('records the origin of an event, its current schema version and its own id', () => {
     const { run, all } = seatAggregate();
     const metadata = { commandId: 'c', correlationId: 'co', causationId: 'ca', actor: 'usher' };
     run(turnOver('Ada'), { metadata });
@@ -44,7 +44,7 @@ describe('executing commands', () => {
     expect(new Set(all().map(({ id }) => id)).size).toBe(2);
   });
 
-  test('does nothing about a command of which its code knows nothing yet', () => {
+  test('refuses a command that its code does not know', () => {
     const { run, all } = seatAggregate();
     run(reserve('Ada'));
     expect(run({ type: 'UpgradeSeat', data: {} } as never)).toEqual({
@@ -64,7 +64,7 @@ describe('executing commands', () => {
     ]);
   });
 
-  test('answers a refusal as a value, and stores nothing', () => {
+  test('returns a refusal as a value, and stores nothing', () => {
     const { run, all, armed } = seatAggregate();
     run(reserve('Ada'));
     expect(run(reserve('Bob'))).toEqual({
@@ -77,7 +77,7 @@ describe('executing commands', () => {
     expect(armed).toHaveLength(1);
   });
 
-  test('answers with the state right after the command to whoever wants it', () => {
+  test('returns the state right after the command on request', () => {
     const { run } = seatAggregate();
     expect(run(reserve('Ada'), { returnState: true })).toEqual({
       ...applied(1),
@@ -89,7 +89,7 @@ describe('executing commands', () => {
     });
   });
 
-  test('decides nothing into nothing: no event, no alarm, the version stands', () => {
+  test('appends no event and arms no alarm if the decider decides nothing', () => {
     const idle = { ...seatType, decider: { ...seatType.decider, decide: () => [] } };
     const armed: number[] = [];
     const storage = inMemoryStorage();
@@ -106,14 +106,14 @@ describe('executing commands', () => {
 });
 
 describe('an expected version', () => {
-  test('that is the current one lets the command through', () => {
+  test('lets the command through if it equals the current one', () => {
     const { run } = seatAggregate();
     expect(run(reserve('Ada'), { expectedVersion: 0 })).toEqual(applied(1));
     expect(run(release, { expectedVersion: 1 })).toEqual(applied(2));
   });
 
   test.each([0, 1, 3, 99])(
-    'of %i, where the stream is at 2, appends nothing and answers the current one (I5)',
+    'of %i, with the stream at 2, appends nothing and returns the current version (I5)',
     (expectedVersion) => {
       const { run, all, armed } = seatAggregate();
       run(reserve('Ada'));
@@ -130,7 +130,7 @@ describe('an expected version', () => {
     },
   );
 
-  test('is checked before the domain is asked', () => {
+  test('is checked before the domain decides', () => {
     const { run } = seatAggregate();
     run(reserve('Ada'));
     expect(run(reserve('Bob'), { expectedVersion: 7 })).toMatchObject({
@@ -139,7 +139,7 @@ describe('an expected version', () => {
     });
   });
 
-  test('of a stream that does not exist gives way to what the domain says of that, and else appends nothing', () => {
+  test('yields to the domain’s refusal if the stream does not exist, and otherwise appends nothing', () => {
     const { run, storage } = seatAggregate();
     expect(run(release, { expectedVersion: 4 })).toMatchObject({
       outcome: 'rejected',
@@ -165,7 +165,7 @@ describe('the time of an event', () => {
     ]);
   });
 
-  test('never goes back across an eviction either, however the clock jumps', () => {
+  test('never goes back across an eviction, however the clock jumps', () => {
     fc.assert(
       fc.property(
         fc.array(fc.record({ jump: fc.integer({ min: -100_000, max: 100_000 }), evicts: fc.boolean() })),
@@ -211,7 +211,7 @@ describe('a commit that throws', () => {
     expect(run(turnOver('Bob'))).toEqual(applied(4));
   });
 
-  test('remembers no key, so that the same command may be tried again (I4)', () => {
+  test('remembers no key, so that the same command can be sent again (I4)', () => {
     const { run } = failing(2);
     run(reserve('Ada'));
     const idempotency = { key: 'k', fingerprint: 'f' };
@@ -219,7 +219,7 @@ describe('a commit that throws', () => {
     expect(run(release, { idempotency })).toEqual(applied(2));
   });
 
-  test('leaves a stream that did not exist as if nobody had asked', () => {
+  test('leaves a missing stream missing', () => {
     const { run, aggregate } = failing(1);
     expect(() => run(reserve('Ada'))).toThrow('disk full');
     expect(aggregate.currentVersion()).toBe(0);
@@ -227,7 +227,7 @@ describe('a commit that throws', () => {
     expect(run(reserve('Bob'))).toEqual(applied(1));
   });
 
-  test('throws as well when the alarm cannot be armed, and then nothing is stored (I6)', () => {
+  test('throws if the alarm cannot be armed, and stores nothing (I6)', () => {
     const storage = inMemoryStorage();
     const armAlarm = () => {
       throw new Error('no alarm');
@@ -242,7 +242,7 @@ describe('a commit that throws', () => {
 describe('an aggregate whose code is too old', () => {
   const keyed = { idempotency: { key: 'k', fingerprint: 'f' } };
 
-  /** Ada sits there, and has left; then newer code has recorded something. Each call is that of a cold object. */
+  /** Ada has sat there and left, and then newer code has recorded an event. Each call uses a cold object. */
   function fromTomorrow(event: Partial<StoredEvent>) {
     const { storage, run, all } = seatAggregate();
     run(reserve('Ada'));
@@ -257,7 +257,7 @@ describe('an aggregate whose code is too old', () => {
   test.each([
     ['an event type', { type: 'SeatPainted' }],
     ['a schema version', { schemaVersion: 99 }],
-  ])('for %s in its log does nothing, and gives no state', (_, event) => {
+  ])('does nothing and returns no state for %s in its log', (_, event) => {
     const { storage, cold } = fromTomorrow(event);
     expect(cold().run(reserve('Bob'))).toMatchObject({ outcome: 'code-too-old' });
     expect(cold().aggregate.state(seat12)).toMatchObject({ outcome: 'code-too-old' });
@@ -265,13 +265,13 @@ describe('an aggregate whose code is too old', () => {
     expect(storage.head()?.version).toBe(3);
   });
 
-  test('gives the states before that, and the log', () => {
+  test('returns the log, and the states before the unknown event', () => {
     const { cold } = fromTomorrow({ type: 'SeatPainted' });
     expect(cold().aggregate.state(seat12, { version: 2 })).toMatchObject({ version: 2 });
     expect(cold().aggregate.load(1, 10).events).toHaveLength(3);
   });
 
-  test('replays what a key has done, without the state where it cannot fold it (I3)', () => {
+  test('returns the outcome of a key, without the state if it cannot fold it (I3)', () => {
     const { cold } = fromTomorrow({ type: 'SeatPainted' });
     const asked = { stream: seat12, returnState: true };
     expect(cold().run(release, { ...keyed, returnState: true })).toMatchObject({
@@ -284,7 +284,7 @@ describe('an aggregate whose code is too old', () => {
     expect(cold().aggregate.replay({ ...asked, ...later })).toEqual(replayed(3));
   });
 
-  test('for the category does nothing', () => {
+  test('does nothing for an unknown category', () => {
     const { typeOf } = createRegistry([], []);
     const ports = { storage: inMemoryStorage(), clock: manualClock(), typeOf, armAlarm: () => undefined };
     expect(createAggregate(ports).execute(requestOf(reserve('Ada')))).toEqual({
@@ -294,7 +294,7 @@ describe('an aggregate whose code is too old', () => {
     expect(ports.storage.head()).toBeUndefined();
   });
 
-  test('is none of the reasons for which a decider may fail: an event that it cannot write is a bug', () => {
+  test('throws if the decider returns an event that the code cannot write: that is a bug', () => {
     const painting = {
       ...seatType,
       decider: { ...seatType.decider, decide: () => [{ type: 'SeatPainted', data: {} }] },
@@ -306,14 +306,14 @@ describe('an aggregate whose code is too old', () => {
 });
 
 describe('a sender who has seen a version (I21)', () => {
-  /** Ada sits there, has left, and Bob sits there. */
+  /** Ada has sat there and left, and Bob sits there. */
   function threeEvents() {
     const seats = seatAggregate();
     for (const command of [reserve('Ada'), release, reserve('Bob')]) seats.run(command);
     return seats;
   }
 
-  test('is told that the log has another event there, and nothing is done: at the head, before it, beyond it', () => {
+  test('is refused if the log has another event there: at the head, before it, beyond it', () => {
     for (const [seenVersion, lostId] of [
       [3, 'lost'],
       [2, 'lost'],
@@ -323,13 +323,13 @@ describe('a sender who has seen a version (I21)', () => {
       const seen = { seenVersion, seenFingerprint: fingerprintOf(lostId) };
       const ahead = { outcome: 'token-ahead', seenVersion, head: 3 };
       expect(run(release, seen)).toEqual(ahead);
-      // Not even a retry is answered from memory, nor a refusal: the sender decided by what is lost.
+      // The sender decided by lost events. So it gets neither a remembered outcome nor a refusal.
       expect(run(reserve('Cleo'), { ...seen, idempotency: { key: 'k', fingerprint: 'f' } })).toEqual(ahead);
       expect([all().length, armed.length]).toEqual([3, 3]);
     }
   });
 
-  test('of this very log may go on, at the head and before it', () => {
+  test('is accepted if the log has that event, at the head and before it', () => {
     for (const seenVersion of [1, 2, 3]) {
       const { run, all } = threeEvents();
       const seenFingerprint = fingerprintOf(all()[seenVersion - 1]?.id ?? '');
@@ -344,7 +344,7 @@ describe('a sender who has seen a version (I21)', () => {
   });
 });
 
-test('every answer names the event at the version that it tells', () => {
+test('every answer has the id of the event at its version', () => {
   const { run, all, aggregate } = seatAggregate();
   const idempotency = { key: 'k', fingerprint: 'f' };
   const first = run(reserve('Ada'), { idempotency });
@@ -363,7 +363,7 @@ test('every answer names the event at the version that it tells', () => {
 });
 
 describe('reading the log', () => {
-  test('pages through it, and ties each page to the event before it', () => {
+  test('returns pages, each tied to the event before it', () => {
     const { run, aggregate, all } = seatAggregate();
     run(reserve('Ada'));
     run(turnOver('Bob'));
@@ -377,7 +377,7 @@ describe('reading the log', () => {
     expect(aggregate.load(9, 2)).toEqual({ events: [], previousId: null, head: 4, headId: all()[3]?.id });
   });
 
-  test('of what does not exist gives nothing, and stores nothing', () => {
+  test('of a stream that does not exist returns nothing, and stores nothing', () => {
     const { aggregate, storage } = seatAggregate();
     expect(aggregate.load(1, 10)).toEqual({ events: [], previousId: null, head: 0 });
     expect(aggregate.state(seat12)).toBeUndefined();

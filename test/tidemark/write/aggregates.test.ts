@@ -31,7 +31,7 @@ const notFound = () => new Error('Cannot resolve Durable Object due to transient
 const overTheLimit = () => new Error("Exceeded the account's spending cap for Durable Objects.");
 const bug = () => Object.assign(new Error('a bug'), { remote: true });
 
-/** Aggregates whose objects answer as scripted, one answer a call, and a count of the calls. */
+/** Aggregates whose objects give the scripted answers, one for each call, and a count of the calls. */
 function scripted(...answers: (() => unknown)[]) {
   const calls = { count: 0 };
   const answer = async () => {
@@ -53,7 +53,7 @@ const throws = (error: () => Error) => () => {
 };
 
 describe('a command whose object cannot be reached', () => {
-  it('has an unknown outcome when the connection is lost, and is not sent again without a key', async () => {
+  it('has an unknown outcome if the connection is lost, and is not sent again without a key', async () => {
     const { aggregates, calls } = scripted(throws(lost), () => applied);
     await expect(aggregates.execute(plain)).rejects.toBeInstanceOf(OutcomeUnknownError);
     expect(calls.count).toBe(1);
@@ -68,18 +68,18 @@ describe('a command whose object cannot be reached', () => {
     expect(twice.calls.count).toBe(2);
   });
 
-  it('has an unknown outcome when no answer comes in time', async () => {
+  it('has an unknown outcome if no answer comes in time', async () => {
     const { aggregates } = scripted(() => new Promise(() => undefined));
     await expect(aggregates.execute(plain)).rejects.toBeInstanceOf(OutcomeUnknownError);
   });
 
-  it('was not applied when the object turned it away, and is never tried again at once', async () => {
+  it('was not applied if the object was overloaded, and is not sent again at once', async () => {
     const { aggregates, calls } = scripted(throws(overloaded));
     await expect(aggregates.execute(keyed)).rejects.toBeInstanceOf(OverloadedError);
     expect(calls.count).toBe(1);
   });
 
-  it('has an unknown outcome when only the second try was turned away: the first may have been applied', async () => {
+  it('has an unknown outcome if only the second try was rejected: the first may have been applied', async () => {
     for (const second of [overloaded, bug]) {
       const { aggregates, calls } = scripted(throws(lost), throws(second));
       await expect(aggregates.execute(keyed)).rejects.toBeInstanceOf(OutcomeUnknownError);
@@ -87,7 +87,7 @@ describe('a command whose object cannot be reached', () => {
     }
   });
 
-  it('is sent once more, even without a key, when the platform could not find the object', async () => {
+  it('is sent once more, even without a key, if the platform did not find the object', async () => {
     const { aggregates, calls } = scripted(throws(notFound), () => applied);
     expect(await aggregates.execute(plain)).toEqual(applied);
     expect(calls.count).toBe(2);
@@ -98,7 +98,7 @@ describe('a command whose object cannot be reached', () => {
     await expect(lostThen.aggregates.execute(plain)).rejects.toBeInstanceOf(OutcomeUnknownError);
   });
 
-  it('has an unknown outcome when its object was reset under load, and is never tried again at once (I4)', async () => {
+  it('has an unknown outcome if its object was reset under load, and is not sent again at once (I4)', async () => {
     for (const request of [plain, keyed]) {
       const { aggregates, calls } = scripted(throws(gateTimedOut));
       await expect(aggregates.execute(request)).rejects.toBeInstanceOf(OutcomeUnknownError);
@@ -106,13 +106,13 @@ describe('a command whose object cannot be reached', () => {
     }
   });
 
-  it('was not applied when the spending limit stops it', async () => {
+  it('was not applied if the spending limit stopped it', async () => {
     const { aggregates, calls } = scripted(throws(overTheLimit));
     await expect(aggregates.execute(keyed)).rejects.toBeInstanceOf(StorageUnavailableError);
     expect(calls.count).toBe(1);
   });
 
-  it('fails as what it is when the object’s own code throws', async () => {
+  it('fails with the error of the object’s own code', async () => {
     const { aggregates } = scripted(throws(bug));
     await expect(aggregates.execute(keyed)).rejects.toThrow('a bug');
   });
@@ -122,7 +122,7 @@ describe('an object whose code is too old', () => {
   const tooOld = () => ({ outcome: 'code-too-old', reason: 'this code does not know the event type Added' });
   const saysNoReason = () => ({ outcome: 'code-too-old' });
 
-  it('has not applied the command, nor given a state', async () => {
+  it('has neither applied the command nor returned a state', async () => {
     for (const answer of [tooOld, saysNoReason]) {
       const { aggregates, calls } = scripted(answer);
       await expect(aggregates.execute(keyed)).rejects.toBeInstanceOf(CodeTooOldError);
@@ -133,7 +133,7 @@ describe('an object whose code is too old', () => {
   });
 });
 
-describe('what a second try is answered, after a first one that may be carried out yet (I4)', () => {
+describe('the answer to a second try, while the first may still run (I4)', () => {
   const expecting: ExecuteRequest = { ...keyed, expectedVersion: 3 };
   const mismatch = (currentVersion: number) => ({ outcome: 'version-mismatch', currentVersion });
 
@@ -142,11 +142,11 @@ describe('what a second try is answered, after a first one that may be carried o
     ['that its code is too old', { outcome: 'code-too-old' }, keyed],
     ['that the log is behind the token', { outcome: 'token-ahead', seenVersion: 2, head: 1 }, keyed],
     ['a version before the expected one', mismatch(2), expecting],
-  ])('leaves its outcome unknown: %s', async (_, answer, request) => {
+  ])('leaves the outcome unknown: %s', async (_, answer, request) => {
     const { aggregates, calls } = scripted(throws(lost), () => answer);
     const failed = aggregates.execute(request);
     await expect(failed).rejects.toBeInstanceOf(OutcomeUnknownError);
-    // The log tells what has happened to the first.
+    // The error names the fault of the first try.
     await expect(failed).rejects.toThrow('the connection was lost');
     expect(calls.count).toBe(2);
   });
@@ -155,26 +155,26 @@ describe('what a second try is answered, after a first one that may be carried o
     ['it is applied', applied, keyed],
     ['the key is that of another command', { outcome: 'key-reused' }, keyed],
     ['the stream is past the expected version', mismatch(4), expecting],
-    ['the stream exists, and was not to', mismatch(1), { ...keyed, expectedVersion: 0 }],
-  ])('is its outcome: %s', async (_, answer, request) => {
+    ['the stream exists, although it should not', mismatch(1), { ...keyed, expectedVersion: 0 }],
+  ])('is the outcome: %s', async (_, answer, request) => {
     expect(await scripted(throws(lost), () => answer).aggregates.execute(request)).toEqual(answer);
   });
 
-  it('is the outcome of the command in any case, if the first one cannot have been carried out', async () => {
+  it('is always the outcome if the first try cannot have run', async () => {
     const answer = { outcome: 'rejected', rejection: { code: 'no', message: '' }, version: 1 };
     expect(await scripted(throws(notFound), () => answer).aggregates.execute(keyed)).toEqual(answer);
   });
 });
 
 describe('a read of an object', () => {
-  it('is tried again after a fault that passes, but not for ever', async () => {
+  it('is tried again after a passing fault, but not for ever', async () => {
     const { aggregates, calls } = scripted(throws(lost), throws(lost), () => 7);
     expect(await aggregates.currentVersion(stream)).toBe(7);
     expect(calls.count).toBe(3);
     await expect(scripted(throws(lost)).aggregates.currentVersion(stream)).rejects.toThrow('connection lost');
   });
 
-  it('has no unknown outcome: it may be sent again', async () => {
+  it('has no unknown outcome: it can be sent again', async () => {
     for (const error of [lost, gateTimedOut]) {
       const { aggregates } = scripted(throws(error));
       await expect(aggregates.state(stream)).rejects.toBeInstanceOf(UnansweredError);
@@ -183,41 +183,41 @@ describe('a read of an object', () => {
     await expect(inTime.aggregates.state(stream)).rejects.toBeInstanceOf(UnansweredError);
   });
 
-  it('is not tried again when the spending limit stops it', async () => {
+  it('is not tried again if the spending limit stopped it', async () => {
     const { aggregates, calls } = scripted(throws(overTheLimit));
     await expect(aggregates.load(stream, 1, 10)).rejects.toBeInstanceOf(StorageUnavailableError);
     expect(calls.count).toBe(1);
   });
 
-  it('fails as what it is when the object’s own code throws', async () => {
+  it('fails with the error of the object’s own code', async () => {
     const { aggregates, calls } = scripted(throws(bug));
     await expect(aggregates.load(stream, 1, 10)).rejects.toThrow('a bug');
     expect(calls.count).toBe(1);
   });
 
-  it('is not tried again when the object is overloaded', async () => {
+  it('is not tried again if the object is overloaded', async () => {
     const { aggregates, calls } = scripted(throws(overloaded));
     await expect(aggregates.load(stream, 1, 10)).rejects.toBeInstanceOf(OverloadedError);
     expect(calls.count).toBe(1);
   });
 });
 
-describe('what a key has done', () => {
+describe('asking for the outcome of a key', () => {
   const asked = { stream, idempotency: { key: 'k', fingerprint: 'f' } };
 
-  it('is not known of an object with the code of a former Worker, which does not have the method', async () => {
+  it('returns undefined if the object has the code of a former Worker, without the method', async () => {
     const unknownMethod = () =>
       Object.assign(new TypeError('The RPC receiver does not implement "replay".'), { remote: true });
     expect(await scripted(throws(unknownMethod)).aggregates.replay(asked)).toBeUndefined();
   });
 
-  it('is asked again after a fault that passes', async () => {
+  it('tries again after a passing fault', async () => {
     const { aggregates, calls } = scripted(throws(lost), () => applied);
     expect(await aggregates.replay(asked)).toEqual(applied);
     expect(calls.count).toBe(2);
   });
 
-  it('is not taken for unknown when the object does not answer', async () => {
+  it('throws, and does not return undefined, if the object does not answer', async () => {
     await expect(scripted(throws(lost)).aggregates.replay(asked)).rejects.toBeInstanceOf(UnansweredError);
     await expect(scripted(throws(overloaded)).aggregates.replay(asked)).rejects.toBeInstanceOf(OverloadedError);
     await expect(scripted(throws(bug)).aggregates.replay(asked)).rejects.toThrow('a bug');

@@ -31,12 +31,12 @@ const context: CommandContext = {
 describe('the command bus', () => {
   const bus = createCommandBus({ Greet: greet }, { Count: count });
 
-  test('hands a command and its context to the handler of its type', async () => {
+  test('passes a command and its context to the handler of its type', async () => {
     expect(await bus.dispatch({ type: 'Greet', data: { name: 'Ada' } }, context)).toBe('Hello, Ada');
     expect(await bus.dispatch({ type: 'Count', data: { from: 1 } }, context)).toBe(6);
   });
 
-  test('names a command that nobody handles, and those that somebody does', async () => {
+  test('refuses a command without a handler, and names it and the known commands', async () => {
     const unknown = { type: 'Wave', data: {} } as unknown as Greet;
     await expect(bus.dispatch(unknown, context)).rejects.toThrow(UnknownCommandError);
     await expect(bus.dispatch(unknown, context)).rejects.toThrow(
@@ -52,39 +52,39 @@ describe('the command bus', () => {
     expect(bus.types).toEqual(['Greet', 'Count']);
   });
 
-  test('cannot be built with two handlers for one command', () => {
+  test('refuses two handlers for one command', () => {
     expect(() => createCommandBus({ Greet: greet }, { Count: count, Greet: greet })).toThrow(
       'the command "Greet" has two handlers',
     );
   });
 
-  test('passes on what a handler throws', async () => {
+  test('passes on the error of a handler', async () => {
     const failing = createCommandBus({
       Greet: (async () => Promise.reject(new Error('no voice'))) satisfies CommandHandler<Greet>,
     });
     await expect(failing.dispatch({ type: 'Greet', data: { name: 'Ada' } }, context)).rejects.toThrow('no voice');
   });
 
-  test('knows by type what a command returns, what it needs, and which there are', async () => {
+  test('knows the results, data and types of its commands at compile time', async () => {
     expectTypeOf(bus.dispatch({ type: 'Greet', data: { name: 'Ada' } }, context)).resolves.toEqualTypeOf<string>();
     expectTypeOf(bus.dispatch({ type: 'Count', data: { from: 1 } }, context)).resolves.toEqualTypeOf<number>();
     // @ts-expect-error -- data of another command
     await bus.dispatch({ type: 'Greet', data: { from: 1 } }, context);
-    // @ts-expect-error -- nobody handles it
+    // @ts-expect-error -- it has no handler
     await expect(bus.dispatch({ type: 'Wave', data: {} }, context)).rejects.toThrow('"Wave"');
   });
 });
 
-describe('a command on its way to an aggregate', () => {
+describe('a command for an aggregate', () => {
   const stream = streamId(SEAT, '12');
   const command: ReleaseSeat = { type: 'ReleaseSeat', data: { seatId: '12' } };
   const metadata = { commandId: 'c', correlationId: 'co', causationId: 'ca', actor: 'usher' };
 
-  test('carries only what its sender said', () => {
+  test('contains only what its context gives', () => {
     expect(executeRequest(stream, command, context)).toStrictEqual({ stream, command, metadata });
   });
 
-  test('carries expected version (0 too), idempotency and the wish for the state', () => {
+  test('contains the expected version (also 0), the idempotency mark and the request for the state', () => {
     const idempotency = { key: 'k', fingerprint: 'f' };
     expect(
       executeRequest(stream, command, { ...context, expectedVersion: 0, idempotency, returnState: true }),
@@ -98,7 +98,7 @@ describe('a command on its way to an aggregate', () => {
     });
   });
 
-  test('is sent as it is to the stream that it names, and answered with that stream', async () => {
+  test('is sent unchanged to the stream that it names, and its result has that stream', async () => {
     const requests: ExecuteRequest[] = [];
     const release = sendTo<ReleaseSeat>(
       {

@@ -21,7 +21,7 @@ const context: CommandContext = {
 };
 const stream = 'seat-1' as StreamId;
 
-/** Sends a command that the handler answers so, after 25 ms. Returns the lines of the log. */
+/** Sends a command. Its handler ends in this way after 25 ms. Returns the log lines. */
 async function linesOf(
   outcome: { readonly is: unknown } | { readonly throws: Error },
 ): Promise<readonly (readonly [string, object])[]> {
@@ -63,7 +63,7 @@ describe('a command', () => {
       { outcome: 'token-ahead', version: 4 },
     ],
     [{ stream, outcome: 'key-reused' }, { outcome: 'key-reused' }],
-  ])('that ended as %j is one line with what became of it, and nothing of its content', async (result, line) => {
+  ])('that ends as %j writes one line with its outcome, and none of its content', async (result, line) => {
     const { outcome, ...more } = line as { outcome: string };
     expect(await linesOf({ is: result })).toEqual([
       [
@@ -87,7 +87,7 @@ describe('a command', () => {
     [new StorageUnavailableError('full'), 'storage-unavailable'],
     [new OutcomeUnknownError('gone'), 'outcome-unknown'],
     [new Error('Ada Lovelace is no number'), 'failed'],
-  ])('that threw %s is a line too, and still throws', async (error, outcome) => {
+  ])('that throws %s also writes a line, and still throws', async (error, outcome) => {
     const lines = await linesOf({ throws: error });
     expect(lines).toEqual([
       [
@@ -104,12 +104,12 @@ describe('a command', () => {
     await expect(failing.dispatch({ type: 'Fail', data: {} } as never, context)).rejects.toBe(error);
   });
 
-  it('whose handler answers in a form of its own is done', async () => {
+  it('whose handler returns any other value is logged as done', async () => {
     const [line] = await linesOf({ is: 7 });
     expect(line?.[1]).toMatchObject({ outcome: 'done' });
   });
 
-  it('keeps the list of the types that there are', () => {
+  it('bus keeps the list of types', () => {
     const bus = createCommandBus({ One: async () => 1, Two: async () => 2 });
     expect(reportingBus(bus, manualClock(), () => undefined).types).toEqual(['One', 'Two']);
   });

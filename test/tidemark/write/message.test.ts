@@ -15,7 +15,7 @@ import { SEAT, seatType } from '../seats.ts';
 
 const seat12 = streamId(SEAT, '12');
 
-/** Events of one stream, each with a guest's name of so many bytes. */
+/** Events of one stream, each with a guest’s name of this many bytes. */
 function eventsOf(sizes: readonly number[], fromVersion = 1): readonly StoredEvent[] {
   const events = sizes.map(
     (size) => ({ type: 'SeatReserved', data: { guest: 'x'.repeat(size), isVip: false } }) as const,
@@ -26,18 +26,18 @@ function eventsOf(sizes: readonly number[], fromVersion = 1): readonly StoredEve
 const bytesOf = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)).byteLength;
 
 describe('packing events into hints', () => {
-  test('makes one hint of what fits into one', () => {
+  test('makes one hint of events that fit into one', () => {
     const events = eventsOf([10, 10, 10], 5);
     expect(packHints(events, 'the-id-before')).toEqual([
       { stream: seat12, fromVersion: 5, toVersion: 7, previousId: 'the-id-before', events },
     ]);
   });
 
-  test('makes none of nothing', () => {
+  test('makes no hint of no events', () => {
     expect(packHints([], 'the-id-before')).toEqual([]);
   });
 
-  test('begins another where the next event would not fit, tied to the one before by its last id', () => {
+  test('starts another hint if the next event does not fit, tied to the one before by its last id', () => {
     const events = eventsOf([400, 400, 400]);
     const two = bytesOf(events[0]) + bytesOf(events[1]) + 2;
     expect(packHints(events, null, two)).toEqual([
@@ -64,7 +64,7 @@ describe('packing events into hints', () => {
     expect(packHints([event as StoredEvent], null, characters + 1)[0]?.events).toBeUndefined();
   });
 
-  test('loses nothing, doubles nothing, chains every hint and never passes the limit', () => {
+  test('loses nothing, doubles nothing, chains every hint and never exceeds the limit', () => {
     const limit = 3_000;
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 4_000 }), { maxLength: 30 }), (sizes) => {
@@ -87,7 +87,7 @@ describe('packing events into hints', () => {
     );
   });
 
-  test('takes as few hints as fit: no two neighbours would fit into one', () => {
+  test('makes as few hints as possible: no two neighbours would fit into one', () => {
     const limit = 3_000;
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 2_000 }), { maxLength: 30 }), (sizes) => {
@@ -100,7 +100,7 @@ describe('packing events into hints', () => {
     );
   });
 
-  test('leaves a message of the default size room below the queue’s 128 kB', () => {
+  test('leaves room below the queue’s 128 kB in a message of the default size', () => {
     const hints = packHints(eventsOf(Array.from({ length: 200 }, () => 2_000)), null);
     expect(Math.max(...hints.map(bytesOf))).toBeLessThan(128_000);
     expect(Math.max(...hints.map(bytesOf))).toBeGreaterThan(MAX_MESSAGE_BYTES - 3_000);
@@ -114,13 +114,13 @@ describe('packing hints about many streams into messages', () => {
     return packHints(storedEvents(seatType.events, stream, [event]), null)[0] as Hint;
   };
 
-  test('makes one message of what fits into one, and says who sends it', () => {
+  test('makes one message of hints that fit into one, and names the sender', () => {
     const hints = ['1', '2', '3'].map((id) => hintOf(id, 10));
     expect(packMessages(hints, 'group')).toEqual([{ sender: 'group', hints }]);
     expect(packMessages([], 'group')).toEqual([]);
   });
 
-  test('loses no hint, passes no limit, and takes the payload of one that is too large', () => {
+  test('loses no hint, exceeds no limit, and drops the payload of a hint that is too large', () => {
     const limit = 3_000;
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 4_000 }), { maxLength: 30 }), (sizes) => {
@@ -140,7 +140,7 @@ describe('packing hints about many streams into messages', () => {
 describe('reading a message', () => {
   const hint: Hint = { stream: seat12, fromVersion: 1, toVersion: 2 };
 
-  test('takes a hint with or without events', () => {
+  test('accepts a hint with or without events', () => {
     const plain = { sender: 'relay', hints: [hint] };
     expect(parseMessage(plain)).toEqual(plain);
     const [packed] = packMessages(packHints(eventsOf([1, 1]), null), 'group');
@@ -160,7 +160,7 @@ describe('reading a message', () => {
     { ...hint, toVersion: 1.5 },
     { ...hint, toVersion: undefined },
     { ...hint, events: 'none' },
-  ])('is not taken in by %j', (body) => {
+  ])('refuses %j', (body) => {
     expect(parseMessage(body)).toBeUndefined();
     expect(parseMessage({ sender: 'relay', hints: [hint, body] })).toBeUndefined();
   });

@@ -8,7 +8,7 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 const LIMIT = "Exceeded the account's spending cap for Durable Objects.";
 
-/** An object with one event, whose message never arrived, and a count of how often its alarm was set. */
+/** An object with one event whose message never arrived. `sets` records each time that its alarm is set. */
 async function unpublished() {
   const object = seatObject();
   const { alarm, around, reached } = object;
@@ -33,7 +33,7 @@ async function unpublished() {
   };
 }
 
-/** From now on until `lift`, the platform refuses what it refuses at the spending limit of the account. */
+/** Makes the platform refuse everything that it refuses at the account’s spending limit, until `lift`. */
 function limit({ alarm, around }: Pick<ReturnType<typeof seatObject>, 'alarm' | 'around'>) {
   const { set } = alarm;
   const { send, versionsReached } = around;
@@ -65,7 +65,7 @@ describe('an alarm that is overdue by more than a minute', () => {
     expect(dueInMs()).toBe(SETTLED_MS);
   });
 
-  test('counts as not set in a lifetime that has seen it set, and is set again once, not at every command', async () => {
+  test('counts as not set in the same lifetime, and is set again once, not at every command', async () => {
     const { clock, alarm, run, dueInMs, sets } = await unpublished();
     clock.advance((alarm.dueAt ?? 0) - clock.now() + MINUTE_MS + 1);
     sets.length = 0;
@@ -97,7 +97,7 @@ describe('an alarm that was lost', () => {
   const call = ({ read, run }: Pick<ReturnType<typeof seatObject>, 'read' | 'run'>, what: (typeof calls)[number]) =>
     what === 'a read' ? read() : run(reserve('Bob'));
 
-  test.each(calls)('is set again by %s, when it is overdue (I7)', async (what) => {
+  test.each(calls)('is set again by %s when it is overdue (I7)', async (what) => {
     const object = await unpublished();
     object.clock.advance(8 * DAY_MS);
     object.evict();
@@ -108,7 +108,7 @@ describe('an alarm that was lost', () => {
     expect(object.isDelivered()).toBe(true);
   });
 
-  test.each(calls)('is set again by %s, after the platform has refused that once (I7)', async (what) => {
+  test.each(calls)('is set again by %s after the platform refused that once (I7)', async (what) => {
     const object = await unpublished();
     object.clock.advance(8 * DAY_MS);
     object.evict();
@@ -125,7 +125,7 @@ describe('an alarm that was lost', () => {
   });
 
   test.each(calls)(
-    'is set again by %s, when it was refused after the commit, and the object evicted (I7)',
+    'is set again by %s if the platform refused it after the commit and the object was evicted (I7)',
     async (what) => {
       const object = seatObject();
       const { lift } = limit(object);
@@ -140,7 +140,7 @@ describe('an alarm that was lost', () => {
       expect(object.alarm.dueAt).toBe(object.clock.now());
       await object.nextAlarm();
       expect(object.ranges()).toEqual(['evening 1-1']);
-      // What said so is gone once delivery is confirmed.
+      // The mark of the refusal is deleted once delivery is confirmed.
       object.reached.set('evening', new Map([['seat-map', 1]]));
       await runAlarms(object);
       expect(object.storage.attempt()).toBe(0);
@@ -151,7 +151,7 @@ describe('an alarm that was lost', () => {
     },
   );
 
-  test('is not taken for lost again because of a count that an earlier lifetime has left', async () => {
+  test('is set only once for a count that an earlier lifetime has left', async () => {
     const object = seatObject();
     await object.run(reserve('Ada'));
     await object.settled();
@@ -166,8 +166,8 @@ describe('an alarm that was lost', () => {
   });
 });
 
-describe('an alarm that is brought forward, which the platform refuses', () => {
-  test('is due when it was before', async () => {
+describe('an earlier alarm that the platform refuses', () => {
+  test('leaves the alarm at its former time', async () => {
     const object = seatObject();
     object.around.groupsOf = () => [night];
     object.reached.set('night', new Map([['takings', 0]]));
@@ -182,13 +182,13 @@ describe('an alarm that is brought forward, which the platform refuses', () => {
     lift();
     await object.read();
     await object.settled();
-    // Its message was refused as well, so it is sent again sooner than delivery is checked.
+    // Its message was refused too, so it is sent again sooner than the delivery check.
     expect(object.alarm.dueAt).toBe(object.clock.now() + 2 * night.batchWaitMs);
   });
 });
 
-describe('an alarm that is late by no more than a minute', () => {
-  test('counts as set: commands and reads leave it alone', async () => {
+describe('an alarm that is late by at most a minute', () => {
+  test('counts as set: commands and reads do not change it', async () => {
     const { clock, alarm, run, read, evict, settled, sets } = await unpublished();
     clock.advance((alarm.dueAt ?? 0) - clock.now() + MINUTE_MS);
     evict();
@@ -200,7 +200,7 @@ describe('an alarm that is late by no more than a minute', () => {
   });
 });
 
-describe('a read of a stream that is delivered, or does not exist', () => {
+describe('a read of a stream that is delivered or does not exist', () => {
   test('sets no alarm', async () => {
     const object = seatObject();
     await object.read();
@@ -217,7 +217,7 @@ describe('a read of a stream that is delivered, or does not exist', () => {
 });
 
 describe('at the spending limit of the account', () => {
-  test('a pending alarm is held back, and delivers everything once the limit is lifted', async () => {
+  test('an alarm that is held back delivers everything once the limit is lifted', async () => {
     const object = await unpublished();
     const { lift } = limit(object);
     object.clock.advance(6 * DAY_MS);
@@ -227,7 +227,7 @@ describe('at the spending limit of the account', () => {
     expect(object.isDelivered()).toBe(true);
   });
 
-  test('a handler that may not set the next alarm throws, so that the platform runs it again (I7)', async () => {
+  test('a handler that cannot set the next alarm throws, so that the platform runs it again (I7)', async () => {
     const object = await unpublished();
     const { alarm, clock, fireAlarm, reports, isDelivered } = object;
     clock.advance((alarm.dueAt ?? 0) - clock.now());
@@ -245,7 +245,7 @@ describe('at the spending limit of the account', () => {
     expect(isDelivered()).toBe(true);
   });
 
-  test('a handler throws too when the platform refuses by an exception', async () => {
+  test('a handler also throws if setting the alarm throws', async () => {
     const { alarm, clock, fireAlarm } = await unpublished();
     clock.advance((alarm.dueAt ?? 0) - clock.now());
     alarm.set = () => {
@@ -264,11 +264,11 @@ describe('at the spending limit of the account', () => {
   });
 
   test.each([true, false])(
-    'a command whose alarm is refused at once leaves what was committed before it to be delivered (evicted before: %s)',
+    'a command whose alarm is refused at once does not stop the delivery of earlier events (evicted before: %s)',
     async (isEvicted) => {
       const object = await unpublished();
       const { alarm, around, clock, evict, run, isDelivered } = object;
-      // The message is accepted, and lost.
+      // The queue accepts the message and loses it.
       const arrives = around.send;
       around.send = async () => undefined;
       clock.advance(DAY_MS);

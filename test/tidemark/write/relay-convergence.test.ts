@@ -34,7 +34,7 @@ const fate = fc.oneof(
 );
 const outage = fc.integer({ min: 0, max: 4 }).map((number) => number === 0);
 
-test('whatever befalls messages, objects and databases, every projection gets every event in the end, without another command (I7, I18)', async () => {
+test('every projection gets every event in the end, whatever happens to messages, objects and databases, without another command (I7, I18)', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { maxLength: 15 }),

@@ -10,7 +10,7 @@ const never = new Promise<never>(() => {});
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
-/** The object after a command, everything sent, and the projection stuck at `version`. */
+/** An object after a command. Everything is sent, but the projection is stuck at `version`. */
 async function lagging(version: number, random = 0.5) {
   const object = seatObject();
   object.around.random = () => random;
@@ -21,7 +21,7 @@ async function lagging(version: number, random = 0.5) {
 }
 
 describe('the alarm', () => {
-  test('is armed in the commit itself, for at least twice the batch wait of the group that is slowest (I6)', async () => {
+  test('is armed in the commit itself, for at least twice the batch wait of the slowest group (I6)', async () => {
     const { around, run, dueInMs } = seatObject();
     around.groupsOf = () => [evening, night];
     around.send = () => never;
@@ -30,7 +30,7 @@ describe('the alarm', () => {
     expect(dueInMs()).toBe(2 * night.batchWaitMs);
   });
 
-  test('comes at another time in each of the objects that were busy at once', async () => {
+  test('is due at different times for objects that were busy at once', async () => {
     const [first, second] = [seatObject(), seatObject()];
     first.around.random = () => 0.1;
     second.around.random = () => 0.9;
@@ -40,7 +40,7 @@ describe('the alarm', () => {
     expect(second.dueInMs()).toBe(2.9 * evening.batchWaitMs);
   });
 
-  test('is not moved by the commands that come before it is due', async () => {
+  test('is not moved by commands before it is due', async () => {
     const { around, run, alarm, clock } = seatObject();
     around.random = () => 0.9;
     await run(reserve('Ada'));
@@ -51,7 +51,7 @@ describe('the alarm', () => {
     expect(alarm.dueAt).toBe(dueAt);
   });
 
-  test('runs once for all groups, when the slowest has had its batch wait twice', async () => {
+  test('runs once for all groups, after twice the batch wait of the slowest', async () => {
     const { around, run, settled, nextAlarm, asked, dueInMs, clock } = seatObject();
     around.groupsOf = () => [evening, night];
     await run(reserve('Ada'));
@@ -76,7 +76,7 @@ describe('the alarm', () => {
 });
 
 describe('a group that lags', () => {
-  test('gets a hint without payload in its own queue, from where it is to the head', async () => {
+  test('gets a hint without payload in its own queue, from its position to the head', async () => {
     const { around, run, settled, reached, nextAlarm, asked, ranges, reports } = seatObject();
     around.groupsOf = () => [evening, night];
     reached.set('night', new Map([['takings', 1]]));
@@ -89,7 +89,7 @@ describe('a group that lags', () => {
     expect(reports).toEqual(['relay.reminded']);
   });
 
-  test('gets it from where the projection is that lags most', async () => {
+  test('gets the hint from the position of its slowest projection', async () => {
     const { run, settled, reached, nextAlarm, ranges } = seatObject();
     reached.set(
       'evening',
@@ -107,7 +107,7 @@ describe('a group that lags', () => {
     expect(ranges().slice(before)).toEqual(['evening 1-5']);
   });
 
-  test('is asked again at a whole millisecond, since an alarm knows no other and would go off before the check is due', async () => {
+  test('is asked again at a whole millisecond, since alarms have no fractions and would fire before the check is due', async () => {
     const { nextAlarm, alarm } = await lagging(0, 0.123_456_789);
     for (let asked = 0; asked < 5; asked += 1) {
       await nextAlarm();
@@ -115,7 +115,7 @@ describe('a group that lags', () => {
     }
   });
 
-  test('is asked again later each time, doubling from half a minute to a day', async () => {
+  test('is asked again after waits that double from half a minute to a day', async () => {
     const { nextAlarm, dueInMs, ranges } = await lagging(0, 1);
     const waits: (number | null)[] = [];
     for (let check = 0; check < 15; check += 1) {
@@ -127,7 +127,7 @@ describe('a group that lags', () => {
     expect(ranges()).toEqual(['evening 1-1*', ...Array.from({ length: 15 }, () => 'evening 1-1')]);
   });
 
-  test('is asked with a jitter of half the wait, so that streams do not come all at once', async () => {
+  test('is asked with a jitter of half the wait, so that streams do not ask all at once', async () => {
     const early = await lagging(0, 0);
     await early.nextAlarm();
     expect(early.dueInMs()).toBe(15_000);
@@ -136,7 +136,7 @@ describe('a group that lags', () => {
     expect(late.dueInMs()).toBeGreaterThan(29_900);
   });
 
-  test('is let be once it is confirmed: the alarm is cleared and the count of attempts forgotten', async () => {
+  test('is left alone once it is confirmed: the alarm is cleared and the attempts are forgotten', async () => {
     const { nextAlarm, dueInMs, reached, storage } = await lagging(0);
     await nextAlarm();
     await nextAlarm();
@@ -147,7 +147,7 @@ describe('a group that lags', () => {
     expect(storage.attempt()).toBe(0);
   });
 
-  test('is asked only for the projections that are not yet confirmed', async () => {
+  test('is asked only for the projections that are not confirmed', async () => {
     const { run, settled, reached, nextAlarm, asked, ranges } = seatObject();
     reached.set(
       'evening',
@@ -178,7 +178,7 @@ describe('a group that lags', () => {
     expect(ranges().slice(1)).toEqual(['evening 1-1', 'evening 1-1', 'evening 1-1']);
   });
 
-  test('is asked for all its projections again once there are newer events, which those confirmed may have missed', async () => {
+  test('is asked for all its projections again after new events, since the confirmed ones may lack them', async () => {
     const { around, run, settled, reached, nextAlarm, asked, dueInMs } = seatObject();
     reached.set(
       'evening',
@@ -189,12 +189,12 @@ describe('a group that lags', () => {
     );
     await run(reserve('Ada'));
     await settled();
-    // From here on no message arrives.
+    // From now on no message arrives.
     around.send = async () => {};
     await run(release);
     await settled();
     await nextAlarm();
-    // A read brings one projection up by itself; the other still lacks the second event.
+    // A read brings one projection up to date. The other still lacks the second event.
     reached.set(
       'evening',
       new Map([
@@ -215,7 +215,7 @@ describe('a group that lags', () => {
     expect(dueInMs()).toBe(3 * evening.batchWaitMs);
   });
 
-  test('is asked sooner after the next command even when the object had been evicted', async () => {
+  test('is asked sooner after the next command, even after an eviction', async () => {
     const { nextAlarm, run, dueInMs, evict } = await lagging(0, 1);
     for (let check = 0; check < 13; check += 1) await nextAlarm();
     evict();
@@ -224,8 +224,8 @@ describe('a group that lags', () => {
   });
 });
 
-describe('a group whose database is away', () => {
-  /** The object after a command that has reached neither group, with the database of the night away. */
+describe('a group whose database fails', () => {
+  /** An object after a command that reached neither group. The database of `night` fails. */
   async function away() {
     const object = seatObject();
     const { around, reached, run, settled } = object;
@@ -242,7 +242,7 @@ describe('a group whose database is away', () => {
     return object;
   }
 
-  test('does not stop another one from being reminded and confirmed, and is then asked alone', async () => {
+  test('does not keep another group from being reminded and confirmed, and is then asked alone', async () => {
     const { asked, nextAlarm, ranges, reached, storage } = await away();
     await nextAlarm();
     expect(ranges()).toEqual(['evening 1-1*', 'evening 1-1']);
@@ -252,7 +252,7 @@ describe('a group whose database is away', () => {
     expect(storage.attempt()).toBe(4);
   });
 
-  test('for long does not put off the check of another one: a command brings it forward for all', async () => {
+  test('does not delay the check of another group for long: a command brings the check forward for all', async () => {
     for (const isEvicted of [false, true]) {
       const { around, dueInMs, evict, nextAlarm, ranges, reached, run, settled, asked } = await away();
       reached.set('evening', new Map([['seat-map', 1]]));
@@ -271,7 +271,7 @@ describe('a group whose database is away', () => {
     }
   });
 
-  test('does not put off the check of events that came after the check was planned', async () => {
+  test('does not delay the check of events that came after the check was planned', async () => {
     const { dueInMs, nextAlarm, ranges, reached, run, settled } = await away();
     reached.set('evening', new Map([['seat-map', 1]]));
     for (let check = 0; check < 13; check += 1) await nextAlarm();
@@ -287,7 +287,7 @@ describe('a group whose database is away', () => {
 });
 
 describe('on a busy stream', () => {
-  test('a check is against the head when it was planned, not against the present one', async () => {
+  test('a check compares with the head when it was planned, not with the present head', async () => {
     const { run, settled, reached, nextAlarm, ranges, dueInMs, reports } = seatObject();
     reached.set('evening', new Map([['seat-map', 1]]));
     await run(reserve('Ada'));
@@ -300,7 +300,7 @@ describe('on a busy stream', () => {
     expect(dueInMs()).toBe(SETTLED_MS);
   });
 
-  test('one check is enough when it finds that everything up to the present head has arrived', async () => {
+  test('one check is enough if it finds that everything up to the present head has arrived', async () => {
     const { run, settled, nextAlarm, asked, dueInMs } = seatObject();
     await run(reserve('Ada'));
     await run(release);
@@ -310,7 +310,7 @@ describe('on a busy stream', () => {
     expect(dueInMs()).toBeNull();
   });
 
-  test('a check that follows is against the newer head', async () => {
+  test('the next check compares with the newer head', async () => {
     const { run, settled, reached, nextAlarm, ranges, reports } = seatObject();
     reached.set('evening', new Map([['seat-map', 1]]));
     await run(reserve('Ada'));
@@ -333,7 +333,7 @@ describe('the alarm handler', () => {
     expect(dueInMs()).toBe(0.75 * 30_000);
   });
 
-  test('does nothing but arm again when it fires early', async () => {
+  test('only arms the alarm again if it fires early', async () => {
     const { run, fireAlarm, clock, asked, dueInMs } = seatObject();
     await run(reserve('Ada'));
     clock.advance(500);
@@ -345,7 +345,7 @@ describe('the alarm handler', () => {
   test.each([
     ['at a version beyond its end', { version: 3, eventId: 'lost' }],
     ['at its own version', { version: 1, eventId: 'lost' }],
-  ])('has a projection that has another event than the log compare the two: %s', async (_where, lost) => {
+  ])('sends a recheck if a projection has another event than the log: %s', async (_where, lost) => {
     const { reached, run, nextAlarm, sent, settled } = seatObject();
     reached.set('evening', new Map([['seat-map', lost]]));
     await run(reserve('Ada'));
@@ -355,14 +355,14 @@ describe('the alarm handler', () => {
     expect(sent).toEqual([
       { group: 'evening', hint: { stream: 'seat-12', fromVersion: 1, toVersion: 1, isRecheck: true } },
     ]);
-    // It goes on until a dead letter holds the stream there, which is then left out of the answer.
+    // Rechecks go on until a dead letter holds the stream. The answer then leaves the projection out.
     reached.set('evening', new Map());
     sent.length = 0;
     await nextAlarm();
     expect(sent).toEqual([]);
   });
 
-  test('never raises an alarm that a command has set while it ran', async () => {
+  test('never delays an alarm that a command has set meanwhile', async () => {
     const { around, run, clock, fireAlarm, alarm, storage } = seatObject({ timeoutMs: 10_000 });
     await run(reserve('Ada'));
     clock.advance(SETTLED_MS);
@@ -405,7 +405,7 @@ describe('the alarm handler', () => {
           throw new Error('bad deploy');
         }),
     ],
-  ])('does not throw when %s, and is armed again', async (_, breaks) => {
+  ])('does not throw if %s, and arms the alarm again', async (_, breaks) => {
     const object = seatObject();
     await object.run(reserve('Ada'));
     await object.settled();
@@ -429,7 +429,7 @@ describe('the alarm handler', () => {
     expect(waits).toEqual([0.5, 1, 2, 4].map((wait) => wait * MINUTE_MS));
   });
 
-  test('counts a check once, even when both the check finds a lag and the reminder fails', async () => {
+  test('counts one attempt, even if a check finds a lag and its reminder fails', async () => {
     const { around, nextAlarm, storage } = await lagging(0);
     around.send = async () => Promise.reject(new Error('no queue'));
     await nextAlarm();
@@ -437,7 +437,7 @@ describe('the alarm handler', () => {
     expect(storage.attempt()).toBe(2);
   });
 
-  test('keeps the alarm, an hour at a time, while the code does not know the category, and takes up where it was', async () => {
+  test('keeps the alarm, an hour at a time, while the code does not know the category, and continues afterwards', async () => {
     const { around, run, settled, evict, nextAlarm, dueInMs, reached, ranges } = seatObject();
     reached.set('evening', new Map([['seat-map', 0]]));
     await run(reserve('Ada'));
@@ -453,7 +453,7 @@ describe('the alarm handler', () => {
     expect(ranges()).toEqual(['evening 1-1*', 'evening 1-1']);
   });
 
-  test('has nothing to do for a stream that does not exist', async () => {
+  test('does nothing for a stream that does not exist', async () => {
     const { fireAlarm, alarm, asked } = seatObject();
     await fireAlarm();
     expect(alarm.dueAt).toBeNull();
@@ -461,8 +461,8 @@ describe('the alarm handler', () => {
   });
 });
 
-describe('an object that was evicted', () => {
-  test('before it sent anything: the alarm wakes a new one, which asks every group and hints at what lags (I7)', async () => {
+describe('an evicted object', () => {
+  test('wakes by its alarm, asks every group and reminds those that lag, even if it had sent nothing (I7)', async () => {
     const { around, run, evict, nextAlarm, reached, ranges } = seatObject();
     around.groupsOf = () => [evening, night];
     const { send } = around;
@@ -475,7 +475,7 @@ describe('an object that was evicted', () => {
     expect(ranges()).toEqual(['evening 1-2']);
   });
 
-  test('goes on with the count of attempts from before', async () => {
+  test('continues the count of attempts', async () => {
     const { nextAlarm, evict, dueInMs } = await lagging(0, 1);
     await nextAlarm();
     await nextAlarm();
@@ -485,7 +485,7 @@ describe('an object that was evicted', () => {
     expect(dueInMs()).toBe(2 * MINUTE_MS);
   });
 
-  test('finds the alarm that is set, and a command does not put it off', async () => {
+  test('finds the alarm that is set, and a command does not delay it', async () => {
     const { run, settled, evict, alarm, clock } = seatObject();
     await run(reserve('Ada'));
     await settled();
@@ -496,7 +496,7 @@ describe('an object that was evicted', () => {
     expect(alarm.dueAt).toBe(dueAt);
   });
 
-  test('publishes the new events alone, tied to those before', async () => {
+  test('publishes only the new events, tied to those before', async () => {
     const { run, settled, evict, sent, ranges, storage } = seatObject();
     await run(reserve('Ada'));
     await settled();

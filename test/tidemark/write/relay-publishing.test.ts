@@ -9,7 +9,7 @@ import { SETTLED_MS, night, seatObject } from './seat-object.ts';
 const never = new Promise<never>(() => {});
 
 describe('right after a commit', () => {
-  test('its events are sent to the first group that follows, with the id of the event before them', async () => {
+  test('the relay sends its events to the first group that follows, with the id of the event before them', async () => {
     const { around, run, settled, sent, storage } = seatObject();
     around.groupsOf = () => [evening, night];
     await run(reserve('Ada'));
@@ -28,7 +28,7 @@ describe('right after a commit', () => {
     });
   });
 
-  test('nothing is sent of a command that was refused', async () => {
+  test('the relay sends nothing for a refused command', async () => {
     const { run, settled, sent, alarm } = seatObject();
     await run(release);
     await settled();
@@ -36,7 +36,7 @@ describe('right after a commit', () => {
     expect(alarm.dueAt).toBeNull();
   });
 
-  test('nothing is sent and no alarm is armed when no group follows', async () => {
+  test('the relay sends nothing and arms no alarm if no group follows', async () => {
     const { around, run, settled, sent, alarm } = seatObject();
     around.groupsOf = () => [];
     await run(reserve('Ada'));
@@ -53,7 +53,7 @@ describe('right after a commit', () => {
 });
 
 describe('a burst of commands', () => {
-  test('becomes two messages: one at once, one for all that came meanwhile', async () => {
+  test('becomes two messages: one at once, and one for all later commands', async () => {
     const { run, settled, ranges } = seatObject({ coalesceMs: 2 });
     await run(reserve('Ada'));
     await Promise.all(Array.from({ length: 9 }, () => run(turnOver('Bob'))));
@@ -77,7 +77,7 @@ describe('a burst of commands', () => {
     expect(ranges()).toEqual(['evening 1-1*', 'evening 2-3*']);
   });
 
-  test('waits for as long as the group fills a batch, unless another pause is asked for', async () => {
+  test('waits for the batch wait of the group, unless an option sets another pause', async () => {
     const { around, run, settled, ranges, clock } = seatObject({ coalesceMs: undefined });
     around.groupsOf = () => [{ ...evening, batchWaitMs: 5 }];
     await run(reserve('Ada'));
@@ -93,7 +93,7 @@ describe('a burst of commands', () => {
     expect(ranges()).toEqual(['evening 1-1*', 'evening 2-3*', 'evening 4-4*']);
   });
 
-  test('leaves alone a command that comes after the pause', async () => {
+  test('does not delay a command that comes after the pause', async () => {
     const { run, settled, ranges, clock } = seatObject({ coalesceMs: 60_000 });
     await run(reserve('Ada'));
     await settled();
@@ -127,7 +127,7 @@ describe('a send that fails', () => {
   test.each([
     ['throws', async () => Promise.reject(new Error('no queue'))],
     ['hangs', () => never],
-  ])('because the queue %s is given up and reported; the alarm sends the events again', async (_, failing) => {
+  ])('because the queue %s is reported; the alarm sends the events again', async (_, failing) => {
     const { around, run, settled, ranges, reports, nextAlarm, dueInMs } = seatObject();
     const { send } = around;
     around.send = failing;
@@ -144,7 +144,7 @@ describe('a send that fails', () => {
     expect(dueInMs()).toBeNull();
   });
 
-  test('brings the alarm forward to when its own group would have been through, and not to when the slowest would', async () => {
+  test('brings the alarm forward by its own group’s batch wait, not by the slowest group’s', async () => {
     const { around, run, settled, dueInMs, nextAlarm, ranges } = seatObject();
     const { send } = around;
     around.groupsOf = () => [evening, night];
@@ -158,7 +158,7 @@ describe('a send that fails', () => {
     expect(ranges()).toEqual(['evening 1-1*']);
   });
 
-  test('again and again is tried less and less often, and holds up no other group', async () => {
+  test('is tried less often after each failure, and delays no other group', async () => {
     const { around, run, settled, reached, nextAlarm, dueInMs, ranges } = seatObject();
     const { send } = around;
     around.groupsOf = () => [evening, night];
@@ -178,7 +178,7 @@ describe('a send that fails', () => {
     expect(ranges()).toEqual(Array.from({ length: 4 }, () => 'night 1-1'));
   });
 
-  test('after the queue had accepted the message sends it twice, which harms nobody', async () => {
+  test('is repeated even if the queue accepted the message, which is harmless', async () => {
     const { around, run, settled, sent, ranges, nextAlarm } = seatObject();
     const { send } = around;
     around.send = async (group, hint) => {
@@ -192,7 +192,7 @@ describe('a send that fails', () => {
     expect(ranges()).toEqual(['evening 1-1*', 'evening 1-1*']);
   });
 
-  test('takes with it only what it had: the next command sends that too', async () => {
+  test('loses nothing: the next command sends its events too', async () => {
     const { around, run, settled, ranges } = seatObject();
     const { send } = around;
     around.send = async () => Promise.reject(new Error('no queue'));
@@ -205,7 +205,7 @@ describe('a send that fails', () => {
   });
 });
 
-test('a commit that is rolled back after it had announced its events leaves nothing to send, and does not spin', () => {
+test('a commit that is rolled back after it announced its events leaves nothing to send, and does not loop', () => {
   const { host, storage, alarm } = seatObject();
   const background: Promise<void>[] = [];
   const relay = createRelay({ ...host, storage, alarm, inBackground: (work) => void background.push(work) });

@@ -10,7 +10,7 @@ const REMOTE = { remote: true };
 const OVERLOADED = { overloaded: true };
 const RETRYABLE = { retryable: true };
 
-/** Errors of each row, with the properties that the runtime gives them; what they mean; whether they may be tried again at once. */
+/** For each row: its meaning, whether a retry at once is allowed, and errors with the properties that the runtime gives them. */
 const CASES: Record<string, readonly [Meaning, boolean, readonly unknown[]]> = {
   'no answer in time': ['unknown', true, [new TimeoutError('no answer within 15000 ms')]],
   'reset under load: the output gate timed out, or the memory was exceeded': [
@@ -42,7 +42,7 @@ const CASES: Record<string, readonly [Meaning, boolean, readonly unknown[]]> = {
       error('Durable Object exceeded its CPU time limit and was reset.', { ...RESET, ...REMOTE }),
       error('Internal error in Durable Object storage caused object to be reset.', { ...RESET, ...REMOTE }),
       error('Application called abort() to reset Durable Object.', RESET),
-      // Any answer at the gate fails with this, that of a command whose commit is durable too.
+      // Every answer at the gate fails with this, even for a command whose commit is durable.
       error('database or disk is full: SQLITE_FULL', { ...RESET, ...REMOTE }),
       error("Exceeded the account's spending cap for Durable Objects.", { ...RESET, ...REMOTE }),
       error("The Durable Object's code has been updated, this version can no longer access storage.", RESET),
@@ -142,7 +142,7 @@ const CASES: Record<string, readonly [Meaning, boolean, readonly unknown[]]> = {
   'anything else': ['unknown', false, [error('the connection was lost after the commit'), 'a text', undefined]],
 };
 
-describe('what an error of a call to an object means', () => {
+describe('the meaning of an error of a call to an object', () => {
   it('is known for every row of the table', () => {
     expect(Object.keys(CASES)).toEqual(RUNTIME_ERRORS.map(({ what }) => what));
   });
@@ -151,7 +151,7 @@ describe('what an error of a call to an object means', () => {
     for (const each of errors) expect(judge(each)).toMatchObject({ what, means, mayTryAgain });
   });
 
-  it('is never that nothing was done, where the object was reset: the commit of a command may be durable (I4)', () => {
+  it('is never "nothing done" if the object was reset: the commit of a command may be durable (I4)', () => {
     for (const [, [, , errors]] of Object.entries(CASES)) {
       for (const each of errors.filter((one) => one instanceof Error && !(one instanceof DOMException))) {
         const reset = Object.assign(new Error((each as Error).message), { ...(each as object), ...RESET });

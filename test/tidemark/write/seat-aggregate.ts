@@ -17,7 +17,7 @@ export const turnOver = (guest: string): SeatCommand => ({ type: 'TurnOver', dat
 
 let commands = 0;
 
-/** A command as it reaches its aggregate; each is another command of the same sender. */
+/** A command, in the form that its aggregate gets. Each call makes another command of the same sender. */
 export function requestOf(command: SeatCommand, more: Partial<ExecuteRequest> = {}): ExecuteRequest {
   commands += 1;
   const metadata = { commandId: `command ${commands}`, correlationId: 'co', causationId: 'ca', actor: 'usher' };
@@ -30,7 +30,7 @@ interface Ports {
   readonly type?: AnyAggregateType;
 }
 
-/** The aggregate of seat 12 as it is right after a start, on storage that may have seen earlier ones. */
+/** The aggregate of seat 12 right after a start. Its storage may hold earlier events. */
 export function seatAggregate(
   { storage = inMemoryStorage(), clock = manualClock(), type = seatType }: Ports = {},
   options?: AggregateOptions,
@@ -50,10 +50,10 @@ export function seatAggregate(
   };
 }
 
-/** How a command ends that was carried out just now. */
+/** The outcome of a command that was run. */
 export const applied = (version: number) => ({ outcome: 'applied', version, eventId: anyId(), replayed: false });
 
-/** How a command ends whose key was applied before. */
+/** The outcome of a command whose key was already applied. */
 export const replayed = (version: number) => ({ outcome: 'applied', version, eventId: anyId(), replayed: true });
 
 function anyId(): string {

@@ -9,10 +9,10 @@ import { requestOf } from './seat-aggregate.ts';
 /** A second group, with a longer batch wait. */
 export const night: Group = { name: 'night', batchWaitMs: 30_000 };
 
-/** How long after a commit delivery of the evening is checked, as chance has it here. */
+/** How long after a commit the delivery of `evening` is checked, with the random number of these tests. */
 export const SETTLED_MS = 2.5 * evening.batchWaitMs;
 
-/** What surrounds the object; a test replaces what it wants to fail. */
+/** The surroundings of the object. A test replaces the part that must fail. */
 interface Surroundings {
   groupsOf: InMemoryHost['groupsOf'];
   send: (group: Group, hint: Hint) => Promise<void>;
@@ -20,11 +20,11 @@ interface Surroundings {
   random: () => number;
 }
 
-/** The object of seat 12, with everything around it in a test's hands. By default messages arrive and projections are up to date. */
+/** The object of seat 12, with surroundings that a test controls. By default, messages arrive and projections are up to date. */
 export function seatObject(relayOptions: RelayOptions = {}) {
   const sent: { readonly group: string; readonly hint: Hint }[] = [];
   const reports: string[] = [];
-  /** How far each projection of each group is; `head` follows the log by itself. */
+  /** The position of each projection of each group. `head` follows the log. */
   const reached = new Map<string, Map<string, number | 'head' | Reached>>([
     ['evening', new Map([['seat-map', 'head']])],
     ['night', new Map([['takings', 'head']])],
@@ -71,24 +71,24 @@ export function seatObject(relayOptions: RelayOptions = {}) {
     reports,
     sent,
     storage,
-    /** The ranges that were sent, for example `evening 1-3`, with a `*` where the events themselves came along. */
+    /** The ranges that were sent, for example `evening 1-3`. A `*` marks a message with its events. */
     ranges: () =>
       sent.map(({ group, hint }) => `${group} ${hint.fromVersion}-${hint.toVersion}${hint.events ? '*' : ''}`),
-    /** Sends a command and returns with its answer, as a client would see it: publishing may still be under way. */
+    /** Sends a command and returns its answer, as a client gets it. Publishing may still be under way. */
     run: (command: SeatCommand) => object.execute(requestOf(command)),
     /** Reads the log, as a catch-up does. */
     read: () => object.load(1, 100),
     settled: () => object.settled(),
-    /** How long until the alarm is due, in ms; null when it is not set. */
+    /** How long until the alarm is due, in ms. Null if it is not set. */
     dueInMs: () => (alarm.dueAt === null ? null : alarm.dueAt - clock.now()),
     fireAlarm: () => object.fireAlarm(),
-    /** Lets time pass until the alarm is due, and fires it. Throws when none is set. */
+    /** Advances the time until the alarm is due, and fires it. Throws if no alarm is set. */
     async nextAlarm() {
       if (alarm.dueAt === null) throw new Error('no alarm is set');
       clock.set(Math.max(clock.now(), alarm.dueAt));
       await object.fireAlarm();
     },
-    /** The object dies, and with it what it had in the background; the next call starts a new one on the same disk. */
+    /** Ends the object and its background work. The next call starts a new one on the same disk. */
     evict() {
       object = inMemoryObject(host, { storage, alarm });
     },
