@@ -11,7 +11,7 @@ describe('a stream id', () => {
     expect(idOf(stream)).toBe('0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a');
   });
 
-  test('gives back what it was made of, whatever the id has in it', () => {
+  test('returns its category and id, for any valid id', () => {
     const category = fc.stringMatching(/^[a-z][a-z0-9]{0,20}$/);
     const id = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._~-]{0,199}$/);
     fc.assert(
@@ -41,7 +41,7 @@ describe('a stream id', () => {
     expect(parseStreamId(text)).toBeUndefined();
   });
 
-  test('cannot be made of parts that do not fit', () => {
+  test('refuses parts that do not make one', () => {
     expect(() => streamId('Seat', '12')).toThrow('"Seat-12" is not a stream id (<category>-<id>)');
     expect(() => streamId('seat', '12 13')).toThrow('"seat-12 13" is not a stream id (<category>-<id>)');
   });

@@ -25,24 +25,24 @@ describe('upcasting a stored event', () => {
     expect(upcast(seatType.events, reservedAs(1, { name: 'Bob' })).data).toEqual({ guest: 'Bob', isVip: false });
   });
 
-  test('begins at the step after the shape in which it was written', () => {
+  test('starts with the step after the event’s shape', () => {
     expect(upcast(seatType.events, reservedAs(2, { guest: 'Ada' })).data).toEqual({ guest: 'Ada', isVip: true });
   });
 
-  test('leaves the current shape as it is', () => {
+  test('does not change the current shape', () => {
     expect(upcast(seatType.events, reservedAs(3, { guest: 'Ada', isVip: false })).data).toEqual({
       guest: 'Ada',
       isVip: false,
     });
   });
 
-  test('keeps the envelope and drops the schema version, which means nothing any more', () => {
+  test('keeps the envelope, without the schema version, which is meaningless afterwards', () => {
     const stored = reservedAs(1, { name: 'Ada' });
     const { schemaVersion: _, data: __, ...envelope } = stored;
     expect(upcast(seatType.events, stored)).toEqual({ ...envelope, data: { guest: 'Ada', isVip: true } });
   });
 
-  test('does not touch what is stored', () => {
+  test('does not change the stored event', () => {
     const stored = reservedAs(1, { name: 'Ada' });
     upcast(seatType.events, stored);
     expect(stored.data).toEqual({ name: 'Ada' });
@@ -61,7 +61,7 @@ describe('an event that this code cannot read', () => {
   });
 });
 
-describe('an event type that was renamed, twice, with a change of its shape between', () => {
+describe('an event type that was renamed twice, with a change of its shape in between', () => {
   const types = {
     SeatBooked: [
       formerly('SeatTaken'),
@@ -83,7 +83,7 @@ describe('an event type that was renamed, twice, with a change of its shape betw
     ['SeatReserved', 3, { guest, isVip: false }],
     ['SeatBooked', 4, { guest, isVip: false }],
     ['SeatBooked', 5, { guest, isVip: false, row: 'A' }],
-  ])('is read as what it is today, from %s in schema version %i', (name, schemaVersion, data) => {
+  ])('is read under its present name, from %s in schema version %i', (name, schemaVersion, data) => {
     const { schemaVersion: _, ...event } = stored(name, schemaVersion, data);
     expect(upcast(types, { ...event, schemaVersion })).toEqual({
       ...event,
@@ -96,16 +96,13 @@ describe('an event type that was renamed, twice, with a change of its shape betw
     ['SeatTaken', 2, 1],
     ['SeatReserved', 4, 3],
     ['SeatBooked', 6, 5],
-  ])(
-    'is not read where a release wrote %s in schema version %i, which is none of ours',
-    (name, schemaVersion, newest) => {
-      const read = () => upcast(types, stored(name, schemaVersion, { guest }));
-      expect(read).toThrow(UnreadableEventError);
-      expect(read).toThrow(`${name} has schema version ${schemaVersion}, but this code reads versions up to ${newest}`);
-    },
-  );
+  ])('is not read from %s in schema version %i, which another release wrote', (name, schemaVersion, newest) => {
+    const read = () => upcast(types, stored(name, schemaVersion, { guest }));
+    expect(read).toThrow(UnreadableEventError);
+    expect(read).toThrow(`${name} has schema version ${schemaVersion}, but this code reads versions up to ${newest}`);
+  });
 
-  test('is written under its name of today, in a schema version of its own', () => {
+  test('is written under its present name, in its own schema version', () => {
     expect(currentSchemaVersion(types, 'SeatBooked')).toBe(5);
     expect(() => currentSchemaVersion(types, 'SeatReserved')).toThrow(UnreadableEventError);
     expect(formerTypes(types)).toEqual([
@@ -115,7 +112,7 @@ describe('an event type that was renamed, twice, with a change of its shape betw
   });
 });
 
-test('the current schema version is one more than there are upcasters', () => {
+test('the current schema version is one more than the number of upcasters', () => {
   expect(currentSchemaVersion(seatType.events, 'SeatReserved')).toBe(3);
   expect(currentSchemaVersion(seatType.events, 'SeatReleased')).toBe(1);
   expect(() => currentSchemaVersion(seatType.events, 'SeatPainted')).toThrow(UnreadableEventError);

@@ -40,7 +40,7 @@ it.each<[D1ErrorKind, unknown]>([
   ['other', said('database disk image is malformed: SQLITE_CORRUPT_VTAB')],
   ['other', said('database disk image is malformed: SQLITE_CORRUPT')],
   ['other', new TypeError('value.toISOString is not a function')],
-])('says %s of %s', (kind, error) => {
+])('finds the kind %s for %s', (kind, error) => {
   expect(kindOfD1Error(error)).toBe(kind);
   expect(isTransient(error)).toBe(kind === 'transient');
   expect(asStorageFault(error) instanceof StorageUnavailableError).toBe(kind === 'storage');
@@ -53,10 +53,10 @@ it.each([
   [`JSON path error near 'Miles O'Brien': SQLITE_ERROR`, 'JSON path error near …: SQLITE_ERROR'],
   ['fts5: syntax error near "Ada "the first" Lovelace": SQLITE_ERROR', 'fts5: syntax error near …: SQLITE_ERROR'],
   [`unterminated string: 'Ada\nLovelace`, 'unterminated string: …'],
-])('what errors have in common is without what the database quotes: %s', (words, kind) => {
+])('the kind of a reason leaves out quoted text: %s', (words, kind) => {
   expect(kindOf(String(said(words)))).toBe(kind);
 });
 
-it('what errors have in common is short', () => {
+it('the kind of a reason is short', () => {
   expect(kindOf(String(said('no such table: '.padEnd(5_000, 'x'))))).toHaveLength(200);
 });

@@ -24,7 +24,7 @@ function recorded(events: readonly SeatEvent[], fromVersion = 1): readonly Recor
 const adaRow = { seatId: '12', version: 1, guest: 'Ada', guests: ['Ada'] };
 
 describe('folding a stream’s events', () => {
-  test('makes the row, with the key and the version that the kernel fills in', () => {
+  test('makes the row, with the key and the version from the kernel', () => {
     expect(foldStream(seatMap, seat12, undefined, recorded([reserved('Ada')]))).toEqual({
       stream: seat12,
       before: undefined,
@@ -34,7 +34,7 @@ describe('folding a stream’s events', () => {
     });
   });
 
-  test('goes on from the row as it was, and hands counters the row before each event', () => {
+  test('continues from the row, and passes counters the row before each event', () => {
     const changes = foldStream(seatMap, seat12, adaRow, recorded([released, reserved('Bob')], 2));
     expect(changes.before).toEqual(adaRow);
     expect(changes.after).toEqual({ seatId: '12', version: 3, guest: 'Bob', guests: ['Ada', 'Bob'] });
@@ -44,21 +44,21 @@ describe('folding a stream’s events', () => {
     ]);
   });
 
-  test('moves the row’s version over an event that the projection ignores', () => {
+  test('moves the row’s version past an event that the projection ignores', () => {
     expect(foldStream(seatMap, seat12, adaRow, recorded([cleaned], 2)).after).toEqual({ ...adaRow, version: 2 });
   });
 
-  test('makes no row of events that make none', () => {
+  test('makes no row for events that create none', () => {
     const changes = foldStream(seatMap, seat12, undefined, recorded([cleaned]));
     expect(changes).toEqual({ stream: seat12, before: undefined, after: undefined, appended: {}, counted: {} });
   });
 
-  test('keys the row by the whole stream id where several categories are followed', () => {
+  test('keys the row by the whole stream id if the projection follows several categories', () => {
     const both: Projection = { ...seatMap, follows: { ...seatMap.follows, box: seatType.events } };
     expect(foldStream(both, seat12, undefined, recorded([reserved('Ada')])).after).toMatchObject({ seatId: 'seat-12' });
   });
 
-  test('gives the same in one go and in any pieces', () => {
+  test('gives the same result in one fold as in two', () => {
     const event = fc.constantFrom<SeatEvent>(reserved('Ada'), reserved('Bob'), released, cleaned);
     fc.assert(
       fc.property(fc.array(event, { maxLength: 20 }), fc.nat(20), (rest, cut) => {
@@ -108,7 +108,7 @@ describe('an event that cannot be applied', () => {
     );
   });
 
-  test('carries what its handler threw, and the event itself', () => {
+  test('carries the error of its handler, and the event', () => {
     const cause = new RangeError('too many guests');
     const create = () => {
       throw cause;
@@ -126,7 +126,7 @@ describe('an event that cannot be applied', () => {
 });
 
 describe('summing increments', () => {
-  test('adds up what has the same key, column by column', () => {
+  test('adds increments with the same key, column by column', () => {
     const increments = [
       { guest: 'Ada', seated: 1, visits: 1 },
       { guest: 'Bob', seated: 1, visits: 1 },
@@ -139,7 +139,7 @@ describe('summing increments', () => {
     ]);
   });
 
-  test('leaves out what comes to nothing', () => {
+  test('leaves out sums of zero', () => {
     expect(
       sumIncrements(
         ['guest'],
@@ -151,7 +151,7 @@ describe('summing increments', () => {
     ).toEqual([]);
   });
 
-  test('takes a column that is undefined as left out', () => {
+  test('treats an undefined column as absent', () => {
     const increments = [
       { guest: 'Ada', seated: 1, visits: 2 },
       { guest: 'Ada', seated: 1, visits: undefined },
@@ -159,7 +159,7 @@ describe('summing increments', () => {
     expect(sumIncrements(['guest'], increments)).toEqual([{ guest: 'Ada', seated: 2, visits: 2 }]);
   });
 
-  test('keeps keys of several columns apart, absent ones too', () => {
+  test('distinguishes keys of several columns, also absent ones', () => {
     const increments = [
       { day: '1', region: null, visits: 1 },
       { day: '1', region: 'null', visits: 2 },
@@ -170,7 +170,7 @@ describe('summing increments', () => {
     expect(sums.map((sum) => sum['visits'])).toEqual([5, 2, 8]);
   });
 
-  test('leaves its input as it was', () => {
+  test('does not change its input', () => {
     const increments = [Object.freeze({ guest: 'Ada', seated: 1 }), Object.freeze({ guest: 'Ada', seated: 2 })];
     expect(sumIncrements(['guest'], increments)).toEqual([{ guest: 'Ada', seated: 3 }]);
   });

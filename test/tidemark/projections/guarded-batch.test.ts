@@ -9,11 +9,11 @@ import { measuredDatabase } from '../../support/database.ts';
 import { newTally } from '../../support/system.ts';
 import { tallyBoard } from '../../support/tally.ts';
 
-/** Rows of 0.6 MB each, of characters that have three bytes in UTF-8. */
+/** Makes rows of 0.6 MB each: every character takes three bytes in UTF-8. */
 const LONG = '潮'.repeat(200_000);
 const ROWS = Math.ceil((10 * MAX_PARAMETER_BYTES) / (3 * LONG.length));
 
-it('writes ten times the bytes that one bound parameter may have, all in one batch', async () => {
+it('writes ten times the bytes of one bound parameter in one batch', async () => {
   const moves = Array.from({ length: ROWS }, (): Move => {
     const { tallyId, stream } = newTally();
     const changes = {

@@ -13,12 +13,12 @@ const RELEASED: Change = { live: { revision: 1, slot: 'a' }, others: [] };
 
 const epoch = async () => (await readPointer(database, NAME))?.epoch;
 
-/** A change by a Worker that knows of no change ids. */
+/** A change by a Worker that writes no change ids. */
 async function changeAsBefore(): Promise<void> {
   await database.prepare(`UPDATE projection_pointer SET epoch = epoch + 1 WHERE projection = ?`).bind(NAME).run();
 }
 
-/** A change by another Worker, under the pointer as it is now. */
+/** A change by another Worker, under the present pointer. */
 async function changeElsewhere(): Promise<void> {
   expect(await changePointer(database, NAME, { epoch: (await epoch()) ?? 0 }, RELEASED)).toBe('changed');
 }
@@ -41,17 +41,17 @@ describe('a change of a pointer whose answer is lost', () => {
       },
     }).database;
 
-  it('is known to have been made', async () => {
+  it('is known to be made', async () => {
     expect(await changePointer(answerLost(), NAME, { epoch: 7 }, RELEASED)).toBe('changed');
     expect(await epoch()).toBe(8);
   });
 
-  it('is known to have been made, also when a Worker without change ids has changed the pointer since', async () => {
+  it('is known to be made, even if a Worker without change ids has changed the pointer since', async () => {
     expect(await changePointer(answerLost(changeAsBefore), NAME, { epoch: 7 }, RELEASED)).toBe('changed');
     expect(await epoch()).toBe(9);
   });
 
-  it('is unknown once another change has written its id', async () => {
+  it('is unknown after another change has written its id', async () => {
     await expect(changePointer(answerLost(changeElsewhere), NAME, { epoch: 7 }, RELEASED)).rejects.toThrow(LOST);
   });
 });
@@ -65,24 +65,24 @@ describe('a change of a pointer that never reached the database', () => {
       },
     }).database;
 
-  it('is not taken for an equal one by another Worker', async () => {
+  it('is not mistaken for an equal change of another Worker', async () => {
     expect(await changePointer(requestLost(changeElsewhere), NAME, { epoch: 7 }, RELEASED)).toBe('epoch-changed');
   });
 
   it.each([
     ['had no id yet', async () => undefined],
     ['has the id of an earlier change', changeElsewhere],
-  ])('is not taken for one by a Worker without change ids, where the pointer %s', async (_, before) => {
+  ])('is not mistaken for a change of a Worker without change ids, if the pointer %s', async (_, before) => {
     await before();
     const at = { epoch: (await epoch()) ?? 0 };
     expect(await changePointer(requestLost(changeAsBefore), NAME, at, RELEASED)).toBe('epoch-changed');
   });
 
-  it('is unknown while the epoch is as it was: it may still arrive', async () => {
+  it('is unknown while the epoch is unchanged: it may still arrive', async () => {
     await expect(changePointer(requestLost(), NAME, { epoch: 7 }, RELEASED)).rejects.toThrow(LOST);
   });
 
-  it('is unknown when the pointer cannot be read either', async () => {
+  it('is unknown if the pointer cannot be read either', async () => {
     const away = faultyDatabase(database, {
       beforeBatch() {
         throw new Error(LOST);
@@ -95,10 +95,10 @@ describe('a change of a pointer that never reached the database', () => {
   });
 });
 
-describe('a change of a pointer and the storage', () => {
+describe('a change of a pointer while the storage is unavailable', () => {
   const FULL = 'D1_ERROR: database or disk is full: SQLITE_FULL';
 
-  it('is known not to have been made where the database refuses it', async () => {
+  it('is known not to be made if the database refuses it', async () => {
     const full = faultyDatabase(database, {
       beforeBatch() {
         throw new Error(FULL);
@@ -109,7 +109,7 @@ describe('a change of a pointer and the storage', () => {
     expect(await epoch()).toBe(7);
   });
 
-  it('is unknown where the answer is lost and then the pointer must not be read', async () => {
+  it('is unknown if its answer is lost and the pointer can no longer be read', async () => {
     const switchedOff = faultyDatabase(database, {
       afterBatch() {
         throw new Error(LOST);
@@ -123,7 +123,7 @@ describe('a change of a pointer and the storage', () => {
   });
 });
 
-it('two changes under one pointer: the second one changes nothing', async () => {
+it('of two changes under one pointer, the second changes nothing', async () => {
   await changeElsewhere();
   expect(await changePointer(database, NAME, { epoch: 7 }, RELEASED)).toBe('epoch-changed');
   expect(await epoch()).toBe(8);

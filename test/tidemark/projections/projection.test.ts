@@ -14,7 +14,7 @@ const declared = {
 const create = () => ({ guest: null, guests: [] });
 
 describe('a declaration', () => {
-  test('is filled up with what it leaves out', () => {
+  test('gets defaults for its missing members', () => {
     const projection = projectionOf(seatType)({
       ...declared,
       handlers: { SeatReserved: { create }, SeatReleased: ignored, SeatCleaned: ignored },
@@ -29,16 +29,16 @@ describe('a declaration', () => {
     ).toBe('synchronous');
   });
 
-  test('keys its rows by the aggregate’s id, or by the stream where it follows several categories', () => {
+  test('keys its rows by the aggregate’s id, or by the stream if it follows several categories', () => {
     const stream = streamId(SEAT, '12');
     expect(rowKeyOf(seatMap, stream)).toBe('12');
     expect(rowKeyOf({ ...seatMap, follows: { ...seatMap.follows, box: {} } }, stream)).toBe('seat-12');
   });
 });
 
-// What follows is checked by `tsc`: were one of these accepted, its `@ts-expect-error` would be the error.
+// `tsc` checks the tests below. If it accepted one of these declarations, the `@ts-expect-error` would be an error.
 describe('it is a type error', () => {
-  test('to miss an event type', () => {
+  test('to leave out an event type', () => {
     projectionOf(seatType)({
       ...declared,
       // @ts-expect-error -- SeatCleaned is neither handled nor ignored
@@ -46,15 +46,15 @@ describe('it is a type error', () => {
     });
   });
 
-  test('to handle an event type that there is not', () => {
+  test('to handle an unknown event type', () => {
     projectionOf(seatType)({
       ...declared,
-      // @ts-expect-error -- no such event
+      // @ts-expect-error -- unknown event
       handlers: { SeatReserved: { create }, SeatReleased: ignored, SeatCleaned: ignored, SeatPainted: ignored },
     });
   });
 
-  test('to return a row without one of its columns, or with another type in it', () => {
+  test('to return a row without one of its columns, or with a column of another type', () => {
     projectionOf(seatType)({
       ...declared,
       handlers: {
@@ -67,7 +67,7 @@ describe('it is a type error', () => {
     });
   });
 
-  test('to look for data that the event does not have', () => {
+  test('to read data that the event does not have', () => {
     projectionOf(seatType)({
       ...declared,
       handlers: {
@@ -79,7 +79,7 @@ describe('it is a type error', () => {
     });
   });
 
-  test('to append or count into a table that was not declared, or with columns that it does not have', () => {
+  test('to append to or count in an undeclared table, or to use wrong columns', () => {
     projectionOf(seatType)({
       ...declared,
       appends: { visits: visitTable },
@@ -110,7 +110,7 @@ describe('it is a type error', () => {
     });
   });
 
-  test('to take a row for granted where a counter may meet none', () => {
+  test('to assume a row in a counter of a stream that may have none', () => {
     projectionOf(seatType)({
       ...declared,
       counters: { guests: { tables: guestTable, key: ['guest'] } },

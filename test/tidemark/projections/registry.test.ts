@@ -9,7 +9,7 @@ import { tally, tallyBoard, tallyCount2, tallyType } from '../../support/tally.t
 const stream = streamId('tally', 'one');
 
 describe('the registry', () => {
-  test('knows who follows a stream, and in which groups', () => {
+  test('knows which projections and groups follow a stream', () => {
     const registry = createRegistry([tally], [serving]);
     expect(registry.projectionsFollowing(stream)).toEqual([tallyBoard, tallyCount2]);
     expect(registry.groupsOf(stream)).toEqual([serving]);
@@ -17,7 +17,7 @@ describe('the registry', () => {
     expect(registry.typeOf(stream)).toBe(tallyType);
   });
 
-  test('knows no group for a category that no module has, which is not the same as none', () => {
+  test('returns undefined for a category that no module has, and no groups for one that no projection follows', () => {
     const registry = createRegistry([{ ...tally, projections: [] }], [serving]);
     expect(registry.groupsOf(streamId('unknown', 'one'))).toBeUndefined();
     expect(registry.groupsOf(stream)).toEqual([]);

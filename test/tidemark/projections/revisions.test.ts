@@ -22,7 +22,7 @@ const { name } = tallyCount2;
 beforeEach(async () => {
   const runner = idleRunner();
   ports.buildRunner = () => runner;
-  // Every test begins with the first revision live, and the second one only just deployed.
+  // In every test the first revision is live at the start, and the second was just deployed.
   const slot = await liveSlot();
   await database.batch([
     database
@@ -68,7 +68,7 @@ async function read(tallyId: string, stream: StreamId, version: number) {
   return result.outcome === 'read' ? result.answers.rows[0] : result.outcome;
 }
 
-/** A consumer of the Worker before this one: it has no code for the second revision. */
+/** A consumer of the former Worker. It has no code for the second revision. */
 async function oldConsumer(stream: StreamId): Promise<void> {
   await catchUp(
     {
@@ -87,7 +87,7 @@ async function oldConsumer(stream: StreamId): Promise<void> {
 }
 
 describe('a new revision of a projection', () => {
-  it('leaves the one before it to serve, with its own queries, until the build is swapped in', async () => {
+  it('lets the former revision serve, with its own queries, until its build is swapped in', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 5);
     expect(await read(tallyId, stream, 1)).toEqual({ additions: 1, sum: null });
@@ -102,7 +102,7 @@ describe('a new revision of a projection', () => {
     expect(await read(tallyId, stream, 3)).toEqual({ additions: 3, sum: 18 });
   });
 
-  it('shows before the swap what differs: columns that are new, and nothing of what both have', async () => {
+  it('shows the differences before the swap: the new column, and none in the shared columns', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 5);
     await read(tallyId, stream, 1);
@@ -117,13 +117,13 @@ describe('a new revision of a projection', () => {
     expect(await read(tallyId, stream, 1)).toEqual({ additions: 1, sum: null });
   });
 
-  it('is swapped in at once where differences were accepted beforehand', async () => {
+  it('is swapped in at once if differences were accepted in advance', async () => {
     const id = await start({ acceptsDifferences: true });
     await work(name, id);
     expect(await build(id)).toMatchObject({ state: 'swapped' });
   });
 
-  it('can be rolled back to the one before it, which has been moved all the while', async () => {
+  it('can be rolled back to the former revision, which has moved all the while', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 5);
     await read(tallyId, stream, 1);
@@ -137,7 +137,7 @@ describe('a new revision of a projection', () => {
     await release(database, name);
   });
 
-  it('misses nothing that a Worker without its code has moved after the join, thanks to the pass after the grace', async () => {
+  it('misses nothing that a former Worker moved after the join, because a pass follows the grace period', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     await read(tallyId, stream, 1);
@@ -160,7 +160,7 @@ describe('a new revision of a projection', () => {
     expect(await read(tallyId, stream, version)).toEqual({ additions: version, sum: version });
   });
 
-  it('cannot be swapped in while it is behind, however that came', async () => {
+  it('catches up before the swap if a former Worker left it behind', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     await read(tallyId, stream, 1);
@@ -168,12 +168,12 @@ describe('a new revision of a projection', () => {
     await work(name, id);
     await add(tallyId, 1);
     await oldConsumer(stream);
-    // It is brought up first.
+    // The swap catches up first.
     expect(await acceptBuild(system, name, id)).toBe(true);
     expect(await read(tallyId, stream, 2)).toEqual({ additions: 2, sum: 2 });
   });
 
-  it('answers "building" where the Worker has no code for the revision that is live', async () => {
+  it('answers "building" if the Worker has no code for the live revision', async () => {
     const { tallyId, stream } = newTally();
     await database
       .prepare(`UPDATE projection_pointer SET live_revision = 3, epoch = epoch + 1 WHERE projection = ?`)

@@ -12,7 +12,7 @@ import { wideSumOf } from '../../../src/tidemark/projections/wide-counters.ts';
 
 const DATABASE = env.REPORTING_DB;
 
-/** Counts amounts in one guarded batch, each as an event of a stream of its own. */
+/** Counts amounts in one guarded batch. Each amount belongs to an event of another stream. */
 async function count(currency: string, amounts: readonly bigint[]): Promise<void> {
   const moves = amounts.map((total): Move => {
     const id = crypto.randomUUID();
@@ -45,7 +45,7 @@ async function shown(currency: string) {
   return wideSumOf(results.find((row) => row.currency === currency)?.total ?? '[0,0,0,0]');
 }
 
-/** What an order may come to, and what no order may. */
+/** Amounts that an order may have, and some that no order may have. */
 const amount = fc.oneof(
   fc.bigInt({ min: -(9n * 10n ** 15n), max: 9n * 10n ** 15n }),
   fc.bigInt({ min: -(2n ** 61n), max: 2n ** 61n }),
@@ -68,7 +68,7 @@ let serial = 0;
 const newCurrency = () => `sum ${(serial += 1)}`;
 
 describe('a counter with a second column', () => {
-  it('is exact far beyond 64 bits, and is stored in one way only, however it came about', async () => {
+  it('is exact far beyond 64 bits, and has one stored form for each sum', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.array(amount, { maxLength: 6 }), { minLength: 1, maxLength: 4 }),
@@ -85,7 +85,7 @@ describe('a counter with a second column', () => {
     );
   });
 
-  it('comes back from beyond as if it had never been there', async () => {
+  it('returns from beyond 64 bits to its former stored form', async () => {
     const currency = newCurrency();
     await count(currency, [7n]);
     for (let times = 0; times < 3; times += 1) await count(currency, [2n ** 62n]);
@@ -95,7 +95,7 @@ describe('a counter with a second column', () => {
   });
 
   it.each([2n ** 61n, 2n ** 62n, 2n ** 63n - 1n, -(2n ** 61n) - 1n, -(2n ** 63n)])(
-    'goes on from a sum of 64 bits that a Worker from before has stored in the first column alone: %s',
+    'continues from a sum of 64 bits that a former Worker stored in the first column: %s',
     async (before) => {
       const currency = newCurrency();
       await DATABASE.prepare(
@@ -109,7 +109,7 @@ describe('a counter with a second column', () => {
     },
   );
 
-  it('says for good that it is not exact where it had become floating point', async () => {
+  it('keeps reporting that it is not exact after it became floating point', async () => {
     const currency = newCurrency();
     await DATABASE.prepare(`INSERT INTO dashboard_revenue_a (day, currency, total) VALUES ('', ?, 9.3e18)`)
       .bind(currency)
