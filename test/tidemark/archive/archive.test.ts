@@ -11,7 +11,7 @@ import { rememberArchive } from '../../support/archive.ts';
 import { deliver, hintsOf } from '../../support/queue.ts';
 import { add, newTally, system } from '../../support/system.ts';
 
-/** A stream's events in the archive, in the feed's order. */
+/** A stream’s events in the archive, in the order of the feed. */
 async function archived(stream: StreamId): Promise<StoredEvent[]> {
   const { results } = await env.REPORTING_DB.prepare(
     'SELECT event FROM archive_event WHERE stream = ? ORDER BY position',
@@ -25,7 +25,7 @@ async function logOf(stream: StreamId): Promise<readonly StoredEvent[]> {
   return (await system.aggregates.load(stream, 1, 500)).events;
 }
 
-/** A stream of so many events, and one message about each. */
+/** A stream with this many events, and one message for each. */
 async function streamOf(count: number) {
   const { tallyId, stream } = newTally();
   for (let version = 1; version <= count; version += 1) {
@@ -38,7 +38,7 @@ async function streamOf(count: number) {
 const toReporting = (hints: readonly Hint[]) => deliver(hints, { group: reporting });
 
 describe('the archive', () => {
-  it('has every event once and as it is stored, in the order of its stream', async () => {
+  it('has every event once and as stored, in the order of its stream', async () => {
     const { stream, hints } = await streamOf(6);
     const [last, ...others] = hints.toReversed();
     await toReporting([last, ...others, ...hints] as Hint[]);
@@ -46,30 +46,30 @@ describe('the archive', () => {
     expect(await archived(stream)).toEqual(await logOf(stream));
   });
 
-  it('has them once when several consumers have the same messages at once', async () => {
+  it('has every event once even if several consumers get the same messages at once', async () => {
     const { stream, hints } = await streamOf(5);
     const results = await Promise.all(Array.from({ length: 4 }, () => toReporting(hints)));
     for (const { explicitAcks } of results) expect(explicitAcks).toHaveLength(5);
     expect(await archived(stream)).toEqual(await logOf(stream));
   });
 
-  it('reads from the log what no message brought', async () => {
+  it('reads events from the log if no message brought them', async () => {
     const { stream, hints } = await streamOf(4);
     await toReporting(hints.slice(3));
     expect(await archived(stream)).toEqual(await logOf(stream));
   });
 
-  it('keeps many streams of one batch each in its order', async () => {
+  it('keeps the order of each stream in a batch of many', async () => {
     const streams = await Promise.all([streamOf(3), streamOf(4), streamOf(5)]);
     const hints = streams.flatMap((one) => one.hints);
     await toReporting(hints.toSorted((one, other) => other.toVersion - one.toVersion));
     for (const { stream } of streams) expect(await archived(stream)).toEqual(await logOf(stream));
   });
 
-  it('keeps an event in the shape in which it was written, and the feed gives it out so', async () => {
+  it('keeps an event in its original shape, also in the feed', async () => {
     const { orderId, stream, answer } = await orderAfter([]);
     const [placed] = await logOf(stream as StreamId);
-    // An order that was shipped before carriers were recorded.
+    // An order that was shipped before events recorded carriers.
     const past = streamId('order', crypto.randomUUID());
     const shipped = { ...placed!, type: 'OrderShipped', version: 2, schemaVersion: 1, data: { tracking: 'T1' } };
     const events = [
@@ -88,7 +88,7 @@ describe('the archive', () => {
     expect(orderId).not.toBe('');
   });
 
-  it('takes events of types and schema versions that this code does not know', async () => {
+  it('accepts events of unknown types and schema versions', async () => {
     const { stream, hints } = await streamOf(1);
     const [hint] = hints as [Hint];
     const future = hint.events!.map((event) => ({ ...event, type: 'Multiplied', schemaVersion: 7 }));
@@ -108,7 +108,7 @@ describe('the archive', () => {
     expect([await version(), (await archived(stream)).length]).toEqual([3, 3]);
   });
 
-  it('gives every entry a mark of its own, also to the same event after a restore', async () => {
+  it('gives every entry its own mark, even the same event after a restore', async () => {
     const restore = await rememberArchive();
     const { stream, hints } = await streamOf(3);
     const marks = async () =>
@@ -141,7 +141,7 @@ describe('a page of a replay', () => {
     }
   }
 
-  it('has as many events as it may, by number and by size, and at least one', async () => {
+  it('is limited by number and by size, and has at least one event', async () => {
     const { hints } = await streamOf(5);
     await toReporting(hints);
     const ids = (await pagesOf({})).flat();

@@ -6,20 +6,20 @@ import type { Module } from '../../../src/tidemark/authoring/registered-module.t
 import { tidemark } from '../../../src/tidemark/worker.ts';
 import { platform } from '../../support/platform.ts';
 
-/** The domain with its first module changed. */
+/** The domain with a changed first module. */
 function domainWith(change: (module: Module) => Partial<Module>): readonly Module[] {
   return domain.map((module, index) => (index === 0 ? { ...module, ...change(module) } : module));
 }
 
-describe('a Worker whose routes contradict themselves is not loaded', () => {
-  it('when a route may answer with a problem that no module has', () => {
+describe('a Worker with contradictory routes does not load', () => {
+  it('if a route may answer with a problem that no module has', () => {
     const modules = domainWith(() => ({ problems: {} }));
     expect(() => tidemark({ modules, bindings, platform })).toThrow(
       'POST /products may answer with "sku-taken", which no module declares as a problem',
     );
   });
 
-  it('when two routes have the same operation id', () => {
+  it('if two routes have the same operation id', () => {
     const modules = domainWith(({ routes }) => ({ routes: [...routes, ...routes.slice(0, 1)] }));
     expect(() => tidemark({ modules, bindings, platform })).toThrow(/^two routes have the operation id "\w+"$/);
   });

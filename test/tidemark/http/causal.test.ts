@@ -19,7 +19,7 @@ async function decode(answer: Response) {
   return token;
 }
 
-/** The token of one client who has created as many products as a token holds, oldest first. */
+/** The token of a client that has created as many products as a token holds, oldest first. */
 async function fullToken() {
   const products = await Promise.all(Array.from({ length: MAX_TOKEN_STREAMS }, () => createProduct()));
   const streams = seenVersions(Object.fromEntries(products.map(({ stream }) => [stream, 1])));
@@ -28,7 +28,7 @@ async function fullToken() {
 }
 
 describe('a token that grows', () => {
-  it('drops nothing up to 96 streams, which clients may rely on', async () => {
+  it('drops nothing up to 96 streams, as documented', async () => {
     expect(MAX_TOKEN_STREAMS).toBe(96);
     const { header } = await fullToken();
     const decoded = await codec.decode(header['X-Causal-Token']);
@@ -43,7 +43,7 @@ describe('a token that grows', () => {
     expect(token.shortenedAt).toBeUndefined();
   });
 
-  it('drops the streams that every projection has reached, and says nothing, since nothing is lost', async () => {
+  it('drops the streams that every projection has reached, without a header, since nothing is lost', async () => {
     const { header } = await fullToken();
     await deliverEverything();
     const { answer, stream } = await createProduct({}, header);
@@ -53,7 +53,7 @@ describe('a token that grows', () => {
     expect(answer.headers.has('X-Causal-Scope')).toBe(false);
   });
 
-  it('drops the oldest, never the newest, and says so, when nothing can be confirmed', async () => {
+  it('drops the oldest, never the newest, and says so, if nothing can be confirmed', async () => {
     const { header, oldest } = await fullToken();
     const { answer, stream } = await createProduct({}, header);
     const streams = [...(await decode(answer)).streams.keys()];
@@ -64,7 +64,7 @@ describe('a token that grows', () => {
     expect(answer.headers.get('X-Causal-Token')?.length).toBeLessThanOrEqual(MAX_TOKEN_LENGTH);
   });
 
-  it('drops nothing while a database has a projection that this Worker does not know: a newer Worker has to wait there', async () => {
+  it('drops nothing while a database has an unknown projection: a newer Worker has to wait there', async () => {
     const { header } = await fullToken();
     await deliverEverything();
     const pointer = (sql: string) => env.SERVING_DB.prepare(sql).run();
@@ -80,7 +80,7 @@ describe('a token that grows', () => {
     expect(later.headers.has('X-Causal-Scope')).toBe(false);
   });
 
-  it('keeps a stream that a dead letter holds: its read model may be of a lost history', async () => {
+  it('keeps a stream with a dead letter: its read model may have a lost history', async () => {
     const { header, oldest } = await fullToken();
     await deliverEverything();
     await env.SERVING_DB.prepare(
@@ -93,7 +93,7 @@ describe('a token that grows', () => {
     expect([...(await decode(answer)).streams.keys()]).toEqual([oldest, stream]);
   });
 
-  it('waits for the confirmation no longer than half a second', async () => {
+  it('waits for the confirmation for at most half a second', async () => {
     const { header } = await fullToken();
     const faulty = faultyDatabase(env.SERVING_DB, { beforeQuery: () => new Promise(() => undefined) });
     ports.database = () => faulty.database;
@@ -103,8 +103,8 @@ describe('a token that grows', () => {
   });
 });
 
-describe('what was seen of one resource', () => {
-  it('is not unseen in a list of the same database, although no consumer runs', async () => {
+describe('a seen resource', () => {
+  it('stays visible in a list of the same database, although no consumer runs', async () => {
     const order = await placeOrder();
     const seen = await get(`/orders/${order.orderId}`, withToken(order.answer));
     const shipped = await post(`/orders/${order.orderId}/shipment`, { tracking: 'T' }, withToken(seen));
@@ -115,7 +115,7 @@ describe('what was seen of one resource', () => {
     });
   });
 
-  it('holds for the prices that an order reads: never older than what the client has seen', async () => {
+  it('determines the prices that an order reads: never older than the client has seen', async () => {
     const product = await createProduct({ price: eur(100) });
     // Another order puts the old price into the isolate's short memory.
     await placeOrder({ items: [{ sku: product.sku, quantity: 1 }] });
@@ -126,14 +126,14 @@ describe('what was seen of one resource', () => {
   });
 });
 
-describe('a token that has been shortened', () => {
-  it('still makes an order read the price that the client has set, and not the one in the isolate’s short memory', async () => {
+describe('a shortened token', () => {
+  it('makes an order read the price that the client has set, not the one in the isolate’s short memory', async () => {
     const { header } = await fullToken();
     await deliverEverything();
     const product = await createProduct({ price: eur(100) });
     const changed = await post(`/products/${product.productId}/price`, { price: eur(200), reason: 'Rise' }, header);
     await deliverEverything();
-    // The change itself is confirmed everywhere and dropped too, while another order has put the old price into memory.
+    // The change is confirmed everywhere, so it is dropped too. Meanwhile another order puts the old price into the memory.
     const shortened = await post(
       `/products/${product.productId}/price`,
       { price: eur(300), reason: 'Rise' },
@@ -158,7 +158,7 @@ describe('a token that has been shortened', () => {
     expect((await json(get(`/orders/${order.orderId}`, withToken(order.answer)))).total).toEqual(eur(400));
   });
 
-  it('says on every later answer that it is partial, for a day', async () => {
+  it('marks every later answer as partial for a day', async () => {
     const { header } = await fullToken();
     const { answer } = await createProduct({}, header);
     const later = await get('/products?limit=1', withToken(answer));
@@ -168,7 +168,7 @@ describe('a token that has been shortened', () => {
     expect(nextDay.headers.has('X-Causal-Scope')).toBe(false);
   });
 
-  it('is refused by a command on a stream that it has seen more of than its log holds', async () => {
+  it('is refused by a command if it has seen more of the stream than the log holds', async () => {
     const { productId, stream } = await createProduct();
     const ahead = await codec.encode({ streams: seenVersions({ [stream]: 9 }), bookmarks: new Map() });
     const answer = await post(
@@ -182,7 +182,7 @@ describe('a token that has been shortened', () => {
 });
 
 describe('a command whose answer is lost', () => {
-  /** Executes for real, then loses the answer, `times` times. */
+  /** Runs the command, then loses the answer, `times` times. */
   function loseAnswers(times: number): void {
     let left = times;
     ports.aggregateStub = (bindings, stream) => {
@@ -219,7 +219,7 @@ describe('a command whose answer is lost', () => {
 });
 
 describe('a read that waits in vain', () => {
-  it('is 503 with the version wanted and the version there is, and Retry-After', async () => {
+  it('is 503 with the wanted and the present version, and Retry-After', async () => {
     const order = await placeOrder();
     const faulty = faultyDatabase(env.SERVING_DB, {
       beforeBatch() {
@@ -240,7 +240,7 @@ describe('a read that waits in vain', () => {
     expect((await decode(answer)).streams.get(order.stream as StreamId)?.version).toBe(1);
   });
 
-  it('leaves the write as it is when `Prefer: wait` cannot be honoured', async () => {
+  it('does not change the outcome of a write if `Prefer: wait` cannot be met', async () => {
     const { productId } = await createProduct();
     const faulty = faultyDatabase(env.SERVING_DB, {
       beforeBatch() {
@@ -255,7 +255,7 @@ describe('a read that waits in vain', () => {
   });
 });
 
-describe('an answer of 5xx', () => {
+describe('a 5xx answer', () => {
   const away = (message: string) => () => {
     const fail = () => {
       throw new Error(message);
@@ -275,7 +275,7 @@ describe('an answer of 5xx', () => {
   it.each<[string, Partial<typeof ports>]>([
     ['outcome-unknown', { aggregateStub: failing(lost) }],
     ['storage-unavailable', { aggregateStub: failing(full) }],
-  ])('to a command brings a token that covers those of the request: %s', async (code, faults) => {
+  ])('to a command has a token that covers those of the request: %s', async (code, faults) => {
     const [one, other] = await Promise.all([createProduct(), createProduct()]);
     Object.assign(ports, faults);
     const price = { price: eur(1), reason: 'Sale' };
@@ -287,7 +287,7 @@ describe('an answer of 5xx', () => {
   it.each<[string, Partial<typeof ports>]>([
     ['projection-behind', { database: away('D1_ERROR: D1 DB is overloaded.') }],
     ['internal', { database: bug }],
-  ])('to a query brings a token that covers those of the request: %s', async (code, faults) => {
+  ])('to a query has a token that covers those of the request: %s', async (code, faults) => {
     const [one, other] = await Promise.all([createProduct(), createProduct()]);
     Object.assign(ports, faults);
     const answer = await get('/products', both(one, other));

@@ -21,7 +21,7 @@ describe('a request that changes state, from a browser', () => {
     { Origin: 'https://tidemark.test.evil.example' },
     { Origin: 'null' },
     { Origin: 'nonsense' },
-  ])('is refused where it comes from another origin, and does nothing: %j', async (headers) => {
+  ])('is refused from another origin, and does nothing: %j', async (headers) => {
     const { productId, stream } = await createProduct();
     const price = { price: { amount: 2, currency: 'EUR' }, reason: 'Sale' };
     const { detail } = await expectProblem(post(`/products/${productId}/price`, price, headers), 403, 'cross-site');
@@ -34,13 +34,13 @@ describe('a request that changes state, from a browser', () => {
     { 'Sec-Fetch-Site': 'same-origin', Origin: 'https://tidemark.test' },
     { 'Sec-Fetch-Site': 'none' },
     { Origin: 'https://tidemark.test' },
-    // Behind a proxy that ends TLS the scheme may be another one.
+    // Behind a proxy that ends TLS, the scheme may differ.
     { Origin: 'http://tidemark.test' },
-  ])('passes where it comes from this origin, or from no browser: %j', async (headers) => {
+  ])('passes from this origin, and from clients that are no browser: %j', async (headers) => {
     expect((await createProduct({}, headers)).answer.status).toBe(201);
   });
 
-  it('is refused on every route of a method that is not safe, with a problem that the document declares', async () => {
+  it('is refused on every route with an unsafe method, with a documented problem', async () => {
     for (const route of await everyRoute()) {
       const [method = '', path = ''] = route.split(' ');
       if (method === 'GET') continue;
@@ -48,7 +48,7 @@ describe('a request that changes state, from a browser', () => {
     }
   });
 
-  it('may read whatever it likes: whether its page sees the answer is for CORS to say', async () => {
+  it('may read anything: CORS decides whether its page gets the answer', async () => {
     const headers = { 'Sec-Fetch-Site': 'cross-site', Origin: 'https://evil.example' };
     const answer = await get('/products', headers);
     expect([answer.status, answer.headers.get('Access-Control-Allow-Origin')]).toEqual([200, null]);
@@ -71,12 +71,12 @@ describe('a request that changes state, from a browser', () => {
 });
 
 describe('every answer', () => {
-  it('forbids browsers to guess what kind it is', async () => {
+  it('forbids browsers to guess its content type', async () => {
     for (const path of ['/health', '/products', '/nowhere', '/openapi.json'])
       expect((await get(path)).headers.get('X-Content-Type-Options'), path).toBe('nosniff');
   });
 
-  it('says to caches where it depends on what was accepted', async () => {
+  it('tells caches whether it depends on Accept', async () => {
     for (const accept of ['text/csv', 'application/json']) {
       const answer = await get('/analytics/orders?groupBy=day', { Accept: accept });
       expect(answer.headers.get('Vary')).toBe('Accept, Origin');

@@ -6,31 +6,31 @@ import cells from './csv-cells.json' with { type: 'json' };
 
 const FORMULA_SIGNS = '=+-@＝＋－＠﹦﹢﹣﹫';
 
-/** The one cell of a text. */
+/** The only cell of a text. */
 function cellOf(text: string): string {
   const csv = toCsv(['key'], [{ key: text }]);
   expect(csv).toMatch(/^key\r\n.*\r\n$/s);
   return csv.slice('key\r\n'.length, -'\r\n'.length);
 }
 
-/** What a reader has who takes the quotes away as RFC 4180 says, and then the apostrophes. */
+/** Reads a cell: removes the quotes as RFC 4180 says, and then the apostrophes. */
 function textOf(cell: string): string {
   const text = cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell;
   return text.replaceAll(/((?:^|[,;|\t\r\n])[\s"]*'*)'(?=[=+\-@＝＋－＠﹦﹢﹣﹫])/g, '$1');
 }
 
-/** Texts in which everything that means something is near everything else. */
+/** Texts in which every special character can be next to every other. */
 const text = fc.oneof(
   fc.string({ unit: fc.constantFrom(...Array.from(`${FORMULA_SIGNS},;|\t\r\n"' A1\u00a0\u3000`)) }),
   fc.string({ unit: 'binary' }),
 );
 
-describe('a text as a cell of CSV', () => {
+describe('a text in a CSV cell', () => {
   test.each(cells)('$why: $text', ({ text: key, cell }) => {
     expect(cellOf(key)).toBe(cell);
   });
 
-  test('can be read back, so two texts are never the same cell', () => {
+  test('can be read back, so two texts never have the same cell', () => {
     fc.assert(
       fc.property(text, (key) => {
         expect(textOf(cellOf(key))).toBe(key);
@@ -39,7 +39,7 @@ describe('a text as a cell of CSV', () => {
     );
   });
 
-  test('begins no formula, wherever a spreadsheet splits the line, and whether it minds quotes or not', () => {
+  test('starts no formula, wherever a spreadsheet splits the line, with or without regard for quotes', () => {
     fc.assert(
       fc.property(text, text, (one, other) => {
         const csv = toCsv(['one', 'other'], [{ one, other }]);
@@ -53,7 +53,7 @@ describe('a text as a cell of CSV', () => {
     );
   });
 
-  test('is no text where the value is a number or nothing: a sum below zero stays a number', () => {
+  test('is only for a text: a negative number stays a number, and null is empty', () => {
     expect(toCsv(['a', 'b'], [{ a: -5, b: null }])).toBe('a,b\r\n-5,\r\n');
   });
 });

@@ -10,7 +10,7 @@ const codec = workersCodec();
 
 const tokenOf = (answer: Response) => answer.headers.get('X-Causal-Token') ?? '';
 
-/** The tokens of several answers, as one header. */
+/** Makes one header of the tokens of several answers. */
 const withTokens = (...tokens: readonly string[]) => ({ 'X-Causal-Token': tokens.join(', ') });
 
 async function decode(text: string) {
@@ -19,8 +19,8 @@ async function decode(text: string) {
   return token;
 }
 
-describe('a client that sends commands side by side', () => {
-  it('finds all that they wrote in a list, with the tokens of all answers, thirty times out of thirty', async () => {
+describe('a client that sends concurrent commands', () => {
+  it('finds all their effects in a list with the tokens of all answers, thirty times in thirty rounds', async () => {
     const { sku } = await createProduct();
     for (let round = 1; round <= 30; round += 1) {
       const customerId = `parallel-${round}`;
@@ -35,14 +35,14 @@ describe('a client that sends commands side by side', () => {
     }
   });
 
-  it('goes on with one token: that of an answer to all of them', async () => {
+  it('continues with one token, from an answer to a request with all of them', async () => {
     const [one, other] = await Promise.all([createProduct(), createProduct()]);
     const list = await get('/products?limit=1', withTokens(tokenOf(one.answer), tokenOf(other.answer)));
     const { streams } = await decode(tokenOf(list));
     expect([...streams.keys()]).toEqual(expect.arrayContaining([one.stream, other.stream]));
   });
 
-  it('may have its commands ordered after all of them', async () => {
+  it('can order a command after all of them', async () => {
     const [one, other] = await Promise.all([createProduct({ price: eur(100) }), createProduct({ price: eur(100) })]);
     const items = [one, other].map(({ sku }) => ({ sku, quantity: 1 }));
     // Puts the old prices into the isolate's short memory.
@@ -56,8 +56,8 @@ describe('a client that sends commands side by side', () => {
 });
 
 describe('a request with several tokens', () => {
-  it('says that it left something out where together they hold more than a token may, and keeps the newest of each', async () => {
-    // Streams that no read model has, so that none of them is confirmed.
+  it('gets a partial token with the newest stream of each, if together its tokens hold too many streams', async () => {
+    // No read model has these streams, so none of them is confirmed.
     const full = Array.from({ length: 2 }, () =>
       Array.from({ length: MAX_TOKEN_STREAMS }, () => `product-${crypto.randomUUID()}`),
     );
@@ -80,9 +80,9 @@ describe('a request with several tokens', () => {
     expect(one).toBe(other);
   });
 
-  it('is answered where they hold as many streams as eight tokens can', async () => {
+  it('is answered even if its tokens hold as many streams as eight tokens can', async () => {
     const streams = Array.from({ length: MAX_TOKENS * MAX_TOKEN_STREAMS }, () => `order-${crypto.randomUUID()}`);
-    // As if each order had been delivered to the list.
+    // As if the list had received every order.
     await env.SERVING_DB.prepare(
       `INSERT INTO checkpoint (projection, slot, stream, version, event_id)
       SELECT pointer.projection, pointer.live_slot, stream.value, 1, 'an event'
@@ -103,7 +103,7 @@ describe('a request with several tokens', () => {
     expect([answer.status, answer.headers.get('X-Causal-Scope')]).toEqual([200, 'partial']);
   });
 
-  it('is refused where one is invalid, and the token of that answer covers the others', async () => {
+  it('is refused if a token is invalid, and the refusal’s token covers the others', async () => {
     const [one, other] = await Promise.all([createProduct(), createProduct()]);
     const refused = await get('/products', withTokens(tokenOf(one.answer), 'forged', tokenOf(other.answer)));
     expect(await json(refused.clone())).toMatchObject({
@@ -115,7 +115,7 @@ describe('a request with several tokens', () => {
     expect(new Set(streams.keys())).toEqual(new Set([one.stream, other.stream]));
   });
 
-  it('is refused where there are more than eight, and goes on with the token of that answer and the others', async () => {
+  it('is refused with more than eight, and continues with the refusal’s token and the others', async () => {
     expect(MAX_TOKENS).toBe(8);
     const created = await Promise.all(Array.from({ length: 9 }, () => createProduct()));
     const tokens = created.map(({ answer }) => tokenOf(answer));
@@ -126,7 +126,7 @@ describe('a request with several tokens', () => {
     expect(streams.size).toBe(9);
   });
 
-  it('is refused where two saw different events as one version, as before and after a restore', async () => {
+  it('is refused if two tokens have seen different events at one version, as after a restore', async () => {
     const { productId, stream } = await createProduct();
     const tokens = await Promise.all(
       [7, 8].map((fingerprint) =>
@@ -138,11 +138,11 @@ describe('a request with several tokens', () => {
     );
     const answer = await get(`/products/${productId}`, withTokens('forged', ...tokens));
     expect(await json(answer.clone())).toMatchObject({ status: 409, code: 'causal-token-ahead', stream, wanted: 1 });
-    // As they were sent, so that whoever does not start over is told again.
+    // The tokens as sent. A client that does not start over is refused again.
     expect(answer.headers.get('X-Causal-Token')).toBe(tokens.join(', '));
   });
 
-  it('may leave empty places between the commas', async () => {
+  it('may have empty places between the commas', async () => {
     const { answer, stream } = await createProduct();
     const list = await get('/products?limit=1', { 'X-Causal-Token': `, ${tokenOf(answer)},,` });
     expect([...(await decode(tokenOf(list))).streams.keys()]).toContain(stream);
@@ -157,8 +157,8 @@ describe('a request with several tokens', () => {
   });
 });
 
-describe('a client that keeps the newest of two tokens alone', () => {
-  it('may miss what the other answer wrote, which is why it sends both', async () => {
+describe('a client that keeps only the newest of two tokens', () => {
+  it('may miss the effect of the other command, so it has to send both', async () => {
     const [one, other] = await Promise.all([placeOrder(), placeOrder()]);
     await orderStep(one.orderId, 'shipment');
     expect([...(await decode(tokenOf(other.answer))).streams.keys()]).not.toContain(one.stream);

@@ -24,7 +24,10 @@ import { workersCodec } from '../../support/tokens.ts';
 
 afterEach(forgetDeadLetters);
 
-/** A product at EUR 2.00, whose log was set back to its creation at EUR 1.00; the read models, if they have that price, have not heard of that. */
+/**
+ * A product with the price EUR 2.00. Its log was restored to its creation, with EUR 1.00. The read models may have the lost price, and do not know of
+ * the restore.
+ */
 async function restoredProduct({ isApplied = true } = {}) {
   const category = newSku();
   const product = await createProduct({ category, price: eur(100) });
@@ -35,7 +38,7 @@ async function restoredProduct({ isApplied = true } = {}) {
 }
 
 describe('a client that has seen the lost version 2 (I21)', () => {
-  it('is told so by commands, before and after there is another version 2', async () => {
+  it('is refused by commands, before and after another version 2 is recorded', async () => {
     const { path, stream, sku, lost } = await restoredProduct();
     const price = (amount: number, headers = {}) => post(`${path}/price`, { price: eur(amount), reason: 'r' }, headers);
     const seenByClient = withToken(lost, { 'If-Match': lost.headers.get('ETag') ?? '' });
@@ -43,7 +46,7 @@ describe('a client that has seen the lost version 2 (I21)', () => {
     expect((await price(300)).status).toBe(200);
     const problem = await expectProblem(price(180, seenByClient), 409, 'causal-token-ahead');
     expect(problem).toMatchObject({ wanted: 2, head: 2, detail: expect.stringContaining('another event') as string });
-    // Also where the version that was lost is not the latest any more.
+    // Also if the lost version is no longer the latest.
     expect((await price(400)).status).toBe(200);
     await expectProblem(price(180, seenByClient), 409, 'causal-token-ahead');
     const order = await placeOrder({ items: [{ sku, quantity: 1 }] }, withToken(lost));
@@ -51,7 +54,7 @@ describe('a client that has seen the lost version 2 (I21)', () => {
     expect(await eventsOf(stream)).toHaveLength(3);
   });
 
-  it('is told so by the log', async () => {
+  it('is refused by the log', async () => {
     const order = await placeOrder();
     const path = `/orders/${order.orderId}`;
     const lost = await orderStep(order.orderId, 'shipment');
@@ -62,27 +65,27 @@ describe('a client that has seen the lost version 2 (I21)', () => {
       await expectProblem(get(each, withToken(lost, asOperator)), 409, 'causal-token-ahead');
   });
 
-  it('is told so by a read model that stands at version 2: resource and list', async () => {
+  it('is refused by a read model at version 2: resource and list', async () => {
     const { path, list, lost } = await restoredProduct({ isApplied: false });
     const now = await post(`${path}/price`, { price: eur(300), reason: 'r' });
     expect((await get(path, withToken(now))).status).toBe(200);
     for (const each of [path, list]) await expectProblem(get(each, withToken(lost)), 409, 'causal-token-ahead');
   });
 
-  it('is told so with X-Version too, where the log has lost all of its events', async () => {
+  it('is refused with X-Version too, even if the log has lost all events', async () => {
     const { path, stream, answer } = await restoredProduct({ isApplied: false });
     await restoreLog(stream as StreamId, 0);
     await expectProblem(get(path, { 'X-Version': '1' }), 404, 'not-found');
     await expectProblem(get(path, withToken(answer, { 'X-Version': '2' })), 409, 'causal-token-ahead');
   });
 
-  it('is not told that its command was applied to read models that are of the lost history', async () => {
+  it('gets no Preference-Applied from read models of the lost history', async () => {
     const { path } = await restoredProduct();
     const now = await post(`${path}/price`, { price: eur(300), reason: 'r' }, { Prefer: 'wait=1' });
     expect([now.status, now.headers.get('Preference-Applied')]).toEqual([200, null]);
   });
 
-  it('goes on with what it has seen of other streams, and after a refusal knows the present version', async () => {
+  it('continues with a token from before version 2, and learns the present version from a refusal', async () => {
     const { path, answer } = await restoredProduct();
     const now = await post(`${path}/price`, { price: eur(300), reason: 'r' }, withToken(answer));
     expect(now.status).toBe(200);
@@ -97,14 +100,14 @@ describe('a client that has seen the lost version 2 (I21)', () => {
   });
 });
 
-describe('a product whose log was restored, once a dead letter says so', () => {
+describe('a product with a restored log and a dead letter', () => {
   async function stoppedProduct() {
     const product = await restoredProduct();
     await deliverThrice({ stream: product.stream as StreamId, fromVersion: 3, toVersion: 3 });
     return product;
   }
 
-  it('is 503 for everybody, with a token and without', async () => {
+  it('is 503 for every client, with or without a token', async () => {
     const { path, answer, lost } = await stoppedProduct();
     for (const headers of [{}, withToken(answer), withToken(lost)]) {
       const problem = await expectProblem(get(path, headers), 503, 'projection-dead-letter');
@@ -113,14 +116,14 @@ describe('a product whose log was restored, once a dead letter says so', () => {
     await expectProblem(get(`${path}/prices`), 503, 'projection-dead-letter');
   });
 
-  it('is shown by the write store to those who ask for a version', async () => {
+  it('is returned from the write store to a client that asks for a version', async () => {
     const { path } = await stoppedProduct();
     const read = await get(path, { 'X-Version': '1' });
     expect(read.headers.get('X-Read-From')).toBe('write-store');
     expect(await json(read)).toMatchObject({ version: 1, price: eur(100) });
   });
 
-  it('is not shown by the write store to those who have seen what was lost', async () => {
+  it('is refused by the write store to a client that has seen a lost event', async () => {
     const { path, lost } = await stoppedProduct();
     await expectProblem(get(path, withToken(lost, { 'X-Version': '1' })), 409, 'causal-token-ahead');
     await post(`${path}/price`, { price: eur(300), reason: 'r' });
@@ -129,7 +132,7 @@ describe('a product whose log was restored, once a dead letter says so', () => {
       await expectProblem(get(path, withToken(lost, { 'X-Version': version })), 409, 'causal-token-ahead');
   });
 
-  it('is named by a list to those whose token has it', async () => {
+  it('is named by a list to a client whose token has it', async () => {
     const { list, answer, stream } = await stoppedProduct();
     expect((await get(list, withToken(answer))).headers.get('X-Causal-Incomplete')).toBe(stream);
     expect((await get(list)).headers.get('X-Causal-Incomplete')).toBeNull();
@@ -148,12 +151,12 @@ describe('a token that left a stream out on day 10, before a restore on day 12',
   };
 
   it.each([
-    ['had every read model reach it', withoutConfirmed(seen, [stream], 10 * DAY_MS)],
-    ['had to forget it', cutToSize(seen, 0, 10 * DAY_MS)],
-  ])('is refused for good where it %s (I21)', async (_, token) => {
+    ['left it out as confirmed', withoutConfirmed(seen, [stream], 10 * DAY_MS)],
+    ['was cut to its size', cutToSize(seen, 0, 10 * DAY_MS)],
+  ])('is always refused if it %s (I21)', async (_, token) => {
     for (const day of [12, 41, 400])
       await expect(takenUp(token, day, 1)).rejects.toMatchObject({ code: 'causal-token-ahead' });
-    // Without the restore it is complete again, once no database can be set back to before that.
+    // Without a restore, the token is complete again after no database can be restored to an earlier time.
     expect(await takenUp(token, 41, 0)).toMatchObject({ streams: new Map() });
     expect((await takenUp(token, 41, 0)).shortenedAt).toBeUndefined();
   });

@@ -46,8 +46,8 @@ async function get(tallyId: string): Promise<Response> {
   return answer;
 }
 
-describe('a route that reads a projection of which a new revision was deployed', () => {
-  it('is answered by the revision that is live, before and after the swap', async () => {
+describe('a route whose projection has a newly deployed revision', () => {
+  it('is answered by the live revision, before and after the swap', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 5);
     await system.catchUp(tallyCount2, [{ stream, wanted: 1 }]);
@@ -58,8 +58,8 @@ describe('a route that reads a projection of which a new revision was deployed',
   });
 });
 
-describe('a route that reads a projection of which nothing has been built yet', () => {
-  it('is 503 with the progress, and has the build begun', async () => {
+describe('a route whose projection was never built', () => {
+  it('is 503 with the progress, and starts the build', async () => {
     await env.SERVING_DB.batch(
       ['projection_pointer', 'projection_build', 'checkpoint'].map((table) =>
         env.SERVING_DB.prepare(`DELETE FROM ${table} WHERE projection = ?`).bind(name),

@@ -10,7 +10,7 @@ import { eur, newSku } from '../../support/api.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { platform, ports } from '../../support/platform.ts';
 
-/** The shop with its catalog declared synchronous, and everything else as it is. */
+/** The shop, with a synchronous catalog. */
 const modules = domain.map((module) => ({
   ...module,
   projections: module.projections.map((projection) =>
@@ -31,7 +31,7 @@ async function createProduct(): Promise<Response> {
 }
 
 describe('a synchronous projection', () => {
-  it('has the event before the command answers, without a preference and without the queue', async () => {
+  it('applies the event before the command answers, without a preference and without the queue', async () => {
     const answer = await createProduct();
     const { productId } = await answer.json<{ productId: string }>();
     const row = await env.SERVING_DB.prepare('SELECT version FROM product_catalog_a WHERE product_id = ?')
@@ -41,7 +41,7 @@ describe('a synchronous projection', () => {
     expect(answer.headers.has('Preference-Applied')).toBe(false);
   });
 
-  it('that fails does not fail the command: the write stands', async () => {
+  it('that fails does not fail the command', async () => {
     const faulty = faultyDatabase(env.SERVING_DB, {
       beforeBatch() {
         throw new Error('D1_ERROR: D1 DB is overloaded.');

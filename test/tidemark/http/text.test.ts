@@ -8,12 +8,12 @@ import { PLAIN_AND_VISIBLE, isPlain, isVisible, mayFit, normalText } from '../..
 import texts from './texts.json';
 
 /*
- * What becomes of a text, by the table in texts.json. To extend it, add a line there. `isPastPattern` marks what the pattern of the OpenAPI
- * document lets pass and the API refuses, since a pattern without the flag `u` knows no characters past U+FFFF.
+ * The table in texts.json says what the API does with each text. To extend it, add a line there. `isPastPattern` marks a text that the pattern of the
+ * OpenAPI document accepts and the API refuses. A pattern without the flag `u` does not know characters beyond U+FFFF.
  */
 
 const schema = text(200);
-/** No character after it has another normal form. */
+/** No later character has another normal form. */
 const LAST_DECOMPOSED = 0x2_ffff;
 const patterns = [new RegExp(PLAIN_AND_VISIBLE), new RegExp(PLAIN_AND_VISIBLE, 'u')];
 const refused: readonly { readonly text: string; readonly why: string; readonly isPastPattern?: boolean }[] =
@@ -25,7 +25,7 @@ describe('a text', () => {
     for (const pattern of patterns) expect(typed).toMatch(pattern);
   });
 
-  it.each(texts.kept)('$text stays as it is: $why', ({ text: typed }) => {
+  it.each(texts.kept)('$text does not change: $why', ({ text: typed }) => {
     expect(schema.parse(typed)).toBe(typed);
     for (const pattern of patterns) expect(typed).toMatch(pattern);
   });
@@ -35,7 +35,7 @@ describe('a text', () => {
     for (const pattern of patterns) expect(pattern.test(typed)).toBe(isPastPattern);
   });
 
-  // Not in the table, since JSON is not to hold them.
+  // Not in the table, because JSON should not contain them.
   it.each(['\uD800', 'a\uDC00b', '\uDC00\uD800'])('is refused: half a character', (typed) => {
     expect(schema.safeParse(typed).success).toBe(false);
   });
@@ -47,10 +47,10 @@ describe('a text', () => {
   });
 });
 
-it('the pattern says of every character up to U+FFFF what the rule says', () => {
+it('the pattern agrees with the rule for every character up to U+FFFF', () => {
   for (let code = 0; code <= 0xffff; code += 1) {
     const character = String.fromCharCode(code);
-    // Half a character is refused, which a pattern without the flag cannot say.
+    // Half a character is refused. A pattern without the flag cannot express that.
     if (/\p{Cs}/u.test(character)) continue;
     const isTaken = isPlain(character) && isVisible(character);
     const isTakenBeside = isPlain(`a${character}`);
@@ -61,7 +61,7 @@ it('the pattern says of every character up to U+FFFF what the rule says', () => 
   }
 });
 
-it('a normal form is its own normal form, and as plain and visible as what was typed', () => {
+it('a normal form is its own normal form, and as plain and visible as the original', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme' })), (typed) => {
       const normal = normalText(typed);
@@ -73,11 +73,11 @@ it('a normal form is its own normal form, and as plain and visible as what was t
   );
 });
 
-describe('a text that comes decomposed, or with many spaces', () => {
-  // Greek, vowels of Vietnam, jamo, and what no composed character is past U+FFFF.
+describe('a text that is decomposed or has many spaces', () => {
+  // Greek, vowels of Vietnamese, jamo, and two characters beyond U+FFFF.
   const composed = ['ᾂ', 'ệ', '최', '\u{16D6A}', '\u{1109A}'];
 
-  it.each(composed)('is taken if its normal form fits: %s', (character) => {
+  it.each(composed)('is accepted if its normal form fits: %s', (character) => {
     const fits = `${character.repeat(99)} ${character.repeat(100)}`;
     const typed = fits.normalize('NFD').replace(' ', ' \u3000'.repeat(2_000));
     expect(text(200).parse(` ${typed} `)).toBe(fits.normalize('NFC'));
@@ -90,7 +90,7 @@ describe('a text that comes decomposed, or with many spaces', () => {
     expect(Sku.parse(spaces + fits.normalize('NFD') + spaces)).toBe(normalSku(fits));
   });
 
-  it('may fit whenever its normal form does, whatever characters it has', () => {
+  it('may fit whenever its normal form does, for every character', () => {
     for (let code = 0; code <= LAST_DECOMPOSED; code += 1) {
       const character = String.fromCodePoint(code);
       const length = (form: string) => Array.from(form).length;
@@ -119,7 +119,7 @@ describe('a text that is far too long', () => {
   });
 });
 
-it('spaces may be taken away before or after a text is composed', () => {
+it('removing spaces before or after the composition of a text gives the same result', () => {
   const late = (typed: string) =>
     typed
       .normalize('NFC')

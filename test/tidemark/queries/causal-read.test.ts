@@ -28,7 +28,7 @@ function readAll(seen: CausalToken, timeoutMs = 1_000) {
   return causalRead(system, { projection: tallyBoard, token: seen, queries: one(allTallies) }, { timeoutMs });
 }
 
-/** One query, under the name `rows`. */
+/** One query, with the name `rows`. */
 const one =
   <Tables, Query>(query: (tables: Tables) => Query) =>
   (tables: Tables) => ({ rows: query(tables) });
@@ -46,7 +46,7 @@ function withFaults(faults: DatabaseFaults) {
 }
 
 describe('a causal read of one stream', () => {
-  it('shows the write although no consumer ever runs', async () => {
+  it('shows the write although no consumer runs', async () => {
     const { tallyId, stream, seen } = await tallyAt(1, 2, 3);
     expect(await readOne(tallyId, stream, seen)).toMatchObject({
       outcome: 'read',
@@ -54,7 +54,7 @@ describe('a causal read of one stream', () => {
     });
   });
 
-  it('costs one round trip when the read model is where the token is', async () => {
+  it('costs one round trip if the read model has reached the token', async () => {
     const { tallyId, stream, seen } = await tallyAt(1);
     await readOne(tallyId, stream, seen);
     const calls = withFaults({});
@@ -62,7 +62,7 @@ describe('a causal read of one stream', () => {
     expect(calls).toEqual({ batches: 0, queries: 1 });
   });
 
-  it('costs three when the read model has to be brought there: it is read in the batch that moves it', async () => {
+  it('costs three if the read model has to catch up: the batch that moves it also runs the query', async () => {
     const first = await tallyAt(1);
     await readOne(first.tallyId, first.stream, first.seen);
     const { tallyId, stream, seen } = await tallyAt(1, 2);
@@ -70,11 +70,11 @@ describe('a causal read of one stream', () => {
     const answer = await readOne(tallyId, stream, seen);
     expect(answer).toMatchObject({ outcome: 'read', answers: { rows: [{ tallyId, version: 2, sum: 3 }] } });
     expect(calls).toEqual({ batches: 2, queries: 1 });
-    // Whoever carries it finds what was read.
+    // A client with this bookmark finds the rows that it has read.
     expect(answer).toHaveProperty('bookmark', expect.any(String));
   });
 
-  it('does not hold a query that the database refuses against the event', async () => {
+  it('does not blame the event for a query that the database refuses', async () => {
     const { tallyId, stream, seen } = await tallyAt(1);
     let reads = 0;
     const refusedTheSecondTime = (tables: Parameters<ReturnType<typeof tallyById>>[0]) => {
@@ -95,7 +95,7 @@ describe('a causal read of one stream', () => {
     expect(calls).toEqual({ batches: 0, queries: 1 });
   });
 
-  it('does not wait for streams of the token that it is not about', async () => {
+  it('does not wait for other streams of the token', async () => {
     const [lagging, other] = [await tallyAt(1), await tallyAt(2)];
     await readOne(other.tallyId, other.stream, other.seen);
     const calls = withFaults({});
@@ -104,7 +104,7 @@ describe('a causal read of one stream', () => {
     expect(calls.batches).toBe(0);
   });
 
-  it('of a hundred readers has one catch-up done', async () => {
+  it('runs one catch-up for a hundred readers', async () => {
     const { tallyId, stream, seen } = await tallyAt(1, 2);
     let loads = 0;
     ports.aggregateStub = (bindings, of) => {
@@ -117,9 +117,9 @@ describe('a causal read of one stream', () => {
     expect(loads).toBe(1);
   });
 
-  it('goes on without a leader that has fallen silent', async () => {
+  it('continues without a silent leader', async () => {
     const { tallyId, stream, seen } = await tallyAt(1);
-    // A request that leads the catch-up and is cancelled: its work never ends.
+    // The request that leads the catch-up was cancelled, so its work never ends.
     void system.flights.run([`tally-board/${stream}`], () => new Promise(() => undefined));
     expect(await readOne(tallyId, stream, seen, 4_000)).toMatchObject({
       outcome: 'read',
@@ -127,7 +127,7 @@ describe('a causal read of one stream', () => {
     });
   });
 
-  it('leaves a stale replica for the primary before it has anything caught up', async () => {
+  it('leaves a stale replica for the primary before it runs a catch-up', async () => {
     const { tallyId, stream, seen } = await tallyAt(1);
     await deliver(await sentHints(1, stream));
     let loads = 0;
@@ -148,7 +148,7 @@ describe('a causal read of one stream', () => {
     expect(loads).toBe(0);
   });
 
-  it('takes an answer that does not say who gave it for one of the primary, as databases without replicas give it', async () => {
+  it('treats an answer of unknown origin as the primary’s, since databases without replicas give such answers', async () => {
     const { tallyId, stream, seen } = await tallyAt(1);
     await deliver(await sentHints(1, stream));
     let loads = 0;
@@ -158,14 +158,14 @@ describe('a causal read of one stream', () => {
     };
     ports.database = () => staleReplica(env.SERVING_DB, {});
     expect(await readOne(tallyId, stream, { ...seen, bookmarks: ANY_BOOKMARK })).toMatchObject({ outcome: 'read' });
-    // Nobody else is asked before the stream is brought up.
+    // The answer counts as the primary’s, so the next step is the catch-up.
     expect(loads).toBe(1);
   });
 
-  it('takes no rows of a replica that is behind for those of the primary', async () => {
+  it('does not mistake the rows of a stale replica for the primary’s', async () => {
     const { tallyId, stream, seen } = await tallyAt(1, 2);
     await deliver([{ stream, fromVersion: 1, toVersion: 2 }]);
-    // The replica has the tally at its first version, in rows and checkpoint alike.
+    // The replica has the tally at its first version, in the row and in the checkpoint.
     ports.database = () =>
       replicated(env.SERVING_DB, (sql) =>
         sql
@@ -179,7 +179,7 @@ describe('a causal read of one stream', () => {
           ),
       );
     const bookmarked = { ...EMPTY_TOKEN, bookmarks: ANY_BOOKMARK };
-    // Who has seen nothing of it is shown what the replica has; who has seen version 2 is not.
+    // A client that has seen nothing of the tally gets the replica’s row. A client that has seen version 2 does not.
     expect(await readOne(tallyId, stream, bookmarked)).toMatchObject({
       outcome: 'read',
       answers: { rows: [{ version: 1, sum: 1 }] },
@@ -193,8 +193,8 @@ describe('a causal read of one stream', () => {
   it.each([
     ['is overloaded', new Error('D1_ERROR: D1 DB is overloaded.')],
     ['does not know the bookmark', new Error('D1_ERROR: bookmark is ahead: SQLITE_ERROR')],
-    ['makes no sense', new TypeError('no such thing')],
-  ])('leaves a replica for the primary at once that %s', async (_, error) => {
+    ['throws another error', new TypeError('no such thing')],
+  ])('leaves a replica for the primary at once if the replica %s', async (_, error) => {
     const { tallyId, stream, seen } = await tallyAt(1);
     await deliver([{ stream, fromVersion: 1, toVersion: 1 }]);
     let failures = 0;
@@ -204,11 +204,11 @@ describe('a causal read of one stream', () => {
     };
     for (const replica of [
       replicated(env.SERVING_DB, failing),
-      // Not even a session can be had at that bookmark.
+      // This replica does not even open a session at that bookmark.
       sessionsThrough(env.SERVING_DB, failing),
     ]) {
       ports.database = () => replica;
-      // In no time: there is no pause before the primary is asked.
+      // With a timeout of 0: there is no wait before the primary is asked.
       expect(await readOne(tallyId, stream, { ...seen, bookmarks: ANY_BOOKMARK }, 0)).toMatchObject({
         outcome: 'read',
         answers: { rows: [{ version: 1 }] },
@@ -217,7 +217,7 @@ describe('a causal read of one stream', () => {
     expect(failures).toBe(2);
   });
 
-  it('throws what the primary says of a query that makes no sense', async () => {
+  it('throws the primary’s error for an invalid query', async () => {
     const { stream, seen } = await tallyAt(1);
     const query = {
       toSQL: () => ({ sql: 'SELECT 1 FROM nowhere', params: [] }),
@@ -232,7 +232,7 @@ describe('a causal read of one stream', () => {
     await expect(reading).rejects.toThrow('no such table');
   });
 
-  it('pauses for a random time before it asks an overloaded database again', async () => {
+  it('waits for a random time before it queries an overloaded database again', async () => {
     const { tallyId, stream, seen } = await tallyAt(1);
     withFaults({
       beforeQuery() {
@@ -261,7 +261,7 @@ describe('a causal read of one stream', () => {
     expect(await pauses(0.5)).toEqual([37.5, 75, 150, 300, 137.5]);
   });
 
-  it('answers "behind" within its time when the database refuses every batch', async () => {
+  it('answers "behind" in time if the database refuses every batch', async () => {
     const { tallyId, stream, seen } = await tallyAt(1);
     withFaults({
       beforeBatch() {
@@ -277,7 +277,7 @@ describe('a causal read of one stream', () => {
     });
   });
 
-  it('goes on after a database fault that passes, and answers "unavailable" for one that does not', async () => {
+  it('survives a passing database fault, and answers "unavailable" for a lasting one', async () => {
     const { tallyId, stream, seen } = await tallyAt(1);
     let faults = 2;
     withFaults({
@@ -294,7 +294,7 @@ describe('a causal read of one stream', () => {
     expect(await readOne(tallyId, stream, seen, 200)).toEqual({ outcome: 'unavailable' });
   });
 
-  it('brings up a stream that is thousands of events behind, page by page', async () => {
+  it('catches up a stream that is thousands of events behind, page by page', async () => {
     const { tallyId, stream } = newTally();
     for (let page = 0; page < 11; page += 1) await Promise.all(Array.from({ length: 100 }, () => add(tallyId, 1)));
     expect(await readOne(tallyId, stream, token([stream, 1_100]), 5_000)).toMatchObject({
@@ -302,7 +302,7 @@ describe('a causal read of one stream', () => {
     });
   });
 
-  it('answers "behind" at once when the object turns requests away', async () => {
+  it('answers "behind" at once if the object is overloaded', async () => {
     const { tallyId, stream, seen } = await tallyAt(1);
     ports.aggregateStub = (bindings, of) => ({
       ...production.aggregateStub(bindings, of),
@@ -311,7 +311,7 @@ describe('a causal read of one stream', () => {
     expect(await readOne(tallyId, stream, seen, 60_000)).toMatchObject({ outcome: 'behind', isOverloaded: true });
   });
 
-  it('refuses a token that is ahead of the stream, at once', async () => {
+  it('refuses at once a token that is ahead of the stream', async () => {
     const { tallyId, stream } = await tallyAt(1);
     expect(await readOne(tallyId, stream, token([stream, 9]), 60_000)).toEqual({
       outcome: 'token-ahead',
@@ -321,7 +321,7 @@ describe('a causal read of one stream', () => {
     });
   });
 
-  it('answers "dead letter" at once for more of a stream than its projection can take', async () => {
+  it('answers "dead letter" at once if the token has seen more than the projection can apply', async () => {
     const { tallyId, stream, seen } = await tallyAt(1, POISON);
     broken.handler = true;
     expect(await readOne(tallyId, stream, seen, 60_000)).toEqual({ outcome: 'dead-letter', stream, wanted: 2, has: 1 });
@@ -331,7 +331,7 @@ describe('a causal read of one stream', () => {
     });
   });
 
-  it('reads absence as no rows at version 0', async () => {
+  it('returns no rows at version 0 for an absent stream', async () => {
     const { tallyId, stream } = newTally();
     expect(await readOne(tallyId, stream, EMPTY_TOKEN)).toMatchObject({ outcome: 'read', answers: { rows: [] } });
   });
@@ -348,7 +348,7 @@ describe('a causal read of many streams', () => {
     }
   });
 
-  it('takes a token that is full, in one statement', async () => {
+  it('checks a full token in one statement', async () => {
     const tallies = await Promise.all(Array.from({ length: 96 }, () => tallyAt(1)));
     const seen = token(...tallies.map(({ stream }) => [stream, 1] as const));
     expect(await readAll(seen, 5_000)).toMatchObject({ outcome: 'read', incomplete: [] });
@@ -359,7 +359,7 @@ describe('a causal read of many streams', () => {
     expect(calls).toEqual({ batches: 0, queries: 1 });
   });
 
-  it('says which streams are missing because of a dead letter, and answers all the same', async () => {
+  it('answers, and names the streams that are missing because of a dead letter', async () => {
     const [stopped, healthy] = [await tallyAt(1, POISON), await tallyAt(1)];
     broken.handler = true;
     const answer = await readAll(token([stopped.stream, 2], [healthy.stream, 1]));
@@ -367,13 +367,13 @@ describe('a causal read of many streams', () => {
   });
 });
 
-/** The id of the event that a stream's log has at a version. */
+/** The id of a stream’s event at a version. */
 async function eventIdOf(stream: StreamId, version: number): Promise<string> {
   const { events } = await system.aggregates.load(stream, version, 1);
   return events[0]?.id ?? expect.unreachable(`no version ${version}`);
 }
 
-/** A tally whose version 2 was lost when its log was restored, and is another event now. */
+/** A tally whose log was restored. Version 2 was lost, and another event is now at version 2. */
 async function tallyWithTwoHistories(options: { readonly isApplied: boolean }) {
   const { tallyId, stream } = await tallyAt(1, 2);
   const lostId = await eventIdOf(stream, 2);
@@ -386,10 +386,10 @@ async function tallyWithTwoHistories(options: { readonly isApplied: boolean }) {
 }
 
 describe('a token that has seen a version of a lost history (I21)', () => {
-  it('is refused by a read model that stands at that version: one resource and many', async () => {
+  it('is refused by a read model at that version, for one resource and for many', async () => {
     const { tallyId, stream, seenLost } = await tallyWithTwoHistories({ isApplied: false });
     const refused = { outcome: 'token-ahead', stream, wanted: 2, head: 2 };
-    // The first read brings the read model to the version, the second finds it there.
+    // The first read makes the read model catch up to the version. The second finds it there.
     for (const _ of [1, 2]) expect(await readOne(tallyId, stream, seenLost)).toEqual(refused);
     expect(await readAll(seenLost)).toEqual(refused);
   });
@@ -399,7 +399,7 @@ describe('a token that has seen a version of a lost history (I21)', () => {
     expect(await readAll(seenLost)).toMatchObject({ outcome: 'token-ahead', stream });
   });
 
-  it('is taken by a read model that is beyond that version', async () => {
+  it('is accepted by a read model beyond that version', async () => {
     const { tallyId, stream, seenLost } = await tallyWithTwoHistories({ isApplied: false });
     await add(tallyId, 7);
     await deliver([{ stream, fromVersion: 1, toVersion: 3 }]);
@@ -409,17 +409,17 @@ describe('a token that has seen a version of a lost history (I21)', () => {
     });
   });
 
-  it('is taken without a fingerprint, as it always was', async () => {
+  it('is accepted without a fingerprint', async () => {
     const { tallyId, stream, seenNow } = await tallyWithTwoHistories({ isApplied: false });
     for (const seen of [token([stream, 2]), seenNow])
       expect(await readOne(tallyId, stream, seen)).toMatchObject({ outcome: 'read', answers: { rows: [{ sum: 6 }] } });
   });
 });
 
-describe('a read model that is of a lost history', () => {
+describe('a read model of a lost history', () => {
   afterEach(forgetDeadLetters);
 
-  it('does not answer the client of an event that the log has now, and is found out by that', async () => {
+  it('refuses the client of the log’s present event, and so is discovered', async () => {
     const { tallyId, stream, seenNow } = await tallyWithTwoHistories({ isApplied: true });
     expect(await readOne(tallyId, stream, seenNow, 60_000)).toEqual({
       outcome: 'dead-letter',
@@ -432,12 +432,12 @@ describe('a read model that is of a lost history', () => {
     expect(await refusedOf(stream)).toMatchObject({ cause: 'log-restored', is_open: 1 });
   });
 
-  it('pauses between its tries while the log cannot be compared', async () => {
+  it('waits between its tries while the log cannot be compared', async () => {
     const { tallyId, stream, seenNow } = await tallyWithTwoHistories({ isApplied: true });
     let loads = 0;
     ports.aggregateStub = (environment, id) => {
-      const stub = production.aggregateStub(environment, id);
-      // The reader itself gets to the log, the catch-up that it has done does not.
+      const stub = cloudflare.aggregateStub(environment, id);
+      // Every second load fails: the reader reaches the log, but its catch-up does not.
       const load: typeof stub.load = (...asked) =>
         (loads += 1) % 2 === 1 ? stub.load(...asked) : Promise.reject(new Error('gone'));
       return { ...stub, load };
@@ -446,7 +446,7 @@ describe('a read model that is of a lost history', () => {
     expect(loads).toBeLessThan(20);
   });
 
-  it('answers nobody about that resource once a dead letter is open, whatever they have seen', async () => {
+  it('answers no client about that resource after the dead letter is open, whatever its token', async () => {
     const { tallyId, stream, seenLost } = await tallyWithTwoHistories({ isApplied: true });
     expect(await readOne(tallyId, stream, EMPTY_TOKEN)).toMatchObject({ outcome: 'read' });
     await deliverThrice({ stream, fromVersion: 3, toVersion: 3 });
@@ -458,14 +458,14 @@ describe('a read model that is of a lost history', () => {
       expect(await readOne(tallyId, stream, seen, 60_000)).toEqual({ outcome: 'dead-letter', stream, wanted, has: 2 });
   });
 
-  it('is named in a list as soon as the token has the stream, whatever version', async () => {
+  it('is named in a list if the token has the stream, at any version', async () => {
     const { stream } = await tallyWithTwoHistories({ isApplied: true });
     await deliverThrice({ stream, fromVersion: 3, toVersion: 3 });
     expect(await readAll(token([stream, 1]))).toMatchObject({ outcome: 'read', incomplete: [stream] });
     expect(await readAll(EMPTY_TOKEN)).toMatchObject({ outcome: 'read', incomplete: [] });
   });
 
-  it('answers again once the dead letter no longer counts', async () => {
+  it('answers again after the dead letter is closed', async () => {
     const { tallyId, stream } = await tallyWithTwoHistories({ isApplied: true });
     await deliverThrice({ stream, fromVersion: 3, toVersion: 3 });
     await forgetDeadLetters();
@@ -474,7 +474,7 @@ describe('a read model that is of a lost history', () => {
 });
 
 describe('epochs and builds', () => {
-  it('reads the pointer again when another epoch has begun', async () => {
+  it('reads the pointer again after the epoch has changed', async () => {
     const { tallyId, stream, seen } = await tallyAt(1);
     await readOne(tallyId, stream, seen);
     await env.SERVING_DB.prepare(
@@ -486,7 +486,7 @@ describe('epochs and builds', () => {
     });
   });
 
-  it('reads what is live now, where the tables of the slot that it remembers are damaged', async () => {
+  it('reads the live slot even if the tables of the remembered slot are damaged', async () => {
     const { tallyId, stream } = await tallyAt(1);
     expect(await readOne(tallyId, stream, EMPTY_TOKEN)).toMatchObject({ outcome: 'read' });
     const run = (...statements: string[]) => env.SERVING_DB.batch(statements.map((sql) => env.SERVING_DB.prepare(sql)));
@@ -498,7 +498,7 @@ describe('epochs and builds', () => {
     expect(read).toMatchObject({ outcome: 'read', answers: { rows: [] } });
   });
 
-  it('answers "building" for a projection without a pointer, and for one whose live revision it has no code for', async () => {
+  it('answers "building" if the Worker has no code for the live revision', async () => {
     const { tallyId, stream, seen } = await tallyAt(1);
     const setRevision = (revision: number) =>
       env.SERVING_DB.prepare(
@@ -517,7 +517,7 @@ let answeredByReplica = 0;
 
 const ANY_BOOKMARK = new Map([['serving', '00000000-00000000-00000000-00000000000000000000000000000000']]);
 
-/** A database whose sessions with a bookmark are made by `session`. */
+/** A database that opens sessions with a bookmark through `session`. */
 function sessionsThrough(real: D1Database, session: () => unknown): D1Database {
   return new Proxy(real, {
     get(target, property) {
@@ -530,19 +530,19 @@ function sessionsThrough(real: D1Database, session: () => unknown): D1Database {
   });
 }
 
-/** A database whose sessions with a bookmark are answered by a replica that sees each statement as `seesIt` makes it. */
+/** A database whose sessions with a bookmark come from a replica. `seesIt` rewrites each statement, to change the data that the replica sees. */
 function replicated(real: D1Database, seesIt: (sql: string) => string, says: SaysWho = BY_REPLICA): D1Database {
   return sessionsThrough(real, () => replicaSession(real, seesIt, says));
 }
 
-/** A database whose sessions with a bookmark are answered by a replica that has seen nothing of any stream. */
+/** A database whose sessions with a bookmark come from a replica that has seen no stream. */
 function staleReplica(real: D1Database, says?: SaysWho): D1Database {
   const seesNothing = (sql: string) =>
     sql.replaceAll('FROM checkpoint AS c', 'FROM (SELECT * FROM checkpoint WHERE false) AS c');
   return replicated(real, seesNothing, says);
 }
 
-/** What an answer says of who gave it. */
+/** The part of an answer that tells where it comes from. */
 interface SaysWho {
   readonly served_by_primary?: boolean;
 }

@@ -24,7 +24,7 @@ const c = streamId('seat', 'c');
 
 const NOW = Date.parse('2026-11-23T09:00:00.000Z');
 
-/** What a token holds: stream and version, oldest first. */
+/** The streams and versions of a token, oldest first. */
 const versionsOf = ({ streams }: CausalToken) => [...streams].map(([stream, { version }]) => [stream, version]);
 
 function tokenOf(...streams: readonly [StreamId, number][]): CausalToken {
@@ -34,7 +34,7 @@ function tokenOf(...streams: readonly [StreamId, number][]): CausalToken {
 const sighting = fc.tuple(fc.constantFrom(a, b, c), fc.integer({ min: 1, max: 20 }));
 
 describe('a version in the token', () => {
-  test('never goes down, in whatever sequence sightings come', () => {
+  test('never decreases, in any sequence of sightings', () => {
     fc.assert(
       fc.property(fc.array(sighting), (sightings) => {
         const highest = new Map<StreamId, number>();
@@ -48,7 +48,7 @@ describe('a version in the token', () => {
     );
   });
 
-  test('makes its stream the most recent one, even when it is an old version', () => {
+  test('makes its stream the most recent one, even if the version is old', () => {
     expect(versionsOf(withVersion(tokenOf([a, 5], [b, 1], [c, 1]), a, 2))).toEqual([
       [b, 1],
       [c, 1],
@@ -56,7 +56,7 @@ describe('a version in the token', () => {
     ]);
   });
 
-  test('leaves the token that it is added to as it was', () => {
+  test('does not change the original token', () => {
     const before = tokenOf([a, 1]);
     withVersion(before, b, 1);
     expect(versionsOf(before)).toEqual([[a, 1]]);
@@ -68,7 +68,7 @@ describe('a bookmark in the token', () => {
   const early = '00000001-00000002-00004e2f-0a1b';
   const late = '00000001-00000010-00004e2f-0a1b';
 
-  test('gives way to a later one only, for each database by itself', () => {
+  test('is replaced only by a later one, separately for each database', () => {
     const token = withBookmark(withBookmark(EMPTY_TOKEN, 'serving', late), 'counting', early);
     expect(new Map(withBookmark(token, 'serving', early).bookmarks)).toEqual(
       new Map([
@@ -84,13 +84,13 @@ describe('a bookmark in the token', () => {
     );
   });
 
-  test('stays when the database had none to give', () => {
+  test('stays if the database returned none', () => {
     expect(withBookmark(withBookmark(EMPTY_TOKEN, 'serving', early), 'serving', null).bookmarks.get('serving')).toBe(
       early,
     );
   });
 
-  test('goes with a token whose streams are dropped', () => {
+  test('stays when streams are dropped', () => {
     const token = withBookmark(tokenOf([a, 1], [b, 2], [c, 3]), 'serving', early);
     const dropped = withoutConfirmed(token, [a, c], NOW);
     expect(versionsOf(dropped)).toEqual([[b, 2]]);
@@ -101,7 +101,7 @@ describe('a bookmark in the token', () => {
 });
 
 describe('cutting a token to size', () => {
-  test('drops the oldest entries, never the newest, and says so', () => {
+  test('drops the oldest entries, never the newest, and marks the token', () => {
     const token = cutToSize(tokenOf([a, 1], [b, 2], [c, 3], [a, 1]), 2, NOW);
     expect(versionsOf(token)).toEqual([
       [c, 3],
@@ -110,7 +110,7 @@ describe('cutting a token to size', () => {
     expect(token.partialAt).toBe(NOW);
   });
 
-  test('leaves one that fits as it is', () => {
+  test('does not change a token that fits', () => {
     const fitting = tokenOf([a, 1], [b, 2]);
     expect(cutToSize(fitting, 2, NOW)).toBe(fitting);
     expect(cutToSize(EMPTY_TOKEN, 0, NOW)).toBe(EMPTY_TOKEN);
@@ -123,35 +123,35 @@ describe('cutting a token to size', () => {
 });
 
 describe('the fingerprint of a version', () => {
-  test('is that of the highest version seen, whatever came in between', () => {
+  test('belongs to the highest version seen, whatever was seen in between', () => {
     const token = withVersion(withVersion(withVersion(EMPTY_TOKEN, a, 1, 'one'), a, 3, 'three'), a, 2, 'two');
     expect(token.streams.get(a)).toEqual(seenAt(3, 'three'));
   });
 
-  test('is not kept for a higher version whose event is not known', () => {
+  test('is dropped for a higher version whose event is unknown', () => {
     expect(withVersion(withVersion(EMPTY_TOKEN, a, 1, 'one'), a, 2).streams.get(a)).toEqual({ version: 2 });
   });
 
-  test('is learnt when the same version is seen again, and not forgotten', () => {
+  test('is added when the same version is seen again, and stays', () => {
     const learnt = withVersion(withVersion(EMPTY_TOKEN, a, 2), a, 2, 'two');
     expect(learnt.streams.get(a)).toEqual(seenAt(2, 'two'));
     expect(withVersion(learnt, a, 2).streams.get(a)).toEqual(seenAt(2, 'two'));
   });
 });
 
-describe('what a token says of a stream that it does not hold', () => {
-  test('is that the client has not seen it, while nothing was left out', () => {
+describe('a stream that a token does not hold', () => {
+  test('is unseen if nothing was left out', () => {
     expect(seenOf(tokenOf([a, 7]), a, NOW)).toEqual({ version: 7 });
     expect(seenOf(tokenOf([a, 7]), b, NOW)).toEqual(UNSEEN);
     expect(seenOf(withoutConfirmed(tokenOf([a, 7]), [], NOW), b, NOW)).toEqual(UNSEEN);
   });
 
-  test('is nothing at all, once streams were left out for whatever reason', () => {
+  test('is unknown if streams were left out for any reason', () => {
     expect(seenOf(withoutConfirmed(tokenOf([a, 7], [b, 1]), [a], NOW), a, NOW)).toBe('unknown');
     expect(seenOf(cutToSize(tokenOf([a, 7], [b, 1]), 1, NOW), a, NOW)).toBe('unknown');
   });
 
-  test('is nothing for a minute only: by then, what an isolate remembers is newer than what was left out', () => {
+  test('is unknown for only a minute: by then, an isolate’s memory is newer than the left-out streams', () => {
     for (const leftOut of [
       withoutConfirmed(tokenOf([a, 7]), [a], NOW),
       cutToSize(tokenOf([a, 7]), 0, NOW),
@@ -165,24 +165,24 @@ describe('what a token says of a stream that it does not hold', () => {
   });
 });
 
-describe('the mark that streams were left out', () => {
+describe('the mark of streams that were left out', () => {
   const shortened = withoutConfirmed(tokenOf([a, 7]), [a], NOW);
   const partial = cutToSize(tokenOf([a, 7]), 0, NOW);
 
-  test('ends once no database can be restored to before that, and a day after a cut', () => {
+  test('ends once no database can be restored to an earlier time, and a day after a cut', () => {
     expect(withoutEndedMarks(shortened, NOW + SHORTENED_MS - 1)).toEqual(shortened);
     expect(withoutEndedMarks(shortened, NOW + SHORTENED_MS)).toEqual(EMPTY_TOKEN);
     expect(withoutEndedMarks(partial, NOW + PARTIAL_MS - 1)).toEqual(partial);
     expect(withoutEndedMarks(partial, NOW + PARTIAL_MS)).toEqual(EMPTY_TOKEN);
   });
 
-  test('ends each by itself, and leaves the rest of the token', () => {
+  test('ends separately from the other mark, and keeps the rest of the token', () => {
     const both = { ...withBookmark(tokenOf([b, 1]), 'serving', 'x'), epoch: 2, shortenedAt: NOW, partialAt: NOW };
     const { partialAt: _, ...rest } = both;
     expect(withoutEndedMarks(both, NOW + PARTIAL_MS)).toEqual(rest);
   });
 
-  test('stays where the clock that set it goes ahead', () => {
+  test('stays if the clock that set it is ahead', () => {
     expect(withoutEndedMarks({ ...shortened, partialAt: NOW }, NOW - PARTIAL_MS)).toEqual({
       ...shortened,
       partialAt: NOW,
@@ -190,7 +190,7 @@ describe('the mark that streams were left out', () => {
   });
 });
 
-describe('a token of before a database was restored', () => {
+describe('a token from before a database was restored', () => {
   const full = withBookmark(tokenOf([a, 7]), 'serving', 'x');
 
   test('keeps its versions and loses its bookmarks, once', () => {
@@ -201,12 +201,12 @@ describe('a token of before a database was restored', () => {
     expect(inEpoch(later, 2)?.bookmarks.size).toBe(0);
   });
 
-  test('is not taken when it has left anything out: what vouched for that is lost', () => {
+  test('is refused if streams were left out: the bookmarks that covered them are lost', () => {
     expect(inEpoch(withoutConfirmed(full, [a], NOW), 1)).toBeUndefined();
     expect(inEpoch(cutToSize(full, 0, NOW), 1)).toBeUndefined();
   });
 
-  test('is taken as it is by a Worker that has not heard of the restore yet', () => {
+  test('is accepted unchanged by a Worker that does not know of the restore yet', () => {
     const later = { ...withoutConfirmed(full, [a], NOW), epoch: 3 };
     expect(inEpoch(later, 2)).toBe(later);
   });

@@ -12,7 +12,7 @@ import { tallyBoard, tallyCount } from '../../support/tally.ts';
 const database = env.SERVING_DB;
 const { name, group } = tallyBoard;
 
-/** As if the board had never been built. */
+/** Deletes the board’s pointer, builds and checkpoints, as if it had never been built. */
 async function forgetBoard(): Promise<void> {
   await database.batch(
     ['projection_pointer', 'projection_build', 'checkpoint'].map((table) =>
@@ -35,7 +35,7 @@ describe('the delivery check', () => {
     await forgetBoard();
   });
 
-  it('waits for a first build that has not begun or is under way, not for one that has failed', async () => {
+  it('waits for a first build that has not started or is running, not for one that failed', async () => {
     const { stream } = await tallyOf(1);
     const waitsFor = async () => [...(await system.aggregateHost.versionsReached(group, stream, undefined)).keys()];
     expect(await waitsFor()).toContain(name);
@@ -50,7 +50,7 @@ describe('the delivery check', () => {
     expect(await waitsFor()).toContain(name);
   });
 
-  it('looks at no build of a projection that is live', async () => {
+  it('reads no build of a live projection', async () => {
     const { stream } = await tallyOf(1);
     await work(name, await order());
     const { database: metered, bill } = meteredDatabase(database);

@@ -10,7 +10,7 @@ const seatsIn = (slot: string) => ({
 });
 const [a, b] = [seatsIn('a'), seatsIn('b')];
 
-/** The query, and how often its text was written. */
+/** The query, and how often its SQL was built. */
 function seatsQuery() {
   const written = { times: 0 };
   const query = preparedQuery(
@@ -27,7 +27,7 @@ function seatsQuery() {
 }
 
 describe('a prepared query', () => {
-  test('is written once for a slot and a choice of values, and takes new values each time', () => {
+  test('is built once for each slot and set of given values, and takes new values each time', () => {
     const { query, written } = seatsQuery();
     const [first, second] = [query({ seat: '12', after: 3 })(a).toSQL(), query({ seat: '13', after: 4 })(a).toSQL()];
     expect(second.sql).toBe(first.sql);
@@ -38,7 +38,7 @@ describe('a prepared query', () => {
     expect(written.times).toBe(1);
   });
 
-  test('leaves out what is not given', () => {
+  test('leaves out conditions without a value', () => {
     const { query } = seatsQuery();
     expect(query({ seat: undefined, after: 0 })(a).toSQL()).toEqual({
       sql: 'select "seat", "row" from "seats_a" where "seats_a"."row" > ?',
@@ -47,7 +47,7 @@ describe('a prepared query', () => {
     expect(query({ seat: undefined, after: undefined })(a).toSQL().sql).toBe('select "seat", "row" from "seats_a"');
   });
 
-  test('has a text of its own for each slot', () => {
+  test('has its own SQL for each slot', () => {
     const { query } = seatsQuery();
     const texts = [a, b, a].map((tables) => query({ seat: '12', after: undefined })(tables).toSQL().sql);
     expect(texts.map((sql) => /"seats_(.)"/.exec(sql)?.[1])).toEqual(['a', 'b', 'a']);

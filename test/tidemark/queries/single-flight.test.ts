@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { singleFlight } from '../../../src/tidemark/queries/single-flight.ts';
 import { replaceTimers } from '../../../src/tidemark/platform/timeout.ts';
 
-/** Work that a test lets end when it likes, and a list of what was led. */
+/** Work that ends when a test ends it, and a list of the led keys. */
 function controlled() {
   const led: (readonly string[])[] = [];
   const open: PromiseWithResolvers<void>[] = [];
@@ -20,7 +20,7 @@ function controlled() {
   };
 }
 
-/** Whether a promise has settled by the time that everything else has had its turn. */
+/** Whether a promise is settled after all other work has had its turn. */
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   let settled = false;
   void promise.then(
@@ -32,7 +32,7 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
 }
 
 describe('work on a key', () => {
-  test('is done once for all who ask while it is under way', async () => {
+  test('runs once for all requests that come meanwhile', async () => {
     const flights = singleFlight();
     const { work, led, land } = controlled();
     const asking = [flights.run(['a'], work), flights.run(['a'], work), flights.run(['a'], work)];
@@ -43,7 +43,7 @@ describe('work on a key', () => {
     expect(led).toEqual([['a']]);
   });
 
-  test('is done again by who asks after it has ended', async () => {
+  test('runs again for a request that comes after its end', async () => {
     const flights = singleFlight();
     const { work, led, land } = controlled();
     const first = flights.run(['a'], work);
@@ -69,8 +69,8 @@ describe('work on a key', () => {
   });
 });
 
-describe('who asks for several keys', () => {
-  test('leads those that nobody works on, and waits for the others’ leaders', async () => {
+describe('a request for several keys', () => {
+  test('leads the keys without a leader, and waits for the other leaders', async () => {
     const flights = singleFlight();
     const { work, led, land } = controlled();
     const first = flights.run(['a'], work);
@@ -82,7 +82,7 @@ describe('who asks for several keys', () => {
     await Promise.all([first, second]);
   });
 
-  test('leads nothing when all are under way', async () => {
+  test('leads nothing if every key has a leader', async () => {
     const flights = singleFlight();
     const { work, led, land } = controlled();
     const first = flights.run(['a', 'b'], work);
@@ -94,7 +94,7 @@ describe('who asks for several keys', () => {
 });
 
 describe('a leader', () => {
-  test('that fails keeps its failure to itself: a follower just returns, and the next one leads', async () => {
+  test('that fails keeps its failure: a follower returns, and the next request leads', async () => {
     const flights = singleFlight();
     const { work, led, crash, land } = controlled();
     const leader = flights.run(['a'], work);
@@ -108,7 +108,7 @@ describe('a leader', () => {
     expect(led).toEqual([['a'], ['a']]);
   });
 
-  test('that is silent for too long is no longer waited for, by nobody', async () => {
+  test('that is silent for too long has no followers any more', async () => {
     const flights = singleFlight(1, () => 0);
     const { work, led, land } = controlled();
     const silent = flights.run(['a'], work);
@@ -122,7 +122,7 @@ describe('a leader', () => {
     await silent;
   });
 
-  test('that comes back late does not end the flight of its successor', async () => {
+  test('that returns late does not end the flight of its successor', async () => {
     const flights = singleFlight(1, () => 0);
     const { work, led, land } = controlled();
     const silent = flights.run(['a'], work);
@@ -140,7 +140,7 @@ describe('a leader', () => {
 describe('leaders whose requests were cancelled', () => {
   const KEYS = Array.from({ length: 1_000 }, (_, index) => `order-lookup/order-${index}`);
 
-  /** A single flight, and how many keys it holds. */
+  /** A single flight, and the number of keys in it. */
   function watched(...args: Parameters<typeof singleFlight>) {
     const maps: Map<unknown, unknown>[] = [];
     const Original = globalThis.Map;
@@ -155,14 +155,14 @@ describe('leaders whose requests were cancelled', () => {
     return { flights, size: () => maps[0]?.size };
   }
 
-  test('leave nothing behind in the isolate', async () => {
+  test('leave nothing in the isolate', async () => {
     const { flights, size } = watched(10);
     for (const key of KEYS) void flights.run([key], () => new Promise(() => undefined));
     expect(size()).toBeGreaterThan(0);
     await expect.poll(size).toBe(0);
   });
 
-  test('leave nothing behind once another request asks, also when no timer of theirs rings', async () => {
+  test('leave nothing after the next request, even if none of their timers fires', async () => {
     const clock = { now: 0 };
     const { flights, size } = watched(1_000, () => clock.now);
     replaceTimers(() => () => undefined);
@@ -176,7 +176,7 @@ describe('leaders whose requests were cancelled', () => {
     expect(size()).toBe(0);
   });
 
-  test('are waited for by no request that comes later', async () => {
+  test('are not followed by later requests', async () => {
     const clock = { now: 0 };
     const flights = singleFlight(1_000, () => clock.now);
     const { work, led, land } = controlled();

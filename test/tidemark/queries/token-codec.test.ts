@@ -14,7 +14,7 @@ import { secretOf } from '../../support/tokens.ts';
 
 const A_KEY = secretOf('a-key');
 const codec = tokenCodec([A_KEY]);
-/** Writes format 1, as the Worker before did. */
+/** Writes format 1, as the former Worker did. */
 const former = tokenCodec([A_KEY], { format: 1, now: () => NOW });
 const NOW = Date.parse('2026-11-23T09:00:00.000Z');
 
@@ -67,7 +67,7 @@ function textOf(bytes: Uint8Array): string {
 }
 
 describe('an encoded token', () => {
-  test('decodes to what it was, in the same sequence, whatever is in it', async () => {
+  test('decodes to the same content in the same sequence', async () => {
     await fc.assert(
       fc.asyncProperty(token, async (any) => {
         const text = await codec.encode(any);
@@ -80,7 +80,7 @@ describe('an encoded token', () => {
     );
   });
 
-  test('says nothing readable, and is another text each time', async () => {
+  test('reveals nothing readable, and differs each time', async () => {
     const one = await codec.encode(seen);
     const other = await codec.encode(seen);
     const idBytes = Uint8Array.fromHex('0198c5a07b1e7c3a9d528f1e2d3c4b5a');
@@ -89,18 +89,18 @@ describe('an encoded token', () => {
       ...['seat', 'left-1', 'evening', '00004e2f'].map((text) => new TextEncoder().encode(text)),
     ])
       expect(bytesOf(one).toHex()).not.toContain(hidden.toHex());
-    // Format, key and salt stay: all else differs.
+    // Format, key id and salt stay the same. All other bytes differ.
     expect(other.slice(0, 28)).toBe(one.slice(0, 28));
     expect(other.slice(28, 44)).not.toBe(one.slice(28, 44));
   });
 
-  test('is read by another isolate, which has drawn another salt', async () => {
+  test('is read by another isolate with another salt', async () => {
     const another = tokenCodec([A_KEY]);
     expect(await another.decode(await codec.encode(seen))).toEqual(seen);
     expect((await another.encode(seen)).slice(0, 28)).not.toBe((await codec.encode(seen)).slice(0, 28));
   });
 
-  test('holds nothing when nothing was seen', async () => {
+  test('is empty if nothing was seen', async () => {
     expect(await codec.decode(await codec.encode(EMPTY_TOKEN))).toEqual(EMPTY_TOKEN);
   });
 
@@ -119,7 +119,7 @@ describe('an encoded token', () => {
   });
 });
 
-describe('a token that was not made here', () => {
+describe('a token from elsewhere', () => {
   test.each(['', ' ', 'nonsense', '!', 'AA', 'A'.repeat(50), 'é', '='])('is refused: %j', async (text) => {
     expect(await codec.decode(text)).toBeUndefined();
   });
@@ -127,7 +127,7 @@ describe('a token that was not made here', () => {
   test.each([
     [1, former],
     [2, codec],
-  ])('is refused when a single bit differs, wherever it is: format %s', async (_, writing) => {
+  ])('is refused if any single bit differs: format %s', async (_, writing) => {
     const bytes = bytesOf(await writing.encode(seen));
     for (let at = 0; at < bytes.length; at += 1) {
       for (const bit of [1, 128]) {
@@ -138,8 +138,8 @@ describe('a token that was not made here', () => {
     }
   });
 
-  test('is refused when it is spelt otherwise, though it stands for the same bytes', async () => {
-    // Of three lengths in a row, two end with a character that has bits to spare.
+  test('is refused in another spelling of the same bytes', async () => {
+    // Of three consecutive lengths, two end with a character that has spare bits.
     const texts = await Promise.all(
       ['', 'e', 'ev'].map((name) => codec.encode(withBookmark(seen, `evening${name}`, 'b'))),
     );
@@ -159,14 +159,14 @@ describe('a token that was not made here', () => {
   test.each([
     [1, former],
     [2, codec],
-  ])('is refused when it is cut short or lengthened by any number of bytes: format %s', async (_, writing) => {
+  ])('is refused if it is shorter or longer by any number of bytes: format %s', async (_, writing) => {
     const bytes = bytesOf(await writing.encode(seen));
     for (let length = 0; length < bytes.length; length += 1)
       expect(await codec.decode(textOf(bytes.slice(0, length)))).toBeUndefined();
     expect(await codec.decode(textOf(new Uint8Array([...bytes, 0])))).toBeUndefined();
   });
 
-  test('is refused when it is garbage of any kind', async () => {
+  test('is refused if it is any kind of garbage', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.oneof(
@@ -183,7 +183,7 @@ describe('a token that was not made here', () => {
     );
   });
 
-  test('is refused when it was made with another key', async () => {
+  test('is refused if another key made it', async () => {
     for (const format of [1, 2] as const) {
       const foreign = tokenCodec([secretOf('another-key')], { format });
       expect(await codec.decode(await foreign.encode(seen))).toBeUndefined();
@@ -195,7 +195,7 @@ describe('while keys are rotated', () => {
   const THE_NEW_KEY = secretOf('the-new-key');
   const rotating = tokenCodec([THE_NEW_KEY, A_KEY]);
 
-  test('tokens of both keys are accepted, and new ones are made with the first', async () => {
+  test('tokens of both keys are accepted, and the first key makes new ones', async () => {
     expect(await rotating.decode(await codec.encode(seen))).toEqual(seen);
     expect(await rotating.decode(await former.encode(seen))).toMatchObject({ bookmarks: seen.bookmarks });
     const madeAnew = await rotating.encode(seen);
@@ -204,27 +204,24 @@ describe('while keys are rotated', () => {
     expect(await tokenCodec([THE_NEW_KEY]).decode(madeAnew)).toEqual(seen);
   });
 
-  test('tokens of the former key are refused once it is gone', async () => {
+  test('tokens of the former key are refused after its removal', async () => {
     expect(await tokenCodec([THE_NEW_KEY]).decode(await codec.encode(seen))).toBeUndefined();
   });
 });
 
 describe('a secret', () => {
-  test.each(['', 'a-key', 'x'.repeat(31), 'é'.repeat(15)])(
-    'that is shorter than 32 bytes makes no tokens: %j',
-    (secret) => {
-      expect(() => tokenCodec([secret])).toThrow('at least 32 bytes');
-    },
-  );
+  test.each(['', 'a-key', 'x'.repeat(31), 'é'.repeat(15)])('of fewer than 32 bytes makes no tokens: %j', (secret) => {
+    expect(() => tokenCodec([secret])).toThrow('at least 32 bytes');
+  });
 
-  test('of 32 bytes does, and one that only verifies may be shorter', async () => {
+  test('of 32 bytes makes tokens, and one that only verifies may be shorter', async () => {
     const rotated = tokenCodec(['é'.repeat(16), 'a short one from before']);
     expect(await rotated.decode(await rotated.encode(seen))).toEqual(seen);
   });
 });
 
 describe('a token of format 1', () => {
-  /** Made by the release before format 2. */
+  /** A token from the release before format 2. */
   const FORMER =
     'AQi4a14BAgRzZWF0A2JveAIAAAGYxaB7Hnw6nVKPHi08S1oDAQZsZWZ0LTEMAQdldmVuaW5nHzAwMDAwMDAxLTAwMDAwMDAyLTAwMDA0ZTJmLTBhMWIyPZalqCU4W72NSpnkCroX';
 
@@ -239,11 +236,11 @@ describe('a token of format 1', () => {
     });
   });
 
-  test('is written as it was, where the format is set to 1', async () => {
+  test('is written unchanged if the format is set to 1', async () => {
     expect(await former.encode({ ...seen, epoch: 3, shortenedAt: 1 })).toBe(FORMER);
   });
 
-  test('says that streams were left out, and counts that as just done', async () => {
+  test('says that streams were left out, and its reader takes that as just now', async () => {
     expect(await codec.decode(await former.encode({ ...EMPTY_TOKEN, partialAt: 1 }))).toEqual({
       ...EMPTY_TOKEN,
       partialAt: expect.any(Number) as number,
@@ -253,21 +250,21 @@ describe('a token of format 1', () => {
   });
 });
 
-describe('a token that was made here and yet cannot be read', () => {
+describe('an authentic token that cannot be read', () => {
   const secret = new TextEncoder().encode(A_KEY);
 
   async function keyId(): Promise<Uint8Array> {
     return new Uint8Array(await crypto.subtle.digest('SHA-256', secret), 0, 4);
   }
 
-  /** Signs any payload as format 1 does: format, key id, flags, payload, the first 16 bytes of the HMAC. */
+  /** Signs any payload in format 1: format, key id, flags, payload, the first 16 bytes of the HMAC. */
   async function signed(payload: readonly number[], flags = 0): Promise<string> {
     const key = await crypto.subtle.importKey('raw', secret, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
     const whole = Uint8Array.of(1, ...(await keyId()), flags, ...payload);
     return textOf(Uint8Array.of(...whole, ...new Uint8Array(await crypto.subtle.sign('HMAC', key, whole), 0, 16)));
   }
 
-  /** Encrypts any payload as format 2 does: format, key id, salt, nonce, the payload after tenant, epoch and times, the tag. */
+  /** Encrypts any payload in format 2: format, key id, salt, nonce, the payload after tenant, epoch and times, the tag. */
   async function encrypted(payload: readonly number[], start: readonly number[] = [0, 0, 0, 0]): Promise<string> {
     const salt = new Uint8Array(16).fill(7);
     const info = new TextEncoder().encode('tidemark causal token');
@@ -281,7 +278,7 @@ describe('a token that was made here and yet cannot be read', () => {
     return textOf(Uint8Array.of(...head, ...new Uint8Array(sealed)));
   }
 
-  test('would be read if it were well made', async () => {
+  test('would be read with a valid payload', async () => {
     const inCategoryA = [1, 1, 0x61];
     const oneStream = [1, 0, 1, 0x62, 7];
     expect(await codec.decode(await signed([...inCategoryA, ...oneStream, 0]))).toEqual({
@@ -297,11 +294,11 @@ describe('a token that was made here and yet cannot be read', () => {
     });
   });
 
-  test('is refused: a flag that this code does not know', async () => {
+  test('is refused: an unknown flag', async () => {
     expect(await codec.decode(await signed([0, 0, 0], 4))).toBeUndefined();
   });
 
-  test('is refused: of a tenant', async () => {
+  test('is refused: a tenant', async () => {
     expect(await codec.decode(await encrypted([0, 0, 0], [1, 0x61, 0, 0, 0]))).toBeUndefined();
   });
 

@@ -16,7 +16,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Encrypts and decrypts with one secret, as one isolate does. */
+/** Encrypts and decrypts with one secret, as an isolate does. */
 async function isolate(options: TokenEncryptionOptions = {}) {
   const encryption = tokenEncryption(options);
   const key = await base();
@@ -30,7 +30,7 @@ const saltOf = (bytes: Uint8Array) => bytes.slice(5, 21).toHex();
 const nonceOf = (bytes: Uint8Array) => bytes.slice(21, 33).toHex();
 
 describe('a salt', () => {
-  test('serves so many tokens, each with a nonce of its own, and then another one is drawn', async () => {
+  test('serves a fixed number of tokens, each with its own nonce, and then another salt is drawn', async () => {
     const { encrypt, decrypt } = await isolate({ tokensOfASalt: 3 });
     const tokens: Uint8Array<ArrayBuffer>[] = [];
     while (tokens.length < 7) tokens.push(await encrypt());
@@ -41,8 +41,8 @@ describe('a salt', () => {
   });
 });
 
-describe('a secret that takes the place of another', () => {
-  test('encrypts from then on', async () => {
+describe('a secret that replaces another', () => {
+  test('encrypts all later tokens', async () => {
     const encryption = tokenEncryption();
     const [former, present] = [await base(), await importBaseKey(Uint8Array.of(5, 6, 7, 8), SECRET)];
     await encryption.encrypt(former, seen);
@@ -53,7 +53,7 @@ describe('a secret that takes the place of another', () => {
 });
 
 describe('a derived key', () => {
-  test('is derived once for each salt that is met, and kept for those used last', async () => {
+  test('is derived once for each salt, and kept if it was used recently', async () => {
     const others = await Promise.all([isolate(), isolate(), isolate()]);
     const [one, two, three] = (await Promise.all(others.map(({ encrypt }) => encrypt()))) as [
       Uint8Array<ArrayBuffer>,
@@ -64,14 +64,14 @@ describe('a derived key', () => {
     const derive = vi.spyOn(crypto.subtle, 'deriveKey');
     for (const token of [one, two, one, two, one]) expect(await decrypt(token)).toEqual(seen);
     expect(derive).toHaveBeenCalledTimes(2);
-    // The third drives out the second, which was used longest ago.
+    // The third displaces the second, the least recently used.
     for (const token of [three, one]) await decrypt(token);
     expect(derive).toHaveBeenCalledTimes(3);
     await decrypt(two);
     expect(derive).toHaveBeenCalledTimes(4);
   });
 
-  test('is not kept for a token that was forged: made-up salts drive nothing out', async () => {
+  test('is not kept for a forged token, so forged salts displace nothing', async () => {
     const token = await (await isolate()).encrypt();
     const { decrypt } = await isolate({ maxKeptKeys: 1 });
     await decrypt(token);

@@ -25,13 +25,13 @@ function merged(...tokens: readonly CausalToken[]): CausalToken {
 
 const idsOf = ({ streams }: CausalToken) => [...streams.keys()].map((stream) => stream.slice('seat-'.length));
 
-/** Tokens as clients hold them, without fingerprints that contradict each other. */
+/** Tokens as clients hold them, without contradictory fingerprints. */
 const anyToken = fc
   .uniqueArray(fc.tuple(fc.stringMatching(/^[a-h]$/), fc.integer({ min: 1, max: 9 })), { selector: ([id]) => id })
   .map((entries) => tokenOf(Object.fromEntries(entries)));
 
 describe('tokens that are merged', () => {
-  test('say of each stream the highest version that one of them has, and nothing else', () => {
+  test('have the highest version of each stream, and nothing else', () => {
     fc.assert(
       fc.property(fc.array(anyToken, { maxLength: 8 }), (tokens) => {
         const highest = new Map<StreamId, number>();
@@ -44,7 +44,7 @@ describe('tokens that are merged', () => {
     );
   });
 
-  test('keep the newest entry of each of them, however small the result is cut', () => {
+  test('keep the newest entry of each token, however small the result is cut', () => {
     fc.assert(
       fc.property(fc.array(anyToken, { minLength: 1, maxLength: 8 }), (tokens) => {
         const newest = new Set(tokens.flatMap((token) => idsOf(token).at(-1) ?? []));
@@ -59,7 +59,7 @@ describe('tokens that are merged', () => {
     expect(idsOf(token)).toEqual(['b1', 'a1', 'b2', 'a2', 'b3', 'a3']);
   });
 
-  test('stay as they are when there is one', () => {
+  test('do not change if there is only one', () => {
     const token = tokenOf({ a: 3, b: { version: 2, fingerprint: 7 } }, { epoch: 2, shortenedAt: 5, partialAt: 6 });
     expect(merged(token)).toEqual(token);
     expect(idsOf(merged(token))).toEqual(idsOf(token));
@@ -83,26 +83,26 @@ describe('tokens that are merged', () => {
     expect(Object.fromEntries(merged(one, other).bookmarks)).toEqual({ serving: '0009', reporting: '0002' });
   });
 
-  test('have left out what one of them has left out, at the latest of the times', () => {
+  test('keep each mark of left-out streams, with the latest time', () => {
     const token = merged(tokenOf({}, { shortenedAt: 5, partialAt: 9 }), tokenOf({}, { shortenedAt: 7, epoch: 1 }));
     expect(token).toMatchObject({ shortenedAt: 7, partialAt: 9, epoch: 1 });
   });
 });
 
 describe('two sightings of one version', () => {
-  test('with the same fingerprint, or one without any, are one', () => {
+  test('agree with the same fingerprint, or if one has none', () => {
     const known = { version: 2, fingerprint: 7 };
     expect(merged(tokenOf({ a: 2 }), tokenOf({ a: known })).streams.get(seat('a'))).toEqual(known);
     expect(merged(tokenOf({ a: known }), tokenOf({ a: 2 })).streams.get(seat('a'))).toEqual(known);
     expect(merged(tokenOf({ a: known }), tokenOf({ a: known })).streams.get(seat('a'))).toEqual(known);
   });
 
-  test('with two fingerprints are a conflict, which names the stream', () => {
+  test('with different fingerprints are a conflict, which names the stream', () => {
     const tokens = [tokenOf({ a: { version: 2, fingerprint: 7 } }), tokenOf({ a: { version: 2, fingerprint: 8 } })];
     expect(mergeTokens(tokens)).toEqual({ outcome: 'conflict', stream: seat('a'), version: 2 });
   });
 
-  test('are a conflict in whichever order the tokens come, also beside a later version', () => {
+  test('are a conflict in any sequence of the tokens, also beside a later version', () => {
     const [one, other, later] = [
       tokenOf({ a: { version: 2, fingerprint: 7 } }),
       tokenOf({ a: { version: 2, fingerprint: 8 } }),
@@ -116,7 +116,7 @@ describe('two sightings of one version', () => {
       expect(mergeTokens(tokens)).toEqual({ outcome: 'conflict', stream: seat('a'), version: 2 });
   });
 
-  test('of different versions are no conflict: nobody can tell', () => {
+  test('of different versions are no conflict, since they cannot be compared', () => {
     const token = merged(
       tokenOf({ a: { version: 2, fingerprint: 7 } }),
       tokenOf({ a: { version: 3, fingerprint: 8 } }),
@@ -124,14 +124,14 @@ describe('two sightings of one version', () => {
     expect(token.streams.get(seat('a'))).toEqual({ version: 3, fingerprint: 8 });
   });
 
-  test('of which two conflict are found behind a third one that has no fingerprint', () => {
+  test('are a conflict even behind a third one without a fingerprint', () => {
     const tokens = [{ version: 2, fingerprint: 7 }, 2, { version: 2, fingerprint: 8 }].map((a) => tokenOf({ a }));
     expect(mergeTokens(tokens).outcome).toBe('conflict');
   });
 });
 
-describe('a stream that one token names, and that another one may have left out', () => {
-  test('may have been seen at a later version, as long as what was left out is newer than what isolates remember', () => {
+describe('a stream that one token names, and that another may have left out', () => {
+  test('may have been seen at a later version, as long as an isolate’s memory may be older', () => {
     const token = merged(tokenOf({ a: 3 }), tokenOf({ b: 1 }, { shortenedAt: NOW }));
     expect(seenOf(token, seat('a'), NOW)).toEqual({ version: 3, isLeast: true });
     expect(seenOf(token, seat('c'), NOW)).toBe('unknown');

@@ -9,8 +9,8 @@ import { SEAT, evening, seatMap, seatType, seats } from '../seats.ts';
 
 const seat12 = streamId(SEAT, '12');
 
-describe('a system in plain memory', () => {
-  test('carries commands out and records their events', async () => {
+describe('a system in memory', () => {
+  test('runs commands and records their events', async () => {
     const memory = inMemorySystem([seats]);
     const result = await memory.bus.dispatch(
       { type: 'ReserveSeat', data: { seatId: '12', guest: 'Ada' } },
@@ -38,7 +38,7 @@ describe('a system in plain memory', () => {
     });
   });
 
-  test('publishes a hint for each command to the groups that follow', async () => {
+  test('publishes a hint for each command to the groups that follow the stream', async () => {
     const memory = inMemorySystem([seats]);
     await memory.bus.dispatch({ type: 'ReserveSeat', data: { seatId: '12', guest: 'Ada' } }, memory.context());
     await memory.bus.dispatch({ type: 'TurnOver', data: { seatId: '12', guest: 'Bob' } }, memory.context());
@@ -63,7 +63,7 @@ describe('a system in plain memory', () => {
     expect(project(seatMap).stored(memory.events).row(seatType, '12')).toMatchObject({ version: 2, guest: null });
   });
 
-  test('takes side by side what is sent side by side, one at a time for each stream', async () => {
+  test('runs concurrent commands, one at a time for each stream', async () => {
     const memory = inMemorySystem([seats]);
     const results = await Promise.all(
       ['Ada', 'Bob', 'Cleo'].map((guest) =>
@@ -74,7 +74,7 @@ describe('a system in plain memory', () => {
     expect(memory.events).toHaveLength(1);
   });
 
-  test('starts cold after an eviction, and goes on from what was stored', async () => {
+  test('starts cold after an eviction, and continues from the stored events', async () => {
     let folded = 0;
     const evolve: typeof seatType.decider.evolve = (seat, event) => {
       folded += 1;
@@ -96,7 +96,7 @@ describe('a system in plain memory', () => {
     expect(folded).toBe(1);
   });
 
-  test('tells the time that the test tells it', async () => {
+  test('has the time that the test sets', async () => {
     const memory = inMemorySystem([seats]);
     memory.clock.set(START_MS + 60_000);
     await memory.bus.dispatch({ type: 'ReserveSeat', data: { seatId: '12', guest: 'Ada' } }, memory.context());
@@ -112,7 +112,7 @@ describe('a system in plain memory', () => {
     expect(await run()).toEqual(await run());
   });
 
-  test('lets only plain data through, as RPC does', async () => {
+  test('passes only plain data, as RPC does', async () => {
     const memory = inMemorySystem([seats]);
     const guest = (() => 'Ada') as unknown as string;
     await expect(
@@ -121,12 +121,12 @@ describe('a system in plain memory', () => {
     expect(memory.events).toEqual([]);
   });
 
-  test('knows from the modules which commands there are and what they return', async () => {
+  test('knows the commands of its modules and their results at compile time', async () => {
     const memory = inMemorySystem([seats]);
     expectTypeOf(
       memory.bus.dispatch({ type: 'ReleaseSeat', data: { seatId: '12' } }, memory.context()),
     ).resolves.toEqualTypeOf<Executed>();
-    // @ts-expect-error -- no module handles it
+    // @ts-expect-error -- no module has this command
     await expect(memory.bus.dispatch({ type: 'PaintSeat', data: {} }, memory.context())).rejects.toThrow('"PaintSeat"');
     // @ts-expect-error -- `guest` is missing
     await memory.bus.dispatch({ type: 'ReserveSeat', data: { seatId: '12' } }, memory.context());

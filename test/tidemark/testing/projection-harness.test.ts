@@ -13,7 +13,7 @@ const reserved = (guest: string): SeatEvent => ({ type: 'SeatReserved', data: { 
 const released: SeatEvent = { type: 'SeatReleased', data: {} };
 const cleaned: SeatEvent = { type: 'SeatCleaned', data: {} };
 
-/** seat-map with another handler of SeatReserved, or parts of it. */
+/** seat-map with another handler of SeatReserved, or with parts of one. */
 function withReserved(parts: Handler) {
   const { SeatReserved } = seatMap.handlers;
   return project({
@@ -27,7 +27,7 @@ const anEvening = project(seatMap)
   .events(seatType, '14', [reserved('Ada')])
   .events(seatType, '16', [reserved('Bob'), released]);
 
-describe('a projection in plain memory', () => {
+describe('a projection in memory', () => {
   test('gives rows, appended rows and counters', () => {
     expect(anEvening.rows()).toEqual([
       { seatId: '12', version: 4, guest: 'Bob', guests: ['Ada', 'Bob'] },
@@ -48,13 +48,13 @@ describe('a projection in plain memory', () => {
     ]);
   });
 
-  test('goes on where a stream has been', () => {
+  test('continues a stream', () => {
     const more = anEvening.events(seatType, '12', [released]);
     expect(more.row(seatType, '12')).toMatchObject({ version: 5, guest: null });
     expect(anEvening.row(seatType, '12')).toMatchObject({ version: 4, guest: 'Bob' });
   });
 
-  test('takes events as a log stored them, in an earlier shape too', () => {
+  test('takes stored events, also in an earlier shape', () => {
     const stored = storedEvents(seatType.events, streamId(SEAT, '18'), [
       { type: 'SeatReserved', schemaVersion: 2, data: { guest: 'Cleo' } },
     ]);
@@ -63,7 +63,7 @@ describe('a projection in plain memory', () => {
     ]);
   });
 
-  test('leaves out stored events of streams that it does not follow, and refuses such a stream by name', () => {
+  test('leaves out stored events of streams that it does not follow, and refuses to add such a stream', () => {
     const elsewhere = storedEvents(seatType.events, streamId('box', '1'), [reserved('Ada')]);
     expect(project(seatMap).stored(elsewhere).rows()).toEqual([]);
     expect(() => project(seatMap).events({ ...seatType, category: 'box' }, '1', [reserved('Ada')])).toThrow(
@@ -71,7 +71,7 @@ describe('a projection in plain memory', () => {
     );
   });
 
-  test('leaves out counters that came back to nothing', () => {
+  test('leaves out counters that returned to zero', () => {
     const nobody = project({
       ...seatMap,
       handlers: { ...seatMap.handlers, SeatReserved: seatedOnly, SeatReleased: unseated },
@@ -82,11 +82,11 @@ describe('a projection in plain memory', () => {
     ]);
   });
 
-  test('names the tables that there are when asked for another', () => {
+  test('names its tables if a test asks for another one', () => {
     expect(() => anEvening.counters('ghosts')).toThrow('seat-map declares no "ghosts"; it has: guests');
   });
 
-  test('refuses what the tables would: a missing value, a second row with the same key', () => {
+  test('refuses what the database would refuse: a missing value, a second row with the same key', () => {
     const careless = withReserved({ create: () => ({ guest: 'Ada' }) }).events(seatType, '12', [reserved('Ada')]);
     expect(() => careless.rows()).toThrow(
       'NOT NULL constraint failed: seat_map_a.guests ("guests" was left out or is null)',
@@ -97,7 +97,7 @@ describe('a projection in plain memory', () => {
     );
   });
 
-  test('hands a handler its row as the database would: decoded, and without what has no column', () => {
+  test('passes a handler its row as from the database: decoded, and only with declared columns', () => {
     let seen: unknown;
     const handlers = {
       ...seatMap.handlers,
@@ -123,11 +123,11 @@ const seatedOnly = {
 const unseated = { count: () => ({ guests: [{ guest: 'Ada', seated: -1 }] }) };
 
 describe('interleavings', () => {
-  test('give the same tables where handlers look at nothing but their own stream', () => {
+  test('give the same tables if handlers depend only on their own stream', () => {
     anEvening.checkInterleavings({ runs: 100, seed: 1 });
   });
 
-  test('find a handler that depends on what other streams did before, and name the seed', () => {
+  test('find a handler that depends on earlier events of other streams, and name the seed', () => {
     const firstComes = slotTables((slot) =>
       sqliteTable(`first_${slot}`, {
         seatId: text('seat_id').primaryKey(),
@@ -162,7 +162,7 @@ describe('interleavings', () => {
     );
   });
 
-  test('are decided by their seed', () => {
+  test('depend on their seed alone', () => {
     function sequenceOf(seed: number): readonly string[] {
       const sequence: string[] = [];
       function create({ stream }: RecordedEvent) {
@@ -179,7 +179,7 @@ describe('interleavings', () => {
   });
 });
 
-describe('a handler that is not pure', () => {
+describe('an impure handler', () => {
   function withCreate(create: () => Record<string, unknown>) {
     return withReserved({ create }).events(seatType, '12', [reserved('Ada')]);
   }
@@ -191,12 +191,12 @@ describe('a handler that is not pure', () => {
     ['Math.random()', () => Math.random()],
     ['crypto.randomUUID()', () => crypto.randomUUID()],
     ['crypto.getRandomValues()', () => crypto.getRandomValues(new Uint8Array(4))],
-  ])('is named with its projection when it asks for %s', (what, ask) => {
+  ])('is named with its projection if it calls %s', (what, ask) => {
     const asking = withCreate(() => ({ guest: String(ask()), guests: [] }));
     expect(() => asking.rows()).toThrow(`seat-map's handler of SeatReserved calls ${what}`);
   });
 
-  test('may use times that it is given', () => {
+  test('may use given times', () => {
     const lawful = withCreate(() => ({
       guest: new Date('2026-01-01T00:00:00Z').toISOString(),
       guests: [String(Date.UTC(2026, 0, 1))],
@@ -204,7 +204,7 @@ describe('a handler that is not pure', () => {
     expect(lawful.rows()).toMatchObject([{ guest: '2026-01-01T00:00:00.000Z', guests: ['1767225600000'] }]);
   });
 
-  test('leaves time and chance as they were for everybody else', () => {
+  test('does not change the time and random sources for other code', () => {
     expect(() => withCreate(() => ({ guest: String(Math.random()), guests: [] })).rows()).toThrow('Math.random()');
     expect(new Date().getTime()).toBeLessThanOrEqual(Date.now());
     expect(Math.random()).toBeLessThan(1);
@@ -212,7 +212,7 @@ describe('a handler that is not pure', () => {
     expect(Object.hasOwn(crypto, 'randomUUID')).toBe(false);
   });
 
-  test('is found by folding twice when it counts for itself', () => {
+  test('is found by a second fold if it counts its calls', () => {
     let calls = 0;
     const counting = withCreate(() => ({ guest: String((calls += 1)), guests: [] }));
     expect(() => counting.rows()).toThrow(
@@ -220,7 +220,7 @@ describe('a handler that is not pure', () => {
     );
   });
 
-  test('cannot write to its row', () => {
+  test('cannot change its row', () => {
     const change = (row: { version: number }) => Object.assign(row, { guest: 'Bob' });
     const handlers = { ...seatMap.handlers, SeatReleased: { change: change as never } };
     expect(() =>
@@ -231,7 +231,7 @@ describe('a handler that is not pure', () => {
   });
 });
 
-test('the types of rows follow from the projection', () => {
+test('the types of rows come from the projection', () => {
   expect(anEvening.row(seatType, '12')?.guests.length).toBe(2);
   // @ts-expect-error -- the row has no such column
   expect(anEvening.row(seatType, '12')?.colour).toBeUndefined();
