@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { serving } from '../../src/groups.ts';
 import { asOperator, get, placeOrder, request } from '../support/api.ts';
 import { ports } from '../support/platform.ts';
-import { meteredDatabase } from '../support/projections.ts';
+import { meteredDatabase } from '../support/metered-database.ts';
 import { deliverEverything } from '../support/queue.ts';
 import { system } from '../support/system.ts';
 

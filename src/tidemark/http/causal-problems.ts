@@ -18,7 +18,7 @@ export function tokenAhead(stream: StreamId, wanted: number, head: number): Prob
   return new Problem('causal-token-ahead', detail, { stream, wanted, head });
 }
 
-/** Nothing is live. Starts the first build unless one is already running. */
+/** This Worker has no code for the live revision, or nothing is live. Then the first build starts, unless one is already running. */
 export async function building(c: AppContext, { name, group }: Projection): Promise<Problem> {
   const { runtime } = c.var;
   const build = await buildInProgress(runtime, name);

@@ -8,11 +8,11 @@ import { type SweepOptions, type SweepContext, sweepStep } from '../../../src/ti
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { manualClock } from '../../../src/tidemark/testing/manual-clock.ts';
 import { faultyDatabase } from '../../support/database.ts';
+import { meteredDatabase } from '../../support/metered-database.ts';
 import {
   bareProjection,
   bareRegistry,
   logsRead,
-  meteredDatabase,
   setCheckpoints,
   setDeadLetter,
   setPointer,

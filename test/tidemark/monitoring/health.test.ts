@@ -5,10 +5,10 @@ import type { Group } from '../../../src/tidemark/platform/group.ts';
 import { type HealthContext, projectionComplaints } from '../../../src/tidemark/monitoring/health.ts';
 import { manualClock } from '../../../src/tidemark/testing/manual-clock.ts';
 import { faultyDatabase } from '../../support/database.ts';
+import { meteredDatabase } from '../../support/metered-database.ts';
 import {
   bareProjection,
   bareRegistry,
-  meteredDatabase,
   setBuild,
   setCheckpoints,
   setDeadLetter,

@@ -436,7 +436,7 @@ describe('a read model of a lost history', () => {
     const { tallyId, stream, seenNow } = await tallyWithTwoHistories({ isApplied: true });
     let loads = 0;
     ports.aggregateStub = (environment, id) => {
-      const stub = cloudflare.aggregateStub(environment, id);
+      const stub = production.aggregateStub(environment, id);
       // Every second load fails: the reader reaches the log, but its catch-up does not.
       const load: typeof stub.load = (...asked) =>
         (loads += 1) % 2 === 1 ? stub.load(...asked) : Promise.reject(new Error('gone'));
