@@ -23,7 +23,7 @@ export { idOf } from './domain/stream.ts';
 export { type RowOf, readModel } from './authoring/read-model.ts';
 export { ignored, projectionOf } from './projections/projection.ts';
 export { slotTables } from './projections/slot-tables.ts';
-export { wideSum, wideSumOf } from './projections/wide-counters.ts';
+export { wideSum } from './projections/wide-counters.ts';
 
 // Query them.
 export { queryBuilder } from './queries/causal-read.ts';
@@ -35,9 +35,8 @@ export { former } from './http/causal.ts';
 export { listRoute } from './http/list-route.ts';
 export { queryRoute } from './http/query-route.ts';
 export { Problem } from './http/problem.ts';
-export { fromCursor, invalidCursor, toPage } from './http/cursor.ts';
-export { asksFor } from './http/accept.ts';
-export { toCsv } from './http/csv.ts';
+export { pagesOf } from './http/cursor.ts';
+export { csvAnswer } from './http/csv.ts';
 
 // Schemas for requests and answers.
 export {
@@ -52,5 +51,5 @@ export {
   plainText,
   text,
 } from './http/schemas.ts';
-export { ExactSum, Sum, sumAs } from './http/sums.ts';
+export { sumAs, sumShape } from './http/sums.ts';
 export { hasBlank, normalText } from './http/text.ts';

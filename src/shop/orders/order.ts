@@ -6,7 +6,6 @@ import {
   type EventOf,
   type RecordedEvent,
   type Rejection,
-  type Upcaster,
   Uuid,
   Version,
   aggregate,
@@ -44,9 +43,6 @@ export type OrderLine = Readonly<z.output<typeof PlacedLine>>;
 const ReturnedItem = named('ReturnedItem', z.strictObject({ sku: z.string(), quantity: z.int() }));
 export type ReturnedItem = Readonly<z.output<typeof ReturnedItem>>;
 
-/** Schema version 1 of `OrderShipped` has no carrier. */
-const withoutCarrier: Upcaster = (data) => ({ ...data, carrier: null });
-
 const orderEvents = events({
   OrderPlaced: {
     customerId: z.string(),
@@ -61,7 +57,8 @@ const orderEvents = events({
   OrderShipped: versioned(
     { tracking: z.string(), carrier: z.nullable(z.string()) },
     {
-      steps: [withoutCarrier],
+      // Schema version 1 has no carrier.
+      steps: [(data) => ({ ...data, carrier: null })],
       stored: { carrier: described(z.optional(z.nullable(z.string())), 'Absent in events of schema version 1.') },
     },
   ),

@@ -1,24 +1,19 @@
 import * as z from 'zod/mini';
 
 import {
-  ExactSum,
   PAGE_QUERY,
-  Sum,
   Time,
   Uuid,
-  asksFor,
+  csvAnswer,
   described,
   former,
-  fromCursor,
   integerParameter,
-  invalidCursor,
   named,
   pageOf,
+  pagesOf,
   queryRoute,
   sumAs,
-  toCsv,
-  toPage,
-  wideSumOf,
+  sumShape,
 } from '#tidemark';
 
 import { MoneySchema } from '../schemas.ts';
@@ -82,8 +77,7 @@ const Figures = named(
     currency: z.string(),
     orders: z.int(),
     items: z.int(),
-    total: Sum,
-    exactTotal: ExactSum,
+    ...sumShape('total'),
     cancelled: described(z.int(), 'The number of cancelled orders.'),
   }),
 );
@@ -111,10 +105,7 @@ const Dashboard = z
       } satisfies Record<OrderStatus, unknown>),
     ),
     revenue: z.array(
-      named(
-        'Revenue',
-        z.strictObject({ currency: z.string(), total: Sum, exactTotal: ExactSum, today: Sum, exactToday: ExactSum }),
-      ),
+      named('Revenue', z.strictObject({ currency: z.string(), ...sumShape('total'), ...sumShape('today') })),
     ),
     bestSellers: z.array(named('BestSeller', z.strictObject({ sku: z.string(), name: z.string(), quantity: z.int() }))),
     latestOrders: z.array(
@@ -155,16 +146,14 @@ export const reportRoutes = [
     },
     problems: ['invalid-cursor'],
     async handle(c, { query: { q, limit, cursor } }) {
-      const list = `search:${q}`;
-      const [, skipped] = fromCursor(list, cursor) ?? ['', '0'];
-      const skip = Number(skipped);
-      if (!Number.isSafeInteger(skip) || skip < 0) throw invalidCursor();
+      const pages = pagesOf(`search:${q}`);
+      const skip = pages.numberAfter(cursor);
       const terms = toTerms(q);
       const search = searchOrders(terms, skip, limit + 1);
       const search1 = searchOrders1(q, skip, limit + 1);
       const rows = search ? await c.var.causal.readMany(orderSearch, search, [former(orderSearch1, search1)]) : [];
       const view = (row: OrderRow) => ({ ...fromRow(row), highlights: highlightsOf(row, terms) });
-      return c.json(toPage(list, rows, limit, view, () => ['', String(skip + limit)]));
+      return c.json(pages.page(rows, limit, view, () => skip + limit));
     },
   }),
   queryRoute({
@@ -194,26 +183,24 @@ export const reportRoutes = [
       },
     },
     async handle(c, { query: { groupBy, from, to, limit, cursor } }) {
-      const list = `figures:${groupBy}:${from}:${to}`;
-      const query = ordersBy(groupBy, from, to, fromCursor(list, cursor), limit + 1);
+      const pages = pagesOf(`figures:${groupBy}:${from}:${to}`);
+      const query = ordersBy(groupBy, from, to, pages.after(cursor), limit + 1);
       const rows = await c.var.causal.readMany(orderAnalytics, query);
       const view = ({ key, currency, orders, items, total, cancelled }: (typeof rows)[number]) => ({
         key: key === '' ? null : key,
         currency,
         orders,
         items,
-        ...sumAs('total', wideSumOf(total)),
+        ...sumAs('total', total),
         cancelled,
       });
-      const { items: groups, nextCursor } = toPage(list, rows, limit, view, ({ key, currency }) => [key, currency]);
+      const { items: groups, nextCursor } = pages.page(rows, limit, view, ({ key, currency }) => [key, currency]);
       if (nextCursor !== null) c.header('Link', `<${withCursor(c.req.url, nextCursor)}>; rel="next"`);
-      c.header('Vary', 'Accept', { append: true });
-      if (!asksFor(c.req.header('Accept'), 'text/csv', 'application/json'))
-        return c.json({ groupBy, from: from ?? null, to: to ?? null, groups, nextCursor });
       const rowsOfText = groups.map(({ total, exactTotal = total, ...figures }) => ({ ...figures, total: exactTotal }));
-      return c.body(toCsv(['key', 'currency', 'orders', 'items', 'total', 'cancelled'], rowsOfText), 200, {
-        'Content-Type': 'text/csv; charset=utf-8',
-      });
+      return (
+        csvAnswer(c, ['key', 'currency', 'orders', 'items', 'total', 'cancelled'], rowsOfText) ??
+        c.json({ groupBy, from: from ?? null, to: to ?? null, groups, nextCursor })
+      );
     },
   }),
   queryRoute({
@@ -246,11 +233,10 @@ export const reportRoutes = [
       const today = new Date(c.var.runtime.clock.now()).toISOString().slice(0, 'YYYY-MM-DD'.length);
       const page = await c.var.causal.readSnapshot(dashboard, frontPage(today));
       const counted = new Map(page.statuses.map(({ status, orders }) => [status, orders]));
-      const sumOf = (row: { readonly total: string } | undefined) => wideSumOf(row?.total ?? '[0,0,0,0]');
       const revenue = [...Map.groupBy(page.revenue, ({ currency }) => currency)].map(([currency, rows]) => ({
         currency,
-        ...sumAs('total', sumOf(rows.find(({ day }) => day !== today))),
-        ...sumAs('today', sumOf(rows.find(({ day }) => day === today))),
+        ...sumAs('total', rows.find(({ day }) => day !== today)?.total),
+        ...sumAs('today', rows.find(({ day }) => day === today)?.total),
       }));
       return c.json({
         ordersByStatus: Object.fromEntries(ORDER_STATUSES.map((status) => [status, counted.get(status) ?? 0])),

@@ -7,16 +7,14 @@ import {
   Uuid,
   Version,
   described,
-  fromCursor,
-  invalidCursor,
   listRoute,
   named,
   normalText,
   pageOf,
+  pagesOf,
   queryRoute,
   routesOf,
   text,
-  toPage,
 } from '#tidemark';
 
 import { MoneySchema, Sku } from '../schemas.ts';
@@ -138,18 +136,15 @@ export const productRoutes = [
     },
     problems: ['invalid-cursor', 'not-found', 'projection-dead-letter'],
     async handle(c, { params: { productId }, query: { limit, cursor } }) {
-      const list = `prices:${productId}`;
-      const [, lastVersion] = fromCursor(list, cursor) ?? ['', '0'];
-      const after = Number(lastVersion);
-      if (!Number.isSafeInteger(after) || after < 0) throw invalidCursor();
+      const pages = pagesOf(`prices:${productId}`);
       const stream = product.streamOf(productId);
       const { rows, version } = await c.var.causal.readOne(
         productCatalog,
         stream,
-        pricesOf({ productId, afterVersion: after, take: limit + 1 }),
+        pricesOf({ productId, afterVersion: pages.numberAfter(cursor), take: limit + 1 }),
       );
       if (version === 0) throw new Problem('not-found', 'There is no such product.');
-      return c.json(toPage(list, rows, limit, toPriceChange, (row) => ['', String(row.version)]));
+      return c.json(pages.page(rows, limit, toPriceChange, ({ version: at }) => at));
     },
   }),
 ];

@@ -1,3 +1,23 @@
+import type { Context } from 'hono';
+
+import { asksFor } from './accept.ts';
+
+/**
+ * Answers with rows as CSV, if `Accept` asks for CSV rather than for JSON. Otherwise returns undefined. Adds `Accept` to `Vary`, so that a cache
+ * keeps the two apart.
+ *
+ *     return csvAnswer(c, ['place', 'guests'], rows) ?? c.json({ items: rows });
+ */
+export function csvAnswer<Column extends string>(
+  c: Context,
+  columns: readonly Column[],
+  rows: readonly Readonly<Record<Column, string | number | null>>[],
+): Response | undefined {
+  c.header('Vary', 'Accept', { append: true });
+  if (!asksFor(c.req.header('Accept'), 'text/csv', 'application/json')) return undefined;
+  return c.body(toCsv(columns, rows), 200, { 'Content-Type': 'text/csv; charset=utf-8' });
+}
+
 /**
  * Writes rows as CSV (RFC 4180) in which a spreadsheet finds no formula. A spreadsheet may split lines at semicolons or tabs instead of commas,
  * and may ignore quotes in the middle of a cell. So each sign that could begin a formula there gets an apostrophe before it, as OWASP advises.

@@ -17,8 +17,6 @@ export const TWO_TEXTS: PositionKinds = ['string', 'string'];
 /**
  * Decodes a cursor of the list named `list` to the position after which the page begins. Returns undefined when `cursor` is undefined: the first page.
  * `kinds` names the type of each part. Default: two texts. Throws the problem `invalid-cursor` when the cursor does not belong to this list.
- *
- *     const after = fromCursor('listSeats', query.cursor); // ['A12', '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a'] or undefined
  */
 export function fromCursor(list: string, cursor: string | undefined): readonly [string, string] | undefined;
 export function fromCursor(list: string, cursor: string | undefined, kinds: PositionKinds): Position | undefined;
@@ -41,21 +39,54 @@ export function fromCursor(
   throw invalidCursor();
 }
 
-/**
- * The problem `invalid-cursor` (400), for a route that checks more of a cursor than `fromCursor` does.
- *
- *     if (!Number.isSafeInteger(skip)) throw invalidCursor();
- */
+/** The problem `invalid-cursor` (400). */
 export function invalidCursor(): Problem {
   return new Problem('invalid-cursor', 'This cursor does not belong to this list.');
 }
 
 /**
- * Makes a page, `{ items, nextCursor }`, of at most `limit` items. Query `limit + 1` rows: the extra row tells whether another page follows.
- * `nextCursor` is null on the last page. `view` makes an item of a row, and `positionOf` is the row's sort key, for `fromCursor`.
+ * The pages of one list, named `list`: its cursors and its answers. A cursor of another list is refused, so put what selects the rows into the name.
  *
- *     return c.json(toPage('listSeats', rows, limit, toSeat, ({ place, seatId }) => [place, seatId]));
+ *     const pages = pagesOf(`search:${q}`);
+ *     const skip = pages.numberAfter(cursor);
+ *     const rows = await c.var.causal.readMany(seatMap, search(q, skip, limit + 1));
+ *     return c.json(pages.page(rows, limit, toSeat, () => skip + limit));
  */
+export function pagesOf(list: string): Pages {
+  return {
+    after: (cursor) => fromCursor(list, cursor),
+    numberAfter(cursor) {
+      const number = Number(fromCursor(list, cursor)?.[1] ?? 0);
+      if (!Number.isSafeInteger(number) || number < 0) throw invalidCursor();
+      return number;
+    },
+    page: (rows, limit, view, positionOf) => toPage(list, rows, limit, view, (row) => positionOfTexts(positionOf(row))),
+  };
+}
+
+/** The pages of one list. */
+interface Pages {
+  /** The two texts after which the page begins. Undefined: the first page. Throws the problem `invalid-cursor`. */
+  after(cursor: string | undefined): readonly [string, string] | undefined;
+  /** The number after which the page begins, from 0 on. Throws the problem `invalid-cursor`. */
+  numberAfter(cursor: string | undefined): number;
+  /**
+   * The answer, `{ items, nextCursor }`, of at most `limit` items. Query `limit + 1` rows: the extra row tells whether another page follows.
+   * `nextCursor` is null on the last page. `view` makes an item of a row. `positionOf` is where the page after that row begins: two texts, or a number.
+   */
+  page<Row, Item>(
+    rows: readonly Row[],
+    limit: number,
+    view: (row: Row) => Item,
+    positionOf: (row: Row) => readonly [string, string] | number,
+  ): { items: Item[]; nextCursor: string | null };
+}
+
+function positionOfTexts(position: readonly [string, string] | number): readonly [string, string] {
+  return typeof position === 'number' ? ['', String(position)] : position;
+}
+
+/** Makes a page of the list named `list`. `positionOf` is the row's sort key, for `fromCursor`. */
 export function toPage<Row, Item>(
   list: string,
   rows: readonly Row[],

@@ -1,42 +1,55 @@
 import * as z from 'zod/mini';
 
-import type { WideSum } from '../projections/wide-counters.ts';
+import { type WideSum, wideSumOf } from '../projections/wide-counters.ts';
 import { described } from './schemas.ts';
 
-/**
- * The schema of a sum of minor units (cents, yen) in an answer: an integer within ±(2^53 − 1), which every client reads exactly.
- *
- *     const Revenue = z.strictObject({ currency: z.string(), total: Sum, exactTotal: ExactSum });
- */
-export const Sum = described(
+const NEAREST = described(
   z.int(),
   'Minor units. A sum beyond ±(2^53 − 1) is cut to the nearer of these limits, and `exact…` has all its digits.',
 );
 
-/**
- * The schema of the member beside a `Sum`, named `exact…`: all digits of a sum beyond ±(2^53 − 1), in minor units. Absent for every other sum. Null
- * when the digits are lost until the projection is rebuilt.
- *
- *     const Revenue = z.strictObject({ currency: z.string(), total: Sum, exactTotal: ExactSum });
- */
-export const ExactSum = described(
+const EXACT = described(
   z.optional(z.nullable(z.string())),
   'Only for a sum beyond ±(2^53 − 1): all its digits. Null: the digits are lost until the projection is rebuilt.',
 );
+
+type Shape<Name extends string> = { readonly [Member in Name]: typeof NEAREST } & {
+  readonly [Member in Name as `exact${Capitalize<Member>}`]: typeof EXACT;
+};
+
+/**
+ * The members of a sum in the schema of an answer, in minor units (cents, yen): `total`, an integer within ±(2^53 − 1), which every client reads
+ * exactly, and `exactTotal`, with all digits of a sum beyond that. `exactTotal` is absent for every other sum, and null when the digits are lost
+ * until the projection is rebuilt.
+ *
+ *     const Revenue = z.strictObject({ currency: z.string(), ...sumShape('total') });
+ */
+export function sumShape<Name extends string>(name: Name): Shape<Name> {
+  return { [name]: NEAREST, [exactNameOf(name)]: EXACT } as unknown as Shape<Name>;
+}
 
 type Members<Name extends string> = { readonly [Member in Name]: number } & {
   readonly [Member in Name as `exact${Capitalize<Member>}`]?: string | null;
 };
 
 /**
- * The members of a sum in an answer: `total`, and `exactTotal` for a sum beyond ±(2^53 − 1). The amounts are in minor units.
+ * The members of a sum in an answer, as `sumShape` declares them. `selected` is what `wideSum` selected; undefined is a sum of 0.
  *
- *     sumAs('total', { sum: 5_997n, isExact: true }); // { total: 5997 }
- *     sumAs('total', { sum: 2n ** 53n, isExact: true }); // { total: 9007199254740991, exactTotal: '9007199254740992' }
+ *     sumAs('total', row.total); // { total: 5997 }, or { total: 9007199254740991, exactTotal: '9007199254740992' }
  */
-export function sumAs<Name extends string>(name: Name, { sum, isExact }: WideSum): Members<Name> {
+export function sumAs<Name extends string>(name: Name, selected: string | undefined): Members<Name> {
+  return membersOf(name, selected === undefined ? { sum: 0n, isExact: true } : wideSumOf(selected));
+}
+
+function membersOf<Name extends string>(name: Name, { sum, isExact }: WideSum): Members<Name> {
   const nearest = Math.min(Math.max(Number(sum), Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER);
-  const exact = `exact${name[0]?.toUpperCase()}${name.slice(1)}`;
   const isNearestExact = isExact && BigInt(nearest) === sum;
-  return { [name]: nearest, ...(!isNearestExact && { [exact]: isExact ? String(sum) : null }) } as Members<Name>;
+  return {
+    [name]: nearest,
+    ...(!isNearestExact && { [exactNameOf(name)]: isExact ? String(sum) : null }),
+  } as Members<Name>;
+}
+
+function exactNameOf(name: string): string {
+  return `exact${name[0]?.toUpperCase()}${name.slice(1)}`;
 }

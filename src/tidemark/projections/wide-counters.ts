@@ -38,7 +38,7 @@ export function additionOf(low: string, high: string): string {
     "${high}" = "${high}" + excluded."${high}" + ("${low}" >> 62) + ${carry}`;
 }
 
-/** Selects the sum of some rows, for `wideSumOf`. It selects parts: `sum` throws beyond 64 bits, and a number of D1 is exact only up to 2^53. */
+/** Selects the sum of some rows, for `sumAs`. It selects parts: `sum` throws beyond 64 bits, and a number of D1 is exact only up to 2^53. */
 export function wideSum(low: SQLiteColumn, high: SQLiteColumn): SQL<string> {
   return sql`json_array(sum(${high}), sum(${low} >> 31), sum(${low} & 2147483647), max(typeof(${low}) = 'real'))`;
 }
