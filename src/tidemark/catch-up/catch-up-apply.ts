@@ -26,31 +26,34 @@ import { type ProjectionFault, hasLasted, noteApplied, noteFault } from './proje
 import { type Trial, tryWrites } from './write-trial.ts';
 
 /*
- * "Apply these steps; if they are refused, halve." A batch that the tables refuse has a culprit among its streams, and then among the events
- * of one stream. Halving finds it in about twice log2(n) batches, and everything beside it is applied on the way.
+ * Applies steps. If the tables refuse a batch, one of its streams is the culprit, and one event of that stream. Halving the batch finds that event in
+ * about 2 × log2(n) batches, and applies everything else on the way (decision 0023).
  */
 
 const MAX_TRACES = 20;
 
-/** What pages of several streams make: notes where they stand, and applies their steps in as few guarded batches as fit. */
+/**
+ * Records the progress of each look's stream, and takes each target that cannot take an event out of the pointer. Then applies the steps in as few
+ * guarded batches as fit.
+ */
 export async function applyLooks(attempt: Attempt, looks: readonly Look[]): Promise<void> {
   const failed = new Map(looks.flatMap(({ failures }) => failures.map(({ revision, refusal }) => [revision, refusal])));
   for (const { progress, step } of looks) attempt.work.progress.set(progress.stream, step ? before(step) : progress);
   for (const [{ target }, refusal] of failed) await fail(attempt, target, refusal);
   const steps = looks.flatMap(({ step }) => step ?? []);
-  // What was refused before is apart from the others, so that it does not make their batch fail once more.
+  // A stream that was refused before goes into a separate batch, so that it does not make the others' batch fail again.
   const isSuspect = ({ page }: Step) => page.place.obstacles.refused !== undefined;
   for (const some of [steps.filter((step) => !isSuspect(step)), steps.filter(isSuspect)])
     for (const chunk of chunksOf(some, attempt.limits.maxBatchLength)) await applyAll(attempt, chunk);
 }
 
-/** Where a stream stands as long as its step is not taken. */
+/** The progress of a stream before its step is applied. */
 function before({ page: { place, head } }: Step) {
   const [{ position }] = place.positions;
   return { stream: place.request.stream, version: position.version, ...(head !== undefined && { head }) };
 }
 
-/** Applies steps of several streams. False: some of them were not applied. */
+/** Applies steps of several streams. Returns false if some of them were not applied. */
 async function applyAll(attempt: Attempt, steps: readonly Step[]): Promise<boolean> {
   const { work, lead, others } = attempt;
   const [only, ...more] = steps;
@@ -61,7 +64,7 @@ async function applyAll(attempt: Attempt, steps: readonly Step[]): Promise<boole
       for (const { page } of steps) leave(work, page.place.request.stream, attempt.over);
     return false;
   }
-  // What does the same kind of write as what has failed for every stream would fail too. Anything else goes on.
+  // A step would fail too if it makes kinds of write that fail for every stream. The other steps go on.
   const sound = steps.filter((step) => {
     const fault = sharedRefusalOf(attempt, writesIn(attempt, step));
     if (fault) leave(work, step.page.place.request.stream, { cause: 'projection-fault', reason: fault.kind });
@@ -79,7 +82,7 @@ async function applyAll(attempt: Attempt, steps: readonly Step[]): Promise<boole
   return (await applyAll(attempt, steps.slice(middle))) && isFirstHalfApplied;
 }
 
-/** Applies one stream's step that was refused as a whole: up to the event that is the culprit. */
+/** Applies one stream's refused step in halves, up to the event that the tables refuse. */
 async function applyPiecemeal(attempt: Attempt, step: Step, refused: RefusedBatch): Promise<boolean> {
   const { page, moves } = step;
   const last = Math.max(...[...moves.values()].map(({ toVersion }) => toVersion));
@@ -92,7 +95,7 @@ async function applyPiecemeal(attempt: Attempt, step: Step, refused: RefusedBatc
   return attempt.work.progress.get(rest.progress.stream)?.version === rest.progress.version;
 }
 
-/** One event was refused: by which target? The leading one comes first; the others do not pass an event that it cannot take. */
+/** Finds the target that refuses one event. Asks the leading target first: the others never pass an event that the leading target cannot take. */
 async function findTarget(attempt: Attempt, step: Step, refused: RefusedBatch): Promise<boolean> {
   const { work, lead, shared } = attempt;
   const { stream } = step.page.place.request;
@@ -119,11 +122,11 @@ async function findTarget(attempt: Attempt, step: Step, refused: RefusedBatch): 
   return true;
 }
 
-/** Whether the leading target takes of others what it has refused of a stream. If so, the refusal is the stream's own. */
+/** Whether the leading target takes the refused kinds of write for other streams. If it does, the refused stream's own data is at fault. */
 async function tryOthers(attempt: Attempt, step: Step, { kind }: RefusedBatch): Promise<Trial> {
   const { database, lead, work } = attempt;
   if (kind === 'data') return 'taken';
-  // It says nothing of what was written, and may still pass.
+  // An internal error says nothing about the write, and may still pass.
   if (kind === 'internal') return 'refused';
   return tryWrites(database, lead.projection, lead.target.slot, writesIn(attempt, step), work.budget);
 }
@@ -134,12 +137,12 @@ function writesIn({ lead }: Attempt, { moves }: Step): readonly string[] {
   try {
     return move ? writesOf(lead.projection, move.changes) : [];
   } catch {
-    // A value that its column cannot encode: it is not even sent.
+    // A column cannot encode its value. Such a batch is never sent.
     return [];
   }
 }
 
-/** Sends what steps do in some of the targets. */
+/** Sends the moves of some steps in some targets, as one guarded batch. */
 async function send(attempt: Attempt, steps: readonly Step[], targets: readonly Revision[]): Promise<BatchOutcome> {
   const { context, projectionName, pointer, lead, isBuild, work, batchRead, fault } = attempt;
   const database = batchRead?.session ?? attempt.database;
@@ -171,7 +174,7 @@ async function send(attempt: Attempt, steps: readonly Step[], targets: readonly 
       outlast(attempt, fault, writes, error),
     );
   let result = await sendWith([...noting, ...reading]);
-  // What is wrong with a query must not be held against an event.
+  // An error of the query must not count against an event.
   if (result.outcome === 'refused' && reading.length > 0) {
     reading = [];
     result = await sendWith(noting);
@@ -198,8 +201,8 @@ async function send(attempt: Attempt, steps: readonly Step[], targets: readonly 
 }
 
 /**
- * An internal error of D1 that has lasted is a refusal: then it is searched for, and tried again slowly. Before that it is noted as a
- * suspicion, and thrown again as what passes. Throws any other error.
+ * Treats an internal error of D1 as a refusal once it has lasted (`hasLasted`). Before that, records it as a suspicion and throws it again, as a
+ * transient fault. Throws any other error.
  */
 export async function outlast(
   round: Round,
@@ -214,24 +217,24 @@ export async function outlast(
   if (hasLasted(fault, now)) return { outcome: 'refused', reason, kind: 'internal' };
   if (isLive(round)) {
     const at = new Date(now).toISOString();
-    // If the database is away, it does not take the note either, and its first answer tells more.
+    // If the database is away, it cannot take the note either. Then the first error tells more.
     await noteFault(database, projectionName, pointer, kindOf(reason), writes, at).catch(() => undefined);
   }
   throw error;
 }
 
-/** Takes a target that cannot take an event out of what is moved: what is live goes on without it. */
+/** Takes a target out of the pointer because it cannot take an event. The live target goes on without it. */
 export async function fail(attempt: Attempt, target: Target, refusal: Refusal): Promise<void> {
   const { context, database, projectionName, pointer } = attempt;
   context.report('projection.target-failed', { projection: projectionName, ...target, ...loggable(refusal) });
   await failTarget(database, projectionName, pointer, target, refusal, new Date(context.clock.now()).toISOString());
   context.pointers.drop(projectionName);
   if (attempt.outcome === 'undisturbed') attempt.outcome = 'contested';
-  // Under the pointer as it was nothing can be sent any more.
+  // The pointer has changed, so nothing more can be sent under it.
   attempt.over = 'contested';
 }
 
-/** What of a refusal may be logged: not its error, which may quote what the event holds. */
+/** The fields of a refusal that may be logged. Its error may quote the event's data. */
 export function loggable({ stream, version, cause, kind }: Refusal): Record<string, string | number> {
   return { stream, version, cause, kind };
 }

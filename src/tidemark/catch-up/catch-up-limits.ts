@@ -1,51 +1,54 @@
 /*
- * How much one catch-up, and one invocation that runs several, may ask of the platform. A batch of a queue may name far more streams than
- * that: what does not fit is left to the message's next attempt, and what was applied until then stays applied. What a caller may choose
- * otherwise is a default here. catch-up-bounds.test.ts asks for ten times what fits.
+ * The limits of one catch-up, and of one invocation that runs several. A queue batch may name far more streams than fit. Applied events stay applied,
+ * and the message's next attempt takes the rest. Some limits are defaults that a caller may override. catch-up-bounds.test.ts asks for ten times what
+ * fits.
  *
  * Limits of the platform: https://developers.cloudflare.com/d1/platform/limits/, https://developers.cloudflare.com/workers/platform/limits/
  */
 
-/** Streams that are looked at, folded and written together. */
+/** Streams that the catch-up reads, folds and writes together. */
 export const STREAMS_AT_ONCE = 500;
 
-/** Events of one stream that are read and applied at a time; each page commits. */
+/** Events of one stream that the catch-up reads and applies at a time. Each page commits. */
 export const EVENTS_OF_A_PAGE = 500;
 
-/** Characters of rows that are sent at once: nobody else gets into the database meanwhile. */
+/** Characters of rows in one guarded batch. The database runs nothing else during a batch. */
 export const MAX_BATCH_LENGTH = 400_000;
 
-/** Batches in a row that may lose against other writers before the streams are left to them. */
+/** Rounds in a row that may lose against other writers. After that, the catch-up leaves the streams to them. */
 export const MAX_LOST_RACES = 8;
 
-/** Statements that one invocation sends to databases. D1 allows 1,000; the rest is for what comes beside the catch-up. */
+/** Statements that one invocation sends to databases. D1 allows 1,000; the rest is for statements beside the catch-up. */
 export const MAX_STATEMENTS = 900;
 
-/** Reads of logs and calls of databases in one invocation. The platform allows 10,000 subrequests. */
+/** Log reads and database calls in one invocation. The platform allows 10,000 subrequests. */
 export const MAX_SUBREQUESTS = 9_000;
 
-/** What one guarded batch may still need once it is begun, so that a batch is not begun that could not be sent. */
+/** Statements that one guarded batch may need. The catch-up starts no batch if fewer are left, since it could not send it. */
 const STATEMENTS_OF_A_BATCH = 40;
 
 /** Bytes of one bound parameter. D1 refuses more than 2,000,000; local SQLite takes more. */
 export const MAX_PARAMETER_BYTES = 2_000_000;
 
-/** Events of all streams together that are read from logs at a time. More streams mean smaller pages. */
+/** Events of all streams together that one round reads from logs. More streams mean smaller pages. */
 export const MAX_LOADED_EVENTS = 2_000;
 
-/** Bytes of events that are read from logs at a time: an isolate has 128 MB for everything. */
+/** Size of the events, in characters of JSON, after which a round reads no further log. An isolate has 128 MB for everything. */
 export const MAX_LOADED_BYTES = 8_000_000;
 
-/** How long one log may take to answer, in ms. A stream whose object is slower is left to the next attempt. */
+/** Time, in ms, that one log may take to answer. A stream whose object is slower is left to the next attempt. */
 export const LOAD_TIMEOUT_MS = 3_000;
 
-/** How long the logs of one round may take together, in ms. */
+/** Time, in ms, after which a round starts no further log read. */
 export const LOADS_TIMEOUT_MS = 10_000;
 
-/** After so long, in ms, no further streams are begun, nor further pages of those that are. A consumer may run for 15 minutes, and others wait for its streams. */
+/**
+ * Time, in ms, after which a catch-up starts no further streams and no further pages. A consumer may run for 15 minutes, but others wait for its
+ * streams.
+ */
 export const MAX_CATCH_UP_MS = 120_000;
 
-/** What is left of an invocation's statements and subrequests. Catch-ups of one invocation share one. */
+/** The statements and subrequests that an invocation has left. Its catch-ups share one budget. */
 export interface Budget {
   statements: number;
   subrequests: number;
@@ -55,13 +58,13 @@ export function newBudget(): Budget {
   return { statements: MAX_STATEMENTS, subrequests: MAX_SUBREQUESTS };
 }
 
-/** Takes one call of a database out of a budget. */
+/** Subtracts one database call from a budget. */
 export function spendBatch(budget: Budget, statements: number): void {
   budget.statements -= statements;
   budget.subrequests -= 1;
 }
 
-/** Whether another batch can be begun. */
+/** Whether the budget allows another guarded batch. */
 export function affordsBatch({ statements, subrequests }: Budget): boolean {
   return statements >= STATEMENTS_OF_A_BATCH && subrequests > 0;
 }

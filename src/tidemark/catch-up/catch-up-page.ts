@@ -10,25 +10,25 @@ import type { Target } from '../projections/pointer.ts';
 import type { Projection } from '../projections/projection.ts';
 import type { CatchUpRequest, Standstill, StreamProgress } from './stream-progress.ts';
 
-/** A target and the code for it. */
+/** A target, and the code of its revision. */
 export interface Revision {
   readonly target: Target;
   readonly projection: Projection;
 }
 
-/** Where one target has a stream. */
+/** How far one target has brought a stream. */
 export interface RevisionPosition {
   readonly revision: Revision;
   readonly position: Position;
 }
 
-/** An event that a target beside the leading one cannot take. */
+/** A refusal of an event by a target other than the leading one. */
 export interface Failure {
   readonly revision: Revision;
   readonly refusal: Refusal;
 }
 
-/** Where a stream stands, and what stands in its way. The first position is the leading target's: the others never pass it. */
+/** The positions of a stream in all targets, and its obstacles. The first position is the leading target's. The others never pass it. */
 export interface Place {
   readonly request: CatchUpRequest;
   readonly positions: readonly [RevisionPosition, ...RevisionPosition[]];
@@ -39,17 +39,17 @@ export interface Place {
 export interface Page {
   readonly place: Place;
   readonly events: readonly StoredEvent[];
-  /** The stream's own version, where its log was read. */
+  /** The version of the stream. Set if its log was read. */
   readonly head?: number;
-  /** The last version before an open dead letter, and what holds the stream there. */
+  /** The last version that the catch-up may apply: the one before an event that stops the stream, or infinity. */
   readonly end: number;
   readonly held?: Standstill;
 }
 
-/** What is to be done about a stream. */
+/** The next page of a stream, or the reason why there is none. */
 export type Taken =
   | { readonly kind: 'page'; readonly page: Page }
-  /** There is nothing (more) to apply, or the stream stands still. */
+  /** Nothing (more) to apply, or the stream stands still. */
   | Settled;
 
 interface Settled {
@@ -59,21 +59,21 @@ interface Settled {
   readonly failures: readonly Failure[];
 }
 
-/** How far one page goes. */
+/** The limits of one page. */
 export interface PageLimits {
-  /** Events of one stream. */
+  /** The most events of one stream. */
   readonly pageSize: number;
-  /** Of these, where they have to be read from the log. Default: as many. */
+  /** The most events to read from the log. Default: `pageSize`. */
   readonly readSize?: number;
-  /** Takes up dead letters again instead of stopping before them. */
+  /** Tries dead letters again instead of stopping before them. */
   readonly retriesDeadLetters?: boolean;
-  /** For a slot that was begun from nothing: a restored log is its log, and the archived events of it are not. */
+  /** The page is for a build, which starts empty. If a log was restored, the build follows the log and ignores the archived events of that stream. */
   readonly isBuild?: boolean;
 }
 
 /**
- * The next page of a stream from what is at hand: its hints or its archived events. `needs-log`: only the log can tell. It is asked first
- * where it may have been restored: what is at hand may be of the history that it lost.
+ * The next page of a stream from its hints or its archived events. `needs-log` means that these do not suffice. It also means that the log may have
+ * been restored: then the events at hand may belong to the history that it lost.
  */
 export function takeFromHand(place: Place, limits: PageLimits): Taken | 'needs-log' {
   const { request, positions } = place;
@@ -107,7 +107,7 @@ export async function takeFromLog(
   try {
     page = await load(lowest.version + 1, Math.min(limits.pageSize, limits.readSize ?? limits.pageSize));
   } catch (error) {
-    // The limit that switched this object off holds for all of them.
+    // The spending limit that switched this object off applies to all objects.
     if (error instanceof StorageUnavailableError) throw error;
     const cause = error instanceof OverloadedError ? 'overloaded' : 'transient';
     return {
@@ -137,10 +137,10 @@ function lowestOf(positions: Place['positions']): Position {
     .reduce((low, position) => (position.version < low.version ? position : low));
 }
 
-/** Where a dead letter ends what may be applied. */
+/** The last version that the catch-up may apply, and the dead letter that stops the stream after it. */
 function endOf({ obstacles: { refused } }: Place, { retriesDeadLetters = false, isBuild = false }: PageLimits) {
   const isRestored = isBuild && refused?.cause === 'log-restored';
-  // A build does not pass what live has refused, even if only once: it might become a dead letter, and be skipped.
+  // A build does not pass an event that the live slot has refused, even once. The event might become a dead letter that an operator skips.
   const isStop = refused !== undefined && (refused.isOpen || isBuild) && !retriesDeadLetters && !isRestored;
   const held: Standstill | undefined = isStop
     ? { cause: refused.cause, reason: refused.error, isDeadLetter: true }
@@ -153,9 +153,9 @@ function upTo(events: readonly StoredEvent[], { pageSize }: PageLimits, end: num
 }
 
 /**
- * Whether a message about versions that the checkpoint has passed may be of another history than the checkpoint. It is, if it has another
- * event at the checkpoint's version. It may be, if an event below that version was made after the checkpoint's own: ids are ordered by time,
- * as long as no clock goes back. Reading the log decides. A clock that goes back causes a needless read.
+ * Whether the events of a message may belong to another history than the checkpoint. They do if they have another event at the checkpoint's version.
+ * They may if they end below that version and yet are newer than the checkpoint's event: ids are ordered by time, unless a clock goes back. Then the
+ * log decides. A clock that goes back costs a needless read of the log.
  */
 function isDoubtful(hints: readonly Hint[], { version, eventId }: Position): boolean {
   return hints.some(({ events = [] }) => {
@@ -167,17 +167,17 @@ function isDoubtful(hints: readonly Hint[], { version, eventId }: Position): boo
   });
 }
 
-/** The archived events right after a position; undefined where they do not continue it. */
+/** The archived events right after a position. Undefined if they do not continue it. */
 function eventsFromArchive(archived: readonly StoredEvent[], after: Position): readonly StoredEvent[] | undefined {
   const before = archived.find(({ version }) => version === after.version);
   if (before && before.id !== after.eventId) return undefined;
   const next = archived.filter(({ version }) => version > after.version);
-  // Up to the first gap: an event that the archive lacks, because it was skipped there, say, is in the log.
+  // Only up to the first gap. The log has an event that the archive lacks, for example because an operator skipped it there.
   const contiguous = next.filter((event, index) => event.version === after.version + 1 + index);
   return contiguous.length > 0 ? contiguous : undefined;
 }
 
-/** Whether a page, which begins after `lowest`, shows another event than this position has seen, or none. */
+/** Whether the log has another event than this position, or none. The page starts after `lowest`. */
 function contradicts(page: LogPage, { version, eventId }: Position, lowest: Position): boolean {
   if (version > page.head) return true;
   if (version === lowest.version) return page.previousId !== eventId;

@@ -4,17 +4,17 @@ import { type Attempt, type CatchUpWork, type Round, isLive, settle } from './ca
 import { type Refusal, recordRefusals } from '../dead-letters/dead-letter.ts';
 import { noteFault } from './projection-fault.ts';
 
-/** Notes what the tables have refused whatever the stream: it is the projection's fault, and no event is blamed. */
+/** Records the refusals that the tables would give any stream, as a fault of the projection. No event is blamed. */
 export async function noteSharedRefusals(attempt: Attempt): Promise<void> {
   const { work, shared, over } = attempt;
   const [first] = shared;
-  // After a change of the pointer everything is tried again.
+  // After a change of the pointer, the next round tries everything again.
   if (!first || over === 'contested') return;
   const writes = new Set(shared.flatMap((one) => one.writes));
   await reportFault(attempt, work, { kind: first.kind, writes: [...writes] }, shared.length);
 }
 
-/** Says that the projection's tables refuse some kinds of write of every stream, and notes it where the projection is live. */
+/** Logs that the projection's tables refuse some kinds of write for every stream. If the leading target is live, also records it in the database. */
 export async function reportFault(
   round: Round,
   { budget }: Pick<CatchUpWork, 'budget'>,
@@ -29,8 +29,8 @@ export async function reportFault(
 }
 
 /**
- * What the leading target refused is counted where that is live, the way to a dead letter; ends a build that others move; and is a
- * build's own affair where it moves itself. Returns refusals that were overtaken meanwhile.
+ * Handles what the leading target refused. If it is live, counts the refusals toward dead letters. If it is a first build that has joined, fails the
+ * build. A build that moves itself handles its own refusals. Returns the overtaken refusals.
  */
 export async function blame(attempt: Attempt, refusals: readonly Refusal[]): Promise<readonly Refusal[]> {
   const { context, projectionName, lead, isBuild } = attempt;
@@ -40,7 +40,7 @@ export async function blame(attempt: Attempt, refusals: readonly Refusal[]): Pro
     await fail(attempt, lead.target, first);
     return [];
   }
-  // One that was refused under a pointer, or after a checkpoint, that is not what there is any more.
+  // The pointer or the checkpoint has changed since the refusal.
   const overtaken = await count(attempt, refusals);
   if (overtaken.length > 0) {
     context.pointers.drop(projectionName);
@@ -49,7 +49,7 @@ export async function blame(attempt: Attempt, refusals: readonly Refusal[]): Pro
   return overtaken;
 }
 
-/** Counts refusals by the live slot, and says of those that have become dead letters that they are. Returns those that were overtaken. */
+/** Counts refusals by the live slot, and marks the streams whose refusal is now a dead letter. Returns the overtaken refusals. */
 async function count(attempt: Attempt, refusals: readonly Refusal[]): Promise<readonly Refusal[]> {
   const { context, database, projectionName, pointer, work, limits } = attempt;
   spendBatch(work.budget, 1);

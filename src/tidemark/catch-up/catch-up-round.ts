@@ -25,8 +25,8 @@ import { faultStatement, toFault } from './projection-fault.ts';
 import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
 
 /**
- * Reads where everything pending is, takes one page of each stream, and sends what it makes in as few guarded batches as fit. What is at
- * hand goes first: it does not wait for any log. Finds out which event is to blame where a batch is refused, and counts that.
+ * Reads the positions of all pending streams, takes one page of each, and applies the pages in as few guarded batches as fit. Events at hand go first
+ * and do not wait for a log. If the tables refuse a batch, finds the event to blame and counts its refusal.
  */
 export async function runRound(round: Round, work: CatchUpWork): Promise<RoundOutcome> {
   const { context, projectionName, pointer, isBuild, limits } = round;
@@ -40,7 +40,7 @@ export async function runRound(round: Round, work: CatchUpWork): Promise<RoundOu
   }
   const { epoch, fault, placeOf } = read;
   if (epoch !== pointer.epoch) {
-    // What was read may be of a slot that is not what it was: not even "there already" may be said of it.
+    // The slot may have changed since. So the positions prove nothing, not even that a stream is already there.
     context.pointers.drop(projectionName);
     return isBuild ? 'superseded' : 'contested';
   }
@@ -73,7 +73,7 @@ function toLook(taken: Taken): Look {
   return taken.kind === 'page' ? foldPage(taken.page) : taken;
 }
 
-/** What has to be tried again at once; refusals of what has not are counted. */
+/** The requests to try again at once. Counts the refusals of the other streams. */
 async function stillPending(
   attempt: Attempt,
   looks: readonly Look[],
@@ -87,7 +87,7 @@ async function stillPending(
       .filter((request) => attempt.outcome !== 'undisturbed' || isOpen(request, work.progress.get(request.stream)))
       .map(({ stream }) => stream),
   );
-  // A stream that is tried again at once is not counted before that: one catch-up is one try, however many races it loses.
+  // A stream that is tried again at once is not counted yet: one catch-up is one try, however many races it loses.
   const refusals = looks.flatMap(({ progress: { stream } }) =>
     triedAgain.has(stream) ? [] : (work.progress.get(stream)?.refusal ?? []),
   );
@@ -100,8 +100,8 @@ async function stillPending(
 type Begun = ReadonlyMap<StreamId, { readonly seenAt: number; readonly page: Promise<LogPage> }>;
 
 /**
- * Begins to read logs where callers have just seen where their streams are, beside the positions. What is read so early may only be used
- * if no target has moved meanwhile: next to a later position it could look like a log that was restored.
+ * Starts to read some logs while the positions are still being read: those of streams whose position the caller has just seen. Such a page may be
+ * used only if no target has moved meanwhile. Beside a later position, it could look like a restored log.
  */
 function beginLoads({ context, limits }: Round, { pending, budget }: CatchUpWork, readSize: number): Begun {
   const seen = pending.flatMap(({ stream, seenAt }) => (seenAt === undefined ? [] : [{ stream, seenAt }]));
@@ -119,7 +119,7 @@ function beginLoads({ context, limits }: Round, { pending, budget }: CatchUpWork
   );
 }
 
-/** Reads where every target has each stream, and what stands in its way. All of it comes from one snapshot. */
+/** Reads the position of every target in each stream, and the stream's obstacles. All of it comes from one snapshot. */
 async function readPlaces({ database, projectionName, lead, others }: Round, { pending, budget }: CatchUpWork) {
   const revisions = [lead, ...others] as const;
   const streams = pending.map(({ stream }) => stream);
@@ -153,11 +153,14 @@ async function readPlaces({ database, projectionName, lead, others }: Round, { p
   };
 }
 
-/** The tables of some target could not even be read: a missing table or column, say. Throws again what is no fault of theirs. */
+/**
+ * Handles an error of the read itself, for example a missing table or column. If another target's tables are at fault, fails that target. Otherwise
+ * reports a fault of the leading target. Throws again an error that is not the tables' fault.
+ */
 async function blameTablesRead(round: Round, work: CatchUpWork, error: unknown): Promise<RoundOutcome> {
   const { context, database, projectionName, pointer, others, isBuild } = round;
   const kind = kindOf((await refusalIn(round, error)).reason);
-  // What this isolate remembers may be a slot that is moved no more, and whose tables are damaged or gone.
+  // The cached pointer may be stale. Then its slot may no longer move, and the tables may be damaged or gone.
   const current = await readPointer(database, projectionName);
   if (current?.epoch !== pointer.epoch) {
     context.pointers.drop(projectionName);
@@ -180,7 +183,9 @@ async function blameTablesRead(round: Round, work: CatchUpWork, error: unknown):
   return 'undisturbed';
 }
 
-/** Whether the tables of the leading target refuse to be read by themselves. Throws what passes, which says nothing about them. */
+/**
+ * Reads the tables of the leading target alone. Returns the refusal, if they refuse. Throws a transient fault, which says nothing about the tables.
+ */
 async function probe(round: Round, work: CatchUpWork): Promise<RefusedBatch | undefined> {
   try {
     await readPlaces(round, work);
@@ -190,7 +195,7 @@ async function probe(round: Round, work: CatchUpWork): Promise<RefusedBatch | un
   }
 }
 
-/** The refusal that an error of a read tells of; throws any other. */
+/** The refusal that an error of a read means. Throws any other error. */
 async function refusalIn(round: Round, error: unknown): Promise<RefusedBatch> {
   const { database, projectionName } = round;
   if (isInternalError(error)) {
@@ -203,8 +208,8 @@ async function refusalIn(round: Round, error: unknown): Promise<RefusedBatch> {
 }
 
 /**
- * Reads a page of each stream's log, a few side by side. A log that takes too long is left to the next attempt. The same holds once the
- * budget is spent. `deferred` are streams for which there was no room in memory: the next round takes them.
+ * Reads a page of each stream's log, a few at a time. A log that takes too long is left to the next attempt. The same holds once the time or the
+ * budget is spent. `deferred` are streams for the next round: the pointer has changed, or the memory for events is used up.
  */
 async function loadAll(
   attempt: Attempt,
@@ -245,7 +250,7 @@ async function loadAll(
   return { loaded: loaded.flatMap((taken) => taken ?? []), deferred };
 }
 
-/** The same request where a round has left its stream. */
+/** The request for the next round, with the version that this round has reached as `seenAt`. */
 function seenAgain(request: CatchUpRequest, at: StreamProgress | undefined): CatchUpRequest {
   return request.seenAt === undefined || !at ? request : { ...request, seenAt: at.version };
 }

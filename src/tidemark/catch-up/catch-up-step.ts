@@ -10,28 +10,28 @@ import type { Projection } from '../projections/projection.ts';
 import type { Row } from '../projections/slot-tables.ts';
 import type { StreamProgress } from './stream-progress.ts';
 
-/** Where an applied event came from. */
+/** The request behind an applied event, and its direct cause. */
 export interface Trace {
   readonly correlationId: string;
   readonly causationId: string;
 }
 
-/** What one stream contributes to a batch: a move for each target that is behind. */
+/** One stream's part of a batch: a move for each target that is behind. */
 export interface Step {
   readonly page: Page;
   readonly moves: ReadonlyMap<Revision, Move>;
-  /** Where the stream stands after it. */
+  /** The progress of the stream after the step. */
   readonly after: StreamProgress;
-  /** How long its rows are, in characters of JSON. */
+  /** The length of its rows, in characters of JSON. */
   readonly length: number;
 }
 
-/** What a page of one stream makes: the step that it can take, which ends before an event that is refused. */
+/** What to do for one stream: a step, if there is one. The step ends before an event that cannot be applied. */
 export interface Look {
-  /** Where the stream stands once the step is taken; where there is none, where it stands now. */
+  /** The progress of the stream after the step; without a step, its progress now. */
   readonly progress: StreamProgress;
   readonly step?: Step | undefined;
-  /** Targets beside the leading one that cannot take an event which the leading one can. */
+  /** Refusals by other targets of events that the leading target can take. */
   readonly failures: readonly Failure[];
 }
 
@@ -68,12 +68,12 @@ export function foldPage(page: Page): Look {
   return { progress, failures, step: { page, moves, after: progress, length } };
 }
 
-/** The page cut after some of its events, for a search for the one that the tables refuse. */
+/** The first events of a page, to search for the one that the tables refuse. */
 export function cutPage(page: Page, count: number): Page {
   return { ...page, events: page.events.slice(0, count) };
 }
 
-/** What is left of a page once a step over its first events was taken. */
+/** The rest of a page after a step has applied its first events. */
 export function restOfPage(page: Page, { moves, page: taken }: Step): Page {
   const { place } = page;
   const [lead, ...others] = place.positions.map(({ revision, position }): RevisionPosition => ({
@@ -94,7 +94,7 @@ interface Moved {
   readonly refusal?: StreamProgress['refusal'];
 }
 
-/** Folds events for one target. What stands before an event that cannot be applied is applied all the same. */
+/** Folds events for one target. The move ends before an event that cannot be applied. */
 function moveOver(
   { revision: { projection }, position: from }: RevisionPosition,
   stream: StreamId,
@@ -127,7 +127,7 @@ function moveOver(
   }
 }
 
-/** The events up to the first that this code cannot read, and the taken ones of them in their current shape. */
+/** `readable` holds the events before the first that this code cannot lift. `lifted` holds those that are not skipped, in their current shape. */
 function liftAll(
   projection: Projection,
   stream: StreamId,
@@ -148,7 +148,7 @@ function liftAll(
     const reason = String(error);
     if (error instanceof UnreadableEventError)
       return { readable, lifted, standstill: { cause: 'unreadable-event', reason } };
-    // An upcaster threw: a mistake of the code, as when a handler does.
+    // An upcaster threw. That is a mistake in the code, like a handler that throws.
     const { id: eventId, version, type } = events[readable.length] as StoredEvent;
     const kind = `${error instanceof Error ? error.name : typeof error} at ${type}.upcast`;
     const refusal = { stream, version, eventId, cause: 'poison', kind, error: reason } as const;
@@ -156,7 +156,7 @@ function liftAll(
   }
 }
 
-/** For a projection that takes events as they were stored: there is nothing to lift, and no row to fold. */
+/** The changes of a projection that takes events as stored: it lifts no event and folds no row. */
 function appendStored(
   everyEvent: NonNullable<Projection['everyEvent']>,
   stream: StreamId,
@@ -169,7 +169,10 @@ function appendStored(
   return { stream, before: undefined, after: undefined, appended, counted: {} };
 }
 
-/** Rows that no column can encode go into a batch of their own: it will be refused, and no other stream's with it. */
+/**
+ * The length of the rows, in characters of JSON. Infinity if JSON cannot encode them: then the step gets a batch of its own, which the columns refuse
+ * without harm to other streams.
+ */
 function lengthOf({ after, appended, counted }: StreamChanges): number {
   const rows = [after, appended, counted];
   try {
@@ -179,7 +182,7 @@ function lengthOf({ after, appended, counted }: StreamChanges): number {
   }
 }
 
-/** JSON knows no bigints. A replacer function does, and is slow: rows without any do not wait for it. */
+/** JSON has no bigints. The replacer function encodes them but is slow, so rows without bigints do not use it. */
 function lengthOfBigints(rows: unknown): number {
   try {
     return JSON.stringify(rows, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value)).length;
@@ -188,7 +191,7 @@ function lengthOfBigints(rows: unknown): number {
   }
 }
 
-/** The move over some events, whether or not all of them were taken. */
+/** The move past these events, skipped ones included. */
 function toMove(
   stream: StreamId,
   from: Position,

@@ -9,93 +9,95 @@ import type { SystemContext } from '../projections/system-context.ts';
 import type { ProjectionFault } from './projection-fault.ts';
 import type { CatchUpRequest, Standstill, StreamProgress } from './stream-progress.ts';
 
-/** The part of the system that the catch-up works with. */
+/** The part of the system that the catch-up uses. */
 export type CatchUpContext = Pick<
   SystemContext,
   'clock' | 'report' | 'registry' | 'databaseOf' | 'aggregates' | 'pointers' | 'storageRefusedAt'
 >;
 
-/** A read in the batch that brings streams up, so that it takes no round trip of its own. */
+/** A query in the guarded batch of a catch-up. It needs no round trip of its own (decision 0018). */
 export interface BatchRead {
-  /** The batch is sent through it: afterwards its bookmark covers what was read. */
+  /** The session that sends the batch. Its bookmark then covers what the query read. */
   readonly session: D1DatabaseSession;
-  /** What is read last in the batch that is sent under a pointer. */
+  /** The query that ends a batch under this pointer. */
   readonly queryUnder: (pointer: Pointer) => GuardedQuery<Queries> | undefined;
-  /** Takes what each batch has read. Before the last, not every stream may be there yet. */
+  /** Receives the answer of each batch. Before the last batch, some streams may not be caught up. */
   readonly found: (answer: GuardedAnswer<Queries>) => void;
 }
 
-/** What a catch-up has done so far, and what is left to do. Rounds change it. */
+/** What a catch-up has done, and what is left to do. Each round changes it. */
 export interface CatchUpWork {
   pending: readonly CatchUpRequest[];
   readonly progress: Map<StreamId, StreamProgress>;
-  /** What the invocation may still send. */
+  /** The statements and subrequests that the invocation has left. */
   readonly budget: Budget;
-  /** How many moves were applied: one for each stream and target. */
+  /** The number of applied moves: one for each stream and target. */
   applied: number;
   readonly traces: Trace[];
 }
 
+/** See `CatchUpOptions`. */
 export interface RoundLimits {
-  /** See `CatchUpOptions`, for all of these. */
   readonly pageSize: number;
   readonly maxEvents: number;
   readonly maxBatchLength: number;
   readonly retriesDeadLetters: boolean;
 }
 
-/** One round: over everything that is pending, under one pointer. */
+/** One round: one page of each pending stream, under one pointer. */
 export interface Round {
   readonly context: CatchUpContext;
-  /** That of the projection's group. */
+  /** The database of the projection's group. */
   readonly database: D1Database;
   readonly projectionName: string;
   readonly pointer: Pointer;
-  /** What says how far a stream is: the live target, or the build where there is no other. */
+  /**
+   * The leading target: its position is the progress of a stream. It is the live target; or the build, if nothing is live or only the build moves.
+   */
   readonly lead: Revision;
-  /** What else is moved in the same batches. They never pass the leading one. */
+  /** The other targets that the same batches move. They never pass the leading one. */
   readonly others: readonly Revision[];
-  /** It moves only a build that has not joined yet. */
+  /** The round moves only a build that has not joined yet. */
   readonly isBuild: boolean;
   readonly limits: RoundLimits;
   readonly batchRead?: BatchRead | undefined;
 }
 
-/** How a round ended; what is still pending has to be tried again. */
+/** How a round ended. The next round tries what is still pending. */
 export type RoundOutcome =
   | 'undisturbed'
   /** Another writer moved a checkpoint or the pointer. */
   | 'contested'
-  /** Only of a build: the pointer has changed, so it may no longer be this build's slot. */
+  /** Only for a build: the pointer has changed, so the slot may no longer belong to this build. */
   | 'superseded';
 
-/** One round while it goes on. */
+/** The state of a running round. */
 export interface Attempt extends Round {
   readonly work: CatchUpWork;
   readonly obstacles: ReadonlyMap<StreamId, Obstacles>;
-  /** The projection's fault, if it ever had one. */
+  /** The recorded fault of the projection, open or closed, if there is one. */
   readonly fault: ProjectionFault | undefined;
   outcome: RoundOutcome;
-  /** Nothing more is sent in this round: the pointer has changed, or what is left stands still for this reason. */
+  /** If set, the round sends nothing more: the pointer has changed, or the remaining streams stand still for this reason. */
   over: 'contested' | Standstill | undefined;
-  /** Refusals that are held against no stream: the tables refuse every stream, as far as is known. */
+  /** Refusals that count against no stream, because the tables seem to refuse every stream. */
   readonly shared: SharedRefusal[];
 }
 
-/** So many streams that are refused are taken for all, where there was nothing to try it with. */
+/** If no trial was possible, so many refused streams mean that the tables refuse every stream. */
 const STREAMS_TO_BE_SURE = 3;
 
-/** What the tables refuse, whatever the stream. */
+/** A refusal that the tables would give any stream. */
 export interface SharedRefusal {
-  /** The database's words, as `kindOf` has them. */
+  /** The database's error, as `kindOf` shortens it. */
   readonly kind: string;
-  /** The kinds of write that met it. */
+  /** The kinds of write that the tables refuse. */
   readonly writes: readonly string[];
-  /** Whether a trial has shown it. */
+  /** Whether a trial has confirmed it. */
   readonly isSure: boolean;
 }
 
-/** What fails for every stream, as far as this round knows, and must fail for these kinds of write too. */
+/** A refusal of every stream, known to this round, that must hit these kinds of write too. */
 export function sharedRefusalOf({ shared }: Attempt, writes: readonly string[]): SharedRefusal | undefined {
   const alike = shared.filter((one) => one.writes.every((write) => writes.includes(write)));
   return alike.find(({ isSure }) => isSure || alike.length >= STREAMS_TO_BE_SURE);
@@ -106,7 +108,7 @@ export function isLive({ lead, pointer }: Round): boolean {
   return lead.target === pointer.live;
 }
 
-/** Notes where a stream stands now. */
+/** Records the progress of a stream. */
 export function settle(
   { progress }: Pick<CatchUpWork, 'progress'>,
   stream: StreamId,
@@ -116,13 +118,13 @@ export function settle(
   progress.set(stream, { ...progress.get(stream), stream, version, ...more });
 }
 
-/** Notes that a stream stays where it is, for no fault of an event. */
+/** Records that a stream stays where it is, through no fault of an event. */
 export function leave({ progress }: Pick<CatchUpWork, 'progress'>, stream: StreamId, standstill: Standstill): void {
   const { refusal: _, ...at } = progress.get(stream) ?? { stream, version: 0 };
   progress.set(stream, { ...at, standstill });
 }
 
-/** There is no time left, or the invocation has no statements or subrequests left. */
+/** The catch-up has no time, statements or subrequests left. */
 export const LEFT_TO_NEXT_ATTEMPT: Standstill = {
   cause: 'transient',
   reason: 'left to the next attempt',

@@ -23,49 +23,49 @@ import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
 
 interface Caught {
   readonly streams: ReadonlyMap<StreamId, StreamProgress>;
-  /** How many moves were applied: one for each stream and target. */
+  /** The number of applied moves: one for each stream and target. */
   readonly applied: number;
-  /** Of the events that were applied; the first few. */
+  /** The ids behind the first few applied events. */
   readonly traces: readonly Trace[];
 }
 
 export type CatchUpResult =
   | ({ readonly outcome: 'done' } & Caught)
-  /** Nothing is live that this Worker has code for. Its first build may have been moved all the same. */
+  /** Nothing is live, or this Worker has no code for the live revision. The catch-up may have moved a first build all the same. */
   | ({ readonly outcome: 'building' } & Caught)
-  /** Only of a build: the pointer has changed since it was read, so it may no longer be this build's slot. */
+  /** Only for a build: the pointer has changed since it was read, so the slot may no longer belong to this build. */
   | ({ readonly outcome: 'superseded' } & Caught);
 
 export interface CatchUpOptions {
-  /** How many events of one stream are read and applied at a time; each page commits. */
+  /** The events of one stream that the catch-up reads and applies at a time. Each page commits. */
   readonly pageSize?: number;
-  /** How many events of all streams together are read from logs at a time. More streams mean smaller pages. */
+  /** The events of all streams together that one round reads from logs. More streams mean smaller pages. */
   readonly maxEvents?: number;
-  /** How many streams are looked at, folded and written together. */
+  /** The streams that the catch-up reads, folds and writes together. */
   readonly streamsAtOnce?: number;
-  /** What the invocation may still send. Whoever runs several catch-ups in one invocation shares it among them. Default: all that one may. */
+  /** The statements and subrequests that the invocation has left. Its catch-ups share one budget. Default: a full budget. */
   readonly budget?: Budget;
-  /** What is sent at once is split when its rows come to this many characters: nobody else gets into the database meanwhile. */
+  /** The characters of rows in one guarded batch. The database runs nothing else during a batch. */
   readonly maxBatchLength?: number;
-  /** Takes up dead letters again. What is refused then is a dead letter at once: nobody else would try it again. */
+  /** Tries dead letters again. An event that is refused then is a dead letter at once, since nothing else would try it again. */
   readonly retriesDeadLetters?: boolean;
-  /** The pointer as just read, where what this isolate remembers of it may be too old to know of a target. */
+  /** The pointer that the caller has just read. The cached one may be too old to list a target. */
   readonly pointer?: Pointer;
-  /** Moves only this target, under that very pointer: a build that has not joined yet. */
+  /** Moves only this build, which has not joined yet, and only under `pointer`. */
   readonly build?: Target;
   readonly batchRead?: BatchRead;
 }
 
 /**
- * The one mechanism that moves a projection: reads the checkpoints, takes the events after them (from the hints where these fit, else
- * from the log), folds them, and sends rows and checkpoints in guarded batches. Queue consumer, gap repair, causal reads, synchronous
- * projections, replays of dead letters and builds all call it.
+ * The one mechanism that moves a projection. It reads the checkpoints, takes the events after them (from the hints if they fit, else from the log),
+ * folds them, and sends rows and checkpoints in guarded batches. The queue consumer, gap repair, causal reads, synchronous projections, dead-letter
+ * replay and builds all call it.
  *
- * An event that the live slot refuses again and again becomes a dead letter; a target beside it that refuses one is taken out of the
- * pointer. What exceeds the limits of catch-up-limits.ts stands still as `transient`: the next attempt takes it.
+ * If the live slot keeps refusing an event, the event becomes a dead letter. If another target refuses an event, the catch-up takes that target out
+ * of the pointer. A stream beyond the limits of catch-up-limits.ts stands still as `transient`: the next attempt takes it.
  *
- * Throws on a transient fault of the database, and `StorageUnavailableError` when it takes no writes, or no statements at all. What was
- * applied stays applied.
+ * Throws on a transient fault of the database. Throws `StorageUnavailableError` if the database takes no writes, or no statements at all. Applied
+ * events stay applied.
  */
 export async function catchUp(
   context: CatchUpContext,
@@ -81,20 +81,20 @@ export async function catchUp(
     return result;
   } catch (error) {
     const fault = asStorageFault(error);
-    // The storage of an object may be full while the databases are well, so only the fault of a database counts.
+    // An object's storage may be full while the databases are well. So only a fault of a database counts.
     if (fault instanceof DatabaseUnavailableError) storageRefusedAt.set(group, clock.now());
     throw fault;
   }
 }
 
-/** The catch-up with its context, as consumers, reads and builds get it. */
+/** `catchUp` with its context bound. Consumers, reads and builds get this function. */
 export type CatchUp = (
   projection: Projection,
   requests: readonly CatchUpRequest[],
   options?: CatchUpOptions,
 ) => Promise<CatchUpResult>;
 
-/** Takes all streams, some at a time. */
+/** Catches up all streams, some at a time. */
 async function takeAll(
   context: CatchUpContext,
   projection: Pick<Projection, 'name' | 'group'>,
@@ -105,7 +105,7 @@ async function takeAll(
   const work: CatchUpWork = { pending: [], progress: new Map(), budget, applied: 0, traces: [] };
   const { clock } = context;
   const until = clock.now() + MAX_CATCH_UP_MS;
-  // What has its events at hand does not wait for what has to read a log.
+  // Streams with their events at hand go first, so that they wait for no log.
   const sorted = requests.toSorted((one, other) => Number(hasEvents(other)) - Number(hasEvents(one)));
   let outcome: CatchUpResult['outcome'] = 'done';
   for (let at = 0; at < sorted.length; at += streamsAtOnce) {
@@ -125,7 +125,7 @@ function hasEvents({ hints = [], archived }: CatchUpRequest): boolean {
   return archived !== undefined || hints.some(({ events }) => events !== undefined);
 }
 
-/** Round after round, until all that is pending is where it is wanted or stands still. After `until` no other round is begun. */
+/** Runs rounds until each pending stream has reached its wanted version or stands still. After `until`, starts no further round. */
 async function runRounds(
   context: CatchUpContext,
   { name: projectionName, group }: Pick<Projection, 'name' | 'group'>,
@@ -184,7 +184,7 @@ function revisionsOf(
   });
 }
 
-/** The result, after what stands still for no fault of an event was reported: the rest was when it was counted. */
+/** Returns the result. Logs each stream that stands still through no fault of an event. Refusals are logged when they are counted. */
 function concluded(
   { report }: CatchUpContext,
   projectionName: string,
@@ -200,7 +200,7 @@ function concluded(
   return { outcome, streams: progress, applied, traces };
 }
 
-/** Whether a catch-up brought a stream to at least `version`. */
+/** Whether a catch-up has brought a stream to at least `version`. */
 export function isApplied(result: CatchUpResult, stream: StreamId, version: number): boolean {
   return result.outcome === 'done' && (result.streams.get(stream)?.version ?? 0) >= version;
 }

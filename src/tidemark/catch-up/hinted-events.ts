@@ -3,8 +3,8 @@ import type { Hint } from '../write/message.ts';
 import type { Position } from '../projections/checkpoint.ts';
 
 /**
- * The events right after a position, from hints that are contiguous with it: each has to name, as the event before its first, the very
- * event that comes before. Undefined when the hints do not reach back to the position; then the log has to be read.
+ * The events right after a position, from hints that continue it. Each hint must name the id of the event before its first: so both belong to one
+ * history. Undefined if the hints do not reach back to the position. Then the log has to be read.
  */
 export function eventsFromHints(
   hints: readonly Hint[],

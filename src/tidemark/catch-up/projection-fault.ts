@@ -4,41 +4,42 @@ import type { Pointer, Target } from '../projections/pointer.ts';
 import type { Slot } from '../projections/slot-tables.ts';
 
 /*
- * An SQL error that is no constraint may be one stream's or every stream's: a trial tells (write-trial.ts). One stream's becomes a dead
- * letter. Every stream's belongs to the projection: one row here, a reason in /health, slow retries, and no dead letter.
+ * An SQL error that is not a constraint may come from one stream's data, or hit every stream. A trial decides (write-trial.ts). An error of one
+ * stream becomes a dead letter. An error of every stream belongs to the projection: one row here, a reason in /health, slow retries, and no dead
+ * letter.
  *
- * A trigger on inserts leaves every update alone: that updates are applied says nothing. So a fault is open until each kind of write that
- * met it has been applied again, a trial has shown that all work, or another slot is live.
+ * A trigger on inserts does not fire on updates, so an applied update proves nothing about inserts. That is why a fault stays open until one of three
+ * things happens. Each kind of write that met it has been applied again, a trial has shown that all of them work, or another slot is live.
  */
 
-/** What keeps a projection from being written. */
+/** An error that keeps a projection from being written. */
 export interface ProjectionFault {
-  /** The database's words for the error as `kindOf` has them: without what they quote, and cut. /health shows them to everybody. */
+  /** The database's error, as `kindOf` shortens it: without the values that it quotes. /health shows it to everyone. */
   readonly kind: string;
-  /** When the error was met first, RFC 3339. */
+  /** When the error first occurred, RFC 3339. */
   readonly firstAt: string;
-  /** When the last of them was applied, RFC 3339; null: some was not, and the fault is open. */
+  /** When the last kind of write that met the error was applied again, RFC 3339. Null while the fault is open. */
   readonly appliedAt: string | null;
 }
 
-/** So long, in ms, an internal error of D1 counts as one that passes. */
+/** Time, in ms, for which an internal error of D1 counts as transient. */
 const INTERNAL_ERROR_PASSES_MS = 10 * 60_000;
 
 /**
- * Whether an internal error of D1 has lasted too long for one that passes: for ten minutes nobody could make the writes that met it. Until
- * then the fault's row is a mere suspicion.
+ * Whether an internal error of D1 has lasted too long to be transient: for ten minutes, no batch has made the writes that met it. Until then the row
+ * of the fault is only a suspicion.
  */
 export function hasLasted(fault: ProjectionFault | undefined, now: number): boolean {
   if (fault?.kind !== INTERNAL_ERROR || fault.appliedAt !== null) return false;
   return now - Date.parse(fault.firstAt) >= INTERNAL_ERROR_PASSES_MS;
 }
 
-/** That a row `f` of projection_fault is an open fault, and no mere suspicion. */
+/** SQL condition: the row `f` of projection_fault is an open fault, not only a suspicion. */
 export const IS_FAULT = `f.applied_at IS NULL AND (
   f.kind <> '${INTERNAL_ERROR}' OR unixepoch(f.last_at) - unixepoch(f.first_at) >= ${INTERNAL_ERROR_PASSES_MS / 1_000}
 )`;
 
-/** Reads the fault of a projection: no row where it never had one. */
+/** Reads the recorded fault of a projection: one row, or none. */
 export function faultStatement(database: D1Database, projectionName: string): D1PreparedStatement {
   return database
     .prepare(`SELECT kind, first_at, applied_at FROM projection_fault WHERE projection = ?1`)
@@ -56,7 +57,7 @@ export function toFault(row: unknown): ProjectionFault | undefined {
   return { kind, firstAt, appliedAt };
 }
 
-/** Notes some kinds of write that the tables refuse whatever the stream. Only under the pointer as it was read. */
+/** Records kinds of write that the tables refuse for every stream. Does nothing if the pointer has changed since it was read. */
 export async function noteFault(
   database: D1Database,
   projectionName: string,
@@ -71,7 +72,7 @@ export async function noteFault(
       SELECT projection, ?2, ?3, ?3, NULL, ?4 FROM projection_pointer WHERE projection = ?1 AND epoch = ?5
       ON CONFLICT (projection) DO UPDATE SET
         first_at = CASE WHEN kind = excluded.kind AND applied_at IS NULL THEN first_at ELSE excluded.first_at END,
-        -- One error may hide another: what was open before stays so until it is applied.
+        -- One error may hide another: a kind of write that was open stays open until it is applied.
         writes = CASE WHEN applied_at IS NULL THEN json_patch(coalesce(writes, '{}'), excluded.writes) ELSE excluded.writes END,
         kind = excluded.kind, last_at = excluded.last_at, applied_at = NULL
       WHERE applied_at IS NOT NULL OR kind = excluded.kind OR excluded.kind <> '${INTERNAL_ERROR}'`,
@@ -80,7 +81,7 @@ export async function noteFault(
     .run();
 }
 
-/** Notes what kinds of write were applied, which closes the fault with the last that had met it: for the very batch that applies them. */
+/** Records kinds of write as applied, in the batch that applies them. The last one that had met the fault closes it. */
 export function noteApplied(
   database: Preparing,
   projectionName: string,
@@ -97,15 +98,15 @@ export function noteApplied(
     .bind(projectionName, JSON.stringify(Object.fromEntries(writes.map((write) => [write, true]))), at);
 }
 
-/** A fault that is open, and where. */
+/** An open fault, and the live target that has it. */
 export interface OpenFault {
   readonly projection: string;
   readonly live: Target;
-  /** The kinds of write that met it and were not applied since. */
+  /** The kinds of write that met the fault and have not been applied since. */
   readonly writes: readonly string[];
 }
 
-/** The open faults of a database. One that an earlier release has noted without its kinds of write is left out: any batch closes it. */
+/** The open faults of a database. Leaves out a fault that an earlier release recorded without kinds of write: any batch closes it. */
 export async function openFaults(database: D1Database): Promise<readonly OpenFault[]> {
   const { results } = await database
     .prepare(
@@ -122,7 +123,7 @@ export async function openFaults(database: D1Database): Promise<readonly OpenFau
   }));
 }
 
-/** Forgets the fault: for the change of the pointer that leaves the tables which have it. */
+/** Deletes the fault, as a part of the pointer change that leaves the faulty tables. */
 export function forgetFault(database: D1Database, projectionName: string): D1PreparedStatement {
   return database.prepare(`DELETE FROM projection_fault WHERE projection = ?1`).bind(projectionName);
 }

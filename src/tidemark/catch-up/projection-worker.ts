@@ -9,7 +9,7 @@ import type { Projection } from '../projections/projection.ts';
 import type { SystemContext } from '../projections/system-context.ts';
 import { type CatchUpRequest, type StreamProgress, isUncompared } from './stream-progress.ts';
 
-/** The part of the system that the projection worker works with. */
+/** The part of the system that the projection worker uses. */
 export interface ProjectionWorkerContext extends Pick<SystemContext, 'registry' | 'send' | 'report'> {
   readonly catchUp: CatchUp;
   /** Starts the first build of a projection that has none. Never throws. */
@@ -23,19 +23,22 @@ interface Received {
   readonly content: HintMessage;
 }
 
-/** Seconds before a message is tried again: doubling, so that an outage is not hammered. Past the queue's retries, the delivery check. */
+/**
+ * Seconds before each retry of a message. They grow, so that retries do not burden a database that is away. After the queue's last retry, the
+ * delivery check takes over.
+ */
 const RETRY_DELAYS_S = [2, 8, 30];
 
-/** Seconds before a message is tried again that waits for an operator: the tables refuse every stream, or the storage is full or switched off. */
+/** Seconds before a retry of a message that waits for an operator: the tables refuse every stream, or the storage is full or switched off. */
 const SLOW_RETRY_DELAY_S = 300;
 
-/** How long a batch may wait for other groups to be told, in ms. */
+/** Time, in ms, that a batch waits at most for its messages to other groups. */
 const FORWARD_TIMEOUT_MS = 2_000;
 
 /**
- * Applies a batch of messages to every projection of the group, each by itself, so that one that fails does not hold up its neighbours,
- * and acknowledges message by message: one is done once every projection that follows its streams has reached them. Side by side with
- * that, tells the other groups what came from the objects.
+ * Applies a batch of messages to each projection of the group separately, so that a failing projection does not hold up the others. Acknowledges a
+ * message once every projection that follows its streams has reached the message's versions. Meanwhile, passes on to the other groups what the
+ * objects sent.
  */
 export async function consumeHints(
   context: ProjectionWorkerContext,
@@ -83,17 +86,17 @@ function delayFor(attempts: number, isSlow: boolean): number {
   return RETRY_DELAYS_S[Math.min(attempts, RETRY_DELAYS_S.length) - 1] ?? 2;
 }
 
-/** Where a projection has brought streams. */
+/** How far a projection has brought streams. */
 interface Reach {
   readonly versions: ReadonlyMap<StreamId, number>;
-  /** Whether what keeps a stream back lasts until an operator acts. */
+  /** Whether the stream stays behind until an operator acts. */
   readonly isSlow: (stream: StreamId) => boolean;
 }
 
 const NOWHERE: Reach = { versions: new Map(), isSlow: () => false };
 const NOWHERE_FOR_LONG: Reach = { versions: new Map(), isSlow: () => true };
 
-/** Where the streams stand after the catch-up, for what waits for them; nowhere for a projection that failed altogether. */
+/** Catches up the streams, and returns how far they are. If the projection's catch-up fails as a whole, no stream counts as reached. */
 async function reachAfter(
   { catchUp, ensureBuilt, report }: ProjectionWorkerContext,
   projection: Projection,
@@ -129,11 +132,11 @@ async function reachAfter(
   }
 }
 
-/** Up to which version messages about a stream are done with. */
+/** The version up to which messages about a stream are done. */
 function doneUpTo({ version, standstill }: StreamProgress): number {
-  // A dead letter waits for an operator, and what comes behind it too: no message will bring it further.
+  // A dead letter and the events behind it wait for an operator. No message can bring the stream further.
   if (standstill?.isDeadLetter) return Number.POSITIVE_INFINITY;
-  // Before that, a version of a log that is gone is no version of this one; and of one that was to be compared, and was not, nobody knows.
+  // A restored log that is no dead letter yet: the version belongs to the lost history. A log that was not compared: the version may belong to one.
   return standstill && (standstill.cause === 'log-restored' || isUncompared(standstill)) ? 0 : version;
 }
 
@@ -142,8 +145,8 @@ function distinct(ids: readonly string[]): string {
 }
 
 /**
- * Passes on what the objects sent to this group, so that an event costs one message and not one for each group. An optimisation only:
- * whoever is not told is found by the delivery check. So a message is passed on at its first attempt alone, and nobody waits for it long.
+ * Passes on to the other groups what the objects sent to this one, so that an event costs one message instead of one for each group. This is only an
+ * optimisation: the delivery check reminds a group that gets no message. So a message is passed on only at its first attempt, and the wait is short.
  */
 async function tellOthers(
   { registry, send, report }: ProjectionWorkerContext,

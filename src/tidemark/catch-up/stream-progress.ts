@@ -3,57 +3,57 @@ import type { Hint } from '../write/message.ts';
 import type { StreamId } from '../domain/stream.ts';
 import type { DeadLetterCause, Refusal } from '../dead-letters/dead-letter.ts';
 
-/** "Bring this stream to at least this version", with the events at hand, if any. */
+/** A request to bring a stream to at least one version, with the events at hand, if any. */
 export interface CatchUpRequest {
   readonly stream: StreamId;
-  /** At least this version; `head`: whatever its log has. */
+  /** At least this version. `head`: all that the log has. */
   readonly wanted: number | 'head';
-  /** Read the log even where the checkpoint looks reached: the caller has reason to believe that the log was restored. */
+  /** Read the log even if the checkpoint has reached `wanted`: the caller has reason to believe that the log was restored. */
   readonly isRecheck?: boolean;
-  /** Where the live target had the stream a moment ago: its log is read from there while the positions are still being read. */
+  /** The version that the live target had a moment ago. The catch-up reads the log from there while it still reads the positions. */
   readonly seenAt?: number;
   readonly hints?: readonly Hint[];
-  /** Events from the archive, in order and without a gap. */
+  /** Events from the archive, in order. */
   readonly archived?: readonly StoredEvent[];
 }
 
-/** Why a stream could not be brought further. */
+/** Why the catch-up could not bring a stream further. */
 export type StandstillCause =
   | DeadLetterCause
   /** An event type or schema version that this code does not know, as during a deployment. */
   | 'unreadable-event'
-  /** The object that has its log turned the read away. */
+  /** The stream's object was overloaded and turned away the read of its log. */
   | 'overloaded'
-  /** Its log could not be read in time, other writers kept winning, or the invocation's limits were reached. */
+  /** The log could not be read in time, other writers kept winning, or the invocation reached its limits. */
   | 'transient'
   /** The projection's tables refuse every stream: see projection-fault.ts. */
   | 'projection-fault';
 
-/** That a stream cannot be brought further, and why. */
+/** A stream that the catch-up cannot bring further, and why. */
 export interface Standstill {
   readonly cause: StandstillCause;
-  /** For people, and not for logs: it may quote what an event holds. */
+  /** For people. Where an event is refused, it may quote the event's data, so it is not logged. */
   readonly reason: string;
-  /** It waits for an operator: there is nothing to try again. */
+  /** The stream waits for an operator. Trying again does not help. */
   readonly isDeadLetter?: true;
-  /** It was not tried to the end: the limits of catch-up-limits.ts were reached. */
+  /** The catch-up reached the limits of catch-up-limits.ts before it finished the stream. */
   readonly isLeft?: true;
 }
 
-/** Where a stream stands in the leading target: the live one, if there is any. */
+/** How far the leading target has brought a stream. That is the live target, if there is one. */
 export interface StreamProgress {
   readonly stream: StreamId;
   readonly version: number;
-  /** A target beside the leading one is not there yet. */
+  /** Another target is not there yet. */
   readonly isOtherBehind?: true;
-  /** With a standstill that an event causes: that event. */
+  /** The refusal of the event that causes the standstill, if an event does. */
   readonly refusal?: Refusal;
-  /** The stream's own version, where its log was read. */
+  /** The version of the stream. Set if its log was read. */
   readonly head?: number;
   readonly standstill?: Standstill;
 }
 
-/** Whether the stream may stand still because its log was not read: then nobody has compared its events with that. */
+/** Whether the stream may stand still because its log was not read. Then its checkpoint was not compared with the log. */
 export function isUncompared({ cause }: Standstill): boolean {
   return cause === 'overloaded' || cause === 'transient' || cause === 'projection-fault';
 }

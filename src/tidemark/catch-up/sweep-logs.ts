@@ -5,19 +5,19 @@ import { LOADS_TIMEOUT_MS, LOAD_TIMEOUT_MS } from './catch-up-limits.ts';
 import type { SystemContext } from '../projections/system-context.ts';
 import { type Positions, type Reached, reachedBy } from './sweep-positions.ts';
 
-/** What a stream's log says. */
+/** What the sweep reads from a stream's log. */
 interface LogOf {
-  /** The stream's own version; 0 when it does not exist. */
+  /** The version of the stream; 0 if it does not exist. */
   readonly head: number;
-  /** The highest version that any projection has. */
+  /** The highest version of the stream that any projection has. */
   readonly at: number;
-  /** The event there; undefined where the log ends before it. */
+  /** The id of the event at version `at`. Undefined if the log ends before it. */
   readonly eventId: string | undefined;
 }
 
 /**
- * Asks the log of each stream for its end, and for the event at the highest version that any projection has of it, until its time is over:
- * `asked` are those that it got to, the first of them at least. A log that does not answer in time is missing in `logs`.
+ * Reads from each stream's log its version, and the event at the highest version that any projection has of the stream. Starts no further read after
+ * its time is over: `asked` are the streams that it came to, at least the first. `logs` lacks a log that did not answer in time.
  */
 export async function readLogs(
   { aggregates, clock, report }: Pick<SystemContext, 'aggregates' | 'clock' | 'report'>,
@@ -44,8 +44,8 @@ export async function readLogs(
 }
 
 /**
- * For each stream that has another history than its log in some projection: the projections that may have it too.
- * Those are the ones with another event at the version that was compared, and all that stand below it.
+ * For each stream in which some projection contradicts the log: the projections that may have the lost history. These have another event at the
+ * compared version, or stand below it.
  */
 export function suspectsByStream(
   logs: ReadonlyMap<StreamId, LogOf>,
@@ -56,14 +56,14 @@ export function suspectsByStream(
       const positions = believed(stream, all);
       const isContradicted = positions.some(({ reached }) => reached.version === at && reached.eventId !== eventId);
       if (at === 0 || !isContradicted) return [];
-      // Below the version that was compared only each projection's consumer can tell.
+      // Below the compared version, only the projection's consumer can tell.
       const suspect = positions.filter(({ reached }) => reached.version < at || reached.eventId !== eventId);
       return [[stream, new Set(suspect.map(({ name }) => name))]];
     }),
   );
 }
 
-/** Where projections have a stream, without those that are known to have the history of a restored log. */
+/** The positions of a stream in all projections, except where an open dead letter of cause `log-restored` holds the stream. */
 function believed(
   stream: StreamId,
   all: readonly Positions[],

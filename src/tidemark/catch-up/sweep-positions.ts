@@ -13,24 +13,24 @@ export interface Reached {
   readonly eventId: string;
 }
 
-/** Where one projection of a group has the streams of a page. */
+/** The positions of one projection in the streams of a page. */
 export interface Positions {
   readonly projection: Projection;
-  /** False while nothing is live, or this Worker has no code for what is: then no reminder would move it. */
+  /** False while nothing is live, or this Worker has no code for the live revision. Then no reminder can move the projection. */
   readonly isMovable: boolean;
   /** In the live slot. */
   readonly live: ReadonlyMap<StreamId, Reached>;
-  /** In the other slot, while it is moved: it may know more. */
+  /** In the other slot, while batches move it. It may be ahead of the live one. */
   readonly other: ReadonlyMap<StreamId, Reached>;
-  /** Why the live slot holds streams. */
+  /** The streams that an open dead letter holds in the live slot, each with its cause. */
   readonly held: ReadonlyMap<StreamId, DeadLetterCause>;
 }
 
 type Row = Readonly<Record<string, unknown>>;
 
 /**
- * Where a group's projections have the next streams after the cursor: one batch, and so one snapshot. Each projection gives its own next
- * streams, as many as the page takes, so what all of them know up to the end of the page is there.
+ * The positions of a group's projections in the next streams after the cursor. They come from one batch, and so from one snapshot. Each projection
+ * gives as many of its next streams as the page takes, so together they cover the page.
  */
 export async function readPositions(
   { registry }: Pick<SystemContext, 'registry'>,
@@ -85,8 +85,8 @@ function heldIn(answer: D1Result<Row> | undefined): ReadonlyMap<StreamId, DeadLe
 }
 
 /**
- * The highest version of a stream that any projection of any group has: a lower bound of what its log has, for want of the log itself. One
- * that is held says nothing: it may have the history of a log that was restored since.
+ * The highest version of a stream in any projection of any group. This is a lower bound of the log's version, used if the log does not answer. A held
+ * stream does not count: the projection may have the history of a log that was restored since.
  */
 export function headOf(stream: StreamId, all: readonly Positions[]): number {
   const versions = all.flatMap((positions) =>
@@ -95,12 +95,12 @@ export function headOf(stream: StreamId, all: readonly Positions[]): number {
   return Math.max(0, ...versions);
 }
 
-/** Where a projection has a stream, in the live slot and beside it. */
+/** The positions of a projection in a stream, in the live slot and in the other one. */
 export function reachedBy(stream: StreamId, { live, other }: Positions): readonly Reached[] {
   return [live.get(stream) ?? [], other.get(stream) ?? []].flat();
 }
 
-/** The reminder that a group needs of a stream, if one of its projections lags, or is named in `contradicting`. */
+/** The reminder that a group needs about a stream, if one of its projections lags or is named in `contradicting`. */
 export function reminderFor(
   stream: StreamId,
   head: number,

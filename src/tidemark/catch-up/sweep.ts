@@ -6,52 +6,52 @@ import type { SystemContext } from '../projections/system-context.ts';
 import { suspectsByStream, readLogs } from './sweep-logs.ts';
 import { headOf, readPositions, reminderFor } from './sweep-positions.ts';
 
-/** The part of the system that the sweep works with. It reads logs, and so wakes the objects of streams. */
+/** The part of the system that the sweep uses. The sweep reads logs, and so wakes the objects of streams. */
 export type SweepContext = Pick<SystemContext, 'registry' | 'databaseOf' | 'aggregates' | 'send' | 'clock' | 'report'>;
 
 export interface SweepOptions {
-  /** How many streams one step looks at. Fewer where their logs are slow. */
+  /** Streams that one step checks; fewer if their logs are slow. Default: 500. */
   readonly streamsAtOnce?: number;
-  /** How much of reminders one message holds, in bytes of JSON. Small, since whoever gets it reads a log for each. */
+  /** Bytes of JSON in one message. Small, since the consumer reads a log for each reminder in it. Default: 12,000. */
   readonly maxMessageBytes?: number;
-  /** How long a database or a queue may take to answer, in ms. */
+  /** Time, in ms, that a database or a queue may take to answer. Default: 10,000. */
   readonly timeoutMs?: number;
 }
 
-/** What one step of the sweep did. */
+/** The result of one step of the sweep. */
 export interface SweepStep {
-  /** Streams looked at. */
+  /** Streams checked. */
   readonly looked: number;
-  /** Streams of these that some projection has not brought as far as their log, or as another projection. */
+  /** Checked streams that need a reminder: a projection is behind the log or another projection, or may contradict the log. */
   readonly behind: number;
-  /** Streams of these whose log contradicts a checkpoint: it was restored to an earlier time. */
+  /** Checked streams whose log contradicts a checkpoint: the log was restored to an earlier time. */
   readonly restored: number;
-  /** Streams of these whose log did not answer in time. */
+  /** Checked streams whose log did not answer in time. */
   readonly unread: number;
-  /** Queue messages sent: each reminds one group of many streams. */
+  /** Queue messages sent. Each reminds one group of many streams. */
   readonly sent: number;
-  /** The step began at the first stream. */
+  /** The step started at the first stream. */
   readonly isStart: boolean;
-  /** The step reached the last stream: the next one begins a new pass. */
+  /** The step reached the last stream. The next one starts a new pass. */
   readonly isComplete: boolean;
-  /** Groups whose database or queue did not answer. Then the next step looks at the same streams again. */
+  /** Groups whose database or queue did not answer. The next step then checks the same streams again. */
   readonly unreachable: readonly string[];
-  /** How long to wait before the next step, in ms, so that the reminders of one step are taken up before those of the next. */
+  /** Time, in ms, to wait before the next step, so that the consumers take this step's reminders first. */
   readonly pauseMs: number;
 }
 
 /**
- * One paced step of a pass over all streams that any checkpoint of any group knows, in the order of their ids. It asks each stream's log, finds
- * those that a live projection has not brought to their end, and reminds that projection's group, in its own queue. Where a checkpoint has
- * another event than the log, the reminder has the consumer compare the two, which opens a dead letter of cause `log-restored`.
+ * One paced step of a pass over all streams in any group's checkpoints, in the order of their ids. It asks each stream's log, and finds the streams
+ * that a live projection has not brought to their end. It reminds that projection's group, in the group's own queue. If a checkpoint has another
+ * event than the log, the reminder makes the consumer compare the two. The consumer then opens a dead letter of cause `log-restored`.
  *
- * A projection that has no row for a stream is at version 0. What an open dead letter holds is not reminded. A stream that no projection at
- * all has heard of is not found here: its object's own delivery check finds it. Where the time for the logs is over before the page is, the
- * step ends at the last stream that was asked, and the next one goes on behind it.
+ * A projection without a row for a stream is at version 0. The sweep sends no reminder for a stream that an open dead letter holds. It does not find
+ * a stream that no projection has seen: the delivery check of the stream's own object does. If the time for the logs ends before the page does, the
+ * step ends at the last stream that it asked. The next step goes on after it.
  *
- * The cursor is kept in the first group's database. It moves on only when every group was asked and reminded: with a database or a queue
- * away, the others are still seen to, and the step after it looks at the same streams again. Two steps at once do no harm: they remind
- * twice, and the cursor is moved by one of them.
+ * The first group's database keeps the cursor. The cursor moves only if the step has asked and reminded every group. If a database or a queue is
+ * away, the step still reminds the other groups, and the next step checks the same streams again. Two steps at once do no harm: both send reminders,
+ * and one of them moves the cursor.
  */
 export async function sweepStep(context: SweepContext, options: SweepOptions = {}): Promise<SweepStep> {
   const { registry, databaseOf, clock, report } = context;
@@ -97,7 +97,8 @@ export async function sweepStep(context: SweepContext, options: SweepOptions = {
     );
     for (const { stream } of reminders) behind.add(stream);
     const messages = packMessages(reminders, 'reminder', maxMessageBytes);
-    // One batch of the queue after the other, so that a restored database is not read by a whole page of streams at once.
+    // Each message waits one batch wait longer than the one before. So the group does not catch up a whole page of streams at once, as after a
+    // restore of its database.
     const delayOf = (index: number) => Math.min(Math.ceil((index * group.batchWaitMs) / 1_000), MAX_DELAY_S);
     try {
       const sends = messages.map((message, index) => context.send(group, message, { delaySeconds: delayOf(index) }));
@@ -110,7 +111,7 @@ export async function sweepStep(context: SweepContext, options: SweepOptions = {
     }
   }
 
-  // Fewer streams than were asked for are all that there are after the cursor.
+  // Fewer streams than requested: there are no more after the cursor.
   const isLast = next.length < streamsAtOnce && page.length === next.length;
   if (unreachable.length === 0) {
     const end = isLast ? '' : (page.at(-1) ?? '');
@@ -137,7 +138,7 @@ export async function sweepStep(context: SweepContext, options: SweepOptions = {
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** Queues take no longer delay than 12 hours. */
+/** The longest delay that Queues allow: 12 hours. */
 const MAX_DELAY_S = 12 * 60 * 60;
 
 async function readCursor(database: D1Database): Promise<string> {

@@ -6,20 +6,20 @@ import type { Projection } from '../projections/projection.ts';
 import { type Slot, columnOf, shapeOf } from '../projections/slot-tables.ts';
 
 /*
- * An SQL error that is no constraint may be one stream's (a trigger that fails at one row) or every stream's (a table that is missing, an
- * index that is damaged). A trial tells: it makes the same kinds of write with rows that are there already, and takes them back. What the
- * tables refuse then, they refuse whatever the stream.
+ * An SQL error that is not a constraint may come from one stream (a trigger fails at one row) or hit every stream (a table is missing, an index is
+ * damaged). A trial decides: it makes the same kinds of write with existing rows, and is rolled back. If the tables refuse these too, they refuse
+ * every stream.
  */
 
-/** The first row of each table, and the last. What may befall one row must not be taken for all. */
+/** A trial uses the first row of each table, then the last. So a fault of one row does not count as a fault of all. */
 const WITNESSES = ['ASC', 'DESC'] as const;
 
-/** How a trial ended: `untried` where a table has no row to try it with. */
+/** The result of a trial. `untried`: a table has no row to try. */
 export type Trial = 'taken' | 'refused' | 'untried';
 
 /**
- * Tries whether the tables of a slot take some kinds of write (see `writesOf`). Nothing remains of a trial. Throws what passes, and what
- * lasts until somebody makes room.
+ * Tries whether the tables of a slot take some kinds of write (see `writesOf`). The trial is rolled back. Throws a transient fault, and an error of
+ * full or disabled storage.
  */
 export async function tryWrites(
   database: Preparing & Pick<D1Database, 'batch'>,
@@ -31,7 +31,7 @@ export async function tryWrites(
   for (const direction of WITNESSES) {
     const statements = [
       ...writes.flatMap((write) => trialOf(projection, slot, write, direction)),
-      // The end of every trial: it says that all before it worked, and takes it back.
+      // Ends every trial with a known error: the statements before it worked, and are rolled back.
       'INSERT INTO guard (checkpoint_as_read) SELECT 0',
     ];
     if (budget) spendBatch(budget, statements.length);
@@ -61,7 +61,7 @@ function trialOf(projection: Projection, slot: Slot, write: string, direction: s
     return onWitness(table.name, key, direction, { copied, changed: kind === 'change' ? [name] : [] });
   }
   const tables = kind === 'append' ? appends[name] : counters[name]?.tables;
-  // A kind of write that an earlier release has noted.
+  // An earlier release recorded this kind of write, and the code no longer has it.
   if (!tables) return [];
   const table = shapeOf(tables[slot]);
   const key = keyOf(tables[slot]);
@@ -73,7 +73,7 @@ function trialOf(projection: Projection, slot: Slot, write: string, direction: s
   });
 }
 
-/** Writes one row over itself: as a new one, which fires what inserts fire, or by changing columns to what they are. */
+/** Writes one row over itself: by an insert, which fires the triggers of inserts, and by an update that sets columns to their own values. */
 function onWitness(
   table: string,
   key: string,
@@ -82,7 +82,7 @@ function onWitness(
 ): readonly string[] {
   const witness = `FROM "${table}" ORDER BY ${key.replaceAll('",', `" ${direction},`)} ${direction} LIMIT 1`;
   return [
-    // Without a row nothing would be tried.
+    // Ends the trial as `untried` if the table has no row.
     `INSERT INTO guard (epoch_as_read) SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM "${table}")`,
     ...(copied === undefined ? [] : [`INSERT OR REPLACE INTO "${table}" (${copied}) SELECT ${copied} ${witness}`]),
     ...(changed.length === 0
@@ -94,7 +94,7 @@ function onWitness(
   ];
 }
 
-/** The columns of a table's primary key; the first column where it declares none. */
+/** The columns of a table's primary key; the first column if it declares none. */
 function keyOf(table: SQLiteTable): readonly string[] {
   const { columns, primaryKeys } = getTableConfig(table);
   const declared = primaryKeys[0]?.columns ?? columns.filter(({ primary }) => primary);
