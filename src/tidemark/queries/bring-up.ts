@@ -11,8 +11,8 @@ import type { Unmet } from './standing.ts';
 import { type CatchUpRequest, isUncompared } from '../catch-up/stream-progress.ts';
 
 /**
- * Has the catch-up bring streams to what the client has seen, within the reader's time. The answer is what was read in the batch that did so;
- * undefined where the reader has to look for itself.
+ * Runs the catch-up for streams that are behind what the client has seen, within the reader's time. Returns the answer that was read in its last
+ * batch. Undefined if the reader has to look again.
  */
 export async function bringUp<Q extends Queries>(
   reader: Reader<Q>,
@@ -31,7 +31,7 @@ export async function bringUp<Q extends Queries>(
     else if (end) return end;
     if (answer) return answer;
   } catch (error) {
-    // It lasts until an operator makes room: there is nothing to wait for.
+    // This lasts until an operator makes room, so waiting does not help.
     if (error instanceof StorageUnavailableError) throw error;
     if (error instanceof OverloadedError) {
       const [{ stream, seen, at }] = unmet;
@@ -47,8 +47,8 @@ export async function bringUp<Q extends Queries>(
 }
 
 /**
- * What the catch-up has to do for a stream. Where the projection has another event than the client, the log decides: either the token is
- * refused, or the catch-up reads the log as well, and finds out that the projection is of a lost history.
+ * The catch-up's request for a stream. If the projection has another event than the client, the log decides. Either the token is refused, or the
+ * catch-up reads the log too and finds that the projection has a lost history.
  */
 async function toRequest(
   { load }: Pick<Aggregates, 'load'>,
@@ -62,8 +62,8 @@ async function toRequest(
 }
 
 /**
- * Runs the catch-up for the streams that no other request of this isolate brings up, and reads in its batch. For the others it waits, and has
- * no answer if that is all of them.
+ * Runs the catch-up for the streams that no other request of this isolate brings up, and reads in its batch. Waits for the others. Has no answer if
+ * other requests bring up all of them.
  */
 async function catchUpAndRead<Q extends Queries>(reader: Reader<Q>, requests: readonly CatchUpRequest[]) {
   const { context, projection, budget, queryUnder } = reader;
@@ -84,7 +84,7 @@ async function catchUpAndRead<Q extends Queries>(reader: Reader<Q>, requests: re
   return { result, answer };
 }
 
-/** Why the read has no answer where the catch-up has left the streams; `to-pause`: something failed that may pass. */
+/** Why the read has no answer after the catch-up. `to-pause`: a transient failure. Undefined: nothing prevents the answer. */
 function endOf(
   { stream: only, wanted: seen, incomplete }: Reader<Queries>,
   requests: readonly CatchUpRequest[],

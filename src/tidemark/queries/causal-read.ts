@@ -17,7 +17,7 @@ import { type Standing, unmetOf } from './standing.ts';
 /** Makes the selects that causal reads run. */
 export const queryBuilder = new QueryBuilder();
 
-/** The part of the system that causal reads work with. A read asks a log where the client and the projection have seen different events. */
+/** The part of the system that causal reads use. A read asks a log if the client and the projection have seen different events. */
 export interface CausalReadContext extends Pick<
   SystemContext,
   'databaseOf' | 'pointers' | 'aggregates' | 'clock' | 'report'
@@ -27,20 +27,20 @@ export interface CausalReadContext extends Pick<
 }
 
 export interface CausalReadOptions {
-  /** How long a read may take to bring its projection to where the token is, in ms. */
+  /** Time, in ms, that a read may take to bring its projection up to the token. Default: 5,000. */
   readonly timeoutMs?: number;
 }
 
-/** How a causal read ended. Never with a state older than what the token vouches for (I13). */
+/** The result of a causal read. It never shows a state older than the token (I13). */
 export type CausalReadResult<Q extends Queries> =
   | {
       readonly outcome: 'read';
       readonly answers: Answers<Q>;
-      /** Where the projection has each stream that was asked for. */
+      /** The standing of each stream that the read was about. */
       readonly standings: ReadonlyMap<StreamId, Standing>;
-      /** The database's bookmark after the read: whoever carries it never reads an older state there. */
+      /** The database's bookmark after the read. A client that sends it never reads an older state there. */
       readonly bookmark: string | null;
-      /** Streams of the token that this answer shows too little of, or of a lost history: the projection cannot take their next event. */
+      /** Streams of the token in which this answer is behind, or shows a lost history: the projection cannot apply their next event. */
       readonly incomplete: readonly StreamId[];
     }
   | Unanswered;
@@ -65,25 +65,27 @@ export type Unanswered =
 export interface CausalReadRequest<InSlot extends Tables, Q extends Queries> {
   readonly projection: Projection<InSlot>;
   readonly token: CausalToken;
-  /** The one stream that the answer is about: it waits for that stream only. Absent: for every stream of the token that it follows. */
+  /**
+   * The one stream that the answer is about. The read waits for that stream only. Default: for every stream of the token that the projection follows.
+   */
   readonly stream?: StreamId;
   readonly queries: (tables: InSlot) => Q;
-  /** How revisions before this one answer the same, for as long as one of them is live. */
+  /** The same queries for earlier revisions, while one of them is live. Default: none. */
   readonly formerly?: readonly FormerReading<Q>[];
-  /** Asks no replica, whatever the token's bookmark allows. Default: false. */
+  /** Reads from the primary only, even if the token has a bookmark. Default: false. */
   readonly fromPrimary?: boolean;
 }
 
-/** How an earlier revision of a projection answers, from its own tables. */
+/** The queries of an earlier revision of a projection, from its own tables. */
 export interface FormerReading<Q extends Queries> {
   readonly projection: Projection;
   readonly queries: (tables: never) => Q;
 }
 
 /**
- * Answers a query from a read model that has seen at least what the token has. Where the read model is behind, a replica is left for the
- * primary first; then the reader has the catch-up done, which works with every queue at a standstill, and reads in the batch that does it;
- * polling is what remains when the catch-up fails. Bounded by `timeoutMs`, past which the answer is `behind`, never silently stale.
+ * Answers a query from a read model that has seen at least what the token has. If a replica is behind, the read asks the primary. If the primary is
+ * behind too, the read runs the catch-up and reads in its batch. This needs no queue. If the catch-up fails, the read polls. After `timeoutMs` it
+ * answers `behind`, never a stale state.
  */
 export async function causalRead<InSlot extends Tables, Q extends Queries>(
   context: CausalReadContext,
@@ -95,7 +97,7 @@ export async function causalRead<InSlot extends Tables, Q extends Queries>(
   let answer = await look(reader);
   for (let round = 0; !('outcome' in answer); round += 1) {
     const unmet = unmetOf(wanted, answer.standings);
-    // What a replica says of a lost history may be over, so the primary is asked.
+    // A replica may report a lost history that is repaired by now, so the primary decides.
     const lost = answer.isPrimary ? unmet.filter(({ reason }) => reason === 'lost') : [];
     for (const { stream, seen, at } of lost) {
       if (only) return { outcome: 'dead-letter', stream, wanted: seen.version, has: at.version };
@@ -133,7 +135,7 @@ function readerOf<InSlot extends Tables, Q extends Queries>(
       : [...token.streams].filter(([entry]) => follows(projection, entry)),
   );
   const readings = [request as FormerReading<Q>, ...formerly];
-  // Without a bookmark nothing bounds how old a replica may be.
+  // Without a bookmark, a replica may be of any age.
   const bookmark = token.bookmarks.get(projection.group.name) ?? 'first-primary';
   return {
     context,

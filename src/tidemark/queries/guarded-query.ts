@@ -6,15 +6,15 @@ import type { Pointer } from '../projections/pointer.ts';
 import { NOT_THERE, type Standing } from './standing.ts';
 
 /**
- * A drizzle select, made with `queryBuilder`: it is not run by itself but inside a guarded query. One that is ordered needs a limit, since
- * SQLite leaves an ORDER BY out of a part of a join that has none.
+ * A drizzle select, made with `queryBuilder`. It runs inside a guarded query. An ordered one needs a limit: SQLite drops the ORDER BY of a subquery
+ * without a limit.
  */
 export interface SelectQuery<Result> {
   toSQL(): { sql: string; params: unknown[] };
   readonly _: { readonly selectedFields: Record<string, unknown>; readonly result: Result[] };
 }
 
-/** Queries by name, to be answered from one snapshot. */
+/** Queries by name. One snapshot answers all of them. */
 export type Queries = Readonly<Record<string, SelectQuery<unknown>>>;
 
 /** The rows of each query, under its name. */
@@ -22,7 +22,7 @@ export type Answers<Q extends Queries> = {
   readonly [Name in keyof Q]: Q[Name] extends SelectQuery<infer Result> ? readonly Result[] : never;
 };
 
-/** Queries of the slot that a pointer says is live, and what is read with them: that pointer's epoch, and where some streams are. */
+/** Queries of the slot that a pointer names as live. They read the pointer's epoch and the standings of some streams too. */
 export interface GuardedQuery<Q extends Queries> {
   readonly projectionName: string;
   readonly pointer: Pointer;
@@ -30,22 +30,22 @@ export interface GuardedQuery<Q extends Queries> {
   readonly queries: Q;
 }
 
-/** What one snapshot of a database holds. */
+/** The answer from one snapshot of a database. */
 export interface GuardedAnswer<Q extends Queries> {
-  /** Whether the projection's pointer was the one of the query: if not, the rows may be of a slot that is not live. */
+  /** Whether the projection still had the epoch of the query. If not, the rows may come from a slot that is not live. */
   readonly isThisEpoch: boolean;
-  /** Where the projection has each stream that was asked for. */
+  /** The standing of each stream of the query. */
   readonly standings: ReadonlyMap<StreamId, Standing>;
   readonly answers: Answers<Q>;
-  /** False only when a replica said that it is one. */
+  /** False only if the database said that a replica answered. */
   readonly isPrimary: boolean;
 }
 
 type RawRow = Record<string, unknown>;
 
 /**
- * Runs queries together with the checkpoints of their streams and the projection's epoch, so that the version check and the data come from
- * one snapshot (I16) and cost one round trip: one statement for one query, one batch for several.
+ * Runs queries together with the checkpoints of their streams and the projection's epoch. So the versions and the data come from one snapshot (I16),
+ * and cost one round trip: one statement for one query, one batch for several.
  */
 export async function runGuarded<Q extends Queries>(
   database: D1Database | D1DatabaseSession,
@@ -57,7 +57,7 @@ export async function runGuarded<Q extends Queries>(
   const { columns, from, params } = guardOf(query);
   const { sql, params: own } = only.toSQL();
   if (/ ORDER BY /i.test(sql) && !/ LIMIT /i.test(sql)) throw new Error(`an ordered query needs a limit: ${sql}`);
-  // A row of its own rather than a part of every row, which takes SQLite twice as long to prepare, and has to be carried with each.
+  // The guard is a row of its own. As columns of every row it would double SQLite's time to prepare, and travel with each row.
   const whole = database
     .prepare(
       `SELECT NULL AS "guard.epoch", NULL AS "guard.standings", * FROM (${sql})
@@ -73,7 +73,7 @@ export async function runGuarded<Q extends Queries>(
   ]);
 }
 
-/** The same as statements of a batch, which may have others before them: the guard, and each query. */
+/** The same as statements for a batch: the guard, then each query. The batch may have other statements before them. */
 export function statementsOf(database: Preparing, query: GuardedQuery<Queries>): readonly D1PreparedStatement[] {
   const { columns, from, params } = guardOf(query);
   return [
@@ -85,7 +85,7 @@ export function statementsOf(database: Preparing, query: GuardedQuery<Queries>):
   ];
 }
 
-/** What those statements found. */
+/** Reads the answers of `statementsOf`. */
 export function answerOf<Q extends Queries>(
   { pointer, streams, queries }: GuardedQuery<Q>,
   [guarded, ...rest]: readonly D1Result<RawRow>[],
@@ -102,15 +102,15 @@ export function answerOf<Q extends Queries>(
   };
 }
 
-/** D1 takes 32 arguments for a function and 100 bound parameters for a statement; the query needs some of the latter itself. */
+/** D1 allows 32 arguments of a function and 100 bound parameters of a statement. The query itself needs some of these parameters. */
 const MAX_ARGUMENTS = 32;
 const MAX_BOUND_STREAMS = 60;
 
-/** Stands between version and event id where an open dead letter says that the log was restored, and where none does. */
+/** Separates version and event id: `LOST` if an open dead letter says that the log was restored, else `SOUND`. */
 const LOST = '!';
 const SOUND = ':';
 
-/** Reads what a subquery of the guard found. */
+/** Reads the result of one subquery of the guard. */
 function toStanding(text: string | null | undefined): Standing {
   const [, version, mark, eventId] = /^([0-9]+)([!:])(.*)$/s.exec(text ?? '') ?? [];
   return version === undefined
@@ -119,9 +119,9 @@ function toStanding(text: string | null | undefined): Standing {
 }
 
 /**
- * The projection's epoch, and the streams' checkpoints as JSON, each by a subquery that reads one row. A few streams are parameters: a join
- * with `json_each` or an `IN` would be billed for two rows each. Many are one parameter, since a statement has a length too. Whether a dead
- * letter marks the log as restored is looked up by its primary key: where there is none, no row is read.
+ * The projection's epoch, and the streams' checkpoints as JSON. One subquery for each stream reads one row. A few streams are parameters: a join with
+ * `json_each` or an `IN` would be billed for two rows each. Many streams are one parameter, since a statement's length is limited too. A subquery
+ * looks up by primary key whether a dead letter marks the log as restored. Without a dead letter it reads no row.
  */
 function guardOf({ projectionName, pointer, streams }: GuardedQuery<Queries>): {
   readonly columns: readonly string[];
@@ -146,7 +146,7 @@ function guardOf({ projectionName, pointer, streams }: GuardedQuery<Queries>): {
   };
 }
 
-/** An array of arrays, as many as it takes. */
+/** A JSON array of arrays, each within the limit of arguments. */
 function inParts(expressions: readonly string[]): string {
   const parts = Array.from(
     { length: Math.ceil(expressions.length / MAX_ARGUMENTS) },
@@ -155,7 +155,7 @@ function inParts(expressions: readonly string[]): string {
   return `json_array(${parts.join(', ')})`;
 }
 
-/** Maps a row of the database to what the query selected: by property name, decoded as drizzle would. */
+/** Maps a row of the database to the query's result: by property name, decoded as drizzle does. */
 function decoderOf<Result>(query: SelectQuery<Result>): (row: Record<string, unknown>) => Result {
   const fields = Object.entries(query._.selectedFields).map(([property, field]) => {
     if (is(field, Column))

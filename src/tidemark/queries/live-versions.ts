@@ -12,15 +12,15 @@ export interface LiveVersion {
   readonly version: number;
   /** The id of the event at `version`; null at 0. */
   readonly eventId: string | null;
-  /** A dead letter stands in its way: only an operator brings it further. */
+  /** An open dead letter holds the stream: only an operator can move it. */
   readonly isHeld: boolean;
-  /** Nothing is live, its last build has ended, and none is under way: only an operator has it built. */
+  /** Nothing is live, the last build has ended, and none is active: only an operator can start another. */
   readonly awaitsBuild: boolean;
 }
 
 /**
- * How far the live slots of some projections of one database have brought some streams, on its primary: one statement for all of
- * them. A projection without a row for a stream is at version 0, not "up to date".
+ * How far the live slots of some projections of one database have brought some streams, read from its primary in one statement. A projection without
+ * a row for a stream is at version 0, not "up to date".
  */
 export async function liveVersions(
   database: D1Database | D1DatabaseSession,
@@ -32,7 +32,7 @@ export async function liveVersions(
       `SELECT projection.value AS projection, stream.value AS stream, coalesce(c.version, 0) AS version,
         c.event_id AS eventId,
         EXISTS (SELECT 1 FROM held_stream AS h WHERE h.projection = projection.value AND h.stream = stream.value) AS is_held,
-        -- In this sequence: of a projection that is live, no build is looked at.
+        -- In this sequence, the query reads no build of a live projection.
         coalesce(pointer.live_revision, 0) = 0
           AND EXISTS (SELECT 1 FROM projection_build AS b WHERE b.projection = projection.value)
           AND NOT EXISTS (SELECT 1 FROM projection_build AS b WHERE b.projection = projection.value AND b.state IN ${ACTIVE})
@@ -53,9 +53,9 @@ export async function liveVersions(
 }
 
 /**
- * How far the projections of a group, or only those of `names`, have brought a stream: the delivery check of an object asks. Left out is a
- * projection that no message brings further. A dead letter holds it, or its first build has failed: then the next build takes the event from
- * the archive, whose own delivery is checked.
+ * How far the projections of a group have brought a stream, for the delivery check of its object. With `names`, only those projections. Leaves out a
+ * projection that no message can move. A dead letter holds it, or its first build has failed. In the second case, the next build takes the event from
+ * the archive, which has a delivery check of its own.
  */
 export async function versionsReached(
   { registry, databaseOf }: Pick<SystemContext, 'registry' | 'databaseOf'>,

@@ -2,13 +2,13 @@ import { type Placeholder, fillPlaceholders, sql } from 'drizzle-orm';
 
 import type { SelectQuery } from './guarded-query.ts';
 
-/** A placeholder for each value that is given, and undefined for one that is not: what the query then leaves out. */
+/** A placeholder for each given value. Undefined for a value that is not given, which the query then leaves out. */
 export type Given<Values> = { readonly [Name in keyof Values]: Placeholder | GivenOrNot<Values[Name]> };
 type GivenOrNot<Value> = undefined extends Value ? undefined : never;
 
 /**
- * A query whose text drizzle writes once for each slot and each choice of values, and not at every read, where writing takes longer than all
- * that the Worker does with a row.
+ * A query whose text drizzle writes once for each slot and each choice of given values, not at every read. Writing it takes longer than everything
+ * else that the Worker does with a row.
  *
  *     export const freeSeats = preparedQuery((tables: SeatTables, { block }: Given<{ block: string }>) =>
  *       queryBuilder.select().from(tables.row).where(eq(tables.row.block, block)));

@@ -8,54 +8,57 @@ import { type GuardedAnswer, type GuardedQuery, type Queries, runGuarded } from 
 import type { Pointer } from '../projections/pointer.ts';
 import type { Projection } from '../projections/projection.ts';
 
-/** One causal read while it goes on. */
+/** The state of one running causal read. */
 export interface Reader<Q extends Queries> {
   readonly context: CausalReadContext;
   readonly projection: Projection;
   readonly database: D1Database;
-  /** The one stream that the answer is about, if it is about one. */
+  /** The one stream that the answer is about, if there is one. */
   readonly stream: StreamId | undefined;
-  /** What the client has seen of each stream that the answer has to show. */
+  /** What the client has seen of each stream, which the answer has to show. */
   readonly wanted: ReadonlyMap<StreamId, Seen>;
-  /** What is asked of the tables that a pointer says are live; undefined where there is no code for them. */
+  /** The query for the tables that a pointer names as live. Undefined if this Worker has no code for them. */
   readonly queryUnder: (pointer: Pointer | undefined) => GuardedQuery<Q> | undefined;
-  /** In ms since the Unix epoch. */
+  /** The time at which the read gives up, in ms since the Unix epoch. */
   readonly deadline: number;
-  /** What its catch-ups may still send. */
+  /** The statements and subrequests that its catch-ups have left. */
   readonly budget: Budget;
-  /** Streams of which the projection shows too little, or a lost history: it cannot take their next event. */
+  /** Streams in which the projection is behind, or shows a lost history: it cannot apply their next event. */
   readonly incomplete: Set<StreamId>;
-  /** Where its session starts: a bookmark, or `first-primary`. */
+  /** The start of its session: a bookmark, or `first-primary`. */
   startAt: string;
   session?: D1DatabaseSession;
 }
 
 const PRIMARY = 'first-primary';
 
-/** Has the reader ask the primary from now on, through a new session. */
+/** Makes the reader ask the primary from now on, through a new session. */
 export function toPrimary(reader: Reader<Queries>): D1DatabaseSession {
   reader.startAt = PRIMARY;
   reader.session = reader.database.withSession(PRIMARY);
   return reader.session;
 }
 
-/** How much of its time a reader has left, in ms. */
+/** The time that a reader has left, in ms. */
 export function msLeft({ context, deadline }: Reader<Queries>): number {
   return Math.max(deadline - context.clock.now(), 0);
 }
 
-/** Pauses between tries when the database or the catch-up could not do its work, in ms. */
+/** The longest pauses between tries after the database or the catch-up has failed, in ms. */
 const PAUSES_MS = [50, 100, 200, 400];
 
-/** A pause before the next try, longer each time, within the deadline. Of random length: all readers of a database that is overloaded must not come back at once. */
+/**
+ * A pause before the next try, longer each time, within the deadline. It has a random length, so that the readers of an overloaded database do not
+ * all come back at once.
+ */
 export function pause(reader: Reader<Queries>, round: number): Promise<void> {
   const longestMs = PAUSES_MS[Math.min(round, PAUSES_MS.length - 1)] as number;
   return sleep(Math.min(longestMs * (0.5 + reader.context.clock.random() / 2), msLeft(reader)));
 }
 
 /**
- * Asks the database under the pointer as far as known, and again where that is the pointer no more. A replica, a bookmark or a session that
- * fails, however it does, is left for the primary; that is asked until it answers or the time is over.
+ * Queries the database under the cached pointer, and again if the pointer has changed. If a replica, a bookmark or a session fails in any way, asks
+ * the primary. Asks the primary until it answers or the time is over.
  */
 export async function look<Q extends Queries>(reader: Reader<Q>): Promise<GuardedAnswer<Q> | Unanswered> {
   const { context, projection, database, queryUnder } = reader;
@@ -73,7 +76,7 @@ export async function look<Q extends Queries>(reader: Reader<Q>): Promise<Guarde
       reader.session ??= database.withSession(reader.startAt);
       const answer = await runGuarded(reader.session, query);
       if (answer.isThisEpoch) return answer;
-      // Either what this isolate remembers is old, or the replica is.
+      // Either the cached pointer is stale, or the replica is.
       pointers.drop(name);
       if (msLeft(reader) === 0) return { outcome: 'unavailable' };
     } catch (error) {
@@ -81,7 +84,7 @@ export async function look<Q extends Queries>(reader: Reader<Q>): Promise<Guarde
       const isAtPrimary = reader.startAt === PRIMARY;
       if (isAtPrimary && kind === 'storage') throw asStorageFault(error);
       if (isAtPrimary && kind !== 'transient') {
-        // What this isolate remembers may be a slot that is live no more, and whose tables are damaged or gone.
+        // The cached pointer may be stale. Then its slot is no longer live, and the tables may be damaged or gone.
         pointers.drop(name);
         const fresh = await pointers.get(database, name).catch(() => pointer);
         if (fresh?.epoch === pointer?.epoch) throw error;

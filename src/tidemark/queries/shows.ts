@@ -5,7 +5,7 @@ import type { Projection } from '../projections/projection.ts';
 import type { SystemContext } from '../projections/system-context.ts';
 import { unmetOf } from './standing.ts';
 
-/** Whether a projection, on its primary, shows at least what was seen of a stream, and not a lost history of it. One statement. */
+/** Whether a projection shows at least what a client has seen of a stream, and no lost history of it. Asks the primary, in one statement. */
 export async function shows(
   { databaseOf, pointers }: Pick<SystemContext, 'databaseOf' | 'pointers'>,
   projection: Projection,

@@ -1,32 +1,32 @@
 import { type Seen, isAnother } from '../domain/seen.ts';
 import type { StreamId } from '../domain/stream.ts';
 
-/** Where the live slot of a projection has a stream. */
+/** How far the live slot of a projection has brought a stream. */
 export interface Standing {
-  /** 0 when it has not seen the stream yet. */
+  /** 0 if the projection has not seen the stream yet. */
   readonly version: number;
   /** The id of the event at `version`; null at 0. */
   readonly eventId: string | null;
-  /** An open dead letter says that the log was restored: what the projection shows of the stream is of a lost history. */
+  /** An open dead letter says that the log was restored: the projection shows a lost history of the stream. */
   readonly isLost: boolean;
 }
 
-/** Of a stream that the projection has not seen. */
+/** The standing of a stream that the projection has not seen. */
 export const NOT_THERE: Standing = { version: 0, eventId: null, isLost: false };
 
-/** A stream of which a projection does not show what the client has seen. */
+/** A stream in which a projection does not show what the client has seen. */
 export interface Unmet {
   readonly stream: StreamId;
   readonly seen: Seen;
   readonly at: Standing;
   /**
-   * `behind`: it has not got there. `another`: it has another event at that version, so either the client or the projection has seen a lost
-   * history. `lost`: it is known to be the projection.
+   * `behind`: the projection has a lower version. `another`: it has another event at that version, so either the client or the projection has seen a
+   * lost history. `lost`: the projection has, as a dead letter says.
    */
   readonly reason: 'behind' | 'another' | 'lost';
 }
 
-/** What a projection lacks of what a client has seen. A projection beyond the seen version is not compared with it. */
+/** The streams in which a projection does not show what a client has seen. A projection beyond the seen version is not compared. */
 export function unmetOf(
   wanted: ReadonlyMap<StreamId, Seen>,
   standings: ReadonlyMap<StreamId, Standing>,

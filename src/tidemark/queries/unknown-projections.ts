@@ -1,8 +1,8 @@
 import type { Projection } from '../projections/projection.ts';
 
 /**
- * Names of projections that a database has and this Worker has no code for: during a gradual deployment those of a newer Worker. Reads one row for
- * each projection.
+ * The names of projections that a database has and this Worker has no code for: during a gradual deployment, those of a newer Worker. Reads one row
+ * for each projection.
  */
 export async function unknownProjections(
   database: D1Database | D1DatabaseSession,
