@@ -6,20 +6,20 @@ import { type Pointer, pointerStatement, toPointer } from '../projections/pointe
 import type { Projection } from '../projections/projection.ts';
 import type { SystemContext } from '../projections/system-context.ts';
 
-/** Dead letters of one projection that one bug, or one restore, has made. */
+/** Dead letters of one projection with one origin: a bug, or a restore. */
 export interface DeadLetterGroup {
-  /** The same as long as projection, cause and kind are; fit for a URL. */
+  /** A hash of projection, cause and kind. It fits a URL. */
   readonly id: string;
   readonly cause: DeadLetterCause;
   readonly kind: string;
 }
 
-/** A dead letter as it is stored: the event, and what became of it. */
+/** A dead letter as stored. */
 export interface DeadLetter {
   readonly stream: StreamId;
-  /** That of the event. */
+  /** The version of the event. */
   readonly version: number;
-  /** Empty where the log has no such event. */
+  /** Empty if the log has no such event. */
   readonly eventId: string;
   readonly error: string;
   readonly tries: number;
@@ -27,28 +27,28 @@ export interface DeadLetter {
   readonly lastAt: string;
 }
 
-/** A dead letter as an operator wants to see it. */
+/** A dead letter as an operator sees it. */
 export interface DeadLetterSample extends DeadLetter {
-  /** Null where the log has no such event, or could not be asked. */
+  /** Null if the log has no such event, or was not read. */
   readonly eventType: string | null;
-  /** How many events of the stream are not applied, itself included. Null: the log could not be asked, or was not. */
+  /** The number of the stream's unapplied events, including this one. Null if the log was not read. */
   readonly waiting: number | null;
 }
 
 export interface DeadLetterGroupReport extends DeadLetterGroup {
-  /** How many streams it stops. */
+  /** The number of stopped streams. */
   readonly streams: number;
   readonly firstAt: string;
   readonly lastAt: string;
-  /** How many events wait in all its streams. Null where not all of them were asked. */
+  /** The number of unapplied events in all its streams. Null if not all of their logs were read. */
   readonly waiting: number | null;
-  /** How many wait in those that were asked. */
+  /** The number of unapplied events in the streams whose logs were read. */
   readonly waitingAtLeast: number;
-  /** Some of its dead letters, the oldest first. */
+  /** Some of its dead letters, oldest first. */
   readonly samples: readonly DeadLetterSample[];
 }
 
-/** An event that an operator has decided to leave out. */
+/** An event that an operator has skipped. */
 export interface Skip {
   readonly stream: StreamId;
   readonly version: number;
@@ -59,22 +59,22 @@ export interface Skip {
 }
 
 export interface DeadLetterList {
-  /** How many streams of the projection are stopped. */
+  /** The number of stopped streams of the projection. */
   readonly streams: number;
-  /** The largest groups first. */
+  /** Largest first. */
   readonly groups: readonly DeadLetterGroupReport[];
-  /** Groups beyond those: they show once the ones before them are dealt with. */
+  /** The number of further groups. They show once an operator has handled the ones before them. */
   readonly groupsNotShown: number;
-  /** The newest first. */
+  /** Newest first. */
   readonly skipped: readonly Skip[];
 }
 
-/** How much one list shows, however many dead letters there are. */
+/** The limits of one list, however many dead letters there are. */
 const GROUPS = 20;
 const SAMPLES_OF_A_GROUP = 20;
 const SKIPS = 100;
 
-/** How many logs are asked how long they are. */
+/** The most logs that one list reads. */
 const LOGS = 100;
 
 interface SampleRow extends DeadLetter {
@@ -92,7 +92,7 @@ interface SampleRow extends DeadLetter {
 /** The columns of a dead letter, as `DeadLetter` names them. */
 const COLUMNS = 'stream, version, event_id AS eventId, error, tries, first_at AS firstAt, last_at AS lastAt';
 
-/** The open dead letters of a projection by what they have in common, with samples, and what was skipped. */
+/** The open dead letters of a projection, grouped by cause and kind, with samples; and the skipped events. */
 export async function listDeadLetters(
   { databaseOf, aggregates }: Pick<SystemContext, 'databaseOf' | 'aggregates'>,
   { name, group }: Pick<Projection, 'name' | 'group'>,
@@ -131,7 +131,7 @@ export async function listDeadLetters(
   ]);
   const rows = (samples?.results ?? []) as SampleRow[];
   const byGroup = [...Map.groupBy(rows, ({ cause, kind }) => JSON.stringify([cause, kind])).values()];
-  // The first of every group before the second of any.
+  // The first dead letter of every group goes before the second of any.
   const inTurn = rows.toSorted((one, other) => one.place - other.place).slice(0, LOGS);
   const asked = new Map(
     await eachOf(inTurn, CONNECTIONS_AT_ONCE, async (row) => [row, await askLog(aggregates, row)] as const),
@@ -185,7 +185,7 @@ async function groupIdOf(name: string, cause: DeadLetterCause, kind: string): Pr
   return Array.from(hash.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** The group with this id, or undefined: it never was, or nothing of it is open any more. */
+/** The group with this id. Undefined if it never existed, or none of its dead letters is open any more. */
 export async function deadLetterGroup(
   database: D1Database,
   name: string,
@@ -201,7 +201,7 @@ export async function deadLetterGroup(
   return groups.find((group) => group.id === id);
 }
 
-/** Which dead letters of a group are meant. */
+/** Selects dead letters of a group. Default: all of them. */
 export interface Selection {
   /** Only this stream's. */
   readonly stream?: StreamId | undefined;
@@ -209,28 +209,28 @@ export interface Selection {
   readonly triedBefore?: string | undefined;
 }
 
-/** Why nothing was done, or would be. */
+/** Why a call did nothing, or a preview would do nothing. */
 export type NothingDone =
-  /** The group has no open dead letter as selected. */
+  /** The group has no selected dead letter that is open. */
   | { readonly outcome: 'not-found' }
-  /** Nothing is live that this Worker has code for. */
+  /** Nothing is live, or this Worker has no code for the live revision. */
   | { readonly outcome: 'building' }
-  /** The log was restored to an earlier time: it is not an event that stands in the way. */
+  /** The log was restored to an earlier time: there is no event to skip. */
   | { readonly outcome: 'nothing-to-skip' };
 
-/** Dead letters of a group, and what is live. */
+/** The selected dead letters of a group, and the live slot. */
 interface Selected {
   readonly outcome: 'selected';
   readonly pointer: Pointer;
-  /** The code of what is live. */
+  /** The code of the live revision. */
   readonly projection: Projection;
-  /** Those that were tried longest ago, in that order. */
+  /** Those whose last try is the oldest, in that order. */
   readonly letters: readonly DeadLetter[];
-  /** How many there are beyond these. */
+  /** The number of further selected dead letters. */
   readonly remaining: number;
 }
 
-/** Reads the dead letters of a group that are meant, and the pointer, from one snapshot. */
+/** Reads the selected dead letters of a group, and the pointer, from one snapshot. */
 export async function selectDeadLetters(
   { databaseOf, registry }: Pick<SystemContext, 'databaseOf' | 'registry'>,
   { name, group }: Pick<Projection, 'name' | 'group'>,

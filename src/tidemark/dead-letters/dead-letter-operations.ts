@@ -21,11 +21,11 @@ import type { Projection } from '../projections/projection.ts';
 import type { SystemContext } from '../projections/system-context.ts';
 
 /*
- * What an operator does about dead letters. Replay tries them again, in order; skip leaves an event out for good. Both then bring the
- * streams to their heads by the catch-up, which moves every slot that the pointer lists.
+ * What an operator can do about dead letters. A replay tries them again, in order. A skip leaves an event out for good. Both then bring the streams
+ * to their heads by the catch-up, which moves every slot that the pointer lists.
  */
 
-/** The part of the system that the operations on dead letters work with. */
+/** The part of the system that the operations on dead letters use. */
 export interface DeadLetterContext extends Pick<
   SystemContext,
   'databaseOf' | 'registry' | 'aggregates' | 'pointers' | 'send' | 'clock' | 'report'
@@ -33,49 +33,49 @@ export interface DeadLetterContext extends Pick<
   readonly catchUp: CatchUp;
 }
 
-/** How much one call does; what remains takes another. */
+/** The limits of one call. The rest takes another call. */
 export interface CallLimits {
   readonly streams?: number;
   readonly streamsAtOnce?: number;
-  /** No stream is begun after this, in ms. */
+  /** Time, in ms, after which the call starts no further stream. Default: 20,000. */
   readonly budgetMs?: number;
 }
 
 const STREAMS = 100;
 
-/** A stream that is stopped again, or still. */
+/** A stream that a dead letter still stops, or stops again. */
 export interface StillDead {
   readonly stream: StreamId;
-  /** That of the event, which may be a later one than before. */
+  /** The version of the event, which may be a later one than before. */
   readonly version: number;
   readonly cause: StandstillCause;
   readonly error: string;
 }
 
-/** A stream that did not come to its head for a reason that passes. */
+/** A stream that did not reach its head for a transient reason. */
 export interface Unfinished {
   readonly stream: StreamId;
   readonly version: number;
   readonly cause: StandstillCause;
-  /** A reminder was sent: unless a dead letter holds it still, it goes on by itself. */
+  /** A reminder was sent. Unless a dead letter still holds the stream, it goes on by itself. */
   readonly isReminded: boolean;
 }
 
-/** How far some streams were brought. */
+/** The result of bringing streams to their heads. */
 export interface Brought {
-  /** Streams that are at their head now. */
+  /** The number of streams that are at their heads now. */
   readonly finished: number;
-  /** Events. */
+  /** The number of events that were applied. */
   readonly applied: number;
   readonly stillDead: readonly StillDead[];
   readonly unfinished: readonly Unfinished[];
-  /** Dead letters of the group, as selected, that this call did not get to. */
+  /** The number of selected dead letters that this call did not reach. */
   readonly remaining: number;
 }
 
 /**
- * Tries the dead letters of a group again, and what waits behind them, in order. What is refused then stays a dead letter, or becomes one
- * at once. Throws `StorageUnavailableError` where the database refuses all of it.
+ * Tries the dead letters of a group again, and the events behind them, in order. An event that is refused then stays a dead letter, or becomes one at
+ * once. Throws `StorageUnavailableError` if the database refuses all of it.
  */
 export async function replayDeadLetters(
   context: DeadLetterContext,
@@ -94,16 +94,16 @@ export async function replayDeadLetters(
   return { outcome: 'done', ...done, remaining: selected.remaining + untried.length };
 }
 
-/** Who leaves an event out, and why. */
+/** Who skips an event, and why. */
 export interface SkipDecision {
   readonly actor: string;
   readonly reason: string;
 }
 
 /**
- * Leaves the events of a group's dead letters out of the projection, for good: every catch-up and every rebuild passes them over. Then
- * brings their streams to their heads. Throws `OutcomeUnknownError` when the database gave no answer, and its pointer does not tell either
- * whether the decision was committed; `StorageUnavailableError` when it refused the decision.
+ * Skips the events of a group's dead letters, for good: every catch-up and every rebuild leaves them out. Then brings their streams to their heads.
+ * Throws `OutcomeUnknownError` if the database gave no answer, and its pointer does not tell whether the decision was committed. Throws
+ * `StorageUnavailableError` if the database refused the decision.
  */
 export async function skipDeadLetters(
   context: DeadLetterContext,
@@ -134,16 +134,16 @@ export async function skipDeadLetters(
     return { outcome: 'done', skipped: letters.length, ...brought, remaining };
   }
   throw new OverloadedError(
-    `other writers kept winning in ${projection.name}, or a build of it has applied the event: cancel that first`,
+    `other writers kept winning in ${projection.name}, or a build of it has applied the event: cancel the build first`,
   );
 }
 
 const MAX_LOST_RACES = 8;
 
 /**
- * The decision, in one transaction: the dead letters are what was read and hold their streams, the events are noted, the dead letters go,
- * and the epoch is raised, so that a consumer that read before this finds its batch rolled back: it might have applied the event after
- * all (I9). False when another change came first.
+ * Commits the decision in one transaction. It asserts that the dead letters still are as read and hold their streams. It records the events as
+ * skipped, deletes the dead letters, and raises the epoch. So the batch of a consumer that read before this is rolled back: it might have applied the
+ * event (I9). Returns false if another change came first.
  */
 async function leaveOut(
   { databaseOf, clock }: DeadLetterContext,
@@ -166,7 +166,7 @@ async function leaveOut(
               WHERE h.projection = ?1 AND h.stream = letter.value ->> 0 AND h.version = letter.value ->> 1
                 AND h.event_id = letter.value ->> 2
             )
-            -- A build that has applied the event cannot leave it out any more.
+            -- A build that has applied the event can no longer leave it out.
             OR EXISTS (
               SELECT 1 FROM projection_build AS build
               JOIN checkpoint AS built
@@ -176,7 +176,7 @@ async function leaveOut(
           LIMIT 1`,
         )
         .bind(name, chosen),
-      // A version may have been skipped before, in a log that was then restored and holds another event there now.
+      // The version may have a skip already, of an event that a restored log has lost.
       database
         .prepare(
           `INSERT INTO skipped_event (projection, stream, version, event_id, reason, actor, skipped_at)
@@ -200,36 +200,33 @@ async function leaveOut(
   }
 }
 
-/** How far a call brought streams, and what it did not get to. */
+/** The result of bringing streams to their heads, and the dead letters that the call did not reach. */
 interface Ends extends Omit<Brought, 'remaining'> {
   readonly untried: readonly DeadLetter[];
-  /** What ended it before its time: an error, or `building`: nothing is live any more. */
+  /** What ended the call early: an error; or `building`, if nothing is live any more. Undefined if it was not ended early. */
   readonly end: unknown;
 }
 
 type Stopped = Omit<Unfinished, 'isReminded'>;
 
-/** Where a stream is whose dead letter may not have been tried. */
+/** The progress of a stream whose dead letter may not have been tried. */
 function beforeIts({ stream, version }: DeadLetter): Stopped {
   return { stream, version: version - 1, cause: 'transient' };
 }
 
-/**
- * Brings streams to their heads, a few at a time. Without an end that waits for an operator or for time, each is at its head then. One
- * that is not, and that no dead letter holds, is reminded.
- */
+/** Brings streams to their heads, a few at a time. A stream that did not get there, and that no dead letter holds, gets a reminder. */
 async function bringToHead(
   context: DeadLetterContext,
   projection: Projection,
   letters: readonly DeadLetter[],
-  /** False after a skip: the dead letters are gone. */
+  /** Whether the dead letters still hold the streams: false after a skip. */
   holds: boolean,
   { streamsAtOnce = 10, budgetMs = 20_000 }: CallLimits,
 ): Promise<Ends> {
   const { catchUp, pointers, clock, report } = context;
   const deadline = clock.now() + budgetMs;
   const budget = newBudget();
-  // This isolate may remember an old one.
+  // The cached pointer may be stale.
   pointers.drop(projection.name);
   const stillDead: StillDead[] = [];
   const held: Unfinished[] = [];
@@ -275,7 +272,7 @@ async function bringToHead(
     } catch (error) {
       end = error;
       report('dead-letters.interrupted', { projection: projection.name, error: String(error) });
-      // Nobody knows where they are. If a dead letter holds one still, the consumer of the reminder leaves it alone.
+      // Their progress is unknown. If a dead letter still holds one, the consumer of the reminder leaves it alone.
       free.push(...some.map(beforeIts));
     }
   }
@@ -289,8 +286,8 @@ async function bringToHead(
 }
 
 /**
- * Drops dead letters whose event is gone: the log was restored to an earlier time, fits the checkpoint again, and ends before it. What has been
- * written since the log was read was acknowledged while the dead letter held it, so such streams are reminded.
+ * Deletes dead letters whose event is gone: the log was restored to an earlier time, fits the checkpoint again, and ends before the event. Consumers
+ * have acknowledged messages while the dead letter held the stream. So a stream that has grown since then gets a reminder.
  */
 async function forgetLost(
   context: DeadLetterContext,
@@ -315,7 +312,7 @@ async function forgetLost(
   return remind(context, projection, grown.flat());
 }
 
-/** Has the projection's own queue go on with streams. The delivery check does not: it took them for delivered. */
+/** Reminds the projection's group of streams, in its own queue. The delivery check does not: it took a dead letter for delivered. */
 async function remind(
   { aggregates, send, report }: DeadLetterContext,
   projection: Projection,

@@ -23,35 +23,35 @@ import { type Row, type TableShape, shapeOf } from '../projections/slot-tables.t
 /** What a replay or a skip would do to one stream in the live slot. */
 export interface StreamPreview {
   readonly stream: StreamId;
-  /** Where its checkpoint is. */
+  /** The version of its checkpoint. */
   readonly fromVersion: number;
-  /** Where it would be, of the events looked at. */
+  /** The version that its checkpoint would reach. The preview reads up to 500 events. */
   readonly toVersion: number;
-  /** The version of the log; null where it could not be read. */
+  /** The version of the log. Null if it could not be read. */
   readonly head: number | null;
-  /** The stream's own row as it is, and as it would be. Null: there is none. */
+  /** The stream's own row, now and afterwards. Null if there is none. */
   readonly before: Row | null;
   readonly after: Row | null;
-  /** By table: rows that would be appended. */
+  /** The rows that would be appended, by table. */
   readonly appended: Readonly<Record<string, readonly Row[]>>;
-  /** By table: by how much which counters would change. */
+  /** The changes of counters, by table. */
   readonly increments: Readonly<Record<string, readonly Row[]>>;
-  /** Why it would not come further than `toVersion`. */
+  /** Why the stream would stop at `toVersion`. Null if nothing stops it. */
   readonly error: { readonly version: number; readonly cause: StandstillCause; readonly error: string } | null;
 }
 
-/** How many events of each stream are looked at. */
+/** The most events of each stream that a preview reads. */
 const EVENTS = 500;
 
 export interface PreviewOptions {
-  /** As if the dead letters had been skipped. */
+  /** Previews a skip instead of a replay. Default: false. */
   readonly isSkip?: boolean;
   readonly maxStreams?: number;
 }
 
 /**
- * What a replay or a skip of a group would do now, without doing it. The events are folded in memory; what comes of it is tried on the
- * tables in a transaction that is always rolled back, since only they know their constraints.
+ * What a replay or a skip of a group would do now, without doing it. The preview folds the events in memory. Only the tables know their constraints,
+ * so it also tries the result on them, in a transaction that is always rolled back.
  */
 export async function previewDeadLetters(
   context: Pick<SystemContext, 'databaseOf' | 'registry' | 'aggregates'>,
@@ -90,7 +90,7 @@ function obstaclesFor({ version, eventId }: DeadLetter, { skipped }: Obstacles, 
   return { skipped: isSkip ? new Map([...skipped, [version, eventId]]) : skipped };
 }
 
-/** One stream's page is looked at several times. */
+/** Loads a stream's page once, since the preview folds it several times. */
 function readOnce(load: Load): Load {
   let page: Promise<LogPage> | undefined;
   return (...from) => (page ??= load(...from));
@@ -98,7 +98,7 @@ function readOnce(load: Load): Load {
 
 type Load = SystemContext['aggregates']['load'];
 
-/** What one preview works with. */
+/** What the preview of one stream uses. */
 interface PreviewContext {
   readonly database: D1Database;
   readonly pointer: Pointer;
@@ -114,7 +114,7 @@ async function previewOf(
 ): Promise<StreamPreview> {
   const { revision, load } = context;
 
-  /** What the first events come to, and why the tables would refuse that. */
+  /** Folds the first events, and finds out whether the tables would refuse the result. */
   async function tryOut(
     pageSize: number,
   ): Promise<{ look: Look; move: Move | undefined; refused: string | undefined }> {
@@ -130,7 +130,7 @@ async function previewOf(
   let { move } = whole;
   let refused: { readonly version: number; readonly error: string } | undefined;
   if (whole.refused !== undefined && move) {
-    // The most that the tables take is somewhere between nothing and this.
+    // Searches for the most events that the tables take.
     let [taken, tooMuch] = [0, move.toVersion - position.version];
     refused = { version: move.toVersion, error: whole.refused };
     move = undefined;
@@ -164,10 +164,10 @@ async function previewOf(
   };
 }
 
-/** A path that SQLite refuses, quoting it: the last statement of a preview, so that nothing of it stays. */
+/** SQLite refuses this JSON path and quotes it. As the last statement of a preview, it rolls everything back. */
 const ROLLED_BACK = 'always rolled back';
 
-/** Why the tables would refuse a move; undefined: they would not. Never leaves a trace: the last statement always fails. */
+/** Why the tables would refuse a move. Undefined if they would not. The last statement always fails, so nothing is written. */
 async function refusalOf({ database, pointer, revision }: PreviewContext, move: Move): Promise<string | undefined> {
   const result = await sendGuardedBatch(
     database,
@@ -176,11 +176,12 @@ async function refusalOf({ database, pointer, revision }: PreviewContext, move: 
     [{ ...revision, moves: [move] }],
     [database.prepare(`SELECT json_extract('{}', '${ROLLED_BACK}')`)],
   );
-  if (result.outcome !== 'refused') return `${result.outcome}: it moved while this was looked at; look again`;
+  if (result.outcome !== 'refused')
+    return `${result.outcome}: the projection moved during the preview; ask for it again`;
   return result.reason.includes(ROLLED_BACK) ? undefined : result.reason;
 }
 
-/** What a move does to the tables, as they would hold it. */
+/** The effects of a move on the tables, with values as the tables store them. */
 function effects(
   { projection, target }: Revision,
   { row }: Position,

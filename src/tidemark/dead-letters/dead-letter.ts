@@ -3,43 +3,43 @@ import { boundLists } from '../projections/bound-lists.ts';
 import type { Preparing } from '../projections/guarded-batch.ts';
 import type { Pointer } from '../projections/pointer.ts';
 
-/** Why a stream needs somebody to decide: no retry will bring it further. */
+/** Why a stream needs a decision by an operator: no retry brings it further. */
 export type DeadLetterCause =
-  /** A handler threw, or a constraint refused what it made. */
+  /** A handler threw, or a constraint refused its rows. */
   | 'poison'
-  /** The log is not the one that the checkpoint was made from: it was restored to an earlier time. */
+  /** The log was restored to an earlier time: it is no longer the log behind the checkpoint. */
   | 'log-restored';
 
-/** An event that the live slot of a projection could not take. */
+/** An event that the live slot of a projection cannot apply. */
 export interface Refusal {
   readonly stream: StreamId;
-  /** That of the event: the one after the checkpoint. */
+  /** The version of the event: the one after the checkpoint. */
   readonly version: number;
-  /** Empty where the log has no such event. */
+  /** Empty if the log has no such event. */
   readonly eventId: string;
   readonly cause: DeadLetterCause;
-  /** What refusals of one bug have in common: the error's type and place. */
+  /** The type and the place of the error: refusals of one bug share them. */
   readonly kind: string;
   readonly error: string;
 }
 
-/** What stands in a stream's way in a projection, beside its checkpoint. */
+/** What keeps a stream from being applied in a projection, beside its checkpoint. */
 export interface Obstacles {
-  /** The event after the live checkpoint, if it was refused before. Open, it is a dead letter and the stream waits for a decision. */
+  /** The event after the live checkpoint, if it was refused before. An open one is a dead letter: the stream waits for an operator. */
   readonly refused?: Pick<Refusal, 'version' | 'cause' | 'error'> & { readonly isOpen: boolean };
-  /** Events that an operator has decided to leave out: their ids by version. */
+  /** The ids of the events that an operator has skipped, by version. */
   readonly skipped: ReadonlyMap<number, string>;
 }
 
 export const NO_OBSTACLES: Obstacles = { skipped: new Map() };
 
-/** How many streams an open dead letter holds. */
+/** The number of a projection's streams that an open dead letter holds. */
 export async function countHeld(database: D1Database, projectionName: string): Promise<number> {
   const held = database.prepare(`SELECT count(*) AS held FROM held_stream WHERE projection = ?1`).bind(projectionName);
   return (await held.first<number>('held')) ?? 0;
 }
 
-/** Reads what stands in the way of some streams. One bound parameter, however many streams. */
+/** Reads the obstacles of some streams. One bound parameter, however many streams. */
 export function obstaclesStatement(
   database: D1Database,
   projectionName: string,
@@ -59,8 +59,8 @@ export function obstaclesStatement(
 }
 
 /**
- * The streams `?1`, or none where the projection `?2` has no row in a table: nearly always, and each stream of a list is billed as a row. To
- * be cross joined: otherwise SQLite reads all rows of the projection, for each stream.
+ * The streams `?1`, or none if the projection `?2` has no row in the table. That is the usual case, and each stream of a list is billed as a row.
+ * Needs a CROSS JOIN: otherwise SQLite reads all rows of the projection for each stream.
  */
 function wantedIf(table: 'dead_letter' | 'skipped_event'): string {
   return `json_each(iif(EXISTS (SELECT 1 FROM ${table} WHERE projection = ?2), ?1, '[]')) AS wanted`;
@@ -69,7 +69,7 @@ function wantedIf(table: 'dead_letter' | 'skipped_event'): string {
 interface ObstacleRow extends Omit<NonNullable<Obstacles['refused']>, 'isOpen'> {
   readonly stream: StreamId;
   readonly is_open: number;
-  /** Null: this row is about what was refused. */
+  /** Null if the row is about the refused event. */
   readonly skipped_id: string | null;
 }
 
@@ -91,15 +91,15 @@ function toRefused({ version, cause, error, is_open: isOpen }: ObstacleRow): Non
   return { version, cause, error, isOpen: isOpen === 1 };
 }
 
-/** How often the live slot has to refuse an event before it is a dead letter. */
+/** The refusals by the live slot that make an event a dead letter. */
 const TRIES_BEFORE_DEAD = 3;
 
 /**
- * Counts refusals, each against its (projection, stream, version), and opens those that have been refused often enough. Says which are
- * open now. Only under the pointer as it was read, and while the live checkpoint still stands right before the event: what has been
- * overtaken is not counted, and missing in the answer.
+ * Counts each refusal for its (projection, stream, version), and opens those that have been refused often enough. Returns, by stream, which are open.
+ * Does so only under the given pointer, and while the live checkpoint is right before the event. The answer lacks an overtaken refusal, which is not
+ * counted.
  *
- * Open at once: with `opensAtOnce`; and a log that contradicts the checkpoint, since it will not change its mind.
+ * Two kinds open at once: with `opensAtOnce`, all of them; and always a log that contradicts the checkpoint, since a retry does not change that.
  */
 export async function recordRefusals(
   database: D1Database,
@@ -147,12 +147,12 @@ export async function recordRefusals(
 const MAX_KIND_LENGTH = 200;
 const MAX_ERROR_LENGTH = 2_000;
 
-/** A kind as it is kept. */
+/** A kind, cut to the stored length. */
 export function keptKind(kind: string): string {
   return cut(kind, MAX_KIND_LENGTH);
 }
 
-/** An error as it is kept. */
+/** An error, cut to the stored length. */
 export function keptError(error: string): string {
   return cut(error, MAX_ERROR_LENGTH);
 }
@@ -161,7 +161,7 @@ function cut(text: string, maxLength: number): string {
   return text.length <= maxLength ? text : `${text.slice(0, maxLength - 1)}…`;
 }
 
-/** Forgets what was refused of some streams: for the guarded batch that moves them past it. */
+/** Deletes the refusals of some streams, in the guarded batch that moves the streams past them. */
 export function forgetRefusals(
   database: Preparing,
   projectionName: string,

@@ -1,7 +1,7 @@
 import type { StreamId } from '../domain/stream.ts';
 
 /**
- * Leaves out the streams that a restored log stops in the live slot, whose checkpoint is `live`. A build takes these streams from the
+ * SQL condition: leaves out the streams that a restored log stops in the live slot, whose checkpoint is `live`. A build takes these streams from the
  * restored log, which may be shorter.
  */
 export const BUT_FOR_RESTORED_LOGS = `NOT EXISTS (
@@ -9,14 +9,14 @@ export const BUT_FOR_RESTORED_LOGS = `NOT EXISTS (
   WHERE h.projection = live.projection AND h.stream = live.stream AND h.cause = 'log-restored'
 )`;
 
-/** Streams whose logs were restored to an earlier time, as far as what is live has noticed. */
+/** Reads the streams whose log was restored to an earlier time, as far as the live slot has noticed. */
 export function restoredStatement(database: D1Database, projectionName: string): D1PreparedStatement {
   return database
     .prepare(`SELECT stream FROM dead_letter WHERE projection = ?1 AND cause = 'log-restored'`)
     .bind(projectionName);
 }
 
-/** The answer of `restoredStatement`. */
+/** The streams whose log was restored to an earlier time, as far as the live slot has noticed. */
 export async function restoredIn(database: D1Database, projectionName: string): Promise<readonly StreamId[]> {
   const { results } = await restoredStatement(database, projectionName).all<{ stream: StreamId }>();
   return results.map(({ stream }) => stream);
