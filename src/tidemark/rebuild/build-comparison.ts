@@ -10,14 +10,14 @@ import { restoredIn } from '../dead-letters/restored-logs.ts';
 import { isUncompared } from '../catch-up/stream-progress.ts';
 
 /**
- * Only in a trial: has every stream that is live compared with its log, in what is live and in the archive. Where a log was restored to an
- * earlier time, both stop at a dead letter. A replay of the archive alone would not notice.
+ * Only in a trial: compares every live stream with its log, in the live slot and in the archive. If a log was restored to an earlier time, both stop
+ * at a dead letter. A replay of the archive alone would not notice that.
  */
 export function compareWithLogs(context: BuildContext, from: Pass = NEW_PASS): Promise<Pass> {
   const { database, name, archive, catchUp } = context;
   return takePages(context, from, async ({ after }, budget) => {
     const { projection, pointer, build } = await current(context);
-    // Comparing is what a trial is for. Any other build is spared a read of every log.
+    // The purpose of a trial is to compare. Other builds do not read every log.
     if (!build.isTrial || pointer.live.revision === UNBUILT) return { progress: { isDone: true, after } };
     const page = await streamsIn(database, name, pointer.live, after);
     const results = [
@@ -29,7 +29,7 @@ export function compareWithLogs(context: BuildContext, from: Pass = NEW_PASS): P
   });
 }
 
-/** Throws where a log could not be compared: the step is tried again. */
+/** Throws if a log could not be compared. The step is then tried again. */
 function assertCompared({ streams }: CatchUpResult): void {
   for (const { stream, standstill } of streams.values()) {
     if (standstill && isUncompared(standstill) && !standstill.isLeft)
@@ -37,7 +37,7 @@ function assertCompared({ streams }: CatchUpResult): void {
   }
 }
 
-/** The next streams after `after` that a slot has, in their order. */
+/** The next streams of a slot after `after`, in order. */
 async function streamsIn(database: D1Database, name: string, { slot }: Target, after: string): Promise<StreamPage> {
   const { results } = await database
     .prepare(
@@ -54,15 +54,15 @@ async function streamsIn(database: D1Database, name: string, { slot }: Target, a
   };
 }
 
-/** How far the comparison of a build with what is live is. */
+/** The progress of the comparison of a build with the live slot. */
 interface BuildComparison {
   readonly isDone: boolean;
   readonly compared?: ComparisonProgress | undefined;
-  /** Once it is done: false where the build waits for consent. */
+  /** Set once it is done. False if the build waits for an operator to accept it. */
   readonly maySwap?: boolean;
 }
 
-/** Compares the build with what is live, row by row, and decides whether it may be swapped in. */
+/** Compares the build with the live slot, row by row, and decides whether the build may be swapped in. */
 export async function compareWithLive(
   context: BuildContext,
   { compared: from }: BuildComparison = { isDone: false },
@@ -82,11 +82,11 @@ export async function compareWithLive(
   );
   if (!compared.isDone) return { isDone: false, compared: compared.progress };
   const { comparison } = compared;
-  // Beyond an open dead letter neither of the two was folded: they may be equal, and both behind the log.
+  // Neither slot applies events beyond an open dead letter. So both can be equal and yet behind the log.
   const held = await countHeld(database, name);
   const restored = (await restoredIn(database, name)).length;
   await noteProgress(database, id, { comparison: JSON.stringify({ ...comparison, held, restored }), at: at() });
-  // What the declaration accepts is what its revision brings; of the same revision, nothing may differ.
+  // The declaration accepts the differences of its own revision. A build of the live revision must not differ.
   const isRevision = build.liveRevision !== build.target.revision;
   const mayDiffer = build.acceptsDifferences || (isRevision && projection.acceptsDifferences === true);
   return decided(context, !build.isTrial && (comparison.isEqual || mayDiffer));

@@ -5,30 +5,30 @@ import type { Projection } from '../projections/projection.ts';
 import type { SystemContext } from '../projections/system-context.ts';
 import { type Throttle, adaptiveThrottle } from './throttle.ts';
 
-/** The part of the system that builds work with. */
+/** The part of the system that builds use. */
 export interface RebuildContext extends Pick<SystemContext, 'databaseOf' | 'registry' | 'clock' | 'report'> {
   readonly catchUp: CatchUp;
   /** The archive, from which a build replays. */
   readonly archive: Projection;
-  /** How long a consumer of the Worker before this one may live, in ms. It moves only the live slot and does not know a new revision. */
+  /** The longest life, in ms, of a consumer of the former Worker. Such a consumer moves only the live slot and does not know a new revision. */
   readonly buildGraceMs: number;
-  /** How many pages one step does at most. Default: as many as an invocation may. */
+  /** The most pages of one step. Default: as many as one invocation may take. */
   readonly pagesAStep?: number;
 }
 
-/** An invocation may send a database 1,000 statements; a page takes about 15, and more where its streams have to be searched. */
+/** An invocation may send a database 1,000 statements. A page takes about 15, and more if its streams have to be searched. */
 const STEP_PAGES = 40;
 
 /** What the steps of one build share. */
 export interface BuildContext extends Required<RebuildContext> {
-  /** The projection's. */
+  /** The name of the projection. */
   readonly name: string;
   readonly id: string;
-  /** That of the projection's group. */
+  /** The database of the projection's group. */
   readonly database: D1Database;
   /** Now, as RFC 3339. */
   readonly at: () => string;
-  /** Its rests write down that the build goes on. */
+  /** Each of its rests records that the build goes on. */
   readonly throttle: Throttle;
 }
 
@@ -43,8 +43,8 @@ export function buildContext(context: RebuildContext, name: string, id: string):
 }
 
 /**
- * Ends the work of a build, however often its step is tried. With `why` the build cannot be finished. Without it, the build has ended
- * already: it was cancelled, or it failed in a consumer's batch.
+ * Ends the work of a build, without another try of its step. With `why`, the build cannot be finished. Without it, the build has already ended: an
+ * operator cancelled it, or it failed in a consumer's batch.
  */
 export class BuildEnded extends Error {
   override readonly name = 'BuildEnded';
@@ -56,23 +56,23 @@ export class BuildEnded extends Error {
   }
 }
 
-/** A build that is on its way and the pointer, from one snapshot. */
+/** An active build and the pointer, from one snapshot. */
 export interface ActiveBuild {
   readonly build: Build;
   readonly pointer: Pointer;
   /** The code for the build's revision. */
   readonly projection: Projection;
-  /** Every guarded batch moves it. */
+  /** Whether every guarded batch moves the build. */
   readonly hasJoined: boolean;
 }
 
-/** The build and the pointer as they are now. Each page of each step reads them anew. */
+/** Reads the build and the pointer. Each page of each step reads them again. */
 export async function current({ database, name, id, registry }: BuildContext): Promise<ActiveBuild> {
   const active = await activeBuild(database, name, id);
   if (!active) throw new BuildEnded();
   const { target } = active.build;
   const projection = registry.revisionsOf(name).find(({ revision }) => revision === target.revision);
-  // Tried again, and no failure of the build: the Worker that has the code may be on its way back.
+  // The step is tried again, and the build does not fail: the Worker that has the code may come back.
   if (!projection) throw new Error(`this Worker has no code for revision ${target.revision} of ${name}`);
   return { ...active, projection, hasJoined: active.pointer.moved.some((moved) => isSameTarget(moved, target)) };
 }

@@ -15,7 +15,7 @@ import type { Projection } from '../projections/projection.ts';
 import { BUT_FOR_RESTORED_LOGS, restoredIn } from '../dead-letters/restored-logs.ts';
 import type { CatchUpRequest } from '../catch-up/stream-progress.ts';
 
-/** Brings the build up in every stream that is further in what is live, or in a first build in the archive. */
+/** Brings the build up in every stream in which the live slot (for a first build, the archive) is ahead of it. */
 export function closeGap(context: BuildContext, from: Pass = NEW_PASS): Promise<Pass> {
   return takePages(context, from, async ({ after }, budget) => {
     const active = await current(context);
@@ -48,7 +48,7 @@ async function gapToLive(
   return { last: results.length === PAGE_STREAMS ? results.at(-1)?.stream : undefined, requests: results };
 }
 
-/** The next streams after `after` that are further in the archive than in the slot of the build. */
+/** The next streams after `after` in which the archive is ahead of the build. */
 export async function gapToArchive(
   { databaseOf, archive, database, name }: Pick<BuildContext, 'databaseOf' | 'archive' | 'database' | 'name'>,
   { projection, build }: { readonly projection: Projection; readonly build: { readonly target: Target } },
@@ -57,7 +57,7 @@ export async function gapToArchive(
   const archiveDatabase = databaseOf(archive.group);
   const heads = await archivedHeads(archiveDatabase, archive, projection, after, PAGE_STREAMS);
   const reached = await versionsIn(database, name, build.target, [...heads.versions.keys()]);
-  // What the archive has of these, their logs have lost: how far they go only the logs can tell.
+  // The logs of these streams have lost events that the archive has. Only the logs know their length.
   const restored = new Set(await restoredIn(archiveDatabase, archive.name));
   return {
     last: heads.last,
@@ -68,7 +68,7 @@ export async function gapToArchive(
   };
 }
 
-/** How far a slot has brought some streams. */
+/** The versions to which a slot has brought some streams. */
 async function versionsIn(
   database: D1Database,
   name: string,

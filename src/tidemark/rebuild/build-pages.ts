@@ -5,25 +5,25 @@ import { type Budget, affordsBatch, newBudget, spendBatch } from '../catch-up/ca
 import { UNBUILT } from '../projections/pointer.ts';
 import type { CatchUpRequest, StreamProgress } from '../catch-up/stream-progress.ts';
 
-/** A step is a checkpoint of its own: not so short that there are thousands, not so long that a crash costs much. */
+/** The length of one step, in ms. A step is a durable checkpoint: shorter ones would be thousands, and with longer ones a crash would cost more. */
 const STEP_MS = 15_000;
-/** What a page takes of an invocation's statements beside its catch-up: for the build's row, the gap or the archive, and the throttle. */
+/** Statements of a page beside its catch-up: for the build's row, the gap or the archive, and the throttle. */
 const STATEMENTS_BESIDE = 10;
-/** Characters of rows: a page is to be one batch, since each has to be waited for; the throttle decides its size. */
+/** Characters of rows in one batch. A page should be one batch, since the build waits for each. The throttle decides the size of a page. */
 const LENGTH_AT_ONCE = 3_000_000;
 
-/** What came of a page. */
+/** The result of one page. */
 interface TakenPage<Progress> {
   readonly progress: Progress;
-  /** The next step takes the rest of this page. */
+  /** Set if the next step has to take the rest of this page. */
   readonly left?: { readonly hasMoved: boolean };
 }
 
 /**
- * Takes page after page after `from`: until all is done, or the step has taken its pages, its time or its invocation's statements. A page
- * that is undefined is taken again: the pointer has changed meanwhile.
+ * Takes pages after `from`, until all is done or the step has used its pages, its time or its invocation's statements. Takes a page again that is
+ * undefined: the pointer has changed meanwhile.
  *
- * Throws where a whole step brings no stream further: the next step would not either.
+ * Throws if a whole step brings no stream further, since the next step would not either.
  */
 export async function takePages<Progress extends { readonly isDone: boolean }>(
   { clock, pagesAStep, throttle }: BuildContext,
@@ -33,7 +33,7 @@ export async function takePages<Progress extends { readonly isDone: boolean }>(
   const until = clock.now() + STEP_MS;
   const budget = newBudget();
   let progress = from;
-  // The first page has all the room that there is.
+  // The first page runs in any case: it has the whole budget.
   for (let pages = 0; pages === 0 || (pages < pagesAStep && clock.now() < until && affordsBatch(budget)); pages += 1) {
     spendBatch(budget, STATEMENTS_BESIDE);
     const page = await takePage(progress, budget);
@@ -47,8 +47,8 @@ export async function takePages<Progress extends { readonly isDone: boolean }>(
 }
 
 /**
- * Brings streams of a build up: before the join the build alone, then together with what is live. Undefined when the pointer has changed
- * meanwhile. Throws `BuildEnded` at an event that the build cannot take.
+ * Brings streams of a build up: before the join the build alone, then together with the live slot. Undefined if the pointer has changed meanwhile.
+ * Throws `BuildEnded` at an event that the build cannot apply.
  */
 export async function catchUpBuild(
   { catchUp }: BuildContext,
@@ -68,15 +68,15 @@ export async function catchUpBuild(
   return result;
 }
 
-/** Throws where a stream stands still in a way that the build cannot pass over. */
+/** Throws if the build cannot pass a stream's standstill. */
 function assertGoesOn(
   { pointer, hasJoined }: ActiveBuild,
   { stream, version, standstill, refusal }: StreamProgress,
 ): void {
   if (!standstill || standstill.isDeadLetter || standstill.isLeft) return;
-  // What is live has refused it, and that was counted. The build waits for what comes of it.
+  // The live slot has refused the event, and the catch-up has counted that. The build waits for the outcome.
   if (hasJoined && refusal) return;
-  // The build is to take the place of live tables that refuse every stream.
+  // The live tables refuse every stream. The build is to replace them.
   if (hasJoined && pointer.live.revision !== UNBUILT && standstill.cause === 'projection-fault') return;
   const { reason, cause } = standstill;
   if (refusal) throw new BuildEnded({ message: reason, stream, version: refusal.version, kind: refusal.kind });
@@ -85,32 +85,32 @@ function assertGoesOn(
   throw new Error(message);
 }
 
-/** How many of the requests, in their order, come before the first that is left to the next step. */
+/** The number of requests, in order, before the first that is left to the next step. */
 export function doneOf(requests: readonly CatchUpRequest[], { streams }: CatchUpResult): number {
   const left = requests.findIndex(({ stream }) => streams.get(stream)?.standstill?.isLeft);
   return left === -1 ? requests.length : left;
 }
 
-/** How far a pass over all streams is. */
+/** The progress of a pass over all streams. */
 export interface Pass {
   readonly isDone: boolean;
-  /** The last stream that was looked at. */
+  /** The last stream of the pass so far. */
   readonly after: string;
 }
 
 export const NEW_PASS: Pass = { isDone: false, after: '' };
 
-/** Streams that are brought up at once. */
+/** Streams of one page of a pass. */
 export const PAGE_STREAMS = 200;
 
 /** A page of a pass. */
 export interface StreamPage {
-  /** The last stream that was looked at; undefined on the last page. */
+  /** The last stream of the page. Undefined on the last page. */
   readonly last: StreamId | undefined;
   readonly requests: readonly CatchUpRequest[];
 }
 
-/** What came of a page of streams after `after`, all of which each result has brought up. */
+/** The result of a page of streams after `after`. A stream counts as done if every one of the results has brought it up. */
 export function takenStreams(
   after: string,
   { last, requests }: StreamPage,

@@ -6,12 +6,12 @@ import { noteCleared } from './build-transitions.ts';
 import { clearSlot } from './slot-clearing.ts';
 import type { CatchUpRequest } from '../catch-up/stream-progress.ts';
 
-/** Empties the build's slot, which nobody reads or moves. */
+/** Empties the build's slot, which no query reads and no batch moves. */
 export async function clearBuildSlot(context: BuildContext): Promise<{ readonly isDone: boolean }> {
   const { database, name, registry, throttle, pagesAStep, at } = context;
   for (;;) {
     const { build, pointer, hasJoined } = await current(context);
-    // Begun anew, or another run of this step came first, as after a timeout.
+    // Another run of this step came first, for example after a timeout; or the steps run anew, and the build has joined already.
     if (hasJoined || build.clearedAt !== null) return { isDone: true };
     const outcomes = new Set<string>();
     for (const revision of registry.revisionsOf(name)) {
@@ -24,16 +24,16 @@ export async function clearBuildSlot(context: BuildContext): Promise<{ readonly 
   }
 }
 
-/** How far a replay is. */
+/** The progress of a replay. */
 interface ReplayProgress {
   readonly isDone: boolean;
-  /** In the archive. */
+  /** The last position in the archive that was replayed. */
   readonly position: number;
-  /** Events. */
+  /** The number of replayed events. */
   readonly replayed: number;
 }
 
-/** Applies what is archived to the build, page by page. */
+/** Applies the archived events to the build, page by page. */
 export function replayArchive(
   context: BuildContext,
   from: ReplayProgress = { isDone: false, position: 0, replayed: 0 },
@@ -44,8 +44,7 @@ export function replayArchive(
     const maxEvents = throttle.take(REPLAYED_AT_ONCE);
     const archiveDatabase = databaseOf(archive.group);
     const page = await replayPage(archiveDatabase, archive, active.projection, progress.position, { maxEvents });
-    if (!page)
-      throw new BuildEnded({ message: 'the archive is not live, so nobody knows what there is to build from' });
+    if (!page) throw new BuildEnded({ message: 'the archive is not live, so there is nothing to build from' });
     if (page.last === undefined) return { progress: { ...progress, isDone: true } };
     const requests = toRequests(page);
     const result = await catchUpBuild(context, active, requests, budget);
@@ -57,7 +56,7 @@ export function replayArchive(
   });
 }
 
-/** Archived events as what is to be applied, stream by stream; a stream whose log was restored is taken from that log. */
+/** Requests for the archived events, stream by stream. A stream whose log was restored is taken from its log. */
 function toRequests({ events, restored }: ReplayPage): readonly CatchUpRequest[] {
   return [...Map.groupBy(events, ({ stream }) => stream)].map(([stream, archived]) =>
     restored.has(stream)

@@ -6,32 +6,32 @@ import type { Projection } from '../projections/projection.ts';
 import type { SystemContext } from '../projections/system-context.ts';
 import type { RebuildContext } from './build-context.ts';
 
-/** What does a build's work, outside of any request. */
+/** Runs the work of builds, outside of any request. */
 export interface BuildRunner {
   launch(projection: string, build: string): Promise<void>;
-  /** Sees to it that a build which has been silent goes on. `ended` when there is nothing that could. */
+  /** Makes a silent build go on. `ended` if its work has ended and cannot go on. */
   revive(projection: string, build: string): Promise<'goes-on' | 'ended'>;
-  /** Stops its work, if there is any. */
+  /** Stops the build's work, if there is any. */
   stop(build: string): Promise<void>;
 }
 
-/** The part of the system that requests for builds work with. */
+/** The part of the system that requests for builds use. */
 export interface BuildRequestContext extends RebuildContext {
   readonly runner: BuildRunner;
 }
 
 export interface BuildWishes {
-  /** Differences from what is live need nobody's consent. */
+  /** Swaps the build in even if it differs from the live slot. Default: false. */
   readonly acceptsDifferences?: boolean;
-  /** Compares only, and leaves the swap to whoever accepts it. */
+  /** Only compares. An operator can then accept the build, which swaps it in. Default: false. */
   readonly isTrial?: boolean;
 }
 
 export type RequestOutcome =
   | { readonly outcome: 'started'; readonly id: string }
-  /** One build at a time: this one is on its way. */
+  /** Another build is active. A projection has one at a time. */
   | { readonly outcome: 'running'; readonly build: Build }
-  /** The projection only appends, so there is nothing that could be built anew. */
+  /** The projection only appends, so it cannot be rebuilt. */
   | { readonly outcome: 'append-only' };
 
 /** Starts a build of a projection's newest revision. */
@@ -57,7 +57,7 @@ export async function requestBuild(
   return { outcome: 'started', id };
 }
 
-/** Cancels a build; false when it is not on its way any more. What is live has no part in it. */
+/** Cancels a build. Returns false if it is no longer active. The live slot is not affected. */
 export async function cancelBuild(context: BuildRequestContext, projection: Projection, id: string): Promise<boolean> {
   const { databaseOf, runner, clock } = context;
   const end = { state: 'cancelled', at: new Date(clock.now()).toISOString() } as const;
@@ -76,14 +76,14 @@ async function failBuild(
   await endBuild(databaseOf(group), name, id, end);
 }
 
-/** A build that has written nothing down for so long has probably lost whoever did its work. */
+/** Time, in ms, after which a build that has recorded nothing has probably lost its worker. */
 const SILENT_MS = 30_000;
-/** One whose last try met trouble may just be waiting for its next one. */
+/** The same for a build whose last try failed: it may be waiting for the next try. */
 const SILENT_IN_TROUBLE_MS = 10 * 60_000;
 
 /**
- * Has builds that fell silent go on (after a crash, say), and starts the first build of projections that never had one. One that failed is
- * left to an operator.
+ * Makes silent builds go on, for example after a crash. Starts the first build of projections that never had one. Leaves a failed build to an
+ * operator.
  */
 export async function tendBuilds(context: BuildRequestContext, projections: readonly Projection[]): Promise<void> {
   for (const projection of projections) {
@@ -92,13 +92,13 @@ export async function tendBuilds(context: BuildRequestContext, projections: read
       const pointer = await readPointer(context.databaseOf(projection.group), projection.name);
       if (!pointer || pointer.live.revision === UNBUILT) await startFirstBuild(context, projection);
     } catch (error) {
-      // One that cannot be seen to, as while its database is away, does not hold up the others.
+      // A projection that fails here, for example while its database is away, does not hold up the others.
       context.report('build.not-tended', { projection: projection.name, error: String(error) });
     }
   }
 }
 
-/** Has the projection's build go on if it fell silent. */
+/** Makes the projection's build go on if it is silent. */
 export async function tendBuild(context: BuildRequestContext, projection: Projection): Promise<void> {
   const { databaseOf, runner, clock, report } = context;
   for (const build of await activeBuilds(databaseOf(projection.group), projection.name)) {
@@ -108,13 +108,13 @@ export async function tendBuild(context: BuildRequestContext, projection: Projec
     const revived = await runner.revive(projection.name, build.id);
     report('build.was-silent', { projection: projection.name, build: build.id, revived });
     if (revived === 'ended') {
-      const message = build.error?.message ?? 'whoever did its work ended without a word';
+      const message = build.error?.message ?? 'the Workflow of the build ended without a word';
       await failBuild(context, projection, build.id, message);
     }
   }
 }
 
-/** Tends the build of a projection, and starts the first one where there is none. Never throws. */
+/** Tends the build of a projection, and starts the first one if it never had one. Never throws. */
 export async function ensureBuilt(context: BuildRequestContext, name: string): Promise<void> {
   try {
     await tendBuilds(context, [newestOf(context, name)]);
@@ -123,7 +123,7 @@ export async function ensureBuilt(context: BuildRequestContext, name: string): P
   }
 }
 
-/** The active build of a projection. Undefined when there is none, or when its database does not answer. */
+/** The active build of a projection. Undefined if there is none, or if its database does not answer. */
 export async function buildInProgress(
   context: Pick<SystemContext, 'registry' | 'databaseOf'>,
   name: string,
@@ -144,7 +144,7 @@ function newestOf({ registry }: Pick<SystemContext, 'registry'>, name: string): 
 /** Starts a projection's first build, unless one was tried before. */
 async function startFirstBuild(context: BuildRequestContext, projection: Projection): Promise<void> {
   const database = context.databaseOf(projection.group);
-  // What only appends is live at once: catch-up fetches what it has missed from the logs.
+  // A projection that only appends is live at once. The catch-up reads what it has missed from the logs.
   if (projection.everyEvent)
     return makePointer(database, projection.name, { revision: projection.revision, slot: 'a' });
   if (await latestBuild(database, projection.name)) return;

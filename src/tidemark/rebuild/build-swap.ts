@@ -3,7 +3,7 @@ import { aheadOfLive, closeGap } from './build-gap.ts';
 import { tryJoin, trySwap } from './build-transitions.ts';
 import { restoredIn } from '../dead-letters/restored-logs.ts';
 
-/** From now on every guarded batch moves the build together with what is live, so that it cannot fall behind again. */
+/** Makes every guarded batch move the build together with the live slot, so that the build does not fall behind again. */
 export async function join(context: BuildContext): Promise<void> {
   for (;;) {
     const { build, pointer } = await current(context);
@@ -11,7 +11,7 @@ export async function join(context: BuildContext): Promise<void> {
   }
 }
 
-/** How often a swap is tried while what is live moves on without the build. */
+/** The most tries of a swap while the live slot moves without the build. */
 const SWAP_TRIES = 50;
 
 interface SwapProgress {
@@ -19,21 +19,21 @@ interface SwapProgress {
   readonly tries: number;
 }
 
-/** Makes the build what is live. Where live has moved on without it, closes that gap first, and leaves the swap to the next try. */
+/** Makes the build the live slot. If the live slot has moved on without it, closes that gap first, and leaves the swap to the next try. */
 export async function swap(
   context: BuildContext,
   { tries }: SwapProgress = { isDone: false, tries: 0 },
 ): Promise<SwapProgress> {
   if (tries === SWAP_TRIES)
     throw new BuildEnded({
-      message: 'what is live keeps moving without it: is there a Worker that has no code for it?',
+      message: 'the live slot keeps moving without the build: does a Worker without its code still run?',
     });
   if (await swapUnlessBehind(context)) return { isDone: true, tries };
   await closeGap(context);
   return { isDone: false, tries: tries + 1 };
 }
 
-/** Swaps. False: the build is behind what is live. */
+/** Swaps. Returns false if the build is behind the live slot. */
 export async function swapUnlessBehind(context: BuildContext): Promise<boolean> {
   const { database, name, id, catchUp, report, at } = context;
   for (;;) {
@@ -44,8 +44,9 @@ export async function swapUnlessBehind(context: BuildContext): Promise<boolean> 
     if (outcome === 'behind') return false;
     if (outcome !== 'changed') continue;
     report('build.swapped', { projection: name, build: id, ...build.target });
-    // What restored logs have stopped goes on: its messages were acknowledged while it was held. And what only the build has is compared
-    // with its log, which may have lost it. The swap stands, whatever becomes of this: the sweep finds what is left.
+    // Two kinds of stream need a catch-up. A stream that a restored log had stopped now goes on: consumers acknowledged its messages while it was
+    // held. A stream in which only the build has an event is compared with its log, which may have lost the event. If this fails, the swap stands,
+    // and the sweep finds these streams.
     try {
       await catchUp(
         projection,

@@ -15,18 +15,17 @@ import { forgetFault } from '../catch-up/projection-fault.ts';
 import { restoredIn } from '../dead-letters/restored-logs.ts';
 
 /*
- * Each changes the build's row and the pointer in one guarded transaction, so that a build ends exactly when the pointer stops listing its
- * slot.
+ * Each function changes the build's row and the pointer in one guarded transaction. So a build ends exactly when the pointer stops listing its slot.
  */
 
-/** What a build is asked for with. */
+/** A request for a build. */
 export interface BuildRequest {
   readonly id: string;
   readonly acceptsDifferences: boolean;
   readonly isTrial: boolean;
-  /** How many events there are to replay. */
+  /** The number of events to replay. */
   readonly total: number;
-  /** RFC 3339. */
+  /** The time of the request, RFC 3339. */
   readonly at: string;
 }
 
@@ -35,8 +34,8 @@ export type StartOutcome =
   | { readonly outcome: 'running'; readonly build: Build };
 
 /**
- * Starts a build of a revision in the slot that is not live. Releases the former slot, since there are only two. One build at a time for
- * each projection.
+ * Starts a build of a revision in the slot that is not live. Releases the former slot, since a projection has only two. A projection has one build at
+ * a time.
  */
 export async function startBuild(
   database: D1Database,
@@ -46,9 +45,9 @@ export async function startBuild(
   const { id, acceptsDifferences, isTrial, total, at } = request;
   const { name, revision } = projection;
   for (;;) {
-    // A first build starts from a pointer that says so.
+    // A first build starts from a pointer whose live revision is `UNBUILT`.
     await makePointer(database, name, { revision: UNBUILT, slot: 'b' });
-    // In this sequence: a build that begins after the pointer was read has raised the epoch.
+    // Read the pointer first: a build that starts after this read raises the epoch.
     const pointer = (await readPointer(database, name)) as Pointer;
     const [running] = await activeBuilds(database, name);
     if (running) return { outcome: 'running', build: running };
@@ -70,13 +69,13 @@ export async function startBuild(
         total,
         at,
       );
-    // Whoever came first has raised the epoch.
+    // If another request came first, it has raised the epoch.
     const outcome = await changePointer(database, name, pointer, { live: pointer.live, others: [] }, [insert]);
     if (outcome === 'changed') return { outcome: 'started', target };
   }
 }
 
-/** Notes that a build's slot is empty. A clearing that is still under way, as after a timeout, is stopped by the epoch. */
+/** Records that a build's slot is empty. The raised epoch stops a clearing that is still running, for example after a timeout. */
 export async function noteCleared(
   database: D1Database,
   build: Build,
@@ -88,15 +87,17 @@ export async function noteCleared(
 }
 
 /**
- * From now on the build is moved in the same guarded batches as the live slot. `build` and `pointer` come from one snapshot, in which the
- * build is active: only its own join, tried before or by another run of the same step, can have listed its target.
+ * Makes every guarded batch move the build with the live slot. `build` and `pointer` come from one snapshot, in which the build is active. So if the
+ * pointer lists the build's target already, an earlier try or another run of the same step has joined it.
  */
 export async function tryJoin(database: D1Database, build: Build, pointer: Pointer): Promise<ChangeOutcome> {
   if (pointer.moved.some((target) => isSameTarget(target, build.target))) return 'changed';
   return changePointer(database, build.projection, pointer, { live: pointer.live, others: [build.target] });
 }
 
-/** The build becomes what is live; what was live is moved along, as the way back. Refused while one of its checkpoints is behind. */
+/**
+ * Makes the build live. The former live slot keeps moving, so that a rollback is possible. Refused while one of the build's checkpoints is behind.
+ */
 export async function trySwap(
   database: D1Database,
   build: Build,
@@ -106,13 +107,13 @@ export async function trySwap(
   const { live } = pointer;
   const isFirst = live.revision === UNBUILT;
   const restored = await restoredIn(database, build.projection);
-  // What was live has a history that its logs have lost: it is no way back, and could not follow.
+  // The former live slot has a history that its logs have lost. It could not follow the logs, so it allows no rollback.
   const others = isFirst || restored.length > 0 ? [] : [live];
   return changePointer(database, build.projection, pointer, { live: build.target, others, formerSince: at }, [
     ...(isFirst ? [] : [assertNotBehind(database, build.projection, live, build.target)]),
     endStatement(database, build.projection, build.target, { state: 'swapped', at }),
     forgetFault(database, build.projection),
-    // What it has made from the log as it is. Where both have the lost history, the dead letter stays.
+    // Deletes the dead letters of streams that the build took from the restored log. If both slots have the lost history, the dead letter stays.
     database
       .prepare(
         `DELETE FROM dead_letter
@@ -128,7 +129,7 @@ export async function trySwap(
   ]);
 }
 
-/** Ends a build without a swap; false when it has ended already. What is live has no part in it. */
+/** Ends a build without a swap. Returns false if it has ended already. The live slot is not affected. */
 export async function endBuild(
   database: D1Database,
   projectionName: string,
@@ -144,8 +145,8 @@ export async function endBuild(
 }
 
 /**
- * Takes a target that cannot take an event out of what is moved, so that the live slot goes on without it: a build has failed then, a
- * former slot is no way back any more. Does nothing when the pointer has changed in between.
+ * Takes a target that cannot apply an event out of the pointer, so that the live slot goes on without it. A build has then failed. A former slot no
+ * longer allows a rollback. Does nothing if the pointer has changed in between.
  */
 export async function failTarget(
   database: D1Database,
@@ -159,7 +160,7 @@ export async function failTarget(
   await dropTarget(database, projectionName, pointer, target, { state: 'failed', at, error });
 }
 
-/** No batch moves the target any more, and its build, if that is one, has ended. */
+/** Takes a target out of the pointer, so that no batch moves it any more. Ends its build, if it has an active one. */
 async function dropTarget(
   database: D1Database,
   projectionName: string,

@@ -4,14 +4,14 @@ import { aheadOfLive } from './build-gap.ts';
 
 interface Wait {
   readonly isDone: boolean;
-  /** How long to nap before the next look, unless the wait is over. */
+  /** Time, in ms, to sleep before the next check, unless the wait is over. */
   readonly napMs: number;
 }
 
-/** Shorter than a build may be silent. */
+/** In ms. Shorter than the time after which a build counts as silent. */
 const LONGEST_NAP_MS = 15_000;
 
-/** Of a new revision: waits until no Worker without its code can be alive. Such a Worker moves what is live alone. */
+/** For a new revision: waits until no Worker without its code can still run. Such a Worker moves the live slot alone. */
 export async function waitForFormerWorkers(context: BuildContext): Promise<Wait> {
   const { database, id, buildGraceMs, clock, at } = context;
   const { build } = await current(context);
@@ -21,7 +21,7 @@ export async function waitForFormerWorkers(context: BuildContext): Promise<Wait>
   return { isDone: leftMs <= 0, napMs: Math.min(leftMs, LONGEST_NAP_MS) };
 }
 
-/** About ten minutes: a lost message is sent again by then, and the cron trigger has begun two sweeps. */
+/** About ten minutes. By then a lost message has been sent again, and the cron trigger has started two sweeps. */
 const NAPS_FOR_LIVE = 44;
 
 interface WaitForLive extends Wait {

@@ -3,39 +3,39 @@ import { keptError } from '../dead-letters/dead-letter.ts';
 import { type Pointer, type Target, pointerStatement, toPointer } from '../projections/pointer.ts';
 import type { Slot } from '../projections/slot-tables.ts';
 
-/** Where a build is in its life. The first three are active: one such build for each projection. */
+/** The state of a build. The first three are active: a projection has one active build at most. */
 export type BuildState = 'building' | 'comparing' | 'awaiting-acceptance' | 'swapped' | 'failed' | 'cancelled';
 
-/** For SQL. */
+/** The active states, as a list in SQL. */
 export const ACTIVE = `('building', 'comparing', 'awaiting-acceptance')`;
 
-/** What made a build fail; of one that is on its way, what its last try met. */
+/** The error that made a build fail. For an active build, the error of its last try. */
 export interface BuildError {
   readonly message: string;
-  /** The event that it could not take, if that was it. */
+  /** The event that the build could not apply, if that was the error. */
   readonly stream?: StreamId;
   readonly version?: number;
   readonly kind?: string;
 }
 
-/** A second copy of a projection on its way to become the live one. */
+/** A second copy of a projection, which is to become the live one. */
 export interface Build {
   readonly id: string;
   readonly projection: string;
   readonly target: Target;
-  /** What was live when it began; `UNBUILT`: nothing. */
+  /** The live revision when the build started. `UNBUILT` if there was none. */
   readonly liveRevision: number;
   readonly state: BuildState;
-  /** Differences from what is live need nobody's consent. */
+  /** The build is swapped in even if it differs from the live slot. */
   readonly acceptsDifferences: boolean;
-  /** It compares, and leaves the swap to whoever accepts it. */
+  /** The build only compares. It is swapped in if an operator accepts it. */
   readonly isTrial: boolean;
-  /** When its slot was empty; null before that. */
+  /** When its slot had been emptied; null before that. */
   readonly clearedAt: string | null;
-  /** Events. */
+  /** The number of events replayed so far, of `total`. */
   readonly replayed: number;
   readonly total: number;
-  /** JSON: how it differs from what was live, once compared. */
+  /** JSON: the comparison with the live slot, once it is done. */
   readonly comparison: string | null;
   readonly error: BuildError | null;
   readonly startedAt: string;
@@ -43,7 +43,7 @@ export interface Build {
   readonly endedAt: string | null;
 }
 
-/** Whether a build is still on its way. */
+/** Whether a build has not ended yet. */
 export function isActive({ state }: Pick<Build, 'state'>): boolean {
   return state === 'building' || state === 'comparing' || state === 'awaiting-acceptance';
 }
@@ -96,7 +96,7 @@ export async function buildOf(database: D1Database, projectionName: string, id: 
   return row ? toBuild(row) : undefined;
 }
 
-/** The builds that are on their way, of one projection or of all in the database. */
+/** The active builds of one projection, or of all in the database. */
 export async function activeBuilds(database: D1Database, projectionName?: string): Promise<readonly Build[]> {
   const { results } = await database
     .prepare(`SELECT * FROM projection_build WHERE state IN ${ACTIVE} AND projection = coalesce(?, projection)`)
@@ -105,10 +105,10 @@ export async function activeBuilds(database: D1Database, projectionName?: string
   return results.map(toBuild);
 }
 
-/** The build that is on its way comes first, whatever the clocks said, then the one that was started last. */
+/** The active build comes first, even if clocks disagree. Then the builds follow, the latest start first. */
 export const LATEST_FIRST = `state IN ${ACTIVE} DESC, started_at DESC, id DESC`;
 
-/** The build that is on its way, or else the one that was started last, however it ended. */
+/** The active build; without one, the build that was started last, however it ended. */
 export async function latestBuild(database: D1Database, projectionName: string): Promise<Build | undefined> {
   const row = await database
     .prepare(`SELECT * FROM projection_build WHERE projection = ? ORDER BY ${LATEST_FIRST} LIMIT 1`)
@@ -117,7 +117,7 @@ export async function latestBuild(database: D1Database, projectionName: string):
   return row ? toBuild(row) : undefined;
 }
 
-/** A build that is still on its way and the pointer as it was then, from one snapshot: whoever ends a build raises the epoch. */
+/** An active build and the pointer, from one snapshot. Whatever ends a build raises the epoch. */
 export async function activeBuild(
   database: D1Database,
   projectionName: string,
@@ -134,7 +134,7 @@ export async function activeBuild(
   return row && pointer && { build: toBuild(row), pointer };
 }
 
-/** Writes down how far a build is, and with that forgets earlier trouble. Of one that has ended nothing changes. */
+/** Records the progress of a build, and deletes the error of an earlier try. Does nothing if the build has ended. */
 export async function noteProgress(
   database: D1Database,
   id: string,
@@ -142,7 +142,7 @@ export async function noteProgress(
     readonly state?: BuildState;
     readonly replayed?: number;
     readonly comparison?: string;
-    /** What a try met that will be tried again. */
+    /** The error of a try that will be repeated. */
     readonly trouble?: BuildError;
     readonly at: string;
   },
@@ -162,12 +162,12 @@ export async function noteProgress(
 /** How a build ends. */
 export interface BuildEnd {
   readonly state: 'swapped' | 'failed' | 'cancelled';
-  /** RFC 3339. */
+  /** The time of the end, RFC 3339. */
   readonly at: string;
   readonly error?: BuildError;
 }
 
-/** Ends the active build of a target. For the batch that changes the pointer accordingly. */
+/** Ends the active build of a target, in the batch that changes the pointer accordingly. */
 export function endStatement(
   database: D1Database,
   projectionName: string,
@@ -186,10 +186,10 @@ function kept(error: BuildError): string {
   return JSON.stringify({ ...error, message: keptError(error.message) });
 }
 
-/** So many builds of each projection are kept: those on their way, and the newest of the others. */
+/** The number of builds that each projection keeps: the active one and the newest of the others. */
 export const BUILDS_KEPT = 20;
 
-/** Deletes what is beyond `BUILDS_KEPT` of every projection in a database. Returns how many builds that were. */
+/** Deletes the builds beyond `BUILDS_KEPT` of every projection in a database. Returns the number of deleted builds. */
 export async function forgetOldBuilds(database: D1Database): Promise<number> {
   const { meta } = await database
     .prepare(

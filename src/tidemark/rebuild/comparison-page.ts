@@ -1,38 +1,38 @@
-/** A table as two slots have it: what its rows are told apart by, and what of them is compared. Column names are the database's. */
+/** One table in two slots: its key, and the columns to compare. Column names are those of the database. */
 export interface TablePair {
-  /** The tables' names in the database; undefined: the slot has no such table, so that all rows of the other one are missing from it. */
+  /** The tables' names in the database. Undefined if the slot has no such table. Then all rows of the other table are missing from it. */
   readonly live: string | undefined;
   readonly build: string | undefined;
   /** None of these may be NULL. */
   readonly key: readonly string[];
   readonly columns: readonly string[];
-  /** Whether a row whose columns are all 0 is as good as none. */
+  /** Whether a row with 0 in all columns counts as no row. */
   readonly isZeroNone: boolean;
 }
 
-/** What one page of a comparison found. */
+/** The result of one page of a comparison. */
 export interface ComparedPage {
   readonly live: number;
   readonly build: number;
   readonly differing: number;
-  /** Where the next page begins; undefined after the last one. */
+  /** The last key of the page, after which the next page starts. Undefined after the last page. */
   readonly cursor: string | undefined;
   readonly first: readonly RowDifference[];
 }
 
-/** One row: where both have it, the columns that differ; else the whole row and null. */
+/** One row. If both slots have it, the columns that differ; else the whole row, and null for the slot without it. */
 export interface RowDifference {
   readonly key: ShownRow;
   readonly live: ShownRow | null;
   readonly build: ShownRow | null;
 }
 
-/** By column: integers beyond 2^53 as text, blobs as X'…', text cut after 500 characters (it then ends in …). */
+/** Values by column: integers beyond 2^53 as text, blobs as X'…', text cut after 500 characters (it then ends with …). */
 export type ShownRow = Readonly<Record<string, string | number | null>>;
 
 /**
- * Compares the next `pageSize` keys after `cursor` that either slot has. One statement, so one snapshot of both, and at most `pageSize`
- * rows of each are read.
+ * Compares the next `pageSize` keys after `cursor` that either slot has. One statement reads both slots from one snapshot, and at most `pageSize`
+ * rows of each.
  */
 export async function comparePage(
   database: D1Database,
@@ -46,7 +46,7 @@ export async function comparePage(
     .bind(cursor ?? null, pageSize, maxShown)
     .all();
   const { pairs, live, build, differing, last } = results[0] as unknown as PageTotals;
-  // SQL finds nothing after a NULL: better to stop than to call equal what was never compared.
+  // SQL finds nothing after a NULL. So the comparison stops, instead of reporting rows as equal that it never compared.
   if (last !== null && (JSON.parse(last) as unknown[]).includes(null)) {
     throw new Error(`a key of ${[pair.live, pair.build].join(' or ')} is NULL`);
   }
@@ -60,21 +60,21 @@ export async function comparePage(
 }
 
 interface PageTotals {
-  /** How many keys were looked at. */
+  /** The number of keys on the page. */
   readonly pairs: number;
   readonly live: number;
   readonly build: number;
   readonly differing: number;
-  /** The last of these keys: JSON, which keeps 64 bits of an integer, as JavaScript does not. */
+  /** The last key of the page, as JSON: it keeps all 64 bits of an integer, and JavaScript does not. */
   readonly last: string | null;
 }
 
 /*
- * Parameters: ?1 the key to begin after, as a JSON array; ?2 the page's size; ?3 how many differences to show.
+ * Parameters: ?1 the key to start after, as a JSON array; ?2 the page's size; ?3 the number of differences to show.
  *
- * The first n keys of both tables together are among the first n of each, so that a page needs n rows of each and leaves none of these
- * keys without its counterpart. Values are compared as the results of `max`, of the one row that there is: these have neither the affinity
- * nor the collation of a column, which would make '1' equal to 1, or 'a' to 'A'.
+ * The first n keys of both tables together are among the first n keys of each table. So a page needs n rows of each table, and none of its keys lacks
+ * its counterpart. Values are compared as results of `max` over the one row that has the key. Such a result has neither the affinity nor the
+ * collation of a column, which would make '1' equal to 1, or 'a' to 'A'.
  */
 function pageQuery(pair: TablePair, isContinued: boolean): string {
   const { live, build, key, columns } = pair;
@@ -119,7 +119,7 @@ function pageQuery(pair: TablePair, isContinued: boolean): string {
 /** The next rows of one slot. */
 function rowsQuery(pair: TablePair, slot: 'live' | 'build', isContinued: boolean): string {
   const { key, columns, isZeroNone } = pair;
-  // Named by their table, or a column that is called like one of the aliases would be taken for it.
+  // Qualified by the table, since a column may have the same name as an alias.
   const keys = key.map((name) => `t."${name}"`).join(', ');
   const isThere =
     isZeroNone && columns.length > 0
@@ -137,7 +137,7 @@ function rowsQuery(pair: TablePair, slot: 'live' | 'build', isContinued: boolean
     )`;
 }
 
-/** The rows of one slot that are shown, each value as SQL would write it, which keeps its type and all its digits. */
+/** The rows of one slot to show. Each value is an SQL literal, which keeps its type and all its digits. */
 function detailsQuery(pair: TablePair, slot: 'live' | 'build'): string {
   const { key, columns } = pair;
   return `
@@ -181,7 +181,7 @@ function shownRow(columns: readonly (readonly [string, string])[], row: Record<s
 
 const MAX_SHOWN_LENGTH = 500;
 
-/** From a literal of SQL. */
+/** Reads an SQL literal. */
 function shownValue(literal: string): string | number | null {
   if (literal === 'NULL') return null;
   const isText = literal.startsWith("'");

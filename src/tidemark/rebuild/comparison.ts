@@ -3,50 +3,50 @@ import { type RowDifference, type TablePair, comparePage } from './comparison-pa
 import { type KeyedTable, keyedTables } from '../projections/keyed-tables.ts';
 import { type Throttle, fullSpeed } from './throttle.ts';
 
-/** What a comparison of two slots found. Plain JSON. */
+/** The result of comparing two slots. Plain JSON. */
 export interface Comparison {
-  /** Nothing differs: no row, no column, no table. */
+  /** No row, column or table differs. */
   readonly isEqual: boolean;
-  /** Rows that differ or that only one slot has, of all tables. */
+  /** The number of rows, in all tables, that differ or that only one slot has. */
   readonly differing: number;
   readonly tables: readonly TableComparison[];
-  /** The first differences, in the sequence of `tables` and of their keys. */
+  /** The first differences, in the order of `tables` and of their keys. */
   readonly first: readonly Difference[];
 }
 
 export interface TableComparison {
-  /** What the projection calls it. */
+  /** The projection's name for the table. */
   readonly table: string;
-  /** How many rows each slot has, or null where its revision has no such table. Counters that are all zero are none. */
+  /** The number of rows in each slot; null if its revision has no such table. A counter row with only zeros counts as none. */
   readonly live: number | null;
   readonly build: number | null;
-  /** Rows that differ or that only one slot has. Revisions with different keys have no row in common. */
+  /** The number of rows that differ or that only one slot has. Revisions with different keys have no row in common. */
   readonly differing: number;
   readonly columnsOnlyInLive: readonly string[];
   readonly columnsOnlyInBuild: readonly string[];
 }
 
 export interface Difference extends RowDifference {
-  /** What the projection calls the row's table. */
+  /** The projection's name for the row's table. */
   readonly table: string;
 }
 
 export interface ComparisonOptions {
-  /** How many rows of each slot one statement compares at most. */
+  /** The most rows of each slot that one statement compares. Default: 4,000. */
   readonly pageSize?: number;
-  /** How many differences are shown. */
+  /** The most differences to show. Default: 10. */
   readonly maxShown?: number;
-  /** After so many pages the rest is left for another call. Default: no end. */
+  /** The most pages of one call. Another call takes the rest. Default: no limit. */
   readonly maxPages?: number;
   /** Default: full speed. */
   readonly throttle?: Throttle;
 }
 
-/** How far a comparison is. Plain JSON, so that a durable step can remember it. */
+/** The progress of a comparison. Plain JSON, so that a durable step can store it. */
 export interface ComparisonProgress {
-  /** What was counted in each pair of tables that was looked at, in their sequence. */
+  /** The counts of each pair of tables that was started, in their order. */
   readonly counted: readonly Counted[];
-  /** Where the last of these goes on; null where it was compared to its end. */
+  /** Where the last of these continues; null if it is complete. */
   readonly cursor: string | null;
   readonly first: readonly Difference[];
 }
@@ -65,13 +65,13 @@ export type Compared =
   | { readonly isDone: false; readonly progress: ComparisonProgress };
 
 /**
- * Compares two slots of a projection row by row, in their database: every table by its name in the projection, every column that both
- * revisions declare, every value as it is stored. One statement for every page. `from` is where an earlier call left off.
+ * Compares two slots of a projection row by row, in their database. It pairs tables by their names in the projection. It compares every column that
+ * both revisions declare, and every value as stored. Each page is one statement. `from` is the progress of an earlier call.
  *
- * Traffic may go on meanwhile. It moves both slots in one transaction, and a page sees both in one snapshot: what is written ahead of
- * the page is in both by then, and what is written behind it is not looked at again, in either.
+ * Traffic may go on meanwhile. It moves both slots in one transaction, and a page reads both from one snapshot. So a write ahead of the page is in
+ * both slots when the page comes there, and a write behind it is not compared in either.
  *
- * Throws when a table of `appends` declares no primary key, when a key is NULL, and on a fault of the database.
+ * Throws if a table of `appends` declares no primary key, if a key is NULL, and on a fault of the database.
  */
 export async function compareSlots(
   database: D1Database,
@@ -147,8 +147,8 @@ function byName(live: readonly KeyedTable[], build: readonly KeyedTable[]): read
 }
 
 /**
- * What to compare with what: a table with its counterpart, or with nothing. Rows under different keys have no counterpart; and keys of
- * different types come in different sequences, which no cursor could follow.
+ * The pairs to compare: a table with its counterpart, or alone. Rows under different keys have no counterpart. Keys of different types sort
+ * differently, so no cursor could follow both.
  */
 function pairsOf(live: KeyedTable | undefined, build: KeyedTable | undefined): readonly TablePair[] {
   if (live && build && JSON.stringify(live.key) === JSON.stringify(build.key)) return [toPair(live, live, build)];
@@ -168,7 +168,7 @@ function toPair({ key, kind }: KeyedTable, live: KeyedTable | undefined, build: 
   };
 }
 
-/** A database's own columns (surrogates) are not declared, and so not among them. */
+/** The declared columns: surrogate columns of the database are not among them. */
 function columnsOf(table: KeyedTable | undefined): readonly string[] {
   return table?.shape.columns.map(({ name }) => name) ?? [];
 }

@@ -1,25 +1,25 @@
 import { type BuildError, noteProgress } from './build.ts';
 import { type BuildContext, BuildEnded } from './build-context.ts';
 
-/** Durable steps: what a step returned is remembered, and a step that threw is tried again. The platform's Workflows are such. */
+/** Durable steps: the result of a step is stored, and a step that throws is tried again. The platform's Workflows provide them. */
 export interface DurableSteps {
   do<Result>(name: string, work: (isLastTry: boolean) => Promise<Result>): Promise<Result>;
   sleep(name: string, ms: number): Promise<void>;
 }
 
-/** How a step ended. Values, since errors lose their class on the way through a durable step. */
+/** The result of a step. A value, since errors lose their class on the way through a durable step. */
 type StepOutcome<Result> =
   | { readonly outcome: 'done'; readonly result: Result }
   | { readonly outcome: 'ended'; readonly why?: BuildError };
 
-/** How far a step of several parts is: plain JSON. */
+/** The progress of a step of several parts. Plain JSON. */
 interface PartProgress {
   readonly isDone: boolean;
-  /** How long to wait before the next part. */
+  /** Time, in ms, to sleep before the next part. Default: none. */
   readonly napMs?: number;
 }
 
-/** The steps of one build, as durable ones. They throw `BuildEnded`. */
+/** Runs the steps of one build as durable steps. They throw `BuildEnded`. */
 export function stepsOf(build: BuildContext, steps: DurableSteps) {
   async function once<Result>(name: string, step: (build: BuildContext) => Promise<Result>): Promise<Result> {
     const outcome = await steps.do(name, (isLastTry) => tried(build, step, isLastTry));
@@ -27,7 +27,7 @@ export function stepsOf(build: BuildContext, steps: DurableSteps) {
     throw new BuildEnded(outcome.why);
   }
 
-  /** Takes a step part by part, each a durable one, until one says that it is done. */
+  /** Runs a step part by part until it is done. Each part is a durable step. */
   async function untilDone<Progress extends PartProgress>(
     name: string,
     step: (build: BuildContext, from?: Progress) => Promise<Progress>,
@@ -44,7 +44,7 @@ export function stepsOf(build: BuildContext, steps: DurableSteps) {
   return { once, untilDone };
 }
 
-/** One try of a step. What it met is written down, whether it is tried again or that was the last time. */
+/** Tries a step once. Records its error, whether the step is tried again or this was the last try. */
 async function tried<Result>(
   build: BuildContext,
   step: (build: BuildContext) => Promise<Result>,
@@ -61,7 +61,7 @@ async function tried<Result>(
   }
 }
 
-/** Never throws: it may well be the database that is away. */
+/** Never throws: the database itself may be away. */
 async function noteTrouble({ database, name, id, report, at }: BuildContext, trouble: BuildError): Promise<void> {
   try {
     await noteProgress(database, id, { trouble, at: at() });

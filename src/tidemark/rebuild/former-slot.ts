@@ -6,18 +6,18 @@ import type { Projection } from '../projections/projection.ts';
 import { forgetFault } from '../catch-up/projection-fault.ts';
 import type { Slot } from '../projections/slot-tables.ts';
 
-/** How long a former slot is moved along as the way back, from the swap or the rollback that made it the former one, in ms. */
+/** Time, in ms, for which a former slot keeps moving after the swap or rollback that made it the former one. Until then a rollback is possible. */
 export const WAY_BACK_MS = 7 * 24 * 60 * 60 * 1000;
 
-/** The slot that was live before the last swap or rollback, while it is still moved: what a rollback makes live again. */
+/** The slot that was live before the last swap or rollback, while it still moves. A rollback makes it live again. */
 export interface FormerSlot extends Target {
-  /** RFC 3339: from then on the scheduled job releases it. Null where its beginning was not noted; then only an operator does. */
+  /** When the scheduled job releases it, RFC 3339. Null if its start was not recorded: then only an operator releases it. */
   readonly until: string | null;
 }
 
 /**
- * The former slot, if there is one. A build that has joined is none, and a build that has begun has ended the way back. `latest` is the
- * projection's latest build; read it after the pointer, since a build that begins raises the epoch.
+ * The former slot, if there is one. A joined build is not a former slot, and the start of a build releases the former slot. `latest` is the
+ * projection's latest build. Read it after the pointer, since a build that starts raises the epoch.
  */
 export function formerSlot(
   pointer: Pointer | undefined,
@@ -26,23 +26,23 @@ export function formerSlot(
   if (!pointer || pointer.live.revision === UNBUILT || (latest && isActive(latest))) return undefined;
   const [former] = beside(pointer);
   if (!former) return undefined;
-  // A Worker from before `former_since` notes the end of its build alone.
+  // A Worker from before the column `former_since` records only the end of its build.
   const swappedAt = latest?.state === 'swapped' ? latest.endedAt : null;
   const since = Math.max(...[pointer.formerSince, swappedAt].map((at) => (at === null ? 0 : Date.parse(at))));
   return { ...former, until: since > 0 ? new Date(since + WAY_BACK_MS).toISOString() : null };
 }
 
-/** What a rollback came to. */
+/** The result of a rollback. */
 export type RollbackOutcome =
   | { readonly outcome: 'changed' | 'epoch-changed' | 'behind'; readonly live: Target }
-  /** There is no former slot that still moves. */
+  /** No former slot still moves. */
   | { readonly outcome: 'no-former' }
-  /** The former slot holds a revision that this Worker could answer no query from. */
+  /** This Worker has no code for the former slot's revision, so it could answer no query. */
   | { readonly outcome: 'no-code'; readonly live: Target };
 
 /**
- * The slot that was live before becomes live again, if it still moves. `to` says which slot is to be live: where it is already, nothing
- * changes, so that a request without an answer can be sent again. `revisions` are those that this Worker has code for; `at` is RFC 3339.
+ * Makes the former slot live again, if it still moves. `to` names the slot that should be live. If it is live already, nothing changes, so that a
+ * request without an answer can be sent again. `revisions` are those that this Worker has code for; `at` is RFC 3339.
  */
 export async function rollback(
   database: D1Database,
@@ -67,8 +67,8 @@ export async function rollback(
 }
 
 /**
- * Stops moving the slot that was live before; false when there is none. There is no way back to it then. With `dueAt`, in ms since the
- * Unix epoch, it releases only a slot whose time is over by then.
+ * Stops moving the former slot, which ends the way back. Returns false if there is none. With `dueAt`, in ms since the Unix epoch, it releases only a
+ * slot whose time is over by then.
  */
 export async function release(database: D1Database, projectionName: string, dueAt?: number): Promise<boolean> {
   for (let tries = 0; tries < MAX_TRIES; tries += 1) {

@@ -5,24 +5,24 @@ import type { RebuildContext } from './build-context.ts';
 import type { DurableSteps } from './durable-steps.ts';
 import { runBuild } from './rebuild.ts';
 
-/** What an instance is started with. */
+/** The parameters of an instance. */
 export interface RebuildParams {
   readonly projection: string;
   readonly build: string;
 }
 
-/** A step is tried again for about two hours: longer than a database or a deployment is away. */
+/** A step is tried again for about two hours. Databases and deployments are away for less. */
 const STEP = {
   retries: { limit: 12, delay: '2 seconds', backoff: 'exponential' },
   timeout: '10 minutes',
 } as const;
 
-/** The Workflow class that does a build's work, in durable steps: it survives a deployment, and can be watched and stopped. */
+/** The Workflow class that runs a build in durable steps. The build survives a deployment, and can be watched and stopped. */
 export function rebuildWorkflow<Env>(contextOf: (env: Env) => RebuildContext) {
   return class RebuildWorkflow extends WorkflowEntrypoint<Env, RebuildParams> {
     override async run({ payload }: Readonly<WorkflowEvent<RebuildParams>>, step: WorkflowStep): Promise<void> {
       const steps: DurableSteps = {
-        // Its type asks for proof that a result can be serialized, which a type parameter cannot give: all of them are plain data.
+        // The platform's type requires a serializable result, which a type parameter cannot prove. All results are plain data.
         do: <Result>(name: string, work: (isLastTry: boolean) => Promise<Result>) =>
           step.do(name, STEP, ({ attempt }) => work(attempt > STEP.retries.limit) as Promise<never>) as Promise<Result>,
         sleep: (name, ms) => step.sleep(name, ms),
@@ -32,7 +32,7 @@ export function rebuildWorkflow<Env>(contextOf: (env: Env) => RebuildContext) {
   };
 }
 
-/** Runs builds as instances of the Workflow, each under the build's own id. */
+/** Runs builds as instances of the Workflow. An instance has its build's id. */
 export function workflowRunner(workflow: Workflow<RebuildParams>): BuildRunner {
   return {
     async launch(projection, build) {
@@ -42,14 +42,14 @@ export function workflowRunner(workflow: Workflow<RebuildParams>): BuildRunner {
     async revive(projection, build) {
       const instance = await instanceOf(workflow, build);
       if (!instance) {
-        // The request that began the build died before it had anybody work on it.
+        // The request that started the build died before it created the instance.
         await workflow.create({ id: build, params: { projection, build } });
         return 'goes-on';
       }
       const { status } = await instance.status();
       if (ENDED.has(status)) return 'ended';
       if (status === 'queued') return 'goes-on';
-      // A local instance whose process was killed says that it is running and does nothing, until it is paused and resumed.
+      // After its process was killed, a local instance says that it is running and does nothing. Pausing and resuming it helps.
       if (status !== 'paused') await instance.pause();
       await instance.resume();
       return 'goes-on';
@@ -65,7 +65,7 @@ export function workflowRunner(workflow: Workflow<RebuildParams>): BuildRunner {
 
 const ENDED: ReadonlySet<string> = new Set(['complete', 'errored', 'terminated', 'unknown']);
 
-/** The instance, or undefined when the platform knows none. */
+/** The instance. Undefined if the platform knows none. */
 async function instanceOf(workflow: Workflow<RebuildParams>, build: string): Promise<WorkflowInstance | undefined> {
   try {
     return await workflow.get(build);

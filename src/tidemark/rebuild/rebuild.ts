@@ -12,9 +12,8 @@ import { type DurableSteps, stepsOf } from './durable-steps.ts';
 /**
  * Makes a second copy of a projection beside the live one, and swaps the two (decisions 4 and 14).
  *
- * Every step may be run again, by two at the same time too: what it writes is guarded by checkpoints and by the epoch. What is the
- * build's own trouble is written down beside it and not thrown. Throws only what the durable steps themselves threw, as when they are
- * paused or ended: then whoever has them decides.
+ * Every step may run again, also twice at the same time: checkpoints and the epoch guard its writes. An error of the build itself is recorded in its
+ * row and not thrown. Throws only the errors of the durable steps themselves, for example when they are paused or ended. Their owner handles these.
  */
 export async function runBuild(context: RebuildContext, name: string, id: string, steps: DurableSteps): Promise<void> {
   const build = buildContext(context, name, id);
@@ -43,8 +42,8 @@ async function fail({ database, name, id, report, at }: BuildContext, why: Build
 }
 
 /**
- * Makes a build that waits for consent the live one. False when it is none that waits, or not any more. Throws `OverloadedError` when what
- * is live has moved on without it, further than one request can make up for.
+ * Makes a build live that waits to be accepted. Returns false if no such build waits. Throws `OverloadedError` if the live slot has moved on without
+ * it, by more than one request can make up.
  */
 export async function acceptBuild(context: RebuildContext, name: string, id: string): Promise<boolean> {
   const build = buildContext(context, name, id);
@@ -56,5 +55,5 @@ export async function acceptBuild(context: RebuildContext, name: string, id: str
     if (error instanceof BuildEnded) return false;
     throw error;
   }
-  throw new OverloadedError(`${name} keeps moving without the build`);
+  throw new OverloadedError(`the live slot of ${name} keeps moving without the build`);
 }

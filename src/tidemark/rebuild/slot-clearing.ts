@@ -5,21 +5,20 @@ import type { Projection } from '../projections/projection.ts';
 import type { Slot } from '../projections/slot-tables.ts';
 
 export interface ClearingOptions {
-  /** How many rows of one table a batch deletes at most. */
+  /** The most rows of one table that a batch deletes. Default: 2,000. */
   readonly chunkSize?: number;
-  /** After so many batches the rest is left for another call. Default: no end. */
+  /** The most batches of one call. Another call deletes the rest. Default: no limit. */
   readonly maxChunks?: number;
   /** Default: full speed. */
   readonly throttle?: Throttle;
 }
 
 /**
- * Empties one slot of a projection: its checkpoints there, and all rows of the tables that this revision of it has there. (Rows of
- * another revision's tables are cleared by calling it with that revision too.) It works in chunks that each commit; once interrupted, or
- * when it says that there is more, call it again.
+ * Empties one slot of a projection: its checkpoints, and all rows of this revision's tables. For the tables of another revision, call it with that
+ * revision too. It deletes in chunks, each of which commits. After an interruption or the result `more`, call it again.
  *
- * Returns `epoch-changed` when the pointer is no longer the one that was read, or when it has the slot in use, live or moved: what was
- * deleted until then stays deleted, and nothing that is in use ever is. Throws on a fault of the database.
+ * Returns `epoch-changed` if the pointer has changed since it was read, or if the slot is live or moved. Chunks deleted before that stay deleted. It
+ * never deletes from a slot in use. Throws on a fault of the database.
  */
 export async function clearSlot(
   database: D1Database,
@@ -35,7 +34,7 @@ export async function clearSlot(
       if (chunks === maxChunks) return 'more';
       try {
         const [, deleted] = await database.batch([guard, deletionOf(throttle.take(chunkSize))]);
-        // Triggers may count as changes too, so that only none at all says that no row was left.
+        // Changes by triggers may count too. So only a count of 0 proves that no row was left.
         isMore = (deleted?.meta.changes ?? 0) > 0;
         if (isMore) {
           chunks += 1;
@@ -50,7 +49,7 @@ export async function clearSlot(
   return 'cleared';
 }
 
-/** Whether a slot has neither a checkpoint nor a row of these revisions. Reads a row of each table at most. */
+/** Whether a slot has neither a checkpoint nor a row of these revisions. Reads one row of each table at most. */
 export async function isSlotEmpty(
   database: D1Database,
   projectionName: string,
@@ -69,10 +68,10 @@ export async function isSlotEmpty(
 }
 
 /*
- * Checkpoints go first, since a checkpoint vouches for its rows: the other way round, a crash halfway would leave checkpoints of rows that
- * are gone, and whoever moved the slot on from there would miss their events in silence. What is left without a checkpoint is vouched for
- * by nobody. The next build clears again before it begins; should it ever not, replaying from the start runs into the tables with a
- * unique key, which refuse the row that they have. Hence counters, which would just add up, go before these.
+ * Checkpoints go first, since a checkpoint vouches for its rows. In the other order, a crash could leave checkpoints without their rows. A catch-up
+ * from there would miss the rows' events unnoticed. Rows without a checkpoint are harmless: the next build clears the slot again before it starts. If
+ * it ever did not, its replay would fail at a table with a unique key, since the row exists already. Counters have no such protection: they would add
+ * up. So they go before the other tables.
  */
 function deletions(
   database: D1Database,
@@ -89,7 +88,7 @@ function deletions(
   ];
 }
 
-/** The epoch is the one that was read (I20), and the slot is neither live nor moved. Revision 0 is live where nothing is yet. */
+/** Asserts that the epoch is the one that was read (I20), and that the slot is neither live nor moved. With live revision 0, nothing is live. */
 function assertUnused(database: D1Database, projectionName: string, slot: Slot, epoch: number): D1PreparedStatement {
   return database
     .prepare(

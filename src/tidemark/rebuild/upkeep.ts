@@ -10,31 +10,30 @@ import type { Slot } from '../projections/slot-tables.ts';
 import { tryWrites } from '../catch-up/write-trial.ts';
 
 /*
- * What builds, swaps and releases leave behind, and its end. Each run does a bounded part of it, and costs a few rows where there is
- * nothing to do.
+ * Cleans up after builds, swaps and releases. Each run does a bounded part of the work. It costs a few rows if there is nothing to do.
  */
 
-/** The part of the system that the upkeep works with. */
+/** The part of the system that the upkeep uses. */
 export type UpkeepContext = Pick<SystemContext, 'registry' | 'databaseOf' | 'clock' | 'report'>;
 
 export interface UpkeepOptions {
-  /** How many batches of one slot a run deletes in each database. Each is at most 2,000 rows of one table. Default: 20. */
+  /** The most batches that a run deletes from one slot in each database. A batch is at most 2,000 rows of one table. Default: 20. */
   readonly maxChunks?: number;
 }
 
-/** What one run has done, in all databases. */
+/** The result of one run, over all databases. */
 export interface Upkeep {
-  /** Former slots that are no longer moved, since their time was over. */
+  /** The number of former slots that were released, since their time was over. */
   readonly released: number;
-  /** Slots of which rows were deleted. There may be more in them. */
+  /** The number of slots from which rows were deleted. They may hold more. */
   readonly cleared: number;
-  /** Ended builds that were deleted. */
+  /** The number of ended builds that were deleted. */
   readonly builds: number;
-  /** Projections whose tables were mended since they refused every stream. */
+  /** The number of projections whose tables refused every stream and work again. */
   readonly mended: number;
 }
 
-/** One run of the upkeep. A projection or a database that fails is reported, and does not hold up the others. */
+/** Runs the upkeep once. A projection or a database that fails is logged, and does not hold up the others. */
 export async function upkeepStep(context: UpkeepContext, { maxChunks = 20 }: UpkeepOptions = {}): Promise<Upkeep> {
   const { registry, databaseOf, report } = context;
   let [released, cleared, builds, mended] = [0, 0, 0, 0];
@@ -56,7 +55,7 @@ export async function upkeepStep(context: UpkeepContext, { maxChunks = 20 }: Upk
   return { released, cleared, builds, mended };
 }
 
-/** Releases the former slots whose time is over. Returns how many slots that were. */
+/** Releases the former slots whose time is over. Returns their number. */
 async function releaseOverdue({ clock, report }: UpkeepContext, database: D1Database): Promise<number> {
   const { results } = await database
     .prepare(`SELECT projection FROM projection_pointer WHERE moved <> '[]'`)
@@ -71,8 +70,8 @@ async function releaseOverdue({ clock, report }: UpkeepContext, database: D1Data
 }
 
 /**
- * Tries the kinds of write that the tables refused of every stream, and closes the faults that are over: where nobody makes such a write,
- * nothing else would tell. Returns how many those are.
+ * Tries the kinds of write that the tables refused for every stream, and closes the faults that are over. Without this, a fault would stay open if no
+ * event makes such a write. Returns the number of closed faults.
  */
 async function closeMended({ registry, clock, report }: UpkeepContext, database: D1Database): Promise<number> {
   let mended = 0;
@@ -92,8 +91,8 @@ interface UnusedSlot extends Pick<Pointer, 'epoch'> {
 }
 
 /**
- * Slots that no pointer lists and no build under way is making: released, cancelled, failed. One snapshot: no build is active at this
- * epoch. A build that begins later raises the epoch, and nothing more is deleted then.
+ * The slots that no pointer lists and that belong to no active build: released, cancelled or failed ones. One snapshot: no build is active at this
+ * epoch. A build that starts later raises the epoch, which stops the deletion.
  */
 async function unusedSlots(database: D1Database): Promise<readonly UnusedSlot[]> {
   const { results } = await database
@@ -112,7 +111,7 @@ async function unusedSlots(database: D1Database): Promise<readonly UnusedSlot[]>
   return results;
 }
 
-/** Deletes rows and checkpoints of the first unused slot that has any, up to a bound. Returns how many slots that were. */
+/** Deletes rows and checkpoints of the first unused slot that has any, up to a bound. Returns the number of slots, 0 or 1. */
 async function clearUnusedSlot(
   { registry, clock }: UpkeepContext,
   database: D1Database,
@@ -133,7 +132,7 @@ async function clearUnusedSlot(
     return 1;
   }
 
-  // What only appends has one slot.
+  // A projection that only appends has one slot.
   const clearable = new Set(
     registry
       .projectionsOf(group)
