@@ -6,26 +6,26 @@ import type { Projection } from '../projections/projection.ts';
 import type { SystemContext } from '../projections/system-context.ts';
 
 export interface HealthOptions {
-  /** How long a database may take to answer, in ms. */
+  /** Time, in ms, that a database may take to answer. Default: 2,000. */
   readonly timeoutMs?: number;
 }
 
-/** The part of the system that the health check looks at. */
+/** The part of the system that the health check reads. */
 export type HealthContext = Pick<SystemContext, 'registry' | 'databaseOf' | 'storageRefusedAt' | 'clock' | 'report'>;
 
 /** Bytes: https://developers.cloudflare.com/d1/platform/limits/ */
 const MAX_DATABASE_BYTES = 10_000_000_000;
-/** From this share of it on, an operator has to make room. */
+/** The share of that from which an operator has to make room. */
 const NEARLY_FULL = 0.9;
-/** For so long, in ms, a refused write counts. As long as it lasts, further writes are refused meanwhile. */
+/** Time, in ms, for which a refused write counts. While the database refuses writes, new refusals keep coming. */
 const REFUSAL_COUNTS_MS = 15 * 60_000;
 
-/** Beyond these, a projection's dead letters are not counted: however bad it is, the question stays cheap. */
+/** The most dead letters of a projection that are counted, so that the health check stays cheap. */
 const MAX_COUNTED_DEAD_LETTERS = 1_000;
 
 /**
- * What is wrong with the projections, as sentences for an operator: what it is and what to do. Costs one cheap statement for each
- * database, whatever the number of streams, and names no stream.
+ * The faults of the projections, as sentences for an operator: the fault, and its remedy. Costs one cheap statement for each database, however many
+ * streams there are, and names no stream.
  */
 export async function projectionComplaints(context: HealthContext, options: HealthOptions = {}): Promise<string[]> {
   const { timeoutMs = 2_000 } = options;
@@ -114,7 +114,7 @@ function complaintsAbout(
   return complaints;
 }
 
-/** `isBounded`: no more than the most were counted, of all causes together. */
+/** `isBounded`: the count, of all causes together, has reached its limit. */
 function deadLetters(name: string, count: number, isBounded: boolean): string {
   const least = count > MAX_COUNTED_DEAD_LETTERS ? `more than ${MAX_COUNTED_DEAD_LETTERS}` : `at least ${count}`;
   return `the projection ${name} has ${isBounded ? least : count} open dead ${count === 1 ? 'letter' : 'letters'}`;

@@ -5,7 +5,7 @@ import type { Aggregates } from '../write/aggregates.ts';
 import type { Target } from '../projections/pointer.ts';
 import type { SystemContext } from '../projections/system-context.ts';
 
-/** A projection in its live slot. */
+/** A projection, and its live slot. */
 export interface LiveProjection {
   readonly name: string;
   readonly group: Group;
@@ -15,21 +15,21 @@ export interface LiveProjection {
 /** One category in which a projection lags. */
 export interface CategoryLag {
   readonly category: string;
-  /** A projection of any group that is ahead of it there. */
+  /** A projection of any group that is ahead in this category. */
   readonly leader: LiveProjection;
-  /** The newest event that the lagging projection has applied there; '' for none. */
+  /** The id of the newest event that the lagging projection has applied in this category; '' if there is none. */
   readonly newestId: string;
 }
 
-/** When the oldest events that a projection has not applied were recorded, in ms since the epoch; undefined where there is none. */
+/** When the oldest unapplied events of a projection were recorded, in ms since the Unix epoch. Undefined if there is none. */
 export interface OldestUnapplied {
-  /** Of streams that nothing but time stands in the way of. */
+  /** In streams that need only time. */
   readonly movable: number | undefined;
-  /** Of streams that are held by an open dead letter. */
+  /** In streams that an open dead letter holds. */
   readonly held: number | undefined;
 }
 
-/** How many streams of a leader are compared, and how many of those that lag are looked up in their logs. */
+/** The most streams of a leader that are compared, and the most lagging ones whose logs are read. */
 const MAX_COMPARED = 1_000;
 const MAX_LOOKED_UP = 20;
 
@@ -39,10 +39,11 @@ interface Place {
 }
 
 /**
- * Finds the oldest unapplied event of a projection that lags, as well as a bounded search can: in each category it compares up to 1,000
- * streams with a projection that is ahead, and reads the first unapplied event of up to 20 of those that lag from their logs. Streams that
- * changed right after the projection's newest event come first, since these are where one that stopped altogether has stopped; then the
- * most recently changed before that. What lies deeper is not found, so the time is a lower bound of the lag.
+ * Finds the oldest unapplied event of a projection that lags, within bounds. In each category it compares up to 1,000 streams with a projection that
+ * is ahead. It reads the first unapplied events of up to 20 lagging streams from their logs.
+ *
+ * It compares streams first that changed right after the projection's newest event: a projection that stopped altogether has stopped there. After
+ * these come the streams that changed before that, latest first. It does not find older ones, so the time is a lower bound of the lag.
  */
 export async function findOldestUnapplied(
   { databaseOf, aggregates }: Pick<SystemContext, 'databaseOf' | 'aggregates'>,
@@ -56,7 +57,7 @@ export async function findOldestUnapplied(
       const changed = await recentlyChanged(databaseOf(category.leader.group), category);
       const behind = await laggingOnes(database, projection, changed);
       const last = changed.at(-1);
-      // Some stream lags, or this category would not be here. If none of those compared does, it changed before all of them.
+      // Some stream lags, or this category would not be listed. If no compared stream does, the lagging one changed before all of them.
       return behind.length === 0 && last && changed.length === MAX_COMPARED
         ? [{ ...last, from: last.version }]
         : behind;
@@ -76,7 +77,7 @@ interface Changed extends Place {
   readonly eventId: string;
 }
 
-/** Streams of a category with the version and the event at which the leader has them. */
+/** Streams of a category, with the version and the event that the leader has reached. */
 async function recentlyChanged(
   database: D1Database,
   { category, leader, newestId }: CategoryLag,
@@ -89,13 +90,13 @@ async function recentlyChanged(
       ORDER BY event_id > ?5 DESC, CASE WHEN event_id > ?5 THEN event_id END, event_id DESC
       LIMIT ${MAX_COMPARED}`,
     )
-    // '.' comes right after '-': the range is the category, and uses the primary key.
+    // '.' comes right after '-', so the range is exactly the category, and uses the primary key.
     .bind(leader.name, leader.live.slot, `${category}-`, `${category}.`, newestId)
     .all<Changed>();
   return results;
 }
 
-/** Those of the streams that the projection has at a lower version and that no dead letter holds, with the version it needs next. */
+/** The streams in which the projection is behind and that no dead letter holds, each with the version that the projection needs next. */
 async function laggingOnes(database: D1Database, projection: LiveProjection, changed: readonly Changed[]) {
   const { results } = await database
     .prepare(
@@ -122,7 +123,7 @@ async function oldestHeld(database: D1Database, projection: LiveProjection): Pro
   return place ?? undefined;
 }
 
-/** When the events at these places were recorded. A log that cannot be read is left out, unless none can: then it throws. */
+/** When the events at these places were recorded. Leaves out a log that cannot be read. Throws if none can. */
 async function timesOf({ load }: Pick<Aggregates, 'load'>, places: readonly Place[]): Promise<readonly number[]> {
   const failures: unknown[] = [];
   const times = await eachOf(places, CONNECTIONS_AT_ONCE, async ({ stream, version }) => {

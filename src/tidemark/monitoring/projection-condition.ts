@@ -7,22 +7,22 @@ import type { Projection } from '../projections/projection.ts';
 import type { SystemContext } from '../projections/system-context.ts';
 import { IS_FAULT } from '../catch-up/projection-fault.ts';
 
-/** One build of a projection, as far as its progress goes. Counts are events. */
+/** The progress of a build. Counts are events. */
 export type BuildProgress = Pick<Build, 'id' | 'state' | 'replayed' | 'total'>;
 
-/** What a group's database says of one projection without looking at its streams. */
+/** The condition of one projection, as its group's database has it, without a look at its streams. */
 export interface ProjectionCondition {
-  /** What answers queries; undefined while nothing does: there is no pointer, or its first build is not done. */
+  /** The live slot, which answers queries. Undefined while there is none: there is no pointer, or the first build is not done. */
   readonly live: Target | undefined;
-  /** What a rollback would make live; undefined where there is no way back. */
+  /** The slot that a rollback would make live. Undefined if no rollback is possible. */
   readonly former: FormerSlot | undefined;
-  /** How many of its streams are held by an open dead letter, counted up to the bound that was asked for. */
+  /** The number of streams that an open dead letter holds, counted up to the given limit. */
   readonly openDeadLetters: number;
-  /** How many of these because the stream's log was restored to an earlier time. */
+  /** The number of these whose log was restored to an earlier time. */
   readonly restoredLogs: number;
-  /** What keeps every stream from being written, in the database's words, and since when (RFC 3339); undefined when nothing does. */
+  /** The error that keeps every stream from being written, in the database's words, and since when (RFC 3339). Undefined if there is none. */
   readonly fault: { readonly kind: string; readonly since: string } | undefined;
-  /** The build that was started last, whatever became of it. */
+  /** The active build; without one, the build that was started last, however it ended. */
   readonly latestBuild: BuildProgress | undefined;
 }
 
@@ -35,8 +35,8 @@ interface ConditionRow {
 }
 
 /**
- * Asks for the condition of some projections of one database: one statement, which reads the few rows that there are for each projection
- * and none for a stream that is well. Dead letters beyond `maxDeadLetters` of a projection are not counted.
+ * Reads the condition of some projections of one database, in one statement. It reads the few rows of each projection, and no row of a healthy
+ * stream. It counts `maxDeadLetters` dead letters of a projection at most.
  */
 export function conditionStatement(
   database: D1Database,
@@ -102,16 +102,16 @@ function progressOf({ id, state, replayed, total }: BuildProgress): BuildProgres
   return { id, state, replayed, total };
 }
 
-/** What the databases of all groups have answered. */
+/** The answers of the databases of all groups. */
 interface Asked<Answer> {
   readonly answers: ReadonlyMap<Group, Answer>;
-  /** What those without an answer have thrown. */
+  /** The errors of the databases without an answer. */
   readonly faults: ReadonlyMap<Group, unknown>;
 }
 
 /**
- * Asks every group's database the same, side by side. One that fails or does not answer within `timeoutMs` is reported and among `faults`:
- * whoever asks goes on with the others.
+ * Asks every group's database the same, side by side. Logs a database that fails or does not answer within `timeoutMs`, and returns its error in
+ * `faults`. The caller goes on with the other groups.
  */
 export async function askEveryGroup<Answer>(
   { registry, databaseOf, report }: Pick<SystemContext, 'registry' | 'databaseOf' | 'report'>,

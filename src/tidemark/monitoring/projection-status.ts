@@ -16,80 +16,80 @@ import {
 import type { Projection, ProjectionMode } from '../projections/projection.ts';
 import type { Slot } from '../projections/slot-tables.ts';
 
-/** How a projection is, for whoever operates it. */
+/** The status of a projection, for an operator. */
 export interface ProjectionStatus {
   readonly name: string;
   readonly group: string;
   readonly mode: ProjectionMode;
-  /** The revision that answers queries; null while nothing does, and when its database does not answer. */
+  /** The live revision. Null if nothing is live, or if the database does not answer. */
   readonly revision: number | null;
   /** The newest revision that this Worker has code for. */
   readonly codeRevision: number;
   readonly slot: Slot | null;
   readonly state: ProjectionState;
-  /** Null where nothing is live, and when its database does not answer. */
+  /** Null if nothing is live, or if the database does not answer. */
   readonly lag: ProjectionLag | null;
   /**
-   * Events applied in a second, between the look before this one and this one; null when there was none (by this isolate, of these tables,
-   * within five minutes).
+   * Events applied per second since the previous status. Null if there is no previous status: of this isolate, of the same tables, and within five
+   * minutes.
    */
   readonly rate: number | null;
   /** See `isStalled`. */
   readonly stalled: boolean;
-  /** Streams that are held by an open dead letter; null when the database does not answer. */
+  /** The number of streams that an open dead letter holds. Null if the database does not answer. */
   readonly deadLetters: number | null;
-  /** The database's words for an error that every stream meets; null where there is none, or the database does not answer. */
+  /** The error that every stream meets, in the database's words. Null if there is none, or if the database does not answer. */
   readonly fault: string | null;
-  /** The build under way, if there is one. */
+  /** The active build. Null if there is none. */
   readonly build: BuildProgress | null;
-  /** What a rollback would make live, and until when; null where there is no way back. */
+  /** The slot that a rollback would make live, and until when. Null if no rollback is possible. */
   readonly rollback: FormerSlot | null;
 }
 
 export type ProjectionState =
   | 'live'
-  /** Nothing answers queries yet: there is no pointer, or its first build is not done. */
+  /** Nothing is live yet: there is no pointer, or the first build is not done. */
   | 'building'
-  /** This Worker has no code for the revision that is live. */
+  /** This Worker has no code for the live revision. */
   | 'no-code'
   /** Its database does not answer. */
   | 'unreachable';
 
 export interface ProjectionLag {
   /**
-   * How many events the projection has not applied: for each category, how far it is behind the projection (of any group) that has applied
-   * the most. A lower bound, since nobody asks the logs; exact as soon as one projection has applied everything.
+   * The number of unapplied events. For each category, it compares with the projection of any group that has applied the most. A lower bound, since
+   * no log is read. Exact as soon as one projection has applied everything.
    */
   readonly events: number;
   /**
-   * How long ago the oldest unapplied event was recorded; 0 when nothing lags. A lower bound where a bounded search does not reach it (see
-   * `findOldestUnapplied`); null when the logs or another database did not answer.
+   * The age of the oldest unapplied event, in ms; 0 if nothing lags. A lower bound if the bounded search does not reach that event (see
+   * `findOldestUnapplied`). Null if the logs or another database did not answer.
    */
   readonly ms: number | null;
 }
 
-/** An older look says nothing about how a projection moves now. */
+/** An older status says nothing about how a projection moves now. */
 const MAX_SAMPLE_AGE_MS = 5 * 60_000;
 
-/** What the look before this one saw of a projection. */
+/** What the previous status saw of a projection. */
 export interface Sample {
   readonly at: number;
   readonly live: Target;
   readonly applied: number;
 }
 
-/** The part of the system that the status looks at. */
+/** The part of the system that the status reads. */
 export interface ProjectionStatusContext extends HealthContext, Pick<SystemContext, 'aggregates'> {
-  /** Kept from look to look, by projection: the rate is the difference between two looks. */
+  /** The samples of the previous status, by projection. The rate is the difference between two. */
   readonly samples: Map<string, Sample>;
 }
 
 export interface ProjectionStatusOptions {
-  /** How long a database may take to answer, and then the search for the age of the lag, in ms. */
+  /** Time, in ms, that a database may take to answer, and then the search for the age of the lag. Default: 10,000. */
   readonly timeoutMs?: number;
 }
 
-/** What one category's streams add up to in one projection's live slot. */
+/** The sum over the streams of one category in one projection's live slot. */
 interface Sum {
   readonly projection: string;
   readonly category: string;
@@ -97,15 +97,15 @@ interface Sum {
   readonly newestId: string;
 }
 
-/** A group's answer: the condition of each of its projections, and what each has applied. */
+/** The answer of a group's database: the condition of each of its projections, and what each has applied. */
 interface GroupAnswer {
   readonly conditions: ReadonlyMap<string, ProjectionCondition>;
   readonly sums: readonly Sum[];
 }
 
 /**
- * How every projection (or the one that is named) is. Reads each live checkpoint once to add them up, and more only where one lags. A
- * database that does not answer makes its projections `unreachable`, and what they know of the heads is then missing to the others.
+ * The status of every projection, or of the one named `only`. Reads each live checkpoint once to add them up, and more only if a projection lags. If
+ * a database does not answer, its projections are `unreachable`. The other projections are then not compared with them.
  */
 export async function projectionStatuses(
   context: ProjectionStatusContext,
@@ -125,11 +125,11 @@ export async function projectionStatuses(
   const leaders = leadersOf(registry, asked);
 
   let hasTimedOut = false;
-  /** How long ago the oldest unapplied event was recorded, and the same without what dead letters hold. */
+  /** The age of the oldest unapplied event, and its age without the streams that dead letters hold. */
   async function ageOf(projection: LiveProjection, lagging: readonly CategoryLag[], hasDeadLetters: boolean) {
     if (lagging.length === 0 && !hasDeadLetters) return { ms: 0, movableMs: 0 };
     const unknown = { ms: null, movableMs: null };
-    // Whoever kept us waiting once would do so again for every projection.
+    // A search that timed out once would do so again for every projection.
     if (hasTimedOut) return unknown;
     try {
       const search = findOldestUnapplied(context, projection, lagging, hasDeadLetters);
@@ -168,7 +168,7 @@ export async function projectionStatuses(
     return toStatus({ ...known, ...live, state, ...at, deadLetters, fault, build, rollback }, group);
   }
 
-  // One after the other: each may read logs, a few at a time.
+  // One after the other, since each may read several logs at a time.
   const statuses: ProjectionStatus[] = [];
   for (const projection of wanted) statuses.push(await statusOf(projection));
   return statuses;
@@ -181,21 +181,21 @@ function toStatus(
   return { ...status, stalled: isStalled({ ...status, movableMs }, group) };
 }
 
-/** What of a status decides whether it is stalled. */
+/** The fields of a status that decide whether it is stalled. */
 export interface Movement extends Pick<ProjectionStatus, 'state' | 'rate' | 'build'> {
-  /** The lag of those streams that no dead letter holds. */
+  /** The lag, in ms, of the streams that no dead letter holds. Null if unknown. */
   readonly movableMs: number | null;
 }
 
 /**
- * Whether a projection does not move although it should, so that somebody has to look:
+ * Whether a projection does not move although it should, so that an operator has to look. That is so in three cases:
  *
- * - its state is `no-code` or `unreachable`: nothing in this Worker can move it; or
- * - nothing is live and no build is under way: nothing ever will be; or
- * - an event that no dead letter holds back has waited for more than a minute, and for more than ten times what the group's queue may wait
- *   to fill a batch, and nothing was applied since the look before this one, or there was none.
+ * - Its state is `no-code` or `unreachable`: nothing in this Worker can move it.
+ * - Nothing is live and no build is active: nothing will become live.
+ * - An event that no dead letter holds has waited for more than a minute, and for more than ten batch waits of the group's queue. And nothing was
+ *   applied since the previous status, or there is none.
  *
- * Streams that are held by a dead letter do not make it stalled: `deadLetters` tells of them.
+ * Streams that a dead letter holds do not make a projection stalled: `deadLetters` counts them.
  */
 export function isStalled(movement: Movement, { batchWaitMs }: Pick<Group, 'batchWaitMs'>): boolean {
   const { state, build, rate, movableMs } = movement;
@@ -213,10 +213,10 @@ async function askGroup(
   const wanted = projections.flatMap(({ name, follows }) =>
     Object.keys(follows).flatMap((category) => (categories.has(category) ? [[name, category]] : [])),
   );
-  // -1: count all dead letters.
+  // -1: no limit.
   const [conditions, sums] = await database.batch<Record<string, unknown>>([
     conditionStatement(database, projections, -1),
-    // A sum for each pair, instead of a GROUP BY, which would sort all rows and be billed for them twice. '.' comes right after '-'.
+    // A sum for each pair. A GROUP BY would sort all rows, which are then billed twice. '.' comes right after '-'.
     database
       .prepare(
         `SELECT
@@ -249,7 +249,7 @@ interface Leader extends LiveProjection {
   readonly applied: number;
 }
 
-/** For each category, the projection of any group that has applied the most of it. */
+/** For each category, the projection of any group that has applied the most events. */
 function leadersOf(
   registry: SystemContext['registry'],
   asked: ReadonlyMap<Group, GroupAnswer>,
@@ -266,7 +266,7 @@ function leadersOf(
   return leaders;
 }
 
-/** By how many events a projection is behind the leaders, and in which of its categories. */
+/** The number of events by which a projection is behind the leaders, and the categories in which it is. */
 function behind(
   { follows }: Projection,
   own: readonly Sum[],
@@ -284,7 +284,7 @@ function behind(
   return { events, lagging };
 }
 
-/** Events a second since the sample before, which this one replaces. Two looks in one millisecond are one. */
+/** Events per second since the previous sample, which this one replaces. Two samples in the same millisecond count as one. */
 function rateSince(samples: Map<string, Sample>, name: string, sample: Sample): number | null {
   const before = samples.get(name);
   const passedMs = before ? sample.at - before.at : 0;

@@ -16,7 +16,7 @@ export interface GroupBinding<Env> {
   readonly database: (env: Env) => D1Database;
 }
 
-/** Where the environment has what the framework runs on: one binding of wrangler.toml for each. */
+/** The bindings that the framework needs from the environment: one in wrangler.toml for each. */
 export interface Bindings<Env> {
   /** The class `Aggregate`: an object for each aggregate. */
   readonly aggregates: (env: Env) => DurableObjectNamespace;
@@ -31,7 +31,7 @@ export interface Bindings<Env> {
   readonly archive: Group;
 }
 
-/** The ports to the platform. Tests replace single ones, to inject faults. */
+/** The ports to the platform. A test can replace one of them, to inject faults. */
 export interface Platform<Env> {
   readonly clock: Clock;
   readonly aggregateStub: (env: Env, stream: StreamId) => AggregateRpc;
@@ -46,7 +46,7 @@ export interface Platform<Env> {
   readonly buildRunner: (env: Env) => BuildRunner;
   readonly aggregateOptions?: AggregateOptions;
   readonly relayOptions?: RelayOptions;
-  /** How long a causal read may wait, in ms. Default: that of `causalRead`. */
+  /** The longest wait of a causal read, in ms. Default: that of `causalRead`. */
   readonly causalTimeoutMs?: number;
 }
 

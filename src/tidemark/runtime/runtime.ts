@@ -20,15 +20,15 @@ import type { Platform } from './platform.ts';
 import type { Settings } from './settings.ts';
 import { tokenSettings } from './token-settings.ts';
 
-/** Longer than a consumer of the Worker before this one can live. */
+/** In seconds. Longer than a consumer of the former Worker can live. */
 const BUILD_GRACE_S = 20 * 60;
 
-/** Everything that a request, a queue batch or an object needs: one for each isolate and environment. */
+/** Everything that a request, a queue batch or an object needs. One for each isolate and environment. */
 export interface Runtime
   extends SystemContext, ProjectionWorkerContext, CausalReadContext, BuildRequestContext, ProjectionStatusContext {
-  /** Made at the first call: an object that only publishes must not depend on any command handler. */
+  /** Made at the first call, since an object that only publishes must not depend on any command handler. */
   bus(): CommandBus<CommandHandlers>;
-  /** Throws when the deployment has no key for tokens, or one that is too short. */
+  /** Throws if the deployment has no key for tokens, or one that is too short. */
   tokens(): TokenCodec;
   /** The number of restores of databases, as the operator counts them. */
   readonly restoreEpoch: number;

@@ -4,14 +4,14 @@ import { upkeepStep } from '../rebuild/upkeep.ts';
 import { log } from '../platform/log.ts';
 import type { Runtime } from './runtime.ts';
 
-/** Work that the clock asks for, whenever a cron trigger of wrangler.toml fires. */
+/** A job that runs whenever a cron trigger of wrangler.toml fires. */
 export interface ScheduledJob {
   readonly name: string;
-  /** Short and bounded: one step, and the next one the next time. Returns what it did, for the log. */
+  /** Does one short and bounded step. The next run does the next step. Returns its result for the log. */
   readonly run: (runtime: Runtime) => Promise<Readonly<Record<string, string | number | boolean>>>;
 }
 
-/** Every job, run side by side. Whoever has more to do regularly adds it here. */
+/** All jobs. They run side by side. Add regular work here. */
 const scheduledJobs: readonly ScheduledJob[] = [
   {
     name: 'sweep',
@@ -39,7 +39,7 @@ const scheduledJobs: readonly ScheduledJob[] = [
   },
 ];
 
-/** Runs the jobs, each by itself: one that fails is logged and does not hold up the others. */
+/** Runs the jobs separately. A job that fails is logged and does not hold up the others. */
 export async function runScheduledJobs(runtime: Runtime, jobs = scheduledJobs): Promise<void> {
   await Promise.all(
     jobs.map(async ({ name, run }) => {
