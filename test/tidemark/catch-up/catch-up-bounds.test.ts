@@ -43,7 +43,7 @@ function addedTo(stream: StreamId, by: number, padding = ''): StoredEvent {
   };
 }
 
-/** A page of the log of a stream without an end. */
+/** A page of the log of an endless stream. */
 function logOf(stream: StreamId, fromVersion: number, limit: number) {
   const events = Array.from({ length: limit }, (_, index): StoredEvent => {
     const version = fromVersion + index;
@@ -52,7 +52,7 @@ function logOf(stream: StreamId, fromVersion: number, limit: number) {
   return { events, previousId: fromVersion > 1 ? `event-${fromVersion - 1}` : null, head: 1_000_000 };
 }
 
-/** So many streams, each named without its event: its log has to be read. */
+/** Requests for so many streams, each without its event. So the log has to be read. */
 function gaps(count: number, prefix = ''): readonly CatchUpRequest[] {
   return Array.from({ length: count }, () => ({
     stream: `tally-${prefix}${crypto.randomUUID()}` as StreamId,
@@ -60,7 +60,7 @@ function gaps(count: number, prefix = ''): readonly CatchUpRequest[] {
   }));
 }
 
-/** So many streams, each with its only event at hand. */
+/** Requests for so many streams, each with its only event at hand. */
 function withEvents(count: number, by: (index: number) => number, prefix = ''): readonly CatchUpRequest[] {
   return gaps(count, prefix).map((request, index) => {
     const event = addedTo(request.stream, by(index));
@@ -119,7 +119,7 @@ async function caughtUp(
   return { ...spent, result, left: requests.filter(isLeft).length };
 }
 
-/** How many of these streams are at their only event. */
+/** The number of these streams that have reached their only event. */
 async function appliedOf(requests: readonly CatchUpRequest[]): Promise<number> {
   const count = await env.SERVING_DB.prepare(
     `SELECT count(*) AS n FROM checkpoint WHERE projection = ?1 AND slot = 'a' AND version = 1
@@ -130,8 +130,8 @@ async function appliedOf(requests: readonly CatchUpRequest[]): Promise<number> {
   return count ?? 0;
 }
 
-describe('a catch-up of ten times what it takes at once', () => {
-  it('takes 500 streams at a time, and gets all of them there', async () => {
+describe('a catch-up of ten times its limits', () => {
+  it('takes 500 streams at a time, and brings all of them up', async () => {
     const requests = withEvents(10 * STREAMS_AT_ONCE, () => 1);
     const { statements, mostStreams } = await caughtUp(requests);
     expect(await appliedOf(requests)).toBe(10 * STREAMS_AT_ONCE);
@@ -139,7 +139,7 @@ describe('a catch-up of ten times what it takes at once', () => {
     expect(statements).toBeLessThan(20 * 10);
   });
 
-  it('finds one event that a constraint refuses in fewer statements than an invocation has', async () => {
+  it('finds one event that a constraint refuses within the statements of an invocation', async () => {
     const requests = withEvents(1_000, (index) => (index === 500 ? TOO_MUCH + 1 : 1));
     const { statements, result } = await caughtUp(requests);
     expect(statements).toBeLessThan(300);
@@ -147,7 +147,7 @@ describe('a catch-up of ten times what it takes at once', () => {
     expect(result.streams.get(requests[500]?.stream as StreamId)?.refusal).toMatchObject({ version: 1 });
   });
 
-  it('stops searching where the statements end, with progress, and leaves the rest to the next attempt', async () => {
+  it('makes progress until the statements run out, and leaves the rest of the search to the next attempt', async () => {
     const requests = withEvents(10 * STREAMS_AT_ONCE, (index) => (index % 2 === 0 ? TOO_MUCH + 1 : 1));
     const { statements, left } = await caughtUp(requests);
     expect(statements).toBeLessThanOrEqual(MAX_STATEMENTS);
@@ -155,18 +155,18 @@ describe('a catch-up of ten times what it takes at once', () => {
     expect(await appliedOf(requests)).toBeGreaterThan(0);
   });
 
-  it('sends what was refused before apart from the others, so that it does not fail their batch again', async () => {
+  it('sends streams that were refused before in a separate batch, so that they do not fail the others again', async () => {
     const requests = withEvents(250, (index) => (index % 50 === 0 ? TOO_MUCH + 1 : 1));
     const first = await caughtUp(requests);
     const fresh = withEvents(250, () => 1);
-    // Fresh ones on both sides of each, as they come from a queue.
+    // Each refused stream between fresh ones, as a queue delivers them.
     const mixed = requests.flatMap((request, index) => [request, fresh[index] as CatchUpRequest]);
     const second = await caughtUp(mixed);
     expect(await appliedOf(fresh)).toBe(250);
     expect(second.statements).toBeLessThan(first.statements / 3);
   });
 
-  it('makes progress with more gaps than an invocation has subrequests, and stays below these', async () => {
+  it('makes progress with more gaps than an invocation has subrequests, and never exceeds these', async () => {
     const requests = gaps(10 * MAX_SUBREQUESTS);
     const { subrequests, left } = await caughtUp(requests);
     expect(subrequests).toBeLessThanOrEqual(MAX_SUBREQUESTS);
@@ -175,7 +175,7 @@ describe('a catch-up of ten times what it takes at once', () => {
     expect(applied + left).toBe(requests.length);
   });
 
-  it('sends no more characters of rows at once than it may, and all of them', async () => {
+  it('never sends more characters of rows in a batch than the limit, and sends all of them', async () => {
     const idLength = 10_000;
     const requests = withEvents(Math.ceil((10 * MAX_BATCH_LENGTH) / idLength), () => 1, 'x'.repeat(idLength));
     const { mostStreams } = await caughtUp(requests);
@@ -184,9 +184,9 @@ describe('a catch-up of ten times what it takes at once', () => {
   });
 
   it.each([
-    ['of one stream in a page', 1, EVENTS_OF_A_PAGE],
-    ['of all streams at a time', 20, MAX_LOADED_EVENTS],
-  ])('reads no more events %s than it may, and all of them', async (_, streams, most) => {
+    ['of one stream for a page', 1, EVENTS_OF_A_PAGE],
+    ['of all streams in a round', 20, MAX_LOADED_EVENTS],
+  ])('never reads more events %s than the limit, and reads all of them', async (_, streams, most) => {
     const wanted = (10 * most) / streams;
     const requests = gaps(streams).map((request) => ({ ...request, wanted }));
     const limits: number[] = [];
@@ -199,12 +199,12 @@ describe('a catch-up of ten times what it takes at once', () => {
     expect(requests.map(({ stream }) => result.streams.get(stream)?.version)).toEqual(requests.map(() => wanted));
   });
 
-  it('leaves a stream to other writers that win more often than it may lose', async () => {
+  it('leaves a stream to other writers once it has lost too many races in a row', async () => {
     const [request] = gaps(1) as [CatchUpRequest];
     let loads = 0;
     const load: Load = async (stream) => {
       loads += 1;
-      // Another writer, which is always a little quicker, and goes back to be so again.
+      // Another writer is always faster: it moves the stream on during each read of the log.
       await env.SERVING_DB.prepare(
         `INSERT INTO checkpoint (projection, slot, stream, version, event_id) VALUES (?1, 'a', ?2, 1, ?3)
         ON CONFLICT DO UPDATE SET version = version + 1, event_id = excluded.event_id`,
@@ -220,14 +220,14 @@ describe('a catch-up of ten times what it takes at once', () => {
     });
   });
 
-  it('holds no more bytes of events than it may, and takes the rest in further rounds', async () => {
+  it('never holds more bytes of events than the limit, and takes the rest in further rounds', async () => {
     const padding = 'x'.repeat(60_000);
     const requests = gaps(Math.ceil((10 * MAX_LOADED_BYTES) / padding.length));
     let [held, most] = [0, 0];
     let { stream: latest } = requests[0] as CatchUpRequest;
     const known = new Set<StreamId>();
     const load: Load = async (stream) => {
-      // A round writes what it holds before the next one reads: then an earlier stream has its row.
+      // A round writes its events before the next one reads. Then an earlier stream has its row.
       if (known.size > 0 && (await appliedOf([{ stream: latest, wanted: 1 }])) === 1) held = 0;
       if (held === 0) latest = stream;
       known.add(stream);
@@ -240,7 +240,7 @@ describe('a catch-up of ten times what it takes at once', () => {
     expect(most).toBeLessThan(1.2 * MAX_LOADED_BYTES);
   });
 
-  it('begins no further streams once its time is over', async () => {
+  it('starts no further streams once its time is over', async () => {
     let time = Date.now();
     const requests = gaps(10 * STREAMS_AT_ONCE);
     const load: Load = async (stream) => {
@@ -250,14 +250,14 @@ describe('a catch-up of ten times what it takes at once', () => {
     const { left } = await caughtUp(requests, { load, now: () => time });
     const applied = await appliedOf(requests);
     expect(applied).toBeGreaterThan(0);
-    // One round may take LOADS_TIMEOUT_MS for its logs, and the last one begins within the time.
+    // One round may take LOADS_TIMEOUT_MS for its logs. The last round starts within the time.
     const mostRounds = MAX_CATCH_UP_MS / LOADS_TIMEOUT_MS + 1;
     expect(applied).toBeLessThanOrEqual((mostRounds * LOADS_TIMEOUT_MS * STREAMS_AT_ONCE) / MAX_CATCH_UP_MS + 12);
     expect(applied + left).toBe(requests.length);
   });
 });
 
-it('leaves the rest of one stream far behind to the next attempt once its time is over, with progress', async () => {
+it('makes progress in a stream far behind until its time is over, and leaves the rest to the next attempt', async () => {
   const begun = Date.now();
   let time = begun;
   const [request] = gaps(1) as [CatchUpRequest];
@@ -273,7 +273,7 @@ it('leaves the rest of one stream far behind to the next attempt once its time i
 });
 
 describe('an object that does not answer', () => {
-  it('does not hold up what its neighbours in the batch have at hand', async () => {
+  it('does not hold up other streams of the batch that have their events at hand', async () => {
     const [hung, well] = [newTally(), newTally()];
     await add(hung.tallyId, 1);
     await add(well.tallyId, 1);
@@ -292,14 +292,14 @@ describe('an object that does not answer', () => {
     };
     const delivered = deliver([{ stream: hung.stream, fromVersion: 1, toVersion: 1 }, hint]);
     await asked.promise;
-    // While it is still being waited for.
+    // The consumer is still waiting for the other log.
     await expect.poll(() => boardOf(well.tallyId)).toMatchObject({ version: 1 });
     const { explicitAcks, retryMessages } = await delivered;
     expect(explicitAcks).toEqual(['1']);
     expect(retryMessages).toHaveLength(1);
   });
 
-  it('is left to the next attempt, and its neighbours’ logs are read', async () => {
+  it('is left to the next attempt, and the other streams’ logs are read', async () => {
     const requests = gaps(20);
     const [hung] = requests as [CatchUpRequest];
     const load: Load = async (stream) =>

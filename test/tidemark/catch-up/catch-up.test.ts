@@ -11,7 +11,7 @@ import { tallyBoard } from '../../support/tally.ts';
 
 type Load = Parameters<typeof system.aggregates.load>;
 
-/** The system with this database, where `loading` is told of every read of a log. */
+/** The system with this database. `loading` is called at every read of a log. */
 function contextWith(loading: (...load: Load) => void, database = env.SERVING_DB) {
   return {
     ...system,
@@ -25,7 +25,7 @@ function contextWith(loading: (...load: Load) => void, database = env.SERVING_DB
   };
 }
 
-it('holds no more events at a time than it may, however many streams are behind', async () => {
+it('never holds more events at a time than the limit, however many streams are behind', async () => {
   const tallies = Array.from({ length: 5 }, newTally);
   for (let round = 1; round <= 7; round += 1) await Promise.all(tallies.map(({ tallyId }) => add(tallyId, round)));
   const limits: number[] = [];
@@ -41,8 +41,8 @@ it('holds no more events at a time than it may, however many streams are behind'
   }
 });
 
-describe('a caller that has seen where a stream is', () => {
-  it('has its log read while the positions are', async () => {
+describe('a caller that has just seen the position of a stream', () => {
+  it('gets its log read beside the positions', async () => {
     const { tallyId, stream } = newTally();
     for (const by of [1, 2, 3]) await add(tallyId, by);
     const loads: number[] = [];
@@ -61,7 +61,7 @@ describe('a caller that has seen where a stream is', () => {
     expect(await boardOf(tallyId, 'a')).toMatchObject({ version: 3, sum: 6 });
   });
 
-  it('is not told of a restored log because another has moved the stream since the log was read', async () => {
+  it('is not told of a restored log if another writer has moved the stream since the log was read', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     const { database } = faultyDatabase(env.SERVING_DB, {
@@ -81,7 +81,7 @@ describe('a caller that has seen where a stream is', () => {
     expect(result.streams.get(stream)).toEqual({ stream, version: 2, head: 2 });
   });
 
-  it('goes on when the early read fails and nobody needs it', async () => {
+  it('survives a failed early read that it does not need', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     await catchUp(

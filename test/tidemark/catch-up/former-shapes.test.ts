@@ -7,13 +7,13 @@ import { deliver, takeHints } from '../../support/queue.ts';
 import { add, appendAsStored, newTally, system } from '../../support/system.ts';
 import { tallyBoard, tallyById } from '../../support/tally.ts';
 
-/** What earlier releases wrote: `Reset` had no number, and before that another name. */
+/** Events as earlier releases wrote them: `Reset` had no number, and before that another name. */
 const FORMER = [
   { of: 'in the shape', type: 'Reset', schemaVersion: 2, data: {} },
   { of: 'under the name', type: 'Zeroed', schemaVersion: 1, data: {} },
 ];
 
-/** 5, then set to 7 by this release, 1 more, set to nothing by an earlier release, and 3 more. */
+/** 5, then set to 7 by this release, 1 more, set to 0 by an earlier release, and 3 more. */
 async function tallyWithFormerReset(former: Parameters<typeof appendAsStored>[1]) {
   const { tallyId, stream } = newTally();
   await add(tallyId, 5);
@@ -72,10 +72,10 @@ describe.each(FORMER)('an event $of of an earlier release', (former) => {
     expect(await boardOf(tallyId)).toEqual(WHOLE);
   });
 
-  describe('where another slot moves along', () => {
+  describe('while another slot moves too', () => {
     afterEach(forgetDeadLetters);
 
-    it('is lifted for each of the slots', async () => {
+    it('is lifted for each slot', async () => {
       const { tallyId, stream, events } = await tallyWithFormerReset(former);
       await moveSlotB(true);
       await deliver([{ stream, fromVersion: 1, toVersion: 5, previousId: null, events }]);

@@ -21,7 +21,7 @@ const SPENDING_LIMIT = "Exceeded the account's spending cap for D1.";
 
 afterEach(withoutFaults);
 
-/** The database takes no writes, and answers reads. A catch-up's first batch reads. */
+/** The database refuses writes and answers reads. The first batch of a catch-up reads. */
 function fill(words: string) {
   withFaults({
     beforeBatch(number) {
@@ -30,11 +30,11 @@ function fill(words: string) {
   });
 }
 
-/** What /health says of storage. */
+/** The reasons in /health about storage. */
 const complaints = async () =>
   (await projectionComplaints(system)).filter((reason) => reason.includes('takes no writes'));
 
-/** Hands one message to the consumer, and says what became of it: acknowledged, or tried again after so many seconds. */
+/** Hands one message to the consumer. Returns that it was acknowledged, or the delay of its retry in seconds. */
 async function consume(hint: unknown): Promise<'acknowledged' | number | undefined> {
   let outcome: 'acknowledged' | number | undefined;
   const message = {
@@ -51,7 +51,7 @@ async function consume(hint: unknown): Promise<'acknowledged' | number | undefin
 
 describe('a database that is full, or switched off by the spending limit', () => {
   it.each(['database or disk is full: SQLITE_FULL', SPENDING_LIMIT])(
-    'loses nothing, makes no dead letter, is tried again slowly, and shows in /health: %s',
+    'loses no event, makes no dead letter, gets slow retries, and shows in /health: %s',
     async (words) => {
       const { tallyId, stream, hint } = await tallyOf(1);
       fill(words);
@@ -68,7 +68,7 @@ describe('a database that is full, or switched off by the spending limit', () =>
   );
 });
 
-/** One of these is in everything that a catch-up writes. Reads are answered. */
+/** Every write of a catch-up touches one of these tables. Reads are answered. */
 const WRITTEN = ['checkpoint', 'dead_letter', 'projection_fault', 'projection_pointer'];
 const REFUSES = `BEGIN SELECT RAISE(ABORT, 'database or disk is full: SQLITE_FULL'); END`;
 
@@ -90,7 +90,7 @@ async function renameTable(from: string, to: string): Promise<void> {
   await env.SERVING_DB.prepare(`ALTER TABLE ${from} RENAME TO ${to}`).run();
 }
 
-describe('a catch-up that a full database refuses is tried again slowly, and shows in /health', () => {
+describe('a catch-up that a full database refuses gets slow retries, and shows in /health', () => {
   interface Met {
     readonly before: (tally: TestTally) => Promise<unknown>;
     readonly after?: () => Promise<unknown>;
@@ -112,7 +112,7 @@ describe('a catch-up that a full database refuses is tried again slowly, and sho
       },
     ],
     [
-      'the end of a slot beside the live one',
+      'the failure of a slot beside the live one',
       {
         async before() {
           await moveSlotB(true);
@@ -137,13 +137,13 @@ describe('a catch-up that a full database refuses is tried again slowly, and sho
       await env.SERVING_DB.prepare('DELETE FROM projection_fault').run();
       await forgetDeadLetters();
     }
-    // What it has met is forgotten once something is applied.
+    // The refusal is forgotten once an event is applied.
     const { hint } = await tallyOf(1);
     expect(await consume(hint)).toBe('acknowledged');
     expect(await complaints()).toEqual([]);
   });
 
-  it('at the pointer, where an isolate that knows nothing yet meets the spending limit', async () => {
+  it('at the pointer, if a new isolate meets the spending limit', async () => {
     const { hint } = await tallyOf(1);
     system.pointers.drop(tallyBoard.name);
     const refuse = () => {

@@ -35,7 +35,7 @@ interface SentMessage {
   readonly message: HintMessage;
 }
 
-/** What was sent since the test began, message by message, whatever became of it. */
+/** The messages sent since the test started, whether they arrived or not. */
 const messages: SentMessage[] = [];
 const sendHints = platform.send;
 
@@ -56,7 +56,7 @@ afterEach(() => {
 /** The messages that one consumer sent to another group's queue. */
 const passedOn = () => messages.filter(({ message }) => message.sender === 'group');
 
-/** The messages that objects sent about these streams, once those up to `version` are among them. */
+/** The messages that objects sent about these streams. Waits until those up to `version` are there. */
 async function relayed(streams: readonly StreamId[], version = 1): Promise<HintMessage[]> {
   for (const stream of streams) {
     await expect.poll(() => Math.max(0, ...hintsOf(stream).map(({ toVersion }) => toVersion))).toBe(version);
@@ -83,7 +83,7 @@ async function inArchive(streams: readonly StreamId[]): Promise<number> {
   return row ?? 0;
 }
 
-/** Sends to this group do as told; those to others arrive. */
+/** Sends to this group run `send`. Sends to other groups arrive. */
 function sendsTo(failing: Group, send: () => Promise<void>): void {
   ports.sendHint = async (_env, group, hint) => {
     if (group === failing) await send();
@@ -91,7 +91,7 @@ function sendsTo(failing: Group, send: () => Promise<void>): void {
   };
 }
 
-/** The group's database is away; the others' are not. */
+/** The database of this group is away; other databases are not. */
 function databaseAway(failing: Group): void {
   const away = () => {
     throw new Error('D1_ERROR: Network connection lost.');
@@ -116,8 +116,8 @@ async function runAlarm(stream: StreamId): Promise<boolean> {
   return true;
 }
 
-describe('what the first group passes on', () => {
-  it('is a handful of packed messages for a batch of a hundred about as many streams', async () => {
+describe('the messages that the first group passes on', () => {
+  it('are a few packed messages for a batch of a hundred messages about as many streams', async () => {
     const { streams, messages: batch } = await tallies(100);
     expect(batch).toHaveLength(100);
     expect(messages.every(({ group }) => group === serving)).toBe(true);
@@ -134,10 +134,10 @@ describe('what the first group passes on', () => {
     expect(await inArchive(streams)).toBe(100);
   });
 
-  it('is split where one message could not hold it', async () => {
+  it('are split if one message cannot hold the hints', async () => {
     const products = await Promise.all(Array.from({ length: 100 }, () => createProduct({ name: 'x'.repeat(200) })));
     const items = products.map(({ sku }) => ({ sku, quantity: 1 }));
-    // An order of 100 lines is an event of some 40 kB: ten are more than three messages hold.
+    // An order of 100 lines is an event of about 40 kB. Ten do not fit into three messages.
     const orders = await Promise.all(Array.from({ length: 10 }, () => placeOrder({ items })));
     const streams = orders.map(({ stream }) => stream as StreamId);
     expect((await deliver(await relayed(streams))).explicitAcks).toHaveLength(10);
@@ -149,7 +149,7 @@ describe('what the first group passes on', () => {
     expect(await inArchive(streams)).toBe(10);
   });
 
-  it('is nothing of reminders, of second attempts, and of what comes from a group', async () => {
+  it('never repeat reminders, second attempts, or messages from a group', async () => {
     const { messages: batch } = await tallies(3);
     const as = (sender: HintMessage['sender']) => batch.map((message) => ({ ...message, sender }));
     expect((await deliver(batch, { attempts: 2 })).explicitAcks).toHaveLength(3);
@@ -164,7 +164,7 @@ describe('what the first group passes on', () => {
   it.each([
     ['hangs', () => new Promise<never>(() => undefined)],
     ['fails', () => Promise.reject(new Error('the queue is away'))],
-  ])('neither fails nor holds up a batch when the send %s, and is made good by the delivery check', async (_, send) => {
+  ])('neither fail nor hold up a batch if the send %s, and the delivery check makes up for them', async (_, send) => {
     const { streams, messages: batch } = await tallies(2);
     sendsTo(reporting, send);
     expect((await deliver(batch)).explicitAcks).toHaveLength(2);
@@ -178,7 +178,7 @@ describe('what the first group passes on', () => {
     const bodies = reminders.map(({ message }) => message);
     expect((await deliver(bodies, { group: reporting })).explicitAcks).toHaveLength(bodies.length);
     expect(await inArchive(streams)).toBe(2);
-    // Once it is confirmed, nothing is planned any more.
+    // After the confirmation, no alarm is set any more.
     for (const stream of streams) {
       await expect.poll(() => runAlarm(stream)).toBe(false);
       expect(await alarmOf(stream)).toBeNull();
@@ -204,7 +204,7 @@ describe('a database that is away', () => {
     return { served, reported, archived };
   }
 
-  it('of the reporting group holds up nothing of the serving group', async () => {
+  it('does not hold up the serving group, if it belongs to the reporting group', async () => {
     const { orderId, stream, answer } = await orderAfter(['shipment']);
     const batch = await relayed([stream as StreamId], 2);
     const working = ports.database;
@@ -227,7 +227,7 @@ describe('a database that is away', () => {
     expect(archived).toBe(2);
   });
 
-  it('of the serving group holds up nothing of the reporting group', async () => {
+  it('does not hold up the reporting group, if it belongs to the serving group', async () => {
     const { orderId, stream, answer } = await orderAfter(['cancellation']);
     const batch = await relayed([stream as StreamId], 2);
     const working = ports.database;
@@ -255,11 +255,11 @@ describe('a queue that loses, doubles and reorders', () => {
     readonly attempts: number;
   }
 
-  /** Queues that drop 30 % of what is sent, double 30 %, and give the rest out in any order. */
+  /** Queues that drop 30 % of all messages, double 30 %, and deliver the rest in any order. */
   function unreliableQueues(random: SeededRandom) {
     const waiting = new Map<Group, Queued[]>(groups.map((group) => [group, []]));
     const happened = { dropped: 0, doubled: 0, passedOn: 0, reminded: 0 };
-    // The relay's own messages are caught nowhere else.
+    // The port drops every message, so only `watch` keeps them.
     ports.sendHint = async () => undefined;
     vi.restoreAllMocks();
     watch(({ group, message }) => {
@@ -275,7 +275,7 @@ describe('a queue that loses, doubles and reorders', () => {
       for (let copy = 0; copy < copies; copy += 1) waiting.get(group)?.push({ body: message, attempts: 1 });
     });
 
-    /** Delivers everything that waits, in batches and an order that chance decides, until nothing is left. */
+    /** Delivers all waiting messages, in random batches and order, until none is left. */
     async function drain(): Promise<void> {
       for (;;) {
         const group = groups.find((candidate) => (waiting.get(candidate)?.length ?? 0) > 0);
@@ -288,7 +288,7 @@ describe('a queue that loses, doubles and reorders', () => {
         const { retryMessages } = await deliver(bodies, { group, attempts: batch[0]?.attempts ?? 1 });
         for (const { msgId } of retryMessages) {
           const { body, attempts } = batch[Number(msgId)] as Queued;
-          // The platform gives a message up after three retries.
+          // The platform drops a message after three retries.
           if (attempts < 4) queue.push({ body, attempts: attempts + 1 });
         }
       }
@@ -298,7 +298,7 @@ describe('a queue that loses, doubles and reorders', () => {
 
   const pick = <Value>(random: SeededRandom, values: readonly Value[]) => values[random.below(values.length)] as Value;
 
-  /** A few hundred events of products and orders; `pause` runs between commands. Returns every stream. */
+  /** Makes a few hundred events of products and orders. `pause` runs between commands. Returns every stream. */
   async function trade(random: SeededRandom, pause: () => Promise<void>): Promise<StreamId[]> {
     const products = await Promise.all(
       Array.from({ length: 12 }, (_, index) =>
@@ -310,7 +310,7 @@ describe('a queue that loses, doubles and reorders', () => {
     );
     const orders: StreamId[] = [];
     for (let index = 0; index < 80; index += 1) {
-      // Products of one currency stand at every second place.
+      // Every second product has the same currency.
       const first = random.below(10);
       const items = [...new Set([first, (first + 2 * random.below(6)) % 12])].map((at) => ({
         sku: products[at]?.sku ?? '',
@@ -346,7 +346,7 @@ describe('a queue that loses, doubles and reorders', () => {
     });
   }
 
-  /** The counters as anyone would add them up who has the logs before him. */
+  /** The counters, summed from the logs. */
   function countersOf(logs: readonly (readonly StoredEvent[])[]) {
     const [statuses, revenue, sellers, analytics] = [newSums(), newSums(), newSums(), newSums()];
     for (const [placed, ...later] of logs as unknown as readonly (readonly (OrderEvent & StoredEvent)[])[]) {
@@ -395,7 +395,7 @@ describe('a queue that loses, doubles and reorders', () => {
     };
   }
 
-  /** Sums by key; those of nothing are left out. */
+  /** Sums by key, without sums of 0. */
   function newSums() {
     const sums = new Map<string, number>();
     return {
@@ -406,7 +406,7 @@ describe('a queue that loses, doubles and reorders', () => {
     };
   }
 
-  /** The counters as the tables have them. */
+  /** The counters in the tables. */
   async function countersStored() {
     const rows = async (table: string) => (await env.REPORTING_DB.prepare(`SELECT * FROM ${table}`).all()).results;
     const [statuses, revenue, sellers, analytics] = [newSums(), newSums(), newSums(), newSums()];
@@ -428,7 +428,7 @@ describe('a queue that loses, doubles and reorders', () => {
     };
   }
 
-  /** The rows of these streams in a table, by stream and version, whatever the order in which they came. */
+  /** The archived events of these streams, by stream and version, in whatever order they came. */
   async function archivedOf(streams: readonly StreamId[]): Promise<StoredEvent[]> {
     const { results } = await env.REPORTING_DB.prepare('SELECT event FROM archive_event ORDER BY stream, version').all<{
       event: string;
@@ -438,7 +438,7 @@ describe('a queue that loses, doubles and reorders', () => {
       .filter(({ stream }) => streams.includes(stream));
   }
 
-  // Counters add up over everything, also over what the tests before this one have placed: it starts from none.
+  // Deletes the counters first, since they also hold the orders of earlier tests.
   it.each([20_261_123])(
     'leaves counters, analytics and archive equal to the fold of the logs (seed %d)',
     async (seed) => {
@@ -447,7 +447,7 @@ describe('a queue that loses, doubles and reorders', () => {
           env.REPORTING_DB.prepare(`DELETE FROM ${table}`),
         ),
       );
-      // Chance of its own for each: when messages leave is a matter of timing, what is traded is not.
+      // Each has its own random source. The timing of messages varies between runs; the trade does not.
       const { drain, happened } = unreliableQueues(seededRandom(seed));
       const streams = await trade(seededRandom(seed), drain);
       for (let isMoving = true; isMoving;) {
@@ -482,7 +482,7 @@ describe('a queue that loses, doubles and reorders', () => {
         }
       }
     },
-    // Some two hundred and fifty events, one request each.
+    // About 250 events, one request each.
     90_000,
   );
 });

@@ -28,7 +28,7 @@ import { tallyBoard } from '../../support/tally.ts';
 
 const database = env.SERVING_DB;
 
-/** A mistake in a trigger, as a damaged full text index makes one too: an error that is no constraint. */
+/** A faulty trigger. A damaged full text index causes the same: an SQL error that is not a constraint. */
 const breakRowOf = (tallyId: string) =>
   database
     .prepare(
@@ -55,7 +55,7 @@ const tableBack = () =>
 
 const hintsOf = (some: readonly { readonly hint: Hint }[]) => some.map(({ hint }) => hint);
 
-/** Has the board consume messages of one hint each; says after how many seconds each is tried again, or that it is done with. */
+/** Consumes messages of one hint each for the board. Returns the delay of each retry in seconds, or `done`. */
 async function consume(hints: readonly Hint[]): Promise<readonly (number | 'done' | undefined)[]> {
   const ends: (number | 'done' | undefined)[] = [];
   const messages = hints.map((hint, index) => ({
@@ -69,7 +69,7 @@ async function consume(hints: readonly Hint[]): Promise<readonly (number | 'done
   return ends;
 }
 
-/** What /health says of the board. */
+/** The reasons in /health about the board. */
 const complaints = async () => (await projectionComplaints(system)).filter((reason) => reason.includes('tally-board'));
 
 async function deadLettersOf(some: readonly { readonly stream: StreamId }[]): Promise<number> {
@@ -84,7 +84,7 @@ afterEach(async () => {
   await forgetDeadLetters();
 });
 
-describe('an SQL error that is no constraint (I17)', () => {
+describe('an SQL error that is not a constraint (I17)', () => {
   it('stops its own stream only, and becomes a dead letter at the third refusal', async () => {
     await deliver(hintsOf(await tallies(1)));
     const [bad, good] = [await tallyOf(1), await tallyOf(1)];
@@ -93,7 +93,7 @@ describe('an SQL error that is no constraint (I17)', () => {
     expect(first.explicitAcks).toEqual(['1']);
     expect(await boardOf(good.tallyId)).toMatchObject({ version: 1 });
     expect(await refusedOf(bad.stream)).toMatchObject({ tries: 1, is_open: 0, kind: 'malformed JSON: SQLITE_ERROR' });
-    // From here on it comes alone.
+    // From here on, the refused stream comes alone.
     await deliver([bad.hint]);
     expect((await deliver([bad.hint])).explicitAcks).toEqual(['0']);
     expect(await refusedOf(bad.stream)).toMatchObject({ tries: 3, is_open: 1 });
@@ -101,7 +101,7 @@ describe('an SQL error that is no constraint (I17)', () => {
     expect(await complaints()).toEqual([expect.stringContaining('open dead letter')]);
   });
 
-  it('keeps nobody from being applied, however many streams it has at the head of a batch', async () => {
+  it('never keeps other streams from being applied, however many failing ones lead the batch', async () => {
     await deliver(hintsOf(await tallies(1)));
     const [bad, good] = [await tallies(5), await tallies(5)];
     const isBad = bad.map(({ tallyId }) => `new.tally_id = '${tallyId}'`).join(' OR ');
@@ -115,7 +115,7 @@ describe('an SQL error that is no constraint (I17)', () => {
     expect(await complaints()).toEqual([]);
   });
 
-  it('is held against no stream while the table has no row to try it with', async () => {
+  it('counts against no stream while the table has no row for a trial', async () => {
     await database.prepare('DELETE FROM tally_board_a').run();
     const [bad, good] = [await tallyOf(1), await tallyOf(1)];
     await breakRowOf(bad.tallyId);
@@ -145,7 +145,7 @@ describe('an SQL error that every stream meets', () => {
     expect(await complaints()).toEqual([]);
   });
 
-  it('is held against no stream where it returns: what worked before says nothing', async () => {
+  it('counts against no stream if it comes back, although writes worked in between', async () => {
     const [first, second] = [await tallyOf(1), await tallyOf(1)];
     for (let times = 1; times <= 3; times += 1) {
       await breakEveryRow();
@@ -156,7 +156,7 @@ describe('an SQL error that every stream meets', () => {
     expect(await deadLettersOf([first, second])).toBe(0);
   });
 
-  it('is held against no stream where it begins in the middle of a catch-up', async () => {
+  it('counts against no stream if it starts in the middle of a catch-up', async () => {
     const [bad, good, third] = [await tallyOf(1), await tallyOf(1), await tallyOf(1)];
     await breakRowOf(bad.tallyId);
     let isBroken = false;
@@ -174,7 +174,7 @@ describe('an SQL error that every stream meets', () => {
     expect(await complaints()).toEqual([expect.stringContaining('cannot be written')]);
   });
 
-  it('shows nobody what the error quotes', async () => {
+  it('never shows the data that the error quotes', async () => {
     const some = await tallies(3);
     await database
       .prepare(
@@ -187,7 +187,7 @@ describe('an SQL error that every stream meets', () => {
     for (const { tallyId } of some) expect(complaint).not.toContain(tallyId);
   });
 
-  it('is tried again slowly, and leaves the other projections of the group alone', async () => {
+  it('gets slow retries, and does not affect the other projections of the group', async () => {
     const some = await tallies(4);
     await breakEveryRow();
     expect(await consume(hintsOf(some))).toEqual([300, 300, 300, 300]);
@@ -195,7 +195,7 @@ describe('an SQL error that every stream meets', () => {
     for (const { stream } of some) expect(await checkpointOf(stream, 'tally-count')).toBe(1);
   });
 
-  it('is not searched through all streams', async () => {
+  it('does not make the consumer search all streams', async () => {
     const some = await tallies(40);
     await breakEveryRow();
     let batches = 0;
@@ -209,13 +209,13 @@ describe('an SQL error that every stream meets', () => {
     });
     ports.database = () => counting;
     await deliver(hintsOf(some));
-    // Two projections: the positions of both, one batch of the sound one, and about log2(40) + 3 of the other.
+    // Two projections. Both read their positions. The sound one sends one batch, and the other about log2(40) + 3.
     expect(batches).toBeLessThan(16);
   });
 });
 
 describe('an SQL error that only one kind of write meets', () => {
-  /** A sound tally, and what to deliver after another addition: its row is changed, not created. */
+  /** An applied tally. Returns a function that adds to it and returns the hint: its row is then changed, not created. */
   async function changing() {
     const old = await tallyOf(1);
     await deliver([old.hint]);
@@ -227,26 +227,23 @@ describe('an SQL error that only one kind of write meets', () => {
     };
   }
 
-  it.each([1, 2, 10])(
-    'makes no dead letter of %i streams that others leave behind with another kind',
-    async (count) => {
-      const change = await changing();
-      const some = await tallies(count);
-      await breakEveryRow();
-      for (let attempts = 1; attempts <= 4; attempts += 1) {
-        const hints = [await change(), ...hintsOf(some)];
-        const { explicitAcks } = await deliver(attempts % 2 ? hints : hints.toReversed(), { attempts });
-        expect(explicitAcks).toHaveLength(1);
-      }
-      expect(await deadLettersOf(some)).toBe(0);
-      expect(await complaints()).toEqual([expect.stringContaining('cannot be written')]);
-    },
-  );
+  it.each([1, 2, 10])('makes no dead letter of %i streams while other kinds of write succeed', async (count) => {
+    const change = await changing();
+    const some = await tallies(count);
+    await breakEveryRow();
+    for (let attempts = 1; attempts <= 4; attempts += 1) {
+      const hints = [await change(), ...hintsOf(some)];
+      const { explicitAcks } = await deliver(attempts % 2 ? hints : hints.toReversed(), { attempts });
+      expect(explicitAcks).toHaveLength(1);
+    }
+    expect(await deadLettersOf(some)).toBe(0);
+    expect(await complaints()).toEqual([expect.stringContaining('cannot be written')]);
+  });
 
   it.each([
     ['a trigger that always fails', `SELECT json_extract('{', '$');`],
     ['a missing table', 'INSERT INTO gone VALUES (1);'],
-  ])('stays in /health until that kind is applied again: %s', async (_what, body) => {
+  ])('stays in /health until that kind of write succeeds again: %s', async (_what, body) => {
     const change = await changing();
     const [first, second] = [await tallyOf(1), await tallyOf(2)];
     await database.prepare(`CREATE TRIGGER fails AFTER INSERT ON tally_board_a BEGIN ${body} END`).run();
@@ -261,7 +258,7 @@ describe('an SQL error that only one kind of write meets', () => {
     expect(await complaints()).toEqual([]);
   });
 
-  it('is over when the upkeep finds that the kind works, though nobody needs it', async () => {
+  it('ends when the upkeep finds that this kind of write works, even if no event needs it', async () => {
     await deliver(hintsOf(await tallies(1)));
     const [only] = await tallies(1);
     await breakEveryRow();
@@ -275,7 +272,7 @@ describe('an SQL error that only one kind of write meets', () => {
     expect(await upkeep()).toMatchObject({ mended: 0 });
   });
 
-  it('is over when another slot is live, whatever that slot has applied', async () => {
+  it('ends when another slot becomes live, whatever that slot has applied', async () => {
     await database.prepare(`DELETE FROM checkpoint WHERE projection = 'tally-board'`).run();
     await moveSlotB(true);
     const fault = database.prepare(
@@ -292,7 +289,7 @@ describe('an SQL error that only one kind of write meets', () => {
     expect(await complaints()).toEqual([]);
   });
 
-  it('is over with any batch where an earlier release has noted it without its kinds', async () => {
+  it('ends with any batch if an earlier release recorded it without kinds of write', async () => {
     await database.prepare(`INSERT INTO projection_fault VALUES ('tally-board', 'an error', '', '', NULL, NULL)`).run();
     expect(await complaints()).toHaveLength(1);
     await deliver(hintsOf(await tallies(1)));
@@ -301,7 +298,7 @@ describe('an SQL error that only one kind of write meets', () => {
 });
 
 describe('an internal error of D1', () => {
-  /** As where the structure of a full text index is damaged: the positions can be read, and nothing be written. */
+  /** As with a damaged full text index: reads of positions work, and writes fail. */
   const breakWrites = () =>
     withFaults({
       beforeBatch(number) {
@@ -312,7 +309,7 @@ describe('an internal error of D1', () => {
     ports.clockOffsetMs = minutes * 60_000;
   };
 
-  it('is tried again fast for ten minutes, then slowly and with a reason in /health, and makes no dead letter', async () => {
+  it('gets fast retries for ten minutes, then slow ones and a reason in /health, and never a dead letter', async () => {
     const { hint, stream } = await tallyOf(1);
     breakWrites();
     for (const minutes of [0, 5, 9]) {
@@ -331,7 +328,7 @@ describe('an internal error of D1', () => {
     expect(await complaints()).toEqual([]);
   });
 
-  it('counts anew once the same kind of write was applied', async () => {
+  it('counts from the start once the same kind of write has succeeded', async () => {
     const { hint } = await tallyOf(1);
     breakWrites();
     expect(await consume([hint])).toEqual([2]);
@@ -344,7 +341,7 @@ describe('an internal error of D1', () => {
     expect(await complaints()).toEqual([]);
   });
 
-  it('hides no fault that has words', async () => {
+  it('never hides a fault with another error', async () => {
     const [first, second] = [await tallyOf(1), await tallyOf(1)];
     await breakEveryRow();
     await consume([first.hint]);
@@ -353,7 +350,7 @@ describe('an internal error of D1', () => {
     expect(await complaints()).toEqual([expect.stringContaining('malformed JSON')]);
   });
 
-  it('is waited out in the same way where tables cannot even be read', async () => {
+  it('gets the same retries if the tables cannot even be read', async () => {
     const { hint } = await tallyOf(1);
     withFaults({
       beforeBatch() {
@@ -368,9 +365,9 @@ describe('an internal error of D1', () => {
 });
 
 describe('tables that cannot even be read', () => {
-  it('are no fault of a projection that has left them: what an isolate remembers of them is dropped', async () => {
+  it('are no fault of a projection whose live slot has changed: the isolate drops its cached pointer', async () => {
     const [first, second] = [await tallyOf(1), await tallyOf(1)];
-    // The isolate remembers slot a. Then the operator builds slot b, and has it swapped in.
+    // The isolate has cached slot a as live. Then the operator builds slot b, and swaps it in.
     await deliver([first.hint]);
     const goTo = (slot: string) =>
       database
@@ -388,7 +385,7 @@ describe('tables that cannot even be read', () => {
     }
   });
 
-  it('fail no build that is well while the connection to it is lost', async () => {
+  it('do not fail a sound build whose connection was lost', async () => {
     const { hint } = await tallyOf(1);
     await moveSlotB(true);
     await tableAway();

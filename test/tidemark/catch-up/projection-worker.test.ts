@@ -26,7 +26,7 @@ async function checkpoint(projection: string, stream: StreamId): Promise<number 
     .first<number>('version');
 }
 
-/** Additions counted over all tallies, whatever their parity. */
+/** The additions of all tallies, of both parities. */
 async function counted(): Promise<{ additions: number; sum: number }> {
   const row = await env.SERVING_DB.prepare(
     'SELECT coalesce(sum(additions), 0) AS additions, coalesce(sum(sum), 0) AS sum FROM tally_totals_a',
@@ -55,7 +55,7 @@ function withFaults(faults: DatabaseFaults) {
 const acks = async (hints: readonly unknown[]) => (await deliver(hints)).explicitAcks.length;
 
 describe('a batch of messages', () => {
-  it('moves rows, counters, appended rows and checkpoint of every projection', async () => {
+  it('moves the rows, counters, appended rows and checkpoints of every projection', async () => {
     const before = await counted();
     const { tallyId, stream, hints } = await tallyWith(3, 4);
     expect(await acks(hints)).toBe(2);
@@ -88,7 +88,7 @@ describe('a batch of messages', () => {
     expect(await board(tallyId)).toEqual({ version: 3, sum: 6 });
   });
 
-  it('takes a range without payload, and acknowledges what is no hint', async () => {
+  it('applies a range without payload, and acknowledges messages that are no hints', async () => {
     const { tallyId, stream } = await tallyWith(1, 2);
     expect(
       await acks([{ stream, fromVersion: 1, toVersion: 2 }, 'garbage', { stream: 'x', fromVersion: 'y' }, null]),
@@ -96,7 +96,7 @@ describe('a batch of messages', () => {
     expect(await board(tallyId)).toEqual({ version: 2, sum: 3 });
   });
 
-  it('is harmless when the consumer died between the commit and the acknowledgement', async () => {
+  it('has its effect once if the consumer died between the commit and the acknowledgement', async () => {
     const before = await counted();
     const { tallyId, hints } = await tallyWith(5);
     await deliver(hints);
@@ -114,14 +114,14 @@ describe('a batch of messages', () => {
     expect((await counted()).additions).toBe(before.additions + 5);
   });
 
-  it('starts over when it lost the race for one of its checkpoints, and loses nothing of the others', async () => {
+  it('is applied in full after it has lost the race for one of its checkpoints', async () => {
     const before = await counted();
     const [first, second] = [await tallyWith(1, 2), await tallyWith(10)];
     const rival = env.SERVING_DB;
     let hasLost = false;
     withFaults({
       async beforeBatch(number) {
-        // The second batch of this consumer is its first guarded one: just before it, a rival moves one stream.
+        // The second batch of this consumer is its first guarded one. Just before it, a rival moves one stream.
         if (number < 2 || hasLost) return;
         hasLost = true;
         ports.database = () => rival;
@@ -137,7 +137,7 @@ describe('a batch of messages', () => {
     expect((await counted()).additions).toBe(before.additions + 3);
   });
 
-  it('of a hundred events of many streams costs two round trips per projection', async () => {
+  it('costs two round trips for each projection with a hundred events of many streams', async () => {
     const tallies = await Promise.all(Array.from({ length: 25 }, () => tallyWith(1, 2, 3, 4)));
     const calls = withFaults({});
     expect(await acks(tallies.flatMap(({ hints }) => hints))).toBe(100);
@@ -146,7 +146,7 @@ describe('a batch of messages', () => {
 });
 
 describe('faults of the database', () => {
-  it('leaves everything to be tried again when a batch fails', async () => {
+  it('leave everything to a retry if a batch fails', async () => {
     const { tallyId, stream, hints } = await tallyWith(1);
     withFaults({
       beforeBatch() {
@@ -160,7 +160,7 @@ describe('faults of the database', () => {
     expect(await checkpoint('tally-board', stream)).toBe(1);
   });
 
-  it('applies once when the batch was committed and its answer was lost', async () => {
+  it('never apply an event twice if the batch was committed and its answer was lost', async () => {
     const before = await counted();
     const { tallyId, hints } = await tallyWith(1, 2);
     withFaults({
@@ -177,7 +177,7 @@ describe('faults of the database', () => {
 });
 
 describe('an event that cannot be applied', () => {
-  it('stops its own stream in its own projection, after what came before it', async () => {
+  it('stops its own stream in its own projection, after the events before it', async () => {
     const healthy = await tallyWith(7);
     const { tallyId, stream, hints } = await tallyWith(1, POISON, 3);
     broken.handler = true;
@@ -192,7 +192,7 @@ describe('an event that cannot be applied', () => {
     expect(await board(tallyId)).toEqual({ version: 3, sum: 4 + POISON });
   });
 
-  it('is found by sending each stream alone when a constraint of the tables refuses a batch', async () => {
+  it('is found by halving a batch that a constraint refuses, and its neighbours are applied', async () => {
     const neighbours = await Promise.all([tallyWith(1), tallyWith(2)]);
     const { tallyId, stream, hints } = await tallyWith(TOO_MUCH + 1);
     const result = await deliver([...hints, ...neighbours.flatMap((neighbour) => neighbour.hints)]);
@@ -202,7 +202,7 @@ describe('an event that cannot be applied', () => {
     for (const neighbour of neighbours) expect(await board(neighbour.tallyId)).toMatchObject({ version: 1 });
   });
 
-  it('of a type or schema version from the future waits for the code that knows it', async () => {
+  it('waits for newer code if its type or schema version is unknown', async () => {
     const { tallyId, hints } = await tallyWith(1);
     const [hint] = hints as [Hint];
     const future = { ...hint, events: hint.events!.map((event) => ({ ...event, schemaVersion: 2 })) };
@@ -213,7 +213,7 @@ describe('an event that cannot be applied', () => {
     expect(await acks([hint])).toBe(1);
   });
 
-  it('of a log that was restored to an earlier time is not applied over what it contradicts', async () => {
+  it('is never applied over the checkpoint that it contradicts, if its log was restored to an earlier time', async () => {
     const { tallyId, stream, hints } = await tallyWith(1, 2);
     await deliver(hints);
     await env.SERVING_DB.prepare(`UPDATE checkpoint SET event_id = 'an event that is gone' WHERE stream = ?`)
@@ -221,14 +221,14 @@ describe('an event that cannot be applied', () => {
       .run();
     await add(tallyId, 3);
     const [next] = await sentHints(1, stream);
-    // A dead letter holds it from the first look on: no message brings it further.
+    // A dead letter holds the stream at once: no message brings it further.
     expect(await acks([next])).toBe(1);
     expect(await board(tallyId)).toEqual({ version: 2, sum: 3 });
   });
 });
 
 describe('slots and epochs', () => {
-  it('never writes under an epoch that has passed', async () => {
+  it('never let a consumer write under an old epoch', async () => {
     const { tallyId, hints } = await tallyWith(1);
     const calls = withFaults({
       async beforeBatch(number) {
@@ -243,7 +243,7 @@ describe('slots and epochs', () => {
     expect(await board(tallyId)).toEqual({ version: 1, sum: 1 });
   });
 
-  it('moves every slot that the epoch lists in the same batch as the live one', async () => {
+  it('make one batch move every slot that the epoch lists', async () => {
     const { tallyId, stream, hints } = await tallyWith(1, 2);
     const setMoved = (moved: string) =>
       env.SERVING_DB.prepare(
@@ -253,7 +253,7 @@ describe('slots and epochs', () => {
         .run();
     await acks(hints.slice(0, 1));
     await setMoved('[{"revision":1,"slot":"b"}]');
-    // Slot b has seen nothing of the stream: it gets both events, slot a the second alone.
+    // Slot b has seen nothing of the stream. It gets both events, slot a only the second.
     expect(await acks(hints.slice(1))).toBe(1);
     const b = await env.SERVING_DB.prepare('SELECT version, sum FROM tally_board_b WHERE tally_id = ?')
       .bind(tallyId)

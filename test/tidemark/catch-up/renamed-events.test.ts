@@ -9,7 +9,7 @@ import { deliver } from '../../support/queue.ts';
 import { add, appendAsStored, newTally, resetTo0, system } from '../../support/system.ts';
 import { tally, tallyType } from '../../support/tally.ts';
 
-/** 5, set to nothing when that event had another name, 3 more, and set to nothing again by this release. */
+/** 5, set to 0 under the former name of that event, 3 more, and set to 0 again by this release. */
 async function tallyWithBothNames() {
   const { tallyId, stream } = newTally();
   await add(tallyId, 5);
@@ -19,7 +19,7 @@ async function tallyWithBothNames() {
   return { tallyId, stream };
 }
 
-/** Every answer is compared with the OpenAPI document on the way. */
+/** The request helpers compare every answer with the OpenAPI document. */
 describe('an event whose type was renamed', () => {
   it('is understood by commands and read models under either name', async () => {
     const { tallyId, stream } = await tallyWithBothNames();
@@ -43,7 +43,7 @@ describe('an event whose type was renamed', () => {
     ]);
   });
 
-  it('is in the feed as it was stored, and found there by the name that it was stored with', async () => {
+  it('is in the feed as it was stored, and the feed finds it by its stored name', async () => {
     const start = await endOfFeed();
     const { stream } = await tallyWithBothNames();
     await deliver([{ stream, fromVersion: 1, toVersion: 4 }], { group: reporting });
@@ -54,7 +54,7 @@ describe('an event whose type was renamed', () => {
     expect(await typesFor('limit=10&type=Reset')).toEqual(['Reset']);
   });
 
-  it('has both names in the OpenAPI document, with the data that stand under each', async () => {
+  it('has both names in the OpenAPI document, each with its own data', async () => {
     const { components } = await json(get('/openapi.json'));
     for (const id of ['StoredEvent', 'CloudEvent'])
       expect(components.schemas[id].discriminator.mapping).toMatchObject({
@@ -65,7 +65,7 @@ describe('an event whose type was renamed', () => {
     expect(Object.keys(components.schemas.Reset.properties)).toEqual(['to']);
   });
 
-  it('needs a schema under its former name: without, the Worker does not start', () => {
+  it('needs a schema under its former name, or the Worker does not start', () => {
     const { Zeroed: _, ...lacking } = tally.events;
     expect(withFormerTypes(tallyType.events, tally.events)).toBe(tally.events);
     expect(() => withFormerTypes(tallyType.events, lacking)).toThrow('there is no schema of "Zeroed"');

@@ -18,7 +18,7 @@ import { deliver, deliverEverything, hintsOf, sentHints, takeHints } from '../..
 import { add, objectOf, restoreLog, system } from '../../support/system.ts';
 import { tallyBoard, tallyById } from '../../support/tally.ts';
 
-/** A log that was restored contradicts its read models for ever: every test begins without those of the tests before it. */
+/** A restored log contradicts its read models for ever. So each test starts without those of earlier tests. */
 afterEach(async () => {
   await forgetDeadLetters();
   for (const table of ['tally_board_a', 'tally_board_b', 'tally_entries_a', 'tally_entries_b', 'checkpoint'])
@@ -38,11 +38,11 @@ async function restoredTally() {
 
 const isStopped = expect.objectContaining({ cause: 'log-restored', version: 6, is_open: 1 }) as unknown;
 
-/** What makes a consumer compare the restored log with a read model that is further. */
+/** The messages that make a consumer compare the restored log with a read model that is ahead. */
 const doubts: readonly [string, (tallyId: string, stream: StreamId) => Promise<unknown>][] = [
   ['a recheck', async (_, stream) => ({ stream, fromVersion: 2, toVersion: 2, isRecheck: true })],
   [
-    'an event that came after the restore',
+    'an event after the restore',
     async (tallyId, stream) => {
       await add(tallyId, 1000);
       return messageAbout(stream, 1000);
@@ -50,7 +50,7 @@ const doubts: readonly [string, (tallyId: string, stream: StreamId) => Promise<u
   ],
 ];
 
-/** The message with an addition, once it was sent. Others may come late: from before a restore, too. */
+/** Waits for the message with this addition. Others may come late, also from before a restore. */
 async function messageAbout(stream: StreamId, by: number): Promise<Hint | undefined> {
   const found = () =>
     hintsOf(stream).find(({ events = [] }) => events.some(({ data }) => (data as { by?: number }).by === by));
@@ -58,7 +58,7 @@ async function messageAbout(stream: StreamId, by: number): Promise<Hint | undefi
   return found();
 }
 
-/** Every message is lost but those that the delivery check sends. */
+/** Loses all messages but those of the delivery check. */
 function loseRelayMessages() {
   const { sendHint } = ports;
   ports.sendHint = async (environment, group, hint) => {
@@ -67,27 +67,30 @@ function loseRelayMessages() {
 }
 
 describe('a log that was restored to an earlier time', () => {
-  it('is found by the consumer at the first message about an event that came after the restore', async () => {
+  it('is found by the consumer at the first message about an event after the restore', async () => {
     const { tallyId, stream } = await restoredTally();
     await add(tallyId, 1000);
     await deliver(await sentHints(1, stream));
     expect(await refusedOf(stream)).toEqual(isStopped);
   });
 
-  it.each(doubts)('is found by the consumer at %s, though a lost event comes in the same batch', async (_, doubtOf) => {
-    const tally = await tallyOf(1, 2, 3, 4, 5);
-    await deliver([tally.hint]);
-    takeHints();
-    await add(tally.tallyId, 6);
-    const lost = await messageAbout(tally.stream, 6);
-    takeHints();
-    await restoreLog(tally.stream, 2);
-    await deliver([lost, await doubtOf(tally.tallyId, tally.stream)]);
-    expect(await refusedOf(tally.stream)).toEqual(isStopped);
-    expect(await boardOf(tally.tallyId)).toMatchObject({ version: 5 });
-  });
+  it.each(doubts)(
+    'is found by the consumer at %s, even if a lost event comes in the same batch',
+    async (_, doubtOf) => {
+      const tally = await tallyOf(1, 2, 3, 4, 5);
+      await deliver([tally.hint]);
+      takeHints();
+      await add(tally.tallyId, 6);
+      const lost = await messageAbout(tally.stream, 6);
+      takeHints();
+      await restoreLog(tally.stream, 2);
+      await deliver([lost, await doubtOf(tally.tallyId, tally.stream)]);
+      expect(await refusedOf(tally.stream)).toEqual(isStopped);
+      expect(await boardOf(tally.tallyId)).toMatchObject({ version: 5 });
+    },
+  );
 
-  it.each(doubts)('is asked for again while it cannot be compared, at %s', async (_, doubtOf) => {
+  it.each(doubts)('makes the consumer retry while it cannot be compared, at %s', async (_, doubtOf) => {
     const { tallyId, stream } = await restoredTally();
     const doubt = await doubtOf(tallyId, stream);
     takeHints();
@@ -104,12 +107,12 @@ describe('a log that was restored to an earlier time', () => {
     expect(await refusedOf(stream)).toEqual(isStopped);
   });
 
-  it('is found by the delivery check where that message is lost, also at a version that both histories have', async () => {
+  it('is found by the delivery check if that message is lost, also at a version of both histories', async () => {
     for (const additions of [[1000], [1000, 1001, 1002], [1000, 1001, 1002, 1003]]) {
       const { tallyId, stream } = await restoredTally();
       loseRelayMessages();
       for (const by of additions) await add(tallyId, by);
-      // The first check finds that its message has not arrived; those after it ask how far the read models are.
+      // The first check finds that its message has not arrived. Later checks ask how far the read models are.
       for (let check = 0; check < 3 && !(await refusedOf(stream)); check += 1) {
         ports.clockOffsetMs += 10 * 60_000;
         await runDurableObjectAlarm(objectOf(stream));
@@ -120,7 +123,7 @@ describe('a log that was restored to an earlier time', () => {
     }
   });
 
-  it('is found by the sweep where no event came after the restore', async () => {
+  it('is found by the sweep if no event came after the restore', async () => {
     const { stream } = await restoredTally();
     const { restored } = await sweepStep(system);
     expect(restored).toBe(1);
@@ -129,7 +132,7 @@ describe('a log that was restored to an earlier time', () => {
     expect(await sweepStep(system)).toMatchObject({ restored: 0, behind: 0 });
   });
 
-  it('is never read from, once it was found, with the token of a write that came after it (I13)', async () => {
+  it('never lets its read model answer once it was found, also with the token of a later write (I13)', async () => {
     const { tallyId, stream } = await restoredTally();
     expect(await add(tallyId, 1000)).toMatchObject({ outcome: 'applied', version: 3 });
     for (let check = 0; check < 4; check += 1) {
@@ -148,7 +151,7 @@ describe('a log that was restored to an earlier time', () => {
     }
   });
 
-  it('stops at once what lies below a dead letter, too', async () => {
+  it('stops at once a stream that is below a dead letter, too', async () => {
     const { stream } = await restoredTally();
     await env.SERVING_DB.prepare(
       `INSERT INTO dead_letter VALUES ('tally-board', ?, 6, 'e', 'poison', 'k', 'e', 3, '2026', '2026', 1)`,
@@ -160,7 +163,7 @@ describe('a log that was restored to an earlier time', () => {
     expect(await refusedOf(stream)).toEqual(isStopped);
   });
 
-  it('is in the end applied, or visible as a dead letter, whatever happens to messages (I18, I11)', async () => {
+  it('is visible as a dead letter in the end, whatever happens to messages (I18, I11)', async () => {
     const { tallyId, stream } = await restoredTally();
     await add(tallyId, 1000);
     await sentHints(1, stream);
@@ -176,7 +179,7 @@ describe('a log that was restored to an earlier time', () => {
     expect(await boardOf(tallyId)).toMatchObject({ version: 5 });
   });
 
-  it('is found by a trial build, which compares with the logs and not with the archive alone', async () => {
+  it('is found by a trial build, which compares with the logs as well as the archive', async () => {
     const { stream } = await restoredTally();
     const builds = { ...system, runner: idleRunner() };
     const requested = await requestBuild(builds, tallyBoard, { isTrial: true });
@@ -189,7 +192,7 @@ describe('a log that was restored to an earlier time', () => {
   });
 });
 
-it('a message of the lost history that comes late does no harm to a stream that is as its log', async () => {
+it('a late message of the lost history does not harm a stream that agrees with its log', async () => {
   const { stream, hint } = await tallyOf(1, 2, 3);
   await deliver([hint]);
   const late = { stream, fromVersion: 2, toVersion: 2, isRecheck: true };

@@ -29,7 +29,7 @@ interface Sent {
 
 const sent: Sent[] = [];
 
-/** A log that ends where the fastest projection is, with the same event there. */
+/** A log that ends at the version of the fastest projection, with the same event there. */
 async function agreeingLog(stream: StreamId, fromVersion: number) {
   const found = await Promise.all(
     [env.SERVING_DB, env.REPORTING_DB].map((database) =>
@@ -74,7 +74,7 @@ function contextOf(overrides: Partial<SweepContext> = {}): SweepContext {
 const step = (overrides: Partial<SweepContext> = {}, options: SweepOptions = {}) =>
   sweepStep(contextOf(overrides), options);
 
-/** What each group was reminded of, in the order in which it was sent. */
+/** The reminders of each group, in the order in which they were sent. */
 const reminders = () =>
   sent.flatMap(({ group, message }) =>
     message.hints.map(({ stream, fromVersion, toVersion }) => [group, stream, fromVersion, toVersion]),
@@ -105,7 +105,7 @@ async function all(rows: { stream: string; version: number }[]): Promise<void> {
   await setCheckpoints(env.REPORTING_DB, 'visits', rows);
 }
 
-/** Slot b is moved beside the live one. */
+/** Makes slot b move beside the live one. */
 async function moveBoth(projection: string): Promise<void> {
   await env.SERVING_DB.prepare(
     `UPDATE projection_pointer SET moved = '[{"revision":1,"slot":"b"}]' WHERE projection = ?`,
@@ -115,7 +115,7 @@ async function moveBoth(projection: string): Promise<void> {
 }
 
 describe('a step of the sweep', () => {
-  it('sends nothing where all are equally far', async () => {
+  it('sends nothing if all projections are equally far', async () => {
     await all(streams(3));
     expect(await step()).toEqual({
       looked: 3,
@@ -131,11 +131,11 @@ describe('a step of the sweep', () => {
     expect(sent).toEqual([]);
   });
 
-  it('is complete at once where there is no stream', async () => {
+  it('is complete at once if there is no stream', async () => {
     expect(await step()).toMatchObject({ looked: 0, isStart: true, isComplete: true });
   });
 
-  it('reminds the group that lags, in its own queue, from its slowest projection to what the fastest of any group has', async () => {
+  it('reminds a lagging group in its own queue, from its slowest projection to the fastest one of any group', async () => {
     await setCheckpoints(env.SERVING_DB, 'seats', [{ stream: 'seat-1', version: 7 }]);
     await setCheckpoints(env.REPORTING_DB, 'guests', [
       { stream: 'guest-1', version: 9 },
@@ -152,7 +152,7 @@ describe('a step of the sweep', () => {
     ]);
   });
 
-  it('takes a projection without a row to be at version 0', async () => {
+  it('counts a projection without a row as at version 0', async () => {
     await setCheckpoints(env.REPORTING_DB, 'guests', [{ stream: 'seat-1', version: 2 }]);
     await step();
     expect(reminders()).toEqual([
@@ -161,7 +161,7 @@ describe('a step of the sweep', () => {
     ]);
   });
 
-  it('reminds of events that no projection has heard of, in a stream that they know', async () => {
+  it('reminds all groups of events that no projection has seen yet, in a known stream', async () => {
     await all(streams(1, 2));
     const load = async (stream: StreamId, version: number) => ({
       ...(await agreeingLog(stream, version)),
@@ -175,12 +175,12 @@ describe('a step of the sweep', () => {
   });
 
   it.each([
-    ['ends below them', { events: [], previousId: null, head: 3 }],
+    ['ends below their version', { events: [], previousId: null, head: 3 }],
     [
       'has another event at their version',
       { events: [storedEvent('seat-0000' as StreamId, 5)], previousId: null, head: 7 },
     ],
-  ])('has a log compared with its read models that %s', async (_what, page) => {
+  ])('makes consumers compare a log with its read models if it %s', async (_what, page) => {
     await all(streams(1, 5));
     expect(await step({ aggregates: logsRead(async () => page) })).toMatchObject({ restored: 1 });
     const rechecks = sent.flatMap(({ group, message }) => message.hints.map(({ isRecheck }) => [group, isRecheck]));
@@ -191,7 +191,7 @@ describe('a step of the sweep', () => {
     expect(reminders().every(([, , from, to]) => (from as number) <= (to as number))).toBe(true);
   });
 
-  it('says nothing more of a log that a dead letter is about already', async () => {
+  it('sends no reminder for a restored log that has a dead letter already', async () => {
     await all(streams(1, 5));
     for (const [database, name] of [
       [env.SERVING_DB, 'seats'],
@@ -206,17 +206,17 @@ describe('a step of the sweep', () => {
     expect(sent).toEqual([]);
   });
 
-  it('goes on without a log that does not answer, and counts it', async () => {
+  it('survives a log that does not answer, and counts it', async () => {
     await all(streams(3));
     await setCheckpoints(env.REPORTING_DB, 'visits', [{ stream: 'seat-0001', version: 0 }]);
     const load = async (stream: StreamId, version: number) =>
       stream === 'seat-0001' ? Promise.reject(new Error('overloaded')) : agreeingLog(stream, version);
     expect(await step({ aggregates: logsRead(load) })).toMatchObject({ looked: 3, unread: 1, isComplete: true });
-    // Of that one it knows what the other projections know.
+    // For that stream, the sweep knows only the other projections' versions.
     expect(reminders()).toEqual([['far', 'seat-0001', 1, 1]]);
   });
 
-  it('ends where its time for logs is over, however many there are', async () => {
+  it('ends when its time for logs is over, however many streams there are', async () => {
     await all(streams(500));
     const clock = manualClock();
     const load = async (stream: StreamId, version: number) => {
@@ -246,7 +246,7 @@ describe('a step of the sweep', () => {
     ]);
   });
 
-  it('minds no dead letter that is closed, or that the checkpoint has passed', async () => {
+  it('ignores a dead letter that is not open, or that the checkpoint has passed', async () => {
     await all(streams(2, 5));
     await setCheckpoints(env.REPORTING_DB, 'visits', streams(2, 4));
     await setDeadLetter(env.REPORTING_DB, 'visits', 'seat-0000', 5, false);
@@ -254,14 +254,14 @@ describe('a step of the sweep', () => {
     expect((await step()).behind).toBe(2);
   });
 
-  it('leaves out a projection that no reminder would move: without a live slot, or without code for it', async () => {
+  it('leaves out a projection that no reminder can move: without a live slot, or without code for it', async () => {
     await setCheckpoints(env.SERVING_DB, 'seats', streams(1));
     await setPointer(env.REPORTING_DB, 'guests', 0);
     await setPointer(env.REPORTING_DB, 'visits', 2);
     expect(await step()).toMatchObject({ looked: 1, behind: 0, sent: 0 });
   });
 
-  it('judges by the live slot, and learns the head from the other one too', async () => {
+  it('judges the lag by the live slot, and learns the head from the other one too', async () => {
     await all(streams(1, 2));
     await setPointer(env.REPORTING_DB, 'visits', 1, 'b');
     await setCheckpoints(env.REPORTING_DB, 'visits', streams(1, 1), 'b');
@@ -274,7 +274,7 @@ describe('a step of the sweep', () => {
     ]);
   });
 
-  it('packs many streams into a message, and has the messages come one batch wait after the other', async () => {
+  it('packs many streams into a message, and delays each message by one more batch wait', async () => {
     await setCheckpoints(env.SERVING_DB, 'seats', streams(500));
     const { behind, sent: messages, pauseMs } = await step();
     expect([behind, messages]).toEqual([500, sent.length]);
@@ -286,7 +286,7 @@ describe('a step of the sweep', () => {
 });
 
 describe('a pass of the sweep', () => {
-  it('looks at every stream of every group once, page by page, in their order', async () => {
+  it('checks every stream of every group once, page by page, in order', async () => {
     await setCheckpoints(env.SERVING_DB, 'seats', streams(25));
     await setCheckpoints(
       env.REPORTING_DB,
@@ -302,7 +302,7 @@ describe('a pass of the sweep', () => {
     expect(await step({}, { streamsAtOnce: 10 })).toMatchObject({ looked: 10, isStart: true, isComplete: false });
   });
 
-  it('asks every log once, however slow they are', async () => {
+  it('asks every log once, however slow the logs are', async () => {
     await all(streams(40));
     const clock = manualClock();
     const asked: StreamId[] = [];
@@ -319,20 +319,20 @@ describe('a pass of the sweep', () => {
     expect(steps.at(-1)).toMatchObject({ isComplete: true });
   });
 
-  it('ends with an empty step where the last page was full', async () => {
+  it('ends with an empty step if the last page was full', async () => {
     await all(streams(4));
     expect(await step({}, { streamsAtOnce: 2 })).toMatchObject({ looked: 2, isComplete: false });
     expect(await step({}, { streamsAtOnce: 2 })).toMatchObject({ looked: 2, isComplete: false });
     expect(await step({}, { streamsAtOnce: 2 })).toMatchObject({ looked: 0, isComplete: true, isStart: false });
   });
 
-  it('is moved on once by two steps at the same time', async () => {
+  it('advances once if two steps run at the same time', async () => {
     await all(streams(6));
     await Promise.all([step({}, { streamsAtOnce: 2 }), step({}, { streamsAtOnce: 2 })]);
     expect(await cursor()).toBe('seat-0001');
   });
 
-  it('is not set back by a step that was overtaken', async () => {
+  it('is never set back by a step that was overtaken', async () => {
     await all(streams(6));
     await step({}, { streamsAtOnce: 2 });
     const { database } = faultyDatabase(env.SERVING_DB, {
@@ -356,7 +356,7 @@ describe('a group that cannot be reached', () => {
     ['fails', away],
     ['hangs', hung],
   ])(
-    'is left out and named when its database %s; the others are seen to, and the cursor waits',
+    'is left out and named if its database %s; the others get reminders, and the cursor waits',
     async (_, beforeBatch) => {
       await setCheckpoints(env.SERVING_DB, 'seats', streams(3, 1));
       await setCheckpoints(env.SERVING_DB, 'seats', streams(3, 2), 'b');
@@ -374,7 +374,7 @@ describe('a group that cannot be reached', () => {
     },
   );
 
-  it('ends the step when it is the one that keeps the cursor', async () => {
+  it('ends the step if its database keeps the cursor', async () => {
     await all(streams(1));
     const { database } = faultyDatabase(env.SERVING_DB, { beforeQuery: away });
     const databaseOf = (group: Group) => (group === near ? database : env.REPORTING_DB);
@@ -384,7 +384,7 @@ describe('a group that cannot be reached', () => {
   it.each([
     ['fails', away],
     ['hangs', hung],
-  ])('is named when its queue %s, and its streams are looked at again', async (_, send) => {
+  ])('is named if its queue %s, and its streams are checked again', async (_, send) => {
     await setCheckpoints(env.SERVING_DB, 'seats', streams(2));
     expect(await step({ send: async () => send() }, { timeoutMs: 200 })).toMatchObject({
       behind: 2,
@@ -397,8 +397,8 @@ describe('a group that cannot be reached', () => {
   });
 });
 
-describe('what a step costs', () => {
-  it('is a bounded number of rows, whatever the number of streams: a page for each projection, and the cursor', async () => {
+describe('the cost of a step', () => {
+  it('is a bounded number of rows, however many streams there are: a page for each projection, and the cursor', async () => {
     const costOf = async () => {
       const [serving, reporting] = [meteredDatabase(env.SERVING_DB), meteredDatabase(env.REPORTING_DB)];
       await step(
@@ -415,7 +415,7 @@ describe('what a step costs', () => {
     await all(streams(2_000));
     const many = await costOf();
     const [PROJECTIONS, POINTERS, CURSOR] = [3, 3, 3];
-    // A search that finds nothing is billed as a row: in the other slot, and for dead letters.
+    // A search without a result is billed as a row: in the other slot, and for dead letters.
     const EMPTY = 2 * PROJECTIONS;
     expect(many.read).toBeLessThanOrEqual(50 * PROJECTIONS + POINTERS + CURSOR + EMPTY);
     expect(many.read - few.read).toBeLessThanOrEqual(1);

@@ -47,7 +47,7 @@ afterEach(async () => {
 });
 
 describe('a trial', () => {
-  it('leaves everything as it was', async () => {
+  it('leaves all tables as they were', async () => {
     const before = await everythingStored();
     expect(await attempt(...everyWriteOf(tallyBoard))).toBe('taken');
     expect(await everythingStored()).toEqual(before);
@@ -68,13 +68,10 @@ describe('a trial', () => {
     expect(await attempt(...others, write)).toBe('refused');
   });
 
-  it.each(['first', 'last'] as const)(
-    'is not misled by the %s row, if that is the one that is refused',
-    async (end) => {
-      await failing(`AFTER INSERT ON tally_board_a WHEN new.tally_id = '${ends[end]}'`);
-      expect(await attempt('create')).toBe('taken');
-    },
-  );
+  it.each(['first', 'last'] as const)('is not misled if the tables refuse only the %s row', async (end) => {
+    await failing(`AFTER INSERT ON tally_board_a WHEN new.tally_id = '${ends[end]}'`);
+    expect(await attempt('create')).toBe('taken');
+  });
 
   it('finds that a table is missing', async () => {
     await database.prepare('ALTER TABLE tally_board_a RENAME TO tally_board_away').run();
@@ -86,11 +83,11 @@ describe('a trial', () => {
     }
   });
 
-  it('says nothing of a table without rows', async () => {
+  it('has no result for a table without rows', async () => {
     expect(await tryWrites(database, tallyBoard, 'b', ['append entries'])).toBe('untried');
   });
 
-  it('passes on that the database does not answer', async () => {
+  it('throws if the database does not answer', async () => {
     const away = {
       prepare: (sql: string) => database.prepare(sql),
       batch: () => Promise.reject(new Error('D1_ERROR: Network connection lost.')),
@@ -99,7 +96,7 @@ describe('a trial', () => {
   });
 });
 
-it('can be made of every kind of write of every projection', async () => {
+it('a trial can make every kind of write of every projection', async () => {
   const product = await createProduct();
   const order = await orderAfter(['shipment']);
   const tally = await tallyOf(1);

@@ -36,7 +36,7 @@ afterEach(async () => {
   await forgetDeadLetters();
 });
 
-/** How many of these messages are done with. */
+/** The number of acknowledged messages. */
 const acks = async (...hints: readonly Hint[]) => (await deliver(hints)).explicitAcks.length;
 
 /** A tally with these additions, and one message with payload for each. */
@@ -73,7 +73,7 @@ describe('an event that the live slot refuses (I17)', () => {
   it.each([
     ['a handler throws', POISON],
     ['a constraint refuses', TOO_MUCH],
-  ])('has everything before it in the same page applied, once, and nothing behind it: %s', async (_what, culprit) => {
+  ])('lets the events before it on its page be applied once, and none behind it: %s', async (_what, culprit) => {
     const before = await countedIn();
     const { tallyId, stream, hint } = await tallyOf(...ones(20), culprit, ...ones(20));
     broken.handler = true;
@@ -84,7 +84,7 @@ describe('an event that the live slot refuses (I17)', () => {
     expect(await refusedOf(stream)).toMatchObject({ version: 21, cause: 'poison', tries: 1, is_open: 0 });
   });
 
-  it('is found where the tables refuse one event of a page and a handler throws at a later one', async () => {
+  it('is found if the tables refuse it and a handler throws at a later event of the page', async () => {
     const { tallyId, stream, hint } = await tallyOf(1, 2, TOO_MUCH, 4, POISON);
     broken.handler = true;
     await deliver([hint]);
@@ -112,7 +112,7 @@ describe('an event that the live slot refuses (I17)', () => {
     });
   });
 
-  it('is counted by itself: what was refused before it and is applied by now does not count', async () => {
+  it('has a count of its own, without the refusals of an earlier event that is applied now', async () => {
     const { stream, hints } = await tallyWith(1, POISON, POISON);
     broken.handler = true;
     await deliver(hints);
@@ -126,7 +126,7 @@ describe('an event that the live slot refuses (I17)', () => {
     expect(await refusedOf(stream)).toMatchObject({ version: 3, tries: 1, is_open: 0 });
   });
 
-  it('is counted for its version alone', async () => {
+  it('counts only for its own version', async () => {
     const { stream } = await tallyOf(1, 2, 3);
     await system.catchUp(tallyBoard, [{ stream, wanted: 'head' }]);
     const pointer = await readPointer(env.SERVING_DB, 'tally-board');
@@ -141,7 +141,7 @@ describe('an event that the live slot refuses (I17)', () => {
       );
     for (let times = 0; times < 2; times += 1) await refuse(4);
     expect(await refusedOf(stream)).toMatchObject({ version: 4, tries: 2, is_open: 0 });
-    // The log was restored meanwhile, and the checkpoint with it.
+    // The log and the checkpoint were restored meanwhile.
     await env.SERVING_DB.prepare(`UPDATE checkpoint SET version = 1 WHERE projection = 'tally-board' AND stream = ?`)
       .bind(stream)
       .run();
@@ -149,7 +149,7 @@ describe('an event that the live slot refuses (I17)', () => {
     expect(await refusedOf(stream)).toMatchObject({ version: 2, tries: 1, is_open: 0 });
   });
 
-  it('is counted once by a catch-up, also if that loses a race before', async () => {
+  it('counts once for each catch-up, even if that loses a race first', async () => {
     const { stream, hints } = await tallyWith(1, POISON);
     broken.handler = true;
     let hasLost = false;
@@ -167,7 +167,7 @@ describe('an event that the live slot refuses (I17)', () => {
     expect(await refusedOf(stream)).toMatchObject({ version: 2, tries: 1 });
   });
 
-  it('is applied by a fix that comes before it is a dead letter, and the suspicion is gone', async () => {
+  it('is applied and forgotten if a fix comes before it is a dead letter', async () => {
     const { tallyId, stream, hint } = await tallyOf(1, POISON, 3);
     broken.handler = true;
     await deliver([hint]);
@@ -179,13 +179,13 @@ describe('an event that the live slot refuses (I17)', () => {
   });
 });
 
-describe('what is bound of refusals fits into a parameter of D1', () => {
-  /** The longest error that is kept, of characters that have three bytes in UTF-8. */
+describe('the parameters of refusals fit into D1', () => {
+  /** By default with the longest stored error, of characters that take three bytes in UTF-8. */
   const refusalOf = (stream: StreamId, error = '潮'.repeat(2_000)) =>
     ({ stream, version: 1, eventId: 'e', cause: 'poison', kind: 'Error at Added', error }) as const;
   const AT = { at: '2026-01-01T00:00:00.000Z' };
 
-  it('when every stream of a batch is refused: each is counted, and is a dead letter after three', async () => {
+  it('if every stream of a batch is refused: each is counted, and is a dead letter after three tries', async () => {
     const streams = Array.from({ length: STREAMS_AT_ONCE }, () => newTally().stream);
     const pointer = (await readPointer(env.SERVING_DB, 'tally-board')) as Pointer;
     const { measured, lengths } = measuredDatabase(env.SERVING_DB);
@@ -197,7 +197,7 @@ describe('what is bound of refusals fits into a parameter of D1', () => {
     expect(Math.max(...lengths)).toBeLessThanOrEqual(MAX_PARAMETER_BYTES);
   });
 
-  it('when a slot beside the live one fails, whatever its error has to say', async () => {
+  it('if a slot beside the live one fails, however long its error is', async () => {
     const pointer = (await readPointer(env.SERVING_DB, 'tally-board')) as Pointer;
     const { measured, lengths } = measuredDatabase(env.SERVING_DB);
     const refusal = refusalOf(newTally().stream, '潮'.repeat(MAX_PARAMETER_BYTES));
@@ -215,18 +215,18 @@ describe('a dead letter', () => {
     return tally;
   }
 
-  it('holds its stream whatever the code can take by now, and its messages are done with at once', async () => {
+  it('holds its stream even if the code can apply the event now, and its messages are acknowledged at once', async () => {
     const { tallyId, stream, hint } = await stopped();
     broken.handler = false;
     await add(tallyId, 4);
     expect(await acks(hint, { stream, fromVersion: 4, toVersion: 4 })).toBe(2);
     expect(await boardOf(tallyId)).toEqual({ version: 1, sum: 1 });
-    // Nobody tried.
+    // No catch-up has tried the event.
     expect(await refusedOf(stream)).toMatchObject({ version: 2, tries: 3 });
     expect(await checkpointOf(stream, 'tally-count')).toBe(4);
   });
 
-  it('is told to who has seen more, at once; who has not is served', async () => {
+  it('fails the reads of clients that have seen more at once, and no others', async () => {
     const { tallyId, stream } = await stopped();
     broken.handler = false;
     const read = (version: number) =>
@@ -244,11 +244,11 @@ describe('a dead letter', () => {
     expect(await read(1)).toMatchObject({ outcome: 'read', answers: { rows: [{ version: 1, sum: 1 }] } });
   });
 
-  it('counts as delivered: nobody is reminded of it any more', async () => {
+  it('counts as delivered: the delivery check sends no reminder any more', async () => {
     const { stream, hints } = await tallyWith(1, POISON);
     broken.handler = true;
     await deliver(hints);
-    // Before it is a dead letter, the check reminds.
+    // Before the dead letter, the check sends a reminder.
     await runAlarms(stream, () => hintsOf(stream).length > 0);
     expect(takeHints(stream)).not.toEqual([]);
     await deliver(hints);
@@ -273,7 +273,7 @@ async function runAlarms(stream: StreamId, isEnough: () => boolean): Promise<voi
 
 describe('no dead letter', () => {
   it.each(['D1_ERROR: D1 DB is overloaded. Requests queued for too long.', 'D1_ERROR: Network connection lost.'])(
-    'comes of a database that refuses everything: %s',
+    'comes from a database that refuses everything: %s',
     async (message) => {
       const tallies = await Promise.all([tallyOf(1, 2), tallyOf(3), tallyOf(4, 5, 6)]);
       const hints = tallies.map(({ hint }) => hint);
@@ -296,7 +296,7 @@ describe('no dead letter', () => {
     },
   );
 
-  it('comes of an event type or a schema version that the code does not know yet', async () => {
+  it('comes from an event type or a schema version that the code does not know yet', async () => {
     const { tallyId, stream, hints } = await tallyWith(1);
     const [hint] = hints as [Hint];
     const future = { ...hint, events: hint.events!.map((event) => ({ ...event, schemaVersion: 2 })) };
@@ -309,7 +309,7 @@ describe('no dead letter', () => {
     expect(await boardOf(tallyId)).toEqual({ version: 1, sum: 1 });
   });
 
-  it('comes of lost races and epochs that pass, however many', async () => {
+  it('comes from lost races and changes of the epoch, however many', async () => {
     const { tallyId, stream, hint } = await tallyOf(1, 2);
     let passed = 0;
     withFaults({
@@ -336,9 +336,9 @@ describe('no dead letter', () => {
 
 describe('a log that was restored to an earlier time', () => {
   it.each([
-    ['holds another event where the checkpoint is', `event_id = 'an event that is gone'`],
+    ['has another event at the checkpoint’s version', `event_id = 'an event that is gone'`],
     ['ends before the checkpoint', 'version = 9'],
-  ])('is a dead letter of its own cause: it %s', async (_what, restored) => {
+  ])('becomes a dead letter of its own cause: it %s', async (_what, restored) => {
     const { tallyId, stream, hint } = await tallyOf(1, 2);
     await deliver([hint]);
     await env.SERVING_DB.prepare(`UPDATE checkpoint SET ${restored} WHERE projection = 'tally-board' AND stream = ?`)
@@ -348,14 +348,14 @@ describe('a log that was restored to an earlier time', () => {
     const wanted = { stream, fromVersion: 3, toVersion: 10 };
     expect(await deliver([wanted])).toMatchObject({ explicitAcks: [], retryMessages: [{}] });
     await deliver([wanted]);
-    // The other projection waits for the version that its log does not have, so the message is not done with.
+    // The other projection waits for a version that the log does not have, so the message is not acknowledged.
     await deliver([wanted]);
     expect(await refusedOf(stream)).toMatchObject({ cause: 'log-restored', event_id: '', is_open: 1 });
     expect(await boardOf(tallyId)).toEqual({ version: 2, sum: 3 });
     expect(await checkpointOf(stream, 'tally-count')).toBe(3);
   });
 
-  it('is found out by the first message about a version that is there twice', async () => {
+  it('is found by the first message about a version that two events have', async () => {
     const { stream, hints } = await tallyWith(1, 2);
     await deliver(hints);
     await env.SERVING_DB.prepare(
@@ -368,7 +368,7 @@ describe('a log that was restored to an earlier time', () => {
     expect(await refusedOf(stream)).toMatchObject({ cause: 'log-restored', version: 3, tries: 1, is_open: 1 });
   });
 
-  it('is not what a late message from before a restore makes of it', async () => {
+  it('is never assumed because of a late message from before a restore', async () => {
     const { stream, hints } = await tallyWith(1, 2);
     await deliver(hints);
     const [, second] = hints as [Hint, Hint];
@@ -377,7 +377,7 @@ describe('a log that was restored to an earlier time', () => {
     expect(await refusedOf(stream)).toBeNull();
   });
 
-  it('holds a stream no longer once what is live was made from the log as it is', async () => {
+  it('no longer holds a stream once the live slot agrees with the log', async () => {
     const { tallyId, stream, hint } = await tallyOf(1, 2);
     await deliver([hint]);
     const setVersion = (version: number) =>
@@ -415,7 +415,7 @@ describe('a slot beside the live one', () => {
     );
   }
 
-  it('that refuses an event is taken out of the pointer, and live goes on without it', async () => {
+  it('that refuses an event is taken out of the pointer, and the live slot goes on without it', async () => {
     await setCheck('b', 10);
     await moveSlotB(true);
     const [neighbour, { tallyId, stream, hint }] = [await tallyOf(1), await tallyOf(1, 2, 30, 4)];
@@ -426,7 +426,7 @@ describe('a slot beside the live one', () => {
     expect(await movedTargets()).toBe('[]');
   });
 
-  it('never passes what live is stopped at, though its own tables would take it', async () => {
+  it('never passes the dead letter of the live slot, even if its own tables would accept the event', async () => {
     await setCheck('b', undefined);
     await moveSlotB(true);
     const { tallyId, stream, hint } = await tallyOf(1, TOO_MUCH, 3);
@@ -437,7 +437,7 @@ describe('a slot beside the live one', () => {
     expect(await movedTargets()).not.toBe('[]');
   });
 
-  it('is brought up to what live is stopped at, and no further, where it lags', async () => {
+  it('that lags is brought up to the dead letter of the live slot, and never further', async () => {
     const { tallyId, stream, hint } = await tallyOf(1, 2, 3, POISON, 5);
     broken.handler = true;
     await deliverThrice(hint);
@@ -455,8 +455,8 @@ describe('a value that no column can hold', () => {
   it.each([
     ['a bigint', 10n],
     ['a circular object', circular],
-    ['nothing, where the column must have something', null],
-    ['a text, where the table wants less', 'more than any number'],
+    ['null in a required column', null],
+    ['a text that a constraint refuses', 'more than any number'],
   ])('is poison of its own stream only: %s', async (_what, sum) => {
     const [{ tallyId, stream, hint }, neighbour] = [await tallyOf(1, POISON), await tallyOf(7)];
     broken.sum = sum;

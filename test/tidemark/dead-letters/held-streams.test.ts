@@ -31,7 +31,7 @@ describe.each([
     return results.map(({ stream }) => stream);
   }
 
-  it('an open dead letter right after the live checkpoint holds its stream, and no other does', async () => {
+  it('only an open dead letter right after the live checkpoint holds its stream', async () => {
     await setPointer(database, PROJECTION, 1);
     await setCheckpoints(
       database,
@@ -66,7 +66,7 @@ describe.each([
   });
 });
 
-describe('what it costs', () => {
+describe('the cost of held streams', () => {
   const streams = Array.from({ length: 10 }, (_, index) => `seat-${index}` as StreamId);
   const database = env.SERVING_DB;
 
@@ -82,7 +82,7 @@ describe('what it costs', () => {
     return rowsRead((metered) => runGuarded(metered, { projectionName: PROJECTION, pointer, streams, queries: {} }));
   }
 
-  /** What is refused and skipped of other streams. */
+  /** Stores dead letters and skips of other streams. */
   async function plant(count: number): Promise<void> {
     const others = JSON.stringify(Array.from({ length: count }, (_, index) => `seat-other-${index}`));
     await database.batch([
@@ -106,18 +106,18 @@ describe('what it costs', () => {
     );
   });
 
-  it('is nothing for a stream that is well: to a read, to the delivery check, to the catch-up', async () => {
+  it('is nothing for a healthy stream: in a read, in the delivery check, in the catch-up', async () => {
     expect(await obstacles()).toBe(0);
-    // The pointer, and each checkpoint.
+    // The pointer, and a checkpoint for each stream.
     expect(await read()).toBe(1 + streams.length);
     const [reading, confirming] = [await read(), await confirm()];
     await plant(500);
     expect([await read(), await confirm()]).toEqual([reading, confirming]);
-    // Each element of the list, once for what is refused and once for what is skipped.
+    // Each element of the list, once for refusals and once for skips.
     expect(await obstacles()).toBeLessThanOrEqual(2 * streams.length + 2);
   });
 
-  it('is three rows for one that is not: the dead letter, the pointer and the live checkpoint', async () => {
+  it('is three rows for a held stream: the dead letter, the pointer and the live checkpoint', async () => {
     await plant(1);
     const well = await obstacles();
     for (const stream of streams) await setDeadLetter(database, PROJECTION, stream, 2);

@@ -46,7 +46,7 @@ beforeEach(async () => {
   await setPointer(env.REPORTING_DB, 'guests');
 });
 
-/** A statement of a database that has grown to so many bytes. */
+/** A statement of a database that has so many bytes. */
 function sized(statement: D1PreparedStatement, bytes: number): D1PreparedStatement {
   return new Proxy(statement, {
     get(target, property) {
@@ -60,13 +60,13 @@ function sized(statement: D1PreparedStatement, bytes: number): D1PreparedStateme
   });
 }
 
-describe('what is wrong with the projections', () => {
-  it('is nothing when all are live and move', async () => {
+describe('a reason in the health check', () => {
+  it('is absent if all projections are live and move', async () => {
     await setCheckpoints(env.SERVING_DB, 'seats', [{ stream: 'seat-1', version: 1 }]);
     expect(await complaints()).toEqual([]);
   });
 
-  it('is a database that is nearly full, before it takes no more writes', async () => {
+  it('is a database that is nearly full, before it refuses writes', async () => {
     const nearlyFull = new Proxy(env.REPORTING_DB, {
       get: (target, property) =>
         property === 'prepare'
@@ -79,7 +79,7 @@ describe('what is wrong with the projections', () => {
     ]);
   });
 
-  it('is a database that has refused writes for want of storage, for as long as that is recent', async () => {
+  it('is a database that has recently refused writes because its storage is full', async () => {
     const clock = manualClock();
     const context = contextOf({ clock, storageRefusedAt: new Map([['near', clock.now()]]) });
     expect(await projectionComplaints(context)).toEqual([
@@ -92,7 +92,7 @@ describe('what is wrong with the projections', () => {
   it.each([
     ['fails', () => Promise.reject(new Error('D1_ERROR: Network connection lost.'))],
     ['hangs', () => new Promise<never>(() => undefined)],
-  ])('is a database that %s, and then the others are asked all the same', async (_, beforeQuery) => {
+  ])('is a database that %s, and the other databases are checked all the same', async (_, beforeQuery) => {
     await setPointer(env.SERVING_DB, 'seats', 0);
     const { database } = faultyDatabase(env.REPORTING_DB, { beforeQuery });
     const context = contextOf({ databaseOf: (group) => (group === near ? env.SERVING_DB : database) });
@@ -102,7 +102,7 @@ describe('what is wrong with the projections', () => {
     ]);
   });
 
-  it('is a database that the spending limit has switched off altogether, and not one to apply migrations to', async () => {
+  it('is a database that the spending limit has switched off, without advice to apply migrations', async () => {
     const beforeQuery = () => Promise.reject(new Error("D1_ERROR: Exceeded the account's spending cap for D1."));
     const { database } = faultyDatabase(env.REPORTING_DB, { beforeQuery });
     const clock = manualClock();
@@ -118,7 +118,7 @@ describe('what is wrong with the projections', () => {
     ]);
   });
 
-  it('is how many open dead letters which projection has, and never of which streams', async () => {
+  it('is the number of a projection’s open dead letters, and never names their streams', async () => {
     await setDeadLetter(env.SERVING_DB, 'seats', 'seat-secret-1', 1);
     expect(await complaints()).toEqual([
       'the projection seats has 1 open dead letter: deploy a repaired handler, then replay or skip them',
@@ -133,7 +133,7 @@ describe('what is wrong with the projections', () => {
     expect(others).toEqual([]);
   });
 
-  it('is a log that was restored, with other advice than for a handler that failed', async () => {
+  it('is a restored log, with other advice than for a failing handler', async () => {
     await setDeadLetter(env.SERVING_DB, 'seats', 'seat-1', 1, true, 'log-restored');
     const restored = expect.stringMatching(
       /seats has 1 open dead letter because logs were restored to an earlier time: rebuild the projection/,
@@ -147,7 +147,7 @@ describe('what is wrong with the projections', () => {
     ]);
   });
 
-  it('is a restored log that the archive contradicts, which nobody can build anew', async () => {
+  it('is a restored log in the archive, which no rebuild can repair', async () => {
     await setDeadLetter(env.REPORTING_DB, 'archive', 'seat-1', 1, true, 'log-restored');
     await setPointer(env.REPORTING_DB, 'archive');
     const seats = bareProjection('seats', near, ['seat']);
@@ -159,7 +159,7 @@ describe('what is wrong with the projections', () => {
     expect(others).toEqual([]);
   });
 
-  it('is what keeps every stream from being written, and since when', async () => {
+  it('is a fault of every stream, and its start', async () => {
     const fault = env.SERVING_DB.prepare(
       `INSERT INTO projection_fault VALUES ('seats', 'no such table: main.gone', '2026-01-01T00:00:00.000Z', '2026-01-02T00:00:00.000Z', NULL, NULL)`,
     );
@@ -173,7 +173,7 @@ describe('what is wrong with the projections', () => {
     expect(await complaints()).toEqual([]);
   });
 
-  it('is a build that failed, unless a later one did not', async () => {
+  it('is a failed build, unless a later one succeeded', async () => {
     await setBuild(env.REPORTING_DB, 'guests', 'failed', { startedAt: '2026-01-01T00:00:00.000Z' });
     const [complaint = '', ...others] = await complaints();
     expect(complaint).toMatch(/latest build of the projection guests failed/);
@@ -185,13 +185,13 @@ describe('what is wrong with the projections', () => {
     expect(await complaints()).toHaveLength(1);
   });
 
-  it('is a live revision that this Worker has no code for, with what to do first', async () => {
+  it('is a live revision without code in this Worker, with the first thing to do', async () => {
     await setPointer(env.REPORTING_DB, 'guests', 3);
     const [complaint] = await complaints();
     expect(complaint).toMatch(/guests is live at revision 3.*roll back the projection before the Worker/);
   });
 
-  it('is a projection that nothing is live of, whether it is being built or not', async () => {
+  it('is a projection without a live slot, whether a build is active or not', async () => {
     await setPointer(env.REPORTING_DB, 'guests', 0);
     expect(await complaints()).toEqual([expect.stringMatching(/guests has not been built yet.*by itself/)]);
     await setBuild(env.REPORTING_DB, 'guests', 'building');
@@ -199,7 +199,7 @@ describe('what is wrong with the projections', () => {
   });
 });
 
-describe('what it costs to ask', () => {
+describe('the cost of the health check', () => {
   async function rowsRead(): Promise<number> {
     const { database, bill } = meteredDatabase(env.SERVING_DB);
     await projectionComplaints(
@@ -212,9 +212,9 @@ describe('what it costs to ask', () => {
     return bill.rowsRead;
   }
 
-  it('is a few rows for each projection, whatever the number of streams', async () => {
+  it('is a few rows for each projection, however many streams there are', async () => {
     const before = await rowsRead();
-    // Its name, its pointer, and a search each for dead letters and builds.
+    // The projection's name, its pointer, and one search each for dead letters and builds.
     expect(before).toBeLessThanOrEqual(4);
     await setCheckpoints(
       env.SERVING_DB,

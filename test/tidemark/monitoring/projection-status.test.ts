@@ -27,7 +27,7 @@ const databases = new Map([
   [far, env.REPORTING_DB],
 ]);
 
-/** How old each event is that a log is asked for, in ms; by default a second for each version that is missing up to 10. */
+/** The age, in ms, of an event read from a log. By default one second for each version that is missing up to 10. */
 let ageOf = (_stream: string, version: number) => (10 - version) * 1_000;
 
 function contextOf(overrides: Partial<ProjectionStatusContext> = {}) {
@@ -81,7 +81,7 @@ beforeEach(async () => {
   await setPointer(env.REPORTING_DB, 'guests', 2);
 });
 
-/** The stream `seat-1` at these versions, and one of `guest` that only the one projection follows. */
+/** Puts the stream `seat-1` at these versions, and a stream of `guest`, which only one projection follows. */
 async function seatAt(seats: number, guests: number): Promise<void> {
   await setCheckpoints(env.SERVING_DB, 'seats', [{ stream: 'seat-1', version: seats, at: seats }]);
   await setCheckpoints(env.REPORTING_DB, 'guests', [
@@ -91,7 +91,7 @@ async function seatAt(seats: number, guests: number): Promise<void> {
 }
 
 describe('the lag of a projection', () => {
-  it('is nothing where all are equally far, and then no log is read', async () => {
+  it('is zero if all projections are equally far, without a read of any log', async () => {
     await seatAt(5, 5);
     const { context, reads } = contextOf();
     const statuses = await projectionStatuses(context);
@@ -102,7 +102,7 @@ describe('the lag of a projection', () => {
     expect(reads).toEqual([]);
   });
 
-  it('is counted against whoever has applied the most of each category, in whichever database', async () => {
+  it('is counted against the projection, in any database, that has applied the most of each category', async () => {
     await seatAt(5, 8);
     const { context, reads } = contextOf();
     expect(await statusOf('seats', context)).toMatchObject({ lag: { events: 3, ms: 4_000 }, state: 'live' });
@@ -111,7 +111,7 @@ describe('the lag of a projection', () => {
     expect(await statusOf('guests', context)).toMatchObject({ lag: { events: 1, ms: 1_000 } });
   });
 
-  it('is everything where a projection has no row at all', async () => {
+  it('is everything if a projection has no row at all', async () => {
     await setCheckpoints(env.SERVING_DB, 'seats', [{ stream: 'seat-1', version: 4 }]);
     const { context, reads } = contextOf();
     expect((await statusOf('guests', context)).lag).toEqual({ events: 4, ms: 9_000 });
@@ -124,7 +124,7 @@ describe('the lag of a projection', () => {
     expect((await statusOf('seats', contextOf().context)).lag?.events).toBe(3);
   });
 
-  it('is as old as its oldest event among several streams, of which a few are looked up, six at a time', async () => {
+  it('is as old as the oldest event in some of the lagging streams, whose logs are read six at a time', async () => {
     const streams = Array.from({ length: 60 }, (_, index) => ({ stream: `seat-${index}`, version: 2, at: index }));
     await setCheckpoints(env.REPORTING_DB, 'guests', streams);
     await setCheckpoints(
@@ -139,7 +139,7 @@ describe('the lag of a projection', () => {
     expect(reading.most).toBe(6);
   });
 
-  it('begins where a projection stopped, however much has happened since', async () => {
+  it('starts where a projection stopped, however much has happened since', async () => {
     const streams = Array.from({ length: 3_000 }, (_, index) => ({ stream: `seat-${index}`, version: 1, at: index }));
     await setCheckpoints(env.REPORTING_DB, 'guests', streams);
     await setCheckpoints(env.SERVING_DB, 'seats', streams.slice(0, 500));
@@ -147,7 +147,7 @@ describe('the lag of a projection', () => {
     expect((await statusOf('seats', contextOf().context)).lag).toEqual({ events: 2_500, ms: 2_500_000 });
   });
 
-  it('is a lower bound where the stream that lags changed before all that are compared', async () => {
+  it('is a lower bound if the lagging stream changed before all compared ones', async () => {
     const streams = Array.from({ length: 1_200 }, (_, index) => ({ stream: `seat-${index}`, version: 1, at: index }));
     await setCheckpoints(env.REPORTING_DB, 'guests', streams);
     await setCheckpoints(env.SERVING_DB, 'seats', streams.slice(1));
@@ -155,7 +155,7 @@ describe('the lag of a projection', () => {
     expect((await statusOf('seats', contextOf().context)).lag).toEqual({ events: 1, ms: 1_000_000 });
   });
 
-  it('has no age when no log answers, and leaves out a log that does not', async () => {
+  it('has no age if no log answers', async () => {
     await seatAt(5, 8);
     const aggregates = logsRead(() => Promise.reject(new Error('overloaded')));
     expect(await statusOf('seats', contextOf({ aggregates }).context)).toMatchObject({
@@ -180,7 +180,7 @@ describe('a database that does not answer', () => {
   it.each([
     ['fails', away],
     ['hangs', hung],
-  ])('makes its own projections unreachable and no others, when it %s', async (_, beforeBatch) => {
+  ])('makes only its own projections unreachable if it %s', async (_, beforeBatch) => {
     await seatAt(5, 8);
     const { database } = faultyDatabase(env.REPORTING_DB, { beforeBatch });
     const { context } = contextOf({ databaseOf: (group) => (group === far ? database : env.SERVING_DB) });
@@ -207,7 +207,7 @@ describe('a database that does not answer', () => {
   it.each([
     ['fails', away],
     ['hangs', hung],
-  ])('leaves only the age of the lag unknown, when it %s after the first question', async (_, beforeQuery) => {
+  ])('leaves only the age of the lag unknown if it %s after the first query', async (_, beforeQuery) => {
     await seatAt(5, 8);
     const { database } = faultyDatabase(env.REPORTING_DB, { beforeQuery });
     const { context } = contextOf({ databaseOf: (group) => (group === far ? database : env.SERVING_DB) });
@@ -216,8 +216,8 @@ describe('a database that does not answer', () => {
   });
 });
 
-describe('what is live', () => {
-  it('is a revision in a slot, beside the newest revision of the code', async () => {
+describe('the live slot', () => {
+  it('is shown with its revision, beside the newest revision of the code', async () => {
     await setPointer(env.REPORTING_DB, 'guests', 1, 'b');
     const { context } = contextOf({
       registry: bareRegistry(
@@ -228,7 +228,7 @@ describe('what is live', () => {
     expect(await statusOf('guests', context)).toMatchObject({ revision: 1, codeRevision: 2, slot: 'b', state: 'live' });
   });
 
-  it('is without code, and stalled, where this Worker has none for it', async () => {
+  it('has the state no-code, and is stalled, if this Worker has no code for it', async () => {
     await setPointer(env.REPORTING_DB, 'guests', 3);
     expect(await statusOf('guests', contextOf().context)).toMatchObject({
       revision: 3,
@@ -238,18 +238,21 @@ describe('what is live', () => {
     });
   });
 
-  it.each(['no pointer', 'a pointer to revision 0'])('is nothing with %s: stalled unless it is built', async (what) => {
-    if (what === 'no pointer') await env.REPORTING_DB.prepare('DELETE FROM projection_pointer').run();
-    else await setPointer(env.REPORTING_DB, 'guests', 0);
-    const { context } = contextOf();
-    const nothing = { revision: null, slot: null, state: 'building', lag: null, rate: null };
-    expect(await statusOf('guests', context)).toMatchObject({ ...nothing, stalled: true, build: null });
-    const id = await setBuild(env.REPORTING_DB, 'guests', 'building');
-    const build = { id, state: 'building', replayed: 40, total: 100 };
-    expect(await statusOf('guests', context)).toMatchObject({ ...nothing, stalled: false, build });
-  });
+  it.each(['no pointer', 'a pointer to revision 0'])(
+    'is absent with %s, and the projection is stalled unless a build is active',
+    async (what) => {
+      if (what === 'no pointer') await env.REPORTING_DB.prepare('DELETE FROM projection_pointer').run();
+      else await setPointer(env.REPORTING_DB, 'guests', 0);
+      const { context } = contextOf();
+      const nothing = { revision: null, slot: null, state: 'building', lag: null, rate: null };
+      expect(await statusOf('guests', context)).toMatchObject({ ...nothing, stalled: true, build: null });
+      const id = await setBuild(env.REPORTING_DB, 'guests', 'building');
+      const build = { id, state: 'building', replayed: 40, total: 100 };
+      expect(await statusOf('guests', context)).toMatchObject({ ...nothing, stalled: false, build });
+    },
+  );
 
-  it.each(['swapped', 'failed', 'cancelled'])('has no build under way when the latest is %s', async (state) => {
+  it.each(['swapped', 'failed', 'cancelled'])('has no active build if the latest is %s', async (state) => {
     await setBuild(env.REPORTING_DB, 'guests', state);
     expect(await statusOf('guests', contextOf().context)).toMatchObject({ build: null, state: 'live' });
   });
@@ -270,7 +273,7 @@ describe('dead letters', () => {
     expect((await statusOf('seats', contextOf().context)).deadLetters).toBe(2);
   });
 
-  it('age the lag, but do not make a projection stalled that has applied everything else', async () => {
+  it('age the lag, but never make a projection stalled that has applied everything else', async () => {
     await seatAt(5, 8);
     await setDeadLetter(env.SERVING_DB, 'seats', 'seat-1', 6);
     ageOf = () => 24 * 60 * 60_000;
@@ -283,7 +286,7 @@ describe('dead letters', () => {
 });
 
 describe('the rate', () => {
-  it('is unknown at the first look, and then what was applied since the look before', async () => {
+  it('is unknown in the first status, and then counts events since the previous one', async () => {
     await seatAt(5, 5);
     const { context, clock } = contextOf();
     expect((await statusOf('seats', context)).rate).toBeNull();
@@ -292,11 +295,11 @@ describe('the rate', () => {
     expect((await statusOf('seats', context)).rate).toBe(2);
     clock.advance(500);
     expect((await statusOf('seats', context)).rate).toBe(0);
-    // The same moment again: nothing to compare with.
+    // The same moment again: there is no interval.
     expect((await statusOf('seats', context)).rate).toBeNull();
   });
 
-  it('is of one projection: a look at another one does not disturb it', async () => {
+  it('is separate for each projection', async () => {
     await seatAt(5, 5);
     const { context, clock } = contextOf();
     await projectionStatuses(context);
@@ -307,7 +310,7 @@ describe('the rate', () => {
     expect((await statusOf('seats', context)).rate).toBe(1);
   });
 
-  it('is unknown again after a swap, and after five minutes without a look', async () => {
+  it('is unknown again after a swap, and after five minutes without a status', async () => {
     await seatAt(5, 5);
     const { context, clock } = contextOf();
     await statusOf('seats', context);
@@ -322,7 +325,7 @@ describe('the rate', () => {
 });
 
 describe('a projection is stalled', () => {
-  it('once an event has waited for too long and nothing moves, and no longer once something does', async () => {
+  it('once an event has waited for too long and nothing moves, until something moves', async () => {
     await seatAt(5, 8);
     const recordedAt = manualClock().now();
     const { context, clock } = contextOf();

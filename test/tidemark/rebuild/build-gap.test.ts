@@ -19,7 +19,7 @@ import { add, system } from '../../support/system.ts';
 import { tallyBoard } from '../../support/tally.ts';
 
 /*
- * What a build lacks after its replay has to be in it before the step that relies on it. The swap's own guard would find it too, but only
+ * Events that a build lacks after its replay must be in it before the step that needs them. The guard of the swap would find a gap too, but only
  * after the comparison, and not in a first build.
  */
 
@@ -44,7 +44,7 @@ const archive = () => {
   return found;
 };
 
-/** Does a build's work, with something done right before one of its steps. Returns where the build had the stream when another began. */
+/** Runs a build, and runs `before` right before its steps. Returns the build's version of the stream when the step `seenAt` started. */
 async function workWith({ stream }: Tally, before: Readonly<Record<string, () => Promise<unknown>>>, seenAt: string) {
   const id = await order();
   const { slot } = (await buildOf(database, name, id))?.target ?? { slot: 'a' };
@@ -61,7 +61,7 @@ async function workWith({ stream }: Tally, before: Readonly<Record<string, () =>
 type Tally = Awaited<ReturnType<typeof tallyOf>>;
 
 describe('a build', () => {
-  it('has what live has and the archive lacks before it joins', async () => {
+  it('has the events that the live slot has and the archive lacks before it joins', async () => {
     const tally = await tallyOf(1, 2);
     await system.catchUp(tallyBoard, [{ stream: tally.stream, wanted: 2 }]);
     expect(await checkpointOf(tally.stream, 'archive')).toBe(0);
@@ -71,7 +71,7 @@ describe('a build', () => {
     expect(await boardOf(tally.tallyId, slot)).toEqual({ version: 2, sum: 3 });
   });
 
-  it('has what live has taken between the last pass and the join before the two are compared', async () => {
+  it('has the events that the live slot applied between the last pass and the join before the comparison', async () => {
     const tally = await tallyOf(1);
     await system.catchUp(tallyBoard, [{ stream: tally.stream, wanted: 1 }]);
     const moveLive = async () => {
@@ -85,7 +85,7 @@ describe('a build', () => {
   });
 });
 
-/** Adds to a tally, and moves what is live and nothing beside it, as a Worker does that has no code for the build. */
+/** Adds to a tally, and moves only the live slot, like a Worker without code for the build. */
 async function moveLiveAlone({ tallyId, stream }: Tally): Promise<void> {
   await add(tallyId, 100);
   const pointer = (await readPointer(database, name)) as Pointer;
@@ -93,8 +93,8 @@ async function moveLiveAlone({ tallyId, stream }: Tally): Promise<void> {
   await system.catchUp(tallyBoard, [{ stream, wanted: 'head' }], { pointer: alone });
 }
 
-describe('a page of what a first build lacks', () => {
-  it('reads of the checkpoints what it takes, however many streams there are', async () => {
+describe('a page of the gap of a first build', () => {
+  it('reads only its own checkpoints, however many streams there are', async () => {
     const streams = Array.from({ length: 1_000 }, (_, index) => ({ stream: `tally-gap-${index}`, version: 1 }));
     const { group } = archive();
     await setCheckpoints(system.databaseOf(group), 'archive', streams);
@@ -105,7 +105,7 @@ describe('a page of what a first build lacks', () => {
     const { last, requests } = await gapToArchive(context, { projection: tallyBoard, build }, '');
     expect(last).toBeDefined();
     expect(requests).toEqual([]);
-    // Each of the page's 200 streams, and its checkpoint.
+    // The 200 streams of the page, and their checkpoints.
     expect(bill.rowsRead).toBeLessThanOrEqual(2 * 200);
     for (const { database: one, projection } of [
       { database: system.databaseOf(group), projection: 'archive' },
@@ -158,7 +158,7 @@ describe('a swap whose build is behind', () => {
     expect(await boardOf(tally.tallyId, slot)).toEqual({ version: 2, sum: 101 });
   });
 
-  it('is tried again when an operator has accepted it, too', async () => {
+  it('is tried again after an operator has accepted it, too', async () => {
     const tally = await tallyOf(1);
     await system.catchUp(tallyBoard, [{ stream: tally.stream, wanted: 1 }]);
     const id = await order({ isTrial: true });
@@ -172,7 +172,7 @@ describe('a swap whose build is behind', () => {
 });
 
 describe('a step of a build', () => {
-  it('leaves to the next one what it does not get to of a stream far behind', async () => {
+  it('leaves the rest of a stream far behind to the next step', async () => {
     const tally = await tallyOf(1, 2, 3, 4, 5);
     await system.catchUp(tallyBoard, [{ stream: tally.stream, wanted: 5 }]);
     ports.aggregateStub = (environment, stream) => {
@@ -194,7 +194,7 @@ describe('a step of a build', () => {
     expect(taken.filter((step) => step.startsWith('close the gap before the join,')).length).toBeGreaterThan(1);
   });
 
-  it('ends where its invocation may send no more', async () => {
+  it('ends when its invocation has no statements left', async () => {
     const tally = await tallyOf(1, 2);
     for (const projection of [tallyBoard, archive()])
       await system.catchUp(projection, [{ stream: tally.stream, wanted: 2 }]);
@@ -205,14 +205,14 @@ describe('a step of a build', () => {
       catchUp: async (projection, requests, options = {}) => {
         const result = await system.catchUp(projection, requests, options);
         left.push(options.budget?.statements);
-        // As if it had searched for what the tables refuse.
+        // As if the catch-up had searched for a refused event.
         if (options.budget && options.build) options.budget.statements = 0;
         return result;
       },
     });
     expect(await buildOf(database, name, id)).toMatchObject({ state: 'awaiting-acceptance', error: null });
     expect(left.every((statements) => statements !== undefined && statements < MAX_STATEMENTS)).toBe(true);
-    // There is always another page, which says that it is the last.
+    // One more page always follows, and says that it is the last.
     expect(taken.filter((step) => step.startsWith('replay the archive, part')).length).toBeGreaterThan(1);
   });
 });
@@ -224,7 +224,7 @@ describe('a build beside tables that refuse every stream', () => {
     await database.prepare('DELETE FROM projection_fault').run();
   });
 
-  it('waits to be accepted, and then answers in their place', async () => {
+  it('waits to be accepted, and then replaces them', async () => {
     const tally = await tallyOf(1, 2);
     const wanted = { stream: tally.stream, wanted: 2 };
     await system.catchUp(archive(), [wanted]);
@@ -257,7 +257,7 @@ describe('a first build', () => {
   });
 
   it.each(['join', 'compare with live, part 1'])(
-    'has what has come into the archive since its replay when it begins to "%s"',
+    'has the events archived since its replay when it starts to "%s"',
     async (seenAt) => {
       const tally = await tallyOf(1);
       const moveArchive = async () => {

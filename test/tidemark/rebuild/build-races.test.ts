@@ -51,14 +51,14 @@ const archive = () => {
   return found;
 };
 
-describe('a step of clearing that is still alive (timed out, or of another instance)', () => {
-  it('never deletes what the build has replayed meanwhile', async () => {
+describe('a clearing step that still runs (after a timeout, or in another instance)', () => {
+  it('never deletes rows that the build has replayed meanwhile', async () => {
     const { tallyId, stream } = newTally();
     for (const by of [1, 2, 3]) await add(tallyId, by);
     await bringUp(stream);
     const id = await order({ acceptsDifferences: true });
 
-    // The zombie is held before its first deletion, until another has cleared the slot and begun to replay.
+    // The zombie waits before its first deletion, until another run has cleared the slot and started to replay.
     const [first, atFirst] = [gate(), gate()];
     const slow = faultyDatabase(database, {
       async beforeBatch(number) {
@@ -90,13 +90,13 @@ describe('a step of clearing that is still alive (timed out, or of another insta
     expect(build?.state).toBe('swapped');
     const slot = await live();
     expect(await checkpointOf(stream, name, slot)).toBe(3);
-    // I8, I11: the checkpoint vouches for rows.
+    // I8, I11: the rows belong to the checkpoint.
     expect(await boardOf(tallyId, slot)).toEqual({ version: 3, sum: 6 });
   });
 });
 
 describe('an event that was skipped in the archive', () => {
-  it('is not left out of other projections by their builds', async () => {
+  it('is still in the builds of other projections', async () => {
     const { tallyId, stream } = newTally();
     for (const by of [1, 20, 300]) await add(tallyId, by);
     await system.catchUp(tallyBoard, [{ stream, wanted: 3 }]);
@@ -116,8 +116,8 @@ describe('an event that was skipped in the archive', () => {
   });
 });
 
-describe('a skip while a build has already taken the event', () => {
-  it('is honoured by that build', async () => {
+describe('a skip of an event that a build has already applied', () => {
+  it('holds in that build', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     await bringUp(stream);
@@ -129,7 +129,7 @@ describe('a skip while a build has already taken the event', () => {
     const id = await order({ acceptsDifferences: true });
     const { steps } = stepsHere(async (step, run) => {
       if (step.startsWith('replay')) {
-        // The build's code is the repaired one.
+        // The build has repaired code.
         broken.handler = false;
         const result = await run();
         broken.handler = true;
@@ -148,8 +148,8 @@ describe('a skip while a build has already taken the event', () => {
   });
 });
 
-describe('a swap and restored logs', () => {
-  it('a: does not forget a dead letter of a stream that the build has from the lost log', async () => {
+describe('a swap after a restore of logs', () => {
+  it('keeps the dead letter of a stream that the build has from the lost history', async () => {
     const { tallyId, stream } = newTally();
     for (const by of [1, 10, 100]) await add(tallyId, by);
     await bringUp(stream);
@@ -168,11 +168,11 @@ describe('a swap and restored logs', () => {
     expect((await buildOf(database, name, id))?.state).toBe('swapped');
     const row = await boardOf(tallyId, await live());
     const letter = await refusedOf(stream);
-    // Either it is what the log holds, or it is visible that it is not.
+    // Either the row agrees with the log, or a dead letter shows that it does not.
     expect(row?.sum === 6 || letter !== null).toBe(true);
   });
 
-  it('b: has what was acknowledged while the stream was held applied in the end', async () => {
+  it('lets events be applied whose messages were acknowledged while a dead letter held the stream', async () => {
     const { tallyId, stream } = newTally();
     for (const by of [1, 10]) await add(tallyId, by);
     await bringUp(stream);
@@ -185,7 +185,7 @@ describe('a swap and restored logs', () => {
     await add(tallyId, 5);
     const delivered = await deliver([{ stream, fromVersion: 5, toVersion: 5 }]);
     expect(delivered.explicitAcks).toHaveLength(1);
-    // and the delivery check takes it for delivered
+    // The delivery check takes it for delivered, too.
     expect((await system.aggregateHost.versionsReached(tallyBoard.group, stream, [name])).has(name)).toBe(false);
     const reminders: unknown[] = [];
     ports.sendHint = async (_env, _group, hint) => void reminders.push(hint);
@@ -195,13 +195,13 @@ describe('a swap and restored logs', () => {
     expect(reached === 5 || reminders.some((hint) => (hint as { stream: string }).stream === stream)).toBe(true);
   });
 
-  it('c: has what the build alone has compared with its log', async () => {
+  it('compares events that only the build has with their log', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     await bringUp(stream);
     await add(tallyId, 10);
     await system.catchUp(archive(), [{ stream, wanted: 2 }]);
-    // Neither the archive nor what is live has heard of it.
+    // Neither the archive nor the live slot has noticed the restore.
     await restoreLog(stream, 1);
     const id = await order({ acceptsDifferences: true });
     await work(name, id);
@@ -211,8 +211,8 @@ describe('a swap and restored logs', () => {
   });
 });
 
-describe('a pointer that another isolate remembers', () => {
-  it('never makes it say that live has a version which only the slot being built has', async () => {
+describe('a stale pointer in another isolate', () => {
+  it('never makes a version count as applied that only the build has', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     await bringUp(stream);
@@ -234,13 +234,13 @@ describe('a pointer that another isolate remembers', () => {
       return result;
     });
     await work(name, id, steps);
-    // What is applied was applied to what is live: a message is acknowledged, and `Prefer: wait` honoured, for it.
+    // Applied means applied to the live slot: then a message is acknowledged, and `Prefer: wait` is honoured.
     expect(seen.applied && seen.has < 2).toBe(false);
   });
 });
 
 describe('a rollback whose answer was lost', () => {
-  it('is known to have been done', async () => {
+  it('still counts as done', async () => {
     const former = await live();
     await work(name, await order({ acceptsDifferences: true }));
     const faulty = faultyDatabase(database, {
@@ -253,13 +253,13 @@ describe('a rollback whose answer was lost', () => {
   });
 });
 
-describe('two starts at once', () => {
-  it('tell the second that one is running, wherever they meet', async () => {
+describe('two starts at the same time', () => {
+  it('tell the second caller that a build is running, wherever they meet', async () => {
     let queries = 0;
     const faulty = faultyDatabase(database, {
       async beforeQuery() {
         queries += 1;
-        // 1 makes the pointer, 2 asks for active builds, 3 reads the pointer.
+        // Query 1 makes the pointer, 2 asks for active builds, 3 reads the pointer.
         if (queries === 3) await order();
       },
     });
@@ -275,7 +275,7 @@ describe('two starts at once', () => {
 });
 
 describe('the first build', () => {
-  it('begins in the end, although the answer to its start was lost', async () => {
+  it('starts in the end, even if the answer to its start was lost', async () => {
     const projection = { ...tallyBoard, name: 'tally-first' };
     let isLost = true;
     const faulty = faultyDatabase(database, {
@@ -309,7 +309,7 @@ describe('the first build', () => {
 });
 
 describe('a build that fails', () => {
-  it('is written down as failed and why, also when somebody raises the epoch at that moment', async () => {
+  it('is recorded as failed with its error, even if the epoch changes at that moment', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     await add(tallyId, POISON);
@@ -320,7 +320,7 @@ describe('a build that fails', () => {
     const faulty = faultyDatabase(database, {
       async beforeBatch() {
         if (batches >= 0) batches += 1;
-        // as a skip of another stream's dead letter does
+        // A skip of another stream's dead letter does the same.
         if (batches === 2)
           await database
             .prepare(`UPDATE projection_pointer SET epoch = epoch + 1 WHERE projection = ?`)
@@ -343,7 +343,7 @@ describe('a build that fails', () => {
 });
 
 describe('tending builds', () => {
-  it('of one group goes on while the database of another is away', async () => {
+  it('in one group goes on while the database of another group is away', async () => {
     const id = await order();
     ports.clockOffsetMs = 5 * 60_000;
     const revived: string[] = [];
@@ -373,7 +373,7 @@ describe('tending builds', () => {
 });
 
 describe('a release while a dead letter is skipped', () => {
-  it('does not say that there is nothing to release', async () => {
+  it('never says that there is nothing to release', async () => {
     await work(name, await order({ acceptsDifferences: true }));
     const faulty = faultyDatabase(database, {
       async beforeBatch(number) {
@@ -390,7 +390,7 @@ describe('a release while a dead letter is skipped', () => {
 });
 
 describe('an upcaster that throws', () => {
-  it('neither puts what the event holds into the log, nor stays without a dead letter for ever', async () => {
+  it('never logs the data of the event, and makes a dead letter in the end', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 4711);
     const lines: string[] = [];
@@ -425,7 +425,7 @@ describe('an upcaster that throws', () => {
 });
 
 describe('a rollback after a restored log was rebuilt', () => {
-  it('does not bring the lost history back unseen', async () => {
+  it('never brings the lost history back unnoticed', async () => {
     const { tallyId, stream } = newTally();
     for (const by of [1, 10, 100]) await add(tallyId, by);
     await bringUp(stream);
@@ -445,7 +445,7 @@ describe('a rollback after a restored log was rebuilt', () => {
 });
 
 describe('the sweep, after a restored log was rebuilt', () => {
-  it('does not remind of versions that no log has, pass after pass', async () => {
+  it('never keeps sending reminders of versions that no log has', async () => {
     const { tallyId, stream } = newTally();
     for (const by of [1, 10, 100]) await add(tallyId, by);
     await bringUp(stream);
@@ -468,7 +468,7 @@ describe('the sweep, after a restored log was rebuilt', () => {
   });
 });
 
-describe('an archive that is migrated into a database with checkpoints', () => {
+describe('an archive that is added to a database with checkpoints', () => {
   it('becomes live in the end', async () => {
     await env.REPORTING_DB.prepare(`DELETE FROM projection_pointer WHERE projection = 'archive'`).run();
     system.pointers.drop('archive');
@@ -480,11 +480,11 @@ describe('an archive that is migrated into a database with checkpoints', () => {
     expect(pointer).toBeDefined();
   });
 
-  it('and until then no first build is called complete', async () => {
+  it('never lets a first build complete before it is live', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     await system.catchUp(tallyBoard, [{ stream, wanted: 1 }]);
-    // As after the migration of a new projection (and archive): nothing is live, nothing archived.
+    // As after the migration that adds a projection and the archive: nothing is live, and nothing is archived.
     await env.REPORTING_DB.prepare(`DELETE FROM projection_pointer WHERE projection = 'archive'`).run();
     await database.batch([
       database.prepare(`DELETE FROM projection_pointer WHERE projection = ?`).bind(name),
@@ -505,8 +505,8 @@ describe('an archive that is migrated into a database with checkpoints', () => {
 });
 
 describe('a joined build that is far behind in one stream', () => {
-  it('is not given up for its length', async () => {
-    // Scaled down: pages of 2 events and 50 passes, 101 events. In production 500 x 50 = 25,000.
+  it('is completed, however far behind it is', async () => {
+    // Scaled down: 103 events in pages of 2. A limit of 50 passes, as builds once had, would end after 100 events.
     const { tallyId, stream } = newTally();
     for (let by = 1; by <= 103; by += 1) await add(tallyId, 1);
     await bringUp(stream);
@@ -514,7 +514,7 @@ describe('a joined build that is far behind in one stream', () => {
     const { steps } = stepsHere(async (step, run) => {
       const result = await run();
       if (step === 'join') {
-        // As when it is far behind: live was moved by Workers without its code.
+        // As if Workers without the build's code had moved the live slot.
         const { slot } = (await buildOf(database, name, id))?.target ?? { slot: 'a' };
         await database.batch([
           database

@@ -21,7 +21,7 @@ import { add, system } from '../../support/system.ts';
 import { POISON, broken, tallyBoard } from '../../support/tally.ts';
 
 /*
- * What each operation makes of a fault that does not tell whether its change was committed.
+ * How each operation handles a fault that does not tell whether its change was committed.
  */
 
 const database = env.SERVING_DB;
@@ -44,7 +44,7 @@ async function order(wishes: Parameters<typeof requestBuild>[2] = {}): Promise<s
 
 const pointerNow = async () => (await readPointer(database, name)) as Pointer;
 
-/** A build that was just begun, and the pointer that it is under. */
+/** A build that has just started, and its pointer. */
 async function begun(): Promise<{ readonly build: Build; readonly pointer: Pointer }> {
   const active = await activeBuild(database, name, await order());
   if (!active) throw new Error('a build was begun');
@@ -56,7 +56,7 @@ async function raiseEpoch(): Promise<void> {
   await database.prepare(`UPDATE projection_pointer SET epoch = epoch + 1 WHERE projection = ?`).bind(name).run();
 }
 
-/** The n-th batch never arrives, and something happens meanwhile. */
+/** The n-th batch never arrives, and `meanwhile` runs instead. */
 function requestLost(number: number, meanwhile: () => Promise<unknown>): D1Database {
   return faultyDatabase(database, {
     async beforeBatch(batch) {
@@ -76,7 +76,7 @@ function answerLost(number: number): D1Database {
   }).database;
 }
 
-/** What builds are asked for through, with the board's database replaced. */
+/** The context for requests of builds, with another database for the board. */
 function buildsOn(replacement: D1Database): typeof system {
   const { databaseOf } = system;
   return {
@@ -94,7 +94,7 @@ describe('the start of a build', () => {
     at: AT,
   });
 
-  it('that is lost never takes the start of another build for its own', async () => {
+  it('that is lost is never confused with the start of another build', async () => {
     const other = request();
     const lost = requestLost(1, () => startBuild(database, tallyBoard, other));
     expect(await startBuild(lost, tallyBoard, request())).toMatchObject({
@@ -103,15 +103,15 @@ describe('the start of a build', () => {
     });
   });
 
-  it('is known to have been made, although its answer was lost', async () => {
+  it('still counts as made if its answer was lost', async () => {
     const mine = request();
     expect(await startBuild(answerLost(1), tallyBoard, mine)).toMatchObject({ outcome: 'started' });
     expect(await buildOf(database, name, mine.id)).toMatchObject({ state: 'building' });
   });
 });
 
-describe('the note that a slot is clear', () => {
-  it('that is lost is not taken for written, when something else raises the epoch', async () => {
+describe('the record that a slot is clear', () => {
+  it('that is lost never counts as written because another change raised the epoch', async () => {
     const { build, pointer } = await begun();
     expect(await noteCleared(requestLost(1, raiseEpoch), build, pointer, AT)).toBe('epoch-changed');
     expect(await buildOf(database, name, build.id)).toMatchObject({ clearedAt: null });
@@ -120,13 +120,13 @@ describe('the note that a slot is clear', () => {
 
 describe('a cancel', () => {
   // The first batch reads build and pointer.
-  it('that is lost is not taken for done, when something else raises the epoch', async () => {
+  it('that is lost is repeated if another change raised the epoch', async () => {
     const id = await order();
     expect(await cancelBuild(buildsOn(requestLost(2, raiseEpoch)), tallyBoard, id)).toBe(true);
     expect(await buildOf(database, name, id)).toMatchObject({ state: 'cancelled' });
   });
 
-  it('is known to have been made, although its answer was lost', async () => {
+  it('still counts as made if its answer was lost', async () => {
     const id = await order();
     expect(await cancelBuild(buildsOn(answerLost(2)), tallyBoard, id)).toBe(true);
     expect(await buildOf(database, name, id)).toMatchObject({ state: 'cancelled' });
@@ -134,7 +134,7 @@ describe('a cancel', () => {
 });
 
 describe('a rollback', () => {
-  it('that is lost never takes an equal one for its own', async () => {
+  it('that is lost is never confused with an equal one', async () => {
     await work(name, await order({ acceptsDifferences: true }));
     const { live } = await pointerNow();
     const outcome = await rollBack(
@@ -147,21 +147,21 @@ describe('a rollback', () => {
 });
 
 describe('a release', () => {
-  it('that is lost, while another one releases the slot, has released nothing', async () => {
+  it('that is lost while another one releases the slot returns false', async () => {
     await work(name, await order({ acceptsDifferences: true }));
     const lost = requestLost(1, () => release(database, name));
     expect(await release(lost, name)).toBe(false);
     expect((await pointerNow()).moved).toHaveLength(1);
   });
 
-  it('is known to have been made, although its answer was lost', async () => {
+  it('still counts as made if its answer was lost', async () => {
     await work(name, await order({ acceptsDifferences: true }));
     expect(await release(answerLost(1), name)).toBe(true);
   });
 });
 
 describe('a swap', () => {
-  /** A build that has joined and compared, and is about to be swapped; and a stream that it has as live does. */
+  /** A build right before its swap, after join and comparison; and a stream that it has like the live slot. */
   async function aboutToSwap() {
     const { stream } = await tallyOf(1, 2);
     await system.catchUp(tallyBoard, [{ stream, wanted: 2 }]);
@@ -181,7 +181,7 @@ describe('a swap', () => {
   it.each([
     ['is behind', `UPDATE checkpoint SET version = 1 ${CHECKPOINT}`],
     ['is missing', `DELETE FROM checkpoint ${CHECKPOINT}`],
-    ['is of another event', `UPDATE checkpoint SET event_id = 'other' ${CHECKPOINT}`],
+    ['is at another event', `UPDATE checkpoint SET event_id = 'other' ${CHECKPOINT}`],
   ])('is refused while one checkpoint of the build %s', async (_, sql) => {
     const { build, pointer, change } = await aboutToSwap();
     await change(sql);
@@ -190,7 +190,7 @@ describe('a swap', () => {
     expect(await buildOf(database, name, build.id)).toMatchObject({ state: 'comparing' });
   });
 
-  it('is refused while a Worker without code for the build has moved live alone', async () => {
+  it('is refused while a Worker without code for the build has moved the live slot alone', async () => {
     const { build, pointer, stream } = await aboutToSwap();
     await add(idOf(stream), 3);
     const alone = { pointer: { ...pointer, moved: [pointer.live] } };
@@ -200,7 +200,7 @@ describe('a swap', () => {
     expect(await pointerNow()).toEqual(pointer);
   });
 
-  it('that is lost never takes one by another run of the same step for its own', async () => {
+  it('that is lost is never confused with one by another run of the same step', async () => {
     const { build, pointer } = await aboutToSwap();
     const lost = requestLost(1, () => work(name, build.id));
     expect(await trySwap(lost, build, pointer, AT)).toBe('epoch-changed');
@@ -223,7 +223,7 @@ describe('a skip', () => {
     [{ ...system, databaseOf: () => replacement }, tallyBoard] as const;
 
   // The first batch reads the pointer and the dead letters.
-  it('that is lost never takes an equal one for its own', async () => {
+  it('that is lost is never confused with an equal one', async () => {
     await stopped();
     const group = await onlyGroup();
     const other = { actor: 'another', reason: 'The same' };
@@ -231,7 +231,7 @@ describe('a skip', () => {
     expect(await skipDeadLetters(...deadLettersOn(lost), group, {}, BECAUSE)).toEqual({ outcome: 'not-found' });
   });
 
-  it('is known to have been made, although its answer was lost', async () => {
+  it('still counts as made if its answer was lost', async () => {
     await stopped();
     const group = await onlyGroup();
     expect(await skipDeadLetters(...deadLettersOn(answerLost(2)), group, {}, BECAUSE)).toMatchObject({

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { latestBuild } from '../../../src/tidemark/rebuild/build.ts';
 import { setBuild } from '../../support/projections.ts';
 
-it('the latest build is the one on its way, or else the one that began last, in whichever order they were noted', async () => {
+it('the latest build is the active one, or else the one that started last, in whatever order they were stored', async () => {
   const [name, database] = ['of-builds', env.SERVING_DB];
   const at = (day: number) => ({ startedAt: `2026-01-0${day}T00:00:00.000Z` });
   await setBuild(database, name, 'failed', at(2));

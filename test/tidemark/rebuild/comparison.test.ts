@@ -23,7 +23,7 @@ type Value = string | number | null;
 /** A row as SQL: each value a literal, so that it is stored exactly as written. */
 type Literals = Readonly<Record<string, Value>>;
 
-/** An expression of SQL, for what JavaScript has no number for. */
+/** The value as an SQL literal. */
 const sqlOf = (value: Value) =>
   typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : String(value ?? 'NULL');
 
@@ -52,7 +52,7 @@ const inSlot = (projection: Revision['projection'], slot: Slot): Revision => ({
   target: { revision: projection.revision, slot },
 });
 
-/** A comparison from beginning to end. */
+/** A complete comparison. */
 async function compareWhole(...args: Parameters<typeof compareSlots>): Promise<Comparison> {
   const compared = await compareSlots(...args);
   if (!compared.isDone) throw new Error('it was to be compared to the end');
@@ -70,7 +70,7 @@ const tallies = (count: number) =>
     sum: index,
   }));
 
-/** Entries of few tallies, many versions each. */
+/** Entries of three tallies, with many versions each. */
 const entries = (count: number) =>
   Array.from({ length: count }, (_, index) => ({
     tally_id: `t${index % 3}`,
@@ -124,7 +124,7 @@ const nextTallyBoard = projectionOf(tallyType)({
   handlers: { Added: ignored, Reset: ignored },
 });
 
-/** Anew. Its `sum` is text in one slot, takes any type in the other, and compares without regard to case. */
+/** Creates the tables anew. The column `sum` is text in one slot, has any type in the other, and ignores case. */
 async function createNextTables(): Promise<void> {
   const statements = (['a', 'b'] as const).flatMap((slot) => [
     ...['board', 'entries', 'totals'].map((table) => `DROP TABLE IF EXISTS next_${table}_${slot}`),
@@ -151,7 +151,7 @@ beforeEach(async () => {
   );
 });
 
-it('finds the same in parts as in one go, wherever a part ends', async () => {
+it('a comparison finds the same in parts as at once, wherever a part ends', async () => {
   await both(env.SERVING_DB, 'tally_board', tallies(9));
   await both(env.SERVING_DB, 'tally_entries', entries(10));
   await update(`UPDATE tally_board_b SET sum = 77 WHERE tally_id IN ('t000000', 't000008')`);
@@ -197,7 +197,7 @@ describe('two slots are equal', () => {
     ]);
   });
 
-  it('when a counter has come to nothing in one and was never touched in the other', async () => {
+  it('when a counter is back at 0 in one slot and does not exist in the other', async () => {
     await insert(env.SERVING_DB, 'tally_totals_a', [
       { parity: 'even', additions: 0, sum: 0 },
       { parity: 'odd', additions: 2, sum: 0 },
@@ -213,7 +213,7 @@ describe('two slots are equal', () => {
     }
   });
 
-  it('while both are written to between the pages', async () => {
+  it('while traffic writes to both between the pages', async () => {
     await both(env.SERVING_DB, 'tally_board', tallies(40));
     let asked = 0;
     const { database } = faultyDatabase(env.SERVING_DB, {
@@ -254,7 +254,7 @@ describe('a difference is found and shown', () => {
     expect((await compareTallies()).first[0]?.live).toEqual({ sum: 3 });
   });
 
-  it('in a row that only one slot has, whichever, under a composite key', async () => {
+  it('in a row that only one of the slots has, under a composite key', async () => {
     await update(`DELETE FROM tally_entries_a WHERE tally_id = 't1' AND version = 2`);
     await update(`DELETE FROM tally_entries_b WHERE tally_id = 't2' AND version = 3`);
     for (const pageSize of [1, 2, 3, 4, 100]) {
@@ -293,7 +293,7 @@ describe('a difference is found and shown', () => {
     }
   });
 
-  it('however many there are: all are counted, the first are shown, in the sequence of their keys', async () => {
+  it('however many there are: all are counted, and the first ones are shown in the order of their keys', async () => {
     await update(`UPDATE tally_board_b SET version = 2`);
     await update(`UPDATE tally_entries_b SET by = by + 1`);
     for (const pageSize of [1, 2, 100]) {
@@ -327,7 +327,7 @@ describe('a difference is found and shown', () => {
     expect((await compareTallies()).first[0]?.live).toEqual({ by: '-9223372036854775808' });
   });
 
-  it('at a key beyond 2^53, and no page begins at its neighbour', async () => {
+  it('at a key beyond 2^53, and no page starts at its neighbour', async () => {
     const versions = ['9007199254740992', '9007199254740993', '9007199254740994', '9007199254740995'];
     for (const slot of ['a', 'b']) {
       const rows = versions.map((version) => `('big', ${version}, 1)`).join(', ');
@@ -351,7 +351,7 @@ describe('another revision', () => {
     await insert(env.SERVING_DB, 'tally_board_a', [{ tally_id: 't1', version: 1, sum: 1 }]);
   });
 
-  it('with other columns and tables is never equal, and is compared in what both have', async () => {
+  it('with other columns and tables is never equal, and is compared in the columns of both', async () => {
     await insert(env.SERVING_DB, 'next_board_b', [{ tally_id: 't1', version: 1, sum: 1, highest: 1 }]);
     await insert(env.SERVING_DB, 'tally_totals_a', [{ parity: 'odd', additions: 1, sum: 1 }]);
     await insert(env.SERVING_DB, 'next_totals_b', [
@@ -379,7 +379,7 @@ describe('another revision', () => {
     ]);
   });
 
-  it('whose rows have another key has no row in common with the live one', async () => {
+  it('with another key has no row in common with the live one', async () => {
     await insert(env.SERVING_DB, 'tally_entries_a', entries(5));
     await insert(env.SERVING_DB, 'next_entries_b', entries(4));
     for (const pageSize of [1, 2, 100]) {
@@ -407,7 +407,7 @@ describe('a stored value', () => {
     ['', null],
     ['ada', 'Ada'],
     ['ada', 'ada '],
-  ])('%j is another than %j', async (live, build) => {
+  ])('%j differs from %j', async (live, build) => {
     await insert(env.SERVING_DB, 'next_board_a', [{ tally_id: 't1', version: 1, sum: live, highest: null }]);
     await insert(env.SERVING_DB, 'next_board_b', [{ tally_id: 't1', version: 1, sum: build, highest: null }]);
     const { isEqual, first } = await compareNext();
@@ -439,7 +439,7 @@ describe('a stored value', () => {
   });
 });
 
-it('any two tables are told apart as JavaScript would, whatever the page', async () => {
+it('any two tables are compared as JavaScript would, whatever the page size', async () => {
   const slot = fc.uniqueArray(
     fc.record({
       tally_id: fc.constantFrom('t0', 't1', 't2'),
@@ -507,9 +507,9 @@ describe('the tables of real projections', () => {
   });
 });
 
-describe('rows read are in proportion to the rows that there are, and bounded for one statement', () => {
+describe('the rows read are in proportion to the rows of the tables, and bounded for one statement', () => {
   const pageSize = 20;
-  /** For each row of either slot: it is read, sorted by its key, and paired; the pairs are counted, and looked through for differences. */
+  /** A row of either slot is read, sorted by its key, paired, counted, and searched for differences. */
   const PER_ROW = 5;
 
   async function costOf(database: D1Database, projection: Revision['projection'], maxShown: number) {
@@ -524,7 +524,7 @@ describe('rows read are in proportion to the rows that there are, and bounded fo
     const cost = await costOf(env.SERVING_DB, tallyBoard, 10);
     expect(cost.rowsRead).toBeLessThan(PER_ROW * 2 * count);
     expect(cost.mostRowsRead).toBeLessThan(PER_ROW * 2 * pageSize);
-    // A page at a time, one more for each table whose last page was full, and one for each empty table.
+    // One statement for each page, one more for a table whose last page was full, and one for each empty table.
     expect(cost.statements).toBe(count / pageSize + 1 + 2);
   });
 
@@ -548,13 +548,13 @@ describe('rows read are in proportion to the rows that there are, and bounded fo
     expect(cost.rowsRead).toBeLessThan(PER_ROW * 3 * count);
   });
 
-  it.each([400, 1_600])('of %i rows of which every key is in one slot only', async (count) => {
+  it.each([400, 1_600])('of %i rows whose keys are in one slot only', async (count) => {
     const rows = entries(2 * count);
     await insert(env.SERVING_DB, 'tally_entries_a', rows.slice(0, count));
     await insert(env.SERVING_DB, 'tally_entries_b', rows.slice(count));
     const cost = await costOf(env.SERVING_DB, tallyBoard, 10);
     expect(cost.differing).toBe(2 * count);
-    // A page is filled by either slot alone, so that the other one's rows are read again for the next.
+    // One slot alone fills a page, so the other slot's rows are read again for the next page.
     expect(cost.rowsRead).toBeLessThan(2 * PER_ROW * 2 * count);
   });
 });

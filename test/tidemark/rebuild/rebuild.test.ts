@@ -42,7 +42,7 @@ function archive() {
   return found;
 }
 
-/** As if the projection had never been built. */
+/** Deletes all traces of the projection, as if it had never been built. */
 async function forgetProjection(): Promise<void> {
   await database.batch(
     ['projection_pointer', 'projection_build', 'checkpoint', 'dead_letter'].map((table) =>
@@ -52,14 +52,14 @@ async function forgetProjection(): Promise<void> {
   system.pointers.drop(name);
 }
 
-/** Brings every projection to where a stream is. */
+/** Brings every projection up to the head of a stream. */
 async function bringUp(stream: StreamId): Promise<void> {
   for (const projection of system.registry.projectionsFollowing(stream)) {
     await system.catchUp(projection, [{ stream, wanted: 'head' }]);
   }
 }
 
-/** Tallies with these many additions each, in every projection. */
+/** Tallies with so many additions each, applied in every projection. */
 async function tallies(count: number, additions: number): Promise<readonly string[]> {
   const made = Array.from({ length: count }, () => newTally());
   for (let round = 1; round <= additions; round += 1) await Promise.all(made.map(({ tallyId }) => add(tallyId, round)));
@@ -80,7 +80,7 @@ async function expectSlotsAlike() {
 }
 
 describe('the first build of a projection', () => {
-  it('begins by itself, is moved by consumers once it has joined, and answers nothing before it is complete', async () => {
+  it('starts by itself, is moved by consumers after its join, and answers nothing before it is complete', async () => {
     const [tallyId = ''] = await tallies(3, 2);
     await forgetProjection();
     await tendBuilds(system, [tallyBoard]);
@@ -106,7 +106,7 @@ describe('the first build of a projection', () => {
     await expectSlotsAlike();
   });
 
-  it('is complete, although a log has lost what the archive still has of it', async () => {
+  it('completes even if a log has lost events that the archive still has', async () => {
     const { tallyId, stream } = newTally();
     for (const by of [1, 10, 100, 1_000]) await add(tallyId, by);
     await bringUp(stream);
@@ -126,7 +126,7 @@ describe('the first build of a projection', () => {
 });
 
 describe('a rebuild', () => {
-  it('goes on from step to step, however little of it one step can do', async () => {
+  it('completes, however little one step can do', async () => {
     await tallies(8, 3);
     const before = await live();
     const id = await order();
@@ -139,7 +139,7 @@ describe('a rebuild', () => {
       expect(taken).toContain(`${step}, part 2`);
   });
 
-  it('makes a second copy from the archive and the logs, and makes it live', async () => {
+  it('makes a second copy from the archive and the logs, and swaps it in', async () => {
     await tallies(8, 3);
     const before = await live();
     const id = await order();
@@ -151,11 +151,11 @@ describe('a rebuild', () => {
     expect(JSON.parse(build?.comparison ?? '')).toMatchObject({ isEqual: true });
   });
 
-  it('takes from the logs what the archive does not have', async () => {
+  it('takes events from the logs that the archive does not have', async () => {
     const { tallyId } = newTally();
     await add(tallyId, 5);
     await add(tallyId, 6);
-    // Only this projection has it: the archive has seen nothing of it.
+    // Only this projection has the stream. The archive has seen nothing of it.
     await system.catchUp(tallyBoard, [{ stream: streamId('tally', tallyId), wanted: 2 }]);
     const id = await order();
     await work(name, id);
@@ -163,7 +163,7 @@ describe('a rebuild', () => {
     await expectSlotsAlike();
   });
 
-  /** Streams of which the archive has more than what is live: one that live knows, and one that it does not. */
+  /** Streams in which the archive is ahead of the live slot: one that the live slot knows, and one that it does not. */
   async function archivedAhead(): Promise<readonly StreamId[]> {
     const [known, unknown] = [newTally(), newTally()];
     await add(known.tallyId, 5);
@@ -177,7 +177,7 @@ describe('a rebuild', () => {
 
   const napsIn = (taken: readonly string[]) => taken.filter((step) => step.startsWith('wait for live, nap')).length;
 
-  it('waits until what is live has what the archive has, and takes that for no difference', async () => {
+  it('waits until the live slot has caught up with the archive, and then finds no difference', async () => {
     const late = [...(await archivedAhead())];
     const { steps, taken } = stepsHere(undefined, async () => {
       const stream = late.pop();
@@ -192,7 +192,7 @@ describe('a rebuild', () => {
     await expectSlotsAlike();
   });
 
-  it('does not wait for ever: it shows what differs where nothing brings up what is live', async () => {
+  it('never waits for ever: if nothing brings up the live slot, it shows the difference', async () => {
     const late = await archivedAhead();
     const { steps, taken } = stepsHere();
     const startedAt = system.clock.now();
@@ -207,7 +207,7 @@ describe('a rebuild', () => {
     await expectSlotsAlike();
   });
 
-  it('moves both from the join on, so that what is written meanwhile is in both', async () => {
+  it('moves both slots from the join on, so that both have the events of the meantime', async () => {
     const [tallyId = ''] = await tallies(1, 1);
     const id = await order();
     const { steps } = stepsHere(async (_step, run) => {
@@ -221,7 +221,7 @@ describe('a rebuild', () => {
     await expectSlotsAlike();
   });
 
-  it('is not harmed by steps that run twice, at the same time too', async () => {
+  it('survives steps that run twice, also at the same time', async () => {
     await tallies(5, 4);
     const id = await order();
     const { steps } = stepsHere(async (_step, run) => {
@@ -234,7 +234,7 @@ describe('a rebuild', () => {
     await expectSlotsAlike();
   });
 
-  it('says what its last try met while it goes on trying, and forgets it once it is past that', async () => {
+  it('shows the error of its last try until a later try succeeds', async () => {
     await tallies(2, 2);
     const id = await order();
     const away = new Error('no such table: tally_board_b');
@@ -257,7 +257,7 @@ describe('a rebuild', () => {
     expect(await buildOf(database, name, id)).toMatchObject({ state: 'swapped', error: null });
   });
 
-  it('fails with what its last try of all met', async () => {
+  it('fails with the error of its last try', async () => {
     await tallies(1, 1);
     const id = await order();
     await work(name, id, stepsHere().steps, { catchUp: () => Promise.reject(new Error('no such table')) });
@@ -267,7 +267,7 @@ describe('a rebuild', () => {
     });
   });
 
-  it('is not failed by whoever stops its steps', async () => {
+  it('does not fail if its steps are stopped from outside', async () => {
     const id = await order();
     const { steps } = stepsHere((step, run) => {
       if (step === 'join') throw new Error('Aborting engine: User called pause');
@@ -279,7 +279,7 @@ describe('a rebuild', () => {
     expect(await stateOf(id)).toBe('swapped');
   });
 
-  it('goes on where it was when it is begun again after a crash', async () => {
+  it('survives a crash at any step, and goes on from there', async () => {
     await tallies(5, 4);
     for (const crashAt of [
       'clear',
@@ -305,7 +305,7 @@ describe('a rebuild', () => {
     }
   });
 
-  it('goes on from what the Worker of before remembers of its steps', async () => {
+  it('goes on from the stored steps of the former Worker', async () => {
     await tallies(3, 2);
     const id = await order();
     const remembered = new Map<string, unknown>();
@@ -317,7 +317,7 @@ describe('a rebuild', () => {
     });
     await expect(work(name, id, first.steps)).rejects.toThrow('killed');
     const done = (result: unknown) => ({ outcome: 'done', result });
-    // As it named them, and what it returned.
+    // The names and results of the former Worker's steps.
     const ofBefore = new Map<string, unknown>([
       ['compare with the logs, part 1', done({ after: '', found: 0, isDone: true })],
       ['clear the slot, part 1', done(true)],
@@ -331,7 +331,7 @@ describe('a rebuild', () => {
     await expectSlotsAlike();
   });
 
-  it('is one at a time for each projection', async () => {
+  it('runs one at a time for each projection', async () => {
     const id = await order();
     const second = await requestBuild(system, tallyBoard);
     expect(second).toMatchObject({ outcome: 'running', build: { id } });
@@ -343,7 +343,7 @@ describe('a rebuild', () => {
     }
   });
 
-  it('stops when it is cancelled, whatever it is at, and leaves what is live alone', async () => {
+  it('stops when it is cancelled at any step, and never touches the live slot', async () => {
     await tallies(3, 2);
     const before = { slot: await live(), rows: await rowsOf(await live()) };
     for (const at of ['replay', 'join', 'compare with live']) {
@@ -361,7 +361,7 @@ describe('a rebuild', () => {
     }
   });
 
-  it('cannot write into the slot of the build that came after it', async () => {
+  it('never writes into the slot of a later build', async () => {
     await tallies(3, 2);
     const old = await order();
     let next = '';
@@ -379,7 +379,7 @@ describe('a rebuild', () => {
     await expectSlotsAlike();
   });
 
-  it('of something that differs from what is live stops before the swap and shows why, and is swapped once it is accepted', async () => {
+  it('that differs from the live slot stops before the swap, shows the difference, and is swapped once it is accepted', async () => {
     const [tallyId = ''] = await tallies(2, 2);
     const slot = await live();
     await database.prepare(`UPDATE tally_board_${slot} SET sum = 77 WHERE tally_id = ?`).bind(tallyId).run();
@@ -393,7 +393,7 @@ describe('a rebuild', () => {
       differing: 1,
       first: [{ table: 'row', key: { tally_id: tallyId }, live: { sum: 77 }, build: { sum: 3 } }],
     });
-    // It is moved all the while.
+    // The build keeps moving meanwhile.
     await add(tallyId, 10);
     await bringUp(streamId('tally', tallyId));
     expect(await acceptBuild(system, name, id)).toBe(true);
@@ -404,7 +404,7 @@ describe('a rebuild', () => {
     await expectSlotsAlike();
   });
 
-  it('that only tries stops before the swap even when nothing differs', async () => {
+  it('that is a trial stops before the swap even if nothing differs', async () => {
     const slot = await live();
     const id = await order({ isTrial: true });
     await work(name, id);
@@ -413,7 +413,7 @@ describe('a rebuild', () => {
     await cancelBuild(system, tallyBoard, id);
   });
 
-  it('fails at an event that it cannot take, says which, and leaves what is live alone', async () => {
+  it('fails at an event that it cannot apply, names it, and never touches the live slot', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     await add(tallyId, POISON);
@@ -434,7 +434,7 @@ describe('a rebuild', () => {
     await expectSlotsAlike();
   });
 
-  it('halts a stream at its dead letter, as what is live does', async () => {
+  it('stops a stream at its dead letter, as the live slot does', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     await bringUp(stream);
@@ -448,14 +448,14 @@ describe('a rebuild', () => {
     expect((await rowsOf(await live()))[0]).toContainEqual({ tally_id: tallyId, version: 1, sum: 1 });
   });
 
-  it('does not wait for a stream that a dead letter holds in what is live', async () => {
+  it('does not wait for a stream that a dead letter holds in the live slot', async () => {
     const { tallyId, stream } = newTally();
     await add(tallyId, 1);
     await bringUp(stream);
     const id = await order();
     const { steps, taken } = stepsHere(async (step, run) => {
       if (step !== 'close the gap before the join, part 1') return run();
-      // The build has the event from the archive. Then what is live refuses it.
+      // The build has the event from the archive. Then the live slot refuses it.
       broken.handler = true;
       for (let tries = 0; tries < 3; tries += 1) await bringUp(stream);
       broken.handler = false;
@@ -475,7 +475,7 @@ describe('a rebuild', () => {
 });
 
 describe('a log that was restored to an earlier time', () => {
-  it('is taken as it is by a build, whatever the archive has of it, and moves again after the swap', async () => {
+  it('is followed by a build, whatever the archive has of it, and its stream moves again after the swap', async () => {
     const { tallyId, stream } = newTally();
     for (const by of [1, 10, 100]) await add(tallyId, by);
     await bringUp(stream);
@@ -497,7 +497,7 @@ describe('a log that was restored to an earlier time', () => {
     await add(tallyId, 7);
     await bringUp(stream);
     expect((await rowsOf(await live()))[0]).toContainEqual({ tally_id: tallyId, version: 3, sum: 13 });
-    // What was live cannot follow any more.
+    // The former live slot can no longer follow the log.
     expect(await rollBack(database, name)).toEqual({ outcome: 'no-former' });
 
     await work(name, await order());
@@ -505,8 +505,8 @@ describe('a log that was restored to an earlier time', () => {
   });
 });
 
-describe('the way back', () => {
-  it('is as quick as the swap, and loses nothing that was written since', async () => {
+describe('a rollback', () => {
+  it('is as fast as the swap, and never loses later writes', async () => {
     const [tallyId = ''] = await tallies(2, 2);
     const former = await live();
     await work(name, await order());
@@ -521,7 +521,7 @@ describe('the way back', () => {
     await expectSlotsAlike();
   });
 
-  it('is the same when it is asked for again by somebody who got no answer', async () => {
+  it('has the same outcome if a client repeats it after a lost answer', async () => {
     const former = await live();
     await work(name, await order({ acceptsDifferences: true }));
     expect(await rollBack(database, name, former)).toMatchObject({ outcome: 'changed', live: { slot: former } });
@@ -529,7 +529,7 @@ describe('the way back', () => {
     expect(await live()).toBe(former);
   });
 
-  it('is refused where this Worker has no code for what the former slot holds', async () => {
+  it('is refused if this Worker has no code for the former slot’s revision', async () => {
     await work(name, await order({ acceptsDifferences: true }));
     const now = await live();
     expect(await rollback(database, name, [{ revision: 2 }], '2026-11-24T09:00:00.000Z')).toMatchObject({
@@ -550,7 +550,7 @@ describe('the way back', () => {
     expect(await rollBack(database, name)).toMatchObject({ outcome: 'behind' });
   });
 
-  it('ends with its release, and with the start of a build', async () => {
+  it('is no longer possible after a release, or after the start of a build', async () => {
     await work(name, await order());
     expect(await release(database, name)).toBe(true);
     expect(await release(database, name)).toBe(false);

@@ -23,7 +23,7 @@ async function run(...statements: readonly string[]): Promise<void> {
   await env.SERVING_DB.batch(statements.map((sql) => env.SERVING_DB.prepare(sql)));
 }
 
-/** Both slots full, the pointer at epoch 5 with slot `a` live, and a neighbour's checkpoints. */
+/** Fills both slots, with the pointer at epoch 5 and slot `a` live, and the checkpoints of another projection. */
 async function fill(): Promise<void> {
   await run(
     'DELETE FROM checkpoint',
@@ -48,7 +48,7 @@ async function countOf(table: string, database = env.SERVING_DB): Promise<number
   return (await database.prepare(`SELECT count(*) AS n FROM ${table}`).first<number>('n')) ?? -1;
 }
 
-/** How many rows and checkpoints the board has in a slot. */
+/** The number of rows and checkpoints of the board in a slot. */
 async function contents(slot: Slot): Promise<Record<string, number>> {
   const counts = TABLES.map(async (table) => [table, await countOf(`${table}_${slot}`)] as const);
   const checkpoints = await countOf(`checkpoint WHERE projection = 'tally-board' AND slot = '${slot}'`);
@@ -58,30 +58,27 @@ async function contents(slot: Slot): Promise<Record<string, number>> {
 const point = (set: string) => run(`UPDATE projection_pointer SET ${set} WHERE projection = 'tally-board'`);
 
 describe('clearing a slot', () => {
-  it.each([1, 3, 7, 1_000])(
-    'deletes its rows and checkpoints, in chunks of %i, and nothing else',
-    async (chunkSize) => {
-      expect(await clearSlot(env.SERVING_DB, tallyBoard, 'b', { epoch: 5 }, { chunkSize })).toBe('cleared');
-      expect(await contents('b')).toEqual(EMPTY);
-      expect(await contents('a')).toEqual(FULL);
-      expect(await countOf(`checkpoint WHERE projection = 'tally-count'`)).toBe(14);
-      expect(await countOf('guard')).toBe(0);
-    },
-  );
+  it.each([1, 3, 7, 1_000])('deletes only its own rows and checkpoints, in chunks of %i', async (chunkSize) => {
+    expect(await clearSlot(env.SERVING_DB, tallyBoard, 'b', { epoch: 5 }, { chunkSize })).toBe('cleared');
+    expect(await contents('b')).toEqual(EMPTY);
+    expect(await contents('a')).toEqual(FULL);
+    expect(await countOf(`checkpoint WHERE projection = 'tally-count'`)).toBe(14);
+    expect(await countOf('guard')).toBe(0);
+  });
 
-  it('may be done again', async () => {
+  it('can be repeated', async () => {
     await clearSlot(env.SERVING_DB, tallyBoard, 'b', { epoch: 5 });
     expect(await clearSlot(env.SERVING_DB, tallyBoard, 'b', { epoch: 5 })).toBe('cleared');
     expect(await contents('b')).toEqual(EMPTY);
   });
 
-  it('may be done in the slot that the pointer names while nothing is live', async () => {
+  it('works in the slot that the pointer names while nothing is live', async () => {
     await point('live_revision = 0');
     expect(await clearSlot(env.SERVING_DB, tallyBoard, 'a', { epoch: 5 })).toBe('cleared');
     expect(await contents('a')).toEqual(EMPTY);
   });
 
-  it('takes a full text index along', async () => {
+  it('clears a full text index, too', async () => {
     const table = getTableName(orderSearch.tables('b').row);
     const insert = (id: number) => {
       const row = rowFor(orderSearch.tables('b').row, { order_id: `o${id}`, customer_terms: 'ada', item_terms: 'mug' });
@@ -99,7 +96,7 @@ describe('clearing a slot', () => {
     expect(await found()).toBe(0);
   });
 
-  it('leaves the tables of another revision in that slot to a call of its own', async () => {
+  it('leaves the tables of another revision in that slot to another call', async () => {
     await run(
       'CREATE TABLE IF NOT EXISTS former_board_b (tally_id TEXT PRIMARY KEY, version INTEGER NOT NULL)',
       `INSERT INTO former_board_b VALUES ('t1', 1)`,
@@ -151,7 +148,7 @@ describe('nothing is deleted', () => {
     expect(await countOf('guard')).toBe(0);
   });
 
-  it('any more, once the slot is moved halfway', async () => {
+  it('once batches move the slot, even halfway', async () => {
     const { database } = faultyDatabase(env.SERVING_DB, {
       beforeBatch: (number) => (number === 6 ? point(`epoch = 6, moved = '[{"revision":1,"slot":"b"}]'`) : undefined),
     });
@@ -160,7 +157,7 @@ describe('nothing is deleted', () => {
   });
 });
 
-it('a clearing that is interrupted, wherever, has taken the checkpoints before any row, and the rows with a unique key last', async () => {
+it('a clearing that is interrupted anywhere has deleted the checkpoints first, and the rows with a unique key last', async () => {
   const sequence = ['checkpoint', 'tally_totals', 'tally_entries', 'tally_board'] as const;
   let interruptions = 0;
   for (let isInterrupted = true; isInterrupted;) {

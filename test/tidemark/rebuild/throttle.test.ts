@@ -21,7 +21,7 @@ beforeEach(() => {
 
 afterEach(() => replaceTimers());
 
-/** What a probe does, which takes time. */
+/** The probe of the current test, which lets time pass. */
 let probe = (): void => undefined;
 const newThrottle = () =>
   adaptiveThrottle(
@@ -29,14 +29,14 @@ const newThrottle = () =>
     async () => probe(),
   );
 
-/** A page that takes `workMs`, and probes afterwards that take `probeMs`. */
+/** A page that takes `workMs`, and then probes that take `probeMs` each. */
 async function page(throttle: Throttle, probeMs: number, workMs = 100): Promise<void> {
   nowMs += workMs;
   probe = () => void (nowMs += probeMs);
   await throttle.rest();
 }
 
-/** A page, and probes of different lengths afterwards. */
+/** A page, and then probes of different lengths. Returns the number of probes. */
 async function pageAndProbes(throttle: Throttle, probesMs: readonly number[]): Promise<number> {
   let made = 0;
   nowMs += 100;
@@ -53,7 +53,7 @@ async function pages(throttle: Throttle, count: number, probeMs: number): Promis
 }
 
 describe('the throttle of long work', () => {
-  it('begins with small pages, which grow to whole ones while nobody else is met', async () => {
+  it('starts with small pages, which grow to whole ones without contention', async () => {
     const throttle = newThrottle();
     const first = throttle.take(PAGE);
     await pages(throttle, 8, 3);
@@ -61,7 +61,7 @@ describe('the throttle of long work', () => {
     expect(throttle.take(PAGE)).toBe(PAGE);
   });
 
-  it('leaves others a turn after every page, even where there are none', async () => {
+  it('rests after every page, even without contention', async () => {
     const throttle = newThrottle();
     await page(throttle, 3);
     rests = [];
@@ -69,7 +69,7 @@ describe('the throttle of long work', () => {
     expect(rests).toEqual([5, 5, 5]);
   });
 
-  it('learns from several probes how fast one can be, so that others who are there from the start are met', async () => {
+  it('learns the fastest probe from several, so that it notices contention from the start', async () => {
     const throttle = newThrottle();
     const made = await pageAndProbes(throttle, [40, 30, 3, 35, 30, 40]);
     expect(made).toBe(6);
@@ -84,7 +84,7 @@ describe('the throttle of long work', () => {
     expect(await pageAndProbes(throttle, [3])).toBe(1);
   });
 
-  it('takes the smallest pages, and rests longer than it works, where others are met again and again', async () => {
+  it('takes the smallest pages, and rests longer than it works, under lasting contention', async () => {
     const throttle = newThrottle();
     await pages(throttle, 8, 3);
     await pages(throttle, 4, 30);
@@ -102,7 +102,7 @@ describe('the throttle of long work', () => {
     expect(throttle.take(PAGE)).toBe(PAGE / 2);
   });
 
-  it('looks for others before it rests for long, when those whom the page has held up still wait', async () => {
+  it('probes before the long rest, while the work that the page has held up still waits', async () => {
     const throttle = newThrottle();
     await page(throttle, 3);
     rests = [];
@@ -115,7 +115,7 @@ describe('the throttle of long work', () => {
     expect(rests).toEqual([5, 250]);
   });
 
-  it('is back at whole pages and the shortest rests when the others are gone', async () => {
+  it('returns to whole pages and the shortest rests when the contention ends', async () => {
     const throttle = newThrottle();
     await pages(throttle, 1, 3);
     await pages(throttle, 6, 30);
@@ -135,13 +135,13 @@ describe('the throttle of long work', () => {
     expect(rests).toEqual([5, 1_000]);
   });
 
-  it('takes a database that is far away for far away, and not for busy', async () => {
+  it('never takes a distant database for a busy one', async () => {
     const throttle = newThrottle();
     await pages(throttle, 8, 80);
     expect(throttle.take(PAGE)).toBe(PAGE);
   });
 
-  it('learns of others from a rest that lasts longer than it was meant to', async () => {
+  it('notices contention by a rest that lasts too long', async () => {
     const throttle = newThrottle();
     await pages(throttle, 8, 3);
     replaceTimers((ms, ring) => {

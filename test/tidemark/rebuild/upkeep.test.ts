@@ -29,7 +29,7 @@ beforeEach(async () => {
   await clearAll();
 });
 
-/** Runs the upkeep until it finds nothing to clear, and returns how often it did. A test has a few rows: it never takes many runs. */
+/** Runs the upkeep until it finds nothing to clear. Returns the number of runs. A test has few rows, so a hundred runs suffice. */
 async function clearAll(options: UpkeepOptions = {}): Promise<number> {
   for (let runs = 0; runs < 100; runs += 1) if ((await upkeep({}, options)).cleared === 0) return runs;
   throw new Error('the upkeep finds something to clear for ever');
@@ -49,7 +49,7 @@ const pointerNow = async () => (await readPointer(database, name)) as Pointer;
 const hasWayBack = async () => (await pointerNow()).moved.length === 2;
 const otherSlot = async (): Promise<Slot> => ((await pointerNow()).live.slot === 'a' ? 'b' : 'a');
 
-/** How many rows and checkpoints the board has in a slot. */
+/** The number of rows and checkpoints of the board in a slot. */
 async function countIn(slot: Slot): Promise<number> {
   const counts = ['board', 'entries', 'totals'].map((table) => `(SELECT count(*) FROM tally_${table}_${slot})`);
   const n = await database
@@ -59,7 +59,7 @@ async function countIn(slot: Slot): Promise<number> {
   return n ?? -1;
 }
 
-/** Some tallies on the board. */
+/** Puts some tallies on the board. */
 async function fill(): Promise<void> {
   for (const additions of [[1, 2], [3], [4, 5, 6]]) {
     const { stream } = await tallyOf(...additions);
@@ -68,7 +68,7 @@ async function fill(): Promise<void> {
 }
 
 describe('a former slot', () => {
-  it('is the way back for seven days from the swap, and is released then', async () => {
+  it('allows a rollback for seven days after the swap, and is then released', async () => {
     expect(WAY_BACK_MS).toBe(7 * DAY_MS);
     await work(name, await order());
     ports.clockOffsetMs += WAY_BACK_MS - 60_000;
@@ -80,12 +80,12 @@ describe('a former slot', () => {
     expect(await rollBack(database, name)).toEqual({ outcome: 'no-former' });
   });
 
-  it('has its seven days from the last rollback, whatever else has changed the pointer since', async () => {
+  it('has its seven days from the last rollback, whatever has changed the pointer since', async () => {
     await work(name, await order());
     ports.clockOffsetMs += 5 * DAY_MS;
     expect(await rollBack(database, name)).toMatchObject({ outcome: 'changed' });
     ports.clockOffsetMs += 6 * DAY_MS;
-    // As a skip does.
+    // A skip does the same.
     await database.prepare(`UPDATE projection_pointer SET epoch = epoch + 1 WHERE projection = ?`).bind(name).run();
     expect(await upkeep()).toMatchObject({ released: 0 });
     ports.clockOffsetMs += DAY_MS;
@@ -96,7 +96,7 @@ describe('a former slot', () => {
     ['nothing', null],
     ['an earlier swap', '2020-01-01T00:00:00.000Z'],
   ])(
-    'that a Worker from before has swapped, with %s noted, has its seven days from the end of the build',
+    'of a swap by a former Worker, with %s recorded, has its seven days from the end of the build',
     async (_, since) => {
       await work(name, await order());
       await database
@@ -125,7 +125,7 @@ describe('a former slot', () => {
     expect(released?.rollback).toBeNull();
   });
 
-  it('is not taken for a build that has joined', async () => {
+  it('is never confused with a build that has joined', async () => {
     const id = await order({ isTrial: true });
     await work(name, id);
     expect(await hasWayBack()).toBe(true);
@@ -183,7 +183,7 @@ describe('a slot that nothing uses any more', () => {
     expect(await countIn(live)).toBe(before);
   });
 
-  it('is emptied bit by bit, so that one run never does more than its bound', async () => {
+  it('is emptied in steps, so that one run never exceeds its bound', async () => {
     await fill();
     await work(name, await order());
     await release(database, name);
@@ -197,14 +197,14 @@ describe('a slot that nothing uses any more', () => {
     expect(await countIn(unused)).toBe(0);
   });
 
-  it('costs a few rows to find, and nothing to write, where all are empty', async () => {
+  it('costs a few rows read and none written if every slot is empty', async () => {
     const { database: metered, bill } = meteredDatabase(database);
     await upkeep({ databaseOf: (group) => (group === tallyBoard.group ? metered : system.databaseOf(group)) });
     expect(bill.rowsWritten).toBe(0);
     expect(bill.rowsRead).toBeLessThan(500);
   });
 
-  it('is left alone by an upkeep that a build has overtaken', async () => {
+  it('is not touched by an upkeep that a build has overtaken', async () => {
     await fill();
     await work(name, await order());
     await release(database, name);
@@ -229,7 +229,7 @@ describe('a slot that nothing uses any more', () => {
   it.each<[string, () => Promise<void>]>([
     ['a former slot', async () => work(name, await order())],
     [
-      'the slot of a build under way',
+      'the slot of an active build',
       async () => {
         const { steps } = stepsHere(async (step, run) => (step === 'join' ? { outcome: 'ended' } : run()));
         await work(name, await order(), steps);
@@ -246,7 +246,7 @@ describe('a slot that nothing uses any more', () => {
 });
 
 describe('builds that have ended', () => {
-  it('are kept while they are among the newest 20, and one under way is always kept', async () => {
+  it('are kept while they are among the newest 20, and an active one always', async () => {
     const active = await order({ isTrial: true });
     const row = (id: string, startedAt: string) =>
       database
@@ -273,7 +273,7 @@ describe('builds that have ended', () => {
   });
 });
 
-it('an upkeep in one group goes on while the database of another is away', async () => {
+it('the upkeep of one group goes on while the database of another is away', async () => {
   await work(name, await order());
   ports.clockOffsetMs += WAY_BACK_MS;
   const away = {

@@ -15,7 +15,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** The lines of the log, since this was called. */
+/** Collects the lines of the log from now on. */
 function logged(): readonly Record<string, unknown>[] {
   const lines: Record<string, unknown>[] = [];
   vi.spyOn(console, 'log').mockImplementation((line: string) => void lines.push(JSON.parse(line)));
@@ -29,7 +29,7 @@ async function archived(stream: string): Promise<number | null> {
 }
 
 describe('the cron trigger', () => {
-  it('heals a group that was never told', async () => {
+  it('makes up for a group that got no message', async () => {
     const { stream } = await createProduct();
     const hints = await sentHints(1, stream);
     takeHints();
@@ -52,7 +52,7 @@ describe('the cron trigger', () => {
     expect(hintsOf(stream, reporting)).toEqual([]);
   });
 
-  it('tells the queue how long to keep each message back', async () => {
+  it('passes the delay of each message to the queue', async () => {
     await createProduct();
     const hints = await sentHints(1);
     await deliver(hints, { group: serving });
@@ -65,7 +65,7 @@ describe('the cron trigger', () => {
     expect(delays).toEqual([['reporting', 0]]);
   });
 
-  it('runs every job, also when one of them fails', async () => {
+  it('runs every job, even if one of them fails', async () => {
     const lines = logged();
     const ran: string[] = [];
     await runScheduledJobs(system, [
