@@ -1,13 +1,13 @@
 /**
- * Whether runs agree: `node bench/agreement.ts <result.json> <result.json>`. For each row of the table that both have, the medians of both,
- * and how far they are apart. A run in pieces is their files with commas between them.
+ * Compares the results of two runs: `node bench/agreement.ts <result.json> <result.json>`. For each row of the table that both have, it prints both
+ * medians and their distance. Name the files of a run in pieces with commas between them.
  */
 import { readFileSync } from 'node:fs';
 
 import { number, toLines } from './table.ts';
 import type { Finding } from './workloads/finding.ts';
 
-/** Further apart, and a median says little about the next run. */
+/** If medians are further apart, one says little about the next run. */
 const AGREES_WITHIN = 0.15;
 
 const findingsOf = (files: string): ReadonlyMap<string, Finding> =>

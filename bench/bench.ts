@@ -1,8 +1,8 @@
 /**
- * Tidemark against plain CRUD and against what the platform can do: `npm run bench`, or with `-- --quick` in under five minutes.
+ * Measures Tidemark against plain CRUD and against the limits of the platform: `npm run bench`. With `-- --quick` it takes under five minutes.
  *
- *     npm run bench -- --quick                     workloads at small sizes, but for long ones
- *     npm run bench -- --only commands,reads       some of them
+ *     npm run bench -- --quick                     the workloads at small sizes, without the long ones
+ *     npm run bench -- --only commands,reads       some workloads
  *     npm run bench -- --only rebuild --rebuilt 10000,1000000 --turns 1     rebuilds of other sizes, which may take long
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -91,7 +91,7 @@ async function measure(workload: Workload<Plan>): Promise<void> {
   measured.set(workload, await workload.run(plan));
   seconds[workload.name] = (performance.now() - from) / 1_000;
   console.error(`${workload.name}: ${Math.round(seconds[workload.name] ?? 0)} s`);
-  // After each of them: what breaks off after half an hour has half an hour's results.
+  // Written after each workload, so that a run that breaks off keeps its results.
   const result = { startedAt, plan, cores: CORES ?? 'not bound', versions: versions(), seconds, findings: findings() };
   writeFileSync(join(folder, name), `${JSON.stringify(result, undefined, 2)}\n`);
 }
@@ -99,7 +99,7 @@ async function measure(workload: Workload<Plan>): Promise<void> {
 const findings = () => WORKLOADS.flatMap((workload) => measured.get(workload) ?? []);
 
 const counting = chosen.filter(({ isCounted }) => isCounted).map(measure);
-// From the last, so that counting has come to its waits before throughput and latency of commands are measured.
+// From last to first, so that counting is in its waits when the throughput and latency of commands are measured.
 for (const workload of chosen.filter(({ isCounted }) => !isCounted).toReversed()) await measure(workload);
 await Promise.all(counting);
 

@@ -1,6 +1,6 @@
 /**
- * What Tidemark costs on Cloudflare, next to CRUD: `npm run bench:bill`. Billable operations are counted, not estimated: every command
- * until nothing happens any more, its messages, projections and alarms included. Takes about two minutes, which are mostly waits.
+ * Compares the costs of Tidemark and of CRUD on Cloudflare: `npm run bench:bill`. It counts billable operations and estimates none. It follows each
+ * command until nothing happens any more, with its messages, projections and alarms. It takes about two minutes, most of them waits.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

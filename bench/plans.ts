@@ -1,6 +1,6 @@
 /**
- * How SQLite goes about CRUD's queries: `node bench/plans.ts`. Nothing but an index or a primary key may be in them where a list or a single
- * row is asked for; sums scan the index that covers them.
+ * Prints SQLite's plans of CRUD's queries: `node bench/plans.ts`. A query of a list or of a single row may use only an index or a primary key. A sum
+ * scans the index that covers it.
  */
 import { sql } from 'drizzle-orm';
 

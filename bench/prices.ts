@@ -1,9 +1,9 @@
 import type { Operations } from '../test/support/operations.ts';
 
 /**
- * What Cloudflare charges beyond what a paid plan includes, in dollars for a million. Looked up in November 2026:
- * https://developers.cloudflare.com/workers/platform/pricing/ (requests, objects), /d1/platform/pricing/, /queues/platform/pricing/.
- * Not in it: CPU and wall time, storage, and what a plan includes.
+ * Cloudflare's prices in dollars for a million operations, beyond those that a paid plan includes. As of November 2026:
+ * https://developers.cloudflare.com/workers/platform/pricing/ (requests, objects), /d1/platform/pricing/, /queues/platform/pricing/. They leave out
+ * CPU time, wall time, storage, and the operations that a plan includes.
  */
 export const DOLLARS_PER_MILLION: Readonly<Record<Exclude<keyof Operations, 'queueMessages'>, number>> = {
   workerRequests: 0.3,
@@ -17,7 +17,7 @@ export const DOLLARS_PER_MILLION: Readonly<Record<Exclude<keyof Operations, 'que
   databaseRowsWritten: 1,
 };
 
-/** What a million of something cost that each take these operations. */
+/** The price, in dollars, of a million commands or queries that take these operations each. */
 export function dollarsPerMillion(operations: Operations): number {
   return Object.entries(DOLLARS_PER_MILLION).reduce(
     (sum, [name, price]) => sum + price * operations[name as keyof Operations],

@@ -21,7 +21,7 @@ export function toTable(findings: readonly Finding[]): string {
   return toLines(head, rows);
 }
 
-/** Rows of cells under their titles, in Markdown. */
+/** A table in Markdown: rows of cells under their titles. */
 export function toLines(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
   const line = (cells: readonly string[]) =>
@@ -34,7 +34,7 @@ function targetOf({ target }: Finding): string {
   return 'atLeast' in target ? `≥ ${target.atLeast}×` : `≤ ${target.atMost}×`;
 }
 
-/** A number to three digits. */
+/** A number with three significant digits, but with all digits before the point and at most three after it. */
 export function number(value: number): string {
   if (!Number.isFinite(value)) return '–';
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value) || 1)));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..');
 
-/** The version of a package of bench/package.json, as it is installed. */
+/** The installed version of a package of bench/package.json. */
 export function versionOfBenchPackage(name: string): string {
   return versionOf(join(import.meta.dirname, 'node_modules', name));
 }
@@ -14,7 +14,7 @@ function versionOf(folder: string): string {
   return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version;
 }
 
-/** What a result was measured on. */
+/** The versions and the machine of a result. */
 export function versions(): Readonly<Record<string, string | number>> {
   const packageVersion = (name: string) => versionOf(join(ROOT, 'node_modules', name));
   const git = (...args: readonly string[]) => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).trim();

@@ -1,6 +1,6 @@
 /**
- * What the costliest searches take in SQLite, as ratios to a plain one: `node bench/worst-search.ts [orders]`. The tables are those of the
- * migrations, the queries those of the route. A search may have 500 characters; each line is a way to make the most of them.
+ * Measures the costliest searches in SQLite, as ratios to a plain one: `node bench/worst-search.ts [orders]`. The tables are those of the migrations,
+ * and the queries are those of the route. A search may have 500 characters. Each line uses them in another costly way.
  */
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -55,7 +55,7 @@ function filled(): DatabaseSync {
   return filling;
 }
 
-/** How long a search takes at its best, in ms. */
+/** The shortest time of a search over several runs, in ms. */
 function fastest(typed: string): number {
   const query = searchOrders(toTerms(typed.slice(0, MAX_LENGTH)), 0, TAKE);
   if (!query) return 0;

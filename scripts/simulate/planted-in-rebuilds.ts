@@ -20,7 +20,7 @@ export const PLANTED_IN_REBUILDS: readonly PlantedBug[] = [
     ],
   },
   {
-    // Drops the check of the read and of the write: with either, only a race of a few milliseconds remains.
+    // Drops the checks of the read and of the write. If one of them stays, the bug shows only in a race of a few milliseconds.
     name: 'a batch does not name its epoch',
     breaks: ['I20'],
     edits: [

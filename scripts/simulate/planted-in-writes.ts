@@ -153,7 +153,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     ],
   },
   {
-    // The answer does not wait for it: in the simulation, no call may wait for messages that its object sends.
+    // The answer does not wait for the message: in the simulation, no call may wait for messages that its object sends.
     name: 'an event is published before it is committed',
     breaks: ['I6'],
     edits: [
