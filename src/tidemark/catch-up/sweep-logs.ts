@@ -3,7 +3,7 @@ import type { StreamId } from '../domain/stream.ts';
 import { withTimeout } from '../platform/timeout.ts';
 import { LOADS_TIMEOUT_MS, LOAD_TIMEOUT_MS } from './catch-up-limits.ts';
 import type { SystemContext } from '../projections/system-context.ts';
-import { type Positions, type Reached, reachedBy } from './sweep-positions.ts';
+import { type EventAt, type Positions, reachedBy } from './sweep-positions.ts';
 
 /** What the sweep reads from a stream's log. */
 interface LogOf {
@@ -67,7 +67,7 @@ export function suspectsByStream(
 function believed(
   stream: StreamId,
   all: readonly Positions[],
-): readonly { readonly name: string; readonly reached: Reached }[] {
+): readonly { readonly name: string; readonly reached: EventAt }[] {
   return all.flatMap((positions) =>
     positions.held.get(stream) === 'log-restored'
       ? []

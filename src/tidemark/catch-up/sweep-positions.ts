@@ -8,7 +8,7 @@ import { follows } from './projection-worker.ts';
 import type { Slot } from '../projections/slot-tables.ts';
 
 /** A version of a stream, and the id of the event there. */
-export interface Reached {
+export interface EventAt {
   readonly version: number;
   readonly eventId: string;
 }
@@ -19,9 +19,9 @@ export interface Positions {
   /** False while nothing is live, or this Worker has no code for the live revision. Then no reminder can move the projection. */
   readonly isMovable: boolean;
   /** In the live slot. */
-  readonly live: ReadonlyMap<StreamId, Reached>;
+  readonly live: ReadonlyMap<StreamId, EventAt>;
   /** In the other slot, while batches move it. It may be ahead of the live one. */
-  readonly other: ReadonlyMap<StreamId, Reached>;
+  readonly other: ReadonlyMap<StreamId, EventAt>;
   /** The streams that an open dead letter holds in the live slot, each with its cause. */
   readonly held: ReadonlyMap<StreamId, DeadLetterCause>;
 }
@@ -65,13 +65,13 @@ export async function readPositions(
       projection,
       isMovable: revision > 0 && registry.revisionOf(projection.name, revision) !== undefined,
       live: isLive('b') ? b : a,
-      other: isMoved ? (isLive('b') ? a : b) : new Map<StreamId, Reached>(),
+      other: isMoved ? (isLive('b') ? a : b) : new Map<StreamId, EventAt>(),
       held: heldIn(held),
     };
   });
 }
 
-function reachedIn(answer: D1Result<Row> | undefined): ReadonlyMap<StreamId, Reached> {
+function reachedIn(answer: D1Result<Row> | undefined): ReadonlyMap<StreamId, EventAt> {
   return new Map(
     (answer?.results ?? []).map(({ stream, version, event_id: eventId }) => [
       stream as StreamId,
@@ -96,7 +96,7 @@ export function headOf(stream: StreamId, all: readonly Positions[]): number {
 }
 
 /** The positions of a projection in a stream, in the live slot and in the other one. */
-export function reachedBy(stream: StreamId, { live, other }: Positions): readonly Reached[] {
+export function reachedBy(stream: StreamId, { live, other }: Positions): readonly EventAt[] {
   return [live.get(stream) ?? [], other.get(stream) ?? []].flat();
 }
 

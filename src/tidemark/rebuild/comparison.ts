@@ -94,14 +94,14 @@ export async function compareSlots(
     const { table, pair } = pairs[at] as (typeof pairs)[number];
     const keys = throttle.take(pageSize);
     const page = await comparePage(database, pair, cursor ?? undefined, keys, maxShown - first.length);
-    counted[at] = plus(counted[at] ?? NONE, page);
+    counted[at] = addCounted(counted[at] ?? NONE, page);
     first.push(...page.first.map((difference) => ({ table, ...difference })));
     cursor = page.cursor ?? null;
     if (cursor === null) at += 1;
   }
 
   const tables = named.map(({ name, inLive, inBuild }): TableComparison => {
-    const its = counted.filter((_, index) => pairs[index]?.table === name).reduce(plus, NONE);
+    const its = counted.filter((_, index) => pairs[index]?.table === name).reduce(addCounted, NONE);
     return {
       table: name,
       live: inLive ? its.live : null,
@@ -120,7 +120,7 @@ export async function compareSlots(
   return { isDone: true, comparison };
 }
 
-function plus(one: Counted, other: Counted): Counted {
+function addCounted(one: Counted, other: Counted): Counted {
   return {
     live: one.live + other.live,
     build: one.build + other.build,

@@ -32,11 +32,11 @@ export async function runBuild(context: RebuildContext, name: string, id: string
   } catch (error) {
     if (!(error instanceof BuildEnded)) throw error;
     const { why } = error;
-    if (why) await steps.do('fail', () => fail(build, why));
+    if (why) await steps.do('fail', () => endFailed(build, why));
   }
 }
 
-async function fail({ database, name, id, report, at }: BuildContext, why: BuildError): Promise<void> {
+async function endFailed({ database, name, id, report, at }: BuildContext, why: BuildError): Promise<void> {
   report('build.failed', { projection: name, build: id, ...(why.kind !== undefined && { kind: why.kind }) });
   await endBuild(database, name, id, { state: 'failed', at: at(), error: why });
 }

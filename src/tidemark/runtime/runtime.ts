@@ -74,10 +74,10 @@ export function createRuntime<Env extends Settings>(env: Env, system: System<Env
     ensureBuilt: (name) => ensureBuilt(builds, name),
     flights: singleFlight(undefined, clock.now),
     samples: new Map(),
-    bus: once(() =>
+    bus: lazily(() =>
       reportingBus(createCommandBus(...modules.map(({ commands }) => commands(context))), clock, context.report),
     ),
-    tokens: once(() => {
+    tokens: lazily(() => {
       if ('error' in settings) throw new Error(settings.error);
       return tokenCodec(settings.secrets, { format: settings.format, now: clock.now });
     }),
@@ -95,7 +95,7 @@ export function createRuntime<Env extends Settings>(env: Env, system: System<Env
 }
 
 /** Makes a value at the first call, and returns the same one after that. */
-function once<Value extends object>(make: () => Value): () => Value {
+function lazily<Value extends object>(make: () => Value): () => Value {
   let made: Value | undefined;
   return () => (made ??= make());
 }
