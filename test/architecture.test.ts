@@ -45,14 +45,16 @@ function withoutComments(source: string): string {
   return source.replaceAll(commentOrText, (match) => (match.startsWith('/') ? '' : match));
 }
 
-/** The sample domain. */
-const SHOP = /^src\/shop\//;
-/** One subject of it. */
-const SUBJECT = /^src\/shop\/[^/]+\//;
+/** An area of the domain: any folder beside the framework. `src/shop/` is one. */
+const AREA = /^src\/(?!tidemark\/)[^/]+\//;
+/** One subject of an area. An area with a single subject needs no folder for it. */
+const SUBJECT = /^src\/(?!tidemark\/)[^/]+\/[^/]+\//;
 /** What one subject declares and another implements. */
 const PORTS = /^src\/shop\/orders\/product-prices\.ts$/;
 /** Each aggregate's events, state and decisions are in a file that is called as its category. */
-const DECIDER = new RegExp(`^src/shop/[^/]+/(${domain.map(({ aggregate }) => aggregate.category).join('|')})\\.ts$`);
+const DECIDER = new RegExp(
+  `^src/(?!tidemark/)[^/]+/(?:[^/]+/)?(${domain.map(({ aggregate }) => aggregate.category).join('|')})\\.ts$`,
+);
 
 interface Rule {
   readonly folder: RegExp;
@@ -100,13 +102,18 @@ const FORBIDDEN: readonly Rule[] = [
   },
   {
     folder: SUBJECT,
-    imports: (path) => new RegExp(`^src/shop/(?!${path.split('/')[2]}/)[^/]+/`),
+    imports: (path) => {
+      const [, area, subject] = path.split('/');
+      return new RegExp(`^src/${area}/(?!${subject}/)[^/]+/`);
+    },
     except: PORTS,
     why: 'a subject sees another one through a port only',
   },
   {
-    folder: SHOP,
-    imports: /^src\/(?!shop\/|groups\.ts$)|^(?!src\/|#tidemark$|drizzle-orm(\/|$)|zod\/mini$|uuid$)/,
+    folder: AREA,
+    imports: (path) =>
+      new RegExp(`^src/(?!${path.split('/')[1]}/|groups\\.ts$)|^(?!src/|#tidemark$|drizzle-orm(/|$)|zod/mini$|uuid$)`),
+    except: PORTS,
     why: 'the domain imports the front door, and packages for its own data',
   },
   {
@@ -179,6 +186,11 @@ describe('data flows one way', () => {
     ['src/shop/orders/module.ts', "import { DurableObject } from 'cloudflare:workers';"],
     ['src/shop/products/price-list.ts', "import { orderType } from '../orders/order.ts';"],
     [`src/shop/any/${domain[0]?.aggregate.category}.ts`, "import { eq } from 'drizzle-orm';"],
+    [`src/any/${domain[0]?.aggregate.category}.ts`, "import { eq } from 'drizzle-orm';"],
+    ['src/tickets/ticket.ts', "import type { Money } from '../shop/money.ts';"],
+    ['src/desk/tickets/ticket.ts', "import { call } from '../calls/call.ts';"],
+    ['src/desk/tickets/routes.ts', "import { Hono } from 'hono';"],
+    ['src/tidemark/http/app.ts', "import { tickets } from '../../tickets/module.ts';"],
     ['src/tidemark/http/app.ts', "import { given } from '../testing/given-when-then.ts';"],
     ['src/tidemark/testing/difference.ts', "import { env } from 'cloudflare:workers';"],
   ])('a line in %s that breaks the rule is found: %s', (path, line) => {
@@ -188,6 +200,9 @@ describe('data flows one way', () => {
   test.each([
     ['src/shop/products/price-list.ts', "import type { Offer } from '../orders/product-prices.ts';"],
     ['src/shop/orders/order.ts', "// import { z } from 'zod';\nimport type { Money } from '../money.ts';"],
+    ['src/tickets/ticket-list.ts', "import { serving } from '../groups.ts';"],
+    ['src/desk/tickets/ticket.ts', "import type { Duration } from '../duration.ts';"],
+    ['src/tickets/staff.ts', "import type { Offer } from '../shop/orders/product-prices.ts';"],
     ['src/tidemark/http/problem.ts', "const url = 'https://from.example/';\nimport { z } from 'zod';"],
   ])('a line in %s that keeps it is let be: %s', (path, line) => {
     expect(forbiddenImports({ [path]: line })).toEqual([]);
