@@ -1,0 +1,142 @@
+/**
+ * `npm run new` in a copy of this repository: `npm run test:new`.
+ *
+ * What it writes passes the checks at once. Where it refuses, it writes nothing.
+ */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+
+import { copyRepository } from './repository-copy.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'tidemark-new-'));
+after(() => rmSync(folder, { recursive: true, maxRetries: 5 }));
+const copy = copyRepository(folder);
+
+/** Runs `npm run new`, and returns the paths of the files that it says it wrote. */
+function written(...args: readonly string[]): readonly string[] {
+  const { status, said } = copy.script('new', ...args);
+  assert.equal(status, 0, said);
+  const [, list = ''] = /^Wrote\n((?: {2}.+\n)+)/.exec(said) ?? [];
+  return list.trim().split(/\n */);
+}
+
+function passes(program: string, ...args: readonly string[]): void {
+  const { status, said } = copy.program(program, ...args);
+  assert.equal(status, 0, said);
+}
+
+describe('a command line of npm run new', () => {
+  const wrong: readonly (readonly [args: readonly string[], status: number, message: RegExp])[] = [
+    [[], 2, /^Name what is new/],
+    [['aggregate'], 2, /^Name what is new/],
+    [['aggregat', 'sundial'], 2, /^This script writes no "aggregat"/],
+    [['aggregate', 'sundial', '--plurals', 'x'], 2, /^There is no option --plurals\./],
+    [
+      ['aggregate', 'sundial', 'desk'],
+      2,
+      /^"desk" belongs to no option\. .* npm run new -- aggregate ticket --in desk\./,
+    ],
+    [['aggregate', 'Ticket'], 2, /^"Ticket" must be one lower-case word/],
+    [['aggregate', 'sun-dial'], 2, /^"sun-dial" must be one lower-case word/],
+    [['aggregate', 'class'], 2, /^"class" is a word of the language/],
+    [['aggregate', 'event'], 2, /^"event" has another meaning/],
+    [['aggregate', 'sheep', '--plural', 'sheep'], 2, /^The plural of "sheep" must differ from it/],
+    [['aggregate', 'sundial', '--in', 'tidemark'], 2, /^--in must be a folder of src\/ beside tidemark/],
+    [['aggregate', 'problem'], 1, /^There is a path "problems" already\./],
+    [['aggregate', 'shop', '--in', '../x'], 2, /^--in must be a folder/],
+    [['aggregate', 'build'], 1, /^There is a schema "Build" already\./],
+  ];
+
+  test('is refused with a sentence, and writes nothing', () => {
+    const before = copy.files();
+    for (const [args, status, message] of wrong) {
+      const ended = copy.script('new', ...args);
+      assert.match(ended.said, message);
+      assert.equal(ended.status, status, ended.said);
+    }
+    assert.deepEqual(copy.files(), before);
+  });
+
+  test('leaves nothing behind where a later step fails', () => {
+    const obstacle = 'migrations/serving/9000_gnomon.sql';
+    copy.write(obstacle, 'CREATE TABLE gnomon_list_a (gnomon_id TEXT PRIMARY KEY);');
+    const before = copy.files();
+    const { status, said } = copy.script('new', 'aggregate', 'gnomon');
+    assert.equal(status, 1);
+    assert.match(said, /9000_gnomon\.sql creates these tables already/);
+    assert.deepEqual(copy.files(), before);
+    copy.remove(obstacle);
+  });
+
+  test('says what to add by hand where a file has another shape', () => {
+    const domain = copy.read('src/domain.ts');
+    copy.write(
+      'src/domain.ts',
+      domain
+        .replace('export const domain', 'const modules')
+        .concat('export const domain = [...modules, ...[]] as const;'),
+    );
+    const before = copy.files();
+    const { status, said } = copy.script('new', 'aggregate', 'gnomon');
+    assert.equal(status, 1);
+    assert.match(said, /^Nothing was written\./);
+    assert.match(said, /src\/domain\.ts has no list `domain`/);
+    assert.match(said, /^ +import \{ gnomons \} from '\.\/gnomons\/module\.ts';$/m);
+    assert.deepEqual(copy.files(), before);
+    copy.write('src/domain.ts', domain);
+  });
+
+  test('may ask for help', () => {
+    const { status, said } = copy.script('new', '--help');
+    assert.equal(status, 0);
+    assert.match(said, /^Usage: npm run new/);
+  });
+});
+
+describe('what npm run new writes', () => {
+  const paths: string[] = [];
+
+  test('is an aggregate with its read model, routes, tests and migration', () => {
+    paths.push(...written('aggregate', 'sundial'));
+    assert.deepEqual(paths.slice(0, -1), [
+      'src/sundials/sundial.ts',
+      'src/sundials/sundial-list.ts',
+      'src/sundials/routes.ts',
+      'src/sundials/module.ts',
+      'test/sundials/sundial.test.ts',
+      'src/domain.ts',
+    ]);
+    assert.match(paths.at(-1) ?? '', /^migrations\/serving\/\d{4}_sundial_list\.sql$/);
+  });
+
+  test('is a second aggregate in a folder with several', () => {
+    const more = written('aggregate', 'quarry', '--in', 'workshop');
+    assert.ok(more.includes('src/workshop/quarries/quarry.ts'));
+    assert.ok(more.includes('test/workshop/quarries/quarry.test.ts'));
+    paths.push(...more);
+  });
+
+  test('is never overwritten', () => {
+    const before = copy.files();
+    const { status, said } = copy.script('new', 'aggregate', 'sundial');
+    assert.equal(status, 1);
+    assert.match(said, /^There is a folder src\/sundials already\./);
+    assert.deepEqual(copy.files(), before);
+  });
+
+  test('has the types, the form and the use of all its names that the checks ask for', () => {
+    const sources = paths.filter((path) => path.endsWith('.ts'));
+    passes('oxfmt', '--check', ...sources);
+    passes('tsc');
+    passes('oxlint', ...sources);
+    passes('knip');
+  });
+
+  test('passes its tests, and those of migrations and imports', () => {
+    const tests = paths.filter((path) => path.endsWith('.test.ts'));
+    passes('vitest', 'run', ...tests, 'test/migrations.test.ts', 'test/architecture.test.ts');
+  });
+});
