@@ -65,8 +65,8 @@ export interface SortKey {
   readonly kind: 'string' | 'number';
 }
 
-/** A list with its sort keys and the query of a page. */
-export interface KeyedList<Row = unknown> {
+/** A list with its sort keys and the query of a page, which `listRoute` takes too. */
+export interface KeyedList<Row = unknown, InSlot = { readonly row: never }> {
   readonly filter: readonly string[];
   readonly keys: readonly SortKey[];
   /** Queries `take` rows after a position: a page and one row more, which tells whether another page follows. */
@@ -74,7 +74,7 @@ export interface KeyedList<Row = unknown> {
     filter: Readonly<Record<string, unknown>>,
     after: readonly (string | number)[] | undefined,
     take: number,
-  ) => (tables: { readonly row: never }) => SelectQuery<Row>;
+  ) => (tables: InSlot) => SelectQuery<Row>;
   readonly positionOf: (row: Row) => readonly (string | number)[];
 }
 
@@ -91,7 +91,12 @@ export interface ReadModel<
   readonly byId: (
     id: string,
   ) => (tables: { readonly row: TableOf<Id, Declared> }) => SelectQuery<InferSelectModel<TableOf<Id, Declared>>>;
-  readonly lists: { readonly [Name in keyof Lists]: KeyedList<InferSelectModel<TableOf<Id, Declared>>> };
+  readonly lists: {
+    readonly [Name in keyof Lists]: KeyedList<
+      InferSelectModel<TableOf<Id, Declared>>,
+      { readonly row: TableOf<Id, Declared> }
+    >;
+  };
 }
 
 interface ReadModelDeclaration<
