@@ -39,6 +39,10 @@ export function aggregateNames(one: string, plural: string | undefined): Aggrega
       throw new Error(`"${name}" has another meaning in the files of an aggregate. Choose another name.`);
   }
   if (one === many) throw new Error(`The plural of "${one}" must differ from it: pass --plural.`);
+  return namesOf(one, many);
+}
+
+export function namesOf(one: string, many: string): AggregateNames {
   return { one, many, type: upperFirst(one), aOne: withArticle(one) };
 }
 
@@ -56,4 +60,29 @@ function withArticle(noun: string): string {
 /** `ticket` as `Ticket`. */
 export function upperFirst(word: string): string {
   return word.charAt(0).toUpperCase() + word.slice(1);
+}
+
+/** The names of a read model, for example `ticket-activity`. */
+export interface ReadModelNames {
+  /** `ticket-activity`: the file and the path. */
+  readonly name: string;
+  /** `ticketActivity`. */
+  readonly variable: string;
+  /** `TicketActivity`. */
+  readonly type: string;
+  /** The aggregate that it follows. */
+  readonly of: AggregateNames;
+}
+
+/** Throws for a name that cannot be one of a read model. */
+export function requireReadModelName(name: string): void {
+  if (!/^[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*$/.test(name))
+    throw new Error(`"${name}" must be lower-case words with a hyphen between them, for example ticket-activity.`);
+  if (RESERVED.has(name) || USED.has(name))
+    throw new Error(`"${name}" has another meaning in code. Choose another name.`);
+}
+
+export function readModelNames(name: string, of: AggregateNames): ReadModelNames {
+  const variable = name.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return { name, variable, type: upperFirst(variable), of };
 }

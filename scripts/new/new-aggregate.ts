@@ -6,7 +6,8 @@ import { type Claims, requireFree } from './existing.ts';
 import { type FileChange, ROOT, type Written, writeAll } from './file-changes.ts';
 import { migrationOfFile } from './migration-of-file.ts';
 import { type AggregateNames, upperFirst } from './names.ts';
-import { registered } from './registration.ts';
+import { registration } from './registration.ts';
+import { changesOf } from './step.ts';
 import { aggregateFile } from './templates/aggregate.ts';
 import { aggregateListFile } from './templates/aggregate-list.ts';
 import { aggregateModuleFile } from './templates/aggregate-module.ts';
@@ -39,7 +40,7 @@ export async function newAggregate({ names, area = '' }: NewAggregate): Promise<
         source: posix.relative(tests, source),
       }),
     },
-    registered(many, `${subject}/module.ts`),
+    ...changesOf([registration(many, `${subject}/module.ts`)]),
   ];
   const paths = await writeAll(files, async () => [await migrationOfFile(`${source}/${one}-list.ts`, `${one}List`)]);
   return {

@@ -1,41 +1,49 @@
 /** Source files as the compiler's syntax trees, and text to insert into them. */
 import type { ArrayLiteralExpression, Node, ObjectLiteralExpression, SourceFile } from 'typescript/unstable/ast';
-import { isImportDeclaration } from 'typescript/unstable/ast/is';
+import {
+  isCallExpression,
+  isIdentifier,
+  isImportDeclaration,
+  isObjectLiteralExpression,
+  isPropertyAssignment,
+  isShorthandPropertyAssignment,
+  isSpreadAssignment,
+  isStringLiteral,
+  isVariableDeclaration,
+} from 'typescript/unstable/ast/is';
 import { createVirtualFileSystem } from 'typescript/unstable/fs';
 import { API } from 'typescript/unstable/sync';
 
 const CONFIG = { compilerOptions: { noLib: true, noResolve: true, types: [] } };
 
-/** Parses source files, given by path. Checks no types and loads no imports. */
-function parseSources(texts: Readonly<Record<string, string>>): ReadonlyMap<string, SourceFile> {
-  const files = Object.keys(texts);
+/** A parsed file. */
+export interface Source {
+  /** From the top of the repository. */
+  readonly path: string;
+  readonly text: string;
+  readonly tree: SourceFile;
+}
+
+/** Parses files, given as text by path. Checks no types and loads no imports. */
+export function parseSources(texts: ReadonlyMap<string, string>): readonly Source[] {
   const fs = createVirtualFileSystem({
-    '/tsconfig.json': JSON.stringify({ ...CONFIG, files: files.map((path) => `/${path}`) }),
-    ...Object.fromEntries(Object.entries(texts).map(([path, text]) => [`/${path}`, text])),
+    '/tsconfig.json': JSON.stringify({ ...CONFIG, files: [...texts.keys()].map((path) => `/${path}`) }),
+    ...Object.fromEntries([...texts].map(([path, text]) => [`/${path}`, text])),
   });
   const api = new API({ cwd: '/', fs });
   try {
     const [project] = api.updateSnapshot({ openProject: '/tsconfig.json' }).getProjects();
-    return new Map(
-      files.map((path) => {
-        const source = project?.program.getSourceFile(`/${path}`);
-        if (!source) throw new Error(`The compiler did not parse ${path}.`);
-        return [path, source];
-      }),
-    );
+    return [...texts].map(([path, text]) => {
+      const tree = project?.program.getSourceFile(`/${path}`);
+      if (!tree) throw new Error(`The compiler did not parse ${path}.`);
+      return { path, text, tree };
+    });
   } finally {
     api.close();
   }
 }
 
-/** Parses one source file. */
-export function parseSource(text: string): SourceFile {
-  const [source] = parseSources({ 'source.ts': text }).values();
-  if (!source) throw new Error('The compiler parsed nothing.');
-  return source;
-}
-
-/** All nodes beneath a node, and the node itself. */
+/** The node itself, and all nodes beneath it. */
 export function* nodesOf(node: Node): Generator<Node> {
   yield node;
   const children: Node[] = [];
@@ -43,6 +51,40 @@ export function* nodesOf(node: Node): Generator<Node> {
     children.push(child);
   });
   for (const child of children) yield* nodesOf(child);
+}
+
+/** Whether a file uses a name. */
+export function usesName({ tree }: Source, name: string): boolean {
+  return nodesOf(tree).some((node) => isIdentifier(node) && node.text === name);
+}
+
+/** The value of a variable. */
+export function valueOf({ tree }: Source, variable: string): Node | undefined {
+  return nodesOf(tree)
+    .filter(isVariableDeclaration)
+    .find(({ name }) => isIdentifier(name) && name.text === variable)?.initializer;
+}
+
+/** The value of a property; for a shorthand, its name. */
+export function propertyOf(literal: ObjectLiteralExpression, property: string): Node | undefined {
+  for (const member of literal.properties) {
+    if (isSpreadAssignment(member)) continue;
+    const { name } = member;
+    if (!name || !(isIdentifier(name) || isStringLiteral(name)) || name.text !== property) continue;
+    if (isShorthandPropertyAssignment(member)) return name;
+    if (isPropertyAssignment(member)) return member.initializer;
+  }
+  return undefined;
+}
+
+/** The arguments of a call of a function with this name. */
+export function argumentsOf(node: Node | undefined, callee: string): readonly Node[] | undefined {
+  if (!node || !isCallExpression(node)) return undefined;
+  return isIdentifier(node.expression) && node.expression.text === callee ? node.arguments : undefined;
+}
+
+export function asObject(node: Node | undefined): ObjectLiteralExpression | undefined {
+  return node && isObjectLiteralExpression(node) ? node : undefined;
 }
 
 /** Text to insert at a position of a file. */
@@ -61,7 +103,7 @@ export function withInsertions(text: string, insertions: readonly Insertion[]): 
 
 /** Inserts one more element at the end of an array or of an object literal. */
 export function appendTo(
-  { text }: SourceFile,
+  { text }: Source,
   literal: ArrayLiteralExpression | ObjectLiteralExpression,
   element: string,
 ): Insertion {
@@ -75,7 +117,7 @@ export function appendTo(
 }
 
 /** Inserts an import after the last one. */
-export function importAfterOthers({ statements }: SourceFile, statement: string): Insertion {
-  const last = statements.findLast(isImportDeclaration);
+export function importAfterOthers({ tree }: Source, statement: string): Insertion {
+  const last = tree.statements.findLast(isImportDeclaration);
   return last ? { at: last.end, text: `\n${statement}` } : { at: 0, text: `${statement}\n` };
 }

@@ -28,6 +28,18 @@ function passes(program: string, ...args: readonly string[]): void {
   assert.equal(status, 0, said);
 }
 
+/** Adds the aggregate of docs/add-an-aggregate.md, as an author does who follows the guide. */
+function addSeats(): void {
+  for (const name of ['seat', 'seat-map', 'routes', 'module']) {
+    const text = copy.read(`test/guides/seats/${name}.ts`);
+    copy.write(`src/seats/${name}.ts`, text.replace('../../../src/groups.ts', '../groups.ts'));
+  }
+  const domain = copy.read('src/domain.ts');
+  copy.write('src/domain.ts', `import { seats } from './seats/module.ts';\n${domain.replace('];', ', seats];')}`);
+  const { status, said } = copy.script('migration', 'seat-map');
+  assert.equal(status, 0, said);
+}
+
 describe('a command line of npm run new', () => {
   const wrong: readonly (readonly [args: readonly string[], status: number, message: RegExp])[] = [
     [[], 2, /^Name what is new/],
@@ -45,6 +57,12 @@ describe('a command line of npm run new', () => {
     [['aggregate', 'event'], 2, /^"event" has another meaning/],
     [['aggregate', 'sheep', '--plural', 'sheep'], 2, /^The plural of "sheep" must differ from it/],
     [['aggregate', 'sundial', '--in', 'tidemark'], 2, /^--in must be a folder of src\/ beside tidemark/],
+    [['aggregate', 'sundial', '--of', 'quarry'], 2, /^--of is no option of aggregate\./],
+    [['read-model', 'activity'], 2, /^Name the aggregate: npm run new -- read-model ticket-activity --of ticket\./],
+    [['read-model', 'activity', 'sundial'], 2, /^"sundial" belongs to no option\. .*: npm run new -- read-model /],
+    [['read-model', 'Activity', '--of', 'sundial'], 2, /^"Activity" must be lower-case words/],
+    [['read-model', 'activity', '--of', 'sundial', '--group', 'x'], 2, /^--group must be one of serving, reporting/],
+    [['read-model', 'activity', '--of', 'sundial'], 1, /^There is no aggregate "sundial"\. The aggregates are: /],
     [['aggregate', 'problem'], 1, /^There is a path "problems" already\./],
     [['aggregate', 'shop', '--in', '../x'], 2, /^--in must be a folder/],
     [['aggregate', 'build'], 1, /^There is a schema "Build" already\./],
@@ -82,8 +100,8 @@ describe('a command line of npm run new', () => {
     const before = copy.files();
     const { status, said } = copy.script('new', 'aggregate', 'gnomon');
     assert.equal(status, 1);
-    assert.match(said, /^Nothing was written\./);
-    assert.match(said, /src\/domain\.ts has no list `domain`/);
+    assert.match(said, /^Nothing was written, since not every file has the shape of the guides\./);
+    assert.match(said, /src\/domain\.ts has no place "in the list `domain`"/);
     assert.match(said, /^ +import \{ gnomons \} from '\.\/gnomons\/module\.ts';$/m);
     assert.deepEqual(copy.files(), before);
     copy.write('src/domain.ts', domain);
@@ -119,12 +137,37 @@ describe('what npm run new writes', () => {
     paths.push(...more);
   });
 
+  test('is a read model of each of them, and of an aggregate that somebody wrote', () => {
+    addSeats();
+    paths.push(...written('read-model', 'sundial-activity', '--of', 'sundial'));
+    paths.push(...written('read-model', 'quarry-activity', '--of', 'quarry', '--group', 'reporting'));
+    const more = written('read-model', 'seat-activity', '--of', 'seat');
+    assert.deepEqual(more.slice(0, -1), [
+      'src/seats/seat-activity.ts',
+      'src/seats/seat-activity-routes.ts',
+      'test/seats/seat-activity.test.ts',
+      'src/seats/module.ts',
+    ]);
+    assert.match(more.at(-1) ?? '', /^migrations\/serving\/\d{4}_seat_activity\.sql$/);
+    paths.push(...more);
+  });
+
   test('is never overwritten', () => {
+    copy.write('test/sundials/sundial-year.test.ts', '');
     const before = copy.files();
-    const { status, said } = copy.script('new', 'aggregate', 'sundial');
-    assert.equal(status, 1);
-    assert.match(said, /^There is a folder src\/sundials already\./);
+    for (const [args, message] of [
+      [['aggregate', 'sundial'], /^There is a folder src\/sundials already\./],
+      [['read-model', 'sundial-activity', '--of', 'sundial'], /^There is a read model "sundial-activity" already\./],
+      [['read-model', 'sundials', '--of', 'sundial'], /^There is a path "sundials" already\./],
+      [['read-model', 'routes', '--of', 'sundial'], /^src\/sundials\/module\.ts uses the name "routes" already\./],
+      [['read-model', 'sundial-year', '--of', 'sundial'], /^test\/sundials\/sundial-year\.test\.ts exists already\./],
+    ] as const) {
+      const { status, said } = copy.script('new', ...args);
+      assert.match(said, message);
+      assert.equal(status, 1);
+    }
     assert.deepEqual(copy.files(), before);
+    copy.remove('test/sundials/sundial-year.test.ts');
   });
 
   test('has the types, the form and the use of all its names that the checks ask for', () => {

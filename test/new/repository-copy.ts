@@ -44,7 +44,10 @@ export function copyRepository(folder: string): RepositoryCopy {
 
   return {
     read: (path) => readFileSync(join(folder, path), 'utf8'),
-    write: (path, text) => writeFileSync(join(folder, path), text),
+    write(path, text) {
+      mkdirSync(dirname(join(folder, path)), { recursive: true });
+      writeFileSync(join(folder, path), text);
+    },
     remove: (path) => rmSync(join(folder, path)),
     files: () => new Map(listFiles(folder).map((path) => [path, readFileSync(join(folder, path), 'utf8')])),
     script: (name, ...args) => run(process.execPath, [join(folder, `scripts/${name}.ts`), ...args]),
