@@ -3,9 +3,11 @@
  *
  *     npm run new aggregate ticket
  *     npm run new -- read-model ticket-activity --of ticket
+ *     npm run new -- command ReopenTicket --of ticket
  */
 import { askedOrExit, explain, parseCommandLine } from './command-line.ts';
 import { areaOf } from './new/area.ts';
+import { eventOf, requireTypeName } from './new/command-names.ts';
 import type { Written } from './new/file-changes.ts';
 import { groupVariable } from './new/group.ts';
 import { aggregateNames, requireReadModelName } from './new/names.ts';
@@ -13,6 +15,7 @@ import { aggregateNames, requireReadModelName } from './new/names.ts';
 const HELP = `Usage: npm run new aggregate <name>
        npm run new -- aggregate <name> [--plural <plural>] [--in <folder>]
        npm run new -- read-model <name> --of <aggregate> [--group <group>]
+       npm run new -- command <Name> --of <aggregate> [--event <Event>]
 
   aggregate     events, commands, decisions, a read model with a list, routes, tests and a migration, in src/<plural>
                 <name> is one lower-case word, for example ticket
@@ -24,6 +27,11 @@ const HELP = `Usage: npm run new aggregate <name>
   --of          the aggregate
   --group       serving (default) for what people wait for, reporting for what counts and searches
 
+  command       a command, its event, a route and tests, in the files of an aggregate that exists
+                <Name> is in the imperative, for example ReopenTicket
+  --of          the aggregate
+  --event       the event, in the past tense; default: TicketReopened for ReopenTicket of ticket
+
   --help
 
   It overwrites nothing. Options reach the script only after "--".
@@ -34,13 +42,16 @@ const OPTIONS = {
   in: { type: 'string' },
   of: { type: 'string' },
   group: { type: 'string' },
+  event: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-const KINDS: Readonly<Record<string, { readonly example: string; readonly options: readonly string[] }>> = {
-  aggregate: { example: 'aggregate ticket --in desk', options: ['plural', 'in'] },
-  'read-model': { example: 'read-model ticket-activity --of ticket', options: ['of', 'group'] },
-};
+const AGGREGATE = { example: 'aggregate ticket --in desk', options: ['plural', 'in'] };
+const KINDS = new Map([
+  ['aggregate', AGGREGATE],
+  ['read-model', { example: 'read-model ticket-activity --of ticket', options: ['of', 'group'] }],
+  ['command', { example: 'command ReopenTicket --of ticket', options: ['of', 'event'] }],
+]);
 
 /** Writes the files of one kind. It imports the domain, so a mistake in the command line is told at once. */
 type Generate = () => Promise<Written>;
@@ -49,15 +60,15 @@ const generate = askedOrExit(HELP, (args): Generate | undefined => {
   const { values, positionals } = parseCommandLine(args, OPTIONS, {
     max: 2,
     excess: (word) => {
-      const { example } = KINDS[args[0] ?? ''] ?? KINDS['aggregate'] ?? { example: '' };
+      const { example } = KINDS.get(args[0] ?? '') ?? AGGREGATE;
       return `"${word}" belongs to no option. Options reach the script only after "--": npm run new -- ${example}.`;
     },
   });
   if (values.help) return undefined;
   const [kind, name] = positionals;
   if (kind === undefined || name === undefined) throw new Error('Name what is new, for example: aggregate ticket.');
-  const known = KINDS[kind];
-  if (!known) throw new Error(`This script writes no "${kind}", only ${Object.keys(KINDS).join(', ')}.`);
+  const known = KINDS.get(kind);
+  if (!known) throw new Error(`This script writes no "${kind}", only ${[...KINDS.keys()].join(', ')}.`);
   const { help: _, ...given } = values;
   const excess = Object.keys(given).find((option) => !known.options.includes(option));
   if (excess !== undefined) throw new Error(`--${excess} is no option of ${kind}.`);
@@ -69,6 +80,12 @@ const generate = askedOrExit(HELP, (args): Generate | undefined => {
   }
   const { of } = values;
   if (of === undefined) throw new Error(`Name the aggregate: npm run new -- ${known.example}.`);
+  if (kind === 'command') {
+    requireTypeName(name);
+    const event = values.event ?? eventOf(name, of);
+    requireTypeName(event);
+    return async () => (await import('./new/new-command.ts')).newCommand({ command: name, event, of });
+  }
   requireReadModelName(name);
   const group = groupVariable(values.group ?? 'serving');
   return async () => (await import('./new/new-read-model.ts')).newReadModel({ name, of, group });

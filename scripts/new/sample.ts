@@ -1,6 +1,7 @@
 /** Sample data for tests: the data of an event, and the body of the command that creates an aggregate. */
 import * as z from 'zod/mini';
 
+import type { DomainEvent, RecordedEvent } from '../../src/tidemark/domain/event.ts';
 import { openApiText } from '../openapi-document.ts';
 import type { Subject } from './subject.ts';
 
@@ -20,12 +21,26 @@ interface JsonSchema {
   readonly properties?: Readonly<Record<string, JsonSchema>>;
 }
 
-/** An event of this type, as a test writes it: `{ type, data }`. */
-export function sampleEvent({ aggregate }: Subject, type: string): string {
+/** An event of this type as code, as a test writes it: `{ type, data }`. */
+export function sampleEvent(subject: Subject, type: string): string {
+  return `{ type: '${type}', data: ${JSON.stringify(sampleData(subject, type))} }`;
+}
+
+function sampleData({ aggregate }: Subject, type: string): unknown {
   const schema = aggregate.schemas[type];
   if (!schema) throw new Error(`The aggregate has no event type ${type}.`);
   const json = z.toJSONSchema(schema, { unrepresentable: 'any' }) as JsonSchema;
-  return `{ type: '${type}', data: ${JSON.stringify(sampleOf(json, json.$defs ?? {}))} }`;
+  return sampleOf(json, json.$defs ?? {});
+}
+
+/** Whether an aggregate's state has the time of its latest event as `updatedAt`. */
+export function hasUpdatedAt(subject: Subject): boolean {
+  const { decider, events } = subject.aggregate;
+  const [type = ''] = Object.keys(events);
+  const recordedAt = '2026-01-01T00:00:00.000Z';
+  const event = { type, data: sampleData(subject, type), recordedAt } as RecordedEvent<DomainEvent<string, never>>;
+  const state = decider.evolve(decider.initialState, event) as { readonly updatedAt?: unknown };
+  return state.updatedAt === recordedAt;
 }
 
 /** A value that satisfies a schema, but for its pattern. */

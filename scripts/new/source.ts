@@ -1,9 +1,11 @@
 /** Source files as the compiler's syntax trees, and text to insert into them. */
 import type { ArrayLiteralExpression, Node, ObjectLiteralExpression, SourceFile } from 'typescript/unstable/ast';
 import {
+  isArrayLiteralExpression,
   isCallExpression,
   isIdentifier,
   isImportDeclaration,
+  isNamedImports,
   isObjectLiteralExpression,
   isPropertyAssignment,
   isShorthandPropertyAssignment,
@@ -107,7 +109,7 @@ export function appendTo(
   literal: ArrayLiteralExpression | ObjectLiteralExpression,
   element: string,
 ): Insertion {
-  const last = ('elements' in literal ? literal.elements : literal.properties).at(-1);
+  const last = (isArrayLiteralExpression(literal) ? literal.elements : literal.properties).at(-1);
   if (!last) return { at: literal.end - 1, text: element };
   // With its comma and a comment, the last element fills its line.
   const [line] = /^,[^\n]*\n/.exec(text.slice(last.end, literal.end)) ?? [];
@@ -120,4 +122,18 @@ export function appendTo(
 export function importAfterOthers({ tree }: Source, statement: string): Insertion {
   const last = tree.statements.findLast(isImportDeclaration);
   return last ? { at: last.end, text: `\n${statement}` } : { at: 0, text: `${statement}\n` };
+}
+
+/** Inserts a name into the import from a module, unless it is there. Undefined: the file has no such import. */
+export function importFrom({ tree }: Source, module: string, name: string): readonly Insertion[] | undefined {
+  for (const statement of tree.statements.filter(isImportDeclaration)) {
+    if (!isStringLiteral(statement.moduleSpecifier) || statement.moduleSpecifier.text !== module) continue;
+    const bindings = statement.importClause?.namedBindings;
+    if (!bindings || !isNamedImports(bindings) || bindings.elements.length === 0) continue;
+    if (bindings.elements.some((element) => element.name.text === name)) return [];
+    const next = bindings.elements.find((element) => element.name.text > name);
+    if (next) return [{ at: next.getStart(tree), text: `${name}, ` }];
+    return [{ at: bindings.elements.at(-1)?.end ?? 0, text: `, ${name}` }];
+  }
+  return undefined;
 }

@@ -25,12 +25,11 @@ export function changesOf(steps: readonly Step[]): readonly FileChange[] {
     );
   }
   const byFile = Map.groupBy(steps, ({ file }) => file);
-  return [...byFile].map(([{ path, text }, own]) => ({
-    path,
-    text: withInsertions(
-      text,
-      own.flatMap(({ insertions }) => insertions ?? []),
-    ),
-    isChanged: true,
-  }));
+  return [...byFile].map(([{ path, text }, own]) => {
+    // Two read models of one file need the same import.
+    const insertions = new Map(
+      own.flatMap((step) => (step.insertions ?? []).map((one) => [`${one.at} ${one.text}`, one])),
+    );
+    return { path, text: withInsertions(text, [...insertions.values()]), isChanged: true };
+  });
 }

@@ -63,6 +63,12 @@ describe('a command line of npm run new', () => {
     [['read-model', 'Activity', '--of', 'sundial'], 2, /^"Activity" must be lower-case words/],
     [['read-model', 'activity', '--of', 'sundial', '--group', 'x'], 2, /^--group must be one of serving, reporting/],
     [['read-model', 'activity', '--of', 'sundial'], 1, /^There is no aggregate "sundial"\. The aggregates are: /],
+    [['command', 'reopen', '--of', 'sundial'], 2, /^"reopen" must be words in capitals/],
+    [
+      ['command', 'CorrectTitle', '--of', 'sundial'],
+      2,
+      /^Name the event of CorrectTitle in the past tense: pass --event\./,
+    ],
     [['aggregate', 'problem'], 1, /^There is a path "problems" already\./],
     [['aggregate', 'shop', '--in', '../x'], 2, /^--in must be a folder/],
     [['aggregate', 'build'], 1, /^There is a schema "Build" already\./],
@@ -152,12 +158,76 @@ describe('what npm run new writes', () => {
     paths.push(...more);
   });
 
+  test('is a command with its event', () => {
+    paths.push(...written('command', 'ReopenSundial', '--of', 'sundial'));
+    const more = written('command', 'MoveGuest', '--of', 'seat', '--event', 'GuestMoved');
+    assert.deepEqual(more, [
+      'test/seats/move-guest.test.ts',
+      'src/seats/seat.ts',
+      'src/seats/seat-map.ts',
+      'src/seats/seat-activity.ts',
+      'src/seats/routes.ts',
+    ]);
+    assert.match(copy.read('src/sundials/sundial.ts'), /^ {2}SundialReopened: \{\},$/m);
+    assert.match(
+      copy.read('src/seats/seat.ts'),
+      /case 'GuestMoved':\n +return \{ \.\.\.seat, updatedAt \};\n +default:/,
+    );
+    assert.match(
+      copy.read('src/seats/routes.ts'),
+      /seats\.command\('MoveGuest', '\/move-guest', \{ summary: 'Move guest of a seat' \}\)/,
+    );
+    paths.push(...more);
+  });
+
+  // A fork has deleted the shop.
+  const shop = { skip: !copy.has('src/shop/products/product.ts') };
+  test('is a command of an aggregate that looks in each case whether it exists', shop, () => {
+    const more = written('command', 'DiscontinueProduct', '--of', 'product');
+    const product = copy.read('src/shop/products/product.ts');
+    assert.match(
+      product,
+      /case 'DiscontinueProduct':\n +if \(product\.status === 'absent'\) return \{ code: 'not-found'/,
+    );
+    assert.match(
+      product,
+      /case 'ProductDiscontinued':\n +return product\.status === 'absent' \? product : \{ \.\.\.product, /,
+    );
+    paths.push(...more);
+  });
+
+  test('leaves an aggregate of another shape alone, and is printed instead', () => {
+    const seat = copy.read('src/seats/seat.ts');
+    copy.write(
+      'src/seats/seat.ts',
+      seat.replace('switch (command.type)', 'const { type } = command;\n  switch (type)'),
+    );
+    const before = copy.files();
+    const { status, said } = copy.script('new', 'command', 'PaintSeat', '--of', 'seat');
+    assert.equal(status, 1);
+    assert.match(said, /src\/seats\/seat\.ts has no place "in the switch of `decide`"/);
+    for (const line of [
+      'SeatPainted: {},',
+      'PaintSeat: {},',
+      "case 'SeatPainted':",
+      "seats.command('PaintSeat', '/paint'",
+    ])
+      assert.ok(said.includes(`    ${line}`), said);
+    assert.deepEqual(copy.files(), before);
+    copy.write('src/seats/seat.ts', seat);
+  });
+
   test('is never overwritten', () => {
     copy.write('test/sundials/sundial-year.test.ts', '');
     const before = copy.files();
     for (const [args, message] of [
       [['aggregate', 'sundial'], /^There is a folder src\/sundials already\./],
       [['read-model', 'sundial-activity', '--of', 'sundial'], /^There is a read model "sundial-activity" already\./],
+      [['command', 'CloseSundial', '--of', 'sundial'], /^There is a command "CloseSundial" already\./],
+      [
+        ['command', 'ShutSundial', '--of', 'seat', '--event', 'SundialClosed'],
+        /^There is an event type "SundialClosed" already\./,
+      ],
       [['read-model', 'sundials', '--of', 'sundial'], /^There is a path "sundials" already\./],
       [['read-model', 'routes', '--of', 'sundial'], /^src\/sundials\/module\.ts uses the name "routes" already\./],
       [['read-model', 'sundial-year', '--of', 'sundial'], /^test\/sundials\/sundial-year\.test\.ts exists already\./],

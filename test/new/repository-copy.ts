@@ -13,6 +13,7 @@ export interface Ended {
 
 export interface RepositoryCopy {
   read(path: string): string;
+  has(path: string): boolean;
   write(path: string, text: string): void;
   remove(path: string): void;
   /** Every file that a commit would have, with its text. */
@@ -44,6 +45,7 @@ export function copyRepository(folder: string): RepositoryCopy {
 
   return {
     read: (path) => readFileSync(join(folder, path), 'utf8'),
+    has: (path) => existsSync(join(folder, path)),
     write(path, text) {
       mkdirSync(dirname(join(folder, path)), { recursive: true });
       writeFileSync(join(folder, path), text);

@@ -1,0 +1,165 @@
+/** The lines of a new command in the files of its aggregate: decisions, read models and routes. */
+import { posix } from 'node:path';
+import type { Node } from 'typescript/unstable/ast';
+import {
+  isArrayLiteralExpression,
+  isCallExpression,
+  isIdentifier,
+  isNumericLiteral,
+  isObjectLiteralExpression,
+  isPropertyAccessExpression,
+  isStringLiteral,
+} from 'typescript/unstable/ast/is';
+
+import { domain } from '../../src/domain.ts';
+import type { AnyAggregate } from '../../src/tidemark/authoring/aggregate.ts';
+import type { Projection } from '../../src/tidemark/projections/projection.ts';
+import type { CommandNames } from './command-names.ts';
+import { type Switching, caseIn, hasAbsentState, namesCode, switchingOf } from './decider.ts';
+import { hasUpdatedAt } from './sample.ts';
+import { type Source, appendTo, argumentsOf, asObject, importFrom, nodesOf, propertyOf, valueOf } from './source.ts';
+import type { Step } from './step.ts';
+import type { Subject } from './subject.ts';
+
+export function commandSteps(subject: Subject, names: CommandNames): readonly Step[] {
+  return [...decisionSteps(subject, names), ...readModelSteps(subject, names), routeStep(subject, names)];
+}
+
+/** The lines in the file of the aggregate. */
+function decisionSteps(subject: Subject, { command, event }: CommandNames): readonly Step[] {
+  const { file, declaration, names } = subject;
+  const decide = switchingOf(file, declaration, 'decide');
+  const evolve = switchingOf(file, declaration, 'evolve');
+  const knowsAbsence = hasAbsentState(file, declaration) && namesCode(file, 'not-found');
+  const refusal = `if (${decide?.parameters[1] ?? names.one}.status === 'absent') return { code: 'not-found', message: 'There is no such ${names.one}.' };`;
+  const decideLines = [
+    `case '${command}':`,
+    ...(decide?.isNarrowed ? [] : [`  ${refusal}`]),
+    `  return [{ type: '${event}', data: {} }];`,
+  ];
+  const evolveLines = [`case '${event}':`, `  return ${evolvedState(subject, evolve)};`];
+  return [
+    declarationStep(subject, 'events', 0, `${event}: {}`),
+    declarationStep(subject, 'commands', 1, `${command}: {}`),
+    {
+      file,
+      where: 'in the switch of `decide`',
+      lines: decideLines,
+      insertions: decide && knowsAbsence ? [caseIn(file, decide, decideLines)] : undefined,
+    },
+    {
+      file,
+      where: 'in the switch of `evolve`',
+      lines: evolveLines,
+      insertions: evolve ? [caseIn(file, evolve, evolveLines)] : undefined,
+    },
+  ];
+}
+
+/** The state after the event: only its time changes. */
+function evolvedState(subject: Subject, evolve: Switching | undefined): string {
+  const [state, event] = evolve?.parameters ?? [subject.names.one, 'event'];
+  if (!hasUpdatedAt(subject)) return state;
+  if (evolve?.isNarrowed === false)
+    return `${state}.status === 'absent' ? ${state} : { ...${state}, updatedAt: ${event}.recordedAt }`;
+  return evolve?.locals.includes('updatedAt')
+    ? `{ ...${state}, updatedAt }`
+    : `{ ...${state}, updatedAt: ${event}.recordedAt }`;
+}
+
+/** One more member in the call of `events` or `commands`. */
+function declarationStep(
+  { file, declaration }: Subject,
+  property: 'events' | 'commands',
+  argument: number,
+  member: string,
+): Step {
+  const value = propertyOf(declaration, property);
+  const call = value && isIdentifier(value) ? valueOf(file, value.text) : value;
+  const literal = asObject(argumentsOf(call, property)?.[argument]);
+  return {
+    file,
+    where: `in \`${property}(…)\``,
+    lines: [`${member},`],
+    insertions: literal && [appendTo(file, literal, member)],
+  };
+}
+
+/** A handler in each read model that follows the aggregate: it keeps `updatedAt` as in the state, or ignores the event. */
+function readModelSteps(subject: Subject, { event }: CommandNames): readonly Step[] {
+  const { aggregate, sources } = subject;
+  const isTimed = hasUpdatedAt(subject);
+  const following = domain
+    .flatMap(({ projections }) => projections)
+    .filter(({ follows, everyEvent }) => Object.hasOwn(follows, aggregate.category) && !everyEvent);
+  return following.map((projection) => {
+    const found = handlersOf(sources, projection);
+    const file = found?.file ?? subject.file;
+    const where = `in the handlers of the read model "${projection.name}"`;
+    if (isTimed && showsUpdatedAt(projection, aggregate)) {
+      const handler = `${event}: { change: (row, { recordedAt }) => ({ ...row, updatedAt: recordedAt }) }`;
+      return { file, where, lines: [`${handler},`], insertions: found && [appendTo(file, found.handlers, handler)] };
+    }
+    const imported = importFrom(file, '#tidemark', 'ignored');
+    return {
+      file,
+      where,
+      lines: [`${event}: ignored, // imported from '#tidemark'`],
+      insertions: found && imported && [...imported, appendTo(file, found.handlers, `${event}: ignored`)],
+    };
+  });
+}
+
+/** Whether a projection has a row for each aggregate from its first event on, with the time of the latest one as `updatedAt`. */
+function showsUpdatedAt({ row, handlers, follows }: Projection, { events }: AnyAggregate): boolean {
+  const [first = ''] = Object.keys(events);
+  const handler = handlers[first];
+  const createsRow = typeof handler === 'object' && handler.create !== undefined;
+  return createsRow && Object.keys(follows).length === 1 && row !== undefined && 'updatedAt' in row.tables.a;
+}
+
+/** Where a projection's handlers are written. */
+function handlersOf(sources: readonly Source[], { name, revision }: Projection) {
+  for (const file of sources) {
+    for (const node of nodesOf(file.tree)) {
+      if (!isObjectLiteralExpression(node)) continue;
+      const named = propertyOf(node, 'name');
+      const numbered = propertyOf(node, 'revision');
+      const handlers = asObject(propertyOf(node, 'on') ?? propertyOf(node, 'handlers'));
+      if (!handlers || !named || !isStringLiteral(named) || named.text !== name) continue;
+      if (numbered && isNumericLiteral(numbered) && numbered.text === String(revision)) return { file, handlers };
+    }
+  }
+  return undefined;
+}
+
+/** The route, after the last one of a command. */
+function routeStep({ sources, folder, file, commands }: Subject, { command, step, summary }: CommandNames): Step {
+  const routes = sources
+    .filter(({ path }) => posix.dirname(path) === folder)
+    .flatMap((source) =>
+      [...nodesOf(source.tree)]
+        .filter(isArrayLiteralExpression)
+        .flatMap(({ elements }) =>
+          elements.flatMap((element) => commandRouteOf(source, element, Object.keys(commands.types))),
+        ),
+    );
+  const last = routes.at(-1);
+  const line = `${last?.routes ?? 'routes'}.command('${command}', '${step}', { summary: '${summary}' })`;
+  return {
+    file: last?.source ?? file,
+    where: 'in the list of routes',
+    lines: [`${line},`],
+    insertions: last && [{ at: last.element.end, text: `,\n${line}` }],
+  };
+}
+
+/** The call `routes.command('…', …)` or `routes.create('…', …)`, if an element is one. */
+function commandRouteOf(source: Source, element: Node, types: readonly string[]) {
+  if (!isCallExpression(element) || !isPropertyAccessExpression(element.expression)) return [];
+  const { expression: routes, name } = element.expression;
+  const [type] = element.arguments;
+  const isCommand = name.text === 'command' || name.text === 'create';
+  if (!isCommand || !isIdentifier(routes) || !type || !isStringLiteral(type) || !types.includes(type.text)) return [];
+  return [{ source, element, routes: routes.text }];
+}
