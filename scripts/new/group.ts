@@ -2,8 +2,8 @@ import * as groups from '../../src/groups.ts';
 
 /** The variable of a group in `src/groups.ts`, by the group's name. */
 export function groupVariable(name: string): string {
-  const found = Object.entries(groups).find(([, group]) => 'name' in group && group.name === name);
-  if (!found)
-    throw new Error(`--group must be one of ${groups.groups.map((group) => group.name).join(', ')}, not "${name}".`);
-  return found[0];
+  const found = Object.entries(groups).find(([, group]) => group.name === name);
+  if (found) return found[0];
+  const names = Object.values(groups).map((group) => group.name);
+  throw new Error(`--group must be one of ${names.toSorted().join(', ')}, not "${name}".`);
 }

@@ -61,7 +61,7 @@ describe('a command line of npm run new', () => {
     [['read-model', 'activity'], 2, /^Name the aggregate: npm run new -- read-model ticket-activity --of ticket\./],
     [['read-model', 'activity', 'sundial'], 2, /^"sundial" belongs to no option\. .*: npm run new -- read-model /],
     [['read-model', 'Activity', '--of', 'sundial'], 2, /^"Activity" must be lower-case words/],
-    [['read-model', 'activity', '--of', 'sundial', '--group', 'x'], 2, /^--group must be one of serving, reporting/],
+    [['read-model', 'activity', '--of', 'sundial', '--group', 'x'], 2, /^--group must be one of reporting, serving/],
     [['read-model', 'activity', '--of', 'sundial'], 1, /^There is no aggregate "sundial"\. The aggregates are: /],
     [['command', 'reopen', '--of', 'sundial'], 2, /^"reopen" must be words in capitals/],
     [
