@@ -1,19 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import {
-  type Headers,
-  asOperator,
-  createProduct,
-  eur,
-  eventsOf,
-  get,
-  json,
-  orderAfter,
-  orderStep,
-  placeOrder,
-  post,
-  withToken,
-} from '../support/api.ts';
+import { type Headers, asOperator, eventsOf, get, json, post, withToken } from '../support/api.ts';
+import { createProduct, eur, orderAfter, orderStep, placeOrder } from '../shop/api.ts';
 import { type CloudEvent, endOfFeed, page, readFrom } from '../support/feed.ts';
 import { expectInvalidFields, expectProblem } from '../support/problem.ts';
 

@@ -2,14 +2,15 @@ import { env } from 'cloudflare:workers';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import { asOperator, createProduct, get, json, orderAfter, placeOrder, request, returnItems } from '../support/api.ts';
+import { asOperator, get, json, request } from '../support/api.ts';
+import { createProduct, orderAfter, placeOrder, returnItems } from '../shop/api.ts';
 import { deliverThrice, tallyOf } from '../support/boards.ts';
 import { idleRunner, work } from '../support/builds.ts';
 import type { OpenApiDocument } from '../support/declared-answers.ts';
 import { createCast } from './fuzz/cast.ts';
 import { countWrites, watchedChanges } from './fuzz/changes.ts';
 import { faultsInLogs } from './fuzz/faults-in-logs.ts';
-import { operationsOf } from './fuzz/operations.ts';
+import { operationsOf } from '../support/api-operations.ts';
 import { reproduction } from './fuzz/reproduction.ts';
 import type { Schema } from './fuzz/schema-values.ts';
 import { type WantedRequest, requestsAnywhere, requestsFor } from './fuzz/wanted-request.ts';

@@ -4,20 +4,8 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Group } from '../../src/tidemark/platform/group.ts';
 import { reporting } from '../../src/groups.ts';
 import { cloudflare } from '../../src/tidemark/runtime/runtime.ts';
-import {
-  type Headers,
-  asOperator,
-  createProduct,
-  eur,
-  get,
-  json,
-  orderAfter,
-  orderStep,
-  placeOrder,
-  post,
-  request,
-  withToken,
-} from '../support/api.ts';
+import { type Headers, asOperator, get, json, post, request, withToken } from '../support/api.ts';
+import { createProduct, eur, orderAfter, orderStep, placeOrder } from '../shop/api.ts';
 import { faultyDatabase } from '../support/database.ts';
 import { pagesOf } from '../support/pages.ts';
 import { ports } from '../support/platform.ts';

@@ -2,7 +2,8 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
 import { cloudflare } from '../../src/tidemark/runtime/runtime.ts';
-import { asOperator, createProduct, get, json, placeOrder, post, request, withToken } from '../support/api.ts';
+import { asOperator, get, json, post, request, withToken } from '../support/api.ts';
+import { createProduct, placeOrder } from '../shop/api.ts';
 import { idleRunner, work } from '../support/builds.ts';
 import { faultyDatabase } from '../support/database.ts';
 import { pagesOf } from '../support/pages.ts';

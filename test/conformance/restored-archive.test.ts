@@ -1,7 +1,8 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import { asOperator, createProduct, eur, eventsOf, get, json, post, withToken } from '../support/api.ts';
+import { asOperator, eventsOf, get, json, post, withToken } from '../support/api.ts';
+import { createProduct, eur } from '../shop/api.ts';
 import { rememberArchive } from '../support/archive.ts';
 import { type FeedPage, endOfFeed, page } from '../support/feed.ts';
 import { ports } from '../support/platform.ts';

@@ -5,20 +5,8 @@ import { describe, expect, it, vi } from 'vitest';
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 import type { AggregateRpc } from '../../src/tidemark/write/aggregates.ts';
 import { cloudflare } from '../../src/tidemark/runtime/runtime.ts';
-import {
-  type Headers,
-  asOperator,
-  createProduct,
-  eur,
-  eventsOf,
-  get,
-  json,
-  newSku,
-  orderStep,
-  placeOrder,
-  post,
-  withToken,
-} from '../support/api.ts';
+import { type Headers, asOperator, eventsOf, get, json, post, withToken } from '../support/api.ts';
+import { createProduct, eur, newSku, orderStep, placeOrder } from '../shop/api.ts';
 import { faultyDatabase } from '../support/database.ts';
 import { ports, resetPorts } from '../support/platform.ts';
 import { expectProblem } from '../support/problem.ts';

@@ -12,7 +12,7 @@ import { system } from '../support/system.ts';
 import { type ObjectStorage, dump, dumpSnapshots, restore, restoreSnapshot } from './object-storage.ts';
 import { shapeOf } from './shape.ts';
 import { type SnapshotRow, demandOneState } from './stored-snapshots.ts';
-import { type Creation, type WrittenStream, writtenToday } from './written-today.ts';
+import { type Creation, type WrittenStream, writtenToday } from '../shop/golden/written-today.ts';
 
 /*
  * What objects stored, as each released schema version wrote it, and what has to come of it for ever. Files in logs/ and snapshots/ are
@@ -31,9 +31,11 @@ interface Made {
   readonly rows: Readonly<Record<string, unknown>>;
 }
 
-const logs = files(import.meta.glob('./logs/*.json', { query: '?raw', import: 'default', eager: true }));
-const made = files(import.meta.glob('./made/*.json', { query: '?raw', import: 'default', eager: true }));
-const snapshots = files(import.meta.glob('./snapshots/*.json', { query: '?raw', import: 'default', eager: true }));
+const logs = files(import.meta.glob('../*/golden/logs/*.json', { query: '?raw', import: 'default', eager: true }));
+const made = files(import.meta.glob('../*/golden/made/*.json', { query: '?raw', import: 'default', eager: true }));
+const snapshots = files(
+  import.meta.glob('../*/golden/snapshots/*.json', { query: '?raw', import: 'default', eager: true }),
+);
 
 const aggregates = domain.map(({ aggregate }) => aggregate);
 /** Of the domain alone: that of the system has projections that only tests need. */
@@ -71,7 +73,7 @@ beforeAll(async () => {
 
 function expected(name: string): Made {
   const text = made.get(plain(name));
-  if (text === undefined) throw new Error(`test/golden/made/${plain(name)}.json says what comes of it`);
+  if (text === undefined) throw new Error(`test/shop/golden/made/${plain(name)}.json says what comes of it`);
   return JSON.parse(text) as Made;
 }
 
@@ -94,7 +96,7 @@ async function madeOf(stored: readonly StoredEvent[], created?: Creation): Promi
 }
 
 function madeNow(name: string, now: Made): string {
-  return `This is test/golden/made/${plain(name)}.json now:\n${toText(now)}`;
+  return `This is test/shop/golden/made/${plain(name)}.json now:\n${toText(now)}`;
 }
 
 /** As a file in logs/ or made/ has it. */
@@ -135,7 +137,7 @@ async function demandSnapshots(name: string, { stateVersion }: AnyAggregateType)
 
 async function snapshotFile(name: string, stream: StreamId, stateVersion: number): Promise<string> {
   const text = toText({ stream, snapshots: await dumpSnapshots(stream) });
-  return `── test/golden/snapshots/${name}-state-${stateVersion}.${await hashOf(text)}.json\n${text}`;
+  return `── test/shop/golden/snapshots/${name}-state-${stateVersion}.${await hashOf(text)}.json\n${text}`;
 }
 
 describe.each([...snapshots.keys()])('the snapshots of %s', (file) => {
@@ -310,9 +312,9 @@ async function filesFor(written: WrittenStream | undefined): Promise<string> {
   const outcome = toText(await madeOf(stored, written.created));
   return [
     'Save these, the first and the last as they are to the last byte; and see that the second says what has to come of it.',
-    `── test/golden/logs/${category}-${number}.${await hashOf(log)}.json`,
+    `── test/shop/golden/logs/${category}-${number}.${await hashOf(log)}.json`,
     log,
-    `── test/golden/made/${category}-${number}.json`,
+    `── test/shop/golden/made/${category}-${number}.json`,
     outcome,
     await snapshotFile(`${category}-${number}`, written.stream, registry.typeOf(written.stream).stateVersion),
   ].join('\n');

@@ -4,7 +4,7 @@ import { asOperator } from '../../support/api.ts';
 import { type Breakage, breakagesOf } from './breakages.ts';
 import { place } from './cast.ts';
 import { goodHeader } from './header-values.ts';
-import type { Operation } from './operations.ts';
+import type { Operation } from '../../support/api-operations.ts';
 import { type ByName, type Schema, valuesOf } from './schema-values.ts';
 
 /** A request as it was thought up: one that the document allows, and what shall be broken of it. */

@@ -1,4 +1,4 @@
-import { shop } from './shop.ts';
+import { shop } from '../../shop/consistency/shop.ts';
 import { simulatedSystem } from './simulated-platform.ts';
 import { tallies } from './tally-domain.ts';
 

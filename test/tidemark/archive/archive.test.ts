@@ -6,7 +6,8 @@ import { type ReplayLimits, replayPage } from '../../../src/tidemark/archive/arc
 import type { Hint } from '../../../src/tidemark/write/message.ts';
 import { type StreamId, streamId } from '../../../src/tidemark/domain/stream.ts';
 import { reporting } from '../../../src/groups.ts';
-import { asOperator, get, json, orderAfter } from '../../support/api.ts';
+import { asOperator, get, json } from '../../support/api.ts';
+import { orderAfter } from '../../shop/api.ts';
 import { rememberArchive } from '../../support/archive.ts';
 import { deliver, hintsOf } from '../../support/queue.ts';
 import { add, newTally, system } from '../../support/system.ts';

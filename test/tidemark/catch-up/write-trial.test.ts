@@ -6,7 +6,7 @@ import type { Projection } from '../../../src/tidemark/projections/projection.ts
 import { shapeOf } from '../../../src/tidemark/projections/slot-tables.ts';
 import { tryWrites } from '../../../src/tidemark/catch-up/write-trial.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
-import { createProduct, orderAfter } from '../../support/api.ts';
+import { createProduct, orderAfter } from '../../shop/api.ts';
 import { everythingStored, tallyOf } from '../../support/boards.ts';
 import { settle } from '../../support/settle.ts';
 import { system } from '../../support/system.ts';

@@ -3,7 +3,8 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
 import type { Env } from '../../../src/bindings.ts';
-import { type Headers, createProduct, eventsOf, get, post, request } from '../../support/api.ts';
+import { type Headers, eventsOf, get, post, request } from '../../support/api.ts';
+import { createProduct } from '../../shop/api.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { everyRoute } from '../../support/routes.ts';
 import worker from '../../worker.ts';

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { MAX_TOKENS, MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from '../../../src/tidemark/http/limits.ts';
-import { createProduct, eur, get, json, orderStep, placeOrder, post } from '../../support/api.ts';
+import { get, json, post } from '../../support/api.ts';
+import { createProduct, eur, orderStep, placeOrder } from '../../shop/api.ts';
 import { seenVersions, workersCodec } from '../../support/tokens.ts';
 
 const codec = workersCodec();

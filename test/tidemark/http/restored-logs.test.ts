@@ -4,19 +4,8 @@ import { EMPTY_TOKEN, cutToSize, withVersion, withoutConfirmed } from '../../../
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { takeUp } from '../../../src/tidemark/http/token-header.ts';
 import type { Runtime } from '../../../src/tidemark/runtime/runtime.ts';
-import {
-  asOperator,
-  createProduct,
-  eur,
-  eventsOf,
-  get,
-  json,
-  newSku,
-  orderStep,
-  placeOrder,
-  post,
-  withToken,
-} from '../../support/api.ts';
+import { asOperator, eventsOf, get, json, post, withToken } from '../../support/api.ts';
+import { createProduct, eur, newSku, orderStep, placeOrder } from '../../shop/api.ts';
 import { deliverThrice, forgetDeadLetters } from '../../support/boards.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { restoreLog } from '../../support/system.ts';

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { domain } from '../../../src/domain.ts';
 import { productCatalog } from '../../../src/shop/products/product-catalog.ts';
 import { tidemark } from '../../../src/tidemark/worker.ts';
-import { eur, newSku } from '../../support/api.ts';
+import { eur, newSku } from '../../shop/api.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { platform, ports } from '../../support/platform.ts';
 

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Group } from '../../../src/tidemark/platform/group.ts';
 import { reporting, serving } from '../../../src/groups.ts';
 import { runScheduledJobs } from '../../../src/tidemark/runtime/scheduled-jobs.ts';
-import { createProduct } from '../../support/api.ts';
+import { createProduct } from '../../shop/api.ts';
 import { platform, ports, sent } from '../../support/platform.ts';
 import { deliver, hintsOf, sentHints, takeHints } from '../../support/queue.ts';
 import { system } from '../../support/system.ts';

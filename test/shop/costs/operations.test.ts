@@ -1,0 +1,82 @@
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+
+import { serving } from '../../../src/groups.ts';
+import { asOperator, get, request } from '../../support/api.ts';
+import { placeOrder } from '../api.ts';
+import { ports } from '../../support/platform.ts';
+import { meteredDatabase } from '../../support/projections.ts';
+import { deliverEverything } from '../../support/queue.ts';
+import { system } from '../../support/system.ts';
+
+/*
+ * What it costs to operate the system, by D1's own count of rows, over both databases. Docs/operations.md quotes these numbers.
+ */
+
+async function costOf(work: () => Promise<unknown>) {
+  const [near, far] = [meteredDatabase(env.SERVING_DB), meteredDatabase(env.REPORTING_DB)];
+  const real = ports.database;
+  ports.database = (_env, group) => (group === serving ? near.database : far.database);
+  await work();
+  ports.database = real;
+  return {
+    read: near.bill.rowsRead + far.bill.rowsRead,
+    written: near.bill.rowsWritten + far.bill.rowsWritten,
+    each: [near.bill.rowsRead, far.bill.rowsRead],
+  };
+}
+
+/** That many more orders, each of a product of its own, in every read model. */
+async function orders(count: number): Promise<void> {
+  for (let made = 0; made < count; made += 10) {
+    await Promise.all(Array.from({ length: Math.min(10, count - made) }, () => placeOrder({}, { Prefer: 'wait=10' })));
+  }
+  await deliverEverything();
+}
+
+const rowsOf = async (database: D1Database, table: string) =>
+  (await database.prepare(`SELECT count(*) AS n FROM ${table}`).first<number>('n')) ?? 0;
+
+const projections = system.registry.groups.flatMap((group) => system.registry.projectionsOf(group));
+const PROJECTIONS = projections.length;
+const FOLLOWED = projections.flatMap(({ follows }) => Object.keys(follows)).length;
+
+describe('what operating costs', () => {
+  it('GET /health reads four rows for each projection, whatever the number of streams', async () => {
+    await orders(5);
+    const few = await costOf(() => get('/health'));
+    await orders(10);
+    const many = await costOf(() => get('/health'));
+    expect(few.read).toBeLessThanOrEqual(4 * PROJECTIONS);
+    expect(many).toEqual(few);
+    expect(many.written).toBe(0);
+  });
+
+  it('GET /projections reads each live checkpoint once, and little else while nothing lags', async () => {
+    await orders(10);
+    const checkpoints = (await rowsOf(env.SERVING_DB, 'checkpoint')) + (await rowsOf(env.REPORTING_DB, 'checkpoint'));
+    const cost = await costOf(() => get('/projections', asOperator));
+    // Its condition as in /health, and for each category that it follows a name, a pointer and a search.
+    expect(cost.read).toBeLessThanOrEqual(checkpoints + 4 * PROJECTIONS + 3 * FOLLOWED);
+    expect(cost.written).toBe(0);
+  });
+
+  it('GET /projections/{name} adds up only the categories that the projection follows', async () => {
+    await orders(10);
+    const products = "SELECT count(*) AS n FROM checkpoint WHERE stream LIKE 'product-%'";
+    const checkpoints =
+      ((await env.SERVING_DB.prepare(products).first<number>('n')) ?? 0) +
+      ((await env.REPORTING_DB.prepare(products).first<number>('n')) ?? 0);
+    const cost = await costOf(() => get('/projections/product-catalog', asOperator));
+    expect(cost.read).toBeLessThanOrEqual(checkpoints + 4 * PROJECTIONS + 3 * FOLLOWED);
+  });
+
+  it('POST /sweep reads a row for each stream of its page and projection that follows it, and writes its cursor', async () => {
+    await orders(10);
+    const checkpoints = (await rowsOf(env.SERVING_DB, 'checkpoint')) + (await rowsOf(env.REPORTING_DB, 'checkpoint'));
+    const cost = await costOf(() => request('POST', '/sweep', asOperator));
+    // The cursor twice, and for each projection its pointer and three searches, of which some find nothing.
+    expect(cost.read).toBeLessThanOrEqual(checkpoints + 4 * PROJECTIONS + 2);
+    expect(cost.written).toBe(1);
+  });
+});

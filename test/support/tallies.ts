@@ -1,0 +1,13 @@
+import { type Headers, post } from './api.ts';
+
+/** Opens a tally over HTTP. */
+export async function openTally(by = 1, headers: Headers = {}) {
+  const answer = await post('/tallies', { by }, headers);
+  const { tallyId } = await answer.clone().json<{ tallyId: string }>();
+  return { answer, tallyId, path: `/tallies/${tallyId}`, stream: `tally-${tallyId}` as const };
+}
+
+/** Adds to a tally over HTTP. Adding 0 is refused. */
+export function addTo(path: string, by = 1, headers: Headers = {}): Promise<Response> {
+  return post(`${path}/additions`, { by }, headers);
+}
