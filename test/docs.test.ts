@@ -48,9 +48,10 @@ describe.each([
   /** A file of the guide where it would stand in the project. */
   function inPlace(name: string, source: string): string {
     const code = source.replace("'../../../src/groups.ts'", "'../groups.ts'");
-    if (!name.endsWith('.test.ts')) return code;
+    if (!/(\.test|-intents)\.ts$/.test(name)) return code;
     return code
       .replace("'../../support/api.ts'", "'../support/api.ts'")
+      .replace("'../../consistency/", "'../consistency/")
       .replaceAll(/'\.\/([\w-]+\.ts)'/g, `'../../src/${folder}/$1'`);
   }
 

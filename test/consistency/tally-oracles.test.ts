@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { project } from '../../src/tidemark/testing/projection-harness.ts';
 import { tallyBoard, tallyCount, tallyCount2, tallyType } from '../support/tally.ts';
 import type { Logs } from './applied.ts';
-import type { Findings } from '../shop/consistency/oracles.ts';
+import type { Findings } from './differences.ts';
 import { tallyOraclesOf } from './tally-oracles.ts';
 
 const added = (by: number) => ({ type: 'Added', data: { by } }) as const;

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { foldOrder } from './naive-folds.ts';
 import { type StoredEvent, type Logs } from '../../consistency/applied.ts';
 import { finds } from './naive-search.ts';
-import { type Findings, oraclesOf } from './oracles.ts';
+import { oraclesOf } from './oracles.ts';
+import { type Findings } from '../../consistency/differences.ts';
 
 const eur = (amount: number) => ({ amount, currency: 'EUR' });
 const jpy = (amount: number) => ({ amount, currency: 'JPY' });

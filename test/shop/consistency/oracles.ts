@@ -1,4 +1,4 @@
-import { differences, firstFew, keyedDifferences } from '../../consistency/differences.ts';
+import { differences, firstFew, keyedDifferences, type Findings } from '../../consistency/differences.ts';
 import { type Order, type Product, STATUSES, dayOf, foldOrder, foldProduct, pricesIn } from './naive-folds.ts';
 import {
   type Logs,
@@ -12,9 +12,6 @@ import { finds, searchesFor } from './naive-search.ts';
 import { type Grouping, type Span, compare, countOf, groupsOf, revenueOf, sellersOf, shownSum } from './naive-sums.ts';
 
 type Body = Readonly<Record<string, unknown>>;
-
-/** What a judge finds: nothing, or the first differences as sentences. */
-export type Findings = readonly string[];
 
 /** Answers that were read at rest, to be held against each other. */
 export interface MoneyRead {

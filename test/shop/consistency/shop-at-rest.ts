@@ -3,7 +3,7 @@ import type { Logs as NaiveLogs } from '../../consistency/applied.ts';
 import { GROUPINGS } from './naive-sums.ts';
 import { oraclesOf } from './oracles.ts';
 import { type AtRest, canonical } from '../../consistency/simulation/domain.ts';
-import type { KnownShop } from './shop-commands.ts';
+import type { KnownShop } from '../known-shop.ts';
 import { type Body, items, utcDay } from './shop-reads.ts';
 
 /** The errors in the shop's read models, and in its decisions. */

@@ -1,7 +1,9 @@
 import { analyticsFigures, dashboardFigures } from './membership.ts';
 import { GROUPINGS } from './naive-sums.ts';
 import { type Generator, type ListIntent, type ShownRow, canonical } from '../../consistency/simulation/domain.ts';
-import { CATEGORIES, type KnownShop, NAMES } from './shop-commands.ts';
+import type { KnownShop } from '../known-shop.ts';
+import { NAMES } from '../orders/order-intents.ts';
+import { CATEGORIES } from '../products/product-intents.ts';
 
 const STATUSES = ['placed', 'shipped', 'delivered', 'returned', 'cancelled'];
 
