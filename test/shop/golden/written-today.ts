@@ -1,18 +1,7 @@
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
+import type { WrittenStream } from '../../golden/written-stream.ts';
 import { post } from '../../support/api.ts';
 import { createProduct, eur, orderStep, returnItems } from '../api.ts';
-
-/** A command that created a stream: with its key, it is the same command for ever. */
-export interface Creation {
-  readonly path: string;
-  readonly key: string;
-  readonly body: object;
-}
-
-export interface WrittenStream {
-  readonly stream: StreamId;
-  readonly created?: Creation;
-}
 
 /**
  * Has today's code write every type of event, in every form that its data may have: what may be null, once with and once without. Whoever
