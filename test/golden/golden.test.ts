@@ -50,7 +50,7 @@ let eventsOfToday: readonly StoredEvent[];
 
 /** Where the files of a category are, or belong: in the folder that its tag names, if there are none. */
 function folderOf(category: string): string {
-  const [path] = Object.keys(logFiles).filter((each) => nameIn(each).startsWith(`${category}-`));
+  const path = Object.keys(logFiles).find((each) => nameIn(each).startsWith(`${category}-`));
   const tags = domain.find(({ aggregate }) => aggregate.category === category)?.tags ?? {};
   return `test/${path?.split('/')[1] ?? Object.keys(tags)[0]}/golden`;
 }

@@ -7,6 +7,7 @@ import type { Projection } from '../../../src/tidemark/projections/projection.ts
 import type { Row, Slot } from '../../../src/tidemark/projections/slot-tables.ts';
 import { type InMemoryReadModel, inMemoryReadModel } from '../../../src/tidemark/testing/in-memory-read-model.ts';
 import type { CheckOptions } from '../checker.ts';
+import { nothingKnown } from './known.ts';
 import { firstFew, keyedDifferences } from '../differences.ts';
 import { type ListOperation, type SkippedEvent, categoryOf } from '../history.ts';
 import {
@@ -69,16 +70,6 @@ export function simulatedDomain(
       };
     },
   };
-}
-
-function nothingKnown(): Known {
-  const lists = new Map<string, unknown[]>();
-  function of<Item>(name: string): Item[] {
-    const list = lists.get(name) ?? [];
-    lists.set(name, list);
-    return list as Item[];
-  }
-  return { of, ids: (category) => of<string>(`ids of ${category}`) };
 }
 
 /** The row of a stream right after the last of these events. */
