@@ -285,7 +285,7 @@ describe('a read model that cannot answer', () => {
         .bind(by)
         .run();
     await revise(1);
-    const ask = (path: string, headers: Headers = {}) => expectRetryLater(get(path, headers), 'projection-building');
+    const ask = (asked: string, headers: Headers = {}) => expectRetryLater(get(asked, headers), 'projection-building');
     await ask(path);
     await ask(path, withToken(answer));
     const problem = await ask('/tallies');

@@ -366,3 +366,12 @@ describe('GET /products/{productId}/prices', () => {
     expect(await expectInvalidFields(get(`${path}?from=1`))).toEqual(['/from']);
   });
 });
+
+describe('every answer', () => {
+  it('says to caches where it depends on what was accepted', async () => {
+    for (const accept of ['text/csv', 'application/json']) {
+      const answer = await get('/analytics/orders?groupBy=day', { Accept: accept });
+      expect(answer.headers.get('Vary')).toBe('Accept, Origin');
+    }
+  });
+});

@@ -1,20 +1,21 @@
 import { describe, expect, it } from 'vitest';
 
-import { domain } from '../../../src/domain.ts';
 import type { Module } from '../../../src/tidemark/authoring/registered-module.ts';
 import { tidemark } from '../../../src/tidemark/worker.ts';
+import { seats } from '../../guides/seats/module.ts';
 import { platform } from '../../support/platform.ts';
+import { tallies } from '../../support/tally-routes.ts';
 
-/** The domain with its first module changed. */
+/** Two modules, the first one changed. */
 function domainWith(change: (module: Module) => Partial<Module>): readonly Module[] {
-  return domain.map((module, index) => (index === 0 ? { ...module, ...change(module) } : module));
+  return [{ ...seats, ...change(seats) }, tallies];
 }
 
 describe('a Worker whose routes contradict themselves is not loaded', () => {
   it('when a route may answer with a problem that no module has', () => {
     const modules = domainWith(() => ({ problems: {} }));
     expect(() => tidemark(modules, platform)).toThrow(
-      'POST /products may answer with "sku-taken", which no module declares as a problem',
+      'POST /seats may answer with "seat-exists", which no module declares as a problem',
     );
   });
 
