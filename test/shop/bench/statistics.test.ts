@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { medianOf, perTurn, ratioOf } from '../../bench/harness/statistics.ts';
-import { chooser } from '../../bench/load/choice.ts';
+import { medianOf, perTurn, ratioOf } from '../../../bench/harness/statistics.ts';
+import { chooser } from '../../../bench/load/choice.ts';
 
 describe('the median of a ratio', () => {
   it('is the middle of the turns, or between the two in the middle', () => {
