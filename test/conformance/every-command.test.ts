@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 
-import { declaredReadsOf } from '../consistency/simulation/declared-reads.ts';
 import type { CommandIntent } from '../consistency/simulation/domain.ts';
 import { intents } from '../domain.ts';
 import { type Headers, asOperator, eventsOf, get, json, post, withToken } from '../support/api.ts';
 import { type Applied, appliedCommands } from '../support/applied-commands.ts';
+import { declaredPathsOf } from '../support/declared-paths.ts';
 import { exampleIn, idNameOf } from '../support/examples.ts';
 import { pagesOf } from '../support/pages.ts';
 import { expectProblem } from '../support/problem.ts';
@@ -204,20 +204,3 @@ describe('after every command that is applied', () => {
     });
   });
 });
-
-/** The paths of a module's resource, of its lists that need no parameter, and of its history. */
-function declaredPathsOf(module: (typeof modules)[number]) {
-  const idName = idNameOf(module);
-  const gets = module.routes.filter(({ method }) => method === 'GET');
-  const lists = gets.filter(({ path, operation }) => {
-    const query = operation.query?.shape ?? {};
-    return !path.includes(':') && 'cursor' in query && declaredReadsOf(module).lists.some((list) => list.path === path);
-  });
-  return {
-    idName,
-    resource: gets.find(({ path }) => path.endsWith(`/:${idName}`))?.path,
-    // The tally declares its list by hand.
-    lists: [...lists.map(({ path }) => path), ...(module.aggregate.category === 'tally' ? ['/tallies'] : [])],
-    history: gets.find(({ path }) => path.endsWith(`/:${idName}/history`))?.path,
-  };
-}

@@ -22,8 +22,12 @@ export async function* appliedCommands(intents: readonly ModuleIntents[], count:
   const generators = intents.flatMap(({ commands }) => commands(known, { seed: 1 }));
   const choices = choicesOf(1);
   const chance: Chance = { ...choices, hot: choices.pick };
+  // Each kind of command has its turn before any has another one.
+  let turns: readonly Generator[] = [];
   for (let sent = 0; sent < count && generators.length > 0; sent += 1) {
-    const generator = choices.pick(generators);
+    if (turns.length === 0) turns = generators;
+    const generator = choices.pick(turns);
+    turns = turns.filter((other) => other !== generator);
     const intent = generator.make(chance) as CommandIntent | undefined;
     if (!intent) continue;
     const key = crypto.randomUUID();
