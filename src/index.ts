@@ -1,11 +1,8 @@
-import { domain } from './domain.ts';
+import { api, domain } from './domain.ts';
 import { cloudflare } from './tidemark/runtime/runtime.ts';
 import { tidemark } from './tidemark/worker.ts';
 
-const { handler, Aggregate, Rebuild } = tidemark(domain, cloudflare, {
-  title: 'Tidemark',
-  description: 'Products and orders, event-sourced at the edge.',
-});
+const { handler, Aggregate, Rebuild } = tidemark(domain, cloudflare, api);
 
 /** Holds one aggregate for each object: wrangler.toml binds it as AGGREGATES. */
 export { Aggregate };

@@ -11,10 +11,10 @@ declare global {
 /** Text by path, as from the top of the repository. */
 export type Files = Readonly<Record<string, string>>;
 
-/** What a test in test/ got from `import.meta.glob`, by paths from the top. */
-export function fromTop(files: Files): Files {
+/** What a test in a folder got from `import.meta.glob`, by paths from the top. */
+export function fromTop(files: Files, folder = 'test/'): Files {
   return Object.fromEntries(
-    Object.entries(files).map(([path, text]) => [new URL(path, 'file:///test/').pathname.slice(1), text]),
+    Object.entries(files).map(([path, text]) => [new URL(path, `file:///${folder}`).pathname.slice(1), text]),
   );
 }
 
