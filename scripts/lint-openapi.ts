@@ -5,6 +5,7 @@ import { createConfig, lintFromString } from '@redocly/openapi-core';
 import spectral from '@stoplight/spectral-core';
 import rulesets from '@stoplight/spectral-rulesets';
 
+import { domain } from '../src/domain.ts';
 import { openApiText } from './openapi-document.ts';
 
 async function byRedocly(text: string): Promise<readonly string[]> {
@@ -22,7 +23,9 @@ async function bySpectral(text: string): Promise<readonly string[]> {
 }
 
 const text = await openApiText();
-const faults = [...(await byRedocly(text)), ...(await bySpectral(text))];
+// Headers of commands and resources are there before the first module that uses them.
+const isExpected = (fault: string) => domain.length === 0 && /unused-components?\b/.test(fault);
+const faults = [...(await byRedocly(text)), ...(await bySpectral(text))].filter((fault) => !isExpected(fault));
 for (const fault of faults) console.error(fault);
 if (faults.length > 0) process.exit(1);
 console.log('The OpenAPI document follows the recommended rules of redocly and spectral.');

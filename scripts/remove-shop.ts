@@ -46,8 +46,8 @@ const NPM_SCRIPTS = [
   'typecheck:bench',
 ];
 
-/** A package that only the shop's tests use. */
-const PACKAGE = 'dinero.js';
+/** Packages that only the tests of the shop, and the benchmark, import. */
+const PACKAGES = ['dinero.js', 'miniflare'];
 
 const DOMAIN = `import type { Module } from './tidemark/authoring/registered-module.ts';
 
@@ -100,11 +100,14 @@ function remove(): void {
   write('test/domain.ts', DOMAIN_OF_TESTS);
   edit('package.json', ({ scripts, devDependencies }: Manifest) => {
     for (const name of NPM_SCRIPTS) delete scripts[name];
-    delete devDependencies[PACKAGE];
+    for (const name of PACKAGES) delete devDependencies[name];
   });
   edit('package-lock.json', ({ packages }: Lock) => {
-    delete packages['']?.devDependencies?.[PACKAGE];
-    delete packages[`node_modules/${PACKAGE}`];
+    for (const name of PACKAGES) {
+      delete packages['']?.devDependencies?.[name];
+      const isNeeded = Object.values(packages).some(({ dependencies }) => dependencies?.[name] !== undefined);
+      if (!isNeeded) delete packages[`node_modules/${name}`];
+    }
   });
   edit('knip.json', ({ workspaces }: { workspaces: Record<string, unknown> }) => delete workspaces['bench']);
   execFileSync('oxfmt', { stdio: 'ignore' });
@@ -128,7 +131,10 @@ interface Manifest {
 }
 
 interface Lock {
-  readonly packages: Record<string, { devDependencies?: Record<string, string> }>;
+  readonly packages: Record<
+    string,
+    { dependencies?: Record<string, string>; devDependencies?: Record<string, string> }
+  >;
 }
 
 function nextAggregate(): string {
@@ -142,8 +148,8 @@ function write(path: string, text: string): void {
   console.log(`Wrote ${path}.`);
 }
 
-function edit<Content>(path: string, change: (content: Content) => unknown): void {
-  const content = JSON.parse(readFileSync(path, 'utf8')) as Content;
+function edit(path: string, change: (content: never) => unknown): void {
+  const content = JSON.parse(readFileSync(path, 'utf8')) as never;
   change(content);
   write(path, `${JSON.stringify(content, undefined, 2)}\n`);
 }

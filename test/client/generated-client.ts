@@ -12,6 +12,7 @@ import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { openApiText } from '../../scripts/openapi-document.ts';
+import { domain } from '../../src/domain.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const TSC = join(ROOT, 'node_modules/.bin/tsc');
@@ -82,7 +83,8 @@ for (const path of PROGRAMS.filter((name) => name.endsWith('/must-not-compile.ts
   });
 }
 
-test('no field that a text, a line or an event has is of an unknown type', () => {
+// Without a module there is no event whose data could have a type.
+test('no field that a text, a line or an event has is of an unknown type', { skip: domain.length === 0 }, () => {
   const types = readFileSync(join(folder, 'client/types.gen.ts'), 'utf8');
   const unknown = types.split('\n').filter((line) => /\bunknown;$/.test(line) && !line.includes('[key: string]'));
   assert.deepEqual(unknown, []);
