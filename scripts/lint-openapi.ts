@@ -23,9 +23,13 @@ async function bySpectral(text: string): Promise<readonly string[]> {
 }
 
 const text = await openApiText();
-// Headers of commands and resources are there before the first module that uses them.
-const isExpected = (fault: string) => domain.length === 0 && /unused-components?\b/.test(fault);
-const faults = [...(await byRedocly(text)), ...(await bySpectral(text))].filter((fault) => !isExpected(fault));
+// The framework's headers are there before the first route that uses them.
+const isUnusedHeader = (fault: string) => /unused-components? at #?\/?components\/(headers|parameters)\//.test(fault);
+// Without a module there is no event, so the union of all events has no member.
+const isEmptyUnion = (fault: string) => domain.length === 0 && fault.includes('oneOf');
+const faults = [...(await byRedocly(text)), ...(await bySpectral(text))].filter(
+  (fault) => !isUnusedHeader(fault) && !isEmptyUnion(fault),
+);
 for (const fault of faults) console.error(fault);
 if (faults.length > 0) process.exit(1);
 console.log('The OpenAPI document follows the recommended rules of redocly and spectral.');

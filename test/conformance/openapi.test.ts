@@ -64,7 +64,10 @@ describe('GET /openapi.json', () => {
     const components = Object.entries<object>(document.components)
       .filter(([kind]) => kind !== 'securitySchemes')
       .flatMap(([kind, named]) => Object.keys(named).map((name) => `#/components/${kind}/${name}`));
-    expect(refs).toEqual(new Set(components));
+    expect([...refs].filter((ref) => !components.includes(ref))).toEqual([]);
+    // The framework's headers are there before the first route that uses them.
+    const isOfTheFramework = (name: string) => /^#\/components\/(headers|parameters)\//.test(name);
+    expect(components.filter((name) => !refs.has(name) && !isOfTheFramework(name))).toEqual([]);
   });
 
   it('has only examples that satisfy their schemas', async () => {

@@ -128,7 +128,7 @@ describe('a follower of an archive that was restored to an earlier time', () => 
     const cursor = await endOfFeed();
     await restore();
     for (const lost of [cursor, cursorAt((await lastPosition()) + 1), cursorAt(Number.MAX_SAFE_INTEGER), cursor]) {
-      for (const filter of ['', '&type=PriceUpdated', '&type=ItemsReturned'])
+      for (const filter of ['', '&type=Added', '&type=Reset'])
         await expectProblem(get(`/events?after=${lost}${filter}`, asOperator), 410, 'cursor-lost');
     }
   });
@@ -138,12 +138,12 @@ describe('a follower of an archive that was restored to an earlier time', () => 
     const [one, two] = await Promise.all([tallyWith(1), tallyWith(2)]);
     await one.archive();
     await two.archive();
-    const { items, nextCursor } = await page(`type=ItemsReturned&after=${await endOfFeed()}`);
+    const { items, nextCursor } = await page(`type=Reset&after=${await endOfFeed()}`);
     expect(items).toEqual([]);
     await restore();
     await two.archive();
     await one.archive();
-    await expectProblem(get(`/events?after=${nextCursor}&type=ItemsReturned`, asOperator), 410, 'cursor-lost');
+    await expectProblem(get(`/events?after=${nextCursor}&type=Reset`, asOperator), 410, 'cursor-lost');
   });
 
   it('goes on with an earlier cursor that it kept and that still fits', async () => {

@@ -17,6 +17,15 @@ function operationOf(name: string): Document {
 }
 
 describe('GET /openapi.json', () => {
+  it('has no component that nothing refers to', () => {
+    const text = JSON.stringify(document);
+    const components = Object.entries<object>(document.components).flatMap(([kind, named]) =>
+      kind === 'securitySchemes' ? [] : Object.keys(named).map((name) => `"$ref":"#/components/${kind}/${name}"`),
+    );
+    expect(components.length).toBeGreaterThan(50);
+    expect(components.filter((ref) => !text.includes(ref))).toEqual([]);
+  });
+
   it('bounds every amount and every sum by what each client reads exactly, and has the digits of a larger sum as text', async () => {
     const checker = declaredAnswers(document as OpenApiDocument);
     const faultsOf = (schema: string, value: object) => checker.faultsOf(['components', 'schemas', schema], value);
