@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 /** What test/conformance/fuzz.test.ts sends: how many requests, of which seed, and of these perhaps only one. */
 const { FUZZ_REQUESTS, FUZZ_SEED = String(Date.now() % 1_000_000), FUZZ_PATH = '' } = process.env;
-/** The commit whose stored data `test/upgrade/write-release.ts` writes, instead of the tests (docs/upgrading.md). */
+/** The commit whose stored data a domain's `upgrade/write-release.ts` writes, instead of the tests (docs/upgrading.md). */
 const { UPGRADE_COMMIT } = process.env;
 
 /** A Worker for tests, with the bindings, flags and dates of wrangler.toml. */
@@ -50,7 +50,7 @@ export default defineConfig({
         test: {
           ...COMMON,
           name: 'system',
-          include: [UPGRADE_COMMIT === undefined ? 'test/**/*.test.ts' : 'test/upgrade/write-release.ts'],
+          include: [UPGRADE_COMMIT === undefined ? 'test/**/*.test.ts' : 'test/*/upgrade/write-release.ts'],
           exclude: ['test/guides/**'],
           setupFiles: ['./test/setup.ts'],
         },

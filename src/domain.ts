@@ -1,6 +1,10 @@
+import type { Module } from './tidemark/authoring/registered-module.ts';
 import { orders } from './shop/orders/module.ts';
 import { products } from './shop/products/module.ts';
 import { priceList } from './shop/products/price-list.ts';
 
 /** What the system is about: one line for each module. */
-export const domain = [products, orders(priceList)];
+export const domain: readonly Module[] = [products, orders(priceList)];
+
+/** The title and the description of the HTTP API. */
+export const api = { title: 'Tidemark', description: 'Products and orders, event-sourced at the edge.' };

@@ -1,12 +1,8 @@
-import { domain } from './domain.ts';
 import { tidemark } from '#tidemark/worker';
 import { bindings } from './bindings.ts';
+import { api, domain } from './domain.ts';
 
-const { handler, Aggregate, Rebuild } = tidemark({
-  modules: domain,
-  bindings,
-  info: { title: 'Tidemark', description: 'Products and orders, event-sourced at the edge.' },
-});
+const { handler, Aggregate, Rebuild } = tidemark({ modules: domain, bindings, info: api });
 
 /** Holds one aggregate for each object: wrangler.toml binds it as AGGREGATES. */
 export { Aggregate };

@@ -2,10 +2,11 @@ import { bindings } from '../src/bindings.ts';
 import { domain } from '../src/domain.ts';
 import { tidemark } from '../src/tidemark/worker.ts';
 import { platform } from './support/platform.ts';
-import { tally } from './support/tally.ts';
+import { tallies } from './support/tally-routes.ts';
 
 // The whole system as in production, on a platform whose single ports a test can replace.
-const { handler, Aggregate, Rebuild, runtimeOf } = tidemark({ modules: [...domain, tally], bindings, platform });
+export const modules = [...domain, tallies];
+const { handler, Aggregate, Rebuild, runtimeOf } = tidemark({ modules, bindings, platform });
 
 export { Aggregate, Rebuild, runtimeOf };
 export default handler;

@@ -1,5 +1,7 @@
-/** Every code that a problem may have: clients branch on them, so the list is closed. */
-export const CODES = [
+import { modules } from '../worker.ts';
+
+/** The codes of the framework's problems. Clients branch on codes, so the list is closed; each module adds its own. */
+const CODES_OF_THE_FRAMEWORK = [
   'malformed-body',
   'invalid-field',
   'invalid-id',
@@ -14,15 +16,9 @@ export const CODES = [
   'method-not-allowed',
   'unauthorized',
   'wrong-state',
-  'sku-taken',
   'version-mismatch',
   'too-large',
   'not-json',
-  'unknown-sku',
-  'price-not-positive',
-  'mixed-currencies',
-  'duplicate-sku',
-  'nothing-to-return',
   'key-reused',
   'projection-behind',
   'projection-building',
@@ -33,26 +29,10 @@ export const CODES = [
   'code-too-old',
   'storage-unavailable',
   'internal',
-] as const;
+];
 
-/** Every route, as the document names it. */
-export const ROUTES = [
-  'POST /products',
-  'POST /products/{productId}/price',
-  'POST /orders',
-  'POST /orders/{orderId}/shipment',
-  'POST /orders/{orderId}/delivery',
-  'POST /orders/{orderId}/cancellation',
-  'POST /orders/{orderId}/returns',
-  'GET /products/{productId}',
-  'GET /products',
-  'GET /orders/{orderId}',
-  'GET /orders',
-  'GET /orders/{orderId}/history',
-  'GET /products/{productId}/prices',
-  'GET /orders/search',
-  'GET /analytics/orders',
-  'GET /dashboard',
+/** The framework's routes, as the document names them. */
+const ROUTES_OF_THE_FRAMEWORK = [
   'GET /events',
   'GET /streams/{stream}/events',
   'POST /projections/{name}/rebuild',
@@ -70,4 +50,18 @@ export const ROUTES = [
   'GET /health',
   'GET /openapi.json',
   'GET /problems/{code}',
-] as const;
+];
+
+/** Every code that a problem may have. */
+export const CODES: readonly string[] = [
+  ...CODES_OF_THE_FRAMEWORK,
+  ...modules.flatMap(({ problems }) => Object.keys(problems)),
+];
+
+/** Every route, as the document names it. */
+export const ROUTES: readonly string[] = [
+  ...modules.flatMap(({ routes }) =>
+    routes.map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`),
+  ),
+  ...ROUTES_OF_THE_FRAMEWORK,
+];

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
-import { get, json, orderStep, placeOrder, post, request } from '../support/api.ts';
+import { get, json, post, request } from '../support/api.ts';
+import { addTo, openTally } from '../support/tallies.ts';
 
-const SHOP = 'https://shop.example';
+const SITE = 'https://shop.example';
 const allowedOrigin = (answer: Response) => answer.headers.get('Access-Control-Allow-Origin');
 const listOf = (answer: Response, name: string) => (answer.headers.get(name) ?? '').toLowerCase().split(/,\s*/);
 
@@ -14,24 +15,24 @@ async function documented(component: 'headers' | 'parameters'): Promise<readonly
 
 describe('an answer to a browser', () => {
   it('lets in the origins of the configuration, each by itself, and varies by origin', async () => {
-    for (const origin of [SHOP, 'https://desk.example']) {
-      const answer = await get('/orders', { Origin: origin });
+    for (const origin of [SITE, 'https://desk.example']) {
+      const answer = await get('/tallies', { Origin: origin });
       expect(allowedOrigin(answer)).toBe(origin);
       expect(listOf(answer, 'Vary')).toContain('origin');
     }
   });
 
   it('lets them in to problems too: of a route, of no route, and of a wrong method', async () => {
-    const { orderId } = await placeOrder();
+    const { path } = await openTally();
     for (const answer of [
-      await orderStep(orderId, 'delivery', { Origin: SHOP }),
-      await post('/orders', {}, { Origin: SHOP }),
-      await get('/nowhere', { Origin: SHOP }),
-      await request('PUT', '/orders', { Origin: SHOP }),
-      await get('/orders', { Origin: SHOP, 'X-Causal-Token': 'x' }),
+      await addTo(path, 0, { Origin: SITE }),
+      await post('/tallies', {}, { Origin: SITE }),
+      await get('/nowhere', { Origin: SITE }),
+      await request('PUT', '/tallies', { Origin: SITE }),
+      await get('/tallies', { Origin: SITE, 'X-Causal-Token': 'x' }),
     ]) {
       expect(answer.status).toBeGreaterThanOrEqual(400);
-      expect(allowedOrigin(answer)).toBe(SHOP);
+      expect(allowedOrigin(answer)).toBe(SITE);
     }
   });
 
@@ -42,24 +43,24 @@ describe('an answer to a browser', () => {
     'https://shop.example:8443',
     'https://shop.example/',
     'https://evil-shop.example',
-    'HTTPS://SHOP.EXAMPLE',
+    'HTTPS://SITE.EXAMPLE',
     'https://shop.example https://desk.example',
     'null',
     '*',
     '',
   ])('lets no other origin in: "%s"', async (origin) => {
-    expect(allowedOrigin(await get('/orders', { Origin: origin }))).toBeNull();
-    const preflight = await request('OPTIONS', '/orders', { Origin: origin, 'Access-Control-Request-Method': 'POST' });
+    expect(allowedOrigin(await get('/tallies', { Origin: origin }))).toBeNull();
+    const preflight = await request('OPTIONS', '/tallies', { Origin: origin, 'Access-Control-Request-Method': 'POST' });
     expect(allowedOrigin(preflight)).toBeNull();
   });
 
   it('without an origin allows none, and never allows credentials', async () => {
-    expect(allowedOrigin(await get('/orders'))).toBeNull();
-    expect((await get('/orders', { Origin: SHOP })).headers.has('Access-Control-Allow-Credentials')).toBe(false);
+    expect(allowedOrigin(await get('/tallies'))).toBeNull();
+    expect((await get('/tallies', { Origin: SITE })).headers.has('Access-Control-Allow-Credentials')).toBe(false);
   });
 
   it('exposes every header that the document declares, and Allow', async () => {
-    const exposed = listOf(await get('/orders', { Origin: SHOP }), 'Access-Control-Expose-Headers');
+    const exposed = listOf(await get('/tallies', { Origin: SITE }), 'Access-Control-Expose-Headers');
     // Cache-Control is readable anyway: https://fetch.spec.whatwg.org/#cors-safelisted-response-header-name
     const names = (await documented('headers')).filter((name) => name !== 'cache-control');
     expect(exposed).toEqual(expect.arrayContaining([...names, 'allow']));
@@ -69,12 +70,12 @@ describe('an answer to a browser', () => {
 describe('a preflight', () => {
   it('is 204 and allows the methods of the path and every header that the document declares', async () => {
     const headers = {
-      Origin: SHOP,
+      Origin: SITE,
       'Access-Control-Request-Method': 'POST',
       'Access-Control-Request-Headers': 'content-type, idempotency-key',
     };
-    const answer = await request('OPTIONS', '/orders', headers);
-    expect([answer.status, await answer.text(), allowedOrigin(answer)]).toEqual([204, '', SHOP]);
+    const answer = await request('OPTIONS', '/tallies', headers);
+    expect([answer.status, await answer.text(), allowedOrigin(answer)]).toEqual([204, '', SITE]);
     expect(listOf(answer, 'Access-Control-Allow-Methods').toSorted()).toEqual(['get', 'head', 'post']);
     const names = [...(await documented('parameters')), 'content-type', 'authorization'];
     expect(listOf(answer, 'Access-Control-Allow-Headers')).toEqual(expect.arrayContaining(names));
@@ -85,7 +86,7 @@ describe('a preflight', () => {
   it('offers no method that the path does not have', async () => {
     const { paths } = await json(get('/openapi.json'));
     for (const [template, item] of Object.entries<object>(paths)) {
-      const headers = { Origin: SHOP, 'Access-Control-Request-Method': 'DELETE' };
+      const headers = { Origin: SITE, 'Access-Control-Request-Method': 'DELETE' };
       const answer = await request('OPTIONS', template.replaceAll(/\{\w+\}/g, 'x'), headers);
       const methods = Object.keys(item).flatMap((method) => (method === 'get' ? ['get', 'head'] : [method]));
       expect(listOf(answer, 'Access-Control-Allow-Methods').toSorted(), template).toEqual(methods.toSorted());

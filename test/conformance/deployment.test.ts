@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 
 import type { Env } from '../../src/bindings.ts';
 import { type CausalToken, EMPTY_TOKEN } from '../../src/tidemark/queries/causal-token.ts';
-import { type Headers, json, placeOrder, withToken } from '../support/api.ts';
+import { type Headers, json, withToken } from '../support/api.ts';
+import { openTally } from '../support/tallies.ts';
 import { expectProblem } from '../support/problem.ts';
 import { workersCodec } from '../support/tokens.ts';
 import worker from '../worker.ts';
@@ -32,9 +33,9 @@ const without = (name: keyof Env) => ({ [name]: undefined }) as Partial<Env>;
 
 describe('a deployment without the secret OPERATIONS_KEY', () => {
   it('answers 401 to everybody on the operations routes, and says so in its health', async () => {
-    const { orderId } = await placeOrder();
+    const { path } = await openTally();
     for (const credentials of ['', 'Bearer', 'Bearer undefined', 'Bearer an-operations-key-for-tests']) {
-      const answer = ask(without('OPERATIONS_KEY'), `/orders/${orderId}/history`, { Authorization: credentials });
+      const answer = ask(without('OPERATIONS_KEY'), `${path}/history`, { Authorization: credentials });
       await expectProblem(answer, 401, 'unauthorized');
     }
     const health = await ask(without('OPERATIONS_KEY'), '/health');
@@ -45,9 +46,9 @@ describe('a deployment without the secret OPERATIONS_KEY', () => {
   });
 
   it('that is local is open to everybody', async () => {
-    const { orderId } = await placeOrder();
+    const { path } = await openTally();
     const local = { ...without('OPERATIONS_KEY'), OPERATIONS_ACCESS: 'open' };
-    expect((await ask(local, `/orders/${orderId}/history`, {}, LOCAL)).status).toBe(200);
+    expect((await ask(local, `${path}/history`, {}, LOCAL)).status).toBe(200);
     expect(await json(ask(local, '/health', {}, LOCAL))).toEqual({ status: 'ok', reasons: [] });
   });
 
@@ -80,7 +81,7 @@ describe('a deployment without the secret CAUSAL_TOKEN_KEY', () => {
       status: 'degraded',
       reasons: [expect.stringContaining('CAUSAL_TOKEN_KEY')],
     });
-    await expectProblem(ask(without('CAUSAL_TOKEN_KEY'), '/orders'), 500, 'internal');
+    await expectProblem(ask(without('CAUSAL_TOKEN_KEY'), '/tallies'), 500, 'internal');
   });
 });
 
@@ -91,14 +92,14 @@ describe('a deployment whose CAUSAL_TOKEN_KEY is shorter than 32 bytes', () => {
       status: 'degraded',
       reasons: [expect.stringMatching(/CAUSAL_TOKEN_KEY has fewer than 32 bytes.*openssl/)],
     });
-    await expectProblem(ask(short, '/orders'), 500, 'internal');
+    await expectProblem(ask(short, '/tallies'), 500, 'internal');
   });
 });
 
 describe('a deployment whose CAUSAL_TOKEN_PREVIOUS_KEY is shorter than 32 bytes', () => {
   it('takes its tokens, and its health says that they may be forged', async () => {
     const weak = { CAUSAL_TOKEN_PREVIOUS_KEY: 'x'.repeat(31) };
-    expect((await ask(weak, '/orders')).status).toBe(200);
+    expect((await ask(weak, '/tallies')).status).toBe(200);
     expect((await json(ask(weak, '/health'))).reasons).toEqual([
       expect.stringMatching(/CAUSAL_TOKEN_PREVIOUS_KEY has fewer than 32 bytes.*forged/),
     ]);
@@ -111,7 +112,7 @@ describe('RESTORE_EPOCH', () => {
   it('refuses a token of before that has left anything out, as often as it is sent, and reads nothing older', async () => {
     for (const leftOut of [{ shortenedAt: Date.now() }, { partialAt: Date.now() }]) {
       const token = await workersCodec().encode({ ...EMPTY_TOKEN, ...leftOut });
-      for (const path of ['/orders', '/products', '/dashboard', `/orders/${crypto.randomUUID()}`]) {
+      for (const path of ['/tallies', '/events', `/tallies/${crypto.randomUUID()}`]) {
         const answer = await ask(raised, path, { 'X-Causal-Token': token });
         expect(answer.headers.get('X-Causal-Token')).toBe(token);
         const problem = await expectProblem(answer, 409, 'causal-token-ahead');
@@ -121,9 +122,9 @@ describe('RESTORE_EPOCH', () => {
   });
 
   it('takes any other token of before, without its bookmarks, and answers one of the new epoch', async () => {
-    const { orderId, stream, answer } = await placeOrder();
+    const { path, stream, answer } = await openTally();
     const lost = { ...(await decoded(answer)), bookmarks: new Map([['serving', 'of a future that is lost']]) };
-    const read = await ask(raised, `/orders/${orderId}`, { 'X-Causal-Token': await workersCodec().encode(lost) });
+    const read = await ask(raised, path, { 'X-Causal-Token': await workersCodec().encode(lost) });
     expect(read.status).toBe(200);
     const token = await decoded(read);
     expect(token).toMatchObject({ epoch: 1 });
@@ -131,7 +132,7 @@ describe('RESTORE_EPOCH', () => {
     expect(token.bookmarks.get('serving')).not.toBe('of a future that is lost');
     // That one may be shortened again.
     const shortened = await workersCodec().encode({ ...token, shortenedAt: Date.now() });
-    expect((await ask(raised, '/orders', { 'X-Causal-Token': shortened })).status).toBe(200);
+    expect((await ask(raised, '/tallies', { 'X-Causal-Token': shortened })).status).toBe(200);
   });
 
   it('that a token knows and a Worker does not is that of its other tokens too: what they vouch for may be lost', async () => {
@@ -141,22 +142,22 @@ describe('RESTORE_EPOCH', () => {
         workersCodec().encode({ ...EMPTY_TOKEN, ...more }),
       ),
     );
-    const merged = await decoded(await ask({}, '/orders', { 'X-Causal-Token': `${before}, ${after}` }));
+    const merged = await decoded(await ask({}, '/tallies', { 'X-Causal-Token': `${before}, ${after}` }));
     expect(merged.epoch).toBe(1);
     expect(merged.bookmarks.get('serving')).not.toBe('of a future that is lost');
     const both = `${leftOut}, ${after}`;
-    const refused = await ask({}, '/orders', { 'X-Causal-Token': both });
+    const refused = await ask({}, '/tallies', { 'X-Causal-Token': both });
     expect(refused.headers.get('X-Causal-Token')).toBe(both);
     await expectProblem(refused, 409, 'causal-token-ahead');
   });
 
   it('counts tokens of format 1 as of before', async () => {
     const former = await workersCodec({ format: 1 }).encode({ ...EMPTY_TOKEN, epoch: 1, shortenedAt: Date.now() });
-    await expectProblem(ask(raised, '/orders', { 'X-Causal-Token': former }), 409, 'causal-token-ahead');
+    await expectProblem(ask(raised, '/tallies', { 'X-Causal-Token': former }), 409, 'causal-token-ahead');
   });
 
   it.each(['-1', '1.5', 'one'])('of %j is refused like a missing key', async (epoch) => {
-    await expectProblem(ask({ RESTORE_EPOCH: epoch }, '/orders'), 500, 'internal');
+    await expectProblem(ask({ RESTORE_EPOCH: epoch }, '/tallies'), 500, 'internal');
     expect((await json(ask({ RESTORE_EPOCH: epoch }, '/health'))).reasons).toEqual([
       expect.stringContaining('RESTORE_EPOCH'),
     ]);
@@ -165,7 +166,7 @@ describe('RESTORE_EPOCH', () => {
 
 describe('CAUSAL_TOKEN_FORMAT', () => {
   const formatOf = async (configuration: Partial<Env>) => {
-    const token = (await ask(configuration, '/orders?limit=1')).headers.get('X-Causal-Token') ?? '';
+    const token = (await ask(configuration, '/tallies?limit=1')).headers.get('X-Causal-Token') ?? '';
     return Uint8Array.fromBase64(token, { alphabet: 'base64url' })[0];
   };
 
@@ -191,14 +192,14 @@ describe('CAUSAL_TOKEN_FORMAT', () => {
   });
 
   it('of 1 lets Workers of both releases serve the same client', async () => {
-    const { orderId, answer } = await placeOrder();
-    const former = await ask({ CAUSAL_TOKEN_FORMAT: '1' }, `/orders/${orderId}`, withToken(answer));
+    const { path, answer } = await openTally();
+    const former = await ask({ CAUSAL_TOKEN_FORMAT: '1' }, path, withToken(answer));
     expect(former.status).toBe(200);
-    expect((await ask({}, `/orders/${orderId}`, withToken(former))).status).toBe(200);
+    expect((await ask({}, path, withToken(former))).status).toBe(200);
   });
 
   it('of anything else is refused like a missing key', async () => {
-    await expectProblem(ask({ CAUSAL_TOKEN_FORMAT: '3' }, '/orders'), 500, 'internal');
+    await expectProblem(ask({ CAUSAL_TOKEN_FORMAT: '3' }, '/tallies'), 500, 'internal');
     expect((await json(ask({ CAUSAL_TOKEN_FORMAT: '3' }, '/health'))).reasons).toEqual([
       expect.stringContaining('CAUSAL_TOKEN_FORMAT'),
     ]);

@@ -1,21 +1,10 @@
 import { describe, expect, it } from 'vitest';
 
-import {
-  type Headers,
-  asOperator,
-  createProduct,
-  eur,
-  eventsOf,
-  get,
-  json,
-  orderAfter,
-  orderStep,
-  placeOrder,
-  post,
-  withToken,
-} from '../support/api.ts';
+import { type Headers, asOperator, eventsOf, get, json, withToken } from '../support/api.ts';
+import { addTo, openTally, talliedBy } from '../support/tallies.ts';
 import { type CloudEvent, endOfFeed, page, readFrom } from '../support/feed.ts';
 import { expectInvalidFields, expectProblem } from '../support/problem.ts';
+import { resetTo0 } from '../support/system.ts';
 
 const kinds = (events: readonly CloudEvent[]) =>
   events.map(({ source, streamversion, type }) => `${source} ${streamversion} ${type}`);
@@ -23,17 +12,17 @@ const kinds = (events: readonly CloudEvent[]) =>
 describe('GET /events', () => {
   it('holds what was just written for whoever has the token, though no message was delivered', async () => {
     const from = await endOfFeed();
-    const order = await orderAfter(['shipment']);
-    const { items } = await page(`after=${from}&limit=100`, withToken(order.answer));
-    expect(kinds(items.filter(({ source }) => source === `/streams/${order.stream}`))).toEqual([
-      `/streams/${order.stream} 1 OrderPlaced`,
-      `/streams/${order.stream} 2 OrderShipped`,
+    const tally = await talliedBy(3, 4);
+    const { items } = await page(`after=${from}&limit=100`, withToken(tally.answer));
+    expect(kinds(items.filter(({ source }) => source === `/streams/${tally.stream}`))).toEqual([
+      `/streams/${tally.stream} 1 Added`,
+      `/streams/${tally.stream} 2 Added`,
     ]);
   });
 
   it('gives events as CloudEvents 1.0', async () => {
     const from = await endOfFeed();
-    const { answer, productId, stream } = await createProduct({}, { 'X-Correlation-Id': 'c-7' });
+    const { answer, tallyId, stream } = await openTally(3, { 'X-Correlation-Id': 'c-7' });
     const [event] = (await page(`after=${from}`, withToken(answer))).items;
     expect(Object.keys(event ?? {}).toSorted()).toEqual([
       'actor',
@@ -54,8 +43,8 @@ describe('GET /events', () => {
     expect(event).toMatchObject({
       specversion: '1.0',
       source: `/streams/${stream}`,
-      subject: productId,
-      type: 'ProductCreated',
+      subject: tallyId,
+      type: 'Added',
       datacontenttype: 'application/json',
       streamversion: 1,
       schemaversion: 1,
@@ -70,7 +59,7 @@ describe('GET /events', () => {
 
   it('is in pages of `limit`, without a double or a gap, and stays where it is at the end', async () => {
     const from = await endOfFeed();
-    const { answer, stream } = await orderAfter(['shipment', 'delivery']);
+    const { answer, stream } = await talliedBy(1, 2, 3);
     for (const limit of [1, 2, 100]) {
       const events = await readFrom(from, `limit=${limit}`, withToken(answer));
       const versions = events.filter(({ source }) => source.endsWith(stream)).map((event) => event.streamversion);
@@ -83,7 +72,7 @@ describe('GET /events', () => {
   });
 
   it('never gives an event again that its cursor covers', async () => {
-    const { answer } = await orderAfter(['shipment']);
+    const { answer } = await talliedBy(1, 2);
     const first = await page('limit=2', withToken(answer));
     const second = await page(`limit=2&after=${first.nextCursor}`);
     expect([first.items.length, second.items.length]).toEqual([2, 2]);
@@ -92,28 +81,16 @@ describe('GET /events', () => {
 
   it('is filtered by type and by category, with a cursor that advances over what is left out', async () => {
     const from = await endOfFeed();
-    const product = await createProduct();
-    const prices = [1, 2, 3, 4, 5, 6];
-    for (const amount of prices) {
-      await post(`/products/${product.productId}/price`, { price: eur(amount), reason: 'Sale' });
-    }
-    const { answer, orderId, stream } = await placeOrder({ items: [{ sku: product.sku, quantity: 1 }] });
-    const shipped = await orderStep(orderId, 'shipment', withToken(answer));
-    await page(`after=${from}`, withToken(shipped));
-    // The product is not in that token: its own event has to be brought up as well.
-    const changed = await get(`/products/${product.productId}`, { 'X-Version': String(prices.length + 1) });
-    await page(`after=${from}`, withToken(changed));
+    const { tallyId, stream } = await talliedBy(1, 2, 3, 4, 5, 6);
+    await resetTo0(tallyId);
+    await addTo(`/tallies/${tallyId}`, 7);
+    await page(`after=${from}`, withToken(await get(`/tallies/${tallyId}`, { 'X-Version': '8' })));
 
-    const placed = await readFrom(from, 'limit=2&type=OrderPlaced');
-    expect(kinds(placed)).toEqual([`/streams/${stream} 1 OrderPlaced`]);
-    expect(kinds(await readFrom(from, 'limit=1&category=order'))).toEqual([
-      `/streams/${stream} 1 OrderPlaced`,
-      `/streams/${stream} 2 OrderShipped`,
-    ]);
-    const updates = await readFrom(from, 'limit=4&category=product&type=PriceUpdated');
-    expect(updates.map(({ streamversion }) => streamversion)).toEqual([2, 3, 4, 5, 6, 7]);
+    expect(kinds(await readFrom(from, 'limit=2&type=Reset'))).toEqual([`/streams/${stream} 7 Reset`]);
+    const added = await readFrom(from, 'limit=4&category=tally&type=Added');
+    expect(added.map(({ streamversion }) => streamversion)).toEqual([1, 2, 3, 4, 5, 6, 8]);
 
-    for (const nothing of ['category=order&type=ItemsReturned', 'type=ItemsReturned']) {
+    for (const nothing of ['category=tally&type=Zeroed', 'type=Zeroed']) {
       const empty = await page(`${nothing}&after=${from}`);
       expect(empty.items).toEqual([]);
       expect(empty.nextCursor).not.toBe(from);
@@ -127,26 +104,26 @@ describe('GET /events', () => {
       const { errors } = await expectProblem(get(`/events?${query}`, asOperator), 400, 'invalid-field');
       return errors?.map(({ pointer, detail }) => `${pointer}: ${detail}`).join('\n');
     };
-    for (const type of ['Nope', 'orderPlaced', "'%20OR%201=1", 'constructor'])
-      expect(await detailsOf(`type=${type}`)).toMatch(/^\/type: .*"PriceUpdated".*"OrderPlaced"/);
-    for (const category of ['orders', 'Order', '__proto__', 'archive'])
-      expect(await detailsOf(`category=${category}`)).toMatch(/^\/category: .*"order"/);
-    expect(await detailsOf('type=OrderPlaced&category=product')).toBe('/type: No event of `category` has this type.');
+    for (const type of ['Nope', 'added', "'%20OR%201=1", 'constructor'])
+      expect(await detailsOf(`type=${type}`)).toMatch(/^\/type: .*"Added".*"Reset"/);
+    for (const category of ['tallies', 'Tally', '__proto__', 'archive'])
+      expect(await detailsOf(`category=${category}`)).toMatch(/^\/category: .*"tally"/);
   });
 
   it('knows a renamed type by the name that stored events have, too', async () => {
-    for (const type of ['Reset', 'Zeroed']) expect((await page(`type=${type}&category=tally`)).items).toEqual([]);
+    const from = await endOfFeed();
+    for (const type of ['Reset', 'Zeroed'])
+      expect((await page(`type=${type}&category=tally&after=${from}`)).items).toEqual([]);
   });
 
   it('misses nothing while others write, for a reader who only goes on from `nextCursor`', async () => {
     const from = await endOfFeed();
-    const products = await Promise.all(Array.from({ length: 4 }, () => createProduct()));
+    const tallies = await Promise.all(Array.from({ length: 4 }, () => openTally()));
     let isWriting = true;
     const changes = 12;
-    async function write(productId: string): Promise<void> {
-      for (let amount = 1; amount <= changes; amount += 1) {
-        const path = `/products/${productId}/price`;
-        const answer = await post(path, { price: eur(amount), reason: 'Sale' });
+    async function write(path: string): Promise<void> {
+      for (let by = 1; by <= changes; by += 1) {
+        const answer = await addTo(path, by);
         // Reading with the token brings the event into the archive, beside the other writers' readers.
         await page('limit=1', withToken(answer));
       }
@@ -161,18 +138,18 @@ describe('GET /events', () => {
           const next = await page(`limit=3&after=${cursor}`);
           events.push(...next.items);
           // What the writers write, once. A feed that repeats itself would never end.
-          expect(events.length).toBeLessThanOrEqual(products.length * (changes + 1));
+          expect(events.length).toBeLessThanOrEqual(tallies.length * (changes + 1));
           isEmpty = next.items.length === 0;
           cursor = next.nextCursor;
         }
       }
       return events;
     }
-    const writers = Promise.all(products.map(({ productId }) => write(productId))).finally(() => {
+    const writers = Promise.all(tallies.map(({ path }) => write(path))).finally(() => {
       isWriting = false;
     });
     const [events] = await Promise.all([poll(), writers]);
-    for (const { stream } of products) {
+    for (const { stream } of tallies) {
       const versions = events
         .filter(({ source }) => source === `/streams/${stream}`)
         .map((event) => event.streamversion);
@@ -187,7 +164,7 @@ describe('GET /events', () => {
 
   it('refuses a cursor that it never gave out, and parameters that are none', async () => {
     const cursorOf = (...parts: readonly unknown[]) => btoa(JSON.stringify(parts)).replaceAll('=', '');
-    const { nextCursor } = await json(get('/products?limit=1'));
+    const { nextCursor } = await json(get('/tallies?limit=1'));
     for (const cursor of [
       'x',
       '1',
@@ -199,7 +176,7 @@ describe('GET /events', () => {
       cursorOf('feed', '', '0x10'),
       cursorOf('feed', '', ''),
       cursorOf('feed', '', 1),
-      cursorOf('orders', '', '1'),
+      cursorOf('listTallies', '', '1'),
       ...(nextCursor === null ? [] : [nextCursor as string]),
     ]) {
       await expectProblem(get(`/events?after=${cursor}`, asOperator), 400, 'invalid-cursor');

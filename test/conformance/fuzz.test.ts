@@ -2,14 +2,17 @@ import { env } from 'cloudflare:workers';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import { asOperator, createProduct, get, json, orderAfter, placeOrder, request, returnItems } from '../support/api.ts';
+import { fuzzHints } from '../domain.ts';
+import { modules } from '../worker.ts';
+import { asOperator, get, json, post, request } from '../support/api.ts';
+import { creations, idNameOf } from '../support/examples.ts';
 import { deliverThrice, tallyOf } from '../support/boards.ts';
 import { idleRunner, work } from '../support/builds.ts';
 import type { OpenApiDocument } from '../support/declared-answers.ts';
 import { createCast } from './fuzz/cast.ts';
 import { countWrites, watchedChanges } from './fuzz/changes.ts';
 import { faultsInLogs } from './fuzz/faults-in-logs.ts';
-import { operationsOf } from './fuzz/operations.ts';
+import { operationsOf } from '../support/api-operations.ts';
 import { reproduction } from './fuzz/reproduction.ts';
 import type { Schema } from './fuzz/schema-values.ts';
 import { type WantedRequest, requestsAnywhere, requestsFor } from './fuzz/wanted-request.ts';
@@ -30,8 +33,6 @@ const cast = createCast();
 const changes = watchedChanges();
 const logs = faultsInLogs();
 const statuses = new Map<number, number>();
-/** What happened to the orders that there are at first. */
-const LIVES = [[], ['shipment'], ['cancellation'], ['shipment', 'delivery']] as const;
 /** Operations that an answer of success came from, and those that refused something. */
 const [accepting, refusing] = [new Set<string>(), new Set<string>()];
 let compared = 0;
@@ -44,18 +45,12 @@ beforeAll(async () => {
   for (const code of CODES) cast.know('code', code);
   const projections: { items: { name: string }[] } = await json(get('/projections', asOperator));
   for (const { name } of projections.items) cast.know('projection', name);
-  cast.know('built', 'order-search');
+  cast.know('built', 'tally-count');
   cast.know('stopped', 'tally-board');
-  cast.know('swapped', 'dashboard');
+  cast.know('swapped', 'tally-count');
 
-  for (const currency of ['EUR', 'EUR', 'EUR', 'USD']) {
-    const { answer, sku } = await createProduct({ price: { amount: 1999, currency } });
-    cast.know('sku', sku);
-    await learn(answer);
-  }
-  for (const steps of LIVES) await learn((await orderAfter(steps)).answer);
-  const { orderId, items } = await orderAfter(['shipment', 'delivery']);
-  await learn(await returnItems(orderId, items));
+  for (let left = 4; left > 0; left -= 1) await learnExamples();
+  await fuzzHints.begin({ know: (kind, value) => cast.know(kind, value), learn });
   await changes.settle();
 });
 
@@ -72,15 +67,16 @@ beforeEach(() => {
 async function learn(answer: Response, hasBody = true): Promise<void> {
   const token = answer.headers.get('X-Causal-Token');
   if (token !== null) cast.know('token', token);
-  const built = /^\/projections\/order-search\/rebuilds\/(.+)$/.exec(answer.headers.get('Location') ?? '')?.[1];
+  const built = /^\/projections\/tally-count\/rebuilds\/(.+)$/.exec(answer.headers.get('Location') ?? '')?.[1];
   if (built !== undefined) cast.know('build', built);
   const isObject = hasBody && answer.headers.get('Content-Type')?.startsWith('application/json');
   const body: Record<string, unknown> = isObject ? await json(answer.clone()) : {};
-  for (const subject of ['product', 'order']) {
-    const id = body[`${subject}Id`];
+  for (const module of modules) {
+    const [idName, { category }] = [idNameOf(module), module.aggregate];
+    const id = body[idName];
     if (typeof id !== 'string') continue;
-    cast.know(subject, id);
-    cast.know('stream', `${subject}-${id}`);
+    cast.know(idName, id);
+    cast.know('stream', `${category}-${id}`);
   }
   if (typeof body['nextCursor'] === 'string') cast.know('cursor', body['nextCursor']);
 }
@@ -88,14 +84,20 @@ async function learn(answer: Response, hasBody = true): Promise<void> {
 /** What there has to be before an operation can do anything. */
 async function prepare(name: string): Promise<void> {
   if (name.includes('/dead-letters/')) await stopStreams();
-  if (/roll|release/.test(name)) await swap('dashboard');
-  if (/shipment|cancellation/.test(name)) await placeOrders();
+  if (/roll|release/.test(name)) await swap('tally-count');
+  // Commands before this one may have used up all that there is.
+  if (/^POST .*\}\//.test(name)) {
+    for (let left = 4; left > 0; left -= 1) await learnExamples();
+    await changes.settle();
+  }
 }
 
-/** Orders that nothing has happened to yet: most of those that are known have been shipped or cancelled by requests before. */
-async function placeOrders(): Promise<void> {
-  for (let left = 6; left > 0; left -= 1) await learn((await placeOrder()).answer);
-  await changes.settle();
+/** One more aggregate of each kind, as the document's examples create it; of one with a natural key there is one at most. */
+async function learnExamples(): Promise<void> {
+  for (const operation of creations(operationsOf(document))) {
+    const answer = await post(operation.template, operation.body?.example);
+    if (answer.ok) await learn(answer);
+  }
 }
 
 /** A read model with a former slot beside the live one. */

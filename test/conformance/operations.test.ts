@@ -3,25 +3,16 @@ import { describe, expect, it, vi } from 'vitest';
 
 import type { Group } from '../../src/tidemark/platform/group.ts';
 import { reporting } from '../../src/groups.ts';
-import {
-  type Headers,
-  asOperator,
-  createProduct,
-  eur,
-  get,
-  json,
-  orderAfter,
-  orderStep,
-  placeOrder,
-  post,
-  request,
-  withToken,
-} from '../support/api.ts';
+import { groups } from '../support/groups.ts';
+import { type Headers, asOperator, get, json, post, request, withToken } from '../support/api.ts';
+import { addTo, openTally, talliedBy } from '../support/tallies.ts';
 import { faultyDatabase } from '../support/database.ts';
 import { pagesOf } from '../support/pages.ts';
 import { ports, production } from '../support/platform.ts';
 import { expectInvalidFields, expectProblem } from '../support/problem.ts';
 import { setDeadLetter } from '../support/projections.ts';
+import { resetTo0 } from '../support/system.ts';
+import { modules } from '../worker.ts';
 import { deliverEverything, hintsOf, sentHints, takeHints } from '../support/queue.ts';
 
 const KEY = 'an-operations-key-for-tests';
@@ -41,9 +32,9 @@ describe('what only the operator may see', () => {
     { Authorization: `Bearer ${KEY}, Bearer ${KEY}` },
     { Authorization: `Bearer ${'x'.repeat(8000)}` },
   ])('is 401 with %j, whether it exists or not', async (headers) => {
-    const { orderId, stream } = await placeOrder();
-    for (const id of [orderId, crypto.randomUUID()]) {
-      for (const path of [`/orders/${id}/history`, `/streams/order-${id}/events`, `/orders/${id}?asOf=1`]) {
+    const { tallyId, stream } = await openTally();
+    for (const id of [tallyId, crypto.randomUUID()]) {
+      for (const path of [`/tallies/${id}/history`, `/streams/tally-${id}/events`, `/tallies/${id}?asOf=1`]) {
         const answer = await get(path, headers);
         expect(answer.headers.get('WWW-Authenticate')).toBe('Bearer');
         await expectProblem(answer, 401, 'unauthorized');
@@ -53,24 +44,25 @@ describe('what only the operator may see', () => {
   });
 
   it('is there with the key, whatever the case of the scheme', async () => {
-    const { orderId, stream } = await placeOrder();
+    const { path: tally, stream } = await openTally();
     for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
-      for (const path of [`/orders/${orderId}/history`, `/streams/${stream}/events`, `/orders/${orderId}?asOf=1`]) {
+      for (const path of [`${tally}/history`, `/streams/${stream}/events`, `${tally}?asOf=1`]) {
         expect((await get(path, { Authorization: `${scheme} ${KEY}` })).status).toBe(200);
       }
     }
   });
 });
 
-describe('GET /orders/{orderId}/history', () => {
+describe('the history of a resource', () => {
   it('tells what happened, in order, from the log itself', async () => {
-    const { orderId } = await orderAfter(['shipment', 'delivery']);
-    const { items, nextCursor } = await json(get(`/orders/${orderId}/history`, asOperator));
+    const { path, tallyId } = await talliedBy(3, 4);
+    await resetTo0(tallyId);
+    const { items, nextCursor } = await json(get(`${path}/history`, asOperator));
     expect(nextCursor).toBeNull();
     expect(items.map(({ version, type }: { version: number; type: string }) => [version, type])).toEqual([
-      [1, 'OrderPlaced'],
-      [2, 'OrderShipped'],
-      [3, 'OrderDelivered'],
+      [1, 'Added'],
+      [2, 'Added'],
+      [3, 'Reset'],
     ]);
     expect(Object.keys(items[1]).toSorted()).toEqual([
       'actor',
@@ -80,35 +72,35 @@ describe('GET /orders/{orderId}/history', () => {
       'type',
       'version',
     ]);
-    expect(items[1]).toMatchObject({ actor: 'anonymous', data: { tracking: 'JD0146', carrier: 'DHL' } });
+    expect(items[1]).toMatchObject({ actor: 'anonymous', data: { by: 4 } });
   });
 
-  it('of an order that does not exist is 404, and of what is no id 400', async () => {
-    await expectProblem(get(`/orders/${crypto.randomUUID()}/history`, asOperator), 404, 'not-found');
-    const problem = await expectProblem(get('/orders/1/history', asOperator), 400, 'invalid-id');
-    expect(problem['parameters']).toEqual(['orderId']);
+  it('of a tally that does not exist is 404, and of what is no id 400', async () => {
+    await expectProblem(get(`/tallies/${crypto.randomUUID()}/history`, asOperator), 404, 'not-found');
+    const problem = await expectProblem(get('/tallies/1/history', asOperator), 400, 'invalid-id');
+    expect(problem['parameters']).toEqual(['tallyId']);
   });
 });
 
 describe('GET /streams/{stream}/events', () => {
   it('gives the events as they are stored', async () => {
-    const { productId, stream } = await createProduct({}, { 'Idempotency-Key': 'k', 'X-Correlation-Id': 'c-1' });
-    await post(`/products/${productId}/price`, { price: eur(1), reason: 'Sale' });
+    const { path, stream } = await openTally(1, { 'Idempotency-Key': 'k', 'X-Correlation-Id': 'c-1' });
+    await addTo(path);
     const answer = await get(`/streams/${stream}/events`, asOperator);
     expect(answer.headers.get('X-Version')).toBe('2');
     const { items } = await json(answer);
     expect(items).toMatchObject([
-      { stream, version: 1, type: 'ProductCreated', schemaVersion: 1, metadata: { correlationId: 'c-1' } },
-      { stream, version: 2, type: 'PriceUpdated', schemaVersion: 1 },
+      { stream, version: 1, type: 'Added', schemaVersion: 1, metadata: { correlationId: 'c-1' } },
+      { stream, version: 2, type: 'Added', schemaVersion: 1 },
     ]);
     expect(items[1].recordedAt >= items[0].recordedAt).toBe(true);
     expect(items[0].id).not.toBe(items[1].id);
   });
 
   it('is paged, from any version on, without a double or a gap while events are appended', async () => {
-    const { productId, stream } = await createProduct();
-    const change = (amount: number) => post(`/products/${productId}/price`, { price: eur(amount), reason: 'Sale' });
-    for (const amount of [1, 2, 3, 4]) await change(amount);
+    const { path, stream } = await openTally();
+    const change = (by: number) => addTo(path, by);
+    for (const by of [1, 2, 3, 4]) await change(by);
     const seen: number[] = [];
     let appended = 0;
     for await (const page of pagesOf(`/streams/${stream}/events?limit=2&fromVersion=2`, asOperator)) {
@@ -120,7 +112,7 @@ describe('GET /streams/{stream}/events', () => {
   });
 
   it('beyond the head is an empty page', async () => {
-    const { stream } = await createProduct();
+    const { stream } = await openTally();
     for (const version of [2, 9_007_199_254_740_991]) {
       const page = await json(get(`/streams/${stream}/events?fromVersion=${version}`, asOperator));
       expect(page).toEqual({ items: [], nextCursor: null });
@@ -128,31 +120,31 @@ describe('GET /streams/{stream}/events', () => {
   });
 
   it('refuses parameters that are none, and the cursor of another stream', async () => {
-    const [one, other] = [await orderAfter(['shipment']), await orderAfter(['shipment'])];
-    const path = (stream: string, query: string) => get(`/streams/${stream}/events?${query}`, asOperator);
+    const [one, other] = [await talliedBy(1, 2), await talliedBy(1, 2)];
+    const page = (stream: string, query: string) => get(`/streams/${stream}/events?${query}`, asOperator);
     for (const value of ['0', '-1', 'x', '1.5', '', '9007199254740993']) {
-      expect(await expectInvalidFields(path(one.stream, `fromVersion=${value}`))).toEqual(['/fromVersion']);
+      expect(await expectInvalidFields(page(one.stream, `fromVersion=${value}`))).toEqual(['/fromVersion']);
     }
     for (const value of ['0', '101', 'abc']) {
-      expect(await expectInvalidFields(path(one.stream, `limit=${value}`))).toEqual(['/limit']);
+      expect(await expectInvalidFields(page(one.stream, `limit=${value}`))).toEqual(['/limit']);
     }
-    expect(await expectInvalidFields(path(one.stream, 'from=1'))).toEqual(['/from']);
-    const { nextCursor } = await json(path(one.stream, 'limit=1'));
-    expect((await path(one.stream, `cursor=${nextCursor}`)).status).toBe(200);
-    await expectProblem(path(other.stream, `cursor=${nextCursor}`), 400, 'invalid-cursor');
-    await expectProblem(path(one.stream, 'cursor=x'), 400, 'invalid-cursor');
+    expect(await expectInvalidFields(page(one.stream, 'from=1'))).toEqual(['/from']);
+    const { nextCursor } = await json(page(one.stream, 'limit=1'));
+    expect((await page(one.stream, `cursor=${nextCursor}`)).status).toBe(200);
+    await expectProblem(page(other.stream, `cursor=${nextCursor}`), 400, 'invalid-cursor');
+    await expectProblem(page(one.stream, 'cursor=x'), 400, 'invalid-cursor');
   });
 
   it.each([
-    'order',
-    'order-',
+    'tally',
+    'tally-',
     '-1',
-    'Order-1',
-    'order_1',
-    'order-%2F',
-    'order-%00',
-    'order-é',
-    `order-${'x'.repeat(201)}`,
+    'Tally-1',
+    'tally_1',
+    'tally-%2F',
+    'tally-%00',
+    'tally-é',
+    `tally-${'x'.repeat(201)}`,
     '%20',
   ])('of what is no stream id is 400: %s', async (stream) => {
     await expectProblem(get(`/streams/${stream}/events`, asOperator), 400, 'invalid-id');
@@ -160,8 +152,8 @@ describe('GET /streams/{stream}/events', () => {
 
   it('of a stream or a category that does not exist is 404', async () => {
     for (const stream of [
-      `order-${crypto.randomUUID()}`,
-      'order-1',
+      `tally-${crypto.randomUUID()}`,
+      'tally-1',
       `nothing-${crypto.randomUUID()}`,
       'constructor-1',
     ]) {
@@ -171,7 +163,7 @@ describe('GET /streams/{stream}/events', () => {
 });
 
 describe('GET /projections', () => {
-  const PATHS = ['/projections', '/projections/order-lookup', '/projections/nonesuch'];
+  const PATHS = ['/projections', '/projections/tally-board', '/projections/nonesuch'];
 
   it.each(PATHS)('is only for the operator: %s', async (path) => {
     await expectProblem(get(path), 401, 'unauthorized');
@@ -181,14 +173,11 @@ describe('GET /projections', () => {
   it('lists every projection of both groups, with all that there is to know', async () => {
     const { items } = await json(get('/projections', asOperator));
     const names = items.map(({ name, group }: { name: string; group: string }) => `${group}/${name}`);
-    for (const name of [
-      'serving/order-lookup',
-      'serving/product-catalog',
-      'reporting/dashboard',
-      'reporting/archive',
-    ]) {
-      expect(names).toContain(name);
+    for (const group of groups) {
+      const own = modules.flatMap(({ projections }) => projections.filter((each) => each.group === group));
+      expect(names).toEqual(expect.arrayContaining(own.map(({ name }) => `${group.name}/${name}`)));
     }
+    expect(names).toContain('reporting/archive');
     for (const item of items) {
       expect(Object.keys(item).toSorted()).toEqual([
         'build',
@@ -217,26 +206,26 @@ describe('GET /projections', () => {
     // A synchronous projection has seen what tests before this one kept from all others.
     await json(post('/sweep', {}, asOperator));
     await deliverEverything();
-    const { orderId } = await placeOrder({}, { Prefer: 'wait=5' });
+    const { path } = await openTally(1, { Prefer: 'wait=5' });
     await deliverEverything();
     const lagOf = async (name: string) => (await json(get(`/projections/${name}`, asOperator))).lag;
-    expect(await lagOf('dashboard')).toEqual({ events: 0, ms: 0 });
+    expect(await lagOf('archive')).toEqual({ events: 0, ms: 0 });
 
-    const shipped = await orderStep(orderId, 'shipment');
-    await get(`/orders/${orderId}`, withToken(shipped));
-    const lag = await lagOf('dashboard');
+    const added = await addTo(path);
+    await get(path, withToken(added));
+    const lag = await lagOf('archive');
     expect(lag.events).toBe(1);
     expect(lag.ms).toBeGreaterThanOrEqual(0);
-    expect(await lagOf('order-lookup')).toEqual({ events: 0, ms: 0 });
+    expect(await lagOf('tally-board')).toEqual({ events: 0, ms: 0 });
 
-    await get('/dashboard', withToken(shipped));
-    expect(await lagOf('dashboard')).toEqual({ events: 0, ms: 0 });
+    await get('/events', { ...asOperator, ...withToken(added) });
+    expect(await lagOf('archive')).toEqual({ events: 0, ms: 0 });
   });
 
   it('of a name that does not exist is 404 with the names that do', async () => {
-    for (const name of ['nonesuch', 'Order-Lookup', '__proto__', 'archive%20']) {
+    for (const name of ['nonesuch', 'Tally-Board', '__proto__', 'archive%20']) {
       const problem = await expectProblem(get(`/projections/${name}`, asOperator), 404, 'not-found');
-      expect(problem.detail).toContain('order-lookup');
+      expect(problem.detail).toContain('tally-board');
       expect(problem['names']).toContain('archive');
     }
   });
@@ -251,8 +240,8 @@ describe('GET /projections', () => {
     databaseAway(reporting);
     const { items } = await json(get('/projections', asOperator));
     const stateOf = (wanted: string) => items.find(({ name }: { name: string }) => name === wanted).state;
-    expect(stateOf('order-lookup')).toBe('live');
-    expect(stateOf('dashboard')).toBe('unreachable');
+    expect(stateOf('tally-board')).toBe('live');
+    expect(stateOf('archive')).toBe('unreachable');
     expect(await json(get('/projections/archive', asOperator))).toMatchObject({ state: 'unreachable', lag: null });
   });
 });
@@ -263,10 +252,10 @@ describe('POST /sweep', () => {
     await expectProblem(request('POST', '/sweep', { Authorization: 'Bearer wrong' }), 401, 'unauthorized');
   });
 
-  it('finds a group that was not told of an order, and has it reminded', async () => {
+  it('finds a group that was not told of a tally, and has it reminded', async () => {
     await deliverEverything();
-    const { orderId, stream, answer } = await placeOrder();
-    await get(`/orders/${orderId}`, withToken(answer));
+    const { path, stream, answer } = await openTally();
+    await get(path, withToken(answer));
     await sentHints(1, stream);
     takeHints();
     const swept = await json(request('POST', '/sweep', asOperator));
@@ -276,7 +265,7 @@ describe('POST /sweep', () => {
     await deliverEverything();
     const { items } = await json(get('/projections', asOperator));
     const lags = items.map(({ name, lag }: { name: string; lag: unknown }) => [name, lag]);
-    expect(lags).toContainEqual(['dashboard', { events: 0, ms: 0 }]);
+    expect(lags).toContainEqual(['archive', { events: 0, ms: 0 }]);
     expect(await json(request('POST', '/sweep', asOperator))).toMatchObject({ behind: 0, sent: 0, isComplete: true });
   });
 
@@ -297,14 +286,14 @@ describe('GET /health', () => {
   });
 
   it('says how many dead letters are open in which projection, and not of what', async () => {
-    const stream = `order-${crypto.randomUUID()}`;
+    const stream = `tally-${crypto.randomUUID()}`;
     const database = env.SERVING_DB;
-    await setDeadLetter(database, 'order-lookup', stream, 1);
+    await setDeadLetter(database, 'tally-board', stream, 1);
     const { status, reasons } = await json(get('/health'));
     expect([status, reasons.length]).toEqual(['degraded', 1]);
-    expect(reasons[0]).toContain('order-lookup has 1 open dead letter');
+    expect(reasons[0]).toContain('tally-board has 1 open dead letter');
     expect(reasons[0]).not.toContain(stream);
-    expect(await json(get('/projections/order-lookup', asOperator))).toMatchObject({ deadLetters: 1 });
+    expect(await json(get('/projections/tally-board', asOperator))).toMatchObject({ deadLetters: 1 });
     await database.prepare('DELETE FROM dead_letter WHERE stream = ?').bind(stream).run();
     expect(await json(get('/health'))).toEqual({ status: 'ok', reasons: [] });
   });
@@ -312,12 +301,12 @@ describe('GET /health', () => {
 
 describe('at the spending limit of objects alone', () => {
   it('a read says that nothing was done, and the health says nothing of a database, which goes on', async () => {
-    const { orderId, answer } = await placeOrder();
+    const { path, answer } = await openTally();
     ports.aggregateStub = (bindings, stream) => ({
       ...production.aggregateStub(bindings, stream),
       load: () => Promise.reject(new Error("Exceeded the account's spending cap for Durable Objects.")),
     });
-    await expectProblem(get(`/orders/${orderId}`, withToken(answer)), 503, 'storage-unavailable');
+    await expectProblem(get(path, withToken(answer)), 503, 'storage-unavailable');
     expect(await json(get('/health'))).toEqual({ status: 'ok', reasons: [] });
   });
 });
@@ -326,14 +315,14 @@ describe('the log', () => {
   it('has one line for each command, with the id that ties it to its request and its events', async () => {
     const lines: Record<string, unknown>[] = [];
     const spy = vi.spyOn(console, 'log').mockImplementation((line: string) => void lines.push(JSON.parse(line)));
-    const { stream } = await placeOrder({ customerName: 'Grace Hopper' }, { 'X-Correlation-Id': 'checkout-9' });
+    const { stream } = await openTally(987, { 'X-Correlation-Id': 'checkout-9' });
     spy.mockRestore();
-    const placed = lines.filter(({ event, type }) => event === 'command' && type === 'PlaceOrder');
+    const logged = lines.filter(({ event, type }) => event === 'command' && type === 'Add');
     const [recorded] = (await json(get(`/streams/${stream}/events`, asOperator))).items;
-    expect(placed).toEqual([
+    expect(logged).toEqual([
       {
         event: 'command',
-        type: 'PlaceOrder',
+        type: 'Add',
         stream,
         outcome: 'applied',
         version: 1,
@@ -342,7 +331,7 @@ describe('the log', () => {
         causationId: recorded.metadata.causationId,
       },
     ]);
-    expect(JSON.stringify(lines)).not.toContain('Grace');
+    expect(JSON.stringify(lines)).not.toContain('987');
   });
 });
 

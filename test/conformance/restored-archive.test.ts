@@ -1,7 +1,8 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import { asOperator, createProduct, eur, eventsOf, get, json, post, withToken } from '../support/api.ts';
+import { asOperator, eventsOf, get, json, withToken } from '../support/api.ts';
+import { addTo, openTally } from '../support/tallies.ts';
 import { rememberArchive } from '../support/archive.ts';
 import { type FeedPage, endOfFeed, page } from '../support/feed.ts';
 import { ports } from '../support/platform.ts';
@@ -12,13 +13,11 @@ import { expectProblem } from '../support/problem.ts';
  * history (I21): it gets every event, or it is told that its cursor is lost.
  */
 
-/** A product with one event for each price and one before them. `archive` brings its events into the archive. */
-async function productWith(prices: number) {
-  const { answer: created, productId, stream } = await createProduct();
-  let answer = created;
-  for (let amount = 1; amount <= prices; amount += 1) {
-    answer = await post(`/products/${productId}/price`, { price: eur(amount), reason: 'Sale' });
-  }
+/** A tally with one event for each addition and one before them. `archive` brings its events into the archive. */
+async function tallyWith(additions: number) {
+  const { answer: opened, path, stream } = await openTally();
+  let answer = opened;
+  for (let by = 1; by <= additions; by += 1) answer = await addTo(path, by);
   return { stream, archive: () => page('limit=1', withToken(answer)) };
 }
 
@@ -78,7 +77,7 @@ describe('a follower of an empty archive', () => {
   it('gets a cursor, and with it every event that comes', async () => {
     const { items, nextCursor } = await page('limit=10');
     expect(items).toEqual([]);
-    const { stream, archive } = await productWith(2);
+    const { stream, archive } = await tallyWith(2);
     await archive();
     const later = await page(`limit=10&after=${nextCursor}`);
     expect(later.items.map(({ id }) => id).toSorted()).toEqual(await idsOf(stream));
@@ -88,17 +87,17 @@ describe('a follower of an empty archive', () => {
 describe('a follower of an archive that was restored to an earlier time', () => {
   it('gets every event or 410 cursor-lost, wherever its cursor was', async () => {
     const from = await endOfFeed();
-    const before = await Promise.all(Array.from({ length: 3 }, () => productWith(1)));
+    const before = await Promise.all(Array.from({ length: 3 }, () => tallyWith(1)));
     for (const { archive } of before) await archive();
     const restore = await rememberArchive();
-    const since = await Promise.all(Array.from({ length: 6 }, () => productWith(1)));
+    const since = await Promise.all(Array.from({ length: 6 }, () => tallyWith(1)));
     for (const { archive } of since) await archive();
 
     // They have read 3, 4, … 17 of the 18 events. The first 6 are in the archive for good.
     const followers = Array.from({ length: 15 }, (_, index) => ({ read: index + 3, follower: new Follower(from) }));
     for (const { read, follower } of followers) await follower.poll(`limit=${read}`);
     await restore();
-    const after = await productWith(3);
+    const after = await tallyWith(3);
     for (const { archive } of [after, ...since.toReversed()]) await archive();
 
     const everything = await idsOf(...[...before, ...since, after].map(({ stream }) => stream));
@@ -111,7 +110,7 @@ describe('a follower of an archive that was restored to an earlier time', () => 
 
   it('gets 410 where the same event is at its position again, behind another one that it never had', async () => {
     const restore = await rememberArchive();
-    const [one, two, three] = await Promise.all([productWith(0), productWith(0), productWith(0)]);
+    const [one, two, three] = await Promise.all([tallyWith(0), tallyWith(0), tallyWith(0)]);
     await one.archive();
     await two.archive();
     const cursor = await endOfFeed();
@@ -124,33 +123,33 @@ describe('a follower of an archive that was restored to an earlier time', () => 
 
   it('gets 410 beyond the end, with any cursor, and no answer changes that', async () => {
     const restore = await rememberArchive();
-    const { archive } = await productWith(2);
+    const { archive } = await tallyWith(2);
     await archive();
     const cursor = await endOfFeed();
     await restore();
     for (const lost of [cursor, cursorAt((await lastPosition()) + 1), cursorAt(Number.MAX_SAFE_INTEGER), cursor]) {
-      for (const filter of ['', '&type=PriceUpdated', '&type=ItemsReturned'])
+      for (const filter of ['', '&type=Added', '&type=Reset'])
         await expectProblem(get(`/events?after=${lost}${filter}`, asOperator), 410, 'cursor-lost');
     }
   });
 
   it('gets 410 where its page ended at an event that the filter left out', async () => {
     const restore = await rememberArchive();
-    const [one, two] = await Promise.all([productWith(1), productWith(2)]);
+    const [one, two] = await Promise.all([tallyWith(1), tallyWith(2)]);
     await one.archive();
     await two.archive();
-    const { items, nextCursor } = await page(`type=ItemsReturned&after=${await endOfFeed()}`);
+    const { items, nextCursor } = await page(`type=Reset&after=${await endOfFeed()}`);
     expect(items).toEqual([]);
     await restore();
     await two.archive();
     await one.archive();
-    await expectProblem(get(`/events?after=${nextCursor}&type=ItemsReturned`, asOperator), 410, 'cursor-lost');
+    await expectProblem(get(`/events?after=${nextCursor}&type=Reset`, asOperator), 410, 'cursor-lost');
   });
 
   it('goes on with an earlier cursor that it kept and that still fits', async () => {
     const kept = await endOfFeed();
     const restore = await rememberArchive();
-    const { stream, archive } = await productWith(3);
+    const { stream, archive } = await tallyWith(3);
     await archive();
     await restore();
     await archive();
@@ -161,7 +160,7 @@ describe('a follower of an archive that was restored to an earlier time', () => 
 
 describe('a cursor that is only a position, as it was given out before', () => {
   it('is accepted, and the answer’s cursor holds the event as well', async () => {
-    const { stream, archive } = await productWith(2);
+    const { stream, archive } = await tallyWith(2);
     const restore = await rememberArchive();
     await archive();
     const end = await lastPosition();
@@ -179,7 +178,7 @@ describe('a cursor that is only a position, as it was given out before', () => {
 describe('an entry without a mark, as former Workers append it,', () => {
   it('is known by its event’s id', async () => {
     const restore = await rememberArchive();
-    const [one, two] = await Promise.all([productWith(0), productWith(0)]);
+    const [one, two] = await Promise.all([tallyWith(0), tallyWith(0)]);
     await one.archive();
     await two.archive();
     const position = await lastPosition();
@@ -195,7 +194,7 @@ describe('an entry without a mark, as former Workers append it,', () => {
 
 describe('a replica that does not have the cursor’s event yet', () => {
   it('loses no cursor: the primary is asked', async () => {
-    const { stream, archive } = await productWith(1);
+    const { stream, archive } = await tallyWith(1);
     const cursor = await endOfFeed();
     await archive();
     const token = withToken(await get(`/events?after=${cursor}`, asOperator), asOperator);

@@ -1,5 +1,8 @@
 /** Explains how a read result differs from the fold of the logs. */
 
+/** What a judge finds: nothing, or the first differences as sentences. */
+export type Findings = readonly string[];
+
 /** The first few of many differences are enough. */
 const SHOWN = 5;
 

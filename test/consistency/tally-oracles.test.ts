@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 
 import { project } from '../../src/tidemark/testing/projection-harness.ts';
 import { tallyBoard, tallyCount, tallyCount2, tallyType } from '../support/tally.ts';
-import type { Logs } from './naive-folds.ts';
-import type { Findings } from './oracles.ts';
+import type { Logs } from './applied.ts';
+import type { Findings } from './differences.ts';
 import { tallyOraclesOf } from './tally-oracles.ts';
 
 const added = (by: number) => ({ type: 'Added', data: { by } }) as const;

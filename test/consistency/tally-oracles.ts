@@ -1,6 +1,6 @@
 import { firstFew, keyedDifferences } from './differences.ts';
-import { type Logs, type Obstacles, NO_OBSTACLES, appliedTo, idOf } from './naive-folds.ts';
-import type { Findings } from './oracles.ts';
+import { type Logs, type Obstacles, NO_OBSTACLES, appliedTo, idOf } from './applied.ts';
+import type { Findings } from './differences.ts';
 
 /**
  * The expected content of the read models of tallies (test/support/tally.ts) at rest (I11): the fold of the logs, without the projections. Each

@@ -2,7 +2,8 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
 import { serving } from '../../src/groups.ts';
-import { asOperator, get, placeOrder, request } from '../support/api.ts';
+import { asOperator, get, request } from '../support/api.ts';
+import { openTally } from '../support/tallies.ts';
 import { ports } from '../support/platform.ts';
 import { meteredDatabase } from '../support/metered-database.ts';
 import { deliverEverything } from '../support/queue.ts';
@@ -25,10 +26,10 @@ async function costOf(work: () => Promise<unknown>) {
   };
 }
 
-/** That many more orders, each of a product of its own, in every read model. */
-async function orders(count: number): Promise<void> {
+/** That many more tallies, in every read model. */
+async function tallies(count: number): Promise<void> {
   for (let made = 0; made < count; made += 10) {
-    await Promise.all(Array.from({ length: Math.min(10, count - made) }, () => placeOrder({}, { Prefer: 'wait=10' })));
+    await Promise.all(Array.from({ length: Math.min(10, count - made) }, () => openTally(1, { Prefer: 'wait=10' })));
   }
   await deliverEverything();
 }
@@ -42,9 +43,9 @@ const FOLLOWED = projections.flatMap(({ follows }) => Object.keys(follows)).leng
 
 describe('what operating costs', () => {
   it('GET /health reads four rows for each projection, whatever the number of streams', async () => {
-    await orders(5);
+    await tallies(5);
     const few = await costOf(() => get('/health'));
-    await orders(10);
+    await tallies(10);
     const many = await costOf(() => get('/health'));
     expect(few.read).toBeLessThanOrEqual(4 * PROJECTIONS);
     expect(many).toEqual(few);
@@ -52,7 +53,7 @@ describe('what operating costs', () => {
   });
 
   it('GET /projections reads each live checkpoint once, and little else while nothing lags', async () => {
-    await orders(10);
+    await tallies(10);
     const checkpoints = (await rowsOf(env.SERVING_DB, 'checkpoint')) + (await rowsOf(env.REPORTING_DB, 'checkpoint'));
     const cost = await costOf(() => get('/projections', asOperator));
     // Its condition as in /health, and for each category that it follows a name, a pointer and a search.
@@ -61,17 +62,17 @@ describe('what operating costs', () => {
   });
 
   it('GET /projections/{name} adds up only the categories that the projection follows', async () => {
-    await orders(10);
-    const products = "SELECT count(*) AS n FROM checkpoint WHERE stream LIKE 'product-%'";
+    await tallies(10);
+    const its = "SELECT count(*) AS n FROM checkpoint WHERE stream LIKE 'tally-%'";
     const checkpoints =
-      ((await env.SERVING_DB.prepare(products).first<number>('n')) ?? 0) +
-      ((await env.REPORTING_DB.prepare(products).first<number>('n')) ?? 0);
-    const cost = await costOf(() => get('/projections/product-catalog', asOperator));
+      ((await env.SERVING_DB.prepare(its).first<number>('n')) ?? 0) +
+      ((await env.REPORTING_DB.prepare(its).first<number>('n')) ?? 0);
+    const cost = await costOf(() => get('/projections/tally-board', asOperator));
     expect(cost.read).toBeLessThanOrEqual(checkpoints + 4 * PROJECTIONS + 3 * FOLLOWED);
   });
 
   it('POST /sweep reads a row for each stream of its page and projection that follows it, and writes its cursor', async () => {
-    await orders(10);
+    await tallies(10);
     const checkpoints = (await rowsOf(env.SERVING_DB, 'checkpoint')) + (await rowsOf(env.REPORTING_DB, 'checkpoint'));
     const cost = await costOf(() => request('POST', '/sweep', asOperator));
     // The cursor twice, and for each projection its pointer and three searches, of which some find nothing.

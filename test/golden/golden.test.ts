@@ -7,16 +7,18 @@ import { inMemoryReadModel } from '../../src/tidemark/testing/in-memory-read-mod
 import { type StreamId, categoryOf } from '../../src/tidemark/domain/stream.ts';
 import type { AnyAggregateType } from '../../src/tidemark/domain/aggregate-type.ts';
 import { groups } from '../support/groups.ts';
+import { written } from '../domain.ts';
 import { post } from '../support/api.ts';
 import { system } from '../support/system.ts';
 import { type ObjectStorage, dump, dumpSnapshots, restore, restoreSnapshot } from './object-storage.ts';
 import { shapeOf } from './shape.ts';
 import { type SnapshotRow, demandOneState } from './stored-snapshots.ts';
-import { type Creation, type WrittenStream, writtenToday } from './written-today.ts';
+import type { Creation, WrittenStream } from './written-stream.ts';
 
 /*
- * What objects stored, as each released schema version wrote it, and what has to come of it for ever. Files in logs/ and snapshots/ are
- * never changed: their names end with a hash of them. Files in made/ follow the states and the read models of today.
+ * What objects stored, as each released schema version wrote it, and what has to come of it for ever. The files are in `golden/` of each
+ * domain's tests. Files in logs/ and snapshots/ are never changed: their names end with a hash of them. Files in made/ follow the states and
+ * the read models of today. `npm run golden` writes the files that are missing.
  *
  * A file in snapshots/ has the snapshots of every version of one log, as one `stateVersion` stored them. An `evolve` that gives another
  * state under the same `stateVersion` would leave one version with two states: that of old snapshots, and that of a fold.
@@ -31,9 +33,12 @@ interface Made {
   readonly rows: Readonly<Record<string, unknown>>;
 }
 
-const logs = files(import.meta.glob('./logs/*.json', { query: '?raw', import: 'default', eager: true }));
-const made = files(import.meta.glob('./made/*.json', { query: '?raw', import: 'default', eager: true }));
-const snapshots = files(import.meta.glob('./snapshots/*.json', { query: '?raw', import: 'default', eager: true }));
+const logFiles = import.meta.glob('../*/golden/logs/*.json', { query: '?raw', import: 'default', eager: true });
+const logs = files(logFiles);
+const made = files(import.meta.glob('../*/golden/made/*.json', { query: '?raw', import: 'default', eager: true }));
+const snapshots = files(
+  import.meta.glob('../*/golden/snapshots/*.json', { query: '?raw', import: 'default', eager: true }),
+);
 
 const aggregates = domain.map(({ aggregate }) => aggregate);
 /** Of the domain alone: that of the system has projections that only tests need. */
@@ -43,9 +48,20 @@ const events = new Map<string, readonly StoredEvent[]>();
 let today: readonly WrittenStream[];
 let eventsOfToday: readonly StoredEvent[];
 
+/** Where the files of a category are, or belong: in the folder that its tag names, if there are none. */
+function folderOf(category: string): string {
+  const path = Object.keys(logFiles).find((each) => nameIn(each).startsWith(`${category}-`));
+  const tags = domain.find(({ aggregate }) => aggregate.category === category)?.tags ?? {};
+  return `test/${path?.split('/')[1] ?? Object.keys(tags)[0]}/golden`;
+}
+
+function nameIn(path: string): string {
+  return /([^/]+)\.json$/.exec(path)?.[1] ?? '';
+}
+
 /** Text by name, without folder and extension. */
 function files(found: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
-  return new Map(Object.entries(found).map(([path, text]) => [/([^/]+)\.json$/.exec(path)?.[1] ?? '', text]));
+  return new Map(Object.entries(found).map(([path, text]) => [nameIn(path), text]));
 }
 
 /** A log's name without its hash, as the file in made/ has it. */
@@ -64,14 +80,15 @@ beforeAll(async () => {
     await restore(storage);
     events.set(name, (await system.aggregates.load(storage.stream, 1, 1_000)).events);
   }
-  today = await writtenToday();
+  today = await written();
   const pages = await Promise.all(today.map(({ stream }) => system.aggregates.load(stream, 1, 1_000)));
   eventsOfToday = pages.flatMap((page) => page.events);
 });
 
 function expected(name: string): Made {
   const text = made.get(plain(name));
-  if (text === undefined) throw new Error(`test/golden/made/${plain(name)}.json says what comes of it`);
+  if (text === undefined)
+    throw new Error(`${folderOf(typeOf(name).category)}/made/${plain(name)}.json says what comes of it`);
   return JSON.parse(text) as Made;
 }
 
@@ -94,7 +111,7 @@ async function madeOf(stored: readonly StoredEvent[], created?: Creation): Promi
 }
 
 function madeNow(name: string, now: Made): string {
-  return `This is test/golden/made/${plain(name)}.json now:\n${toText(now)}`;
+  return `This is ${folderOf(typeOf(name).category)}/made/${plain(name)}.json now:\n${toText(now)}`;
 }
 
 /** As a file in logs/ or made/ has it. */
@@ -127,15 +144,40 @@ async function demandSnapshots(name: string, { stateVersion }: AnyAggregateType)
   const versions = new Set(stored.map(({ version }) => version));
   if (events.get(name)?.every(({ version }) => versions.has(version))) return;
   const { stream } = JSON.parse(logs.get(name) ?? '') as ObjectStorage;
-  throw new Error(
+  throw new MissingFiles(
     `${plain(name)} has no snapshots of stateVersion ${stateVersion}. Save this to the last byte; and see that the states are those that ` +
-      `have to come of the log.\n${await snapshotFile(plain(name), stream, stateVersion)}`,
+      'have to come of the log.',
+    [await snapshotFile(plain(name), stream, stateVersion)],
   );
 }
 
-async function snapshotFile(name: string, stream: StreamId, stateVersion: number): Promise<string> {
+interface FileToSave {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Files are missing: the message shows them. */
+class MissingFiles extends Error {
+  readonly files: readonly FileToSave[];
+
+  constructor(sentences: string, missing: readonly FileToSave[]) {
+    super(`${sentences}\n${missing.map(({ path, text }) => `── ${path}\n${text}`).join('\n')}`);
+    this.files = missing;
+  }
+}
+
+/** Prints each missing file on a line of its own, for `npm run golden`. */
+async function printing(demand: Promise<void>): Promise<void> {
+  await demand.catch((error: unknown) => {
+    if (error instanceof MissingFiles) for (const file of error.files) console.log(`@@ ${JSON.stringify(file)}`);
+    throw error;
+  });
+}
+
+async function snapshotFile(name: string, stream: StreamId, stateVersion: number): Promise<FileToSave> {
   const text = toText({ stream, snapshots: await dumpSnapshots(stream) });
-  return `── test/golden/snapshots/${name}-state-${stateVersion}.${await hashOf(text)}.json\n${text}`;
+  const folder = folderOf(categoryOf(stream));
+  return { path: `${folder}/snapshots/${name}-state-${stateVersion}.${await hashOf(text)}.json`, text };
 }
 
 describe.each([...snapshots.keys()])('the snapshots of %s', (file) => {
@@ -151,7 +193,7 @@ describe.each([...logs.keys()])('what was stored as %s', (name) => {
   });
 
   it('has a snapshot of each version with today’s stateVersion', async () => {
-    await demandSnapshots(name, typeOf(name));
+    await printing(demandSnapshots(name, typeOf(name)));
   });
 
   it('gives the same state from every snapshot, of today’s stateVersion or of a former one', async () => {
@@ -197,7 +239,9 @@ describe.each([...logs.keys()])('what was stored as %s', (name) => {
 });
 
 describe('the files', () => {
-  it('have every event type in every schema version', async () => {
+  it('have every event type in every schema version', () => printing(demandEveryType()));
+
+  async function demandEveryType(): Promise<void> {
     const old = [...events.values()].flat();
     const missing = aggregates.flatMap(({ events: types }) =>
       Object.entries(types).flatMap(([type, steps]) =>
@@ -206,14 +250,20 @@ describe('the files', () => {
           const renaming = steps.slice(index).find((step) => 'formerType' in step);
           const name = renaming?.formerType ?? type;
           const isThere = old.some((event) => event.type === name && event.schemaVersion === index + 1);
-          return isThere ? [] : [{ what: `${name} ${index + 1}`, stream: writerOf(name) }];
+          return isThere ? [] : [{ what: `${name} ${index + 1}`, streams: writersOf(name) }];
         }),
       ),
     );
-    const [first] = missing;
-    if (first)
-      throw new Error(`${missing.map(({ what }) => what).join(', ')}: not there. ${await filesFor(first.stream)}`);
-  });
+    if (missing.length === 0) return;
+    const unwritten = missing.flatMap(({ what, streams }) => (streams.length === 0 ? [what] : []));
+    const toSave = await Promise.all(fewest(missing.map(({ streams }) => streams)).map(filesFor));
+    throw new MissingFiles(
+      `${missing.map(({ what }) => what).join(', ')}: not there. \`npm run golden\` writes the files. Of each log's three, keep the first and the ` +
+        'last to the last byte, and see that the second says what has to come of it.' +
+        (unwritten.length === 0 ? '' : ` No command in test/domain.ts writes ${unwritten.join(', ')}: add one.`),
+      toSave.flat(),
+    );
+  }
 
   it('have the shape in which each event is written today', () => {
     const old = [...events.values()].flat();
@@ -244,7 +294,7 @@ describe('the files', () => {
   });
 });
 
-describe('a change of what evolve means', () => {
+describe.skipIf(aggregates.length === 0)('a change of what evolve means', () => {
   /** What each event type may come to mean: nothing at all, or something more. */
   const changes = aggregates.flatMap((aggregate) =>
     Object.keys(aggregate.events).flatMap((type) => [
@@ -295,25 +345,35 @@ describe('a change of what evolve means', () => {
   });
 });
 
-function writerOf(type: string): WrittenStream | undefined {
-  const { stream } = eventsOfToday.find((event) => event.type === type) ?? {};
-  return today.find((written) => written.stream === stream);
+function writersOf(type: string): readonly WrittenStream[] {
+  const streams = new Set(eventsOfToday.filter((event) => event.type === type).map(({ stream }) => stream));
+  return today.filter(({ stream }) => streams.has(stream));
+}
+
+/** Few streams, one of each of these lists, the most wanted first. */
+function fewest(wanted: readonly (readonly WrittenStream[])[]): readonly WrittenStream[] {
+  const left = wanted.filter((streams) => streams.length > 0);
+  const countOf = (one: WrittenStream) => left.filter((streams) => streams.includes(one)).length;
+  const [best] = left.flat().toSorted((one, other) => countOf(other) - countOf(one));
+  return best ? [best, ...fewest(left.filter((streams) => !streams.includes(best)))] : [];
 }
 
 /** What to save so that a released event is there for ever. */
-async function filesFor(written: WrittenStream | undefined): Promise<string> {
-  if (!written) return 'No command in written-today.ts writes it: add one.';
-  const log = toText(await dump(written.stream));
-  const category = categoryOf(written.stream);
-  const number = [...logs.keys()].filter((name) => name.startsWith(`${category}-`)).length + 1;
-  const { events: stored } = await system.aggregates.load(written.stream, 1, 1_000);
-  const outcome = toText(await madeOf(stored, written.created));
+async function filesFor(
+  stream: WrittenStream,
+  index: number,
+  all: readonly WrittenStream[],
+): Promise<readonly FileToSave[]> {
+  const log = toText(await dump(stream.stream));
+  const category = categoryOf(stream.stream);
+  const before = [...logs.keys(), ...all.slice(0, index).map((one) => one.stream)];
+  const number = before.filter((name) => name.startsWith(`${category}-`)).length + 1;
+  const { events: stored } = await system.aggregates.load(stream.stream, 1, 1_000);
+  const outcome = toText(await madeOf(stored, stream.created));
+  const [folder, name] = [folderOf(category), `${category}-${number}`];
   return [
-    'Save these, the first and the last as they are to the last byte; and see that the second says what has to come of it.',
-    `── test/golden/logs/${category}-${number}.${await hashOf(log)}.json`,
-    log,
-    `── test/golden/made/${category}-${number}.json`,
-    outcome,
-    await snapshotFile(`${category}-${number}`, written.stream, registry.typeOf(written.stream).stateVersion),
-  ].join('\n');
+    { path: `${folder}/logs/${name}.${await hashOf(log)}.json`, text: log },
+    { path: `${folder}/made/${name}.json`, text: outcome },
+    await snapshotFile(name, stream.stream, registry.typeOf(stream.stream).stateVersion),
+  ];
 }

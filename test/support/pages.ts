@@ -1,14 +1,18 @@
 import { expect } from 'vitest';
 
+import { modules } from '../worker.ts';
 import { type Headers, get, json } from './api.ts';
+import { idNameOf } from './examples.ts';
 
 /** A row of any list, as JSON. */
 // oxlint-disable-next-line typescript/no-explicit-any -- whatever the server sent
 export type Item = Record<string, any>;
 
-/** What tells a row of a list from every other. */
-function keyOf({ orderId, productId, version }: Item): unknown {
-  return orderId ?? productId ?? version;
+const ID_NAMES = modules.map(idNameOf);
+
+/** What tells a row of a list from every other: its id, or the version of an event. */
+function keyOf(item: Item): unknown {
+  return ID_NAMES.map((name) => item[name] as unknown).find((id) => id !== undefined) ?? item['version'];
 }
 
 /** No test has a list of more pages. */

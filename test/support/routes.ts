@@ -1,15 +1,18 @@
-import { createProduct, get, json, placeOrder } from './api.ts';
+import { get } from './api.ts';
+import { allOperations } from './api-operations.ts';
+import { createOneOfEach } from './examples.ts';
 
 /** Every route with ids that exist, as `METHOD path`. */
 export async function everyRoute(): Promise<readonly string[]> {
-  const [{ productId }, { orderId, stream }] = [await createProduct(), await placeOrder({}, { Prefer: 'wait=5' })];
-  await get(`/products/${productId}`, { 'X-Version': '1' });
-  const ids: Record<string, string> = { productId, orderId, stream, code: 'not-found' };
-  const { paths } = await json(get('/openapi.json'));
-  return Object.entries<object>(paths).flatMap(([template, item]) =>
-    Object.keys(item).map(
-      (method) =>
-        `${method.toUpperCase()} ${template.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? name)}`,
-    ),
+  const operations = await allOperations();
+  const ids: Record<string, string> = { code: 'not-found' };
+  for (const { idName, id, stream, path } of await createOneOfEach(operations)) {
+    Object.assign(ids, { [idName]: id, stream });
+    // The read model has heard of it.
+    if (operations.some(({ name }) => name === `GET ${path}/{${idName}}`))
+      await get(`${path}/${id}`, { 'X-Version': '1' });
+  }
+  return operations.map(
+    ({ method, template }) => `${method} ${template.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? name)}`,
   );
 }

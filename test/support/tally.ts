@@ -1,4 +1,4 @@
-import { eq, sql } from 'drizzle-orm';
+import { eq, gt, sql } from 'drizzle-orm';
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import * as z from 'zod/mini';
 
@@ -222,6 +222,17 @@ export function countById1(tallyId: string) {
 export function tallyById(tallyId: string) {
   return ({ row: table }: { readonly row: typeof board.a }) =>
     queryBuilder.select().from(table).where(eq(table.tallyId, tallyId));
+}
+
+/** Tallies by their ids, those after one of them. */
+export function pageOfTallies(after: string | undefined, take: number) {
+  return ({ row: table }: { readonly row: typeof board.a }) =>
+    queryBuilder
+      .select()
+      .from(table)
+      .where(after === undefined ? undefined : gt(table.tallyId, after))
+      .orderBy(table.tallyId)
+      .limit(take);
 }
 
 /** Every tally. */

@@ -1,10 +1,13 @@
 import fc from 'fast-check';
 
+import { modules } from '../../worker.ts';
+import { fuzzHints } from '../../domain.ts';
 import { asOperator } from '../../support/api.ts';
+import { idNameOf } from '../../support/examples.ts';
 import { type Breakage, breakagesOf } from './breakages.ts';
 import { place } from './cast.ts';
 import { goodHeader } from './header-values.ts';
-import type { Operation } from './operations.ts';
+import type { Operation } from '../../support/api-operations.ts';
 import { type ByName, type Schema, valuesOf } from './schema-values.ts';
 
 /** A request as it was thought up: one that the document allows, and what shall be broken of it. */
@@ -21,6 +24,9 @@ export interface WantedRequest {
 
 const number = fc.nat(40);
 
+/** The names of ids of aggregates. */
+const ID_NAMES = new Set(modules.map(idNameOf));
+
 /** Values that the document describes in words, or that have to exist for a request to get anywhere. */
 const byName =
   (operation: Operation): ByName =>
@@ -31,19 +37,15 @@ const byName =
         { weight: 1, arbitrary: otherwise },
       );
     switch (name) {
-      case 'productId':
-        return existing('product', fc.uuid());
-      case 'orderId':
-        return existing('order', fc.uuid());
       case 'stream':
         return operation.template.includes('/dead-letters/')
-          ? existing('stopped-stream', fc.constant('order-x'))
-          : existing('stream', fc.constantFrom('order-x', 'unheard-1'));
+          ? existing('stopped-stream', fc.constant('tally-x'))
+          : existing('stream', fc.constantFrom('tally-x', 'unheard-1'));
       case 'name':
         // Where something of a projection is named too, it has to be that projection's.
-        if (operation.template.includes('/rebuilds/')) return existing('built', fc.constant('dashboard'));
-        if (operation.template.includes('/dead-letters/')) return existing('stopped', fc.constant('dashboard'));
-        if (/\/(?:rollback|release)$/.test(operation.template)) return existing('swapped', fc.constant('order-lookup'));
+        if (operation.template.includes('/rebuilds/')) return existing('built', fc.constant('tally-board'));
+        if (operation.template.includes('/dead-letters/')) return existing('stopped', fc.constant('tally-count'));
+        if (/\/(?:rollback|release)$/.test(operation.template)) return existing('swapped', fc.constant('tally-board'));
         return existing('projection', fc.constantFrom('nonesuch', '__proto__'));
       case 'id':
         return operation.template.includes('rebuilds')
@@ -51,26 +53,13 @@ const byName =
           : existing('group', fc.constant('0'));
       case 'code':
         return existing('code', fc.constant('nonesuch'));
-      case 'sku':
-        // A new one where it has to be new, else one that there is.
-        return operation.name === 'POST /products'
-          ? fc.oneof({ weight: 9, arbitrary: fc.uuid() }, { weight: 1, arbitrary: existing('sku', fc.uuid()) })
-          : existing('sku', fc.uuid());
-      case 'currency':
-        return fc.constantFrom('EUR', 'EUR', 'EUR', 'USD', 'JPY');
-      case 'amount':
-        // Zero and below are well-formed as well: the domain refuses them.
-        return fc.oneof(
-          { weight: 6, arbitrary: fc.integer({ min: 1, max: 9_000_000_000 }) },
-          { weight: 1, arbitrary: fc.integer({ min: -10, max: 1 }) },
-        );
       case 'asOf':
         return fc.constantFrom('0', '1', '2', '99', '2026-11-23T09:00:00Z', '2126-11-23T09:00:00.000+14:00');
       case 'cursor':
       case 'after':
         return number.map((index) => place('cursor', index));
       default:
-        return undefined;
+        return ID_NAMES.has(name) ? existing(name, fc.uuid()) : fuzzHints.valuesOf(operation, name, existing);
     }
   };
 
@@ -112,14 +101,17 @@ export function requestsFor(
     .map(agreeing);
 }
 
+/** The first segments of the domain's routes. */
+const SEGMENTS = [...new Set(modules.flatMap(({ routes }) => routes.map(({ path }) => path.split('/')[1] ?? '')))];
+
 /** Requests for paths of all kinds, hardly ever one that there is. */
 export const requestsAnywhere: fc.Arbitrary<WantedRequest> = fc.record({
   method: fc.constantFrom('GET', 'POST', 'DELETE', 'PUT', 'HEAD', 'OPTIONS'),
   template: fc
     .array(
       fc.oneof(
-        fc.constantFrom('orders', 'products', 'streams', 'events', 'history', 'problems', 'projections', 'rebuilds'),
-        fc.constantFrom('..', '.', '%2f', '%', '%zz', '%00', '', 'search', '__proto__', '*', ':orderId', '{orderId}'),
+        fc.constantFrom(...SEGMENTS, 'streams', 'events', 'history', 'problems', 'projections', 'rebuilds'),
+        fc.constantFrom('..', '.', '%2f', '%', '%zz', '%00', '', 'search', '__proto__', '*', ':id', '{id}'),
         fc.webSegment(),
         fc.uuid(),
       ),

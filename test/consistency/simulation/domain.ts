@@ -8,8 +8,8 @@ import type { Json, SkippedEvent, SumAnswer } from '../history.ts';
  * The interface between a domain and the simulation. A domain gives its modules, its clients' intents, and the expected answers. The
  * simulation has everything else (clients and their tokens, retries, faults, the checker), and knows no domain.
  *
- * Your own domain needs its module as deployed, a few generators, and a naive fold of the log for each read model. tally-domain.ts is the
- * smallest example; worker.ts lists the simulated domains. `npm run simulate` then runs them under every fault.
+ * For the modules of src/domain.ts, `simulatedDomain` derives all but the commands that clients send: test/domain.ts lists those, one line for
+ * each module. tally-domain.ts shows a domain that derives nothing. `npm run simulate` runs all of them under every fault.
  */
 
 /** A client wants to change something. */
@@ -37,6 +37,20 @@ export interface ReadIntent {
   readonly readModel: string;
   readonly path: string;
   readonly stream: string;
+}
+
+/** What the clients of one run have heard of so far, all together. */
+export interface Known {
+  /** The ids of the aggregates of a category, the eldest first. */
+  readonly ids: (category: string) => string[];
+  /** Whatever else a domain remembers, by a name of its own. */
+  readonly of: <Item>(name: string) => Item[];
+}
+
+/** The commands that clients send to one module. */
+export interface ModuleIntents {
+  readonly category: string;
+  readonly commands: (known: Known, run: { readonly seed: number }) => readonly Generator[];
 }
 
 /** A row of a list as the checker wants it; `content` as a read of the one resource would show it. */
@@ -94,8 +108,8 @@ export interface DomainRun {
   readonly generators: readonly Generator[];
   /** The versions of other streams that an event says its command saw. */
   readonly saw: (event: StoredEvent) => Readonly<Record<string, number>>;
-  /** What a read of a stream's resource shows right after the last of these events, as `content` of its rows. */
-  readonly contentOf: (stream: string, events: readonly StoredEvent[]) => string | null;
+  /** What a read of a stream's resource shows right after the last of these events, as `content` of its rows; undefined: that is not known. */
+  readonly contentOf: (stream: string, events: readonly StoredEvent[]) => string | null | undefined;
   /** What belongs into the answers of lists, and what streams add to sums, by the logs. */
   readonly membership: (logs: Logs, skipped: readonly SkippedEvent[]) => CheckOptions;
   /** What is wrong with the read models at rest, in plain words: each has to equal a naive fold of the logs. */

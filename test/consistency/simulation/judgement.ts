@@ -88,7 +88,7 @@ function judgeHistory(
     correlationId: event.metadata.correlationId,
     recordedAt: event.recordedAt,
     saw: domain.saw(event),
-    ...(contents.has(event.id) && { content: contents.get(event.id) ?? null }),
+    ...(contents.get(event.id) !== undefined && { content: contents.get(event.id) ?? null }),
   });
   const log = Object.fromEntries(Object.entries(logs).map(([stream, events]) => [stream, events.map(toLogged)]));
   const atRest = stopped.map((stream) => ({ readModel: ARCHIVE, stream, from: Infinity, until: null }));

@@ -1,4 +1,4 @@
-import type { Logs as NaiveLogs } from '../naive-folds.ts';
+import type { Logs as NaiveLogs } from '../applied.ts';
 import { tallyOraclesOf } from '../tally-oracles.ts';
 import type { AtRest } from './domain.ts';
 

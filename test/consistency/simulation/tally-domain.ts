@@ -1,7 +1,7 @@
-import { createTallyTables, tally, tallyBoard, tallyCount } from '../../support/tally.ts';
+import { tallies as module } from '../../support/tally-routes.ts';
+import { createTallyTables, tallyBoard, tallyCount } from '../../support/tally.ts';
 import { type ShownRow, type SimulatedDomain, canonical } from './domain.ts';
 import { judgeTalliesAtRest } from './tally-at-rest.ts';
-import { routes } from './tally-routes.ts';
 
 const IDS = Array.from({ length: 4 }, (_, index) => `0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5${index}`);
 
@@ -16,9 +16,9 @@ const rowOf = (row: Body): ShownRow => ({
 /** The tiny domain of the kernel's tests: it only adds numbers up. */
 export const tallies: SimulatedDomain = {
   name: 'tally',
-  modules: [{ ...tally, routes }],
+  modules: [module],
   // Before there was a second revision of the count.
-  formerModules: [{ ...tally, projections: [tallyBoard, tallyCount], routes }],
+  formerModules: [{ ...module, projections: [tallyBoard, tallyCount] }],
   prepare: ({ serving }) => createTallyTables(serving),
   begin: () => ({
     generators: [

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 
 import { orderSearch } from '../../../src/shop/orders/order-search.ts';
 import { toIndexText } from '../../../src/shop/orders/search-text.ts';
-import { createProduct, get, json, placeOrder, withToken } from '../../support/api.ts';
+import { get, json, withToken } from '../../support/api.ts';
+import { createProduct, placeOrder } from '../api.ts';
 import { allPages } from '../../support/pages.ts';
 import { insertRows } from '../../support/rows.ts';
 

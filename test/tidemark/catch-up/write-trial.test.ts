@@ -6,7 +6,8 @@ import type { Projection } from '../../../src/tidemark/projections/projection.ts
 import { shapeOf } from '../../../src/tidemark/projections/slot-tables.ts';
 import { tryWrites } from '../../../src/tidemark/catch-up/write-trial.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
-import { createProduct, orderAfter } from '../../support/api.ts';
+import { allOperations } from '../../support/api-operations.ts';
+import { createOneOfEach } from '../../support/examples.ts';
 import { everythingStored, tallyOf } from '../../support/boards.ts';
 import { settle } from '../../support/settle.ts';
 import { system } from '../../support/system.ts';
@@ -97,10 +98,9 @@ describe('a trial', () => {
 });
 
 it('a trial can make every kind of write of every projection', async () => {
-  const product = await createProduct();
-  const order = await orderAfter(['shipment']);
+  const examples = await createOneOfEach(await allOperations());
   const tally = await tallyOf(1);
-  for (const { stream } of [product, order, tally]) await settle(stream as StreamId);
+  for (const { stream } of [...examples, tally]) await settle(stream as StreamId);
   for (const group of system.registry.groups) {
     const databaseOfGroup = system.databaseOf(group);
     for (const { name } of system.registry.projectionsOf(group)) {

@@ -1,21 +1,22 @@
 import { describe, expect, it } from 'vitest';
 
 import { bindings } from '../../../src/bindings.ts';
-import { domain } from '../../../src/domain.ts';
 import type { Module } from '../../../src/tidemark/authoring/registered-module.ts';
 import { tidemark } from '../../../src/tidemark/worker.ts';
+import { seats } from '../../guides/seats/module.ts';
 import { platform } from '../../support/platform.ts';
+import { tallies } from '../../support/tally-routes.ts';
 
-/** The domain with a changed first module. */
+/** Two modules, the first one changed. */
 function domainWith(change: (module: Module) => Partial<Module>): readonly Module[] {
-  return domain.map((module, index) => (index === 0 ? { ...module, ...change(module) } : module));
+  return [{ ...seats, ...change(seats) }, tallies];
 }
 
 describe('a Worker with contradictory routes does not load', () => {
   it('if a route may answer with a problem that no module has', () => {
     const modules = domainWith(() => ({ problems: {} }));
     expect(() => tidemark({ modules, bindings, platform })).toThrow(
-      'POST /products may answer with "sku-taken", which no module declares as a problem',
+      'POST /seats may answer with "seat-exists", which no module declares as a problem',
     );
   });
 

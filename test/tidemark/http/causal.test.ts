@@ -2,11 +2,12 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
 import { PARTIAL_MS } from '../../../src/tidemark/queries/causal-token.ts';
-import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import type { AggregateRpc } from '../../../src/tidemark/write/aggregates.ts';
 import { MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from '../../../src/tidemark/http/limits.ts';
-import { createProduct, eur, get, json, placeOrder, post, withToken } from '../../support/api.ts';
+import { eventsOf, get, json, post, withToken } from '../../support/api.ts';
+import { addTo, openTally } from '../../support/tallies.ts';
 import { faultyDatabase } from '../../support/database.ts';
+import { allPages } from '../../support/pages.ts';
 import { ports, production } from '../../support/platform.ts';
 import { deliverEverything } from '../../support/queue.ts';
 import { seenVersions, workersCodec } from '../../support/tokens.ts';
@@ -19,12 +20,12 @@ async function decode(answer: Response) {
   return token;
 }
 
-/** The token of a client that has created as many products as a token holds, oldest first. */
+/** The token of one client who has opened as many tallies as a token holds, oldest first. */
 async function fullToken() {
-  const products = await Promise.all(Array.from({ length: MAX_TOKEN_STREAMS }, () => createProduct()));
-  const streams = seenVersions(Object.fromEntries(products.map(({ stream }) => [stream, 1])));
+  const tallies = await Promise.all(Array.from({ length: MAX_TOKEN_STREAMS }, () => openTally()));
+  const streams = seenVersions(Object.fromEntries(tallies.map(({ stream }) => [stream, 1])));
   const header = { 'X-Causal-Token': await codec.encode({ streams, bookmarks: new Map() }) };
-  return { header, oldest: products[0]?.stream };
+  return { header, oldest: tallies[0]?.stream };
 }
 
 describe('a token that grows', () => {
@@ -33,11 +34,7 @@ describe('a token that grows', () => {
     const { header } = await fullToken();
     const decoded = await codec.decode(header['X-Causal-Token']);
     const [oldest = ''] = [...(decoded?.streams.keys() ?? [])];
-    const again = await post(
-      `/products/${oldest.slice('product-'.length)}/price`,
-      { price: eur(1), reason: 'r' },
-      header,
-    );
+    const again = await addTo(`/tallies/${oldest.slice('tally-'.length)}`, 1, header);
     const token = await decode(again);
     expect([token.streams.size, again.headers.has('X-Causal-Scope')]).toEqual([96, false]);
     expect(token.shortenedAt).toBeUndefined();
@@ -46,7 +43,7 @@ describe('a token that grows', () => {
   it('drops the streams that every projection has reached, without a header, since nothing is lost', async () => {
     const { header } = await fullToken();
     await deliverEverything();
-    const { answer, stream } = await createProduct({}, header);
+    const { answer, stream } = await openTally(1, header);
     const token = await decode(answer);
     expect([...token.streams.keys()]).toEqual([stream]);
     expect(token.bookmarks.has('serving')).toBe(true);
@@ -55,7 +52,7 @@ describe('a token that grows', () => {
 
   it('drops the oldest, never the newest, and says so, if nothing can be confirmed', async () => {
     const { header, oldest } = await fullToken();
-    const { answer, stream } = await createProduct({}, header);
+    const { answer, stream } = await openTally(1, header);
     const streams = [...(await decode(answer)).streams.keys()];
     expect(streams).toHaveLength(MAX_TOKEN_STREAMS);
     expect(streams.at(-1)).toBe(stream);
@@ -71,11 +68,11 @@ describe('a token that grows', () => {
     await pointer(
       `INSERT INTO projection_pointer (projection, epoch, live_revision, live_slot) VALUES ('of-tomorrow', 1, 1, 'a')`,
     );
-    const { answer } = await createProduct({}, header);
+    const { answer } = await openTally(1, header);
     expect(answer.headers.get('X-Causal-Scope')).toBe('partial');
     expect((await decode(answer)).shortenedAt).toBeUndefined();
     await pointer(`DELETE FROM projection_pointer WHERE projection = 'of-tomorrow'`);
-    const { answer: later } = await createProduct({}, header);
+    const { answer: later } = await openTally(1, header);
     expect(await decode(later)).toMatchObject({ shortenedAt: expect.any(Number) as number });
     expect(later.headers.has('X-Causal-Scope')).toBe(false);
   });
@@ -85,11 +82,11 @@ describe('a token that grows', () => {
     await deliverEverything();
     await env.SERVING_DB.prepare(
       `INSERT INTO dead_letter (projection, stream, version, event_id, cause, kind, error, tries, first_at, last_at, is_open)
-      VALUES ('product-catalog', ?, 2, '', 'log-restored', 'log-restored', '', 3, '', '', 1)`,
+      VALUES ('tally-board', ?, 2, '', 'log-restored', 'log-restored', '', 3, '', '', 1)`,
     )
       .bind(oldest ?? '')
       .run();
-    const { answer, stream } = await createProduct({}, header);
+    const { answer, stream } = await openTally(1, header);
     expect([...(await decode(answer)).streams.keys()]).toEqual([oldest, stream]);
   });
 
@@ -97,7 +94,7 @@ describe('a token that grows', () => {
     const { header } = await fullToken();
     const faulty = faultyDatabase(env.SERVING_DB, { beforeQuery: () => new Promise(() => undefined) });
     ports.database = () => faulty.database;
-    const { answer } = await createProduct({}, header);
+    const { answer } = await openTally(1, header);
     expect(answer.status).toBe(201);
     expect(answer.headers.get('X-Causal-Scope')).toBe('partial');
   });
@@ -105,77 +102,29 @@ describe('a token that grows', () => {
 
 describe('a seen resource', () => {
   it('stays visible in a list of the same database, although no consumer runs', async () => {
-    const order = await placeOrder();
-    const seen = await get(`/orders/${order.orderId}`, withToken(order.answer));
-    const shipped = await post(`/orders/${order.orderId}/shipment`, { tracking: 'T' }, withToken(seen));
-    const list = await json(get('/orders?limit=100', withToken(shipped)));
-    expect(list.items.find((item: { orderId: string }) => item.orderId === order.orderId)).toMatchObject({
-      status: 'shipped',
-      version: 2,
-    });
-  });
-
-  it('determines the prices that an order reads: never older than the client has seen', async () => {
-    const product = await createProduct({ price: eur(100) });
-    // Another order puts the old price into the isolate's short memory.
-    await placeOrder({ items: [{ sku: product.sku, quantity: 1 }] });
-    const changed = await post(`/products/${product.productId}/price`, { price: eur(200), reason: 'Rise' });
-    const order = await placeOrder({ items: [{ sku: product.sku, quantity: 1 }] }, withToken(changed));
-    const placed = await json(get(`/orders/${order.orderId}`, withToken(order.answer)));
-    expect(placed.total).toEqual(eur(200));
+    const { tallyId, path, answer } = await openTally();
+    const seen = await get(path, withToken(answer));
+    const added = await addTo(path, 2, withToken(seen));
+    const listed = (await allPages('/tallies?limit=100', withToken(added))).flat();
+    expect(listed).toContainEqual({ tallyId, sum: 3, version: 2 });
   });
 });
 
 describe('a shortened token', () => {
-  it('makes an order read the price that the client has set, not the one in the isolate’s short memory', async () => {
-    const { header } = await fullToken();
-    await deliverEverything();
-    const product = await createProduct({ price: eur(100) });
-    const changed = await post(`/products/${product.productId}/price`, { price: eur(200), reason: 'Rise' }, header);
-    await deliverEverything();
-    // The change is confirmed everywhere, so it is dropped too. Meanwhile another order puts the old price into the memory.
-    const shortened = await post(
-      `/products/${product.productId}/price`,
-      { price: eur(300), reason: 'Rise' },
-      withToken(changed),
-    );
-    await placeOrder({ items: [{ sku: product.sku, quantity: 1 }] });
-    const again = await post(
-      `/products/${product.productId}/price`,
-      { price: eur(400), reason: 'Rise' },
-      withToken(shortened),
-    );
-    const { streams, ...rest } = await decode(again);
-    const forgetful = {
-      ...rest,
-      streams: new Map([...streams].filter(([stream]) => stream !== product.stream)),
-      shortenedAt: Date.now(),
-    };
-    const order = await placeOrder(
-      { items: [{ sku: product.sku, quantity: 1 }] },
-      { 'X-Causal-Token': await codec.encode(forgetful) },
-    );
-    expect((await json(get(`/orders/${order.orderId}`, withToken(order.answer)))).total).toEqual(eur(400));
-  });
-
   it('marks every later answer as partial for a day', async () => {
     const { header } = await fullToken();
-    const { answer } = await createProduct({}, header);
-    const later = await get('/products?limit=1', withToken(answer));
+    const { answer } = await openTally(1, header);
+    const later = await get('/tallies?limit=1', withToken(answer));
     expect(later.headers.get('X-Causal-Scope')).toBe('partial');
     ports.clockOffsetMs = PARTIAL_MS;
-    const nextDay = await get('/products?limit=1', withToken(later));
+    const nextDay = await get('/tallies?limit=1', withToken(later));
     expect(nextDay.headers.has('X-Causal-Scope')).toBe(false);
   });
 
   it('is refused by a command if it has seen more of the stream than the log holds', async () => {
-    const { productId, stream } = await createProduct();
+    const { path, stream } = await openTally();
     const ahead = await codec.encode({ streams: seenVersions({ [stream]: 9 }), bookmarks: new Map() });
-    const answer = await post(
-      `/products/${productId}/price`,
-      { price: eur(1), reason: 'Sale' },
-      { 'X-Causal-Token': ahead },
-    );
+    const answer = await addTo(path, 1, { 'X-Causal-Token': ahead });
     expect(answer.status).toBe(409);
     expect(await json(answer)).toMatchObject({ code: 'causal-token-ahead', wanted: 9, head: 1 });
   });
@@ -201,54 +150,54 @@ describe('a command whose answer is lost', () => {
     };
   }
 
-  it('is 503 outcome-unknown, and its retry with the same key ends as exactly one order', async () => {
-    const { sku } = await createProduct();
+  it('is 503 outcome-unknown, and its retry with the same key ends as exactly one tally', async () => {
     loseAnswers(2);
-    const body = { customerId: crypto.randomUUID(), customerName: 'Ada', items: [{ sku, quantity: 1 }] };
+    const body = { by: 5 };
     const key = { 'Idempotency-Key': crypto.randomUUID() };
-    const lost = await post('/orders', body, key);
+    const lost = await post('/tallies', body, key);
     expect(lost.status).toBe(503);
     expect(await json(lost.clone())).toMatchObject({ code: 'outcome-unknown' });
     expect(lost.headers.get('Retry-After')).toBe('1');
-    const retried = await post('/orders', body, key);
+    const retried = await post('/tallies', body, key);
     expect(retried.status).toBe(201);
     expect(retried.headers.get('Idempotency-Replayed')).toBe('true');
-    const list = await json(get(`/orders?customerId=${body.customerId}`, withToken(retried)));
-    expect(list.items).toHaveLength(1);
+    const { tallyId } = await json(retried.clone());
+    expect(await eventsOf(`tally-${tallyId}`)).toHaveLength(1);
+    expect(await json(get(`/tallies/${tallyId}`, withToken(retried)))).toMatchObject({ sum: 5, version: 1 });
   });
 });
 
 describe('a read that waits in vain', () => {
   it('is 503 with the wanted and the present version, and Retry-After', async () => {
-    const order = await placeOrder();
+    const tally = await openTally();
     const faulty = faultyDatabase(env.SERVING_DB, {
       beforeBatch() {
         throw new Error('D1_ERROR: D1 DB is overloaded.');
       },
     });
     ports.database = () => faulty.database;
-    const answer = await get(`/orders/${order.orderId}`, withToken(order.answer));
+    const answer = await get(tally.path, withToken(tally.answer));
     expect(answer.status).toBe(503);
     expect(await json(answer.clone())).toMatchObject({
       code: 'projection-behind',
-      projection: 'order-lookup',
-      stream: order.stream,
+      projection: 'tally-board',
+      stream: tally.stream,
       wanted: 1,
       has: 0,
     });
     expect(answer.headers.get('Retry-After')).toBe('1');
-    expect((await decode(answer)).streams.get(order.stream as StreamId)?.version).toBe(1);
+    expect((await decode(answer)).streams.get(tally.stream)?.version).toBe(1);
   });
 
   it('does not change the outcome of a write if `Prefer: wait` cannot be met', async () => {
-    const { productId } = await createProduct();
+    const { path } = await openTally();
     const faulty = faultyDatabase(env.SERVING_DB, {
       beforeBatch() {
         throw new Error('D1_ERROR: D1 DB is overloaded.');
       },
     });
     ports.database = () => faulty.database;
-    const answer = await post(`/products/${productId}/price`, { price: eur(1), reason: 'Sale' }, { Prefer: 'wait=1' });
+    const answer = await addTo(path, 1, { Prefer: 'wait=1' });
     expect(answer.status).toBe(200);
     expect(answer.headers.has('Preference-Applied')).toBe(false);
     expect(await json(answer)).toMatchObject({ version: 2 });
@@ -275,11 +224,10 @@ describe('a 5xx answer', () => {
   it.each<[string, Partial<typeof ports>]>([
     ['outcome-unknown', { aggregateStub: failing(lost) }],
     ['storage-unavailable', { aggregateStub: failing(full) }],
-  ])('to a command has a token that covers those of the request: %s', async (code, faults) => {
-    const [one, other] = await Promise.all([createProduct(), createProduct()]);
+  ])('to a command brings a token that covers those of the request: %s', async (code, faults) => {
+    const [one, other] = await Promise.all([openTally(), openTally()]);
     Object.assign(ports, faults);
-    const price = { price: eur(1), reason: 'Sale' };
-    const answer = await post(`/products/${one.productId}/price`, price, both(one, other));
+    const answer = await addTo(one.path, 1, both(one, other));
     expect(await json(answer.clone())).toMatchObject({ code });
     await expectToCover(answer, one, other);
   });
@@ -287,15 +235,15 @@ describe('a 5xx answer', () => {
   it.each<[string, Partial<typeof ports>]>([
     ['projection-behind', { database: away('D1_ERROR: D1 DB is overloaded.') }],
     ['internal', { database: bug }],
-  ])('to a query has a token that covers those of the request: %s', async (code, faults) => {
-    const [one, other] = await Promise.all([createProduct(), createProduct()]);
+  ])('to a query brings a token that covers those of the request: %s', async (code, faults) => {
+    const [one, other] = await Promise.all([openTally(), openTally()]);
     Object.assign(ports, faults);
-    const answer = await get('/products', both(one, other));
+    const answer = await get('/tallies', both(one, other));
     expect(await json(answer.clone())).toMatchObject({ code });
     await expectToCover(answer, one, other);
   });
 
-  type Created = Awaited<ReturnType<typeof createProduct>>;
+  type Created = Awaited<ReturnType<typeof openTally>>;
 
   function both(one: Created, other: Created) {
     return {

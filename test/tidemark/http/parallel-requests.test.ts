@@ -1,9 +1,10 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { MAX_TOKENS, MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from '../../../src/tidemark/http/limits.ts';
-import { createProduct, eur, get, json, orderStep, placeOrder, post } from '../../support/api.ts';
+import { get, json } from '../../support/api.ts';
+import { allPages } from '../../support/pages.ts';
+import { addTo, openTally } from '../../support/tallies.ts';
 import { seenVersions, workersCodec } from '../../support/tokens.ts';
 
 const codec = workersCodec();
@@ -21,37 +22,23 @@ async function decode(text: string) {
 
 describe('a client that sends concurrent commands', () => {
   it('finds all their effects in a list with the tokens of all answers, thirty times in thirty rounds', async () => {
-    const { sku } = await createProduct();
     for (let round = 1; round <= 30; round += 1) {
-      const customerId = `parallel-${round}`;
-      const placed = await Promise.all(
-        Array.from({ length: 8 }, () => placeOrder({ customerId, items: [{ sku, quantity: 1 }] })),
-      );
-      const tokens = placed.map(({ answer }) => tokenOf(answer));
-      const { items } = await json(get(`/orders?customerId=${customerId}`, withTokens(...tokens)));
-      expect(new Set(items.map(({ orderId }: { orderId: string }) => orderId)), `round ${round}`).toEqual(
-        new Set(placed.map(({ orderId }) => orderId)),
-      );
+      const opened = await Promise.all(Array.from({ length: 8 }, () => openTally()));
+      const tokens = opened.map(({ answer }) => tokenOf(answer));
+      // Ids are time-ordered: those of this round come last.
+      const listed = (await allPages('/tallies?limit=100', withTokens(...tokens))).flat();
+      expect(
+        listed.map(({ tallyId }) => tallyId as string),
+        `round ${round}`,
+      ).toEqual(expect.arrayContaining(opened.map(({ tallyId }) => tallyId)));
     }
   });
 
   it('continues with one token, from an answer to a request with all of them', async () => {
-    const [one, other] = await Promise.all([createProduct(), createProduct()]);
-    const list = await get('/products?limit=1', withTokens(tokenOf(one.answer), tokenOf(other.answer)));
+    const [one, other] = await Promise.all([openTally(), openTally()]);
+    const list = await get('/tallies?limit=1', withTokens(tokenOf(one.answer), tokenOf(other.answer)));
     const { streams } = await decode(tokenOf(list));
     expect([...streams.keys()]).toEqual(expect.arrayContaining([one.stream, other.stream]));
-  });
-
-  it('can order a command after all of them', async () => {
-    const [one, other] = await Promise.all([createProduct({ price: eur(100) }), createProduct({ price: eur(100) })]);
-    const items = [one, other].map(({ sku }) => ({ sku, quantity: 1 }));
-    // Puts the old prices into the isolate's short memory.
-    await placeOrder({ items });
-    const answers = await Promise.all(
-      [one, other].map(({ productId }) => post(`/products/${productId}/price`, { price: eur(200), reason: 'Rise' })),
-    );
-    const order = await placeOrder({ items }, withTokens(...answers.map(tokenOf)));
-    expect((await json(get(`/orders/${order.orderId}`, withTokens(tokenOf(order.answer))))).total).toEqual(eur(400));
   });
 });
 
@@ -59,7 +46,7 @@ describe('a request with several tokens', () => {
   it('gets a partial token with the newest stream of each, if together its tokens hold too many streams', async () => {
     // No read model has these streams, so none of them is confirmed.
     const full = Array.from({ length: 2 }, () =>
-      Array.from({ length: MAX_TOKEN_STREAMS }, () => `product-${crypto.randomUUID()}`),
+      Array.from({ length: MAX_TOKEN_STREAMS }, () => `tally-${crypto.randomUUID()}`),
     );
     const tokens = await Promise.all(
       full.map((names) =>
@@ -69,8 +56,9 @@ describe('a request with several tokens', () => {
         }),
       ),
     );
-    // A list of orders waits for no product.
-    const answer = await get('/orders?limit=1', withTokens(...tokens));
+    // A read of one resource waits for no other stream.
+    const answer = await get(`/tallies/${crypto.randomUUID()}`, withTokens(...tokens));
+    expect(answer.status).toBe(404);
     const { streams } = await decode(tokenOf(answer));
     const kept = [...streams.keys()];
     expect(answer.headers.get('X-Causal-Scope')).toBe('partial');
@@ -81,12 +69,12 @@ describe('a request with several tokens', () => {
   });
 
   it('is answered even if its tokens hold as many streams as eight tokens can', async () => {
-    const streams = Array.from({ length: MAX_TOKENS * MAX_TOKEN_STREAMS }, () => `order-${crypto.randomUUID()}`);
-    // As if the list had received every order.
+    const streams = Array.from({ length: MAX_TOKENS * MAX_TOKEN_STREAMS }, () => `tally-${crypto.randomUUID()}`);
+    // As if each tally had been delivered to the list.
     await env.SERVING_DB.prepare(
       `INSERT INTO checkpoint (projection, slot, stream, version, event_id)
       SELECT pointer.projection, pointer.live_slot, stream.value, 1, 'an event'
-      FROM projection_pointer AS pointer, json_each(?) AS stream WHERE pointer.projection = 'order-lookup'`,
+      FROM projection_pointer AS pointer, json_each(?) AS stream WHERE pointer.projection = 'tally-board'`,
     )
       .bind(JSON.stringify(streams))
       .run();
@@ -99,13 +87,13 @@ describe('a request with several tokens', () => {
         });
       }),
     );
-    const answer = await get('/orders?limit=1', withTokens(...tokens));
+    const answer = await get('/tallies?limit=1', withTokens(...tokens));
     expect([answer.status, answer.headers.get('X-Causal-Scope')]).toEqual([200, 'partial']);
   });
 
   it('is refused if a token is invalid, and the refusal’s token covers the others', async () => {
-    const [one, other] = await Promise.all([createProduct(), createProduct()]);
-    const refused = await get('/products', withTokens(tokenOf(one.answer), 'forged', tokenOf(other.answer)));
+    const [one, other] = await Promise.all([openTally(), openTally()]);
+    const refused = await get('/tallies', withTokens(tokenOf(one.answer), 'forged', tokenOf(other.answer)));
     expect(await json(refused.clone())).toMatchObject({
       status: 400,
       code: 'invalid-causal-token',
@@ -117,50 +105,50 @@ describe('a request with several tokens', () => {
 
   it('is refused with more than eight, and continues with the refusal’s token and the others', async () => {
     expect(MAX_TOKENS).toBe(8);
-    const created = await Promise.all(Array.from({ length: 9 }, () => createProduct()));
+    const created = await Promise.all(Array.from({ length: 9 }, () => openTally()));
     const tokens = created.map(({ answer }) => tokenOf(answer));
-    const refused = await get('/products?limit=100', withTokens(...tokens));
+    const refused = await get('/tallies?limit=100', withTokens(...tokens));
     expect(await json(refused.clone())).toMatchObject({ status: 400, code: 'invalid-causal-token' });
-    const rest = await get('/products?limit=100', withTokens(tokenOf(refused), ...tokens.slice(8)));
+    const rest = await get('/tallies?limit=100', withTokens(tokenOf(refused), ...tokens.slice(8)));
     const { streams } = await decode(tokenOf(rest));
     expect(streams.size).toBe(9);
   });
 
   it('is refused if two tokens have seen different events at one version, as after a restore', async () => {
-    const { productId, stream } = await createProduct();
+    const { path, stream } = await openTally();
     const tokens = await Promise.all(
       [7, 8].map((fingerprint) =>
         codec.encode({
-          streams: new Map([[stream as StreamId, { version: 1, fingerprint }]]),
+          streams: new Map([[stream, { version: 1, fingerprint }]]),
           bookmarks: new Map(),
         }),
       ),
     );
-    const answer = await get(`/products/${productId}`, withTokens('forged', ...tokens));
+    const answer = await get(path, withTokens('forged', ...tokens));
     expect(await json(answer.clone())).toMatchObject({ status: 409, code: 'causal-token-ahead', stream, wanted: 1 });
     // The tokens as sent. A client that does not start over is refused again.
     expect(answer.headers.get('X-Causal-Token')).toBe(tokens.join(', '));
   });
 
   it('may have empty places between the commas', async () => {
-    const { answer, stream } = await createProduct();
-    const list = await get('/products?limit=1', { 'X-Causal-Token': `, ${tokenOf(answer)},,` });
+    const { answer, stream } = await openTally();
+    const list = await get('/tallies?limit=1', { 'X-Causal-Token': `, ${tokenOf(answer)},,` });
     expect([...(await decode(tokenOf(list))).streams.keys()]).toContain(stream);
   });
 
   it('may repeat the header instead', async () => {
-    const [one, other] = await Promise.all([createProduct(), createProduct()]);
+    const [one, other] = await Promise.all([openTally(), openTally()]);
     const headers = new Headers();
     for (const { answer } of [one, other]) headers.append('X-Causal-Token', tokenOf(answer));
-    const list = await get('/products?limit=1', Object.fromEntries(headers));
+    const list = await get('/tallies?limit=1', Object.fromEntries(headers));
     expect((await decode(tokenOf(list))).streams.size).toBe(2);
   });
 });
 
 describe('a client that keeps only the newest of two tokens', () => {
   it('may miss the effect of the other command, so it has to send both', async () => {
-    const [one, other] = await Promise.all([placeOrder(), placeOrder()]);
-    await orderStep(one.orderId, 'shipment');
+    const [one, other] = await Promise.all([openTally(), openTally()]);
+    await addTo(one.path);
     expect([...(await decode(tokenOf(other.answer))).streams.keys()]).not.toContain(one.stream);
   });
 });

@@ -3,27 +3,26 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
 import { bindings } from '../../../src/bindings.ts';
-import { domain } from '../../../src/domain.ts';
-import { productCatalog } from '../../../src/shop/products/product-catalog.ts';
 import { tidemark } from '../../../src/tidemark/worker.ts';
-import { eur, newSku } from '../../support/api.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { platform, ports } from '../../support/platform.ts';
+import { tallyBoard } from '../../support/tally.ts';
+import { tallies } from '../../support/tally-routes.ts';
 
-/** The shop, with a synchronous catalog. */
-const modules = domain.map((module) => ({
-  ...module,
-  projections: module.projections.map((projection) =>
-    projection.name === productCatalog.name ? { ...projection, mode: 'synchronous' as const } : projection,
+/** The tally with its board declared synchronous, and everything else as it is. */
+const module = {
+  ...tallies,
+  projections: tallies.projections.map((projection) =>
+    projection.name === tallyBoard.name ? { ...projection, mode: 'synchronous' as const } : projection,
   ),
-}));
-const { handler } = tidemark({ modules, bindings, platform });
+};
+const { handler } = tidemark({ modules: [module], bindings, platform });
 
-async function createProduct(): Promise<Response> {
-  const request = new Request('https://tidemark.test/products', {
+async function openTally(): Promise<Response> {
+  const request = new Request('https://tidemark.test/tallies', {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ name: 'Tide table', price: eur(1999), category: 'almanacs', sku: newSku() }),
+    body: JSON.stringify({ by: 3 }),
   });
   const answer = await handler.fetch?.(request as Parameters<typeof handler.fetch>[0], env, createExecutionContext());
   if (!answer) throw new Error('no answer');
@@ -32,10 +31,10 @@ async function createProduct(): Promise<Response> {
 
 describe('a synchronous projection', () => {
   it('applies the event before the command answers, without a preference and without the queue', async () => {
-    const answer = await createProduct();
-    const { productId } = await answer.json<{ productId: string }>();
-    const row = await env.SERVING_DB.prepare('SELECT version FROM product_catalog_a WHERE product_id = ?')
-      .bind(productId)
+    const answer = await openTally();
+    const { tallyId } = await answer.json<{ tallyId: string }>();
+    const row = await env.SERVING_DB.prepare('SELECT version FROM tally_board_a WHERE tally_id = ?')
+      .bind(tallyId)
       .first();
     expect(row).toEqual({ version: 1 });
     expect(answer.headers.has('Preference-Applied')).toBe(false);
@@ -48,7 +47,7 @@ describe('a synchronous projection', () => {
       },
     });
     ports.database = () => faulty.database;
-    const answer = await createProduct();
+    const answer = await openTally();
     expect(answer.status).toBe(201);
     expect(await answer.json()).toMatchObject({ version: 1 });
   });

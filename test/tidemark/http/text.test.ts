@@ -2,8 +2,6 @@ import * as fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { text } from '../../../src/tidemark/http/schemas.ts';
-import { NewSku, Sku } from '../../../src/shop/schemas.ts';
-import { MAX_SKU_LENGTH, normalSku } from '../../../src/shop/sku.ts';
 import { PLAIN_AND_VISIBLE, isPlain, isVisible, mayFit, normalText } from '../../../src/tidemark/http/text.ts';
 import texts from './texts.json';
 
@@ -84,12 +82,6 @@ describe('a text that is decomposed or has many spaces', () => {
     expect(text(200).safeParse(`${typed}${character}`).success).toBe(false);
   });
 
-  it.each(composed)('is a SKU if its normal form is: %s', (character) => {
-    const fits = character.repeat(normalSku(character).length === 1 ? MAX_SKU_LENGTH : MAX_SKU_LENGTH / 2);
-    const spaces = ' '.repeat(2_000);
-    expect(Sku.parse(spaces + fits.normalize('NFD') + spaces)).toBe(normalSku(fits));
-  });
-
   it('may fit whenever its normal form does, for every character', () => {
     for (let code = 0; code <= LAST_DECOMPOSED; code += 1) {
       const character = String.fromCodePoint(code);
@@ -97,7 +89,6 @@ describe('a text that is decomposed or has many spaces', () => {
       const decomposed = character.normalize('NFD');
       if (!isVisible(decomposed) || !isPlain(decomposed)) continue;
       if (!mayFit(decomposed, length(normalText(decomposed)))) expect.unreachable(code.toString(16));
-      if (!mayFit(decomposed, length(normalSku(decomposed)))) expect.unreachable(code.toString(16));
     }
   });
 });
@@ -108,8 +99,7 @@ describe('a text that is far too long', () => {
   const marks = `a${'\u0301'.repeat(16_000)}${'\u0323'.repeat(16_000)}`;
   it.each([
     ['a text', text(200), 200],
-    ['a SKU', Sku, MAX_SKU_LENGTH],
-    ['a new SKU', NewSku, MAX_SKU_LENGTH],
+    ['a shorter one', text(20), 20],
   ])('is refused before it is normalised: %s', (_, schemaOf, max) => {
     const normalize = vi.spyOn(String.prototype, 'normalize');
     const { error } = schemaOf.safeParse(marks);

@@ -8,15 +8,9 @@ import { type Comparison, type ComparisonProgress, compareSlots } from '../../..
 import { ignored, projectionOf } from '../../../src/tidemark/projections/projection.ts';
 import { type Slot, slotTables } from '../../../src/tidemark/projections/slot-tables.ts';
 import { serving } from '../../../src/groups.ts';
-import { dashboard } from '../../../src/shop/orders/dashboard.ts';
-import { orderSearch1 } from '../../../src/shop/orders/order-search-1.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { meteredDatabase } from '../../support/metered-database.ts';
-import { rowFor, withoutSlot } from '../../support/rows.ts';
 import { tallyBoard, tallyType } from '../../support/tally.ts';
-
-/** A table that has a surrogate key and a full text index. */
-const SEARCH = withoutSlot(orderSearch1.tables('a').row);
 
 type Value = string | number | null;
 
@@ -78,14 +72,6 @@ const entries = (count: number) =>
     by: index,
   }));
 
-const searchRow = (id: number) =>
-  rowFor(orderSearch1.tables('a').row, {
-    order_id: `o${String(id).padStart(5, '0')}`,
-    customer_name: 'Ada',
-    total: id,
-    customer_terms: 'ada',
-  });
-
 /** The next revision: another column in the row, another counter, and entries under another key. */
 const nextBoard = slotTables((slot) =>
   sqliteTable(`next_board_${slot}`, {
@@ -139,14 +125,6 @@ beforeEach(async () => {
   await env.SERVING_DB.batch(
     ['board', 'entries', 'totals'].flatMap((table) =>
       ['a', 'b'].map((slot) => env.SERVING_DB.prepare(`DELETE FROM tally_${table}_${slot}`)),
-    ),
-  );
-});
-
-beforeEach(async () => {
-  await env.REPORTING_DB.batch(
-    [SEARCH, 'dashboard', 'dashboard_statuses', 'dashboard_revenue', 'dashboard_sellers'].flatMap((table) =>
-      ['a', 'b'].map((slot) => env.REPORTING_DB.prepare(`DELETE FROM ${table}_${slot}`)),
     ),
   );
 });
@@ -473,40 +451,6 @@ it('any two tables are compared as JavaScript would, whatever the page size', as
   );
 });
 
-describe('the tables of real projections', () => {
-  const compare = (projection: Revision['projection'], options: Parameters<typeof compareSlots>[3]) =>
-    compareWhole(env.REPORTING_DB, inSlot(projection, 'a'), inSlot(projection, 'b'), options);
-
-  it('are compared without their surrogate keys', async () => {
-    const rows = Array.from({ length: 25 }, (_, id) => searchRow(id));
-    await insert(env.REPORTING_DB, `${SEARCH}_a`, rows);
-    await insert(env.REPORTING_DB, `${SEARCH}_b`, rows.toReversed());
-    expect(await compare(orderSearch1, { pageSize: 4 })).toMatchObject({
-      isEqual: true,
-      tables: [{ live: 25, build: 25 }],
-    });
-    await update(`UPDATE ${SEARCH}_b SET region = 'north', total = 0 WHERE order_id = 'o00007'`, env.REPORTING_DB);
-    expect(await compare(orderSearch1, { pageSize: 4 })).toMatchObject({
-      differing: 1,
-      first: [{ key: { order_id: 'o00007' }, live: { region: null, total: 7 }, build: { region: 'north', total: 0 } }],
-    });
-  });
-
-  it('have counters under composite keys', async () => {
-    await both(env.REPORTING_DB, 'dashboard_revenue', [
-      { day: '', currency: 'EUR', total: 5 },
-      { day: '', currency: 'USD', total: 7 },
-      { day: '2026-01-01', currency: 'EUR', total: 5 },
-    ]);
-    await insert(env.REPORTING_DB, 'dashboard_sellers_a', [{ sku: 'S-1', name: 'Mug', quantity: 0 }]);
-    expect(await compare(dashboard, { pageSize: 1 })).toMatchObject({ isEqual: true });
-    await update(`UPDATE dashboard_revenue_b SET total = -1 WHERE currency = 'USD'`, env.REPORTING_DB);
-    expect((await compare(dashboard, { pageSize: 1 })).first).toEqual([
-      { table: 'revenue', key: { day: '', currency: 'USD' }, live: { total: 7 }, build: { total: -1 } },
-    ]);
-  });
-});
-
 describe('the rows read are in proportion to the rows of the tables, and bounded for one statement', () => {
   const pageSize = 20;
   /** A row of either slot is read, sorted by its key, paired, counted, and searched for differences. */
@@ -526,17 +470,6 @@ describe('the rows read are in proportion to the rows of the tables, and bounded
     expect(cost.mostRowsRead).toBeLessThan(PER_ROW * 2 * pageSize);
     // One statement for each page, one more for a table whose last page was full, and one for each empty table.
     expect(cost.statements).toBe(count / pageSize + 1 + 2);
-  });
-
-  it.each([400, 1_600])('of %i rows under a unique column beside the surrogate', async (count) => {
-    await both(
-      env.REPORTING_DB,
-      SEARCH,
-      Array.from({ length: count }, (_, id) => searchRow(id)),
-    );
-    const cost = await costOf(env.REPORTING_DB, orderSearch1, 10);
-    expect(cost.rowsRead).toBeLessThan(PER_ROW * 2 * count);
-    expect(cost.mostRowsRead).toBeLessThan(PER_ROW * 2 * pageSize);
   });
 
   it.each([400, 1_600])('of %i rows that all differ, and as many that only one slot has', async (count) => {

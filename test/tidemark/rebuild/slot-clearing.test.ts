@@ -1,17 +1,13 @@
 import { env } from 'cloudflare:workers';
-import { getTableName } from 'drizzle-orm';
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { ignored, projectionOf } from '../../../src/tidemark/projections/projection.ts';
 import { clearSlot } from '../../../src/tidemark/rebuild/slot-clearing.ts';
 import { type Slot, slotTables } from '../../../src/tidemark/projections/slot-tables.ts';
 import { serving } from '../../../src/groups.ts';
-import { orderSearch } from '../../../src/shop/orders/order-search.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { meteredDatabase } from '../../support/metered-database.ts';
-import { rowFor } from '../../support/rows.ts';
 import { tallyBoard, tallyType } from '../../support/tally.ts';
 
 const SEVEN = `WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 7)`;
@@ -76,24 +72,6 @@ describe('clearing a slot', () => {
     await point('live_revision = 0');
     expect(await clearSlot(env.SERVING_DB, tallyBoard, 'a', { epoch: 5 })).toBe('cleared');
     expect(await contents('a')).toEqual(EMPTY);
-  });
-
-  it('clears a full text index, too', async () => {
-    const table = getTableName(orderSearch.tables('b').row);
-    const insert = (id: number) => {
-      const row = rowFor(orderSearch.tables('b').row, { order_id: `o${id}`, customer_terms: 'ada', item_terms: 'mug' });
-      const values = Object.values(row);
-      return env.REPORTING_DB.prepare(
-        `INSERT INTO ${table} (${Object.keys(row).join(', ')}) VALUES (${values.map(() => '?').join(', ')})`,
-      ).bind(...values);
-    };
-    await env.REPORTING_DB.batch([1, 2, 3, 4, 5].map(insert));
-    const found = () => countOf(`${table}_index WHERE ${table}_index MATCH 'ada'`, env.REPORTING_DB);
-    expect(await found()).toBe(5);
-    const pointer = (await readPointer(env.REPORTING_DB, orderSearch.name)) as Pointer;
-    expect(await clearSlot(env.REPORTING_DB, orderSearch, 'b', pointer, { chunkSize: 2 })).toBe('cleared');
-    expect(await countOf(table, env.REPORTING_DB)).toBe(0);
-    expect(await found()).toBe(0);
   });
 
   it('leaves the tables of another revision in that slot to another call', async () => {

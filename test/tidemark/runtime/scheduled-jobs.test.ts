@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Group } from '../../../src/tidemark/platform/group.ts';
 import { reporting, serving } from '../../../src/groups.ts';
 import { runScheduledJobs } from '../../../src/tidemark/runtime/scheduled-jobs.ts';
-import { createProduct } from '../../support/api.ts';
+import { openTally } from '../../support/tallies.ts';
 import { platform, ports, sent } from '../../support/platform.ts';
 import { deliver, hintsOf, sentHints, takeHints } from '../../support/queue.ts';
 import { system } from '../../support/system.ts';
@@ -30,7 +30,7 @@ async function archived(stream: string): Promise<number | null> {
 
 describe('the cron trigger', () => {
   it('makes up for a group that got no message', async () => {
-    const { stream } = await createProduct();
+    const { stream } = await openTally();
     const hints = await sentHints(1, stream);
     takeHints();
     ports.sendHint = async (_env, group, hint) => {
@@ -53,7 +53,7 @@ describe('the cron trigger', () => {
   });
 
   it('passes the delay of each message to the queue', async () => {
-    await createProduct();
+    await openTally();
     const hints = await sentHints(1);
     await deliver(hints, { group: serving });
     takeHints();

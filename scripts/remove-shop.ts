@@ -1,0 +1,160 @@
+/**
+ * Removes the sample domain: `npm run remove-shop`. Afterwards the system has no module, and `npm run check` and `npm start` work.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+
+const HELP = `Usage: npm run remove-shop [-- options]
+
+  Deletes the shop: its code, tests, migrations and scripts, and the benchmark, which measures nothing else. Changes nothing while git has
+  uncommitted changes.
+
+  --keep-migrations  for a system that was deployed with the shop: keeps the migrations that made its tables
+  --help
+`;
+
+/** What only the shop needs. */
+const SHOP = [
+  'src/shop',
+  'test/shop',
+  'bench',
+  'scripts/demo.ts',
+  'scripts/seed.ts',
+  'scripts/seed',
+  'scripts/remove-shop.ts',
+];
+
+const MIGRATIONS = [
+  'migrations/serving/0002_product_catalog.sql',
+  'migrations/serving/0003_order_lookup.sql',
+  'migrations/reporting/0002_order_search.sql',
+  'migrations/reporting/0003_order_analytics.sql',
+  'migrations/reporting/0004_dashboard.sql',
+  'migrations/reporting/0011_wide_sums.sql',
+  'migrations/reporting/0012_order_search_2.sql',
+];
+
+const NPM_SCRIPTS = [
+  'demo',
+  'seed',
+  'remove-shop',
+  'test:process',
+  'bench',
+  'bench:bill',
+  'check:bench',
+  'typecheck:bench',
+];
+
+/** Packages that only the tests of the shop, and the benchmark, import. */
+const PACKAGES = ['dinero.js', 'miniflare'];
+
+const DOMAIN = `import type { Module } from './tidemark/authoring/registered-module.ts';
+
+/** What the system is about: one line for each module. */
+export const domain: readonly Module[] = [];
+
+/** The title and the description of the HTTP API. */
+export const api = { title: 'My system', description: 'Event-sourced at the edge.' };
+`;
+
+const DOMAIN_OF_TESTS = `import { domain } from '../src/domain.ts';
+import { NO_HINTS } from './conformance/fuzz/domain-hints.ts';
+import { simulatedDomain } from './consistency/simulation/declared-domain.ts';
+import type { ModuleIntents } from './consistency/simulation/domain.ts';
+import { writtenByIntents } from './golden/written-stream.ts';
+
+/*
+ * What tests know of src/domain.ts beside what it says itself.
+ */
+
+/** The commands that clients send: one line for each module. */
+export const intents: readonly ModuleIntents[] = [];
+
+/** The modules as the simulation runs them. Rules of your own go into a third argument. */
+export const simulated = simulatedDomain(domain, intents);
+
+/** Streams in which today's code has written every type of event, in every form: see test/golden. */
+export const written = () => writtenByIntents(intents);
+
+/** What helps requests of the fuzz test past the refusals of the domain. */
+export const fuzzHints = NO_HINTS;
+`;
+
+const { values } = parseArgs({
+  options: { 'keep-migrations': { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+});
+if (values.help) console.log(HELP);
+else if (!existsSync('src/shop')) fail('There is no shop here.');
+else if (execFileSync('git', ['status', '--porcelain'], { encoding: 'utf8' }) !== '')
+  fail('Git has uncommitted changes. Commit or stash them first, so that you can go back.');
+else remove();
+
+function remove(): void {
+  for (const path of [...SHOP, ...(values['keep-migrations'] ? [] : MIGRATIONS)]) {
+    if (!existsSync(path)) continue;
+    rmSync(path, { recursive: true });
+    console.log(`Deleted ${path}.`);
+  }
+  write('src/domain.ts', DOMAIN);
+  write('test/domain.ts', DOMAIN_OF_TESTS);
+  edit('package.json', ({ scripts, devDependencies }: Manifest) => {
+    for (const name of NPM_SCRIPTS) delete scripts[name];
+    for (const name of PACKAGES) delete devDependencies[name];
+  });
+  edit('package-lock.json', ({ packages }: Lock) => {
+    for (const name of PACKAGES) {
+      delete packages['']?.devDependencies?.[name];
+      const isNeeded = Object.values(packages).some(({ dependencies }) => dependencies?.[name] !== undefined);
+      if (!isNeeded) delete packages[`node_modules/${name}`];
+    }
+  });
+  edit('knip.json', ({ workspaces }: { workspaces: Record<string, unknown> }) => delete workspaces['bench']);
+  execFileSync('oxfmt', { stdio: 'ignore' });
+  console.log(`
+The shop is gone. Look at \`git status\`, and go back with \`git checkout . && git clean -fd\`.
+
+Next:
+  1. npm run check && git add -A && git commit -m 'shop: remove the sample domain'
+  2. Add your first aggregate: ${nextAggregate()}.
+  3. Name your API in src/domain.ts.
+The pages in docs/ still tell of the shop by way of example.${
+    values['keep-migrations']
+      ? '\nAdd a migration that drops its tables, and its rows in projection_pointer and checkpoint: docs/change-a-read-model.md shows one.'
+      : ''
+  }`);
+}
+
+interface Manifest {
+  readonly scripts: Record<string, string>;
+  readonly devDependencies: Record<string, string>;
+}
+
+interface Lock {
+  readonly packages: Record<
+    string,
+    { dependencies?: Record<string, string>; devDependencies?: Record<string, string> }
+  >;
+}
+
+function nextAggregate(): string {
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest;
+  const page = 'docs/add-an-aggregate.md';
+  return 'new' in scripts ? `npm run new aggregate <name> (${page})` : page;
+}
+
+function write(path: string, text: string): void {
+  writeFileSync(path, text);
+  console.log(`Wrote ${path}.`);
+}
+
+function edit(path: string, change: (content: never) => unknown): void {
+  const content = JSON.parse(readFileSync(path, 'utf8')) as never;
+  change(content);
+  write(path, `${JSON.stringify(content, undefined, 2)}\n`);
+}
+
+function fail(sentence: string): void {
+  console.error(sentence);
+  process.exitCode = 1;
+}

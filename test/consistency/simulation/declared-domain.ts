@@ -1,0 +1,247 @@
+import { drizzle } from 'drizzle-orm/d1';
+
+import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
+import type { KeyedList } from '../../../src/tidemark/authoring/read-model.ts';
+import type { Module } from '../../../src/tidemark/authoring/registered-module.ts';
+import type { Projection } from '../../../src/tidemark/projections/projection.ts';
+import type { Row, Slot } from '../../../src/tidemark/projections/slot-tables.ts';
+import { type InMemoryReadModel, inMemoryReadModel } from '../../../src/tidemark/testing/in-memory-read-model.ts';
+import type { CheckOptions } from '../checker.ts';
+import { nothingKnown } from './known.ts';
+import { firstFew, keyedDifferences } from '../differences.ts';
+import { type ListOperation, type SkippedEvent, categoryOf } from '../history.ts';
+import {
+  type Body,
+  type DeclaredReads,
+  type ListQuery,
+  type Position,
+  declaredIntents,
+  declaredReadsOf,
+  itemsOf,
+} from './declared-reads.ts';
+import {
+  type AtRest,
+  type DomainRun,
+  type Generator,
+  type Known,
+  type Logs,
+  type ModuleIntents,
+  type SimulatedDomain,
+  canonical,
+} from './domain.ts';
+
+/** What a domain says itself, in the place of what its declarations say. */
+export interface OwnRules {
+  /** See `SimulatedDomain`. */
+  readonly formerModules?: readonly Module[];
+  readonly begin: (known: Known) => Partial<Omit<DomainRun, 'generators'>> & {
+    /** Instead of reads of the resource routes and lists. */
+    readonly reads?: readonly Generator[];
+  };
+}
+
+/**
+ * Modules as the simulation runs them. Clients send the commands that `intents` think up, and read what the routes offer. The expected
+ * content of each read model is the fold of the logs in memory; what belongs into a list, and in which order, follows from its declaration.
+ */
+export function simulatedDomain(
+  modules: readonly Module[],
+  intents: readonly ModuleIntents[],
+  own?: OwnRules,
+): SimulatedDomain {
+  const reads = modules.map(declaredReadsOf);
+  return {
+    name: 'domain',
+    modules,
+    ...(own?.formerModules && { formerModules: own.formerModules }),
+    begin(run): DomainRun {
+      const known = nothingKnown();
+      const { reads: ownReads, ...ownRules } = own?.begin(known) ?? {};
+      return {
+        saw: () => ({}),
+        contentOf: (stream, events) => contentOf(reads, stream, events),
+        membership: (logs, skipped) => membershipOf(reads, logs, skipped),
+        judgeAtRest: (rest) => judgeAtRest(modules, reads, rest),
+        ...ownRules,
+        generators: [
+          ...intents.flatMap(({ commands }) => commands(known, run)),
+          ...(ownReads ?? reads.flatMap((each) => declaredIntents(each, known))),
+        ],
+      };
+    },
+  };
+}
+
+/** The row of a stream right after the last of these events. */
+function rowAfter(model: Projection, events: readonly StoredEvent[]): Row | undefined {
+  const folded = inMemoryReadModel(model);
+  folded.apply(events);
+  return folded.tables().rows[0];
+}
+
+function contentOf(all: readonly DeclaredReads[], stream: string, events: readonly StoredEvent[]) {
+  const reads = all.find(({ category }) => category === categoryOf(stream));
+  if (!reads?.resource || !reads.isPlain) return undefined;
+  const row = rowAfter(reads.resource.model, events);
+  return row ? canonical(row) : null;
+}
+
+function without(
+  skipped: readonly SkippedEvent[],
+  readModel: string,
+  events: readonly StoredEvent[],
+): readonly StoredEvent[] {
+  return events.filter(
+    ({ stream, version }) =>
+      !skipped.some((one) => one.readModel === readModel && one.stream === stream && one.version === version),
+  );
+}
+
+function membershipOf(all: readonly DeclaredReads[], logs: Logs, skipped: readonly SkippedEvent[]): CheckOptions {
+  const lists = new Map(all.flatMap(({ lists: its }) => its.map((list) => [list.name, list] as const)));
+  const folds = new Map<string, readonly (Row | undefined)[]>();
+
+  /** A stream's row at each version, from 0. */
+  function rowsOf(model: Projection, stream: string): readonly (Row | undefined)[] {
+    const name = `${model.name}/${stream}`;
+    const known = folds.get(name);
+    if (known) return known;
+    const events = logs[stream] ?? [];
+    const kept = without(skipped, model.name, events);
+    const folded = inMemoryReadModel(model);
+    const rows: (Row | undefined)[] = [undefined];
+    for (const event of events) {
+      if (kept.includes(event)) folded.apply([event]);
+      rows.push(folded.tables().rows[0]);
+    }
+    folds.set(name, rows);
+    return rows;
+  }
+
+  return {
+    belongs({ query }: ListOperation, stream, version) {
+      const { list: name, filter, after, until } = query as unknown as ListQuery;
+      const declared = lists.get(name);
+      if (!declared) return undefined;
+      const row = rowsOf(declared.model, stream)[version];
+      if (!row) return false;
+      const isMatch = Object.entries(filter).every(([column, value]) => String(row[column]) === value);
+      const here = declared.list.positionOf(row);
+      return (
+        isMatch &&
+        (after === null || compare(declared.list, here, after) > 0) &&
+        (until === null || compare(declared.list, here, until) <= 0)
+      );
+    },
+  };
+}
+
+/** Which of two rows comes first in a list. */
+function compare({ keys }: KeyedList, one: Position, other: Position): number {
+  for (const [index, { isDescending }] of keys.entries()) {
+    const [left, right] = [one[index] ?? '', other[index] ?? ''];
+    if (left !== right) return left < right === isDescending ? 1 : -1;
+  }
+  return 0;
+}
+
+/** The errors in the read models: in the answers that clients get, and in every live table. */
+async function judgeAtRest(
+  modules: readonly Module[],
+  reads: readonly DeclaredReads[],
+  rest: AtRest,
+): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const { projections } of modules)
+    for (const [name, revisions] of Map.groupBy(projections, (each) => each.name))
+      found.push(...(await inTables(name, revisions, rest)));
+  for (const each of reads) found.push(...(await inAnswers(each, rest)));
+  return found;
+}
+
+/** Every table of a projection, in the slot and the revision that are live. */
+async function inTables(
+  name: string,
+  revisions: readonly Projection[],
+  { logs, skipped, databases }: AtRest,
+): Promise<readonly string[]> {
+  const group = revisions[0]?.group.name as keyof typeof databases;
+  const pointer = await databases[group]
+    .prepare('SELECT live_revision AS revision, live_slot AS slot FROM projection_pointer WHERE projection = ?')
+    .bind(name)
+    .first<{ revision: number; slot: Slot }>();
+  const projection = revisions.find(({ revision }) => revision === pointer?.revision);
+  if (!pointer || !projection) return [`nothing of ${name} is live that this code knows`];
+  const folded = folding(projection, logs, skipped);
+  const { rows, appended, counters } = folded.tables();
+  const expected: Readonly<Record<string, readonly Row[]>> = {
+    ...(projection.row && { row: rows }),
+    ...appended,
+    ...narrow(projection, counters),
+  };
+  const tables = projection.tables(pointer.slot);
+  const differences = await Promise.all(
+    Object.entries(expected).map(async ([table, wanted]) => {
+      const is = (await drizzle(databases[group])
+        .select()
+        .from(tables[table] as never)) as readonly Row[];
+      const { key } = projection.counters[table] ?? { key: undefined };
+      // A counter that has come back to nothing is as good as one that was never there.
+      const counts = (row: Row) =>
+        !key || Object.entries(row).some(([column, value]) => !key.includes(column) && value !== 0);
+      const keyOf = (row: Row) =>
+        key
+          ? canonical(key.map((column) => row[column]))
+          : projection.row && table === 'row'
+            ? String(row[projection.row.key])
+            : canonical(row);
+      return keyedDifferences(`${name}: ${table}`, wanted, is.filter(counts), keyOf, { inOrder: false });
+    }),
+  );
+  return firstFew(differences.flat());
+}
+
+/** Without sums that take two columns: no row of these tables looks like the sum. */
+function narrow(
+  { counters }: Projection,
+  folded: Readonly<Record<string, readonly Row[]>>,
+): Readonly<Record<string, readonly Row[]>> {
+  return Object.fromEntries(Object.entries(folded).filter(([name]) => counters[name]?.wide === undefined));
+}
+
+function folding(projection: Projection, logs: Logs, skipped: readonly SkippedEvent[]): InMemoryReadModel {
+  const folded = inMemoryReadModel(projection);
+  for (const [stream, events] of Object.entries(logs))
+    if (Object.hasOwn(projection.follows, categoryOf(stream))) folded.apply(without(skipped, projection.name, events));
+  return folded;
+}
+
+/** Each list whole and in its order, and each resource. */
+async function inAnswers(
+  { category, idName, resource, lists, isPlain }: DeclaredReads,
+  { logs, skipped, get }: AtRest,
+): Promise<readonly string[]> {
+  const found: string[] = [];
+  const keyOf = (row: Row | Body) => String((row as Body)[idName]);
+  for (const { path, list, model } of lists) {
+    const items = itemsOf((await get(`${path}?limit=100`)) as Body);
+    const expected = folding(model, logs, skipped)
+      .tables()
+      .rows.toSorted((one, other) => compare(list, list.positionOf(one), list.positionOf(other)));
+    const [wanted, is] = isPlain ? [expected, items] : [expected.map(idAndVersion), items.map(idAndVersion)];
+    found.push(...firstFew(keyedDifferences(`GET ${path}:`, wanted as readonly Row[], is, keyOf, { inOrder: true })));
+  }
+  if (!resource) return found;
+  const rows = folding(resource.model, logs, skipped).tables().rows;
+  for (const row of rows) {
+    const path = resource.path.replace(`:${idName}`, keyOf(row));
+    const body = (await get(path)) as Body;
+    const [wanted, is] = isPlain ? [row, body] : [idAndVersion(row), idAndVersion(body)];
+    found.push(...firstFew(keyedDifferences(`GET ${path} of ${category}:`, [wanted], [is], keyOf, { inOrder: true })));
+  }
+  return found;
+
+  function idAndVersion(row: Row | Body): Body {
+    return { [idName]: (row as Body)[idName], version: row['version'] };
+  }
+}

@@ -1,0 +1,136 @@
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+
+import { dollarsPerMillion } from '../../../bench/prices.ts';
+import { type StreamId, streamId } from '../../../src/tidemark/domain/stream.ts';
+import { serving } from '../../../src/groups.ts';
+import { get, post } from '../../support/api.ts';
+import { createProduct, eur, orderStep, placeOrder } from '../api.ts';
+import { meter } from '../../support/billing.ts';
+import { NOTHING, type Operations } from '../../support/operations.ts';
+import { operationsMeter } from '../../support/operations-meter.ts';
+import { ports } from '../../support/platform.ts';
+import { sentHints, takeHints } from '../../support/queue.ts';
+import { settle } from '../../support/settle.ts';
+
+/*
+ * What commands and queries cost in all, from the request until nothing happens any more: with their messages, projections and alarms.
+ * `npm run bench:bill` counts the same on a running Worker and prices it. Whoever raises a budget has to say why.
+ */
+
+/** Operations while `work` runs and until the object is quiet. Messages are small, so each is three operations. */
+async function billOf(stream: StreamId | undefined, work: () => Promise<unknown>): Promise<Operations> {
+  const counted = operationsMeter();
+  const [near, far] = [counted.database(env.SERVING_DB), counted.database(env.REPORTING_DB)];
+  const [database, sendHint, aggregateStub] = [ports.database, ports.sendHint, ports.aggregateStub];
+  ports.database = (_env, group) => (group === serving ? near : far);
+  ports.sendHint = async (...sent) => {
+    counted.add({ queueMessages: 1, queueOperations: 3 });
+    await sendHint(...sent);
+  };
+  ports.aggregateStub = (...asked) => {
+    counted.add({ objectRequests: 1 });
+    return aggregateStub(...asked);
+  };
+  const object = stream && (await meter(stream));
+  counted.add({ workerRequests: 1 });
+  await work();
+  if (stream) {
+    await sentHints(1, stream);
+    await settle(stream);
+  }
+  Object.assign(ports, { database, sendHint, aggregateStub });
+  return {
+    ...counted.take().all,
+    alarmRuns: object?.alarmRuns ?? 0,
+    objectRowsRead: object?.rowsRead ?? 0,
+    objectRowsWritten: object?.rowsWritten ?? 0,
+  };
+}
+
+async function settledProduct() {
+  const product = await createProduct();
+  const stream = streamId('product', product.productId);
+  await sentHints(1, stream);
+  await settle(stream);
+  takeHints();
+  return { ...product, stream };
+}
+
+/** What it writes, sends and asks for, without what it reads, which has a budget of its own. */
+function effects({ databaseRowsRead: _d1, objectRowsRead: _object, ...operations }: Operations) {
+  return operations;
+}
+
+describe('the bill of a price change, alone', () => {
+  it('is a request, a request to the object, an alarm run, two messages, four rows in the object and five in D1', async () => {
+    const { productId, stream } = await settledProduct();
+    const bill = await billOf(stream, () =>
+      post(`/products/${productId}/price`, { price: eur(1_799), reason: 'Sale' }),
+    );
+    const CATALOG = 3;
+    const ARCHIVE = 2;
+    expect(effects(bill)).toEqual({
+      ...effects(NOTHING),
+      workerRequests: 1,
+      objectRequests: 1,
+      alarmRuns: 1,
+      objectRowsWritten: 2 + 2,
+      queueMessages: 2,
+      queueOperations: 6,
+      databaseRowsWritten: CATALOG + ARCHIVE,
+    });
+    expect(bill.databaseRowsRead).toBeLessThanOrEqual(40);
+    expect(bill.objectRowsRead).toBeLessThanOrEqual(40);
+    expect(dollarsPerMillion(bill)).toBeLessThan(13.5);
+  });
+});
+
+describe('the bill of a shipment, alone', () => {
+  it('writes in D1 what each of its five read models needs, and no more', async () => {
+    const { orderId } = await placeOrder();
+    const stream = streamId('order', orderId);
+    await sentHints(1, stream);
+    await settle(stream);
+    takeHints();
+    const bill = await billOf(stream, () => orderStep(orderId, 'shipment'));
+    const [LOOKUP, SEARCH, ANALYTICS, DASHBOARD, ARCHIVE] = [4, 4, 2, 4, 2];
+    expect(effects(bill)).toEqual({
+      ...effects(NOTHING),
+      workerRequests: 1,
+      objectRequests: 1,
+      alarmRuns: 1,
+      objectRowsWritten: 2 + 2,
+      queueMessages: 2,
+      queueOperations: 6,
+      databaseRowsWritten: LOOKUP + SEARCH + ANALYTICS + DASHBOARD + ARCHIVE,
+    });
+    expect(dollarsPerMillion(bill)).toBeLessThan(25);
+  });
+});
+
+describe('the bill of an order', () => {
+  it('has one request more to the object with a key: it is asked for the key before the products; a replay asks for it alone', async () => {
+    const { sku } = await settledProduct();
+    const body = { customerId: 'c', customerName: 'n', items: [{ sku, quantity: 1 }] };
+    const key = { 'Idempotency-Key': crypto.randomUUID() };
+    const requests = async (headers = {}) => {
+      // What was read of the product is too old to be used again.
+      ports.clockOffsetMs += 2_000;
+      return (await billOf(undefined, () => post('/orders', body, headers))).objectRequests;
+    };
+    const [PRODUCT, ORDER, KEY] = [1, 1, 1];
+    expect(await requests()).toBe(PRODUCT + ORDER);
+    expect(await requests(key)).toBe(PRODUCT + ORDER + KEY);
+    expect(await requests(key)).toBe(KEY);
+  });
+});
+
+describe('the bill of a query', () => {
+  it('is its request and the rows that it reads', async () => {
+    const { productId } = await settledProduct();
+    const bill = await billOf(undefined, () => get(`/products/${productId}`));
+    expect(effects(bill)).toEqual({ ...effects(NOTHING), workerRequests: 1 });
+    expect(bill.databaseRowsRead).toBeLessThanOrEqual(3);
+  });
+});

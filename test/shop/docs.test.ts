@@ -1,0 +1,63 @@
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+
+describe('docs/change-a-read-model.md', () => {
+  const [page = ''] = Object.values(
+    import.meta.glob('../../docs/change-a-read-model.md', { query: '?raw', import: 'default', eager: true }),
+  );
+  const NAME = 'order-search';
+
+  /** The statements of a migration that the page shows. */
+  function statementsOf(file: string): readonly string[] {
+    const block = page.split('```sql\n').find((text) => text.startsWith(`-- ${file}\n`));
+    const sql = (block ?? '').split('```')[0] ?? '';
+    return sql
+      .split(';')
+      .map((statement) => statement.replaceAll(/^--.*$/gm, '').trim())
+      .filter((statement) => statement !== '');
+  }
+
+  async function tablesWhere(isWanted: (table: string) => Promise<boolean>): Promise<readonly string[]> {
+    const { results } = await env.REPORTING_DB.prepare(
+      `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'`,
+    ).all<{ name: string }>();
+    const wanted = await Promise.all(results.map(async ({ name }) => ((await isWanted(name)) ? [name] : [])));
+    return wanted.flat();
+  }
+
+  const namesProjections = async (table: string) => {
+    const { results } = await env.REPORTING_DB.prepare(`PRAGMA table_info("${table}")`).all<{ name: string }>();
+    return results.some(({ name }) => name === 'projection');
+  };
+
+  it('shows a migration after which nothing is left of a read model that was removed', async () => {
+    const statements = statementsOf('migrations/reporting/0103_remove_order_search.sql');
+    const kept = await tablesWhere(namesProjections);
+    expect(kept).toContain('checkpoint');
+    // A row about it in each of them, whatever its columns are.
+    for (const table of kept) {
+      const { results } = await env.REPORTING_DB.prepare(`PRAGMA table_info("${table}")`).all<{
+        name: string;
+        type: string;
+      }>();
+      const values = results.map(({ name, type }) => {
+        if (name === 'projection') return NAME;
+        if (name === 'slot' || name === 'live_slot') return 'a';
+        if (name === 'state') return 'failed';
+        return type === 'INTEGER' ? 1 : '[]';
+      });
+      await env.REPORTING_DB.prepare(`INSERT OR REPLACE INTO "${table}" VALUES (${values.map(() => '?').join(', ')})`)
+        .bind(...values)
+        .run();
+    }
+    const about = async (table: string) =>
+      (await env.REPORTING_DB.prepare(`SELECT 1 FROM "${table}" WHERE projection = ?`).bind(NAME).first()) !== null;
+    expect(await Promise.all(kept.map(about))).toEqual(kept.map(() => true));
+    const its = await tablesWhere(async (table) => table.startsWith('order_search'));
+    expect(its.length).toBeGreaterThan(0);
+
+    await env.REPORTING_DB.batch(statements.map((sql) => env.REPORTING_DB.prepare(sql)));
+    expect(await Promise.all(kept.map(about))).toEqual(kept.map(() => false));
+    expect(await tablesWhere(async (table) => table.startsWith('order_search'))).toEqual([]);
+  });
+});
