@@ -49,7 +49,7 @@ const NPM_SCRIPTS = [
 /** Packages that only the tests of the shop, and the benchmark, import. */
 const PACKAGES = ['dinero.js', 'miniflare'];
 
-const DOMAIN = `import type { Module } from './tidemark/authoring/registered-module.ts';
+const DOMAIN = `import type { Module } from '#tidemark/worker';
 
 /** What the system is about: one line for each module. */
 export const domain: readonly Module[] = [];

@@ -1,4 +1,4 @@
-import type { Module } from './tidemark/authoring/registered-module.ts';
+import type { Module } from '#tidemark/worker';
 import { orders } from './shop/orders/module.ts';
 import { products } from './shop/products/module.ts';
 import { priceList } from './shop/products/price-list.ts';

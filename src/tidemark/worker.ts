@@ -23,6 +23,7 @@ import type { Settings } from './runtime/settings.ts';
 
 export type { Bindings, GroupBinding, Platform } from './runtime/platform.ts';
 export { cloudflare } from './runtime/platform.ts';
+export type { Module } from './authoring/registered-module.ts';
 export type { Group } from './platform/group.ts';
 export type { RebuildParams } from './rebuild/rebuild-workflow.ts';
 export type { Settings } from './runtime/settings.ts';
