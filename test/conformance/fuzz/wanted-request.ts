@@ -37,6 +37,9 @@ const byName =
         { weight: 1, arbitrary: otherwise },
       );
     switch (name) {
+      case 'tallyId':
+        // A tally exists as soon as something is added to it: another one would be at version 0.
+        return operation.method === 'POST' ? number.map((index) => place(name, index)) : existing(name, fc.uuid());
       case 'stream':
         return operation.template.includes('/dead-letters/')
           ? existing('stopped-stream', fc.constant('tally-x'))
