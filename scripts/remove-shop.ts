@@ -59,13 +59,11 @@ export const api = { title: 'My system', description: 'Event-sourced at the edge
 `;
 
 const DOMAIN_OF_TESTS = `import { domain } from '../src/domain.ts';
-import { NO_HINTS } from './conformance/fuzz/domain-hints.ts';
 import { simulatedDomain } from './consistency/simulation/declared-domain.ts';
 import type { ModuleIntents } from './consistency/simulation/domain.ts';
-import { writtenByIntents } from './golden/written-stream.ts';
 
 /*
- * What tests know of src/domain.ts beside what it says itself.
+ * What tests know of src/domain.ts beside what it says itself. domain-requests.ts has more, for tests that go over HTTP.
  */
 
 /** The commands that clients send: one line for each module. */
@@ -73,6 +71,11 @@ export const intents: readonly ModuleIntents[] = [];
 
 /** The modules as the simulation runs them. Rules of your own go into a third argument. */
 export const simulated = simulatedDomain(domain, intents);
+`;
+
+const REQUESTS_OF_TESTS = `import { NO_HINTS } from './conformance/fuzz/domain-hints.ts';
+import { intents } from './domain.ts';
+import { writtenByIntents } from './golden/written-stream.ts';
 
 /** Streams in which today's code has written every type of event, in every form: see test/golden. */
 export const written = () => writtenByIntents(intents);
@@ -98,6 +101,7 @@ function remove(): void {
   }
   write('src/domain.ts', DOMAIN);
   write('test/domain.ts', DOMAIN_OF_TESTS);
+  write('test/domain-requests.ts', REQUESTS_OF_TESTS);
   edit('package.json', ({ scripts, devDependencies }: Manifest) => {
     for (const name of NPM_SCRIPTS) delete scripts[name];
     for (const name of PACKAGES) delete devDependencies[name];

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import { fuzzHints } from '../domain.ts';
+import { fuzzHints } from '../domain-requests.ts';
 import { modules } from '../worker.ts';
 import { asOperator, get, json, post, request } from '../support/api.ts';
 import { creations, idNameOf } from '../support/examples.ts';

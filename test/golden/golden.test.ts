@@ -7,7 +7,7 @@ import { inMemoryReadModel } from '../../src/tidemark/testing/in-memory-read-mod
 import { type StreamId, categoryOf } from '../../src/tidemark/domain/stream.ts';
 import type { AnyAggregateType } from '../../src/tidemark/domain/aggregate-type.ts';
 import { groups } from '../support/groups.ts';
-import { written } from '../domain.ts';
+import { written } from '../domain-requests.ts';
 import { post } from '../support/api.ts';
 import { system } from '../support/system.ts';
 import { type ObjectStorage, dump, dumpSnapshots, restore, restoreSnapshot } from './object-storage.ts';
@@ -260,7 +260,9 @@ describe('the files', () => {
     throw new MissingFiles(
       `${missing.map(({ what }) => what).join(', ')}: not there. \`npm run golden\` writes the files. Of each log's three, keep the first and the ` +
         'last to the last byte, and see that the second says what has to come of it.' +
-        (unwritten.length === 0 ? '' : ` No command in test/domain.ts writes ${unwritten.join(', ')}: add one.`),
+        (unwritten.length === 0
+          ? ''
+          : ` No command in test/domain-requests.ts writes ${unwritten.join(', ')}: add one.`),
       toSave.flat(),
     );
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 
 import { modules } from '../../worker.ts';
-import { fuzzHints } from '../../domain.ts';
+import { fuzzHints } from '../../domain-requests.ts';
 import { asOperator } from '../../support/api.ts';
 import { idNameOf } from '../../support/examples.ts';
 import { type Breakage, breakagesOf } from './breakages.ts';
