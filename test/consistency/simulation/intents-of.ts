@@ -18,6 +18,11 @@ interface Declared {
   readonly idFrom?: string;
 }
 
+/** A command of which a run knows more than the ids of aggregates: the domain thinks up the whole intent. */
+interface Own {
+  readonly make: (known: Known, run: { readonly seed: number }) => (chance: Chance) => CommandIntent | undefined;
+}
+
 /**
  * The commands that clients send to a module: a body for each command type. Route, stream and idempotency scope follow from the module.
  *
@@ -27,12 +32,16 @@ interface Declared {
  *       ReleaseSeat: () => ({}),
  *     });
  */
-export function intentsOf(module: Module, bodies: Readonly<Record<string, Body | Declared>>): ModuleIntents {
+export function intentsOf(module: Module, bodies: Readonly<Record<string, Body | Declared | Own>>): ModuleIntents {
   const { category } = module.aggregate;
-  const declared = Object.entries(bodies).map(
-    ([type, body]) => [type, typeof body === 'function' ? { body } : body] as const,
-  );
-  return { category, commands: (known) => declared.map(([type, body]) => generatorOf(module, type, body, known)) };
+  return {
+    category,
+    commands: (known, run) =>
+      Object.entries(bodies).map(([type, body]) => {
+        if (typeof body === 'function') return generatorOf(module, type, { body }, known);
+        return 'make' in body ? { name: type, make: body.make(known, run) } : generatorOf(module, type, body, known);
+      }),
+  };
 }
 
 function generatorOf(module: Module, type: string, { body, mayDoNothing, idFrom }: Declared, known: Known): Generator {
