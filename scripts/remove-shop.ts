@@ -71,6 +71,9 @@ export const intents: readonly ModuleIntents[] = [];
 
 /** The modules as the simulation runs them. Rules of your own go into a third argument. */
 export const simulated = simulatedDomain(domain, intents);
+
+/** What no deployment has had yet: aggregates, event types and read models. \`npm run golden\` empties the list before the first. */
+export const unreleased: readonly string[] = [];
 `;
 
 const REQUESTS_OF_TESTS = `import { NO_HINTS } from './conformance/fuzz/domain-hints.ts';

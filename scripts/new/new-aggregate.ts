@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join, posix } from 'node:path';
 
+import { domainOfTests, intentsStep, unreleasedStep } from './domain-of-tests.ts';
 import { type Claims, requireFree } from './existing.ts';
 import { type FileChange, ROOT, type Written, writeAll } from './file-changes.ts';
 import { migrationOfFile } from './migration-of-file.ts';
@@ -9,6 +10,7 @@ import { type AggregateNames, upperFirst } from './names.ts';
 import { registration } from './registration.ts';
 import { changesOf } from './step.ts';
 import { aggregateFile } from './templates/aggregate.ts';
+import { aggregateIntentsFile } from './templates/aggregate-intents.ts';
 import { aggregateListFile } from './templates/aggregate-list.ts';
 import { aggregateModuleFile } from './templates/aggregate-module.ts';
 import { aggregateRoutesFile } from './templates/aggregate-routes.ts';
@@ -28,6 +30,7 @@ export async function newAggregate({ names, area = '' }: NewAggregate): Promise<
   await requireFree(claimsOf(names));
 
   const tests = `test/${subject}`;
+  const domain = domainOfTests();
   const files: readonly FileChange[] = [
     { path: `${source}/${one}.ts`, text: aggregateFile(names) },
     { path: `${source}/${one}-list.ts`, text: aggregateListFile(names, posix.relative(source, 'src/groups.ts')) },
@@ -40,7 +43,18 @@ export async function newAggregate({ names, area = '' }: NewAggregate): Promise<
         source: posix.relative(tests, source),
       }),
     },
-    ...changesOf([registration(many, `${subject}/module.ts`)]),
+    {
+      path: `${tests}/${one}-intents.ts`,
+      text: aggregateIntentsFile(names, {
+        intentsOf: posix.relative(tests, 'test/consistency/simulation/intents-of.ts'),
+        source: posix.relative(tests, source),
+      }),
+    },
+    ...changesOf([
+      registration(many, `${subject}/module.ts`),
+      intentsStep(domain, `${one}Intents`, `${subject}/${one}-intents.ts`),
+      unreleasedStep(domain, one),
+    ]),
   ];
   const paths = await writeAll(files, async () => [await migrationOfFile(`${source}/${one}-list.ts`, `${one}List`)]);
   return {
@@ -48,8 +62,10 @@ export async function newAggregate({ names, area = '' }: NewAggregate): Promise<
     next: [
       `Edit ${source}/${one}.ts first: its events, commands and refusals are an example. tsc then names the rest.`,
       `After a change of the columns or lists in ${one}-list.ts, delete its migration and run: npm run migration ${one}-list`,
+      `After a change of the commands, change what clients send in ${tests}/${one}-intents.ts.`,
       `Run: npx vitest run ${tests}`,
       `Run: npm run check`,
+      `Before the first deployment, run: npm run golden`,
       'Read: docs/add-an-aggregate.md',
     ],
   };

@@ -1,6 +1,7 @@
 /** `npm run new command <Name>`: a command and its event, in an aggregate that exists. */
 import { posix } from 'node:path';
 
+import { commandTestSteps } from './command-intents.ts';
 import { commandNames } from './command-names.ts';
 import { commandSteps } from './command-steps.ts';
 import { requireFree } from './existing.ts';
@@ -41,15 +42,18 @@ export async function newCommand({ command, event, of }: NewCommand): Promise<Wr
   };
   const imports = { api: posix.relative(tests, 'test/support/api.ts'), source: posix.relative(tests, folder) };
   const test = { path: `${tests}/${names.file}.test.ts`, text: commandTestFile(names, samples, imports) };
-  const paths = await writeAll([test, ...changesOf(commandSteps(subject, names))]);
+  const steps = [...commandSteps(subject, names), ...commandTestSteps(subject, names)];
+  const paths = await writeAll([test, ...changesOf(steps)]);
   return {
     paths,
     next: [
       `Edit ${file.path}: give ${names.command} a body, ${names.event} its data, and \`decide\` its rule. tsc names the rest.`,
+      `Then give it that body where clients of the simulation send it.`,
       'The event changes only `updatedAt`, or nothing: change `evolve`, and the handlers of the read models, where it means more.',
       `Change the path ${names.step} in the routes to a noun, such as /reservation.`,
       `Run: npx vitest run ${test.path}`,
       `Run: npm run check`,
+      `Before the first deployment with it, run: npm run golden`,
       'Read: docs/add-a-field-or-command.md',
     ],
   };

@@ -2,6 +2,7 @@
 import { posix } from 'node:path';
 import { isArrayLiteralExpression, isIdentifier } from 'typescript/unstable/ast/is';
 
+import { domainOfTests, unreleasedNames, unreleasedStep } from './domain-of-tests.ts';
 import { requireFree } from './existing.ts';
 import { type FileChange, type Written, writeAll } from './file-changes.ts';
 import { migrationOfFile } from './migration-of-file.ts';
@@ -47,11 +48,13 @@ export async function newReadModel({ name, of, group }: NewReadModel): Promise<W
   };
   const imports = { api: posix.relative(tests, 'test/support/api.ts'), source: posix.relative(tests, folder) };
   const [tag = ''] = Object.keys(subject.module.tags);
+  const domain = domainOfTests();
+  const isReleased = !unreleasedNames(domain).includes(of);
   const files: readonly FileChange[] = [
     { path: `${folder}/${name}.ts`, text: readModelFile(names, place) },
     { path: `${folder}/${name}-routes.ts`, text: readModelRoutesFile(names, { id, tag }) },
     { path: `${tests}/${name}.test.ts`, text: readModelTestFile(names, samples, imports) },
-    ...changesOf([registration(subject, names)]),
+    ...changesOf([registration(subject, names), ...(isReleased ? [unreleasedStep(domain, name)] : [])]),
   ];
   const paths = await writeAll(files, async () => [await migrationOfFile(`${folder}/${name}.ts`, names.variable)]);
   return {
@@ -61,6 +64,7 @@ export async function newReadModel({ name, of, group }: NewReadModel): Promise<W
       `After a change of the columns or lists, delete the migration and run: npm run migration ${name}`,
       `Run: npx vitest run ${tests}/${name}.test.ts`,
       `Run: npm run check`,
+      `Before the first deployment with it, run: npm run golden`,
       'Read: docs/add-a-read-model.md',
     ],
   };
