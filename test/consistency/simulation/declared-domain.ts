@@ -32,6 +32,11 @@ import {
 
 /** What a domain says itself, in the place of what its declarations say. */
 export interface OwnRules {
+  /**
+   * The read models that these rules know. They hold for the modules that have one of these; the declarations hold for all other modules, and
+   * for other read models of the same modules.
+   */
+  readonly readModels: readonly string[];
   /** See `SimulatedDomain`. */
   readonly formerModules?: readonly Module[];
   readonly begin: (known: Known) => Partial<Omit<DomainRun, 'generators'>> & {
@@ -49,27 +54,64 @@ export function simulatedDomain(
   intents: readonly ModuleIntents[],
   own?: OwnRules,
 ): SimulatedDomain {
-  const reads = modules.map(declaredReadsOf);
+  const known = new Set(own?.readModels);
+  const owned = modules.filter(({ projections }) => projections.some(({ name }) => known.has(name)));
+  const categories = new Set(owned.map(({ aggregate }) => aggregate.category));
+  const all = modules.map(declaredReadsOf);
+  const others = all.map((reads) => (categories.has(reads.category) ? withoutKnown(reads, known) : reads));
   return {
     name: 'domain',
     modules,
     ...(own?.formerModules && { formerModules: own.formerModules }),
     begin(run): DomainRun {
-      const known = nothingKnown();
-      const { reads: ownReads, ...ownRules } = own?.begin(known) ?? {};
+      const heard = nothingKnown();
+      const rules = own?.begin(heard) ?? {};
       return {
-        saw: () => ({}),
-        contentOf: (stream, events) => contentOf(reads, stream, events),
-        membership: (logs, skipped) => membershipOf(reads, logs, skipped),
-        judgeAtRest: (rest) => judgeAtRest(modules, reads, rest),
-        ...ownRules,
+        saw: rules.saw ?? (() => ({})),
+        contentOf: (stream, events) =>
+          rules.contentOf && categories.has(categoryOf(stream))
+            ? rules.contentOf(stream, events)
+            : contentOf(all, stream, events),
+        membership(logs, skipped) {
+          const declared = membershipOf(all, logs, skipped);
+          const ofRules = rules.membership?.(logs, skipped);
+          return {
+            ...ofRules,
+            belongs: (operation, ...version) =>
+              (ofRules && known.has(operation.readModel) ? ofRules : declared).belongs?.(operation, ...version),
+          };
+        },
+        judgeAtRest: async (rest) =>
+          rules.judgeAtRest
+            ? [...(await rules.judgeAtRest(rest)), ...(await judgeAtRest(projectionsOf(modules, known), others, rest))]
+            : judgeAtRest(projectionsOf(modules), all, rest),
         generators: [
-          ...intents.flatMap(({ commands }) => commands(known, run)),
-          ...(ownReads ?? reads.flatMap((each) => declaredIntents(each, known))),
+          ...intents.flatMap(({ commands }) => commands(heard, run)),
+          ...(rules.reads ?? []),
+          ...(rules.reads ? others : all).flatMap((each) => declaredIntents(each, heard)),
         ],
       };
     },
   };
+}
+
+/** What the declarations say beside rules that know some of the read models. */
+function withoutKnown(reads: DeclaredReads, known: ReadonlySet<string>): DeclaredReads {
+  return {
+    ...reads,
+    resource: undefined,
+    shown: undefined,
+    lists: reads.lists.filter(({ model }) => !known.has(model.name)),
+  };
+}
+
+/** All revisions of the read models that no rules of a domain know, by name. */
+function projectionsOf(
+  modules: readonly Module[],
+  known: ReadonlySet<string> = new Set(),
+): ReadonlyMap<string, readonly Projection[]> {
+  const all = modules.flatMap(({ projections }) => projections).filter(({ name }) => !known.has(name));
+  return Map.groupBy(all, ({ name }) => name);
 }
 
 /** The row of a stream right after the last of these events. */
@@ -81,8 +123,8 @@ function rowAfter(model: Projection, events: readonly StoredEvent[]): Row | unde
 
 function contentOf(all: readonly DeclaredReads[], stream: string, events: readonly StoredEvent[]) {
   const reads = all.find(({ category }) => category === categoryOf(stream));
-  if (!reads?.resource || !reads.isPlain) return undefined;
-  const row = rowAfter(reads.resource.model, events);
+  if (!reads?.shown) return undefined;
+  const row = rowAfter(reads.shown, events);
   return row ? canonical(row) : null;
 }
 
@@ -147,14 +189,12 @@ function compare({ keys }: KeyedList, one: Position, other: Position): number {
 
 /** The errors in the read models: in the answers that clients get, and in every live table. */
 async function judgeAtRest(
-  modules: readonly Module[],
+  projections: ReadonlyMap<string, readonly Projection[]>,
   reads: readonly DeclaredReads[],
   rest: AtRest,
 ): Promise<readonly string[]> {
   const found: string[] = [];
-  for (const { projections } of modules)
-    for (const [name, revisions] of Map.groupBy(projections, (each) => each.name))
-      found.push(...(await inTables(name, revisions, rest)));
+  for (const [name, revisions] of projections) found.push(...(await inTables(name, revisions, rest)));
   for (const each of reads) found.push(...(await inAnswers(each, rest)));
   return found;
 }
@@ -218,12 +258,12 @@ function folding(projection: Projection, logs: Logs, skipped: readonly SkippedEv
 
 /** Each list whole and in its order, and each resource. */
 async function inAnswers(
-  { category, idName, resource, lists, isPlain }: DeclaredReads,
+  { category, idName, resource, lists, shown }: DeclaredReads,
   { logs, skipped, get }: AtRest,
 ): Promise<readonly string[]> {
   const found: string[] = [];
   const keyOf = (row: Row | Body) => String((row as Body)[idName]);
-  for (const { path, list, model } of lists) {
+  for (const { path, list, model, isPlain } of lists) {
     const items = itemsOf((await get(`${path}?limit=100`)) as Body);
     const expected = folding(model, logs, skipped)
       .tables()
@@ -236,7 +276,7 @@ async function inAnswers(
   for (const row of rows) {
     const path = resource.path.replace(`:${idName}`, keyOf(row));
     const body = (await get(path)) as Body;
-    const [wanted, is] = isPlain ? [row, body] : [idAndVersion(row), idAndVersion(body)];
+    const [wanted, is] = shown ? [row, body] : [idAndVersion(row), idAndVersion(body)];
     found.push(...firstFew(keyedDifferences(`GET ${path} of ${category}:`, [wanted], [is], keyOf, { inOrder: true })));
   }
   return found;

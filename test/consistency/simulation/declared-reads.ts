@@ -28,6 +28,8 @@ export interface DeclaredList {
   readonly path: string;
   readonly list: KeyedList;
   readonly model: ReadModel;
+  /** Whether an item's members are the columns of the row, as they are without a `fromRow`. */
+  readonly isPlain: boolean;
 }
 
 /** What a module's declarations say of reads. */
@@ -37,8 +39,8 @@ export interface DeclaredReads {
   /** The route of one resource, and the read model behind it. Undefined: the module has none that follows the convention. */
   readonly resource: { readonly name: string; readonly path: string; readonly model: ReadModel } | undefined;
   readonly lists: readonly DeclaredList[];
-  /** Whether an answer's members are the columns of the row, as they are without a `fromRow`. */
-  readonly isPlain: boolean;
+  /** The read model whose rows the resource shows as they are, without a `fromRow`. Undefined: there is none. */
+  readonly shown: ReadModel | undefined;
 }
 
 export function declaredReadsOf({ aggregate, projections, routes }: Module): DeclaredReads {
@@ -48,15 +50,18 @@ export function declaredReadsOf({ aggregate, projections, routes }: Module): Dec
   const models = projections.filter((projection): projection is ReadModel & typeof projection => 'byId' in projection);
   const gets = routes.filter(({ method }) => method === 'GET');
   const one = gets.find(({ path }) => path.endsWith(`/:${idName}`));
-  const members = one === undefined ? [] : membersOf(one);
-  const isPlainIn = (model: ReadModel) => columnsOf(model).join() === members.join();
-  const model = models.findLast(isPlainIn) ?? models.at(-1);
+  const members = one === undefined ? '' : membersOf(one);
+  const shown = models.findLast((model) => columnsOf(model) === members);
+  const model = shown ?? models.at(-1);
   const lists = gets.flatMap((route): readonly DeclaredList[] => {
     const filter = filterOf(route);
     const found = models.flatMap((each) =>
       Object.entries(each.lists as Readonly<Record<string, KeyedList>>)
         .filter(([, list]) => list.filter.toSorted().join() === filter?.join())
-        .map(([, list]) => ({ name: route.operation.id, path: route.path, list, model: each })),
+        .map(([, list]) => {
+          const isPlain = columnsOf(each) === itemMembersOf(route);
+          return { name: route.operation.id, path: route.path, list, model: each, isPlain };
+        }),
     );
     // With two lists of the same filters, a domain has to say itself which one a route has.
     return filter && found.length === 1 ? found : [];
@@ -66,20 +71,29 @@ export function declaredReadsOf({ aggregate, projections, routes }: Module): Dec
     idName,
     resource: one && model && { name: one.operation.id, path: one.path, model },
     lists,
-    isPlain: model !== undefined && isPlainIn(model),
+    shown,
   };
 }
 
 /** The names of an answer's members. */
-function membersOf({ operation }: Route): readonly string[] {
-  const schema = operation.answers[200]?.schema as z.ZodMiniObject | undefined;
-  return Object.keys(schema?.shape ?? {}).toSorted();
+function membersOf({ operation }: Route): string {
+  return namesIn(operation.answers[200]?.schema);
 }
 
-function columnsOf(model: ReadModel): readonly string[] {
-  return shapeOf(model.tables('a').row)
-    .columns.map(({ property }) => property)
-    .toSorted();
+/** The names of the members of a page's items. */
+function itemMembersOf({ operation }: Route): string {
+  const page = operation.answers[200]?.schema as z.ZodMiniObject<{ items: z.ZodMiniArray }> | undefined;
+  return namesIn(page?.shape.items?.def.element as z.ZodMiniType | undefined);
+}
+
+function namesIn(schema: z.ZodMiniType | undefined): string {
+  const { shape = {} } = (schema ?? {}) as Partial<z.ZodMiniObject>;
+  return Object.keys(shape).toSorted().join();
+}
+
+function columnsOf(model: ReadModel): string {
+  const names = shapeOf(model.tables('a').row).columns.map(({ property }) => property);
+  return names.toSorted().join();
 }
 
 /** The filters of a list's route; undefined: it is no list. */
@@ -153,7 +167,7 @@ function pageOf(
       }) satisfies ListQuery,
     rowsOf(body) {
       for (const row of itemsOf(body)) remember(row, paged, category, known);
-      return itemsOf(body).map((row) => shownRow(row, reads));
+      return itemsOf(body).map((row) => shownRow(row, reads, paged));
     },
     next(body) {
       const cursor = body['nextCursor'] as string | null;
@@ -176,6 +190,8 @@ export function itemsOf(body: Body): readonly Body[] {
   return body['items'] as readonly Body[];
 }
 
-function shownRow(row: Body, { category, idName }: DeclaredReads): ShownRow {
-  return { stream: `${category}-${String(row[idName])}`, version: row['version'] as number, content: canonical(row) };
+/** The content of a row is known where the resource shows the same row. */
+function shownRow(row: Body, { category, idName, shown }: DeclaredReads, { model }: DeclaredList): ShownRow {
+  const content = model === shown ? canonical(row) : null;
+  return { stream: `${category}-${String(row[idName])}`, version: row['version'] as number, content };
 }

@@ -15,6 +15,7 @@ import { shopReads } from './shop-reads.ts';
  * its clients also search and sum up.
  */
 export const shopRules: OwnRules = {
+  readModels: ['product-catalog', 'order-lookup', 'order-search', 'order-analytics', 'dashboard'],
   formerModules: formerShop,
   begin: (known) => ({
     reads: shopReads(knownShop(known)),

@@ -251,15 +251,15 @@ describe('shipping an order', () => {
 });
 
 describe('what happens to an order', () => {
-  const commands: Record<OrderCommand['type'], OrderCommand> = {
+  const commands = {
     PlaceOrder: place(),
     ShipOrder: ship,
     DeliverOrder: deliver,
     CancelOrder: cancel,
     ReturnItems: giveBack({ sku: 'TIDE-2027', quantity: 1 }),
-  };
+  } satisfies Partial<Record<OrderCommand['type'], OrderCommand>>;
 
-  test.each<[OrderStatus, OrderCommand['type'], OrderEvent, OrderStatus]>([
+  test.each<[OrderStatus, keyof typeof commands, OrderEvent, OrderStatus]>([
     ['placed', 'ShipOrder', shipped, 'shipped'],
     ['placed', 'CancelOrder', cancelled, 'cancelled'],
     ['shipped', 'DeliverOrder', delivered, 'delivered'],
