@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
 import { dollarsPerMillion } from '../../../bench/prices.ts';
+import { domain } from '../../../src/domain.ts';
 import { type StreamId, streamId } from '../../../src/tidemark/domain/stream.ts';
 import { serving } from '../../../src/groups.ts';
 import { get, post } from '../../support/api.ts';
@@ -12,16 +13,32 @@ import { operationsMeter } from '../../support/operations-meter.ts';
 import { ports } from '../../support/platform.ts';
 import { sentHints, takeHints } from '../../support/queue.ts';
 import { settle } from '../../support/settle.ts';
+import { toldOf } from './told-database.ts';
 
 /*
  * What commands and queries cost in all, from the request until nothing happens any more: with their messages, projections and alarms.
  * `npm run bench:bill` counts the same on a running Worker and prices it. Whoever raises a budget has to say why.
  */
 
+/** The read models of the shop. What a later one costs is its own bill. */
+const READ_MODELS = new Set(['product-catalog', 'order-lookup', 'order-search', 'order-analytics', 'dashboard']);
+const OTHERS = domain.flatMap(({ projections }) =>
+  projections.flatMap(({ name }) => (READ_MODELS.has(name) ? [] : [name])),
+);
+
 /** Operations while `work` runs and until the object is quiet. Messages are small, so each is three operations. */
 async function billOf(stream: StreamId | undefined, work: () => Promise<unknown>): Promise<Operations> {
   const counted = operationsMeter();
-  const [near, far] = [counted.database(env.SERVING_DB), counted.database(env.REPORTING_DB)];
+  const others = { databaseRowsRead: 0, databaseRowsWritten: 0 };
+  const [near, far] = [env.SERVING_DB, env.REPORTING_DB].map((real) =>
+    counted.database(
+      toldOf(real, (bound, { rows_read: read, rows_written: written }) => {
+        if (!OTHERS.some((name) => bound.includes(name))) return;
+        others.databaseRowsRead += read;
+        others.databaseRowsWritten += written;
+      }),
+    ),
+  ) as [D1Database, D1Database];
   const [database, sendHint, aggregateStub] = [ports.database, ports.sendHint, ports.aggregateStub];
   ports.database = (_env, group) => (group === serving ? near : far);
   ports.sendHint = async (...sent) => {
@@ -40,8 +57,11 @@ async function billOf(stream: StreamId | undefined, work: () => Promise<unknown>
     await settle(stream);
   }
   Object.assign(ports, { database, sendHint, aggregateStub });
+  const { all } = counted.take();
   return {
-    ...counted.take().all,
+    ...all,
+    databaseRowsRead: all.databaseRowsRead - others.databaseRowsRead,
+    databaseRowsWritten: all.databaseRowsWritten - others.databaseRowsWritten,
     alarmRuns: object?.alarmRuns ?? 0,
     objectRowsRead: object?.rowsRead ?? 0,
     objectRowsWritten: object?.rowsWritten ?? 0,

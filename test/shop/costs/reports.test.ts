@@ -10,6 +10,7 @@ import { endOfFeed, page } from '../../support/feed.ts';
 import { ports } from '../../support/platform.ts';
 import { deliver, sentHints, takeHints } from '../../support/queue.ts';
 import { rowFor } from '../../support/rows.ts';
+import { toldOf } from './told-database.ts';
 
 /*
  * What the projections that search and count cost in D1, by D1's own count. Every row and every index entry has a name here. Whoever
@@ -19,67 +20,12 @@ import { rowFor } from '../../support/rows.ts';
 const PROJECTIONS = ['order-search', 'order-analytics', 'dashboard', 'archive'] as const;
 type Name = (typeof PROJECTIONS)[number];
 
-/** The reporting database, telling of every batch and every query what D1 counted. */
-function counting(told: (bound: readonly unknown[], meta: D1Meta) => void): D1Database {
-  const bindings = new Map<D1PreparedStatement, readonly unknown[]>();
-
-  function statement(inner: D1PreparedStatement): D1PreparedStatement {
-    return new Proxy(inner, {
-      get(target, property) {
-        if (property === 'bind') {
-          return (...values: unknown[]) => {
-            const bound = target.bind(...values);
-            const wrapped = statement(bound);
-            bindings.set(wrapped, values);
-            inners.set(wrapped, bound);
-            return wrapped;
-          };
-        }
-        if (property !== 'all') return Reflect.get(target, property) as unknown;
-        return async () => {
-          const answer = await target.all();
-          told([], answer.meta);
-          return answer;
-        };
-      },
-    });
-  }
-  const inners = new Map<D1PreparedStatement, D1PreparedStatement>();
-
-  function connection<Real extends D1Database | D1DatabaseSession>(real: Real): Real {
-    return new Proxy(real, {
-      get(target, property) {
-        if (property === 'prepare') {
-          return (sql: string) => {
-            const inner = target.prepare(sql);
-            const wrapped = statement(inner);
-            inners.set(wrapped, inner);
-            return wrapped;
-          };
-        }
-        if (property === 'withSession') return (from: string) => connection((target as D1Database).withSession(from));
-        if (property === 'batch') {
-          return async (statements: D1PreparedStatement[]) => {
-            const results = await target.batch(statements.map((wrapped) => inners.get(wrapped) ?? wrapped));
-            const bound = statements.flatMap((wrapped) => bindings.get(wrapped) ?? []);
-            for (const { meta } of results) told(bound, meta);
-            return results;
-          };
-        }
-        const value = Reflect.get(target, property) as unknown;
-        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-      },
-    });
-  }
-  return connection(env.REPORTING_DB);
-}
-
 /** Rows written for what happened to a stream since it was last asked, by projection. */
 async function costOf(stream: string): Promise<Record<Name, number>> {
   const hints = await sentHints(1, stream);
   takeHints(stream);
   const written = { 'order-search': 0, 'order-analytics': 0, dashboard: 0, archive: 0 };
-  const database = counting((bound, { rows_written: rows }) => {
+  const database = toldOf(env.REPORTING_DB, (bound, { rows_written: rows }) => {
     const name = PROJECTIONS.find((projection) => bound.includes(projection));
     if (name) written[name] += rows;
   });
@@ -93,7 +39,7 @@ async function costOf(stream: string): Promise<Record<Name, number>> {
 /** Rows read to answer a query, by every statement of it. */
 async function rowsRead(path: string, headers: Headers = {}): Promise<number> {
   let read = 0;
-  const database = counting((_bound, meta) => {
+  const database = toldOf(env.REPORTING_DB, (_bound, meta) => {
     read += meta.rows_read;
   });
   await get(path, headers);
