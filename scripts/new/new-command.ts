@@ -1,7 +1,7 @@
 /** `npm run new command <Name>`: a command and its event, in an aggregate that exists. */
 import { posix } from 'node:path';
 
-import { commandTestSteps } from './command-intents.ts';
+import { commandTestSteps } from './command-test-steps.ts';
 import { commandNames } from './command-names.ts';
 import { commandSteps } from './command-steps.ts';
 import { requireFree } from './existing.ts';

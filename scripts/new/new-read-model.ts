@@ -7,6 +7,7 @@ import { requireFree } from './existing.ts';
 import { type FileChange, type Written, writeAll } from './file-changes.ts';
 import { migrationOfFile } from './migration-of-file.ts';
 import { type ReadModelNames, readModelNames } from './names.ts';
+import { routeSteps } from './route-list.ts';
 import { sampleCreation, sampleEvent } from './sample.ts';
 import { appendTo, importAfterOthers, propertyOf, usesName } from './source.ts';
 import { type Step, changesOf } from './step.ts';
@@ -54,7 +55,11 @@ export async function newReadModel({ name, of, group }: NewReadModel): Promise<W
     { path: `${folder}/${name}.ts`, text: readModelFile(names, place) },
     { path: `${folder}/${name}-routes.ts`, text: readModelRoutesFile(names, { id, tag }) },
     { path: `${tests}/${name}.test.ts`, text: readModelTestFile(names, samples, imports) },
-    ...changesOf([registration(subject, names), ...(isReleased ? [unreleasedStep(domain, name)] : [])]),
+    ...changesOf([
+      registration(subject, names),
+      ...(isReleased ? [unreleasedStep(domain, name)] : []),
+      ...routeSteps(subject, `GET /${name}`),
+    ]),
   ];
   const paths = await writeAll(files, async () => [await migrationOfFile(`${folder}/${name}.ts`, names.variable)]);
   return {
