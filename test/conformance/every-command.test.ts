@@ -110,6 +110,12 @@ describe('every command that is applied', () => {
     expect(looked).toContain('Add');
   });
 
+  it('is refused where it expects a version of a stream that has none: the current one is 0', async () => {
+    const absent = post(`/tallies/${crypto.randomUUID()}/additions`, { by: 1 }, { 'If-Match': '"3"' });
+    const problem = await expectProblem(absent, 412, 'version-mismatch');
+    expect(problem['currentVersion']).toBe(0);
+  });
+
   it('is refused with a token that nobody signed, and nothing is done', async () => {
     await afterEveryCommand(async (applied) => {
       const { stream, events } = await outcomeOf(applied);

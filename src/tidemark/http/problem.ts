@@ -153,7 +153,10 @@ export const PROBLEMS = {
     title: 'Version mismatch',
     advice:
       'The resource has another version than the command expects. Read it again, decide again, and send the command with the current version.',
-    members: CURRENT_VERSION,
+    members: {
+      shape: { currentVersion: described(z.int().check(z.minimum(0)), 'The latest version; 0: there is none.') },
+      example: { currentVersion: 3 },
+    },
   },
   'too-large': { status: 413, title: 'Body too large', advice: 'Send a body of at most 64 KiB.' },
   'not-json': {
