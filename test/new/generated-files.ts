@@ -24,7 +24,7 @@ function written(...args: readonly string[]): readonly string[] {
 }
 
 function passes(program: string, ...args: readonly string[]): void {
-  const { status, said } = copy.program(program, ...args);
+  const { status, said } = copy.program(program, args);
   assert.equal(status, 0, said);
 }
 
@@ -38,6 +38,19 @@ function addSeats(): void {
   copy.write('src/domain.ts', `import { seats } from './seats/module.ts';\n${domain.replace('];', ', seats];')}`);
   const { status, said } = copy.script('migration', 'seat-map');
   assert.equal(status, 0, said);
+
+  const intents = copy.read('test/guides/seats/seat-intents.ts');
+  copy.write(
+    'test/seats/seat-intents.ts',
+    intents.replace('../../consistency/', '../consistency/').replace('./module.ts', '../../src/seats/module.ts'),
+  );
+  const ofTests = copy.read('test/domain.ts');
+  copy.write(
+    'test/domain.ts',
+    `import { seatIntents } from './seats/seat-intents.ts';\n${ofTests}`
+      .replace(/(const intents.* = \[.*)\];/, '$1, seatIntents];')
+      .replace(/(const unreleased.* = \[.*)\];/, "$1, 'seat'];"),
+  );
 }
 
 describe('a command line of npm run new', () => {
@@ -131,7 +144,9 @@ describe('what npm run new writes', () => {
       'src/sundials/routes.ts',
       'src/sundials/module.ts',
       'test/sundials/sundial.test.ts',
+      'test/sundials/sundial-intents.ts',
       'src/domain.ts',
+      'test/domain.ts',
     ]);
     assert.match(paths.at(-1) ?? '', /^migrations\/serving\/\d{4}_sundial_list\.sql$/);
   });
@@ -167,6 +182,7 @@ describe('what npm run new writes', () => {
       'src/seats/seat-map.ts',
       'src/seats/seat-activity.ts',
       'src/seats/routes.ts',
+      'test/seats/seat-intents.ts',
     ]);
     assert.match(copy.read('src/sundials/sundial.ts'), /^ {2}SundialReopened: \{\},$/m);
     assert.match(
@@ -182,6 +198,11 @@ describe('what npm run new writes', () => {
 
   // A fork has deleted the shop.
   const shop = { skip: !copy.has('src/shop/products/product.ts') };
+  test('is a read model of an aggregate that was released, as yet unreleased itself', shop, () => {
+    paths.push(...written('read-model', 'product-activity', '--of', 'product'));
+    assert.match(copy.read('test/domain.ts'), /const unreleased.* = \[.*'product-activity'\];/);
+  });
+
   test('is a command of an aggregate that looks in each case whether it exists', shop, () => {
     const more = written('command', 'DiscontinueProduct', '--of', 'product');
     const product = copy.read('src/shop/products/product.ts');
@@ -192,6 +213,11 @@ describe('what npm run new writes', () => {
     assert.match(
       product,
       /case 'ProductDiscontinued':\n +return product\.status === 'absent' \? product : \{ \.\.\.product, /,
+    );
+    assert.match(copy.read('test/domain.ts'), /const unreleased.* = \[.*'ProductDiscontinued'\];/);
+    assert.match(
+      copy.read('test/shop/conformance/contract.test.ts'),
+      /^ {2}'POST \/products\/\{productId\}\/discontinue',$/m,
     );
     paths.push(...more);
   });
@@ -211,6 +237,7 @@ describe('what npm run new writes', () => {
       'PaintSeat: {},',
       "case 'SeatPainted':",
       "seats.command('PaintSeat', '/paint'",
+      'PaintSeat: () => ({}),',
     ])
       assert.ok(said.includes(`    ${line}`), said);
     assert.deepEqual(copy.files(), before);
@@ -248,8 +275,33 @@ describe('what npm run new writes', () => {
     passes('knip');
   });
 
-  test('passes its tests, and those of migrations and imports', () => {
+  test('passes its tests, and those of migrations, imports, commands and golden files', () => {
     const tests = paths.filter((path) => path.endsWith('.test.ts'));
-    passes('vitest', 'run', ...tests, 'test/migrations.test.ts', 'test/architecture.test.ts');
+    const more = ['migrations.test.ts', 'architecture.test.ts', 'consistency/intents.test.ts', 'golden/golden.test.ts'];
+    passes('vitest', 'run', ...tests, ...more.map((path) => `test/${path}`));
+  });
+
+  test('runs in the simulation', () => {
+    const { status, said } = copy.program('vitest', ['run', '--config', 'vitest.simulation.config.ts'], {
+      SIMULATION_SEEDS: '[1,2,3]',
+      SIMULATION_SHRINKS: '0',
+    });
+    assert.equal(status, 0, said);
+    assert.match(said, /Tests +3 passed/);
+  });
+
+  test('has golden files once it is released, which the deployment asks for', () => {
+    const asked = copy.script('golden', '--check');
+    assert.equal(asked.status, 1);
+    assert.match(asked.said, /^test\/domain\.ts calls sundial, quarry, seat\b.* unreleased\./);
+
+    const { status, said } = copy.script('golden');
+    assert.equal(status, 0, said);
+    const files = ['sundials/golden/logs/sundial-1', 'quarries/golden/made/quarry-1', 'seats/golden/snapshots/seat-1'];
+    const ofShop = shop.skip ? [] : ['shop/golden/made/product-1.json', 'shop/golden/logs/product-2'];
+    for (const file of [...files, ...ofShop]) assert.ok(said.includes(`Wrote test/${file}`), said);
+    assert.match(copy.read('test/domain.ts'), /const unreleased.* = \[\];/);
+    assert.equal(copy.script('golden', '--check').status, 0);
+    passes('vitest', 'run', 'test/golden');
   });
 });

@@ -20,8 +20,8 @@ export interface RepositoryCopy {
   files(): ReadonlyMap<string, string>;
   /** Runs a script of `scripts/`. */
   script(name: string, ...args: readonly string[]): Ended;
-  /** Runs a program of the packages, for example `tsc`. */
-  program(name: string, ...args: readonly string[]): Ended;
+  /** Runs a program of the packages, for example `tsc`, with further variables of the environment. */
+  program(name: string, args: readonly string[], env?: NodeJS.ProcessEnv): Ended;
 }
 
 /** Copies the working tree, without what git ignores. The packages are those of this repository. */
@@ -34,11 +34,11 @@ export function copyRepository(folder: string): RepositoryCopy {
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   execFileSync('git', ['init', '--quiet'], { cwd: folder });
 
-  function run(file: string, args: readonly string[]): Ended {
+  function run(file: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Ended {
     const { status, stdout, stderr } = spawnSync(file, args, {
       cwd: folder,
       encoding: 'utf8',
-      env: { ...process.env, NO_COLOR: '1', WRANGLER_SEND_METRICS: 'false' },
+      env: { ...process.env, NO_COLOR: '1', WRANGLER_SEND_METRICS: 'false', ...env },
     });
     return { status, said: `${stdout}${stderr}` };
   }
@@ -53,7 +53,7 @@ export function copyRepository(folder: string): RepositoryCopy {
     remove: (path) => rmSync(join(folder, path)),
     files: () => new Map(listFiles(folder).map((path) => [path, readFileSync(join(folder, path), 'utf8')])),
     script: (name, ...args) => run(process.execPath, [join(folder, `scripts/${name}.ts`), ...args]),
-    program: (name, ...args) => run(join(ROOT, 'node_modules/.bin', name), args),
+    program: (name, args, env) => run(join(ROOT, 'node_modules/.bin', name), args, env),
   };
 }
 
