@@ -293,7 +293,7 @@ describe('what npm run new writes', () => {
   test('has golden files once it is released, which the deployment asks for', () => {
     const asked = copy.script('golden', '--check');
     assert.equal(asked.status, 1);
-    assert.match(asked.said, /^test\/domain\.ts calls sundial, quarry, seat\b.* unreleased\./);
+    assert.match(asked.said, /^test\/domain\.ts calls .*sundial, quarry, seat\b.* unreleased\./);
 
     const { status, said } = copy.script('golden');
     assert.equal(status, 0, said);
