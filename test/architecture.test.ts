@@ -234,6 +234,7 @@ describe('the framework', () => {
 });
 
 interface WranglerConfig {
+  readonly name: string;
   readonly main: string;
   readonly durable_objects: { readonly bindings: readonly { readonly name: string; readonly class_name: string }[] };
   readonly exports: Readonly<Record<string, { readonly type: string }>>;
@@ -259,24 +260,24 @@ const resources = [
   ...wrangler.d1_databases.map(({ binding }) => binding),
 ];
 
+/** The name of a group's queue and of its database. They begin with the name of the Worker, so that an account may have two systems. */
+const resourceOf = ({ name }: { readonly name: string }) => `${wrangler.name}-${name}`;
+
 describe('wrangler.toml', () => {
   test('describes every group of src/bindings.ts, and no other', () => {
-    const queues = groups.map(({ name }) => `tidemark-${name}`).toSorted();
+    const queues = groups.map(resourceOf).toSorted();
     expect(wrangler.queues.consumers.map(({ queue }) => queue).toSorted()).toEqual(queues);
     expect(wrangler.queues.producers.map(({ queue }) => queue).toSorted()).toEqual(queues);
     expect(wrangler.d1_databases.map(({ database_name }) => database_name).toSorted()).toEqual(queues);
   });
 
-  test.each(groups)(
-    'fills the batches of group $name for as long as its delivery check believes',
-    ({ name, batchWaitMs }) => {
-      const consumer = wrangler.queues.consumers.find(({ queue }) => queue === `tidemark-${name}`);
-      expect((consumer?.max_batch_timeout ?? Number.NaN) * 1_000).toBe(batchWaitMs);
-    },
-  );
+  test.each(groups)('fills the batches of group $name for as long as its delivery check believes', (group) => {
+    const consumer = wrangler.queues.consumers.find(({ queue }) => queue === resourceOf(group));
+    expect((consumer?.max_batch_timeout ?? Number.NaN) * 1_000).toBe(group.batchWaitMs);
+  });
 
   test.each(groups)('names queue, database and migrations of group $name after it', (group) => {
-    const [queue, prefix] = [`tidemark-${group.name}`, group.name.toUpperCase().replaceAll('-', '_')];
+    const [queue, prefix] = [resourceOf(group), group.name.toUpperCase().replaceAll('-', '_')];
     expect(wrangler.queues.producers).toContainEqual({ binding: `${prefix}_QUEUE`, queue });
     expect(wrangler.d1_databases).toContainEqual(
       expect.objectContaining({
