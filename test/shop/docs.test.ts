@@ -30,6 +30,35 @@ describe('docs/change-a-read-model.md', () => {
     return results.some(({ name }) => name === 'projection');
   };
 
+  const files = import.meta.glob(['../../src/shop/**/*.ts', '../../bench/contenders/**/*.ts'], {
+    query: '?raw',
+    import: 'default',
+    eager: true,
+  });
+  const before = page.split('\n## 8. ')[0] ?? '';
+  const changes = [...before.matchAll(/^```diff\n\/\/ (\S+)\n(.*?)^```$/gms)].flatMap(([, path = '', text = '']) =>
+    text.split('…\n').map((change) => ({ path, change })),
+  );
+
+  /** The lines of a change without those that begin with the mark. */
+  function without(mark: '+' | '-', change: string): string {
+    const kept = change.split('\n').filter((line) => !line.startsWith(mark));
+    return kept
+      .map((line) => line.slice(1))
+      .join('\n')
+      .trim();
+  }
+
+  it('shows which lines a new revision changes', () => {
+    expect(changes.length).toBeGreaterThan(15);
+  });
+
+  it.each(changes)('changes lines that $path has, or has after the change: $change', ({ path, change }) => {
+    // The former revision is a copy.
+    const file = files[`../../${path.replace('-2.ts', '.ts')}`];
+    expect([without('+', change), without('-', change)].some((lines) => file?.includes(lines))).toBe(true);
+  });
+
   it('shows a migration after which nothing is left of a read model that was removed', async () => {
     const statements = statementsOf('migrations/reporting/0103_remove_order_search.sql');
     const kept = await tablesWhere(namesProjections);
