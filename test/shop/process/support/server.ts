@@ -5,7 +5,7 @@ import { type Server, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export const ROOT = join(import.meta.dirname, '../../..');
+export const ROOT = join(import.meta.dirname, '../../../..');
 
 type Signal = 'SIGKILL' | 'SIGTERM';
 
