@@ -14,7 +14,7 @@ async function documented(component: 'headers' | 'parameters'): Promise<readonly
 }
 
 describe('an answer to a browser', () => {
-  it('lets in the origins of the configuration, each by itself, and varies by origin', async () => {
+  it('allows the configured origins, each by itself, and varies by origin', async () => {
     for (const origin of [SITE, 'https://desk.example']) {
       const answer = await get('/tallies', { Origin: origin });
       expect(allowedOrigin(answer)).toBe(origin);
@@ -22,7 +22,7 @@ describe('an answer to a browser', () => {
     }
   });
 
-  it('lets them in to problems too: of a route, of no route, and of a wrong method', async () => {
+  it('allows them for problems too: of a route, of no route, and of a wrong method', async () => {
     const { path } = await openTally();
     for (const answer of [
       await addTo(path, 0, { Origin: SITE }),
@@ -48,13 +48,13 @@ describe('an answer to a browser', () => {
     'null',
     '*',
     '',
-  ])('lets no other origin in: "%s"', async (origin) => {
+  ])('allows no other origin: "%s"', async (origin) => {
     expect(allowedOrigin(await get('/tallies', { Origin: origin }))).toBeNull();
     const preflight = await request('OPTIONS', '/tallies', { Origin: origin, 'Access-Control-Request-Method': 'POST' });
     expect(allowedOrigin(preflight)).toBeNull();
   });
 
-  it('without an origin allows none, and never allows credentials', async () => {
+  it('allows no origin if the request has none, and never allows credentials', async () => {
     expect(allowedOrigin(await get('/tallies'))).toBeNull();
     expect((await get('/tallies', { Origin: SITE })).headers.has('Access-Control-Allow-Credentials')).toBe(false);
   });

@@ -27,7 +27,7 @@ async function stopped(count = 1) {
 }
 
 describe('GET /projections/{name}/dead-letters', () => {
-  it('has none where nothing is stopped', async () => {
+  it('is empty if no stream is stopped', async () => {
     expect(await list()).toEqual({
       projection: 'tally-board',
       streams: 0,
@@ -37,7 +37,7 @@ describe('GET /projections/{name}/dead-letters', () => {
     });
   });
 
-  it('tells what is stopped, why, and what waits behind it', async () => {
+  it('names the stopped stream, the reason, and the events that wait behind it', async () => {
     const { first } = await stopped();
     const { groups, streams } = await list();
     expect(streams).toBe(1);
@@ -60,7 +60,7 @@ describe('GET /projections/{name}/dead-letters', () => {
 });
 
 describe('POST /projections/{name}/dead-letters/{id}/replay', () => {
-  it('applies what is stopped, and what waits behind it', async () => {
+  it('applies the stopped event, and the events that wait behind it', async () => {
     const { tallies, id } = await stopped(3);
     broken.handler = false;
     const answer = await json(operate(`${id}/replay`));
@@ -70,7 +70,7 @@ describe('POST /projections/{name}/dead-letters/{id}/replay', () => {
     await expectProblem(operate(`${id}/replay`), 404, 'not-found');
   });
 
-  it('says what is still stopped', async () => {
+  it('names each stream that is still stopped', async () => {
     const { first, id } = await stopped();
     const answer = await json(operate(`${id}/replay`));
     expect(answer).toMatchObject({ replayed: 0, applied: 0, stillDead: [{ stream: first.stream, version: 2 }] });
@@ -79,7 +79,7 @@ describe('POST /projections/{name}/dead-letters/{id}/replay', () => {
     await expectProblem(operate(`${id}/replay?triedBefore=${answer.triedBefore}`), 404, 'not-found');
   });
 
-  it('takes one stream alone', async () => {
+  it('replays one stream alone', async () => {
     const { tallies, id } = await stopped(2);
     broken.handler = false;
     const answer = await json(operate(`${id}/replay?stream=${tallies[1]!.stream}&dryRun=false`));
@@ -87,7 +87,7 @@ describe('POST /projections/{name}/dead-letters/{id}/replay', () => {
     expect(await boardOf(tallies[0]!.tallyId)).toMatchObject({ version: 1 });
   });
 
-  it('with dryRun says what would be done, and does nothing', async () => {
+  it('shows the outcome with dryRun, and changes nothing', async () => {
     const { first, id } = await stopped();
     broken.handler = false;
     const before = await list();
@@ -116,7 +116,7 @@ describe('POST /projections/{name}/dead-letters/{id}/replay', () => {
 describe('POST /projections/{name}/dead-letters/{id}/skip', () => {
   const because = { reason: 'Written by a test' };
 
-  it('leaves the event out, goes on behind it, and is on record', async () => {
+  it('leaves the event out, continues behind it, and is on record', async () => {
     const { first, id } = await stopped();
     expect(await json(operate(`${id}/skip`, because))).toMatchObject({ dryRun: false, skipped: 1, applied: 1 });
     expect(await boardOf(first.tallyId)).toEqual({ version: 3, sum: 4 });
@@ -125,7 +125,7 @@ describe('POST /projections/{name}/dead-letters/{id}/skip', () => {
     expect(skipped).toMatchObject([{ stream: first.stream, version: 2, actor: 'operator', ...because }]);
   });
 
-  it('with dryRun says what would be done, and does nothing', async () => {
+  it('shows the outcome with dryRun, and changes nothing', async () => {
     const { first, id } = await stopped();
     const before = await list();
     const { streams } = await json(operate(`${id}/skip?dryRun=true`, because));
@@ -143,7 +143,7 @@ describe('POST /projections/{name}/dead-letters/{id}/skip', () => {
     expect((await operate(`${id}/skip`, { reason: 'x'.repeat(500) })).status).toBe(200);
   });
 
-  it('is 409 wrong-state where the log was restored: there is no event to skip', async () => {
+  it('is 409 wrong-state if the log was restored: there is no event to skip', async () => {
     const { stream, hint } = await tallyOf(1, 2);
     await deliver([hint]);
     await env.SERVING_DB.prepare(`UPDATE checkpoint SET version = 9 WHERE projection = 'tally-board' AND stream = ?`)
@@ -159,7 +159,7 @@ describe('POST /projections/{name}/dead-letters/{id}/skip', () => {
   });
 });
 
-describe('what is not there, or not allowed', () => {
+describe('a request for an unknown name, without the key, or without a database', () => {
   const nowhere = ['nowhere', 'constructor', '%00'];
 
   it('is 404 for a projection or a group that does not exist', async () => {
@@ -179,7 +179,7 @@ describe('what is not there, or not allowed', () => {
     expect(await expectInvalidFields(operate(`${id}/replay?all=1`))).toEqual(['/all']);
   });
 
-  it('is 401 without the key, and nothing is done', async () => {
+  it('is 401 without the key, and changes nothing', async () => {
     const { id } = await stopped();
     broken.handler = false;
     for (const name of ['tally-board', ...nowhere]) {
@@ -190,7 +190,7 @@ describe('what is not there, or not allowed', () => {
     expect((await list()).streams).toBe(1);
   });
 
-  it('is 503 where the database is away, or holds nothing that this deployment has code for', async () => {
+  it('is 503 if the database is away, or if this deployment has no code for the live revision', async () => {
     const { id } = await stopped();
     const revise = (by: number) =>
       env.SERVING_DB.prepare(
@@ -219,7 +219,7 @@ describe('what is not there, or not allowed', () => {
     await expectProblem(operate(`${id}/skip`, { reason: 'x' }), 503, 'outcome-unknown');
   });
 
-  it('are 503 storage-unavailable where the database is full or switched off, and nothing was done', async () => {
+  it('is 503 storage-unavailable if the database is full or switched off, and changes nothing', async () => {
     const { first, id } = await stopped();
     const refuse = () => {
       throw new Error('D1_ERROR: database or disk is full: SQLITE_FULL');

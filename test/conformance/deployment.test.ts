@@ -32,7 +32,7 @@ const LOCAL = 'http://localhost:8787';
 const without = (name: keyof Env) => ({ [name]: undefined }) as Partial<Env>;
 
 describe('a deployment without the secret OPERATIONS_KEY', () => {
-  it('answers 401 to everybody on the operations routes, and says so in its health', async () => {
+  it('answers 401 to every client on the operations routes, and says so in its health', async () => {
     const { path } = await openTally();
     for (const credentials of ['', 'Bearer', 'Bearer undefined', 'Bearer an-operations-key-for-tests']) {
       const answer = ask(without('OPERATIONS_KEY'), `${path}/history`, { Authorization: credentials });
@@ -45,7 +45,7 @@ describe('a deployment without the secret OPERATIONS_KEY', () => {
     ]);
   });
 
-  it('that is local is open to everybody', async () => {
+  it('is open to every client if it is local', async () => {
     const { path } = await openTally();
     const local = { ...without('OPERATIONS_KEY'), OPERATIONS_ACCESS: 'open' };
     expect((await ask(local, `${path}/history`, {}, LOCAL)).status).toBe(200);
@@ -53,14 +53,14 @@ describe('a deployment without the secret OPERATIONS_KEY', () => {
   });
 
   it.each(['localhost:8787', 'LOCALHOST', 'shop.localhost:8787', '127.0.0.1:8787', '[::1]:8787'])(
-    'that is local answers as %s',
+    'answers as %s if it is local',
     async (host) => {
       expect((await ask({ OPERATIONS_ACCESS: 'open' }, '/health', { Host: host }, LOCAL)).status).toBe(200);
     },
   );
 
   it.each(['evil.example', 'localhost.evil.example', 'evil-localhost', '10.0.0.7:8787', '127.0.0.1.evil.example'])(
-    'that is local does not answer as %s, which a page may have resolved to this machine',
+    'does not answer as %s if it is local: a page may have resolved that name to this machine',
     async (host) => {
       const local = { OPERATIONS_ACCESS: 'open' };
       await expectProblem(ask(local, '/health', { Host: host }, LOCAL), 403, 'cross-site');
@@ -68,7 +68,7 @@ describe('a deployment without the secret OPERATIONS_KEY', () => {
     },
   );
 
-  it('that is local answers as the hosts that LOCAL_HOSTS names', async () => {
+  it('answers as the hosts in LOCAL_HOSTS if it is local', async () => {
     const local = { OPERATIONS_ACCESS: 'open', LOCAL_HOSTS: 'dev.example 10.0.0.7' };
     expect((await ask(local, '/health', { Host: '10.0.0.7:8787' }, LOCAL)).status).toBe(200);
     await expectProblem(ask(local, '/health', { Host: '10.0.0.8' }, LOCAL), 403, 'cross-site');
@@ -76,7 +76,7 @@ describe('a deployment without the secret OPERATIONS_KEY', () => {
 });
 
 describe('a deployment without the secret CAUSAL_TOKEN_KEY', () => {
-  it('says so in its health, and answers nothing that it could not sign', async () => {
+  it('says so in its health, and sends no answer that needs a signature', async () => {
     expect(await json(ask(without('CAUSAL_TOKEN_KEY'), '/health'))).toEqual({
       status: 'degraded',
       reasons: [expect.stringContaining('CAUSAL_TOKEN_KEY')],
@@ -86,7 +86,7 @@ describe('a deployment without the secret CAUSAL_TOKEN_KEY', () => {
 });
 
 describe('a deployment whose CAUSAL_TOKEN_KEY is shorter than 32 bytes', () => {
-  it('answers as if it had none, and its health says what to do', async () => {
+  it('answers as without a key, and its health names the remedy', async () => {
     const short = { CAUSAL_TOKEN_KEY: 'x'.repeat(31) };
     expect(await json(ask(short, '/health'))).toEqual({
       status: 'degraded',
@@ -97,7 +97,7 @@ describe('a deployment whose CAUSAL_TOKEN_KEY is shorter than 32 bytes', () => {
 });
 
 describe('a deployment whose CAUSAL_TOKEN_PREVIOUS_KEY is shorter than 32 bytes', () => {
-  it('takes its tokens, and its health says that they may be forged', async () => {
+  it('accepts its tokens, and its health says that they may be forged', async () => {
     const weak = { CAUSAL_TOKEN_PREVIOUS_KEY: 'x'.repeat(31) };
     expect((await ask(weak, '/tallies')).status).toBe(200);
     expect((await json(ask(weak, '/health'))).reasons).toEqual([
@@ -109,7 +109,7 @@ describe('a deployment whose CAUSAL_TOKEN_PREVIOUS_KEY is shorter than 32 bytes'
 describe('RESTORE_EPOCH', () => {
   const raised = { RESTORE_EPOCH: '1' };
 
-  it('refuses a token of before that has left anything out, as often as it is sent, and reads nothing older', async () => {
+  it('refuses an earlier token that left streams out, each time that it is sent, and never reads an older state', async () => {
     for (const leftOut of [{ shortenedAt: Date.now() }, { partialAt: Date.now() }]) {
       const token = await workersCodec().encode({ ...EMPTY_TOKEN, ...leftOut });
       for (const path of ['/tallies', '/events', `/tallies/${crypto.randomUUID()}`]) {
@@ -121,7 +121,7 @@ describe('RESTORE_EPOCH', () => {
     }
   });
 
-  it('takes any other token of before, without its bookmarks, and answers one of the new epoch', async () => {
+  it('accepts any other earlier token without its bookmarks, and answers with a token of the new epoch', async () => {
     const { path, stream, answer } = await openTally();
     const lost = { ...(await decoded(answer)), bookmarks: new Map([['serving', 'of a future that is lost']]) };
     const read = await ask(raised, path, { 'X-Causal-Token': await workersCodec().encode(lost) });
@@ -135,7 +135,7 @@ describe('RESTORE_EPOCH', () => {
     expect((await ask(raised, '/tallies', { 'X-Causal-Token': shortened })).status).toBe(200);
   });
 
-  it('that a token knows and a Worker does not is that of its other tokens too: what they vouch for may be lost', async () => {
+  it('applies to all tokens of a request if one names it and the Worker does not know it', async () => {
     const lost = new Map([['serving', 'of a future that is lost']]);
     const [before, after, leftOut] = await Promise.all(
       [{ bookmarks: lost }, { epoch: 1 }, { shortenedAt: Date.now() }].map((more) =>
@@ -151,12 +151,12 @@ describe('RESTORE_EPOCH', () => {
     await expectProblem(refused, 409, 'causal-token-ahead');
   });
 
-  it('counts tokens of format 1 as of before', async () => {
+  it('treats tokens of format 1 as earlier ones', async () => {
     const former = await workersCodec({ format: 1 }).encode({ ...EMPTY_TOKEN, epoch: 1, shortenedAt: Date.now() });
     await expectProblem(ask(raised, '/tallies', { 'X-Causal-Token': former }), 409, 'causal-token-ahead');
   });
 
-  it.each(['-1', '1.5', 'one'])('of %j is refused like a missing key', async (epoch) => {
+  it.each(['-1', '1.5', 'one'])('is refused like a missing key if it is %j', async (epoch) => {
     await expectProblem(ask({ RESTORE_EPOCH: epoch }, '/tallies'), 500, 'internal');
     expect((await json(ask({ RESTORE_EPOCH: epoch }, '/health'))).reasons).toEqual([
       expect.stringContaining('RESTORE_EPOCH'),
@@ -175,30 +175,30 @@ describe('CAUSAL_TOKEN_FORMAT', () => {
     ['', 2],
     ['2', 2],
     ['1', 1],
-  ])('of %j has tokens written in format %s', async (format, written) => {
+  ])('set to %j makes the Worker write tokens of format %s', async (format, written) => {
     expect(await formatOf({ CAUSAL_TOKEN_FORMAT: format } as Partial<Env>)).toBe(written);
   });
 
-  it('of 1 is a reason in the health: it weakens what tokens protect against', async () => {
+  it('is a reason in the health if it is 1: such tokens protect less', async () => {
     expect(await json(ask({ CAUSAL_TOKEN_FORMAT: '1' }, '/health'))).toEqual({
       status: 'degraded',
       reasons: [expect.stringContaining('CAUSAL_TOKEN_FORMAT')],
     });
   });
 
-  it('of 1 together with an epoch is another reason: its tokens hold none', async () => {
+  it('is another reason if it is 1 beside an epoch: such tokens hold no epoch', async () => {
     const { reasons } = await json(ask({ CAUSAL_TOKEN_FORMAT: '1', RESTORE_EPOCH: '1' }, '/health'));
     expect(reasons).toEqual([expect.stringContaining('CAUSAL_TOKEN_FORMAT'), expect.stringContaining('RESTORE_EPOCH')]);
   });
 
-  it('of 1 lets Workers of both releases serve the same client', async () => {
+  it('lets Workers of both releases serve the same client if it is 1', async () => {
     const { path, answer } = await openTally();
     const former = await ask({ CAUSAL_TOKEN_FORMAT: '1' }, path, withToken(answer));
     expect(former.status).toBe(200);
     expect((await ask({}, path, withToken(former))).status).toBe(200);
   });
 
-  it('of anything else is refused like a missing key', async () => {
+  it('is refused like a missing key if it has any other value', async () => {
     await expectProblem(ask({ CAUSAL_TOKEN_FORMAT: '3' }, '/tallies'), 500, 'internal');
     expect((await json(ask({ CAUSAL_TOKEN_FORMAT: '3' }, '/health'))).reasons).toEqual([
       expect.stringContaining('CAUSAL_TOKEN_FORMAT'),
@@ -213,7 +213,7 @@ describe('CORS_ORIGINS', () => {
     ['https://other.example', null],
     ['https://other.example https://shop.example', 'https://shop.example'],
     ['*', 'https://shop.example'],
-  ])('of %j lets https://shop.example in as %j', async (origins, allowed) => {
+  ])('set to %j allows https://shop.example as %j', async (origins, allowed) => {
     const answer = await ask({ CORS_ORIGINS: origins } as Partial<Env>, '/health', { Origin: 'https://shop.example' });
     expect(answer.headers.get('Access-Control-Allow-Origin')).toBe(allowed);
     const withoutOrigin = await ask({ CORS_ORIGINS: origins } as Partial<Env>, '/health');

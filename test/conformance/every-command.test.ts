@@ -49,7 +49,7 @@ async function afterEveryCommand(check: (applied: Applied) => Promise<boolean | 
 }
 
 describe('every command that is applied', () => {
-  it('tells its version, as a number and as a strong tag, and what the log has', async () => {
+  it('answers with its version, as a number and as a strong tag, as the log has it', async () => {
     const looked = await afterEveryCommand(async (applied) => {
       const { answer, receipt, intent } = applied;
       const { module, id, version, events } = await outcomeOf(applied);
@@ -65,7 +65,7 @@ describe('every command that is applied', () => {
     expect(looked.size).toBeGreaterThanOrEqual(all.length);
   });
 
-  it('is replayed with its key, and nothing is done', async () => {
+  it('is replayed with its key, and appends nothing', async () => {
     await afterEveryCommand(async (applied) => {
       const { version, stream, events } = await outcomeOf(applied);
       const again = await sendAgain(applied, { 'Idempotency-Key': applied.key });
@@ -76,7 +76,7 @@ describe('every command that is applied', () => {
     });
   });
 
-  it('keeps its key: with another body it is refused, and nothing is done', async () => {
+  it('keeps its key: with another body it is refused, and appends nothing', async () => {
     const looked = await afterEveryCommand(async (applied) => {
       const other = applied.intent.stream === null ? undefined : anotherBody(applied);
       const { stream, events } = await outcomeOf(applied);
@@ -89,7 +89,7 @@ describe('every command that is applied', () => {
     expect(looked).toContain('Add');
   });
 
-  it('is refused where it expects another version, and nothing is done', async () => {
+  it('is refused if it expects another version, and appends nothing', async () => {
     const looked = await afterEveryCommand(async (applied) => {
       const { version, stream, events } = await outcomeOf(applied);
       if (applied.intent.stream === null) return false;
@@ -110,13 +110,13 @@ describe('every command that is applied', () => {
     expect(looked).toContain('Add');
   });
 
-  it('is refused where it expects a version of a stream that has none: the current one is 0', async () => {
+  it('is refused if it expects a version of a stream without events: the current one is 0', async () => {
     const absent = post(`/tallies/${crypto.randomUUID()}/additions`, { by: 1 }, { 'If-Match': '"3"' });
     const problem = await expectProblem(absent, 412, 'version-mismatch');
     expect(problem['currentVersion']).toBe(0);
   });
 
-  it('is refused with a token that nobody signed, and nothing is done', async () => {
+  it('is refused with an unsigned token, and appends nothing', async () => {
     await afterEveryCommand(async (applied) => {
       const { stream, events } = await outcomeOf(applied);
       await expectProblem(sendAgain(applied, { 'X-Causal-Token': 'forged' }), 400, 'invalid-causal-token');
@@ -126,7 +126,7 @@ describe('every command that is applied', () => {
 });
 
 describe('after every command that is applied', () => {
-  it('a read of its resource with the token shows it, and its tag tells that it is the same', async () => {
+  it('a read of its resource with the token shows it, with the same tag', async () => {
     await afterEveryCommand(async (applied) => {
       const { module, id, version } = await outcomeOf(applied);
       const { resource, idName } = declaredPathsOf(module);
@@ -163,7 +163,7 @@ describe('after every command that is applied', () => {
     expect(looked).toContain('Add');
   });
 
-  it('every list of its module, in pages of one, has it once and in its version', async () => {
+  it('every list of its module, in pages of one, has it once and at its version', async () => {
     for await (const applied of appliedCommands(all, COMMANDS / 4)) {
       const { module, id, version } = await outcomeOf(applied);
       const { lists, idName } = declaredPathsOf(module);
@@ -195,7 +195,7 @@ describe('after every command that is applied', () => {
     });
   });
 
-  it('a past version shows what it was, and only to the operator', async () => {
+  it('a past version shows the state at that version, only to the operator', async () => {
     await afterEveryCommand(async (applied) => {
       const { module, id, version } = await outcomeOf(applied);
       const { resource, idName } = declaredPathsOf(module);

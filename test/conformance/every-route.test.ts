@@ -63,19 +63,19 @@ describe('the body of every command', () => {
       expectProblem(request('POST', path, JSON_TYPE, Uint8Array.from([0x22, 0x80, 0x22])), 400, 'malformed-body'),
     ));
 
-  it.each([null, true, 1, 'x', []])('that is no object is 400: %j', (body) =>
+  it.each([null, true, 1, 'x', []])('that is not an object is 400: %j', (body) =>
     nothingIsDone(async (path) => expect(await expectInvalidFields(post(path, body))).toEqual([''])),
   );
 
   it('that is too large is 413', () =>
     nothingIsDone((path) => expectProblem(request('POST', path, JSON_TYPE, ' '.repeat(65_537)), 413, 'too-large')));
 
-  it('with a member that it does not have is 400, by its name', () =>
+  it('with an unknown member is 400, by its name', () =>
     nothingIsDone(async (path, { body }) =>
       expect(await expectInvalidFields(post(path, { ...body?.example, nonesuch: 1 }))).toEqual(['/nonesuch']),
     ));
 
-  it('without a member that it needs is 400, by its name', async () => {
+  it('without a required member is 400, by its name', async () => {
     const schemas = (await json(get('/openapi.json'))).components.schemas;
     await nothingIsDone(async (path, { body }) => {
       const { required = [] } = schemas[body?.schema.$ref?.split('/').at(-1) ?? ''] ?? body?.schema ?? {};
@@ -101,7 +101,7 @@ describe('every command', () => {
     }),
   );
 
-  it('on what does not exist is 404, whatever it expects', async () => {
+  it('is 404 on a stream that does not exist, for each expected version', async () => {
     for (const operation of commands().filter(({ pathParameters }) => pathParameters.length > 0)) {
       // A tally exists as soon as something is added to it.
       if (operation.tag === 'tallies') continue;
@@ -113,7 +113,7 @@ describe('every command', () => {
 });
 
 describe('every route with an id', () => {
-  it('is 400 with what is no id, by the name of the parameter', async () => {
+  it('is 400 with a malformed id, by the name of the parameter', async () => {
     for (const operation of all) {
       for (const [name, schema] of operation.pathParameters) {
         if (schema.format !== 'uuid') continue;
@@ -124,7 +124,7 @@ describe('every route with an id', () => {
     }
   });
 
-  it('that reads is 404 with an id that nobody has', async () => {
+  it('is 404 with an unknown id, if it reads', async () => {
     for (const operation of reads().filter(({ pathParameters }) => pathParameters.length > 0)) {
       const unknown = Object.fromEntries(operation.pathParameters.map(([name]) => [name, crypto.randomUUID()]));
       await expectProblem(get(pathOf(operation, unknown), asOperator), 404, 'not-found');
@@ -133,7 +133,7 @@ describe('every route with an id', () => {
 });
 
 describe('every read', () => {
-  it('is 200 with what exists, and brings a token', async () => {
+  it('is 200 with an id that exists, and has a token', async () => {
     expect(reads().length).toBeGreaterThan(2);
     for (const operation of reads()) {
       const token = examples.map(({ answer }) => answer.headers.get('X-Causal-Token') ?? '').join(', ');
@@ -143,7 +143,7 @@ describe('every read', () => {
     }
   });
 
-  it('refuses a token that nobody signed', async () => {
+  it('refuses an unsigned token', async () => {
     for (const operation of reads().filter(({ headers }) => headers.includes('X-Causal-Token')))
       await expectProblem(
         get(pathOf(operation), { ...asOperator, 'X-Causal-Token': 'forged' }),
@@ -152,7 +152,7 @@ describe('every read', () => {
       );
   });
 
-  it('of the operator asks for the key', async () => {
+  it('asks for the key if it is the operator’s', async () => {
     for (const operation of reads().filter(({ statuses, name }) => statuses.includes(401) && name.endsWith('/history')))
       await expectProblem(get(pathOf(operation)), 401, 'unauthorized');
   });
@@ -162,7 +162,7 @@ describe('every list', () => {
   const lists = () => reads().filter(({ queryParameters }) => queryParameters.some(({ name }) => name === 'cursor'));
   const withQuery = (path: string, more: string) => `${path}${path.includes('?') ? '&' : '?'}${more}`;
 
-  it('refuses a limit that is none', async () => {
+  it('refuses an invalid limit', async () => {
     for (const operation of lists()) {
       const { maximum = 0 } = operation.queryParameters.find(({ name }) => name === 'limit')?.schema ?? {};
       for (const limit of ['0', String(maximum + 1), '-1', '1.5', 'x', ''])
@@ -172,7 +172,7 @@ describe('every list', () => {
     }
   });
 
-  it('refuses a cursor that it did not give out, and that of another list', async () => {
+  it('refuses a cursor that it did not give out, and one of another list', async () => {
     const cursors = new Map<string, string>();
     for (const operation of lists()) {
       const path = withQuery(pathOf(operation), 'limit=1');

@@ -44,13 +44,13 @@ describe('every answer', () => {
     expect(new Set(answers.map(correlationOf)).size).toBe(answers.length);
   });
 
-  it('carries the correlation id that the request brought', async () => {
+  it('carries the correlation id of the request', async () => {
     for (const answer of await answersOfEveryKind({ 'X-Correlation-Id': 'Checkout_7.f-3a' })) {
       expect(correlationOf(answer)).toBe('Checkout_7.f-3a');
     }
   });
 
-  it('carries the trace that the request brought, whose id is the correlation id unless another is given', async () => {
+  it('carries the trace of the request, whose id is the correlation id unless the request has another', async () => {
     for (const answer of await answersOfEveryKind({ traceparent: TRACEPARENT })) {
       expect(correlationOf(answer)).toBe(TRACE_ID);
       expect(answer.headers.get('traceparent')).toBe(TRACEPARENT);
@@ -101,7 +101,7 @@ describe('a method', () => {
     }
   });
 
-  it('OPTIONS is 204 without a body on every route, and says which methods it has', async () => {
+  it('OPTIONS is 204 without a body on every route, and names its methods', async () => {
     const methodsOf = Map.groupBy(await everyRoute(), (route) => route.split(' ')[1] as string);
     for (const [path, routes] of methodsOf) {
       const methods = routes.map((route) => route.split(' ')[0] as string);
@@ -112,7 +112,7 @@ describe('a method', () => {
     }
   });
 
-  it('OPTIONS is 404 on a path that is no route, also for a browser that asks first', async () => {
+  it('OPTIONS is 404 on a path that is no route, also for a preflight', async () => {
     for (const path of ['/nowhere', '/tallies/x/y/z', '/tallies/']) {
       await expectProblem(request('OPTIONS', path), 404, 'not-found');
       const preflight = { Origin: 'https://shop.example', 'Access-Control-Request-Method': 'POST' };
@@ -120,7 +120,7 @@ describe('a method', () => {
     }
   });
 
-  it('that a path does not have is 405 with those that it has', async () => {
+  it('is 405 if the path does not have it, with the methods of the path', async () => {
     const routes = await everyRoute();
     const methodsOf = Map.groupBy(routes, (route) => route.split(' ')[1] as string);
     for (const [path, same] of methodsOf) {
@@ -138,7 +138,7 @@ describe('a method', () => {
 });
 
 describe('a query parameter that a route does not have', () => {
-  it('is 400 on every route, and nothing is done', async () => {
+  it('is 400 on every route, and changes nothing', async () => {
     const { path: tally, stream } = await openTally();
     for (const route of await everyRoute()) {
       const [method = '', path = ''] = route.split(' ');
@@ -154,7 +154,7 @@ describe('a query parameter that a route does not have', () => {
     expect(items).toHaveLength(1);
   });
 
-  it('leaves a bad token the first thing to be refused, and a refusal has a token', async () => {
+  it('is refused after a bad token, and each refusal has a token', async () => {
     await expectProblem(get('/tallies?x=1', { 'X-Causal-Token': 'x' }), 400, 'invalid-causal-token');
     expect((await get('/tallies?x=1')).headers.get('X-Causal-Token')).toMatch(/./);
   });
@@ -162,14 +162,14 @@ describe('a query parameter that a route does not have', () => {
 
 describe('a query parameter without a value', () => {
   it.each(['/events?type=', '/events?after=', '/events?type&limit=3', '/tallies?cursor=', '/tallies?limit='])(
-    'is refused, and does not count as none: %s',
+    'is refused, and does not count as absent: %s',
     async (path) => {
       await expectInvalidFields(get(path, asOperator));
     },
   );
 });
 
-describe('what is percent-encoded, but not in UTF-8,', () => {
+describe('a percent-encoding that is not UTF-8', () => {
   const broken = ['%', '%E0%A4%A', '%zz', '%ff%fe', '%ED%A0%80a', '%C0%AF', 'a%F0%9F+b'];
 
   it.each(broken)('is refused as the value of a query parameter: %s', async (encoded) => {
@@ -181,7 +181,7 @@ describe('what is percent-encoded, but not in UTF-8,', () => {
     expect(errors).toEqual([{ pointer: '/cursor', detail: 'Must be percent-encoded UTF-8.' }]);
   });
 
-  it.each(broken)('is refused as the name of one: %s', async (encoded) => {
+  it.each(broken)('is refused as the name of a query parameter: %s', async (encoded) => {
     for (const path of ['/tallies', '/health'])
       expect(await expectInvalidFields(get(`${path}?${encoded}`))).toHaveLength(1);
   });

@@ -10,7 +10,7 @@ const kinds = (events: readonly CloudEvent[]) =>
   events.map(({ source, streamversion, type }) => `${source} ${streamversion} ${type}`);
 
 describe('GET /events', () => {
-  it('holds what was just written for whoever has the token, though no message was delivered', async () => {
+  it('shows a write to each client with its token, although no message was delivered', async () => {
     const from = await endOfFeed();
     const tally = await talliedBy(3, 4);
     const { items } = await page(`after=${from}&limit=100`, withToken(tally.answer));
@@ -57,7 +57,7 @@ describe('GET /events', () => {
     expect((await get(`${event?.source}/events`, asOperator)).status).toBe(200);
   });
 
-  it('is in pages of `limit`, without a double or a gap, and stays where it is at the end', async () => {
+  it('has pages of `limit`, without a double or a gap, and a stable cursor at the end', async () => {
     const from = await endOfFeed();
     const { answer, stream } = await talliedBy(1, 2, 3);
     for (const limit of [1, 2, 100]) {
@@ -71,7 +71,7 @@ describe('GET /events', () => {
     expect(await page(`after=${end}`)).toEqual({ items: [], nextCursor: end });
   });
 
-  it('never gives an event again that its cursor covers', async () => {
+  it('never repeats an event that its cursor covers', async () => {
     const { answer } = await talliedBy(1, 2);
     const first = await page('limit=2', withToken(answer));
     const second = await page(`limit=2&after=${first.nextCursor}`);
@@ -79,7 +79,7 @@ describe('GET /events', () => {
     expect(new Set([...first.items, ...second.items].map(({ id }) => id)).size).toBe(4);
   });
 
-  it('is filtered by type and by category, with a cursor that advances over what is left out', async () => {
+  it('filters by type and by category, with a cursor that advances over the other events', async () => {
     const from = await endOfFeed();
     const { tallyId, stream } = await talliedBy(1, 2, 3, 4, 5, 6);
     await resetTo0(tallyId);
@@ -99,7 +99,7 @@ describe('GET /events', () => {
     }
   });
 
-  it('refuses a type or a category that there is none of, and names those that there are', async () => {
+  it('refuses an unknown type or category, and names the known ones', async () => {
     const detailsOf = async (query: string) => {
       const { errors } = await expectProblem(get(`/events?${query}`, asOperator), 400, 'invalid-field');
       return errors?.map(({ pointer, detail }) => `${pointer}: ${detail}`).join('\n');
@@ -110,13 +110,13 @@ describe('GET /events', () => {
       expect(await detailsOf(`category=${category}`)).toMatch(/^\/category: .*"tally"/);
   });
 
-  it('knows a renamed type by the name that stored events have, too', async () => {
+  it('accepts a renamed type by its former name too', async () => {
     const from = await endOfFeed();
     for (const type of ['Reset', 'Zeroed'])
       expect((await page(`type=${type}&category=tally&after=${from}`)).items).toEqual([]);
   });
 
-  it('misses nothing while others write, for a reader who only goes on from `nextCursor`', async () => {
+  it('misses nothing while others write, for a reader that follows `nextCursor`', async () => {
     const from = await endOfFeed();
     const tallies = await Promise.all(Array.from({ length: 4 }, () => openTally()));
     let isWriting = true;
@@ -162,7 +162,7 @@ describe('GET /events', () => {
     await expectProblem(get('/events', headers), 401, 'unauthorized');
   });
 
-  it('refuses a cursor that it never gave out, and parameters that are none', async () => {
+  it('refuses a cursor that it never gave out, and unknown parameters', async () => {
     const cursorOf = (...parts: readonly unknown[]) => btoa(JSON.stringify(parts)).replaceAll('=', '');
     const { nextCursor } = await json(get('/tallies?limit=1'));
     for (const cursor of [

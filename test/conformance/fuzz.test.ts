@@ -205,7 +205,7 @@ async function demandSoundAll(
 
 describe(`whatever is sent, with the seed ${seed}`, () => {
   it.each(ROUTES)(
-    '%s answers as the document allows, and what it refuses changes nothing',
+    '%s answers as the document allows, and its refusals change nothing',
     { timeout: 5_000 * EACH },
     async (name) => {
       const operation = operationsOf(document).find((each) => each.name === name);
@@ -219,7 +219,7 @@ describe(`whatever is sent, with the seed ${seed}`, () => {
   );
 
   it(
-    'any path answers as the document allows, and what it refuses changes nothing',
+    'any path answers as the document allows, and its refusals change nothing',
     { timeout: 5_000 * EACH },
     async () => {
       await demandSoundAll('any path', requestsAnywhere);

@@ -57,7 +57,7 @@ describe('GET /openapi.json', () => {
     }
   });
 
-  it('refers to nothing that is not there, and has no component that nothing refers to', () => {
+  it('has no reference without a target, and no component without a reference', () => {
     const refs = new Set(
       [...places(document)].flatMap(({ node }) => (typeof node.$ref === 'string' ? [node.$ref] : [])),
     );
@@ -94,7 +94,7 @@ describe('GET /openapi.json', () => {
     }
   });
 
-  it('has the closed list of codes, each with its page, and declares every code where it may come', async () => {
+  it('has the closed list of codes, each with its page, and declares each code on each route that may answer it', async () => {
     expect(document.components.schemas.Problem.properties.code.enum.toSorted()).toEqual([...CODES].toSorted());
     const declared = new Set<string>();
     for (const { node } of places(document.paths)) {
@@ -126,7 +126,7 @@ describe('GET /openapi.json', () => {
     expect(patterns).toBeGreaterThan(20);
   });
 
-  it('has a name for every body, of requests and of answers, so that a generated client has a type for it', () => {
+  it('names every body, of requests and of answers, so that a generated client has a type for it', () => {
     for (const { path, node } of places(document.paths)) {
       if (path.at(-2) !== 'content' || path.at(-1) === 'text/csv') continue;
       const schemas = node.schema.oneOf ?? node.schema.anyOf ?? [node.schema];
@@ -144,7 +144,7 @@ describe('GET /openapi.json', () => {
   });
 
   it.each(['CloudEvent', 'StoredEvent', 'TallyHistoryItem'])(
-    'tells the data of each event in a %s by its type',
+    'describes the data of each event in a %s by its type',
     (name) => {
       const { schemas } = document.components;
       const { propertyName, mapping } = schemas[name].discriminator;
@@ -159,7 +159,7 @@ describe('GET /openapi.json', () => {
     },
   );
 
-  it('says what each tag and each operation is for', () => {
+  it('describes each tag and each operation', () => {
     for (const { name, description } of document.tags)
       expect([name, description]).toEqual([name, expect.stringMatching(/./)]);
     for (const { name, operation } of operations())
@@ -170,7 +170,7 @@ describe('GET /openapi.json', () => {
       ]);
   });
 
-  it('has a tag by which a client knows that it is still the same', async () => {
+  it('has a tag, so that a client can skip an unchanged document', async () => {
     const tag = (await get('/openapi.json')).headers.get('ETag') ?? '';
     expect(tag).toMatch(/^"[0-9a-f]{64}"$/);
     for (const known of [tag, `W/${tag}`, `"1", ${tag}`, '*']) {
@@ -180,7 +180,7 @@ describe('GET /openapi.json', () => {
     expect((await get('/openapi.json', { 'If-None-Match': '"1"' })).status).toBe(200);
   });
 
-  it('asks for the operations key exactly where it is asked for', () => {
+  it('asks for the operations key on exactly the routes that ask for it', () => {
     const security = (name: string) => operations().find((each) => each.name === name)?.operation.security;
     expect(security('GET /tallies/{tallyId}/history')).toEqual([{ operationsKey: [] }]);
     expect(security('GET /streams/{stream}/events')).toEqual([{ operationsKey: [] }]);
@@ -193,7 +193,7 @@ describe('GET /openapi.json', () => {
  * What every test of the suite leans on: `request` compares each answer with the document. Each of these plants one lie in the document,
  * and the comparison has to notice it.
  */
-describe('an answer that the document does not declare', () => {
+describe('an undeclared answer', () => {
   const lies: readonly (readonly [what: string, lie: (operation: Document, document: Document) => void])[] = [
     ['the route', (_operation, { paths }) => delete paths['/tallies']],
     ['the method', (_operation, { paths }) => delete paths['/tallies'].post],

@@ -17,7 +17,7 @@ import { deliverEverything, hintsOf, sentHints, takeHints } from '../support/que
 
 const KEY = 'an-operations-key-for-tests';
 
-describe('what only the operator may see', () => {
+describe('a route of the operator', () => {
   it.each<Headers>([
     {},
     { Authorization: '' },
@@ -43,7 +43,7 @@ describe('what only the operator may see', () => {
     await expectProblem(request('GET', `/streams/${stream}/nonsense`, headers), 404, 'not-found');
   });
 
-  it('is there with the key, whatever the case of the scheme', async () => {
+  it('answers with the key, in any case of the scheme', async () => {
     const { path: tally, stream } = await openTally();
     for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
       for (const path of [`${tally}/history`, `/streams/${stream}/events`, `${tally}?asOf=1`]) {
@@ -54,7 +54,7 @@ describe('what only the operator may see', () => {
 });
 
 describe('the history of a resource', () => {
-  it('tells what happened, in order, from the log itself', async () => {
+  it('lists the events in order, from the log itself', async () => {
     const { path, tallyId } = await talliedBy(3, 4);
     await resetTo0(tallyId);
     const { items, nextCursor } = await json(get(`${path}/history`, asOperator));
@@ -75,7 +75,7 @@ describe('the history of a resource', () => {
     expect(items[1]).toMatchObject({ actor: 'anonymous', data: { by: 4 } });
   });
 
-  it('of a tally that does not exist is 404, and of what is no id 400', async () => {
+  it('is 404 for a tally that does not exist, and 400 for a malformed id', async () => {
     await expectProblem(get(`/tallies/${crypto.randomUUID()}/history`, asOperator), 404, 'not-found');
     const problem = await expectProblem(get('/tallies/1/history', asOperator), 400, 'invalid-id');
     expect(problem['parameters']).toEqual(['tallyId']);
@@ -83,7 +83,7 @@ describe('the history of a resource', () => {
 });
 
 describe('GET /streams/{stream}/events', () => {
-  it('gives the events as they are stored', async () => {
+  it('gives the events as stored', async () => {
     const { path, stream } = await openTally(1, { 'Idempotency-Key': 'k', 'X-Correlation-Id': 'c-1' });
     await addTo(path);
     const answer = await get(`/streams/${stream}/events`, asOperator);
@@ -119,7 +119,7 @@ describe('GET /streams/{stream}/events', () => {
     }
   });
 
-  it('refuses parameters that are none, and the cursor of another stream', async () => {
+  it('refuses unknown parameters, and the cursor of another stream', async () => {
     const [one, other] = [await talliedBy(1, 2), await talliedBy(1, 2)];
     const page = (stream: string, query: string) => get(`/streams/${stream}/events?${query}`, asOperator);
     for (const value of ['0', '-1', 'x', '1.5', '', '9007199254740993']) {
@@ -146,11 +146,11 @@ describe('GET /streams/{stream}/events', () => {
     'tally-é',
     `tally-${'x'.repeat(201)}`,
     '%20',
-  ])('of what is no stream id is 400: %s', async (stream) => {
+  ])('is 400 for a malformed stream id: %s', async (stream) => {
     await expectProblem(get(`/streams/${stream}/events`, asOperator), 400, 'invalid-id');
   });
 
-  it('of a stream or a category that does not exist is 404', async () => {
+  it('is 404 for a stream or a category that does not exist', async () => {
     for (const stream of [
       `tally-${crypto.randomUUID()}`,
       'tally-1',
@@ -170,7 +170,7 @@ describe('GET /projections', () => {
     await expectProblem(get(path, { Authorization: 'Bearer wrong' }), 401, 'unauthorized');
   });
 
-  it('lists every projection of both groups, with all that there is to know', async () => {
+  it('lists every projection of both groups, with all its members', async () => {
     const { items } = await json(get('/projections', asOperator));
     const names = items.map(({ name, group }: { name: string; group: string }) => `${group}/${name}`);
     for (const group of groups) {
@@ -202,7 +202,7 @@ describe('GET /projections', () => {
     }
   });
 
-  it('tells how far a group lags that was not told, and that it has caught up once it was', async () => {
+  it('shows the lag of a group that got no message, and that it has caught up after the message', async () => {
     // A synchronous projection has seen what tests before this one kept from all others.
     await json(post('/sweep', {}, asOperator));
     await deliverEverything();
@@ -222,7 +222,7 @@ describe('GET /projections', () => {
     expect(await lagOf('archive')).toEqual({ events: 0, ms: 0 });
   });
 
-  it('of a name that does not exist is 404 with the names that do', async () => {
+  it('is 404 for an unknown name, with the known names', async () => {
     for (const name of ['nonesuch', 'Tally-Board', '__proto__', 'archive%20']) {
       const problem = await expectProblem(get(`/projections/${name}`, asOperator), 404, 'not-found');
       expect(problem.detail).toContain('tally-board');
@@ -236,7 +236,7 @@ describe('GET /projections', () => {
     }
   });
 
-  it('answers while a database is away, and says which projections it cannot tell about', async () => {
+  it('answers while a database is away, and names the projections without a status', async () => {
     databaseAway(reporting);
     const { items } = await json(get('/projections', asOperator));
     const stateOf = (wanted: string) => items.find(({ name }: { name: string }) => name === wanted).state;
@@ -252,7 +252,7 @@ describe('POST /sweep', () => {
     await expectProblem(request('POST', '/sweep', { Authorization: 'Bearer wrong' }), 401, 'unauthorized');
   });
 
-  it('finds a group that was not told of a tally, and has it reminded', async () => {
+  it('finds a group that got no message about a tally, and has it reminded', async () => {
     await deliverEverything();
     const { path, stream, answer } = await openTally();
     await get(path, withToken(answer));
@@ -269,7 +269,7 @@ describe('POST /sweep', () => {
     expect(await json(request('POST', '/sweep', asOperator))).toMatchObject({ behind: 0, sent: 0, isComplete: true });
   });
 
-  it('says which group it could not judge, and does not call the pass complete', async () => {
+  it('names the group that it could not judge, and does not call the pass complete', async () => {
     databaseAway(reporting);
     const swept = await json(post('/sweep', {}, asOperator));
     expect(swept).toMatchObject({ isComplete: false, unreachable: ['reporting'] });
@@ -277,7 +277,7 @@ describe('POST /sweep', () => {
 });
 
 describe('GET /health', () => {
-  it('is open to everybody, and says which database does not answer', async () => {
+  it('is open to every client, and names the database that does not answer', async () => {
     databaseAway(reporting);
     expect(await json(get('/health'))).toEqual({
       status: 'degraded',
@@ -285,7 +285,7 @@ describe('GET /health', () => {
     });
   });
 
-  it('says how many dead letters are open in which projection, and not of what', async () => {
+  it('counts the open dead letters of each projection, and names no stream', async () => {
     const stream = `tally-${crypto.randomUUID()}`;
     const database = env.SERVING_DB;
     await setDeadLetter(database, 'tally-board', stream, 1);
@@ -300,7 +300,7 @@ describe('GET /health', () => {
 });
 
 describe('at the spending limit of objects alone', () => {
-  it('a read says that nothing was done, and the health says nothing of a database, which goes on', async () => {
+  it('a read is 503, and the health blames no database, since these still work', async () => {
     const { path, answer } = await openTally();
     ports.aggregateStub = (bindings, stream) => ({
       ...production.aggregateStub(bindings, stream),
@@ -312,7 +312,7 @@ describe('at the spending limit of objects alone', () => {
 });
 
 describe('the log', () => {
-  it('has one line for each command, with the id that ties it to its request and its events', async () => {
+  it('has one line for each command, with the correlation id of its request and its events', async () => {
     const lines: Record<string, unknown>[] = [];
     const spy = vi.spyOn(console, 'log').mockImplementation((line: string) => void lines.push(JSON.parse(line)));
     const { stream } = await openTally(987, { 'X-Correlation-Id': 'checkout-9' });

@@ -31,7 +31,7 @@ async function waitFor(location: string): Promise<string> {
 }
 
 describe('POST /projections/{name}/rebuild', () => {
-  it('is 202 with the place to watch it, and a Workflow does the rest', async () => {
+  it('is 202 with the address of the build, and a Workflow does the rest', async () => {
     const { answer: opened, path } = await openTally(3);
     await deliverEverything();
     const answer = await rebuild('tally-board');
@@ -47,7 +47,7 @@ describe('POST /projections/{name}/rebuild', () => {
     expect(await json(get(path, withToken(opened)))).toMatchObject({ sum: 3 });
   });
 
-  it('is 409 with the place of the one that is on its way', async () => {
+  it('is 409 with the address of the running build', async () => {
     const { location, id } = await idleBuild('tally-board');
     const second = await rebuild('tally-board');
     expect(second.headers.get('Location')).toBe(location);
@@ -55,13 +55,13 @@ describe('POST /projections/{name}/rebuild', () => {
     expect((await cancel(location)).status).toBe(200);
   });
 
-  it('is 404 for what cannot be rebuilt, and names what there is', async () => {
+  it('is 404 for a name that cannot be rebuilt, and names the projections', async () => {
     const { detail } = await expectProblem(rebuild('nonesuch'), 404, 'not-found');
     expect(detail).toMatch(/tally-board.*archive/);
     expect((await expectProblem(rebuild('archive'), 404, 'not-found')).detail).toMatch(/only appends/);
   });
 
-  it('takes flags, and nothing else', async () => {
+  it('accepts flags, and nothing else', async () => {
     await expectProblem(rebuild('tally-board', '?accept=yes'), 400, 'invalid-field');
     await expectProblem(rebuild('tally-board', '?force=true'), 400, 'invalid-field');
   });
@@ -83,13 +83,13 @@ describe('POST /projections/{name}/rebuild', () => {
 });
 
 describe('a build', () => {
-  it('shows how far it is', async () => {
+  it('shows its progress', async () => {
     const { answer, location } = await idleBuild('tally-board');
     expect(await json(answer)).toMatchObject({ state: 'building', replayed: 0, total: expect.any(Number) as number });
     await cancel(location);
   });
 
-  it('is cancelled once, and can then be begun anew', async () => {
+  it('is cancelled once, and a new one can start then', async () => {
     const { location, id } = await idleBuild('tally-board');
     expect(await json(cancel(location))).toMatchObject({
       id,
@@ -102,7 +102,7 @@ describe('a build', () => {
     expect((await expectProblem(cancel(next.location), 409, 'wrong-state')).detail).toMatch(/swapped/);
   });
 
-  it('that found a difference waits for consent, shows it, and is swapped in by its acceptance alone', async () => {
+  it('waits for consent after a difference, shows it, and is swapped in only by its acceptance', async () => {
     const { tallyId, path } = await openTally(3);
     await deliverEverything();
     const { live_slot: slot } = (await env.SERVING_DB.prepare(
@@ -125,7 +125,7 @@ describe('a build', () => {
     expect((await json(get(path))).sum).toBe(3);
   });
 
-  it('as a dry run compares and stops', async () => {
+  it('compares and stops as a dry run', async () => {
     const { location, id } = await idleBuild('tally-board', '?dryRun=true');
     await work('tally-board', id);
     expect(await json(get(location, asOperator))).toMatchObject({
@@ -136,7 +136,7 @@ describe('a build', () => {
     await cancel(location);
   });
 
-  it('that has fallen silent is revived by whoever watches it', async () => {
+  it('is revived by the next request for it after it has fallen silent', async () => {
     const { location, id, runner } = await idleBuild('tally-board');
     const revived: string[] = [];
     ports.buildRunner = () => ({
@@ -158,14 +158,14 @@ describe('a build', () => {
     });
   });
 
-  it('whose beginning was cut off before anybody worked on it is taken up', async () => {
+  it('is continued after its start was cut off before any work', async () => {
     const { location } = await idleBuild('tally-board');
     ports.buildRunner = production.buildRunner;
     ports.clockOffsetMs = 120_000;
     expect(await waitFor(location)).toBe('swapped');
   });
 
-  it('that there is none of is 404', async () => {
+  it('is 404 if it does not exist', async () => {
     const path = '/projections/tally-board/rebuilds/0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a';
     await expectProblem(get(path, asOperator), 404, 'not-found');
     await expectProblem(get('/projections/tally-board/rebuilds/1', asOperator), 400, 'invalid-id');
@@ -191,7 +191,7 @@ describe('POST /projections/{name}/rollback', () => {
 });
 
 describe('a full database', () => {
-  it('makes every change of a pointer 503 storage-unavailable, and nothing is done', async () => {
+  it('makes every change of a pointer 503 storage-unavailable, and changes nothing', async () => {
     const swapped = await idleBuild('tally-board');
     await work('tally-board', swapped.id);
     const waiting = await idleBuild('tally-count', '?dryRun=true');

@@ -74,7 +74,7 @@ async function lastPosition(): Promise<number> {
 }
 
 describe('a follower of an empty archive', () => {
-  it('gets a cursor, and with it every event that comes', async () => {
+  it('gets a cursor, and with it every later event', async () => {
     const { items, nextCursor } = await page('limit=10');
     expect(items).toEqual([]);
     const { stream, archive } = await tallyWith(2);
@@ -85,7 +85,7 @@ describe('a follower of an empty archive', () => {
 });
 
 describe('a follower of an archive that was restored to an earlier time', () => {
-  it('gets every event or 410 cursor-lost, wherever its cursor was', async () => {
+  it('gets every event or 410 cursor-lost, from each position of its cursor', async () => {
     const from = await endOfFeed();
     const before = await Promise.all(Array.from({ length: 3 }, () => tallyWith(1)));
     for (const { archive } of before) await archive();
@@ -108,7 +108,7 @@ describe('a follower of an archive that was restored to an earlier time', () => 
     }
   });
 
-  it('gets 410 where the same event is at its position again, behind another one that it never had', async () => {
+  it('gets 410 if the same event is at its position again, behind another one that it never had', async () => {
     const restore = await rememberArchive();
     const [one, two, three] = await Promise.all([tallyWith(0), tallyWith(0), tallyWith(0)]);
     await one.archive();
@@ -121,7 +121,7 @@ describe('a follower of an archive that was restored to an earlier time', () => 
     await expectProblem(get(`/events?after=${cursor}`, asOperator), 410, 'cursor-lost');
   });
 
-  it('gets 410 beyond the end, with any cursor, and no answer changes that', async () => {
+  it('gets 410 beyond the end, with any cursor, also after further answers', async () => {
     const restore = await rememberArchive();
     const { archive } = await tallyWith(2);
     await archive();
@@ -133,7 +133,7 @@ describe('a follower of an archive that was restored to an earlier time', () => 
     }
   });
 
-  it('gets 410 where its page ended at an event that the filter left out', async () => {
+  it('gets 410 if its page ended at an event that the filter left out', async () => {
     const restore = await rememberArchive();
     const [one, two] = await Promise.all([tallyWith(1), tallyWith(2)]);
     await one.archive();
@@ -146,7 +146,7 @@ describe('a follower of an archive that was restored to an earlier time', () => 
     await expectProblem(get(`/events?after=${nextCursor}&type=Reset`, asOperator), 410, 'cursor-lost');
   });
 
-  it('goes on with an earlier cursor that it kept and that still fits', async () => {
+  it('continues with an earlier cursor that it kept and that still fits', async () => {
     const kept = await endOfFeed();
     const restore = await rememberArchive();
     const { stream, archive } = await tallyWith(3);
@@ -158,7 +158,7 @@ describe('a follower of an archive that was restored to an earlier time', () => 
   });
 });
 
-describe('a cursor that is only a position, as it was given out before', () => {
+describe('a cursor of the former format, which is only a position,', () => {
   it('is accepted, and the answer’s cursor holds the event as well', async () => {
     const { stream, archive } = await tallyWith(2);
     const restore = await rememberArchive();
@@ -193,7 +193,7 @@ describe('an entry without a mark, as former Workers append it,', () => {
 });
 
 describe('a replica that does not have the cursor’s event yet', () => {
-  it('loses no cursor: the primary is asked', async () => {
+  it('loses no cursor: the primary answers', async () => {
     const { stream, archive } = await tallyWith(1);
     const cursor = await endOfFeed();
     await archive();

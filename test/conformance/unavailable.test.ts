@@ -43,7 +43,7 @@ async function expectRetryLater(answer: Response | Promise<Response>, code: stri
 }
 
 describe('503 overloaded', () => {
-  it('is the answer of a command whose object turned it away: nothing was done', async () => {
+  it('answers a command that its object turned away, without a change', async () => {
     const { path, stream } = await openTally();
     objectsFail('tally', { execute: overloaded });
     await expectRetryLater(addTo(path, 1, { 'Idempotency-Key': 'k' }), 'overloaded');
@@ -51,7 +51,7 @@ describe('503 overloaded', () => {
     expect(await eventsOf(stream)).toHaveLength(1);
   });
 
-  it('is the answer of a read that needs the write side', async () => {
+  it('answers a read that needs the write side', async () => {
     const { path, stream, answer } = await openTally();
     objectsFail('tally', { state: overloaded, load: overloaded, currentVersion: overloaded });
     await expectRetryLater(get(path, { 'X-Version': '1' }), 'overloaded');
@@ -78,7 +78,7 @@ describe('503 code-too-old', () => {
     return expectProblem(received, 503, 'code-too-old');
   }
 
-  it('is the answer of a command on a stream that holds what newer code has recorded: nothing was done', async () => {
+  it('answers a command on a stream with events of newer code, without a change', async () => {
     const { stream, change } = await ofTomorrow();
     const logged = vi.spyOn(console, 'log');
     await expectTooOld(change({}));
@@ -90,7 +90,7 @@ describe('503 code-too-old', () => {
     expect(await system.aggregates.currentVersion(stream)).toBe(3);
   });
 
-  it('is not the answer to a key that was applied before', async () => {
+  it('does not answer a key that was applied before', async () => {
     const { change } = await ofTomorrow();
     const replayed = await change({ 'Idempotency-Key': 'more', Prefer: 'return=representation' });
     expect([replayed.status, replayed.headers.get('Idempotency-Replayed')]).toEqual([200, 'true']);
@@ -98,7 +98,7 @@ describe('503 code-too-old', () => {
 });
 
 describe('503 outcome-unknown', () => {
-  it('is the answer where a first try got none and the second was refused, and the log says what has happened', async () => {
+  it('answers if the first try got no answer and the second was refused, and the log has the outcome', async () => {
     const { path } = await openTally();
     for (const second of [
       { outcome: 'rejected' as const, rejection: { code: 'wrong-state', message: '' }, version: 1 },
@@ -125,7 +125,7 @@ describe('503 storage-unavailable', () => {
     return expectProblem(received, 503, 'storage-unavailable');
   }
 
-  it('is the answer of a read that needs a write which a full database refuses; other reads go on', async () => {
+  it('answers a read that needs a write in a full database; other reads still answer', async () => {
     const { path, answer } = await openTally();
     const { database } = faultyDatabase(env.SERVING_DB, {
       beforeBatch(number) {
@@ -140,7 +140,7 @@ describe('503 storage-unavailable', () => {
     expect((await get(path, withToken(answer))).status).toBe(200);
   });
 
-  it('is the answer of every read while the spending limit stops the database', async () => {
+  it('answers every read while the spending limit stops the database', async () => {
     const { path } = await openTally(1, { Prefer: 'wait=5' });
     const stopped = () => {
       throw new Error("D1_ERROR: Exceeded the account's spending cap for D1.");
@@ -151,7 +151,7 @@ describe('503 storage-unavailable', () => {
     await expectUnavailable(get('/tallies'));
   });
 
-  it('is the answer while the spending limit of the account stops the objects; afterwards all goes on (I4)', async () => {
+  it('answers while the spending limit of the account stops the objects; afterwards all requests work (I4)', async () => {
     const { path, stream, answer } = await openTally();
     const key = { 'Idempotency-Key': crypto.randomUUID() };
     ports.aggregateStub = () => ({
@@ -176,7 +176,7 @@ describe('503 storage-unavailable', () => {
   it.each([
     ['the spending limit stops its SQL', LIMIT],
     ['SQLite says that it is full', 'database or disk is full: SQLITE_FULL'],
-  ])('is the answer of an object in which %s: nothing was done', async (_what, words) => {
+  ])('answers for an object in which %s, without a change', async (_what, words) => {
     const { path, stream } = await openTally();
     const key = { 'Idempotency-Key': crypto.randomUUID() };
     const undo = await withSql(stream, (exec) => (statement, ...bindings) => {
@@ -192,7 +192,7 @@ describe('503 storage-unavailable', () => {
     expect([added.status, added.headers.get('X-Version')]).toEqual([200, '3']);
   });
 
-  it('is the answer of an object that has come near 10 GB: it takes no command, refuses and replays as ever, and is read', async () => {
+  it('answers for an object near 10 GB: it accepts no command, refuses and replays as before, and can be read', async () => {
     const { path, stream } = await openTally();
     const key = { 'Idempotency-Key': crypto.randomUUID() };
     await addTo(path, 1, key);
@@ -221,7 +221,7 @@ async function withSql(stream: StreamId, replace: (exec: Exec) => Exec): Promise
 type Exec = (statement: string, ...bindings: unknown[]) => SqlStorageCursor<Record<string, SqlStorageValue>>;
 
 describe('503 outcome-unknown', () => {
-  it('is the answer of a command that nobody can tell of, and a retry with its key finds out', async () => {
+  it('answers a command with an unknown outcome, and a retry with its key finds the outcome', async () => {
     const body = { by: 1 };
     const key = { 'Idempotency-Key': crypto.randomUUID() };
     ports.aggregateStub = (bindings, stream) => {
@@ -242,7 +242,7 @@ describe('503 outcome-unknown', () => {
 });
 
 describe('a read model that cannot answer', () => {
-  it('in time is 503 projection-behind, with what was wanted and what there is', async () => {
+  it('is 503 projection-behind after the timeout, with the wanted and the present version', async () => {
     const { path, answer, stream } = await openTally();
     const { database } = faultyDatabase(env.SERVING_DB, { beforeBatch: () => new Promise(() => undefined) });
     ports.database = () => database;
@@ -252,7 +252,7 @@ describe('a read model that cannot answer', () => {
     expect(list).toMatchObject({ projection: 'tally-board', stream, wanted: 1, has: 0 });
   });
 
-  it('because it is stopped at an event is 503 projection-dead-letter for that resource at once, and says so in a list', async () => {
+  it('is 503 projection-dead-letter at once for a resource that is stopped at an event, and says so in a list', async () => {
     const { tallyId, path, stream } = await openTally(1, { Prefer: 'wait=5' });
     // The log that the checkpoint was made from is not this one: nothing can be applied any more.
     const stop = `UPDATE checkpoint SET event_id = 'another' WHERE projection = 'tally-board' AND stream = ?`;
@@ -275,7 +275,7 @@ describe('a read model that cannot answer', () => {
     expect([async.status, await json(async)]).toEqual([202, { wanted: 2, has: 1 }]);
   });
 
-  it('because it is being built is 503 projection-building', async () => {
+  it('is 503 projection-building during its first build', async () => {
     const { path, answer } = await openTally();
     const revise = (by: number) =>
       env.SERVING_DB.prepare(
