@@ -1,9 +1,19 @@
 /**
- * Removes the sample domain: `npm run remove-shop`. Afterwards the system has no module, and `npm run check` and `npm start` work.
+ * Removes the sample domain: `npm run remove-shop`. Afterwards the system has the other modules, or none, and `npm run check` and `npm start`
+ * work.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import {
+  isArrayLiteralExpression,
+  isIdentifier,
+  isImportDeclaration,
+  isStringLiteral,
+} from 'typescript/unstable/ast/is';
+
+import { domain } from '../src/domain.ts';
+import { type Source, nodesOf, parseSources, valueOf } from './new/source.ts';
 
 const HELP = `Usage: npm run remove-shop [-- options]
 
@@ -49,31 +59,42 @@ const NPM_SCRIPTS = [
 /** Packages that only the tests of the shop, and the benchmark, import. */
 const PACKAGES = ['dinero.js', 'miniflare'];
 
-const DOMAIN = `import type { Module } from '#tidemark/worker';
+/** What a list has beside the shop: its elements, and the imports that they need. */
+interface Others {
+  readonly imports: readonly string[];
+  readonly elements: readonly string[];
+}
+
+const domainFile = ({ imports, elements }: Others) => `import type { Module } from '#tidemark/worker';
+${imports.join('\n')}
 
 /** What the system is about: one line for each module. */
-export const domain: readonly Module[] = [];
+export const domain: readonly Module[] = [${elements.join(', ')}];
 
 /** The title and the description of the HTTP API. */
 export const api = { title: 'My system', description: 'Event-sourced at the edge.' };
 `;
 
-const DOMAIN_OF_TESTS = `import { domain } from '../src/domain.ts';
+const domainOfTestsFile = (
+  { imports, elements }: Others,
+  unreleased: readonly string[],
+) => `import { domain } from '../src/domain.ts';
 import { simulatedDomain } from './consistency/simulation/declared-domain.ts';
 import type { ModuleIntents } from './consistency/simulation/domain.ts';
+${imports.join('\n')}
 
 /*
  * What tests know of src/domain.ts beside what it says itself. domain-requests.ts has more, for tests that go over HTTP.
  */
 
 /** The commands that clients send: one line for each module. */
-export const intents: readonly ModuleIntents[] = [];
+export const intents: readonly ModuleIntents[] = [${elements.join(', ')}];
 
 /** The modules as the simulation runs them. Rules of your own go into a third argument. */
 export const simulated = simulatedDomain(domain, intents);
 
 /** What no deployment has had yet: aggregates, event types and read models. \`npm run golden\` empties the list before the first. */
-export const unreleased: readonly string[] = [];
+export const unreleased: readonly string[] = [${unreleased.join(', ')}];
 `;
 
 const REQUESTS_OF_TESTS = `import { NO_HINTS } from './conformance/fuzz/domain-hints.ts';
@@ -97,13 +118,17 @@ else if (execFileSync('git', ['status', '--porcelain'], { encoding: 'utf8' }) !=
 else remove();
 
 function remove(): void {
+  const modules = domainFile(othersIn(parsed('src/domain.ts'), 'domain'));
+  const tests = parsed('test/domain.ts');
+  const unreleased = othersIn(tests, 'unreleased').elements.filter((name) => !namesOfTheShop().has(name));
+  const ofTests = domainOfTestsFile(othersIn(tests, 'intents'), unreleased);
   for (const path of [...SHOP, ...(values['keep-migrations'] ? [] : MIGRATIONS)]) {
     if (!existsSync(path)) continue;
     rmSync(path, { recursive: true });
     console.log(`Deleted ${path}.`);
   }
-  write('src/domain.ts', DOMAIN);
-  write('test/domain.ts', DOMAIN_OF_TESTS);
+  write('src/domain.ts', modules);
+  write('test/domain.ts', ofTests);
   write('test/domain-requests.ts', REQUESTS_OF_TESTS);
   edit('package.json', ({ scripts, devDependencies }: Manifest) => {
     for (const name of NPM_SCRIPTS) delete scripts[name];
@@ -123,13 +148,54 @@ The shop is gone. Look at \`git status\`, and go back with \`git checkout . && g
 
 Next:
   1. npm run check && git add -A && git commit -m 'shop: remove the sample domain'
-  2. Add your first aggregate: ${nextAggregate()}.
+  2. Add an aggregate: ${nextAggregate()}.
   3. Name your API in src/domain.ts.
 The pages in docs/ still tell of the shop by way of example.${
     values['keep-migrations']
       ? '\nAdd a migration that drops its tables, and its rows in projection_pointer and checkpoint: docs/change-a-read-model.md shows one.'
       : ''
   }`);
+}
+
+function parsed(path: string): Source {
+  const [file] = parseSources(new Map([[path, readFileSync(path, 'utf8')]]));
+  if (!file) throw new Error(`The compiler did not parse ${path}.`);
+  return file;
+}
+
+/** The elements of a list that use no import of the shop. */
+function othersIn(file: Source, variable: string): Others {
+  const { tree, text } = file;
+  const list = valueOf(file, variable);
+  const imports = tree.statements.filter(isImportDeclaration).map((statement) => {
+    const { moduleSpecifier } = statement;
+    const isOfShop = isStringLiteral(moduleSpecifier) && moduleSpecifier.text.startsWith('./shop/');
+    return { text: text.slice(statement.getStart(tree), statement.end), names: namesIn(statement), isOfShop };
+  });
+  const elements = (list && isArrayLiteralExpression(list) ? [...list.elements] : [])
+    .map((element) => ({ text: text.slice(element.getStart(tree), element.end), names: namesIn(element) }))
+    .filter(({ names }) => !imports.some((each) => each.isOfShop && !names.isDisjointFrom(each.names)));
+  return {
+    imports: imports
+      .filter((each) => elements.some(({ names }) => !names.isDisjointFrom(each.names)))
+      .map((each) => each.text),
+    elements: elements.map((element) => element.text),
+  };
+}
+
+function namesIn(node: Parameters<typeof nodesOf>[0]): ReadonlySet<string> {
+  return new Set([...nodesOf(node)].filter(isIdentifier).map((identifier) => identifier.text));
+}
+
+/** Aggregates, event types and read models of the shop, as literals. */
+function namesOfTheShop(): ReadonlySet<string> {
+  const shop = domain.filter(({ aggregate: { category } }) => category === 'product' || category === 'order');
+  const names = shop.flatMap(({ aggregate: { category, events }, projections }) => [
+    category,
+    ...Object.keys(events),
+    ...projections.map(({ name }) => name),
+  ]);
+  return new Set(names.map((name) => `'${name}'`));
 }
 
 interface Manifest {
