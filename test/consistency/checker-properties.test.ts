@@ -25,7 +25,7 @@ describe('a history of a shop that keeps its promises', () => {
     );
   });
 
-  it('has everything in it that there is to judge', () => {
+  it('has everything that the checker judges', () => {
     const { operations } = playShop({ seed: 1, steps: 20_000, orders: 40 });
     const met = new Set(
       operations.flatMap(({ kind, outcome, isPartial }) => [
@@ -74,7 +74,7 @@ const SEEN_BY: Readonly<Record<string, readonly Check[]>> = {
   'a command overtakes one that was acknowledged before it was sent': ['write-order', 'phantom'],
 };
 
-describe('a history is objected to as soon as', () => {
+describe('the checker objects to a history if', () => {
   it.each(Object.entries(MUTATIONS))('%s', (name, mutate) => {
     let planted = 0;
     fc.assert(

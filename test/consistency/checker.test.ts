@@ -852,13 +852,13 @@ describe('the checker finds nothing in', () => {
   });
 });
 
-describe('the checker finds it out when', () => {
+describe('the checker objects if', () => {
   test.each(BAD)('$name ($check)', ({ history, options, check, why }) => {
     const violations = checkHistory(history, options);
     expect(violations.map((violation) => [violation.check, violation.why])).toEqual([[check, why]]);
   });
 
-  it('a session’s writes are ordered against it, by what the client knew and by when', () => {
+  it('a session’s writes come in another sequence than the client knew them', () => {
     const clients = scenario();
     const first = clients.write('c1', 'order-1', {
       outcome: { kind: 'acknowledged', stream: 'order-1', version: 2 },

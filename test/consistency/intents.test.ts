@@ -8,7 +8,7 @@ import type { Known } from './simulation/domain.ts';
 const known: Known = { ids: () => [], of: () => [] };
 
 describe('in test/domain.ts', () => {
-  it('each module of src/domain.ts has one entry, and nothing else has', () => {
+  it('each module of src/domain.ts has one entry, and no other module has one', () => {
     const categories = domain.map(({ aggregate }) => aggregate.category).toSorted();
     expect(intents.map(({ category }) => category).toSorted()).toEqual(categories);
   });

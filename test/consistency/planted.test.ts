@@ -19,7 +19,7 @@ it.each(INVARIANTS)('there is a planted bug that breaks %s', (invariant) => {
   expect(PLANTED.filter(({ breaks }) => breaks.includes(invariant))).not.toEqual([]);
 });
 
-it('every planted bug has a name of its own, and breaks what is promised', () => {
+it('every planted bug has a name of its own, and breaks a promise', () => {
   expect(new Set(PLANTED.map(({ name }) => name)).size).toBe(PLANTED.length);
   expect(PLANTED.flatMap(({ breaks }) => breaks).filter((invariant) => !INVARIANTS.includes(invariant))).toEqual([]);
 });

@@ -433,13 +433,13 @@ const BAD: readonly BadCase[] = [
   ),
 ];
 
-describe('where a log or a database was set back, the checker finds nothing in', () => {
+describe('after a log or a database was set back, the checker finds nothing in', () => {
   test.each(SOUND)('$name', ({ history, options }) => {
     expect(explain(checkHistory(history, options))).toBe('');
   });
 });
 
-describe('where a log or a database was set back, the checker finds it out when', () => {
+describe('after a log or a database was set back, the checker objects if', () => {
   test.each(BAD)('$name ($check)', ({ history, options, check, why }) => {
     const violations = checkHistory(history, options);
     expect(violations.map((violation) => [violation.check, violation.why])).toEqual([[check, why]]);

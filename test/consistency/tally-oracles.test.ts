@@ -41,17 +41,17 @@ function logOf(stream: string, ...numbers: readonly number[]): Logs[string] {
 }
 
 describe.each(READ)('%s of the tallies', (_, rows, judge) => {
-  it('is what the projection makes of the logs', () => {
+  it('equals what the projection makes of the logs', () => {
     expect(rows.length).toBeGreaterThan(1);
     expect(judge(tallyOraclesOf(LOGS), rows)).toEqual([]);
   });
 
-  it('is missed where a row is, and found out where it is there twice', () => {
+  it('is found wrong if a row is missing, or there twice', () => {
     expect(judge(tallyOraclesOf(LOGS), rows.slice(1))).toHaveLength(1);
     expect(judge(tallyOraclesOf(LOGS), [...rows, ...rows.slice(0, 1)])).toHaveLength(1);
   });
 
-  it('may be wrong in no column', () => {
+  it('is found wrong in each column', () => {
     const [first = {}, ...others] = rows;
     for (const [name, value] of Object.entries(first)) {
       const wrong = typeof value === 'number' ? value + 1 : `${String(value)}!`;
@@ -59,13 +59,13 @@ describe.each(READ)('%s of the tallies', (_, rows, judge) => {
     }
   });
 
-  it('leaves out what an operator skipped', () => {
+  it('leaves out events that an operator skipped', () => {
     const skipped = ['tally-board', 'tally-count'].map((readModel) => ({ readModel, stream: 'tally-one', version: 2 }));
     expect(judge(tallyOraclesOf(LOGS, { skipped, held: [] }), rows)).not.toEqual([]);
   });
 });
 
-it('a handler that counts all but the first event twice is found out', () => {
+it('the oracles find a handler that counts all but the first event twice', () => {
   const handlers = {
     ...tallyCount.handlers,
     Added: { create: () => ({ additions: 1 }), change: (row: Row) => ({ additions: Number(row['additions']) + 2 }) },

@@ -90,7 +90,7 @@ describe.each(cases.filter(({ resource }) => resource !== undefined))('a read of
 describe.each(cases.flatMap(({ category, lists }) => lists.map((path) => ({ category, path }))))(
   'a page of $path',
   ({ path }) => {
-    it.each([1, 3, 100])('reads no more rows than it shows, with a limit of %i, and a few', async (limit) => {
+    it.each([1, 3, 100])('reads at most a few rows more than it shows, with a limit of %i', async (limit) => {
       const cost = await costOf(() => get(`${path}?limit=${limit}`));
       const { items } = await (await get(`${path}?limit=${limit}`)).json<{ items: readonly unknown[] }>();
       expect(cost.written).toBe(0);

@@ -41,7 +41,7 @@ const projections = system.registry.groups.flatMap((group) => system.registry.pr
 const PROJECTIONS = projections.length;
 const FOLLOWED = projections.flatMap(({ follows }) => Object.keys(follows)).length;
 
-describe('what operating costs', () => {
+describe('the costs of operations', () => {
   it('GET /health reads four rows for each projection, whatever the number of streams', async () => {
     await tallies(5);
     const few = await costOf(() => get('/health'));
