@@ -29,7 +29,7 @@ function importsOfTheShop(files: Files): readonly string[] {
     );
 }
 
-it('nothing but the shop, and the two lists of modules, imports the shop', () => {
+it('only the shop and the two lists of modules import the shop', () => {
   expect(Object.keys(sources).length).toBeGreaterThan(300);
   expect(Object.keys(sources)).toEqual(expect.arrayContaining([...REWRITTEN, 'vitest.config.ts']));
   expect(importsOfTheShop(sources)).toEqual([]);
@@ -39,6 +39,6 @@ it.each([
   ['test/tidemark/http/causal.test.ts', "import { createProduct } from '../../shop/api.ts';"],
   ['src/tidemark/http/app.ts', "import type { Money } from '../../shop/money.ts';"],
   ['scripts/verify.ts', "import { season } from './seed/season.ts';"],
-])('an import of it would be found: in %s, %s', (path, line) => {
+])('finds an import of the shop: in %s, %s', (path, line) => {
   expect(importsOfTheShop({ [path]: line })).toHaveLength(1);
 });

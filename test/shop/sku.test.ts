@@ -17,7 +17,7 @@ describe('a text that comes decomposed, or with many spaces', () => {
     expect(Sku.parse(spaces + fits.normalize('NFD') + spaces)).toBe(normalSku(fits));
   });
 
-  it('may fit whenever its normal form does, whatever characters it has', () => {
+  it('fits if its normal form fits, with any characters', () => {
     for (let code = 0; code <= LAST_DECOMPOSED; code += 1) {
       const character = String.fromCodePoint(code);
       const decomposed = character.normalize('NFD');
@@ -27,7 +27,7 @@ describe('a text that comes decomposed, or with many spaces', () => {
   });
 });
 
-describe('a text that is far too long', () => {
+describe('a text that is much too long', () => {
   afterEach(() => vi.restoreAllMocks());
 
   const marks = `a${'\u0301'.repeat(16_000)}${'\u0323'.repeat(16_000)}`;

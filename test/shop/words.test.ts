@@ -31,7 +31,7 @@ test.each([
   'const text = `the ${kind} of ORDERS`;',
   'const SKUS = [];',
   '/** What a customer bought. */',
-])('would be found out: %s', (line) => {
+])('a word of the shop is found in: %s', (line) => {
   expect(shopWords({ 'some.ts': line })).not.toEqual([]);
 });
 
@@ -40,6 +40,6 @@ test.each([
   '// in any order, ordered or not',
   'query.orderBy(table.id);',
   'const border = recorded;',
-])('may say: %s', (line) => {
+])('a word is allowed in: %s', (line) => {
   expect(shopWords({ 'some.ts': line })).toEqual([]);
 });

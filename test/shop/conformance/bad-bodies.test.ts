@@ -115,7 +115,7 @@ describe('a body', () => {
     await expectProblem(request('POST', '/orders', JSON_TYPE, text), 400, 'invalid-field');
   });
 
-  it('that is sent as it is may say so', async () => {
+  it('may have the encoding `identity`', async () => {
     const headers = { ...JSON_TYPE, 'Content-Encoding': 'identity' };
     expect((await request('POST', '/products', headers, JSON.stringify(product()))).status).toBe(201);
   });
@@ -150,7 +150,7 @@ describe('a body', () => {
     nobodyTakes((path) => expectProblem(request('POST', path, JSON_TYPE, text), 400, 'malformed-body')),
   );
 
-  it('that is empty where one is needed is 400', async () => {
+  it('that is empty is 400 if the command needs one', async () => {
     for (const [path] of routes.filter(([name]) => !name.endsWith('/delivery'))) {
       await expectProblem(request('POST', path, JSON_TYPE, ''), 400, 'malformed-body');
     }
@@ -169,11 +169,11 @@ describe('a body', () => {
     ),
   );
 
-  it.each([null, true, 1, 'x', [], [[]]])('that is no object is 400: %j', (body) =>
+  it.each([null, true, 1, 'x', [], [[]]])('that is not an object is 400: %j', (body) =>
     nobodyTakes(async (path) => expect(await expectInvalidFields(post(path, body))).toEqual([''])),
   );
 
-  it('may have 64 KiB, and with one byte more, or 2 MB, is 413, whatever it holds', async () => {
+  it('may have 64 KiB, and with one byte more, or 2 MB, is 413, with any content', async () => {
     const body = product();
     const padded = (bytes: number) => JSON.stringify(body).padEnd(bytes, ' ');
     await expectProblem(request('POST', '/products', JSON_TYPE, padded(65_537)), 413, 'too-large');
@@ -184,7 +184,7 @@ describe('a body', () => {
     );
   });
 
-  it('that comes in pieces and without a length is measured all the same', async () => {
+  it('is measured also if it comes in pieces and without a length', async () => {
     const piece = new Uint8Array(16_384).fill(0x20);
     const stream = (pieces: number) =>
       new ReadableStream<Uint8Array>({
@@ -211,7 +211,7 @@ describe('a body', () => {
     );
   });
 
-  it('with a field that nobody knows is 400 and says which, and so is one named after the language', () =>
+  it('with an unknown field is 400 and names it, also a field with a name of JavaScript', () =>
     nobodyTakes(async (path, body) => {
       expect(await expectInvalidFields(post(path, { ...body, extra: 1 }))).toEqual(['/extra']);
       expect(await expectInvalidFields(post(path, { ...body, 'a/b~c': 1, '': 2 }))).toEqual(['/a~1b~0c', '/']);
@@ -224,7 +224,7 @@ describe('a body', () => {
       }
     }));
 
-  it('cannot set what nobody asked for', async () => {
+  it('sets nothing through names of JavaScript', async () => {
     const nested =
       '{"name":"A","category":"b","sku":"S","price":{"amount":1,"currency":"EUR","__proto__":{"amount":-1}}}';
     expect(await expectInvalidFields(request('POST', '/products', JSON_TYPE, nested))).toEqual(['/price/__proto__']);
@@ -240,7 +240,7 @@ describe('a body', () => {
     await expectProblem(answer, 400, 'invalid-field');
   });
 
-  it('says each place that is at fault once, with all that is wrong there', async () => {
+  it('gets each faulty place once, with all faults there', async () => {
     const { errors, detail } = await expectProblem(
       post('/products', product({ name: '\u0000'.repeat(201), category: ' ' })),
       400,
@@ -254,7 +254,7 @@ describe('a body', () => {
     expect(missing.errors).toEqual(pointers.map((pointer) => ({ pointer, detail: 'Is required.' })));
   });
 
-  it('says in words what was expected', async () => {
+  it('gets the expectation in words', async () => {
     const body = product({ name: 7, price: { amount: 1.5, currency: 'EUR' } });
     const { errors } = await expectProblem(post('/products', body), 400, 'invalid-field');
     expect(errors).toEqual([
@@ -263,7 +263,7 @@ describe('a body', () => {
     ]);
   });
 
-  it('without a field that is needed, or with null for it, is 400 and says which', () =>
+  it('without a required field, or with null for it, is 400 and names it', () =>
     nobodyTakes(async (path, body) => {
       for (const name of Object.keys(body)) {
         const { [name]: _left, ...rest } = body as Record<string, unknown>;

@@ -37,7 +37,7 @@ describe('an amount of money', () => {
     'null',
     'true',
     '[1]',
-  ])('that is fractional, unsafe, out of range or no number is 400: %s', async (amount) => {
+  ])('that is fractional, unsafe, out of range or not a number is 400: %s', async (amount) => {
     const body = JSON.stringify(product()).replace('"amount":1', `"amount":${amount}`);
     const answer = request('POST', '/products', { 'Content-Type': 'application/json' }, body);
     expect(await expectInvalidFields(answer)).toEqual(['/price/amount']);
@@ -53,7 +53,7 @@ describe('an amount of money', () => {
   });
 
   it.each(['1', '1.0', '1e3', '9000000000', '90E8'])(
-    'that is an integer in range is taken, however it is written: %s',
+    'that is an integer in range is accepted, in each notation: %s',
     async (amount) => {
       const body = JSON.stringify(product()).replace('"amount":1', `"amount":${amount}`);
       expect((await request('POST', '/products', { 'Content-Type': 'application/json' }, body)).status).toBe(201);
@@ -61,7 +61,7 @@ describe('an amount of money', () => {
   );
 
   it.each(['eur', 'EURO', 'EU', '', 'ZZZ', 'E R', '€', '\u0000EU', 'EUR ', 978, null, ['EUR']])(
-    'in a currency that is none is 400: %j',
+    'in an unknown currency is 400: %j',
     async (currency) => {
       expect(await expectInvalidFields(post('/products', product({ price: { amount: 1, currency } })))).toEqual([
         '/price/currency',
@@ -100,13 +100,13 @@ describe('a text', () => {
     true,
     {},
     [],
-  ])('that is empty, no text, or has control characters or lone surrogates is 400: %j', async (text) => {
+  ])('that is empty, not a text, or has control characters or lone surrogates is 400: %j', async (text) => {
     for (const [name] of TEXT_FIELDS) {
       expect(await expectInvalidFields(post('/products', product({ [name]: text })))).toEqual([`/${name}`]);
     }
   });
 
-  it.each(TEXT_FIELDS)('%s may have %i characters and no more, counted as people count', async (name, max) => {
+  it.each(TEXT_FIELDS)('%s may have %i characters and no more, counted by code points', async (name, max) => {
     const unique = newSku().slice(0, 20);
     for (const character of ['x', '🐚']) {
       const fits = unique + character.repeat(max - unique.length);
@@ -117,7 +117,7 @@ describe('a text', () => {
     }
   });
 
-  it('of an order that may be left out may not be null or empty', async () => {
+  it('of an order that is optional may not be null or empty', async () => {
     for (const name of ['customerSegment', 'region']) {
       for (const value of [null, '', ' ', 'x'.repeat(101), 1]) {
         expect(await expectInvalidFields(post('/orders', order({ [name]: value })))).toEqual([`/${name}`]);
@@ -127,7 +127,7 @@ describe('a text', () => {
 });
 
 describe('a SKU', () => {
-  it('has at most 64 characters in the form in which it is answered: then it is taken everywhere', async () => {
+  it('has at most 64 characters in the form of the answers, so that each route accepts it', async () => {
     const unique = newSku();
     const fits = unique + 'ß'.repeat((64 - unique.length) / 2);
     const { answer } = await createProduct({ sku: fits });
@@ -164,7 +164,7 @@ describe('a SKU', () => {
     '\u2800',
     '\ufdd0',
     '\uffff',
-  ])('with a character that does not show, or looks like a space, is 400 and says so: %j', async (hidden) => {
+  ])('with an invisible character, or one that looks like a space, is 400 and says so: %j', async (hidden) => {
     const sku = `A${hidden}B`;
     for (const answer of [
       await post('/products', product({ sku })),
@@ -234,7 +234,7 @@ describe('the lines of an order', () => {
     }
   });
 
-  it('name every SKU once, whatever its form', async () => {
+  it('name every SKU once, in any form', async () => {
     const { sku } = await createProduct();
     const items = [line(), { sku, quantity: 1 }, { sku: ` ${sku.toLowerCase()}`, quantity: 2 }];
     const problem = await expectProblem(post('/orders', order({ items })), 422, 'duplicate-sku');
@@ -257,7 +257,7 @@ describe('an id in the path', () => {
     'x'.repeat(300),
     '..%2f1',
     '%',
-  ])('that is none is 400: %s', async (id) => {
+  ])('that is malformed is 400: %s', async (id) => {
     for (const [answer, parameter] of [
       [get(`/products/${id}`), 'productId'],
       [post(`/products/${id}/price`, { price: eur(1), reason: 'r' }), 'productId'],
@@ -273,7 +273,7 @@ describe('an id in the path', () => {
     }
   });
 
-  it('that is one, and encoded, is that id', async () => {
+  it('may be percent-encoded', async () => {
     const { productId, answer } = await createProduct();
     const encoded = productId.replace(/^./, (first) => `%${first.charCodeAt(0).toString(16)}`);
     expect((await get(`/products/${encoded}`, withToken(answer))).status).toBe(200);
@@ -298,7 +298,7 @@ describe('a header', () => {
     'Accept',
     'X-Unknown',
     'Cookie',
-  ])('%s of 30,000 characters is refused or ignored, never a fault', async (name) => {
+  ])('%s of 30,000 characters is refused or ignored, and never causes a fault', async (name) => {
     const { productId } = await createProduct();
     for (const value of [
       long,

@@ -72,7 +72,7 @@ async function oneOfEach(
 }
 
 describe('every answer of every causal route', () => {
-  it('carries a token that can be used: good answers and problems', async () => {
+  it('carries a valid token: good answers and problems', async () => {
     for (const [what, ask] of await oneOfEach()) {
       const answer = await ask();
       expect(`${what}: ${answer.status}`).toBe(`${what}: ${what.split(' ').at(-1)}`);
@@ -81,7 +81,7 @@ describe('every answer of every causal route', () => {
     }
   });
 
-  it('refuses a token that is none before anything else, and brings a new one', async () => {
+  it('refuses an invalid token before anything else, and has a new one', async () => {
     for (const [what, ask] of await oneOfEach({ 'X-Causal-Token': 'garbage' })) {
       const answer = await ask();
       await expectProblem(answer, 400, 'invalid-causal-token');
@@ -89,7 +89,7 @@ describe('every answer of every causal route', () => {
     }
   });
 
-  it('of a refused command keeps what the token had', async () => {
+  it('keeps the content of the token, if it refuses a command', async () => {
     const { productId, answer } = await createProduct();
     const refused = await orderStep(crypto.randomUUID(), 'shipment', withToken(answer));
     expect((await get(`/products/${productId}`, withToken(refused))).status).toBe(200);
@@ -97,7 +97,7 @@ describe('every answer of every causal route', () => {
 });
 
 describe('a token', () => {
-  it('that was forged, cut or stretched is 400, and the command is not carried out', async () => {
+  it('that was forged, cut or stretched is 400, and the command is not applied', async () => {
     const { answer } = await createProduct();
     const token = tokenOf(answer) as string;
     const flip = (at: number) => token.slice(0, at) + (token[at] === 'A' ? 'B' : 'A') + token.slice(at + 1);
@@ -129,7 +129,7 @@ describe('a token', () => {
     await expectProblem(get('/orders', foreign), 400, 'invalid-causal-token');
   });
 
-  it('signed with the previous key is taken, and answered with one of the current key', async () => {
+  it('signed with the previous key is accepted, and answered with one of the current key', async () => {
     const { productId, stream } = await createProduct();
     const answer = await get(`/products/${productId}`, await seen({ [stream]: 1 }, previous));
     expect(answer.status).toBe(200);
@@ -138,14 +138,14 @@ describe('a token', () => {
     });
   });
 
-  it('larger than 4 KiB is 400, even when it is signed', async () => {
+  it('larger than 4 KiB is 400, even if it is signed', async () => {
     const many = Object.fromEntries(Array.from({ length: 200 }, () => [`order-${crypto.randomUUID()}`, 1]));
     const token = await seen(many);
     expect(token['X-Causal-Token']?.length).toBeGreaterThan(4096);
     await expectProblem(get('/products', token), 400, 'invalid-causal-token');
   });
 
-  it('that holds more than an answer can carry drops the oldest, and the answer says so', async () => {
+  it('with more streams than an answer can carry drops the oldest, and the answer says so', async () => {
     const streams = Array.from({ length: 120 }, () => `order-${crypto.randomUUID()}`);
     const answer = await get('/products?limit=1', await seen(Object.fromEntries(streams.map((stream) => [stream, 1]))));
     expect([answer.status, answer.headers.get('X-Causal-Scope')]).toEqual([200, 'partial']);
@@ -156,7 +156,7 @@ describe('a token', () => {
 });
 
 describe('with the token, while the consumer never runs', () => {
-  it('the write just made is read, one resource and list', async () => {
+  it('a client reads its latest write, in the resource and in the list', async () => {
     const category = newSku();
     const { productId, sku, answer } = await createProduct({ category });
     expect((await get(`/products/${productId}`)).status).toBe(404);
@@ -166,7 +166,7 @@ describe('with the token, while the consumer never runs', () => {
     expect(items).toMatchObject([{ sku, price: eur(5), version: 2 }]);
   });
 
-  it('the writes of two clients are read by who was handed the token on', async () => {
+  it('a third client with the tokens of two reads the writes of both', async () => {
     const category = newSku();
     const first = await createProduct({ category });
     const second = await createProduct({ category }, withToken(first.answer));
@@ -174,7 +174,7 @@ describe('with the token, while the consumer never runs', () => {
     expect(items.map(({ productId }: { productId: string }) => productId)).toEqual([first.productId, second.productId]);
   });
 
-  it('what was seen of one resource is not unseen: neither in the resource nor in a list', async () => {
+  it('a client never sees an older state of a resource, neither in the resource nor in a list', async () => {
     const category = newSku();
     const { productId } = await createProduct({ category });
     const fromWriteStore = await get(`/products/${productId}`, { 'X-Version': '1' });
@@ -245,7 +245,7 @@ describe('a token beyond the head of its stream', () => {
     expect((await json(get(`/orders?customerId=${customerId}`, withToken(other)))).items).toEqual([]);
   });
 
-  it('does not concern who asks for something else', async () => {
+  it('does not affect reads of another stream', async () => {
     const { stream } = await placeOrder();
     const other = await placeOrder();
     const headers = await seen({ [stream]: 5, [other.stream]: 1 });

@@ -19,7 +19,7 @@ function expectApplied(answer: Response, status: 200 | 201, version: number): vo
 }
 
 describe('POST /products', () => {
-  it('creates a product whose place it tells', async () => {
+  it('creates a product, and answers with its address', async () => {
     const { answer, productId, sku, stream } = await createProduct();
     expectApplied(answer, 201, 1);
     expect(await json(answer)).toEqual({ productId, version: 1 });
@@ -38,7 +38,7 @@ describe('POST /products', () => {
     expect(problem['sku']).toBe(sku.normalize('NFC').trim().toUpperCase());
   });
 
-  it('takes a SKU as it shows it, even where capitals come decomposed', async () => {
+  it('accepts a SKU in the form of its answers, even with decomposed capitals', async () => {
     const { productId, answer } = await createProduct({ sku: `${newSku()}-\u0390` });
     const { sku } = await json(get(`/products/${productId}`, withToken(answer)));
     await expectProblem(post('/products', { name: 'A', price: eur(1), category: 'b', sku }), 409, 'sku-taken');
@@ -79,7 +79,7 @@ describe('POST /products/{productId}/price', () => {
 });
 
 describe('POST /orders', () => {
-  it('places an order at the prices of the moment and records what it saw', async () => {
+  it('places an order at the current prices, and records them with their versions', async () => {
     const [lamp, chart] = await Promise.all([createProduct({ name: 'Lamp' }), createProduct({ name: 'Chart' })]);
     await post(`/products/${chart.productId}/price`, { price: eur(500), reason: 'Sale' });
     const items = [
@@ -136,7 +136,7 @@ describe('POST /orders', () => {
     for (const name of unknown) expect(problem.detail).toContain(name);
   });
 
-  it('takes one currency and each SKU once', async () => {
+  it('accepts one currency, and each SKU once', async () => {
     const [euro, yen] = await Promise.all([createProduct(), createProduct({ price: { amount: 1, currency: 'JPY' } })]);
     const order = (...skus: string[]) =>
       post('/orders', { customerId: 'c', customerName: 'n', items: skus.map((sku) => ({ sku, quantity: 1 })) });
@@ -145,7 +145,7 @@ describe('POST /orders', () => {
     expect((await order(yen.sku)).status).toBe(201);
   });
 
-  it('takes the largest order there can be and sums it exactly', async () => {
+  it('accepts the largest possible order, and sums it exactly', async () => {
     const { sku } = await createProduct({ price: eur(9_000_000_000) });
     const { answer, orderId } = await placeOrder({ items: [{ sku, quantity: 10_000 }] });
     const order = await json(get(`/orders/${orderId}`, withToken(answer)));
@@ -178,7 +178,7 @@ describe('a step of an order', () => {
     });
   });
 
-  it('takes a delivery without a body, with an empty one and with an empty object, and no other', async () => {
+  it('accepts a delivery without a body, with an empty one and with an empty object, and no other', async () => {
     const deliver = async (headers: Record<string, string>, body?: string) => {
       const { orderId } = await orderAfter(['shipment']);
       return request('POST', `/orders/${orderId}/delivery`, headers, body);

@@ -19,7 +19,7 @@ describe('a new price', () => {
 describe('a price in a currency that was withdrawn since', () => {
   const KUNA = { amount: 150, currency: 'HRK' };
 
-  it('is read, ordered at and counted as any other, and can be changed', async () => {
+  it('can be read, ordered at, counted and changed as any other', async () => {
     const { productId, sku } = await createProduct();
     await appendAsStored(streamId('product', productId), {
       type: 'PriceUpdated',

@@ -98,7 +98,7 @@ describe('an expected version', () => {
     await expectProblem(orderStep(crypto.randomUUID(), 'shipment', { 'If-Match': '*' }), 404, 'not-found');
   });
 
-  it('comes as the ETag of any answer about the resource', async () => {
+  it('may be the ETag of any answer about the resource', async () => {
     const { orderId, answer } = await placeOrder();
     const read = await get(`/orders/${orderId}`, withToken(answer));
     expect(read.headers.get('ETag')).toBe(answer.headers.get('ETag'));
@@ -114,7 +114,7 @@ describe('an expected version', () => {
     expect(await eventsOf(stream)).toHaveLength(3);
   });
 
-  it('that was missed shows the reader at least the version it was told', async () => {
+  it('that did not match lets the client read at least the version in the problem', async () => {
     const { productId, change } = await productAtVersion2();
     const refused = await change({ 'If-Match': '"1"' });
     expect(await json(get(`/products/${productId}`, withToken(refused)))).toMatchObject({ version: 2, price: eur(1) });

@@ -9,7 +9,7 @@ const kinds = (events: readonly CloudEvent[]) =>
   events.map(({ source, streamversion, type }) => `${source} ${streamversion} ${type}`);
 
 describe('GET /events', () => {
-  it('is filtered by type and by category, with a cursor that advances over what is left out', async () => {
+  it('filters by type and by category, with a cursor that advances over the other events', async () => {
     const from = await endOfFeed();
     const product = await createProduct();
     const prices = [1, 2, 3, 4, 5, 6];
@@ -41,7 +41,7 @@ describe('GET /events', () => {
     }
   });
 
-  it('refuses a type or a category that there is none of, and names those that there are', async () => {
+  it('refuses an unknown type or category, and names the known ones', async () => {
     const detailsOf = async (query: string) => {
       const { errors } = await expectProblem(get(`/events?${query}`, asOperator), 400, 'invalid-field');
       return errors?.map(({ pointer, detail }) => `${pointer}: ${detail}`).join('\n');

@@ -50,7 +50,7 @@ describe('a command that is sent again with its key', () => {
     expect(await eventsOf(`order-${(await json(again)).orderId}`)).toHaveLength(1);
   });
 
-  it('answers the outcome of then, although the state has moved on', async () => {
+  it('answers with its first outcome, although the state has changed since', async () => {
     const { productId, stream } = await createProduct();
     const key = withKey();
     const path = `/products/${productId}/price`;
@@ -62,14 +62,14 @@ describe('a command that is sent again with its key', () => {
     expect(await eventsOf(stream)).toHaveLength(3);
   });
 
-  it('answers the outcome of then, although the version it expected is long gone', async () => {
+  it('answers with its first outcome, although the expected version has passed', async () => {
     const { productId } = await createProduct();
     const headers = { ...withKey(), 'If-Match': '"1"' };
     const first = await post(`/products/${productId}/price`, priceBody(1799), headers);
     await expectReplay(await post(`/products/${productId}/price`, priceBody(1799), headers), first);
   });
 
-  it('is a create that has been cancelled since: still that create', async () => {
+  it('answers a create with its first outcome, although the order was cancelled since', async () => {
     const { body } = await orderBody();
     const key = withKey();
     const first = await post('/orders', body, key);
@@ -77,7 +77,7 @@ describe('a command that is sent again with its key', () => {
     await expectReplay(await post('/orders', body, key), first);
   });
 
-  it('gives a token with which the outcome is read', async () => {
+  it('has a token with which a read shows the outcome', async () => {
     const { body } = await orderBody();
     const key = withKey();
     await post('/orders', body, key);
@@ -113,7 +113,7 @@ describe('a command that is sent again with its key', () => {
     await expectReplay(await post('/orders', body, headers), first);
   });
 
-  it('reads no product: it answers although every product is away', async () => {
+  it('reads no product: it answers although no product can be reached', async () => {
     const { body } = await orderBody();
     const headers = { ...withKey(), Prefer: 'return=representation' };
     const first = await post('/orders', body, headers);

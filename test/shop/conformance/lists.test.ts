@@ -32,7 +32,7 @@ describe('GET /products', () => {
     expect(items[0]).toEqual(await json(get(`/products/${ids[0]}`, token)));
   });
 
-  it('finds a SKU in whatever form, and both filters together', async () => {
+  it('finds a SKU in any form, also with both filters', async () => {
     const category = newSku();
     const { productId, sku, answer } = await createProduct({ category });
     const find = async (query: string) => (await json(get(`/products?${query}`, withToken(answer)))).items;
@@ -69,7 +69,7 @@ describe('GET /orders', () => {
 });
 
 describe('a list', () => {
-  it('without a token may know nothing yet, and with one knows all of it', async () => {
+  it('may be empty without a token, and is complete with one', async () => {
     const category = newSku();
     const { token } = await products(2, category);
     expect((await json(get(`/products?category=${category}`))).items).toEqual([]);
@@ -114,7 +114,7 @@ describe('a list', () => {
     expect(times).toEqual(times.toSorted().toReversed());
   });
 
-  it('never shows a row twice or leaves one out, whichever list it is', async () => {
+  it('never shows a row twice or leaves one out, in each list', async () => {
     const [customerId, category, word] = [newSku(), newSku(), newSku().replaceAll('-', '')];
     const { productId, sku } = await createProduct({ category });
     const stream = `product-${productId}`;
@@ -153,7 +153,7 @@ describe('a list', () => {
     }
   });
 
-  it('goes by id among rows of one millisecond, and pages through them as through any others', async () => {
+  it('sorts rows of one millisecond by id, and pages through them as through any others', async () => {
     const at = '2020-01-01T00:00:00.000Z';
     const [customerId, category] = [newSku(), newSku()];
     const ids = Array.from({ length: 5 }, () => crypto.randomUUID());
@@ -177,7 +177,7 @@ describe('a list', () => {
     }
   });
 
-  it('has no next page after one that is exactly full, and 20 items where nobody says how many', async () => {
+  it('has no next page after one that is exactly full, and 20 items without a limit', async () => {
     const category = newSku();
     const { token, ids } = await products(21, category);
     const sizes = async (query: string) =>
@@ -219,7 +219,7 @@ describe('a list', () => {
     await expectProblem(get(`/orders?cursor=${nextCursor}`), 400, 'invalid-cursor');
   });
 
-  it('refuses a parameter that it does not know, and one that is there twice', async () => {
+  it('refuses an unknown parameter, and one that is there twice', async () => {
     expect(await expectInvalidFields(get('/orders?customer=c-1'))).toEqual(['/customer']);
     expect(await expectInvalidFields(get('/orders?customerID=c-1&a%2Fb~=1'))).toEqual(['/customerID', '/a~1b~0']);
     expect(await expectInvalidFields(get('/orders?status=placed&status=shipped'))).toEqual(['/status']);

@@ -17,7 +17,7 @@ function operationOf(name: string): Document {
 }
 
 describe('GET /openapi.json', () => {
-  it('has no component that nothing refers to', () => {
+  it('has no component without a reference', () => {
     const text = JSON.stringify(document);
     const components = Object.entries<object>(document.components).flatMap(([kind, named]) =>
       kind === 'securitySchemes' ? [] : Object.keys(named).map((name) => `"$ref":"#/components/${kind}/${name}"`),
@@ -26,7 +26,7 @@ describe('GET /openapi.json', () => {
     expect(components.filter((ref) => !text.includes(ref))).toEqual([]);
   });
 
-  it('bounds every amount and every sum by what each client reads exactly, and has the digits of a larger sum as text', async () => {
+  it('bounds every amount and every sum by 2^53, and has the digits of a larger sum as text', async () => {
     const checker = declaredAnswers(document as OpenApiDocument);
     const faultsOf = (schema: string, value: object) => checker.faultsOf(['components', 'schemas', schema], value);
     const [most, more] = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER + 1];
@@ -51,7 +51,7 @@ describe('GET /openapi.json', () => {
   });
 
   it.each(['CloudEvent', 'StoredEvent', 'OrderHistoryItem'])(
-    'tells the data of each event in a %s by its type',
+    'describes the data of each event in a %s by its type',
     (name) => {
       const { schemas } = document.components;
       const { propertyName, mapping } = schemas[name].discriminator;
@@ -68,7 +68,7 @@ describe('GET /openapi.json', () => {
     },
   );
 
-  it('asks for the operations key exactly where it is asked for', () => {
+  it('asks for the operations key on exactly the routes that ask for it', () => {
     const security = (name: string) => operationOf(name).security;
     expect(security('GET /orders/{orderId}/history')).toEqual([{ operationsKey: [] }]);
     expect(security('GET /streams/{stream}/events')).toEqual([{ operationsKey: [] }]);

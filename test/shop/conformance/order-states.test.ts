@@ -54,7 +54,7 @@ describe('an order', () => {
     },
   );
 
-  it('that was returned whole takes nothing any more', async () => {
+  it('that was returned whole refuses every command', async () => {
     const { orderId, items } = await orderAfter(['shipment', 'delivery']);
     expect((await returnItems(orderId, items)).status).toBe(200);
     for (const step of STEPS) {
@@ -74,7 +74,7 @@ describe('an order', () => {
     });
   });
 
-  it('has times that only its events move', async () => {
+  it('has times that only its events change', async () => {
     const { orderId, answer } = await placeOrder();
     const placed = await json(get(`/orders/${orderId}`, withToken(answer)));
     expect(placed.updatedAt).toBe(placed.placedAt);
@@ -125,7 +125,7 @@ describe('a return', () => {
     });
   });
 
-  it('is never of more than was bought less what came back', async () => {
+  it('never exceeds the items that the customer still has', async () => {
     const { orderId, items, stream } = await deliveredOrder(3);
     const sku = items[0]?.sku as string;
     const tooMany = await expectProblem(returnItems(orderId, [{ sku, quantity: 4 }]), 422, 'nothing-to-return');

@@ -8,7 +8,7 @@ describe('a query parameter that a route does not have', () => {
     expect(await expectInvalidFields(get('/dashboard?limit=1&x=2'))).toEqual(['/limit', '/x']);
   });
 
-  it('leaves a bad token the first thing to be refused, and a refusal has a token', async () => {
+  it('is refused after a bad token, and each refusal has a token', async () => {
     await expectProblem(get('/dashboard?x=1', { 'X-Causal-Token': 'x' }), 400, 'invalid-causal-token');
     expect((await get('/dashboard?x=1')).headers.get('X-Causal-Token')).toMatch(/./);
   });
@@ -22,12 +22,12 @@ describe('a query parameter without a value', () => {
     '/orders/search?q=',
     '/products?category',
     '/analytics/orders?groupBy=day&from=',
-  ])('is refused, and does not count as none: %s', async (path) => {
+  ])('is refused, and does not count as absent: %s', async (path) => {
     await expectInvalidFields(get(path));
   });
 });
 
-describe('what is percent-encoded, but not in UTF-8,', () => {
+describe('a percent-encoding that is not UTF-8', () => {
   const broken = ['%', '%E0%A4%A', '%zz', '%ff%fe', '%ED%A0%80a', '%C0%AF', 'a%F0%9F+b'];
 
   it.each(broken)('is refused as the value of a query parameter: %s', async (encoded) => {

@@ -16,7 +16,7 @@ describe('asOf', () => {
     return { orderId, at, placedAt };
   }
 
-  it('a version is the state as it was', async () => {
+  it('with a version gives the state at that version', async () => {
     const { orderId, at } = await shippedLater();
     const [first, second] = [await at('1'), await at('2')];
     expect([first, second].map((answer) => answer.headers.get('ETag'))).toEqual(['"1"', '"2"']);
@@ -24,7 +24,7 @@ describe('asOf', () => {
     expect(await json(second)).toEqual(await json(get(`/orders/${orderId}`, { 'X-Version': '2' })));
   });
 
-  it('a time is the state as it was, and a future time is now', async () => {
+  it('with a time gives the state at that time, and a future time gives the current state', async () => {
     const { at, placedAt } = await shippedLater();
     const version = async (time: string) => (await json(at(time))).version;
     expect(await version(placedAt)).toBe(1);
@@ -49,7 +49,7 @@ describe('asOf', () => {
     await expectProblem(get(`/orders/${crypto.randomUUID()}?asOf=1`, asOperator), 404, 'not-found');
   });
 
-  it('that is neither is 400, and so is a second one, or an X-Version that is none', async () => {
+  it('that is neither is 400, and so is a second one, or an invalid X-Version', async () => {
     const { at, orderId } = await shippedLater();
     for (const asOf of [
       '',
@@ -69,13 +69,13 @@ describe('asOf', () => {
     await expectProblem(at('1', { 'X-Version': 'abc' }), 400, 'invalid-header');
   });
 
-  it('together with X-Version is 400: one asks for the past, the other for no past', async () => {
+  it('together with X-Version is 400: they contradict each other', async () => {
     const { at } = await shippedLater();
     for (const asOf of ['1', '2', '2999-01-01T00:00:00Z'])
       await expectProblem(at(asOf, { 'X-Version': '1' }), 400, 'invalid-header');
   });
 
-  it('takes If-None-Match', async () => {
+  it('accepts If-None-Match', async () => {
     const { at } = await shippedLater();
     expect((await at('1', { 'If-None-Match': '"1"' })).status).toBe(304);
     expect((await at('1', { 'If-None-Match': '"2"' })).status).toBe(200);

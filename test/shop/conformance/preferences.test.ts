@@ -49,13 +49,13 @@ describe('Prefer: return=representation', () => {
 });
 
 describe('Prefer: wait', () => {
-  it('answers once the projections have it, so that a read without a token finds it', async () => {
+  it('answers after the projections have the event, so that a read without a token finds it', async () => {
     const { answer, orderId } = await placeOrder({}, { Prefer: 'wait=5' });
     expect(applied(answer)).toBe('wait=5');
     expect((await get(`/orders/${orderId}`)).headers.get('X-Read-From')).toBe('read-model');
   });
 
-  it('goes together with return=representation, also in quotes, in capitals and among what nobody knows', async () => {
+  it('works beside return=representation, also in quotes, in capitals and among unknown preferences', async () => {
     const prefer = 'foo="a, wait=9; \\" x", WAIT="5" , respond-async, return=representation; bar=1';
     const { answer, productId } = await createProduct({}, { Prefer: prefer });
     expect(applied(answer)).toBe('wait=5, return=representation');
@@ -72,13 +72,13 @@ describe('Prefer: wait', () => {
     },
   );
 
-  it('takes the first, where a preference is there twice', async () => {
+  it('uses the first if a preference is there twice', async () => {
     const { answer } = await createProduct({}, { Prefer: 'wait=5, wait=0, return=representation, return=minimal' });
     expect(applied(answer)).toBe('wait=5, return=representation');
     expect(applied((await createProduct({}, { Prefer: 'wait=0, wait=5' })).answer)).toBeNull();
   });
 
-  it('is honoured also where the database fails for a moment', async () => {
+  it('is honoured even if the database fails for a moment', async () => {
     const { database, calls } = faultyDatabase(env.SERVING_DB, {
       beforeBatch(number) {
         if (number <= 3) throw new Error('D1_ERROR: Network connection lost.');
@@ -90,7 +90,7 @@ describe('Prefer: wait', () => {
     expect(calls.batches).toBeGreaterThan(3);
   });
 
-  it('that is not met in time leaves the write, and the answer as it would be without it', async () => {
+  it('that is not met in time keeps the write, and answers as without it', async () => {
     const { sku } = await createProduct();
     const { database } = faultyDatabase(env.SERVING_DB, { beforeBatch: () => new Promise(() => undefined) });
     ports.database = () => database;
@@ -105,7 +105,7 @@ describe('Prefer: wait', () => {
   });
 });
 
-describe('what a command does not know of Prefer', () => {
+describe('an unknown value of Prefer', () => {
   it.each([
     'respond-async',
     'handling=lenient',
@@ -114,7 +114,7 @@ describe('what a command does not know of Prefer', () => {
     ',,;=',
     'return="representation',
     'return=nothing',
-  ])('it ignores: "%s"', async (prefer) => {
+  ])('is ignored: "%s"', async (prefer) => {
     const product = { name: 'Lamp', price: eur(1), category: 'lamps', sku: newSku() };
     const answer = await post('/products', product, { Prefer: prefer });
     expect(answer.status).toBe(201);

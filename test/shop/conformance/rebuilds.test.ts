@@ -41,7 +41,7 @@ describe('POST /projections/{name}/rebuild', () => {
 });
 
 describe('a full database', () => {
-  it('makes every change of a pointer 503 storage-unavailable, and nothing is done', async () => {
+  it('makes every change of a pointer 503 storage-unavailable, and changes nothing', async () => {
     const swapped = await idleBuild('dashboard');
     await work('dashboard', swapped.id);
     const waiting = await idleBuild('order-lookup', '?dryRun=true');
@@ -73,8 +73,8 @@ function full(): never {
   throw new Error('D1_ERROR: database or disk is full: SQLITE_FULL');
 }
 
-describe('a search that is paged through while its read model is swapped and rolled back', () => {
-  it('shows every order once, although the slots know them by other numbers', async () => {
+describe('a client that pages through a search during a swap and a rollback', () => {
+  it('sees every order once, although the slots number them differently', async () => {
     const { sku } = await createProduct();
     const customerName = `Pager ${crypto.randomUUID()}`;
     const placed: Awaited<ReturnType<typeof placeOrder>>[] = [];

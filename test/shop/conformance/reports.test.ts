@@ -86,7 +86,7 @@ describe('GET /analytics/orders', () => {
     expect(await groups('groupBy=day')).toEqual(BY_DAY);
   });
 
-  it('sums by region, null where there is none, currencies apart', async () => {
+  it('sums by region, null for none, with each currency apart', async () => {
     expect(await groups('groupBy=region')).toEqual([
       [null, 'EUR', 1, 1, 1000, 0],
       [FORMULA, 'EUR', 1, 1, 300, 0],
@@ -118,7 +118,7 @@ describe('GET /analytics/orders', () => {
     expect(await faults).toEqual(['/from']);
   });
 
-  it('takes from with its day and to without', async () => {
+  it('includes the day of `from` and excludes the day of `to`', async () => {
     expect(await groups('groupBy=day&from=2030-05-02')).toEqual(BY_DAY.slice(1));
     expect(await groups('groupBy=day&to=2030-05-02')).toEqual(BY_DAY.slice(0, 1));
     expect(await groups('groupBy=day&from=2030-05-02&to=2030-05-03')).toEqual(BY_DAY.slice(1, 3));
@@ -179,7 +179,7 @@ describe('GET /analytics/orders', () => {
     }
   });
 
-  it('refuses a cursor of another report, and pages of no size', async () => {
+  it('refuses a cursor of another report, and an empty page size', async () => {
     const { nextCursor } = await json(get('/analytics/orders?groupBy=day&limit=1', token));
     for (const query of ['groupBy=region', 'groupBy=day&from=2030-05-01', 'groupBy=day&to=2031-01-01']) {
       await expectProblem(get(`/analytics/orders?${query}&cursor=${nextCursor}`), 400, 'invalid-cursor');
@@ -189,7 +189,7 @@ describe('GET /analytics/orders', () => {
     }
   });
 
-  it('comes as CSV for who asks for it: quoted where it has to be, and no formula', async () => {
+  it('answers in CSV if the client asks for it: quoted where CSV needs it, and without formulas', async () => {
     const answer = await get('/analytics/orders?groupBy=region', { ...token, Accept: 'text/csv' });
     expect(answer.headers.get('Content-Type')).toBe('text/csv; charset=utf-8');
     expect(await answer.text()).toBe(
@@ -219,7 +219,7 @@ describe('GET /analytics/orders', () => {
     'text/*, application/*',
     'text/*;q=0.5, application/json;q=0.4',
     '*/*, application/json;q=0',
-  ])('comes as CSV for "%s"', async (Accept) => {
+  ])('answers in CSV to "%s"', async (Accept) => {
     const answer = await get('/analytics/orders?groupBy=day', { Accept });
     expect(answer.headers.get('Content-Type')).toMatch('text/csv');
   });
@@ -239,7 +239,7 @@ describe('GET /analytics/orders', () => {
     'text/csv;q=0.5, application/json',
     'text/csv;q=0.5, */*',
     'text/csv;q=x',
-  ])('comes as JSON for "%s"', async (Accept) => {
+  ])('answers in JSON to "%s"', async (Accept) => {
     const answer = await get('/analytics/orders?groupBy=day', { Accept });
     expect(answer.headers.get('Content-Type')).toMatch('application/json');
   });
@@ -292,7 +292,7 @@ describe('GET /dashboard', () => {
     });
   });
 
-  it('forgets a best seller that nobody has kept, and knows its order as returned', async () => {
+  it('drops a best seller once all of it came back, and shows its order as returned', async () => {
     const { sku } = await createProduct();
     itIs('2030-07-01T12:00:00Z');
     const before = await json(get('/dashboard', token));
@@ -310,7 +310,7 @@ describe('GET /dashboard', () => {
     expect(after.latestOrders[0]).toMatchObject({ orderId, status: 'returned', total: eur(199_900) });
   });
 
-  it('shows what was just written to whoever has the token, and takes no parameters', async () => {
+  it('shows a write to each client with its token, and refuses parameters', async () => {
     const before = await json(get('/dashboard', token));
     const { answer } = await placeOrder();
     expect((await json(get('/dashboard'))).ordersByStatus).toEqual(before.ordersByStatus);
@@ -322,7 +322,7 @@ describe('GET /dashboard', () => {
 });
 
 describe('GET /products/{productId}/prices', () => {
-  it('has the first price, which came from none, and every change, behind a token at once', async () => {
+  it('has the first price, without a former one, and every change, at once with a token', async () => {
     const { productId, answer } = await createProduct({ price: eur(100) });
     const { items } = await json(get(`/products/${productId}/prices`, withToken(answer)));
     const created = (await json(get(`/products/${productId}`))).createdAt;
@@ -353,7 +353,7 @@ describe('GET /products/{productId}/prices', () => {
     expect((await json(get(`/products/${productId}/prices?limit=5`))).nextCursor).toBeNull();
   });
 
-  it('is 404 of a product that does not exist, 400 of no id, and refuses cursors and parameters it does not know', async () => {
+  it('is 404 for an unknown product, 400 for a malformed id, and refuses unknown cursors and parameters', async () => {
     await expectProblem(get(`/products/${crypto.randomUUID()}/prices`), 404, 'not-found');
     await expectProblem(get('/products/TIDE-2027/prices'), 400, 'invalid-id');
     const [one, other] = [await createProduct({}), await createProduct({ sku: newSku() })];
@@ -368,7 +368,7 @@ describe('GET /products/{productId}/prices', () => {
 });
 
 describe('every answer', () => {
-  it('says to caches where it depends on what was accepted', async () => {
+  it('tells caches if it depends on `Accept`', async () => {
     for (const accept of ['text/csv', 'application/json']) {
       const answer = await get('/analytics/orders?groupBy=day', { Accept: accept });
       expect(answer.headers.get('Vary')).toBe('Accept, Origin');

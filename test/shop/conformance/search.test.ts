@@ -280,7 +280,7 @@ describe('GET /orders/search', () => {
     expect(hit?.highlights).toEqual([{ field: 'customerName', text: 'Wave 🌊 Rider', ranges: [[8, 13]] }]);
   });
 
-  it('marks a whole word for a phrase, and not where it merely begins another', async () => {
+  it('marks a whole word for a phrase, and not the beginning of another word', async () => {
     const word = unique();
     const { answer } = await placeOrder({ customerName: `${word}x ${word}` });
     const [hit] = await search(`"${word}"`, withToken(answer));
@@ -304,7 +304,7 @@ describe('GET /orders/search', () => {
     expect(hits.map(({ orderId }) => orderId)).toEqual([named.orderId, item.orderId]);
   });
 
-  it('shows an order as it is now: shipped, with its tracking to be found, delivered, or cancelled', async () => {
+  it('shows an order in its current state: shipped, with searchable tracking, delivered, or cancelled', async () => {
     const word = unique();
     const { answer, orderId } = await placeOrder({ customerName: word });
     expect(await search(word, withToken(answer))).toMatchObject([{ orderId, status: 'placed', tracking: null }]);
@@ -323,7 +323,7 @@ describe('GET /orders/search', () => {
     expect(await search(other, withToken(cancelled))).toMatchObject([{ orderId: order.orderId, status: 'cancelled' }]);
   });
 
-  it('finds what was just written with its token, although no consumer runs, and without one knows nothing of it yet', async () => {
+  it('finds a new order with its token, although no consumer runs, and does not find it without one', async () => {
     const word = unique();
     const { answer, orderId } = await placeOrder({ customerName: word });
     expect(await search(word)).toEqual([]);
@@ -352,7 +352,7 @@ describe('GET /orders/search', () => {
     expect([full.items.length, full.nextCursor]).toEqual([7, null]);
   });
 
-  it('finds the newest 1,000 matches, and no older one however well it fits', async () => {
+  it('finds the newest 1,000 matches, and no older one even if it fits better', async () => {
     const word = unique();
     const filled = await fillSearch(word, { newest: 1_000, older: 5 });
     const hits = (await allPages(`/orders/search?q=${word}&limit=100`)).flat();
@@ -371,7 +371,7 @@ describe('GET /orders/search', () => {
     await expectProblem(get(`/orders/search?q=ada&cursor=${nextCursor}`), 400, 'invalid-cursor');
   });
 
-  it('looks for the first sixteen terms only, however many are typed', async () => {
+  it('looks for the first sixteen terms only', async () => {
     const end = unique().slice(-8);
     const words = Array.from('abcdefghijklmnopqrst', (letter) => letter + end);
     const { answer, orderId } = await placeOrder({ customerName: words.slice(0, 16).join(' ') });
@@ -379,7 +379,7 @@ describe('GET /orders/search', () => {
     expect(await search(words.slice(1).join(' '))).toEqual([]);
   });
 
-  it('answers a page of the longest orders in moderate size', async () => {
+  it('answers with a page of moderate size, even for the longest orders', async () => {
     const word = unique();
     const skus: string[] = [];
     for (let count = 0; count < 100; count += 1)
@@ -390,7 +390,7 @@ describe('GET /orders/search', () => {
     expect(JSON.stringify(hit?.highlights).length).toBeLessThan(20_000);
   });
 
-  it('refuses 501 characters, none at all, and parameters that it does not know', async () => {
+  it('refuses 501 characters, none at all, and unknown parameters', async () => {
     expect(await expectInvalidFields(get(`/orders/search?q=${'a'.repeat(501)}`))).toEqual(['/q']);
     expect(await expectInvalidFields(get('/orders/search?q='))).toEqual(['/q']);
     expect(await expectInvalidFields(get('/orders/search'))).toEqual(['/q']);

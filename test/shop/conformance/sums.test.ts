@@ -53,7 +53,7 @@ function shown(sum: bigint) {
 describe('sums of money', () => {
   let token: Headers = {};
 
-  it('are numbers up to 2^53, of which one order is never more', async () => {
+  it('are numbers up to 2^53, which one order never exceeds', async () => {
     const placed = await placeOrder({ items: skus.map((sku) => ({ sku, quantity: 10_000 })) });
     token = withToken(placed.answer);
     expect(await sums(token)).toEqual(shown(LARGEST_ORDER));
@@ -62,7 +62,7 @@ describe('sums of money', () => {
   });
 
   it.each([2n ** 53n, 2n ** 53n + 1n, 2n ** 61n, 2n ** 63n - 1n, 2n ** 63n, 10n ** 24n + 1n])(
-    'say beyond it that the number is not the sum, and have all its digits as text: %s',
+    'are marked as inexact beyond 2^53, with all digits as text: %s',
     async (sum) => {
       await sumsAre(sum);
       expect(await sums(token)).toEqual(shown(sum));
@@ -70,7 +70,7 @@ describe('sums of money', () => {
   );
 
   it.each([2n ** 53n - 1n, 2n ** 61n - 1n, 2n ** 63n - 1n, 2n ** 70n])(
-    'of %s take one more order, and give it back when it is cancelled: no order stops a projection',
+    'of %s include one more order, and exclude it after its cancellation: no order stops a projection',
     async (sum) => {
       await sumsAre(sum);
       const next = await placeOrder({ items: skus.map((sku) => ({ sku, quantity: 10_000 })) }, token);
@@ -93,7 +93,7 @@ describe('sums of money', () => {
     await DATABASE.prepare(`DELETE FROM order_analytics_daily_a WHERE day <> ?`).bind(DAY).run();
   });
 
-  it('are null where they had become floating point before they had all their digits, and nothing stops', async () => {
+  it('are null if they became floating point in a former release, and no projection stops', async () => {
     await DATABASE.batch([
       DATABASE.prepare(`UPDATE dashboard_revenue_a SET total = 9.3e18, total_high = 0`),
       DATABASE.prepare(`UPDATE order_analytics_daily_a SET total = 9.3e18, total_high = 0`),

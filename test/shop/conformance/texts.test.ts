@@ -50,7 +50,7 @@ describe('four spellings of one text', () => {
     }
   });
 
-  it('are one also in events of before, which have them as they were typed', () => {
+  it('are one also in earlier events, which have them as typed', () => {
     const placed = (id: string, region: string) =>
       ({
         id,
@@ -91,8 +91,8 @@ describe('four spellings of one text', () => {
   });
 });
 
-describe('whatever Unicode a name is made of', () => {
-  it('its order is placed or refused, and found by each of its own words', async () => {
+describe('a name of any Unicode characters', () => {
+  it('is refused, or its order is placed and found by each of its words', async () => {
     const { sku, answer } = await createProduct();
     const token = withToken(answer);
     const name = fc.string({

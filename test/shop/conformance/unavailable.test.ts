@@ -39,7 +39,7 @@ describe('503 overloaded', () => {
   it.each([
     ['turn it away', overloaded],
     ['do not answer', lost],
-  ])('is the answer of an order whose products %s', async (_what, state) => {
+  ])('answers an order whose products %s', async (_what, state) => {
     const { sku } = await createProduct();
     objectsFail('product', { state });
     const body = { customerId: 'c', customerName: 'n', items: [{ sku, quantity: 1 }] };
@@ -64,7 +64,7 @@ describe('503 code-too-old', () => {
     return expectProblem(received, 503, 'code-too-old');
   }
 
-  it('is the answer of an order of such a product', async () => {
+  it('answers an order of such a product', async () => {
     const { sku } = await ofTomorrow();
     const body = { customerId: 'c', customerName: 'n', items: [{ sku, quantity: 1 }] };
     await expectTooOld(post('/orders', body));

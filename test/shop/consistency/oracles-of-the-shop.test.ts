@@ -83,7 +83,7 @@ beforeAll(async () => {
   logs = events;
 });
 
-describe('at rest, the fold of the log is', () => {
+describe('at rest, the fold of the log equals', () => {
   it('every order and product, by itself and in its list, and every price', async () => {
     const oracles = oraclesOf(logs);
     expect(oracles.orders(await all('/orders'))).toEqual([]);
@@ -97,7 +97,7 @@ describe('at rest, the fold of the log is', () => {
     }
   });
 
-  it('what is found', async () => {
+  it('the hits of searches', async () => {
     const oracles = oraclesOf(logs);
     const searches = oracles.searches();
     expect(searches.length).toBeGreaterThan(8);
@@ -127,7 +127,7 @@ describe('at rest, the fold of the log is', () => {
   });
 });
 
-describe('the checker, told of the shop’s lists and sums,', () => {
+describe('the checker, with the lists and sums of the shop,', () => {
   /** A client that has read every stream, and then got this answer. */
   function afterAll(
     operation: Pick<ListOperation | SumOperation, 'kind' | 'readModel' | 'query' | 'outcome'>,
@@ -187,7 +187,7 @@ describe('the checker, told of the shop’s lists and sums,', () => {
     ['/orders/search?q=tabar', 'order-search', { list: 'search', q: 'tabar', isWhole: true }],
   ];
 
-  it.each(LISTS)('agrees with %s, and misses each row of it', async (path, readModel, query) => {
+  it.each(LISTS)('agrees with %s, and notices each missing row', async (path, readModel, query) => {
     const rows = (await all(path)).map(rowOf);
     expect(rows.length).toBeGreaterThan(0);
     const judge = (shown: typeof rows) =>
@@ -203,7 +203,7 @@ describe('the checker, told of the shop’s lists and sums,', () => {
     }
   });
 
-  it('knows which rows belong on which page', async () => {
+  it('knows the rows of each page', async () => {
     const keyOf = ({ placedAt, orderId }: Order) => [placedAt, orderId] as const;
     const pages = (await allPages('/orders?limit=2', token)) as readonly (readonly never[])[];
     expect(pages.length).toBeGreaterThan(1);
@@ -217,7 +217,7 @@ describe('the checker, told of the shop’s lists and sums,', () => {
     }
   });
 
-  it('agrees with the sums, and with no other', async () => {
+  it('agrees with the right sums only', async () => {
     const before = utcToday();
     const dashboard = dashboardFigures(await json(get('/dashboard', token)));
     // Midnight may pass between.
@@ -238,7 +238,7 @@ describe('the checker, told of the shop’s lists and sums,', () => {
     }
   });
 
-  it('takes revenue of today for that of the day, or of one of the days, that the clock had', async () => {
+  it('accepts as revenue of today that of each day that the clock had', async () => {
     const before = utcToday();
     const dashboard = dashboardFigures(await json(get('/dashboard', token)));
     const days = ['2026-01-01', ...new Set([before, utcToday()])];

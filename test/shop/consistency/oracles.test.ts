@@ -263,17 +263,17 @@ function* changesOf(value: unknown): Generator {
 describe('the oracles', () => {
   const oracles = oraclesOf(LOGS);
 
-  it.each(READINGS)('let %s pass as the log has it', (_, judge, read) => {
+  it.each(READINGS)('accept %s as the log has it', (_, judge, read) => {
     expect(judge(oracles, read as never)).toEqual([]);
   });
 
-  it.each(READINGS)('let nothing else pass for %s', (_, judge, read) => {
+  it.each(READINGS)('accept nothing else for %s', (_, judge, read) => {
     const changes = [...changesOf(read)];
     expect(changes.length).toBeGreaterThan(3);
     for (const changed of changes) expect(judge(oracles, changed as never), JSON.stringify(changed)).not.toEqual([]);
   });
 
-  it('say what is wrong', () => {
+  it('name the difference', () => {
     expect(oracles.orders([ORDER_1, ORDER_2])).toEqual(['GET /orders: has 1 at place 1, where 2 belongs']);
     expect(oracles.orders([ORDER_2])).toEqual(['GET /orders: lacks 1']);
     expect(oracles.order('1', { ...ORDER_1, status: 'returned' })).toEqual([
@@ -289,7 +289,7 @@ describe('the oracles', () => {
     expect(oracles.orders(Array.from({ length: 9 }, (_, index) => ({ orderId: `x${index}` })))).toHaveLength(6);
   });
 
-  it('let a currency of which nothing is sold any more be there, or not', () => {
+  it('accept a currency without revenue, and its absence', () => {
     const none = { currency: 'JPY', total: 0, today: 0 };
     expect(oracles.dashboard('2026-05-01', { ...DASHBOARD, revenue: [...DASHBOARD.revenue, none] })).toEqual([]);
     expect(oracles.revenueByDay([...REVENUE, { day: '', currency: 'JPY', total: 0 }])).toEqual([]);
@@ -300,7 +300,7 @@ describe('the oracles', () => {
     expect(oracles.dashboard('2026-05-02', { ...DASHBOARD, revenue })).toEqual([]);
   });
 
-  it('see money that is not conserved', () => {
+  it('notice money that is not conserved', () => {
     const read = { orders: [ORDER_1, ORDER_2], analytics: [BY_CATEGORY, BY_REGION], dashboard: DASHBOARD };
     expect(oracles.money(read)).toEqual([]);
     const short = { ...DASHBOARD, revenue: [{ currency: 'EUR', total: 1299, today: 0 }] };
@@ -309,7 +309,7 @@ describe('the oracles', () => {
     ]);
   });
 
-  it('sum beyond what a number holds', () => {
+  it('sum beyond the exact range of a number', () => {
     const lines = [line('A', 'Almanac', 'almanacs', 10_000, eur(90_000_000_000))];
     const placed = { customerId: 'c', customerName: 'n', customerSegment: null, region: 'EU', lines };
     const many = Array.from({ length: 11 }, (_, index) => [
@@ -333,7 +333,7 @@ describe('the oracles', () => {
 describe('with obstacles, the oracles', () => {
   const at = (readModel: string, version: number) => ({ readModel, stream: 'order-1', version });
 
-  it('leave out what an operator had skipped, in that read model only', () => {
+  it('leave out the events that an operator skipped, in that read model only', () => {
     const oracles = oraclesOf(LOGS, { skipped: [at('order-lookup', 4)], held: [] });
     const items = ORDER_1.items.map((item) => ({ ...item, returned: 0 }));
     expect(oracles.order('1', { ...ORDER_1, items, updatedAt: EVENING, version: 3 })).toEqual([]);
@@ -350,13 +350,13 @@ describe('with obstacles, the oracles', () => {
     );
   });
 
-  it('say nothing of money, which is then not conserved', () => {
+  it('do not judge sums of money, which are then not conserved', () => {
     const oracles = oraclesOf(LOGS, { skipped: [], held: [at('dashboard', 1)] });
     expect(oracles.money({ orders: [ORDER_1], analytics: [], dashboard: { ...DASHBOARD, revenue: [] } })).toEqual([]);
   });
 });
 
-describe('what must be findable', () => {
+describe('a search that must find an order', () => {
   const order = foldOrder(LOGS['order-1'] ?? []);
 
   it.each([
@@ -376,7 +376,7 @@ describe('what must be findable', () => {
     expect(order && finds(q, order)).toBe(expected);
   });
 
-  it('is asked for in a few ways for each order', () => {
+  it('comes in a few forms for each order', () => {
     expect(oraclesOf(LOGS).searches()).toEqual(
       expect.arrayContaining(['"Ada Lovelace"', 'ada', 'ad', 'A', 'JD0146', '"Émilie du Châtelet"', 'emilie', 'emi']),
     );

@@ -107,7 +107,7 @@ describe('the bill of a price change, alone', () => {
 });
 
 describe('the bill of a shipment, alone', () => {
-  it('writes in D1 what each of its five read models needs, and no more', async () => {
+  it('writes in D1 only what each of its five read models needs', async () => {
     const { orderId } = await placeOrder();
     const stream = streamId('order', orderId);
     await sentHints(1, stream);
@@ -130,7 +130,7 @@ describe('the bill of a shipment, alone', () => {
 });
 
 describe('the bill of an order', () => {
-  it('has one request more to the object with a key: it is asked for the key before the products; a replay asks for it alone', async () => {
+  it('has one more request to the object with a key, which comes before the products; a replay has only that one', async () => {
     const { sku } = await settledProduct();
     const body = { customerId: 'c', customerName: 'n', items: [{ sku, quantity: 1 }] };
     const key = { 'Idempotency-Key': crypto.randomUUID() };

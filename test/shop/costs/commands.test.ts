@@ -81,8 +81,8 @@ describe('a burst', () => {
   });
 });
 
-describe('what changes nothing', () => {
-  it('writes nothing: a refusal, a read of the write side, a question about what does not exist', async () => {
+describe('a request that changes nothing', () => {
+  it('writes nothing: a refusal, a read of the write side, a read of an unknown stream', async () => {
     const { productId, stream } = await settledProduct();
     const bill = await meter(stream);
     expect((await post(`/products/${productId}/price`, { price: eur(0), reason: 'Gift' })).status).toBe(422);
@@ -99,7 +99,7 @@ describe('what changes nothing', () => {
 });
 
 describe('creating', () => {
-  it('an order makes one table, for its events, and writes one row into it', async () => {
+  it('an order creates one table, for its events, and writes one row into it', async () => {
     const { sku } = await createProduct();
     const first = await placeOrder({ items: [{ sku, quantity: 1 }] }, { 'Idempotency-Key': crypto.randomUUID() });
     const stored = await runInDurableObject(objectOf(streamId('order', first.orderId)), (_, { storage: { sql } }) => ({

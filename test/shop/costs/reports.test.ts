@@ -65,7 +65,7 @@ describe('order-search', () => {
     expect((await costOf(stream))['order-search']).toBe(ROW + CHECKPOINT + DOCUMENT + INDEXED);
   });
 
-  it('writes for a shipment, whose tracking is indexed: row, checkpoint, and the document out of the index and in again', async () => {
+  it('writes for a shipment, whose tracking is indexed: row, checkpoint, and the document removed from the index and added again', async () => {
     const { orderId, stream } = await placeOrder();
     await costOf(stream);
     await orderStep(orderId, 'shipment');
@@ -195,7 +195,7 @@ describe('reads', () => {
     expect(read).toBeLessThanOrEqual(100);
   });
 
-  it('of the feed read each event that is looked at twice, the pointer, and the event that the cursor ends at', async () => {
+  it('of the feed read each visited event twice, the pointer, and the event at the cursor', async () => {
     await costOf((await createProduct()).stream);
     await env.REPORTING_DB.prepare(
       `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
@@ -233,7 +233,7 @@ describe('reads', () => {
     expect(byRegion).toBeLessThanOrEqual(POINTER + 2 * DAYS + 2);
   });
 
-  it('of a search read two rows of the index and one number of a document for each match that is ranked, and two for each that is shown', async () => {
+  it('of a search read two rows of the index and one number of a document for each ranked match, and two for each shown match', async () => {
     const { row: table } = orderSearch.tables('a');
     const time = '2020-01-01T00:00:00.000Z';
     const fill = async (word: string, count: number) => {

@@ -94,7 +94,7 @@ describe('the worst text', () => {
     );
   }
 
-  it('is never normalised past four times the longest, wherever it comes', async () => {
+  it('is never normalised past four times the longest, in each place of a request', async () => {
     const { paths } = await json(get('/openapi.json'));
     const lengths: number[] = [];
     const { normalize } = String.prototype;
@@ -125,7 +125,7 @@ describe('the worst text', () => {
 });
 
 describe('the worst order', () => {
-  it('of SKUs that nobody made asks 15 products and itself, where it asked a hundred', async () => {
+  it('of unknown SKUs asks 15 products and itself, not a hundred', async () => {
     const ghosts = Array.from({ length: MAX_LINES }, newSku);
     const { objects, databases } = await workOf(order(ghosts), 422);
     expect(objects.length).toBeLessThanOrEqual(15 + 1);
@@ -139,7 +139,7 @@ describe('the worst order', () => {
     expect(second.objects.length).toBeLessThan(first.objects.length);
   });
 
-  it('still finds what its sender has just made, whoever looked for it in vain before', async () => {
+  it('still finds a product that its sender has just created, after others looked for it in vain', async () => {
     const sku = newSku();
     await workOf(order([sku]), 422);
     const { answer } = await createProduct({ sku });
@@ -149,8 +149,8 @@ describe('the worst order', () => {
   });
 });
 
-describe('a list, for who has seen a hundred streams that no message was delivered of', () => {
-  it('asks each log once, and none when it is asked again', async () => {
+describe('a list, for a client that has seen a hundred streams without a delivered message', () => {
+  it('asks each log once, and none for the next request', async () => {
     takeHints();
     const first = await workOf(() => get('/products?limit=1', token), 200);
     expect(first.objects.length).toBeLessThanOrEqual(MAX_LINES);
@@ -165,7 +165,7 @@ describe('a list, for who has seen a hundred streams that no message was deliver
 describe('a resource that does not exist', () => {
   const nobody = crypto.randomUUID();
 
-  it('asks no object, and one where a version or a command is asked for', async () => {
+  it('asks no object for a read, and one for a version or a command', async () => {
     const plain = await workOf(() => get(`/orders/${nobody}`), 404);
     expect(plain.objects).toEqual([]);
     expect(plain.databases.statements).toBeLessThanOrEqual(2);
@@ -177,7 +177,7 @@ describe('a resource that does not exist', () => {
   });
 });
 
-describe('what everybody may read', () => {
+describe('a route that every client may read', () => {
   const PRODUCTS = 10_000;
 
   /** Ten thousand products of one category, which were only ever in the read model. */

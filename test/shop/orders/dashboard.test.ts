@@ -51,7 +51,7 @@ describe('dashboard', () => {
     sellers: { 'A Product A': 2, 'C Product C': 3 },
   };
 
-  test('OrderPlaced counts its status, its revenue in all and on its day, and what was sold', () => {
+  test('OrderPlaced counts its status, its revenue in total and on its day, and the sold items', () => {
     expect(after()).toEqual({ statuses: { placed: 1 }, ...sold });
   });
 
@@ -78,16 +78,16 @@ describe('dashboard', () => {
     expect(counters(...lives).revenue).toEqual({ ' EUR': sum, [`${DAY} EUR`]: sum });
   });
 
-  test('OrderShipped and OrderDelivered move the order to their status, and nothing else', () => {
+  test('OrderShipped and OrderDelivered change the status of the order, and nothing else', () => {
     expect(after(shipped)).toEqual({ statuses: { shipped: 1 }, ...sold });
     expect(after(shipped, delivered)).toEqual({ statuses: { delivered: 1 }, ...sold });
   });
 
-  test('OrderCancelled takes everything back but its status', () => {
+  test('OrderCancelled subtracts all of the order, and counts its status', () => {
     expect(after(cancelled)).toEqual({ statuses: { cancelled: 1 }, revenue: {}, sellers: {} });
   });
 
-  test('ItemsReturned takes back what came back, on the day of placement; the order stays delivered', () => {
+  test('ItemsReturned subtracts the returned items, on the day of placement; the order stays delivered', () => {
     expect(after(shipped, delivered, returned({ sku: 'C', quantity: 1 }))).toEqual({
       statuses: { delivered: 1 },
       revenue: { ' EUR': 4898, [`${DAY} EUR`]: 4898 },
@@ -95,7 +95,7 @@ describe('dashboard', () => {
     });
   });
 
-  test('ItemsReturned of the last of it makes the order returned; the row keeps its total', () => {
+  test('ItemsReturned of the last item makes the order returned; the row keeps its total', () => {
     const events = [shipped, delivered, returned({ sku: 'C', quantity: 3 }), returned({ sku: 'A', quantity: 2 })];
     expect(after(...events)).toEqual({ statuses: { returned: 1 }, revenue: {}, sellers: {} });
     expect(projected({ id: 'o-1', events: [order, ...events] }).row(orderType, 'o-1')).toMatchObject({
@@ -105,7 +105,7 @@ describe('dashboard', () => {
     });
   });
 
-  test('has after any history what its events come to, and interleaving changes nothing', () => {
+  test('equals the fold of its events after any history, in any interleaving', () => {
     const reached = new Set<string>();
     fc.assert(
       fc.property(histories, fc.nat(), (lives, seed) => {

@@ -58,7 +58,7 @@ describe('order-analytics', () => {
     [`category ${DAY} charts EUR`]: { orders: 1, items: 3, total: 1350, cancelled: 0 },
   };
 
-  test('OrderPlaced counts in every grouping, in a category once however many lines it has', () => {
+  test('OrderPlaced counts in every grouping, once in a category with several lines', () => {
     expect(after()).toEqual(asPlaced);
   });
 
@@ -84,12 +84,12 @@ describe('order-analytics', () => {
     expect(after(shipped, delivered)).toEqual(asPlaced);
   });
 
-  test('OrderCancelled takes all of it back, on the day of placement, and counts apart', () => {
+  test('OrderCancelled subtracts the order, on the day of placement, and counts it as cancelled', () => {
     const gone = { orders: 0, items: 0, total: 0, cancelled: 1 };
     expect(after(cancelled)).toEqual(Object.fromEntries(Object.keys(asPlaced).map((key) => [key, gone])));
   });
 
-  test('ItemsReturned takes back what came back, on the day of placement; the order still counts', () => {
+  test('ItemsReturned subtracts the returned items, on the day of placement; the order still counts', () => {
     expect(after(shipped, delivered, returned({ sku: 'A', quantity: 1 }, { sku: 'C', quantity: 3 }))).toEqual({
       [`day ${DAY}  EUR`]: { orders: 1, items: 2, total: 2499, cancelled: 0 },
       [`region ${DAY} EU EUR`]: { orders: 1, items: 2, total: 2499, cancelled: 0 },
@@ -99,7 +99,7 @@ describe('order-analytics', () => {
     });
   });
 
-  test('ItemsReturned of everything makes the fact returned, and leaves an order without items', () => {
+  test('ItemsReturned of all items makes the fact returned, and leaves an order without items', () => {
     const all = [
       shipped,
       delivered,
@@ -124,7 +124,7 @@ describe('order-analytics', () => {
     expect(sums[`segment ${DAY}  EUR`]).toEqual({ orders: 1, items: 1, total: 100, cancelled: 0 });
   });
 
-  test('has after any history what its events come to, and interleaving changes nothing', () => {
+  test('equals the fold of its events after any history, in any interleaving', () => {
     fc.assert(
       fc.property(histories, fc.nat(), (lives, seed) => {
         expect(figures(...lives)).toEqual(expectedFigures(lives));
@@ -134,7 +134,7 @@ describe('order-analytics', () => {
     );
   });
 
-  test('has the same money in every grouping, and the same as the dashboard', () => {
+  test('has the same total in every grouping, and the same as the dashboard', () => {
     fc.assert(
       fc.property(histories, (lives) => {
         const front = lives.reduce((all, { id, events }) => all.events(orderType, id, events), project(dashboard));

@@ -106,7 +106,7 @@ describe('order-lookup', () => {
     });
   });
 
-  test('OrderCancelled keeps what was ordered, and the total', () => {
+  test('OrderCancelled keeps the lines and the total', () => {
     expect(rowAfter(placed, cancelled)).toEqual({
       ...placedRow,
       version: 2,
@@ -115,7 +115,7 @@ describe('order-lookup', () => {
     });
   });
 
-  test('ItemsReturned counts up what came back of each line; the order stays delivered', () => {
+  test('ItemsReturned adds the returned quantity to each line; the order stays delivered', () => {
     const row = rowAfter(
       placed,
       shipped,
@@ -130,20 +130,20 @@ describe('order-lookup', () => {
     ]);
   });
 
-  test('ItemsReturned makes the order returned once nothing is left', () => {
+  test('ItemsReturned makes the order returned once no item is left', () => {
     const some = returned({ sku: 'TIDE-2027', quantity: 2 });
     const rest = returned({ sku: 'CHART-7', quantity: 3 });
     expect(rowAfter(placed, shipped, delivered, some)).toMatchObject({ status: 'delivered' });
     expect(rowAfter(placed, shipped, delivered, some, rest)).toMatchObject({ status: 'returned', total: 5348 });
   });
 
-  test('OrderShipped from before there were carriers gives a row without one', () => {
+  test('OrderShipped in the version without a carrier gives a row without one', () => {
     const withoutCarrier = { type: 'OrderShipped', schemaVersion: 1, data: { tracking: 'JD0146' } } as const;
     const projected = project(orderLookup).events(order, 'o-1', [placed, withoutCarrier]);
     expect(projected.row(order, 'o-1')).toMatchObject({ status: 'shipped', tracking: 'JD0146', carrier: null });
   });
 
-  test('comes out equal in any interleaving of orders and in batches of any size', () => {
+  test('is equal in any interleaving of orders and in batches of any size', () => {
     project(orderLookup)
       .events(order, 'o-1', [placed, shipped, delivered, returned({ sku: 'CHART-7', quantity: 1 })])
       .events(order, 'o-2', [placed, cancelled])
@@ -223,7 +223,7 @@ describe('after any history that the domain allows', () => {
     };
   }
 
-  test('the row of every order is what the write side says of it, and interleaving changes nothing', async () => {
+  test('the row of every order equals the state of the write side, in any interleaving', async () => {
     const reached = new Set<string>();
     await fc.assert(
       fc.asyncProperty(fc.array(command, { maxLength: 40, size: 'max' }), fc.nat(), async (commands, seed) => {

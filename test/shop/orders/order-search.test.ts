@@ -32,7 +32,7 @@ async function idsFound(q: string): Promise<readonly string[]> {
 }
 
 describe('the newest 1,000 matches', () => {
-  it('are those that were placed last, whenever their rows were written', async () => {
+  it('are those that were placed last, in any sequence of their rows', async () => {
     const ids = Array.from({ length: 1_001 }, () => crypto.randomUUID());
     const rows = ids.map((id, index) => rowOf(id, 'Zyxwv Example', timeOf(index)));
     const [oldest, ...rest] = rows;
@@ -69,7 +69,7 @@ describe('the full text index', () => {
   const command = (name: string) =>
     env.REPORTING_DB.prepare(`INSERT INTO ${slot}_index (${slot}_index, rank) VALUES ('${name}', 1)`).run();
 
-  it('follows a change of what is indexed, and a deletion, and agrees with its table', async () => {
+  it('follows a change of an indexed text, and a deletion, and agrees with its table', async () => {
     await insertRows(env.REPORTING_DB, other, [
       rowOf('one', 'Ada', timeOf(0)),
       rowOf('two', 'Ada', timeOf(0)),
@@ -93,7 +93,7 @@ describe('the full text index', () => {
 });
 
 describe('two lines of an order', () => {
-  it('are two texts: no phrase and no SKU with hyphens reaches from one into the next', async () => {
+  it('are two texts: no phrase and no SKU with hyphens spans both', async () => {
     const one = await createProduct({ name: 'Quokka table', sku: 'ZZ-QUOK' });
     const two = await createProduct({ name: 'Lamp quokka', sku: '77-KA' }, withToken(one.answer));
     const items = [one.sku, two.sku].map((sku) => ({ sku, quantity: 1 }));

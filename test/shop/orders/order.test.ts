@@ -101,7 +101,7 @@ const history: Record<OrderStatus, readonly OrderEvent[]> = {
 };
 
 describe('placing an order', () => {
-  test('records what was bought, what it cost, and at which version that was seen', () => {
+  test('records the lines, their prices, and the versions of the products', () => {
     given(order)
       .when(place())
       .then([placed])
@@ -122,7 +122,7 @@ describe('placing an order', () => {
       .then([{ ...placed, data: { ...placed.data, customerSegment: null, region: null } }]);
   });
 
-  test('finds an offer however its SKU is written, and records the SKU as the product has it', () => {
+  test('finds an offer by any spelling of its SKU, and records the SKU of the product', () => {
     given(order)
       .when(
         place({
@@ -135,13 +135,13 @@ describe('placing an order', () => {
       .then([placed]);
   });
 
-  test('leaves out offers that nobody asked for', () => {
+  test('leaves out offers that are not in the order', () => {
     given(order)
       .when(place({ items: [{ sku: 'CHART-7', quantity: 1 }] }))
       .thenState({ total: eur(450), itemCount: 1 });
   });
 
-  test('does not call a SKU unknown that nobody looked up, nor is placed without it', () => {
+  test('is neither placed without a SKU that was not looked up, nor refused for it as unknown', () => {
     const items = ['ghost', 'tide-2027', 'chart-7'].map((sku) => ({ sku, quantity: 1 }));
     given(order)
       .when(place({ items, offers: [tideTable], skipped: ['CHART-7'] }))
@@ -151,7 +151,7 @@ describe('placing an order', () => {
       .thenRejected('unknown-sku', { skus: [] });
   });
 
-  test('names every SKU that is unknown, as the client wrote it', () => {
+  test('names every unknown SKU, as the client wrote it', () => {
     const items = [
       { sku: 'ghost', quantity: 1 },
       { sku: 'TIDE-2027', quantity: 1 },
@@ -165,7 +165,7 @@ describe('placing an order', () => {
       .thenRejected('unknown-sku', { skus: ['TIDE-2027', 'CHART-7'] });
   });
 
-  test('names every SKU that is there twice, in whatever form, once', () => {
+  test('names every SKU that is there twice, in any form, once', () => {
     const items = [
       { sku: 'TIDE-2027', quantity: 1 },
       { sku: 'tide-2027', quantity: 1 },
@@ -178,21 +178,21 @@ describe('placing an order', () => {
       .thenRejected('duplicate-sku', { skus: ['TIDE-2027', 'CHART-7'] });
   });
 
-  test('names the currencies where there are several', () => {
+  test('names the currencies if there are several', () => {
     const inYen = { ...chart, price: { amount: 300, currency: 'JPY' } };
     given(order)
       .when(place({ offers: [tideTable, inYen] }))
       .thenRejected('mixed-currencies', { currencies: ['EUR', 'JPY'] });
   });
 
-  test('takes any one currency', () => {
+  test('accepts any one currency', () => {
     const inYen = { ...chart, price: { amount: 300, currency: 'JPY' } };
     given(order)
       .when(place({ items: [{ sku: 'CHART-7', quantity: 2 }], offers: [inYen] }))
       .thenState({ total: { amount: 600, currency: 'JPY' } });
   });
 
-  test('sums the largest order that there may be without losing a cent', () => {
+  test('sums the largest possible order to the last cent', () => {
     const offers = Array.from({ length: 100 }, (_, index) => ({
       ...chart,
       sku: `SKU-${index}`,
@@ -241,7 +241,7 @@ describe('shipping an order', () => {
       .then([{ type: 'OrderShipped', data: { tracking: 'JD0146', carrier: null } }]);
   });
 
-  test('of an order from before there were carriers left it without one', () => {
+  test('of an order in the version without a carrier leaves it without one', () => {
     given(order, [placed, { type: 'OrderShipped', schemaVersion: 1, data: { tracking: 'JD0146' } }]).thenState({
       status: 'shipped',
       tracking: 'JD0146',
@@ -250,7 +250,7 @@ describe('shipping an order', () => {
   });
 });
 
-describe('what happens to an order', () => {
+describe('a command on an order', () => {
   const commands = {
     PlaceOrder: place(),
     ShipOrder: ship,
@@ -280,7 +280,7 @@ describe('what happens to an order', () => {
   });
 
   test.each(forbidden.map(([status, command]) => [status, command.type, command] as const))(
-    'while it is %s: %s is refused, and says what the order is',
+    'while it is %s: %s is refused, and names the status',
     (status, _type, command) => {
       given(order, history[status]).thenState({ status });
       given(order, history[status]).when(command).thenRejected('wrong-state', { currentStatus: status });
@@ -315,7 +315,7 @@ describe('giving items back', () => {
       .thenState({ status: 'delivered', updatedAt: '2026-01-01T00:00:03.000Z' });
   });
 
-  test('makes the order returned once nothing is left, at once or bit by bit', () => {
+  test('makes the order returned once no item is left, in one or several steps', () => {
     returnable.when(giveBack(...everything)).thenState({ status: 'returned' });
     given(order, [
       ...history.delivered,
@@ -326,39 +326,39 @@ describe('giving items back', () => {
       .thenState({ status: 'returned' });
   });
 
-  test('takes all of one line while another is untouched', () => {
+  test('takes back all items of one line and leaves another', () => {
     returnable.when(giveBack({ sku: 'TIDE-2027', quantity: 2 })).thenState({ status: 'delivered' });
   });
 
-  test('finds a line however its SKU is written', () => {
+  test('finds a line by any spelling of its SKU', () => {
     returnable.when(giveBack({ sku: ' chart-7', quantity: 1 })).then([returned({ sku: 'CHART-7', quantity: 1 })]);
   });
 
-  test('is refused for more than was bought', () => {
+  test('is refused for more items than were bought', () => {
     returnable
       .when(giveBack({ sku: 'TIDE-2027', quantity: 3 }, { sku: 'CHART-7', quantity: 3 }))
       .thenRejected('nothing-to-return', { skus: ['TIDE-2027'] });
   });
 
-  test('is refused for more than is left, and names every such SKU', () => {
+  test('is refused for more items than are left, and names every such SKU', () => {
     given(order, [...history.delivered, returned({ sku: 'TIDE-2027', quantity: 1 }, { sku: 'CHART-7', quantity: 3 })])
       .when(giveBack({ sku: 'CHART-7', quantity: 1 }, { sku: 'TIDE-2027', quantity: 2 }))
       .thenRejected('nothing-to-return', { skus: ['CHART-7', 'TIDE-2027'] });
   });
 
-  test('is refused for what the order does not have, and names every such SKU', () => {
+  test('is refused for SKUs that the order does not have, and names every such SKU', () => {
     returnable
       .when(giveBack({ sku: 'ghost', quantity: 1 }, { sku: 'TIDE-2027', quantity: 1 }, { sku: 'PHANTOM', quantity: 1 }))
       .thenRejected('unknown-sku', { skus: ['GHOST', 'PHANTOM'] });
   });
 
-  test('is refused when a SKU is there twice, in whatever form', () => {
+  test('is refused if a SKU is there twice, in any form', () => {
     returnable
       .when(giveBack({ sku: 'CHART-7', quantity: 1 }, { sku: 'chart-7', quantity: 1 }))
       .thenRejected('duplicate-sku', { skus: ['CHART-7'] });
   });
 
-  test('never takes back more of a line than was bought, whatever the sequence', () => {
+  test('never takes back more items of a line than were bought, in any sequence', () => {
     const attempt = fc.record({
       sku: fc.constantFrom('TIDE-2027', 'CHART-7'),
       quantity: fc.integer({ min: 1, max: 4 }),
@@ -387,7 +387,7 @@ describe('giving items back', () => {
   });
 });
 
-test('an event that cannot have happened changes nothing: evolve never fails', () => {
+test('an impossible event changes nothing: evolve never fails', () => {
   given(order, [shipped, delivered, cancelled, returned(...everything)]).thenState({ status: 'absent' });
   given(order, [placed, delivered]).thenState({ status: 'placed' });
   given(order, [placed, returned(...everything)]).thenState({ status: 'placed' });

@@ -21,7 +21,7 @@ const many = (count: number, name: (index: number) => string) =>
   Array.from({ length: count }, (_, index) => name(index));
 
 describe('the highlights of a hit', () => {
-  test('show each text once, however many items share it', () => {
+  test('show each text once, even if several items share it', () => {
     const highlights = highlightsOf(orderOf('Ada', ...many(50, () => 'Lamp')), toTerms('lamp'));
     expect(highlights).toEqual([{ field: 'item', text: 'Lamp', ranges: [[0, 4]] }]);
   });
@@ -31,7 +31,7 @@ describe('the highlights of a hit', () => {
     expect(highlights.map(({ text }) => text)).toEqual(['Lamp & Sons', ...many(19, (index) => `Lamp ${index}`)]);
   });
 
-  test('show every term, also one that only the last of very many texts has', () => {
+  test('show every term, even if only the last of very many texts has it', () => {
     const order = orderOf('Ada', ...many(99, (index) => `Lamp ${index}`), 'Chart');
     const highlights = highlightsOf(order, toTerms('lamp chart sku-98'));
     expect(highlights).toHaveLength(20);

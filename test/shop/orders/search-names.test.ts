@@ -51,10 +51,13 @@ it('has at least 120 names in 25 scripts', () => {
 });
 
 describe.each(scripts)('%s', (_, all) => {
-  it.each(all)('$name is found by what people type for it, and by nothing else', async ({ name, finds, never }) => {
-    for (const typed of [name, ...finds]) expect([typed, await isFound(name, typed)]).toEqual([typed, true]);
-    for (const typed of never) expect([typed, await isFound(name, typed)]).toEqual([typed, false]);
-  });
+  it.each(all)(
+    '$name is found by the words that people type for it, and by no others',
+    async ({ name, finds, never }) => {
+      for (const typed of [name, ...finds]) expect([typed, await isFound(name, typed)]).toEqual([typed, true]);
+      for (const typed of never) expect([typed, await isFound(name, typed)]).toEqual([typed, false]);
+    },
+  );
 
   it.each(all)('$name has the same words in every form, in capitals, and with an invisible character', ({ name }) => {
     const words = toIndexText([name]);

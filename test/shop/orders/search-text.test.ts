@@ -10,14 +10,14 @@ function isFound(typed: string, ...texts: readonly string[]): boolean {
   return toTerms(typed).every((term) => texts.some((text) => findTerms(text, [term]).ranges.length > 0));
 }
 
-describe('what is indexed', () => {
-  test('of several texts has a word between them that no text has', () => {
+describe('the index', () => {
+  test('of several texts has a word between them that occurs in no text', () => {
     expect(toIndexText(['Tide table', 'Lamp ¦ chart'])).toBe('tide table ¦ lamp chart');
     expect(toIndexText([])).toBe('');
   });
 });
 
-describe('what is looked for', () => {
+describe('a search', () => {
   test.each([
     ['Ada lov', '"ada"* AND "lov"*'],
     ['"Ada Lovelace" x', '"ada lovelace" AND "x"*'],
@@ -39,7 +39,7 @@ describe('what is looked for', () => {
   const wordsOf = (typed: string) => toTerms(typed).flatMap(({ words }) => words);
   const letters = Array.from('abcdefghijklmnopqrstuvwxyz');
 
-  test('is at most sixteen words, the first', () => {
+  test('is for at most sixteen words, the first', () => {
     const typed = Array.from({ length: 250 }, (_, index) => letters[index % letters.length]).join(' ');
     expect(wordsOf(typed)).toEqual(letters.slice(0, 16));
   });
@@ -56,26 +56,26 @@ describe('what is looked for', () => {
     expect(wordsOf(typed).length).toBe(16);
   });
 
-  test('is no word longer than 64 characters, and such a word is found', () => {
+  test('has no word longer than 64 characters, and finds a longer one', () => {
     const word = 'ﬃ'.repeat(200);
     expect(wordsOf(word)).toEqual(['ffi'.repeat(200).slice(0, 64)]);
     expect(isFound(word, word)).toBe(true);
     expect(isFound('𞤀'.repeat(65), '𞤀'.repeat(200))).toBe(true);
   });
 
-  test('is found by the words that count: what comes after them is not looked for', () => {
+  test('uses only the words that count, and ignores later ones', () => {
     const phrase = letters.join(' ');
     expect(isFound(`"${phrase}"`, letters.slice(0, 17).join(' '))).toBe(true);
     expect(isFound(`"${phrase}"`, letters.slice(0, 15).join(' '))).toBe(false);
   });
 });
 
-test('of a text at most 256 words are indexed, however many its characters fold to', () => {
+test('indexes at most 256 words of a text, after folding', () => {
   expect(toIndexText(['ﷺ'.repeat(200)]).split(' ')).toHaveLength(256);
   expect(toIndexText(['㌖'.repeat(200)]).split(' ')).toHaveLength(256);
 });
 
-test('a term that begins another is left out, since whatever has that has it too', () => {
+test('leaves out a term that begins another, since each text with the other has it too', () => {
   const text = fc.string({ unit: fc.constantFrom(...Array.from('ab -東京ー"')), maxLength: 12 });
   fc.assert(
     fc.property(text, text, (held, typed) => {
@@ -92,7 +92,7 @@ const anyText = fc.oneof(
   fc.string({ unit: fc.constantFrom(...Array.from('aA"ß東京ー 한\u0301\u00AD-İﾄﾞ🌊ขำ\u094D\u0930ﷺʼ')) }),
 );
 
-test('whatever is typed, ranges are in order, within the text, and never empty', () => {
+test('has ranges in sequence, within the text, and never empty, for any typed text', () => {
   fc.assert(
     fc.property(anyText, anyText, (held, typed) => {
       let end = -1;
@@ -107,7 +107,7 @@ test('whatever is typed, ranges are in order, within the text, and never empty',
   );
 });
 
-test('whatever a text is, it is found by each of its own parts, and the index has what highlights find', () => {
+test('finds any text by each of its parts, and the index has each highlighted word', () => {
   fc.assert(
     fc.property(anyText, (text) => {
       for (const part of text.split(/[\s"“”„‟«»＂]+/u)) {
@@ -122,7 +122,7 @@ test('whatever a text is, it is found by each of its own parts, and the index ha
   );
 });
 
-test('a word finds itself, however it is written', () => {
+test('finds a word in each of its spellings', () => {
   const word = fc.string({ unit: fc.constantFrom(...Array.from('aÁßẞıİσςΣ東京ーカガ한ёЙ7')), minLength: 1 });
   fc.assert(
     fc.property(word, fc.constantFrom('NFC', 'NFD', 'NFKC'), (held, form) => {

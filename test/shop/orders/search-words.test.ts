@@ -45,7 +45,7 @@ function* characters(): Generator<string> {
   }
 }
 
-test('every character has the same words composed and decomposed, and nothing in them is syntax or a separator', () => {
+test('every character has the same words composed and decomposed, without syntax or separators in them', () => {
   for (const character of characters()) {
     const words = folded(character);
     for (const form of ['NFC', 'NFD']) {
@@ -62,7 +62,7 @@ test('every character has the same words composed and decomposed, and nothing in
  * tables of Unicode. Then texts of before are no longer found by what they say. Give `order-search` a new revision, note the new
  * fingerprint here, and have operators build it (docs/change-a-read-model.md).
  */
-test('folding is that of revision 2: another one needs a new revision of order-search', async () => {
+test('folding equals that of revision 2: a change needs a new revision of order-search', async () => {
   const all = Array.from(characters(), (character) => `${character}\t${folded(character)}\n`).join('');
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(all)));
   expect(digest.toHex().slice(0, 16)).toBe('10a270ec1a29ba65');

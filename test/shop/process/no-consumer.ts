@@ -92,7 +92,7 @@ describe('while no message is ever delivered', { timeout: 10 * 60_000 }, () => {
     t.diagnostic(`that list took ${Math.round(first?.durationMs ?? 0)} ms`);
   });
 
-  test('a token that cannot hold all of them says so, and forgets the oldest', async () => {
+  test('a token that cannot hold all of them says so, and drops the oldest', async () => {
     let last: Answer<unknown> | undefined;
     for (let index = 0; index <= TOKEN_STREAMS; index += 1) {
       last = (await write(api, '/orders', order('too-many'), last?.token)).answer;

@@ -55,7 +55,7 @@ describe('on a server', { timeout: 10 * 60_000 }, () => {
     assert.match(await expectExit(1, 'rollback', 'order-search', '--release'), /no former slot/);
   });
 
-  test('what is live and whole is found to be so', async () => {
+  test('a verification of undamaged read models finds no difference', async () => {
     const said = await expectExit(
       0,
       'verify',
@@ -70,7 +70,7 @@ describe('on a server', { timeout: 10 * 60_000 }, () => {
     assert.match(said, /Nothing differs\./);
   });
 
-  test('a row that is wrong is shown, not swapped away in silence, and put right by consent', async () => {
+  test('a rebuild shows a wrong row, does not swap silently, and repairs the row after acceptance', async () => {
     await tamper('order_lookup_a', (database) => {
       const live = liveSlotOf(database, 'order-lookup');
       database.exec(`UPDATE order_lookup_${live} SET status = 'lost' WHERE version = 1 AND status = 'placed'`);
@@ -87,7 +87,7 @@ describe('on a server', { timeout: 10 * 60_000 }, () => {
     assert.match(await expectExit(0, 'verify', 'order-lookup'), /equal/);
   });
 
-  test('a rebuild that was told so swaps although the two differ', async () => {
+  test('a rebuild with --accept swaps although the two differ', async () => {
     await tamper('dashboard_a', (database) => {
       const live = liveSlotOf(database, 'dashboard');
       database.exec(`DELETE FROM dashboard_${live}`);
@@ -96,7 +96,7 @@ describe('on a server', { timeout: 10 * 60_000 }, () => {
     assert.match(await expectExit(0, 'verify', 'dashboard'), /equal/);
   });
 
-  test('a build that waits is cancelled', async () => {
+  test('a build that awaits acceptance can be cancelled', async () => {
     const api = apiClient(server.url);
     const { build } = await startBuild(api, 'order-search', { dryRun: true });
     assert.match(await expectExit(1, 'rebuild', 'order-search', build.id), /Not swapped: the build only compares/);
@@ -104,7 +104,7 @@ describe('on a server', { timeout: 10 * 60_000 }, () => {
     assert.match(await expectExit(1, 'rebuild', 'order-search', '--accept', build.id), /This one is cancelled/);
   });
 
-  test('an archive that has lost an event, or has another one, is found out', async () => {
+  test('a verification finds an archive that has lost an event, or has another one', async () => {
     await tamper('archive_event', (database) => {
       const last = (type: string) =>
         `(SELECT max(position) FROM archive_event WHERE json_extract(event, '$.type') = '${type}')`;
@@ -121,7 +121,7 @@ describe('on a server', { timeout: 10 * 60_000 }, () => {
     assert.match(said, /the archive ends at version 2, the log has version 3|the archive lacks version 3/);
   });
 
-  test('what does not exist is said in a sentence', async () => {
+  test('the scripts name a wrong argument in one sentence', async () => {
     assert.match(await expectExit(1, 'rebuild', 'nothing'), /^There is no projection nothing\. The projections are: /);
     assert.match(await expectExit(1, 'rebuild', 'archive'), /^archive only appends/);
     assert.match(await expectExit(2, 'rebuild'), /^Which projection\?/);
@@ -192,7 +192,7 @@ describe('watching a build that does not end', { timeout: 60_000 }, () => {
 
   const isWatched = () => requests.some((request) => request.startsWith('GET /projections/order-search/rebuilds/'));
 
-  test('Ctrl-C ends the watching, and says how to go on and how to cancel', async () => {
+  test('Ctrl-C stops watching, and prints how to continue and how to cancel', async () => {
     const script = startScript('rebuild', 'order-search', '--url', url);
     await until('the build is watched', 20_000, isWatched);
     script.interrupt();
@@ -203,7 +203,7 @@ describe('watching a build that does not end', { timeout: 60_000 }, () => {
     assert.ok(!requests.some((request) => request.startsWith('DELETE')));
   });
 
-  test('Ctrl-C cancels what a verification has started', async () => {
+  test('Ctrl-C cancels the build of a verification', async () => {
     const script = startScript('verify', 'order-search', '--url', url);
     await until('the build is watched', 20_000, isWatched);
     script.interrupt();

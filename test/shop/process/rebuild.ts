@@ -64,7 +64,7 @@ describe('while read models are rebuilt under traffic', { timeout: 90 * 60_000 }
     });
   }
 
-  test('a build whose server is killed in the middle goes on when it is back', async (t) => {
+  test('a build continues after its server was killed in the middle and started again', async (t) => {
     const projection = 'order-search';
     await underTraffic(t, api, async (traffic) => {
       // Guessed, since by the time of an answer to the question it may be over.
@@ -98,7 +98,7 @@ describe('while read models are rebuilt under traffic', { timeout: 90 * 60_000 }
     await verify(t, projection);
   });
 
-  test('a build that is cancelled on its way leaves nothing behind for the next one', async (t) => {
+  test('a cancelled build leaves nothing behind for the next one', async (t) => {
     const projection = 'order-search';
     await underTraffic(t, api, async () => {
       let isCancelled = false;
@@ -115,7 +115,7 @@ describe('while read models are rebuilt under traffic', { timeout: 90 * 60_000 }
     await verify(t, projection);
   });
 
-  test('a rollback is as quick and as true as a swap, and possible until the next build', async (t) => {
+  test('a rollback is as quick and as correct as a swap, and possible until the next build', async (t) => {
     for (const projection of ['order-lookup', 'dashboard']) {
       await underTraffic(t, api, async () => {
         await demandScript('rebuild', projection);

@@ -36,13 +36,13 @@ describe('a command line of the seed', () => {
     });
   }
 
-  test('says that its journal cannot be written', () => {
+  test('reports that its journal cannot be written', () => {
     const ended = seed('--journal', join(ROOT, 'no/such/folder/journal'));
     assert.equal(ended.status, 2);
     assert.match(ended.message ?? '', /^--journal: ".*" cannot be written \(ENOENT/);
   });
 
-  test('may ask for help', () => {
+  test('prints its help', () => {
     const ended = seed('--help');
     assert.deepEqual([ended.status, ended.stderr], [0, '']);
     assert.match(ended.stdout, /^Usage:/);

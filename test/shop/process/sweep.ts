@@ -65,7 +65,7 @@ describe('npm run sweep', { timeout: 60_000 }, () => {
     assert.match(output, /1,500 streams checked, 3 behind\nDone/);
   });
 
-  test('ends a pass that was under way, and then does a whole one', async () => {
+  test('ends a running pass, and then does a whole one', async () => {
     const { url, taken } = await serverOf([{}, { isComplete: true }, { isStart: true }, { isComplete: true }]);
     const { code, output } = await run('--url', url, '--key', KEY);
     assert.equal(code, 0, output);
@@ -73,7 +73,7 @@ describe('npm run sweep', { timeout: 60_000 }, () => {
     assert.match(output, /every projection has applied these streams/);
   });
 
-  test('is done when the cron trigger has ended the pass meanwhile', async () => {
+  test('is done if the cron trigger has ended the pass meanwhile', async () => {
     const { url, taken } = await serverOf([{ isStart: true }, {}, { isStart: true }, {}]);
     const { code, output } = await run('--url', url, '--key', KEY);
     assert.equal(code, 0, output);
@@ -96,7 +96,7 @@ describe('npm run sweep', { timeout: 60_000 }, () => {
     assert.match(output, /pass --key, or set the variable OPERATIONS_KEY/);
   });
 
-  test('fails where nobody answers', async () => {
+  test('fails if no server answers', async () => {
     const { url } = await serverOf([]);
     server?.close();
     server = undefined;

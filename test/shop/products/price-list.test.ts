@@ -52,7 +52,7 @@ async function offersOf(prices: ProductPrices, skus: readonly string[], seen: Se
 }
 
 describe('the price list', () => {
-  test('offers each product as the write side has it, with the version at which that was seen', async () => {
+  test('offers each product as the write side has it, with its version', async () => {
     const { prices, setPrice } = await shopWith('A', 'B');
     await setPrice('B', 900);
     expect(await offersOf(prices, ['A', 'B'])).toEqual([
@@ -75,12 +75,12 @@ describe('the price list', () => {
     ]);
   });
 
-  test('leaves out what it does not know', async () => {
+  test('leaves out unknown products', async () => {
     const { prices } = await shopWith('A');
     expect((await offersOf(prices, ['X', 'A', 'Y'])).map(({ sku }) => sku)).toEqual(['A']);
   });
 
-  test('finds a product however its SKU is written, and reads it once', async () => {
+  test('finds a product by any spelling of its SKU, and reads it once', async () => {
     const { prices, reads } = await shopWith('TIDE-2027');
     expect(await offersOf(prices, [' tide-2027 ', 'TIDE-2027'])).toMatchObject([{ sku: 'TIDE-2027' }]);
     expect(reads).toHaveLength(1);
@@ -106,7 +106,7 @@ describe('the price list', () => {
     expect(await mostAtOnce(100)).toBe(6);
   });
 
-  test('skips the rest once ten are unknown, and says which', async () => {
+  test('skips the rest once ten are unknown, and names the skipped ones', async () => {
     const { prices, reads } = await shopWith('A', 'Z');
     const ghosts = Array.from({ length: 98 }, (_, index) => `GHOST-${index}`);
     const asked = await prices.offersOf(['A', ...ghosts, 'Z'], unseen);
@@ -129,7 +129,7 @@ describe('the price list', () => {
     expect(reads).toHaveLength(10);
   });
 
-  test('offers nothing to somebody who has seen more of a product than its log holds (I15)', async () => {
+  test('offers nothing to a client that has seen a later version of a product than its log holds (I15)', async () => {
     const { prices } = await shopWith('A', 'B');
     const changed = product.streamOf(productIdOf('B'));
     const seenOf =
@@ -141,7 +141,7 @@ describe('the price list', () => {
     expect(await prices.offersOf(['A'], seenOf(2))).toMatchObject({ outcome: 'prepared' });
   });
 
-  test('offers nothing to somebody who has seen another event at that version than its log has (I21)', async () => {
+  test('offers nothing to a client that has seen another event at that version than its log has (I21)', async () => {
     const { prices, events, setPrice, looks } = await shopWith('A');
     await setPrice('A', 900);
     const [first, second] = events;
@@ -165,7 +165,7 @@ describe('the price list', () => {
     expect(looks).toEqual([]);
   });
 
-  test('does not take a product for unknown that somebody has seen, but its log does not hold', async () => {
+  test('does not treat a product as unknown that the client has seen, but its log does not hold', async () => {
     const { prices } = await shopWith();
     expect(await prices.offersOf(['A'], () => ({ version: 1 }))).toMatchObject({
       outcome: 'token-ahead',
@@ -179,7 +179,7 @@ describe('the price list', () => {
   });
 });
 
-describe('what was read', () => {
+describe('a product that was read', () => {
   test('is used again for less than a second', async () => {
     const { amountsOf, setPrice, reads, clock } = await shopWith('A');
     await amountsOf(['A']);
@@ -192,7 +192,7 @@ describe('what was read', () => {
     expect(reads).toHaveLength(2);
   });
 
-  test('is used again after the log was set back, too', async () => {
+  test('is used again even after the log was set back', async () => {
     const { setPrice, aggregates, clock } = await shopWith('A');
     await setPrice('A', 900);
     const reads: StreamId[] = [];
@@ -215,7 +215,7 @@ describe('what was read', () => {
     expect(reads).toHaveLength(1);
   });
 
-  test('is as old as the moment at which its reading began', async () => {
+  test('is as old as the start of its read', async () => {
     const { clock } = await shopWith();
     let version = 0;
     const state = async () => {
@@ -230,7 +230,7 @@ describe('what was read', () => {
     expect(await offersOf(prices, ['A'])).toMatchObject([{ price: eur(2) }]);
   });
 
-  test('is never used for somebody who has seen a newer version (I15)', async () => {
+  test('is never used for a client that has seen a newer version (I15)', async () => {
     const { amountsOf, setPrice } = await shopWith('A', 'B');
     await amountsOf(['A', 'B']);
     await setPrice('A', 900);
@@ -240,7 +240,7 @@ describe('what was read', () => {
     expect(await amountsOf(['A'])).toEqual([900]);
   });
 
-  test('does not include what was missing: a product is found as soon as it exists', async () => {
+  test('is remembered only if it exists: a missing product is found as soon as it exists', async () => {
     const { amountsOf, bus, context } = await shopWith();
     expect(await amountsOf(['A'])).toEqual([]);
     await bus.dispatch(
@@ -253,7 +253,7 @@ describe('what was read', () => {
     expect(await amountsOf(['A'])).toEqual([1]);
   });
 
-  test('does not pile up without end', async () => {
+  test('is forgotten if more than a thousand are remembered', async () => {
     const { clock } = await shopWith();
     const skus = Array.from({ length: 1_001 }, (_, index) => `SKU-${index}`);
     const skuOf = new Map(skus.map((sku) => [product.streamOf(productIdOf(sku)), sku]));

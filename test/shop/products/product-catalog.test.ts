@@ -89,7 +89,7 @@ describe('product-catalog', () => {
     ]);
   });
 
-  test('is moved by nothing that comes before ProductCreated', () => {
+  test('ignores every event before ProductCreated', () => {
     expect(() =>
       project(productCatalog)
         .events(product, id, [priced(1999, 1799)])
@@ -97,7 +97,7 @@ describe('product-catalog', () => {
     ).toThrow('the stream has no row yet');
   });
 
-  test('comes out equal in any interleaving of products and in batches of any size', () => {
+  test('is equal in any interleaving of products and in batches of any size', () => {
     const prices = [1999, 1799, 2099, 1, 5, 1999];
     const changes = prices.slice(1).map((to, index) => priced(prices[index] ?? 0, to));
     ['a', 'b', 'c', 'd']
@@ -108,7 +108,7 @@ describe('product-catalog', () => {
       .checkInterleavings({ runs: 50 });
   });
 
-  test('has of every product what the write side says of it, whatever was done', async () => {
+  test('equals the state of the write side for every product, after any commands', async () => {
     const step = fc.record({
       sku: fc.constantFrom('A', 'B', 'C'),
       amount: fc.integer({ min: -1, max: 9_000_000_000 }),

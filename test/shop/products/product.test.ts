@@ -31,7 +31,7 @@ function updatePrice(price: Money, reason = 'Spring sale'): ProductCommand {
 }
 
 describe('creating a product', () => {
-  test('records what is sold, and at what price', () => {
+  test('records the product and its price', () => {
     given(product)
       .when(create())
       .then([created])
@@ -52,13 +52,13 @@ describe('creating a product', () => {
       .then([created]);
   });
 
-  test('is refused where the SKU is taken', () => {
+  test('is refused if the SKU is taken', () => {
     given(product, [created])
       .when(create({ name: 'Another' }))
       .thenRejected('sku-taken', { sku: 'TIDE-2027' });
   });
 
-  test('is refused where the SKU is taken, whatever else is wrong', () => {
+  test('is refused if the SKU is taken, even with other faults', () => {
     given(product, [created])
       .when(create({ price: eur(0) }))
       .thenRejected('sku-taken');
@@ -70,7 +70,7 @@ describe('creating a product', () => {
       .thenRejected('price-not-positive');
   });
 
-  test('takes the smallest price that there is', () => {
+  test('accepts the smallest price', () => {
     given(product)
       .when(create({ price: eur(1) }))
       .thenState({ price: eur(1) });
@@ -78,14 +78,14 @@ describe('creating a product', () => {
 });
 
 describe('changing a price', () => {
-  test('records the old price, the new one and why', () => {
+  test('records the old price, the new one and the reason', () => {
     given(product, [created])
       .when(updatePrice(eur(1799)))
       .then([{ type: 'PriceUpdated', data: { from: eur(1999), to: eur(1799), reason: 'Spring sale' } }])
       .thenState({ price: eur(1799), createdAt: '2026-01-01T00:00:00.000Z', updatedAt: '2026-01-01T00:00:01.000Z' });
   });
 
-  test('starts from the price of the moment, not from the first', () => {
+  test('starts from the current price, not from the first', () => {
     given(product, [created, { type: 'PriceUpdated', data: { from: eur(1999), to: eur(1799), reason: 'Spring sale' } }])
       .when(updatePrice(eur(2099), 'Paper has become dear'))
       .then([{ type: 'PriceUpdated', data: { from: eur(1799), to: eur(2099), reason: 'Paper has become dear' } }]);
@@ -103,7 +103,7 @@ describe('changing a price', () => {
       .thenRejected('price-not-positive');
   });
 
-  test('is refused for a product that does not exist, whatever the price', () => {
+  test('is refused for an unknown product, at any price', () => {
     given(product)
       .when(updatePrice(eur(1799)))
       .thenRejected('not-found');
@@ -114,7 +114,7 @@ describe('changing a price', () => {
 });
 
 describe('a product’s id', () => {
-  test('follows from the SKU, however it is written', () => {
+  test('follows from the SKU, in each of its spellings', () => {
     const id = productIdOf('CRÈME-1');
     expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(productIdOf('  crème-1\t')).toBe(id);
@@ -122,11 +122,11 @@ describe('a product’s id', () => {
     expect(productIdOf('CREME-1')).not.toBe(id);
   });
 
-  test('stays what it was when the program changes: existing products have to be found', () => {
+  test('stays the same in later releases, which have to find existing products', () => {
     expect(productIdOf('TIDE-2027')).toBe('241225e1-ecfd-5d03-a00c-9a625cbc40c1');
   });
 
-  test('is the same for a SKU and for the form in which it is recorded', () => {
+  test('is the same for a SKU and for its recorded form', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', minLength: 1 }), (sku) => {
         expect(normalSku(normalSku(sku))).toBe(normalSku(sku));
@@ -142,7 +142,7 @@ describe('a product’s id', () => {
   });
 });
 
-test('after any commands, a product has the price of its last change that was carried out', () => {
+test('after any commands, a product has the price of its last applied change', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: -5, max: 5 })), (amounts) => {
       const events: ProductEvent[] = [created];

@@ -34,8 +34,8 @@ const tokenOf = (answer: Response) => answer.headers.get('X-Causal-Token') ?? ''
 /** The tokens of several answers, as one header. */
 const withTokens = (...tokens: readonly string[]) => ({ 'X-Causal-Token': tokens.join(', ') });
 
-describe('what was seen of one resource', () => {
-  it('holds for the prices that an order reads: never older than what the client has seen', async () => {
+describe('a seen version of one resource', () => {
+  it('holds for the prices that an order reads: they are never older', async () => {
     const product = await createProduct({ price: eur(100) });
     // Another order puts the old price into the isolate's short memory.
     await placeOrder({ items: [{ sku: product.sku, quantity: 1 }] });
@@ -47,7 +47,7 @@ describe('what was seen of one resource', () => {
 });
 
 describe('a token that has been shortened', () => {
-  it('still makes an order read the price that the client has set, and not the one in the isolate’s short memory', async () => {
+  it('still makes an order read the price that the client has set, not the remembered one of the isolate', async () => {
     const { header } = await fullToken();
     await deliverEverything();
     const product = await createProduct({ price: eur(100) });
@@ -80,7 +80,7 @@ describe('a token that has been shortened', () => {
 });
 
 describe('a client that sends commands side by side', () => {
-  it('may have its commands ordered after all of them', async () => {
+  it('can merge their tokens, so that an order comes after all of them', async () => {
     const [one, other] = await Promise.all([createProduct({ price: eur(100) }), createProduct({ price: eur(100) })]);
     const items = [one, other].map(({ sku }) => ({ sku, quantity: 1 }));
     // Puts the old prices into the isolate's short memory.
@@ -94,7 +94,7 @@ describe('a client that sends commands side by side', () => {
 });
 
 describe('a client that has seen a version of a product that a restore lost (I21)', () => {
-  it('is told so by an order of it', async () => {
+  it('gets a problem for an order of it', async () => {
     const { productId, sku, stream } = await createProduct({ price: eur(100) });
     const change = (amount: number) => post(`/products/${productId}/price`, { price: eur(amount), reason: 'r' });
     const lost = await change(200);

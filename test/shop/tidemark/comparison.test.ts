@@ -103,7 +103,7 @@ describe('the tables of real projections', () => {
   });
 });
 
-describe('rows read are in proportion to the rows that there are, and bounded for one statement', () => {
+describe('rows read grow in proportion to the rows of the tables, and are bounded for one statement', () => {
   const pageSize = 20;
   /** For each row of either slot: it is read, sorted by its key, and paired; the pairs are counted, and looked through for differences. */
   const PER_ROW = 5;

@@ -12,7 +12,7 @@ async function countOf(table: string, database: D1Database): Promise<number> {
 }
 
 describe('an emptied slot', () => {
-  it('takes a full text index along', async () => {
+  it('has an empty full text index', async () => {
     const table = getTableName(orderSearch.tables('b').row);
     const insert = (id: number) => {
       const row = rowFor(orderSearch.tables('b').row, { order_id: `o${id}`, customer_terms: 'ada', item_terms: 'mug' });

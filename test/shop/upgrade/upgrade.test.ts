@@ -73,7 +73,7 @@ describe.each(releases.map((release) => [release.commit, release] as const))('a 
     }
   });
 
-  it('was made by migrations that nobody has changed since', async () => {
+  it('was made by migrations that have not changed since', async () => {
     const [ofServing, ofReporting] = [
       await hashesOf(env.TEST_MIGRATIONS_SERVING),
       await hashesOf(env.TEST_MIGRATIONS_REPORTING),
@@ -120,7 +120,7 @@ describe.each(releases.map((release) => [release.commit, release] as const))('a 
     expect(await readOn(list, 'cursor', (next) => json(get(next, plain)))).toEqual(list.rest);
   });
 
-  it('goes on with the feed from its cursor', async () => {
+  it('continues the feed from its cursor', async () => {
     const { middle } = release.feed;
     expect(await readOn(middle, 'after', (next) => json(get(next)))).toEqual(middle.rest);
   });
@@ -141,7 +141,7 @@ describe.each(releases.map((release) => [release.commit, release] as const))('a 
     expect(other.status).not.toBe(keyed.status);
   });
 
-  it('takes the messages that were in its queues', async () => {
+  it('accepts the messages that were in its queues', async () => {
     for (const group of [serving, reporting]) {
       const bodies = release.messages[group.name as 'serving' | 'reporting'];
       const { explicitAcks } = await deliver(bodies, { group });
@@ -151,7 +151,7 @@ describe.each(releases.map((release) => [release.commit, release] as const))('a 
     await deliverEverything();
   });
 
-  it('delivers what was recorded without a message: an alarm that was set before finds it', async () => {
+  it('delivers events that were recorded without a message: an earlier alarm finds them', async () => {
     const lagging = release.objects.filter(({ tables }) => (tables['delivery']?.rows.length ?? 0) > 0);
     expect(lagging).not.toEqual([]);
     for (const { stream } of lagging) {
@@ -164,7 +164,7 @@ describe.each(releases.map((release) => [release.commit, release] as const))('a 
     }
   });
 
-  it('shows what was pending, to its token and without one', async () => {
+  it('shows pending events, with a token and without one', async () => {
     const { token, streams: pending } = release.pending;
     for (const [stream, version] of Object.entries(pending)) {
       for (const answer of [await get(pathOf(stream as StreamId), token), await get(pathOf(stream as StreamId))])
@@ -177,7 +177,7 @@ describe.each(releases.map((release) => [release.commit, release] as const))('a 
     );
   });
 
-  it('takes new commands on what there was, each after what its token has seen', async () => {
+  it('accepts new commands on earlier streams, each after the events of its token', async () => {
     const stream = streams.find((one) => one.startsWith('order-') && one in release.pending.streams) as StreamId;
     const { token } = release.pending;
     const delivered = await post(`${pathOf(stream)}/delivery`, {}, { 'X-Causal-Token': token, 'If-Match': '"2"' });
@@ -204,7 +204,7 @@ describe.each(releases.map((release) => [release.commit, release] as const))('a 
     for (const touched of [stream, placed]) await settle(touched);
   });
 
-  it('replays what stood still', async () => {
+  it('replays the stopped streams', async () => {
     const { projection, stream, version } = release.held;
     const letters = `/projections/${projection}/dead-letters`;
     expect((await get(pathOf(stream), plain)).status).toBe(503);
@@ -214,7 +214,7 @@ describe.each(releases.map((release) => [release.commit, release] as const))('a 
     expect(await json(get(pathOf(stream), plain))).toMatchObject({ version });
   });
 
-  it('swaps the build that waited for consent', async () => {
+  it('swaps the build that awaited acceptance', async () => {
     const { projection, id } = release.builds.awaitingAcceptance;
     const path = `/projections/${projection}/rebuilds/${id}`;
     expect(await json(get(path))).toMatchObject({ state: 'awaiting-acceptance' });
@@ -222,14 +222,14 @@ describe.each(releases.map((release) => [release.commit, release] as const))('a 
     expect(await json(get(path))).toMatchObject({ state: 'swapped' });
   });
 
-  it('goes back to its former slots, and forth', async () => {
+  it('rolls back to its former slots, and forward again', async () => {
     for (const projection of release.builds.swapped) {
       for (let turns = 0; turns < 2; turns += 1)
         expect((await post(`/projections/${projection}/rollback`)).status, projection).toBe(200);
     }
   });
 
-  it('has in every read model what its logs make', async () => {
+  it('has read models that equal the fold of its logs', async () => {
     const logs = Object.fromEntries(
       await Promise.all(
         streams.map(async (stream) => {
@@ -252,7 +252,7 @@ describe.each(releases.map((release) => [release.commit, release] as const))('a 
     expect(oracles.archive((await everyItem('/events')) as never[])).toEqual([]);
   });
 
-  it('builds a revision that it did not have, and finds in it what it found before', async () => {
+  it('builds a new revision, which finds the same orders', async () => {
     const path = '/orders/search?q=ada';
     const before = await everyItem(path);
     expect(before).not.toEqual([]);
@@ -260,7 +260,7 @@ describe.each(releases.map((release) => [release.commit, release] as const))('a 
     expect(new Set(await everyItem(path))).toEqual(new Set(before));
   });
 
-  it('can be rebuilt: every read model comes out as it is', async () => {
+  it('can be rebuilt: no read model changes', async () => {
     for (const projection of ['product-catalog', 'order-lookup', 'order-search', 'order-analytics', 'dashboard'])
       expect(await built(projection)).toMatchObject({ state: 'swapped', differences: { isEqual: true } });
   });

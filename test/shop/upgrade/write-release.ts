@@ -158,7 +158,7 @@ async function leavePending({ chart, flag }: Shop) {
   };
 }
 
-it('writes what a deployment has stored and given out', async () => {
+it('writes the stored data of a deployment, and its tokens and cursors', async () => {
   const shop = await trade();
   await deliverEverything();
   const obstacles = await obstruct();
