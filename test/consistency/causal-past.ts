@@ -14,7 +14,7 @@ export interface SeenFigure {
 
 /** What a token vouches for. */
 export interface CausalPast {
-  /** What was written, or seen of one resource: it holds in every read model. */
+  /** A write, or a seen version of one resource: it holds in every read model. */
   readonly everywhere: ReadonlyMap<string, Seen>;
   /** What a read model has shown: it holds within that read model. */
   within(readModel: string): ReadonlyMap<string, Seen>;
@@ -65,7 +65,7 @@ export class CausalPastOfPath implements CausalPast {
     this.#raise(this.#figures, name, seen, (before) => before.value < seen.value);
   }
 
-  /** What it says now, for another path that takes it up. */
+  /** A copy of its current content, for another path. */
   copy(): CausalPastOfPath {
     const copy = new CausalPastOfPath();
     copy.takeUp(this);

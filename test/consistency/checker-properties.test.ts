@@ -53,7 +53,7 @@ describe('a history of a shop that keeps its promises', () => {
   });
 });
 
-/** The checks of which at least one has to see the bug; others may see what follows from it. */
+/** At least one of these checks has to find the bug. Others may find its consequences. */
 const SEEN_BY: Readonly<Record<string, readonly Check[]>> = {
   'a read answers from before what its token has seen': ['read-your-writes', 'monotonic-reads'],
   'a list lacks a row': ['read-your-writes', 'monotonic-reads'],

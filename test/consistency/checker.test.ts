@@ -8,7 +8,7 @@ import { type Check, CHECKS, explain } from './violation.ts';
 /** Every stream is in every list, and counts one for each of its versions. */
 const ALL: CheckOptions = { belongs: () => true, adds: (_, _stream, version) => [{ events: BigInt(version) }] };
 
-/** Every stream counts one for each of its versions, or ten: nobody outside can tell. */
+/** Every stream counts one for each of its versions, or ten: no client can tell which. */
 const ONE_OR_TENFOLD: CheckOptions = {
   adds: (_, _stream, version) => [{ events: BigInt(version) }, { events: 10n * BigInt(version) }],
 };
@@ -879,7 +879,7 @@ describe('the checker objects if', () => {
   });
 
   it('whichever check there is, for each has a history of its own here', () => {
-    // What is wrong where something was set back is in restored-checks.test.ts.
+    // restored-checks.test.ts has the faults after a restore.
     const tried = new Set<string>([...BAD.map(({ check }) => check), 'monotonic-writes', 'lost-history']);
     expect([...tried].toSorted()).toEqual(Object.keys(CHECKS).toSorted());
   });

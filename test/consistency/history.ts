@@ -10,7 +10,7 @@ import { type Branches, branchesOf } from './branches.ts';
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
-/** What all operations say, whatever they are. */
+/** The members of every operation. */
 interface Sent {
   /** One of its own for each operation. */
   readonly id: number;
@@ -63,7 +63,7 @@ export interface CommandOperation extends Sent {
   readonly mayDoNothing?: boolean;
   /** `scope` is the caller and the route with its ids. A key after its retention is another key: give it another scope. */
   readonly idempotency: { readonly scope: string; readonly key: string } | null;
-  /** Of the body as it was sent. */
+  /** A fingerprint of the body as sent. */
   readonly fingerprint: string;
   /** `If-Match` or `X-Version`; null: any. */
   readonly expectedVersion: number | null;
@@ -103,7 +103,7 @@ export interface ListOperation extends Sent {
   readonly readModel: string;
   /** The categories of streams that the read model follows. */
   readonly categories: readonly string[];
-  /** Filter, page, words: whatever the caller's `belongs` needs to tell which streams have to be in the answer. */
+  /** Filter, page, words: the input of the caller's `belongs`, which decides which streams belong in the answer. */
   readonly query: Json;
   readonly outcome: ListAnswer | Refused | Unknown;
 }
@@ -111,7 +111,7 @@ export interface ListOperation extends Sent {
 export interface ListAnswer {
   readonly kind: 'rows';
   readonly rows: readonly SeenRow[];
-  /** `X-Causal-Incomplete`: streams of which the token may have seen more than the answer shows. */
+  /** `X-Causal-Incomplete`: streams for which the token may have seen more than the answer shows. */
   readonly incomplete: readonly string[];
 }
 
@@ -127,7 +127,7 @@ export interface SumOperation extends Sent {
   readonly kind: 'sum';
   readonly readModel: string;
   readonly categories: readonly string[];
-  /** Whatever the caller's `adds` needs to tell what a stream adds. */
+  /** The input of the caller's `adds`, which computes the part of a stream. */
   readonly query: Json;
   readonly outcome: SumAnswer | Refused | Unknown;
 }
@@ -157,7 +157,7 @@ export interface FeedAnswer {
   readonly events: readonly { readonly id: string; readonly stream: string; readonly version: number }[];
   /** There were no more at that moment. */
   readonly isEnd: boolean;
-  /** Streams of which the token may have seen more than the feed has. */
+  /** Streams for which the token may have seen more than the feed has. */
   readonly incomplete: readonly string[];
 }
 
@@ -191,7 +191,7 @@ export interface RestoredLog {
   readonly announcedAt: number;
   /** The version at which it ended then. */
   readonly to: number;
-  /** What came after that version. Others may stand at these versions now. */
+  /** The events after that version. Others may be at these versions now. */
   readonly lost: readonly LoggedEvent[];
 }
 
@@ -212,7 +212,7 @@ export interface StoppedStream {
   readonly until: number | null;
 }
 
-/** What was set back to an earlier time during the history. */
+/** The logs and databases that were set back to an earlier time. */
 export interface Restored {
   readonly logs: readonly RestoredLog[];
   readonly databases: readonly RestoredDatabase[];
@@ -228,7 +228,7 @@ export interface History {
   readonly restored?: Restored;
 }
 
-/** The history contradicts itself: whoever recorded it made a mistake, and nothing can be judged. */
+/** The history contradicts itself: its recording has a fault, so it cannot be judged. */
 export class MalformedHistoryError extends Error {
   override readonly name = 'MalformedHistoryError';
 }
@@ -238,7 +238,7 @@ export interface IndexedHistory {
   readonly history: History;
   readonly byId: ReadonlyMap<number, Operation>;
   readonly byCorrelationId: ReadonlyMap<string, CommandOperation>;
-  /** `<read model>/<stream>@<version>` of what was skipped. */
+  /** `<read model>/<stream>@<version>` of each skipped event. */
   readonly skips: ReadonlySet<string>;
   readonly branches: Branches;
 }

@@ -12,7 +12,7 @@ function importsOf(source: string): readonly string[] {
   return [...source.matchAll(/(?:\bfrom\s*|\bimport\s*\(?\s*)(['"])(.+?)\1/g)].map((match) => match[2] ?? '');
 }
 
-/** Whatever is neither beside them nor in test/consistency: directly, or through what they import. */
+/** Imports from outside test/consistency and the folder of the file: directly, or through other files. */
 function outsideOf(entries: readonly string[], text: Readonly<Record<string, string>>): readonly string[] {
   const reached = new Set(entries);
   const outside: string[] = [];

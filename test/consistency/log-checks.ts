@@ -121,7 +121,7 @@ export function checkOutcomes(indexed: IndexedHistory, blocks: Blocks, sightings
   for (const group of attempts.values()) checkKey(indexed, group, blocks, sightings, report);
 }
 
-/** I1: nobody is shown what nobody wrote. An object shows what its log is; a read model may be of a log that was set back since. */
+/** I1: every shown event was written. An object shows its log. A read model may show a log that was set back since. */
 function checkShown({ branches }: IndexedHistory, operation: Operation, report: Report): void {
   const { invokedAt, completedAt, outcome } = operation;
   // A write that was acknowledged and is not there is lost: see below.
@@ -136,7 +136,7 @@ function checkShown({ branches }: IndexedHistory, operation: Operation, report: 
   }
 }
 
-/** What an attempt wrote, against what it asked for. */
+/** Compares the events of an attempt with its request. */
 function checkBlock(operation: CommandOperation, block: Block, sightings: Sightings, report: Report): void {
   const { stream, first, events, branch } = block;
   if (operation.stream !== null && operation.stream !== stream) {
@@ -288,7 +288,7 @@ function checkKey(
     report('one-outcome', [another.attempt, before.attempt], another.stream, why);
   }
   if (all.length === 0) checkNothingDone(branches, group, key, report);
-  // What a restore has lost says nothing of what came after it.
+  // Lost events say nothing about later ones.
   const block = all.find((each) => endOf(each, branches.of(each.stream)) === Infinity);
   const isForgotten = all.some(({ stream }) => branches.isRestored(stream));
   const acknowledged = isForgotten ? undefined : group.find(({ outcome }) => outcome.kind === 'acknowledged');

@@ -8,7 +8,7 @@ import { type Check, explain } from './violation.ts';
 /** Every stream is in every list, and counts one for each of its versions. */
 const ALL: CheckOptions = { belongs: () => true, adds: (_, _stream, version) => [{ events: BigInt(version) }] };
 
-/** An order is open until somebody closes it, which only the lost version 2 does. */
+/** An order is open until it is closed, which only the lost version 2 does. */
 const OPEN: CheckOptions = { belongs: (_, _stream, version, branch) => version === 1 || branch > 0 };
 
 /** As the stream's second event after a restore is called. */

@@ -20,7 +20,7 @@ function isInBetween(seen: Seen, { invokedAt, completedAt }: Operation, { at, an
   return seen.by.invokedAt < announcedAt && invokedAt < announcedAt && (completedAt ?? Infinity) > at;
 }
 
-/** What the token itself says of a stream, as far as a read model (or the object: undefined) still owes it. */
+/** The token's own version of a stream, as far as a read model (or the object: undefined) still has to show it. */
 export function stillNamed(
   { history, branches }: IndexedHistory,
   past: CausalPast,
@@ -62,7 +62,7 @@ export function stillShown(
   return kept > 0 ? { ...seen, version: kept } : undefined;
 }
 
-/** Whether the database of a read model was set back between what was seen and an operation's answer. */
+/** Whether the database of a read model was set back between a sighting and an operation's answer. */
 export function isSetBack(
   { history }: IndexedHistory,
   { by }: Pick<Seen, 'by'>,
@@ -149,7 +149,7 @@ export function checkReadOfRestored(
   report('lost-history', [operation, seen.by], stream, `${read}, ${fromLost(operation, stream, seen)}`);
 }
 
-/** I21: a command of somebody who has seen an event that was lost appends nothing to what took its place. */
+/** I21: a command of a client that has seen a lost event appends nothing to the events that replaced it. */
 export function checkCommandOnRestored(
   { indexed, blocks, report }: Judge,
   { attempt, stream, first, branch }: Block,

@@ -37,7 +37,7 @@ export interface WriteOptions extends Common {
   /** Versions to put into the log for it. Default: the next one, if it is acknowledged. */
   readonly logs?: number;
   readonly saw?: Readonly<Record<string, number>>;
-  /** What the resource shows after it. */
+  /** The content of the resource after the event. */
   readonly content?: string;
   /** The stream that is named in the command. Default: the one written to. */
   readonly target?: string | null;
@@ -74,13 +74,13 @@ export interface Scenario {
       idOf?: (stream: string, version: number) => string;
     },
   ): number;
-  /** A stream's log is set back to a version: what was written after it is lost. `isAnnounced`: all Workers know of it at once. */
+  /** Sets a stream's log back to a version, which loses the later events. `isAnnounced`: all Workers know it at once. */
   restore(stream: string, to: number, options?: { readonly isAnnounced?: boolean }): void;
   /** The database of a read model is set back. */
   restoreDatabase(readModel: string): void;
   /** A read model stops a stream, since its log was set back; until it is put right, where that ever happens. */
   stop(readModel: string, stream: string): { putRight(): void };
-  /** Changes what was recorded, as a bug would have. */
+  /** Changes the recorded history, as a bug would. */
   history(change?: {
     readonly log?: (log: Record<string, LoggedEvent[]>) => void;
     readonly skipped?: readonly SkippedEvent[];
@@ -107,7 +107,7 @@ export function scenario(): Scenario {
   };
   let now = 0;
 
-  /** Of the event that stands at a version at the moment: others may have stood there. */
+  /** The id of the event that is at a version now. Others may have been there before. */
   function idOf(stream: string, version: number): string {
     const logs = restored.logs.filter((each) => each.stream === stream && each.to < version);
     return `${nameOf(stream, version)}${"'".repeat(logs.length)}`;

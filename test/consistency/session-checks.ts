@@ -195,7 +195,7 @@ function checkRead(judge: Judge, operation: ReadOperation, answer: ReadAnswer, p
     report('asked-version', [operation], stream, `${read}, but had asked for version ${atLeast} or later.`);
   }
   if (source === 'read-model') return;
-  // The object itself answered, so it may not be behind anybody.
+  // The object itself answered, so it may not be behind any client.
   const known = sightings.knownBefore(stream, operation);
   if (known && version < known.version) {
     const why = `${read}, but ${who(known.operation)} had been shown version ${known.version} before.`;
@@ -277,7 +277,7 @@ function mustBeThere(judge: Judge, operation: ListOperation, stream: string, fro
   return branches.length > 0;
 }
 
-/** Whoever gets no more events has got all that its token vouches for. */
+/** A client at the end of the feed has got all events of its token. */
 function checkPoll(judge: Judge, operation: FeedOperation, { isEnd, incomplete }: FeedAnswer, past: CausalPast): void {
   if (!isEnd) return;
   const { readModel } = operation;
@@ -314,7 +314,7 @@ function checkFigures(judge: Judge, operation: SumOperation, answer: SumAnswer, 
   });
 }
 
-/** Whether a figure that no event lowers may be lower all the same: what it counted is lost, or its database was set back. */
+/** Whether a figure that no event lowers may be lower, since its events are lost or its database was set back. */
 function mayFallBack(indexed: IndexedHistory, operation: SumOperation, before: SeenFigure): boolean {
   const { completedAt, categories, readModel } = operation;
   const isLost = (indexed.history.restored?.logs ?? []).some(

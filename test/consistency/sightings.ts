@@ -38,7 +38,7 @@ export function isFromObject(operation: Operation): boolean {
   return operation.outcome.kind === 'resource' && operation.outcome.source !== 'read-model';
 }
 
-/** What is known, from all clients together, of when each stream had reached which version. */
+/** When each stream had reached which version, as known from all clients together. */
 export interface Sightings {
   /** The earliest sign that a stream had reached a version: in that branch of it, where it was restored. */
   reached(stream: string, version: number, branch: Branch | undefined): Sighting | undefined;
@@ -128,7 +128,7 @@ export function gatherSightings({ history, byCorrelationId, branches }: IndexedH
       }
       const ofStream = earliest.get(stream) ?? [];
       const above = firstIndex(ofStream.length, (version) => (ofStream[version] as Sighting).completedAt >= invokedAt);
-      // Whoever vouches for it may have seen a later version still.
+      // The client that saw it may have seen a later version.
       return above === 0 ? undefined : ofStream[above - 1];
     },
     possibleAt(stream, moment) {

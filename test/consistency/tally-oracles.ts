@@ -34,7 +34,7 @@ export function tallyOraclesOf(logs: Logs, obstacles: Obstacles = NO_OBSTACLES) 
       return differencesIn('tally-board: the entry', expected, rows, ({ tallyId, version }) => `${tallyId}@${version}`);
     },
 
-    /** What was added over all tallies, of even numbers and of odd ones. */
+    /** The sums over all tallies, of even numbers and of odd ones. */
     totals(rows: readonly unknown[]): Findings {
       const all = tallies('tally-board').flatMap(({ additions }) => additions);
       const expected = ['even', 'odd'].flatMap((parity, remainder) => {

@@ -4,15 +4,15 @@ import { type Operation, tokensOf } from './history.ts';
 export const CHECKS = {
   /** I13: a read with a token shows at least what that token's past has written. */
   'read-your-writes': 'I13',
-  /** I14: what was seen is not unseen. */
+  /** I14: no client sees an older state than before. */
   'monotonic-reads': 'I14',
   /** I15: a session's writes to a stream are ordered as it made them. */
   'monotonic-writes': 'I15',
   /** I15: a command is ordered after what its token has seen, and is decided upon nothing older. */
   'writes-follow-reads': 'I15',
-  /** I2: what was acknowledged is in the log, at the version that was returned. */
+  /** I2: every acknowledged event is in the log, at the returned version. */
   'lost-write': 'I2',
-  /** I1: nothing is seen, or logged, that nobody wrote. */
+  /** I1: every event that is shown or logged was written by a command. */
   phantom: 'I1',
   /** I3, I4: one key, one append, one outcome. */
   'one-outcome': 'I3, I4',
@@ -28,17 +28,17 @@ export const CHECKS = {
   'expected-version': 'I5',
   /** A read that asks for a version shows that one or a later one. */
   'asked-version': 'I13',
-  /** I1, I16: one version of a stream has one content, whoever shows it. */
+  /** I1, I16: one version of a stream has one content everywhere. */
   'one-content': 'I1, I16',
   /** A list or search shows what matches, each once. */
   'wrong-row': 'I11',
-  /** I10, I11: whoever reads the feed gets each event once, and each stream's in order. */
+  /** I10, I11: a reader of the feed gets each event once, and each stream's in order. */
   'feed-order': 'I10, I11',
-  /** I18: whoever reads the feed to its end, once all is quiet, has missed nothing. */
+  /** I18: a reader at the end of the feed, at rest, has missed no event. */
   'feed-complete': 'I18',
-  /** I10, I13: a sum is one that streams between what the token has seen and what was written can add up to. */
+  /** I10, I13: a sum is possible for versions between those of the token and those that were written. */
   'impossible-sum': 'I10, I13',
-  /** I21: who comes from a history that was set back is refused, and is not taken for somebody who knows the present one. */
+  /** I21: a client of a history that was set back is refused, and does not pass for one of the present history. */
   'lost-history': 'I21',
 } as const;
 

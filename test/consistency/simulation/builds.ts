@@ -46,7 +46,7 @@ export class SimulatedBuilds implements BuildRunner {
     const work = this.#work.get(build);
     if (!work) return;
     work.isOver = true;
-    // What is asked to stop stops at once, or at the end of its step: till then it still writes.
+    // A cancelled build stops at once, or at the end of its step. Until then it still writes.
     if (work.task && !work.task.isDone && this.#world.chance(0.5)) this.#world.scheduler.kill(work.task);
   }
 

@@ -32,7 +32,7 @@ export class Client {
   #unknown: Attempt | undefined;
   /** Its last command with a key that was acknowledged: what took the answer may have got lost behind it. */
   #latest: Attempt | undefined;
-  /** What it has just written or seen, so that it goes on with that. */
+  /** The stream that it has just written or seen, to continue with it. */
   #lastStream: string | undefined;
   /** The latest version that it knows of each stream. */
   readonly #known = new Map<string, number>();

@@ -12,7 +12,7 @@ export interface ProjectionTables {
   readonly tables: readonly string[];
 }
 
-/** What is wrong with the tables of a projection. */
+/** The fault of the tables of a projection. */
 interface Trouble {
   readonly of: ProjectionTables;
   /** The stream whose rows alone are refused; undefined: all rows. */
@@ -49,12 +49,12 @@ export class DatabaseTroubles {
     this.#damaged.set(of.name, { of, error, ...(stream !== undefined && { stream }) });
   }
 
-  /** Somebody makes room in every database. */
+  /** The operator makes room in every database. */
   makeRoom(): void {
     this.#full.clear();
   }
 
-  /** Tables that are damaged for all streams are mended; those that refuse one stream stay as they are. */
+  /** Repairs the tables that are damaged for all streams. Tables that refuse one stream stay damaged. */
   mendProjections(): void {
     for (const [name, { stream }] of this.#damaged) if (stream === undefined) this.#damaged.delete(name);
   }

@@ -20,7 +20,7 @@ const LOST = 'D1_ERROR: Network connection lost.';
 const BOOKMARK_DIGITS = 12;
 const IMPOSSIBLE: Statement = { sql: `SELECT json('{')`, values: [] };
 
-/** What a statement is turned into before it is sent; `STATEMENT` finds it again in what the caller hands to `batch`. */
+/** The property of a wrapped statement that holds the statement as data, for `batch`. */
 const STATEMENT = Symbol('the statement as data');
 
 type Run = (statements: readonly Statement[]) => Promise<readonly D1Result[]>;
@@ -53,7 +53,7 @@ export class SimulatedDatabase {
     } as unknown as D1Database;
   }
 
-  /** All of its tables, as they are now. */
+  /** A copy of all its tables. */
   copy(): Promise<DatabaseCopy> {
     return copyDatabase(this.#pair.primary);
   }
@@ -71,7 +71,7 @@ export class SimulatedDatabase {
 
   #session(from: string): D1DatabaseSession {
     if (from === 'first-primary') this.#world.noteTurnToPrimary();
-    // Without any wish a replica of whatever age may answer.
+    // Without a bookmark a replica of any age may answer.
     let bookmark = /^\d+$/.test(from) ? Number(from) : from === 'first-unconstrained' ? 0 : undefined;
     let isRead = false;
     const run: Run = (statements) =>
@@ -134,7 +134,7 @@ export class SimulatedDatabase {
     return results.map((result) => withMeta(result, true));
   }
 
-  /** From a replica that has at least what the bookmark says, and perhaps not much more. */
+  /** From a replica that is at least at the bookmark, and perhaps not far beyond. */
   async #onReplica(statements: readonly Statement[], bookmark: number): Promise<readonly D1Result[]> {
     this.#world.noteReplica();
     const least = Math.max(bookmark, this.#replicated);

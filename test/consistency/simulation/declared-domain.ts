@@ -95,7 +95,7 @@ export function simulatedDomain(
   };
 }
 
-/** What the declarations say beside rules that know some of the read models. */
+/** The derived reads, without those of the read models that other rules know. */
 function withoutKnown(reads: DeclaredReads, known: ReadonlySet<string>): DeclaredReads {
   return {
     ...reads,

@@ -10,7 +10,7 @@ import { type Chance, type Generator, type Known, type ListIntent, type ShownRow
 export type Body = Readonly<Record<string, unknown>>;
 export type Position = readonly (string | number)[];
 
-/** What was asked of a list, as the operation keeps it. */
+/** The request of a list, in the form of its operation. */
 export interface ListQuery {
   readonly list: string;
   readonly filter: Readonly<Record<string, string>>;
@@ -32,7 +32,7 @@ export interface DeclaredList {
   readonly isPlain: boolean;
 }
 
-/** What a module's declarations say of reads. */
+/** The reads of a module, from its declarations. */
 export interface DeclaredReads {
   readonly category: string;
   readonly idName: string;

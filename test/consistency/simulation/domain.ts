@@ -39,11 +39,11 @@ export interface ReadIntent {
   readonly stream: string;
 }
 
-/** What the clients of one run have heard of so far, all together. */
+/** All streams that the clients of one run have seen so far. */
 export interface Known {
   /** The ids of the aggregates of a category, the eldest first. */
   readonly ids: (category: string) => string[];
-  /** Whatever else a domain remembers, by a name of its own. */
+  /** Other data that a domain remembers, by a name of its own. */
   readonly of: <Item>(name: string) => Item[];
 }
 
@@ -66,7 +66,7 @@ export interface ListIntent {
   readonly readModel: string;
   readonly categories: readonly string[];
   readonly path: string;
-  /** What was asked, as `membership` understands it: an answer tells up to where its page goes. */
+  /** The request, in the form that `membership` reads. An answer shows where its page ends. */
   readonly query: (body: Record<string, unknown>) => Json;
   readonly rowsOf: (body: Record<string, unknown>) => readonly ShownRow[];
   /** The page after this one; undefined: it was the last. Absent: the client never turns the page. */
@@ -112,7 +112,7 @@ export interface DomainRun {
   readonly contentOf: (stream: string, events: readonly StoredEvent[]) => string | null | undefined;
   /** What belongs into the answers of lists, and what streams add to sums, by the logs. */
   readonly membership: (logs: Logs, skipped: readonly SkippedEvent[]) => CheckOptions;
-  /** What is wrong with the read models at rest, in plain words: each has to equal a naive fold of the logs. */
+  /** The faults of the read models at rest, in plain words: each has to equal a naive fold of the logs. */
   readonly judgeAtRest: (rest: AtRest) => Promise<readonly string[]>;
 }
 
@@ -122,7 +122,7 @@ export interface Databases {
   readonly reporting: D1Database;
 }
 
-/** What there is to judge once all is quiet. */
+/** The data to judge at rest. */
 export interface AtRest {
   readonly logs: Logs;
   /** The same for the archive, which keeps what a restore of a log has lost. */

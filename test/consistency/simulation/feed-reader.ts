@@ -27,7 +27,7 @@ export class FeedReader {
     this.#hasBegun = true;
     this.#isAtEnd = false;
     await this.#session.send({ method: 'GET', path, headers }, (sent, answer): FeedOperation => {
-      // What it says to do: to begin anew. Who follows knows events by their ids.
+      // The answer says to begin again. A follower knows events by their ids.
       if (answer?.body['code'] === 'cursor-lost') {
         this.#cursor = undefined;
         this.#world.count('a reader of the feed began anew');

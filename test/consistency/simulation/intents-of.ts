@@ -9,7 +9,7 @@ const MOST_OF_A_KIND = 8;
 /** The body of a command by chance; undefined: there is nothing to send it to, or nothing that it could name. */
 type Body = (chance: Chance, known: Known) => Json | undefined;
 
-/** The body of a command, and what the checker has to know of it. */
+/** The body of a command, and the checker's knowledge of it. */
 interface Declared {
   readonly body: Body;
   /** It may find nothing to do, and is acknowledged all the same. Default: false. */
@@ -18,7 +18,7 @@ interface Declared {
   readonly idFrom?: string;
 }
 
-/** A command of which a run knows more than the ids of aggregates: the domain thinks up the whole intent. */
+/** A command that needs more than the ids of aggregates: the domain makes the whole intent. */
 interface Own {
   readonly make: (known: Known, run: { readonly seed: number }) => (chance: Chance) => CommandIntent | undefined;
 }

@@ -35,7 +35,7 @@ export function thinkUp(
   for (let tries = 0; tries < TRIES; tries += 1) {
     const intent = drawn(weighted, chance)?.make(chance);
     if (!intent || !isWanted(intent)) continue;
-    // Half of the time it looks at, or goes on with, what it has just had to do with.
+    // Half of the time it reads, or continues with, its latest stream.
     const isStray = latest !== undefined && intent.kind === 'read' && intent.stream !== latest;
     if (isStray && chance.next() < 0.5) continue;
     return intent;

@@ -42,7 +42,7 @@ export class Isolates {
     return this.#system.handler;
   }
 
-  /** What the first of them has put together. */
+  /** The parts that the first of them has created. */
   get runtime(): ReturnType<System['runtimeOf']> {
     return this.#system.runtimeOf(this.first.env);
   }

@@ -63,7 +63,7 @@ async function skippedEvents(): Promise<readonly SkipOfEvent[]> {
   return answers.flatMap(({ results }) => results);
 }
 
-/** Those whose event stands in these logs. */
+/** Those whose event is in these logs. */
 function skipsIn(logs: Logs, skipped: readonly SkipOfEvent[]): readonly SkipOfEvent[] {
   return skipped.filter(({ stream, version, eventId }) => logs[stream]?.[version - 1]?.id === eventId);
 }
@@ -97,12 +97,12 @@ function judgeHistory(
     databases: setBacks.databases,
     stopped: [...setBacks.stopped, ...atRest],
   };
-  // One for each log that some stream has had. A stream that has had fewer is in all of them as it is.
+  // One for each log that some stream has had. A stream with fewer logs is the same in the others.
   const most = Math.max(1, ...[...branches.values()].map(({ length }) => length));
   const memberships = Array.from({ length: most }, (_, branch) => {
     const ofBranch = { ...logs, ...mapValues(branches, (all) => all[Math.min(branch, all.length - 1)] ?? []) };
     const present = domain.membership(ofBranch, skipsIn(ofBranch, skipped));
-    // What was skipped after a database was set back may have been shown before that.
+    // An event that was skipped after a database was set back may have been shown before.
     return setBacks.databases.length > 0 ? either(present, domain.membership(ofBranch, [])) : present;
   });
   const violations = checkHistory(
@@ -117,7 +117,7 @@ function judgeHistory(
   return violations.length === 0 ? [] : explain(violations).split('\n');
 }
 
-/** What both of two memberships say of lists, and all that either of them says of sums. */
+/** The common part of two memberships for lists, and both parts for sums. */
 function either(one: CheckOptions, other: CheckOptions): CheckOptions {
   return {
     belongs(...asked) {
@@ -204,7 +204,7 @@ function unapplied(
   return found;
 }
 
-/** What the archive has to hold, and where it was visibly stopped because a log was set back. */
+/** The expected archive, and the streams that it has visibly stopped because a log was set back. */
 interface ArchiveAtRest {
   readonly archived: Logs;
   /** It keeps what these streams have lost, and takes no more of them. */

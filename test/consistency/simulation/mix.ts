@@ -47,11 +47,11 @@ const LATER_FAULTS = [
   'object.restored',
   /** A group's database is set back to an earlier moment. */
   'd1.restored',
-  /** A database takes no more writes, until somebody makes room. */
+  /** A database accepts no writes until the operator makes room. */
   'd1.full',
   /** An SQL error that is no constraint, at one stream or at a whole projection. */
   'd1.sql-error',
-  /** An object did what it was asked for, and is reset under load before it answers. */
+  /** An object applied the request, and is reset under load before it answers. */
   'object.reset-after-commit',
   /** The spending limit of the account stops a call to an object. */
   'object.over-the-limit',
@@ -76,11 +76,11 @@ export interface Mix {
   /** Workers that serve at the same time, each with caches of its own. */
   readonly isolates: number;
   readonly rates: Readonly<Partial<Record<Fault, number>>>;
-  /** How much more often something is done to what is hot already, from 0 to 1. */
+  /** The preference for streams that are hot already, from 0 to 1. */
   readonly heat: number;
   /** How much each kind of thing that a client may do weighs, by the domain's own names; 1 where it is not named. */
   readonly weight: (intent: string) => number;
-  /** The chance of beginning something at a step, by what it is. */
+  /** The chance of each action at a step. */
   readonly pace: {
     readonly clients: number;
     readonly queue: number;

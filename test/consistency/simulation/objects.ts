@@ -16,14 +16,14 @@ export interface SimulatedObject extends AggregateRpc {
   fireAlarm(always: boolean): Promise<boolean>;
   /** Sets its storage back: to the events up to a version, and the alarm as it was then. */
   setBack(to: number, alarmAt: number | null): Promise<void>;
-  /** Ends this instance at once, with whatever it is doing. */
+  /** Ends this instance at once, also in the middle of its work. */
   crash(): Promise<void>;
 }
 
 /** So many commands for one object make it a hot one. */
 const MANY_AT_ONCE = 3;
 
-/** What the runtime says when an object's output gate has timed out. */
+/** The error of the runtime if an object's output gate has timed out. */
 const resetUnderLoad = () =>
   Object.assign(new Error('Durable Object storage operation exceeded timeout which caused object to be reset.'), {
     overloaded: true,
@@ -31,7 +31,7 @@ const resetUnderLoad = () =>
     remote: true,
   });
 
-/** All objects of a run: who lives, whose alarm is due when, and what is done to them. */
+/** All objects of a run: which live, when their alarms are due, and the actions on them. */
 export class SimulatedObjects {
   readonly #world: World;
   /** Names of objects are the run's own, so that no run meets what another has left. */
@@ -101,7 +101,7 @@ export class SimulatedObjects {
       return result;
     };
     const result = await world.scheduler.call(`object.${method}`, call);
-    // It was done; only the answer takes so long that nobody waits for it any more.
+    // The object applied it, but its answer is so late that the caller no longer waits.
     if (hangs)
       await world.scheduler.call(`object.${method}, late`, async () => undefined, world.between(5_000, 40_000));
     return result;
@@ -194,7 +194,7 @@ export class SimulatedObjects {
     return stream;
   }
 
-  /** Ends an object at once, whatever it is doing. */
+  /** Ends an object at once, also in the middle of its work. */
   async crash(stream: StreamId): Promise<void> {
     const actor = this.#living.get(stream);
     if (!actor) return;
@@ -205,7 +205,7 @@ export class SimulatedObjects {
     await this.stub(stream)
       .crash()
       .catch(() => undefined);
-    // Whoever waits for its alarm hears of it, and is over.
+    // A task that waits for its alarm gets the error, and ends.
     if (alarm) await this.#world.scheduler.over(alarm);
   }
 
@@ -226,7 +226,7 @@ export class SimulatedObjects {
     return (await this.stub(stream).load(1, 100_000)).events;
   }
 
-  /** Puts an object to sleep, as the platform does when nobody needs it. False when it is busy. */
+  /** Puts an object to sleep, as the platform does with an idle one. False: it is busy. */
   async evict(stream: StreamId): Promise<boolean> {
     if (!this.#living.has(stream) || this.isBusy(stream)) return false;
     await evictDurableObject(this.stub(stream) as unknown as DurableObjectStub);

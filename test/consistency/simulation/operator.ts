@@ -13,7 +13,7 @@ interface OperatorPorts {
   readonly projections: readonly string[];
   /** Names of those that only append, and that nothing is ever left out of. */
   readonly archives: readonly string[];
-  /** Does once what the clock asks for to end what builds leave behind. */
+  /** Runs the scheduled upkeep once, which ends the remains of builds. */
   readonly upkeep: () => Promise<void>;
 }
 
@@ -25,7 +25,7 @@ interface DeadLetters {
   readonly cause: 'poison' | 'log-restored';
 }
 
-/** Longer than a build that met trouble may be silent before whoever looks at it has it go on. */
+/** Longer than the silence of a build after which a request for it revives it. */
 const SILENCE_MS = 11 * 60_000;
 /** More events than any stream of a run has. */
 const MAX_SKIPS = 40;
@@ -40,10 +40,10 @@ const WAY_BACK_IS_OVER_MS = 8 * 24 * 3_600_000;
 /** More steps than a pass of the sweep over a run's streams takes. */
 const MAX_SWEEPS = 5;
 
-/** Whoever operates the system: rebuilds, rolls back, cancels, replays and sweeps, while the traffic goes on. */
+/** The operator of the system: rebuilds, rolls back, cancels, replays and sweeps, while the traffic goes on. */
 export class Operator {
   isBusy = false;
-  /** It has begun what it takes time for, and has not ended it. */
+  /** A long action of it has begun, and has not ended. */
   isMaintaining = false;
   #hasMaintained = false;
   readonly projections: readonly string[];
@@ -54,7 +54,7 @@ export class Operator {
   readonly #swapped = new Set<string>();
   /** The builds that it began and has not seen the end of. */
   readonly #builds = new Map<string, string>();
-  /** Builds that were begun when nothing was wrong any more: whatever they differ in, nothing explains it. */
+  /** Builds that began after all faults had ended, so no fault explains a difference. */
   readonly #inPeace = new Set<string>();
   /** Projections whose last build was cancelled. */
   readonly #cancelled = new Set<string>();
@@ -115,7 +115,7 @@ export class Operator {
     this.isMaintaining = false;
   }
 
-  /** Nobody comes for days, and what the clock asks for is done: former slots are released, and emptied. */
+  /** Days pass, and the scheduled upkeep runs: it releases and empties former slots. */
   async letDaysPass(settle: (work: Promise<void>) => Promise<void>): Promise<void> {
     await settle(
       this.#inTask(async () => {
@@ -169,7 +169,7 @@ export class Operator {
           const state = this.#states.get(build);
           if (state === 'awaiting-acceptance') await this.#accept(name, build);
           if (state === 'building' || state === 'comparing') {
-            // Whoever watches a build that has long been silent has it go on.
+            // A request for a build that has long been silent revives it.
             await this.#wait(SILENCE_MS);
             await this.#watch(name, build);
           }
@@ -202,7 +202,7 @@ export class Operator {
     const { world } = this.#ports;
     this.#touch(name);
     const { status, body } = await this.#request('POST', `/projections/${name}/rebuild?accept=${accept}`);
-    // One of which it heard no answer may be under way.
+    // A build may be running although its answer was lost.
     if (body['code'] === 'rebuild-running') this.#builds.set(name, String(body['build']));
     if (status !== 202) return;
     const id = String(body['id']);
@@ -235,8 +235,8 @@ export class Operator {
     const differences = body['differences'] as { isEqual: boolean; differing: number } | null;
     if (!differences) return;
     this.#ports.world.count(differences.isEqual ? 'build equals live' : 'build differs from live');
-    // A new revision has other columns, which is no difference in what they hold; and what is held is behind.
-    // And Workers from before a deployment move what is live alone.
+    // A new revision has other columns, which is not a difference of content. Held streams are behind.
+    // Workers of the former deployment move only the live slot.
     const { everBroken, mix } = this.#ports.world;
     const isDeploying = mix.rates['deploy.under-way'] !== undefined;
     const isSetBack = this.#ports.world.setBacks.count > 0;

@@ -31,7 +31,7 @@ export class Peace {
     world.mend();
   }
 
-  /** Everything that is still to be done is done, in whatever order: until nobody waits for anything any more. */
+  /** Finishes all remaining work, in any sequence, until no task waits. */
   async comeToRest(): Promise<void> {
     const { world, operator } = this.#parts;
     for (let rounds = 0; rounds < 8; rounds += 1) {

@@ -68,7 +68,7 @@ export class SimulatedQueue {
     return due.length > 0 ? Math.min(...due) : undefined;
   }
 
-  /** Hands some of what is due to a consumer, and does with each message as it says. */
+  /** Hands some due messages to a consumer, and follows its decision about each. */
   async deliver(handler: ExportedHandler<Env>, env: Env, place: string): Promise<void> {
     const world = this.#world;
     const due = this.#messages.filter(({ dueAt }) => dueAt <= world.scheduler.now);

@@ -28,7 +28,7 @@ export class Restorer {
     this.#choices = choices;
   }
 
-  /** A point-in-time restore of one object that is not busy. Nothing where there is none. */
+  /** Restores one object that is not busy to a point in time, if there is one. */
   async restoreLog(): Promise<void> {
     const { objects, setBacks, recorder } = this.#world;
     const quiet = objects.streams.filter((stream) => !objects.isBusy(stream));
@@ -94,7 +94,7 @@ function skippedIn({ tables }: DatabaseCopy): readonly SkipOfEvent[] {
   }));
 }
 
-/** A restore keeps what was committed together. */
+/** A restore keeps the events of one commit together. */
 function isEndOfCommand({ metadata }: StoredEvent, next: StoredEvent | undefined): boolean {
   return next?.metadata.commandId !== metadata.commandId;
 }

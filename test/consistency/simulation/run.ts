@@ -44,7 +44,7 @@ export interface RunResult {
 export interface RunRequest {
   readonly seed: number;
   readonly cuts?: Cuts;
-  /** False: nobody looks at what came of it. */
+  /** False: no check judges the run. */
   readonly isJudged?: boolean;
 }
 
@@ -176,7 +176,7 @@ class Run {
     }
   }
 
-  /** What is wrong. A run that did not come to rest cannot be judged by what there is at rest. */
+  /** The violations. A run that did not come to rest cannot be judged by its state at rest. */
   async #verdicts(logs: Logs, isAtRest: boolean): Promise<readonly string[]> {
     if (!isAtRest) return this.#world.verdicts;
     const { isolates } = this.#parts;

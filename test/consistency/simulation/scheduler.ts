@@ -21,7 +21,7 @@ export interface Actor {
 /** An actor with an end. While it lives it waits at a gate, or is not at rest. */
 export interface Task extends Actor {
   isDone: boolean;
-  /** It was torn away in the middle: what it waited for never comes. */
+  /** It was aborted in the middle: its awaited result never comes. */
   isKilled: boolean;
 }
 
@@ -36,7 +36,7 @@ export interface Gate {
   readonly open: () => Promise<void>;
 }
 
-/** Something is wrong with the simulation, or the system waits for what the simulation does not know. */
+/** The simulation has a fault, or the system waits for something that the simulation does not know. */
 export class StuckError extends Error {
   override readonly name = 'StuckError';
 }
@@ -48,7 +48,7 @@ export function currentActor(): Actor | undefined {
   return acting.getStore();
 }
 
-/** Has `work` act as somebody. */
+/** Runs `work` as an actor. */
 export function as<Result>(actor: Actor, work: () => Result): Result {
   return acting.run(actor, work);
 }
@@ -68,7 +68,7 @@ export class Scheduler {
   /** How many gates were passed. */
   passed = 0;
   readonly tasks = new Set<Task>();
-  /** Gates that are being opened somewhere else: whoever waits at one finds it here. */
+  /** Gates that another call opens at present. A task that waits at one finds it here. */
   readonly opening = new Map<number, Gate>();
   readonly #gates = new Map<number, Gate>();
   #ids = 0;
@@ -129,7 +129,7 @@ export class Scheduler {
     await this.#rest();
   }
 
-  /** What a task threw: tasks catch whatever the system may throw, so it is the simulation's own mistake. */
+  /** The error of a task. Tasks catch every error of the system, so this is a fault of the simulation. */
   failure: unknown;
 
   /** Tears a task away: nothing that it waits for ever comes. */
@@ -145,7 +145,7 @@ export class Scheduler {
     while (this.tasks.has(task)) await turn();
   }
 
-  /** Forgets all gates of somebody who is no more. */
+  /** Forgets all gates of an actor that has ended. */
   drop(actor: Actor): void {
     for (const gate of actor.gates.values()) this.#gates.delete(gate.id);
     actor.gates.clear();
@@ -208,7 +208,7 @@ export class Scheduler {
   }
 }
 
-/** A task that nobody has begun yet. */
+/** A task that has not started. */
 export function newTask(name: string, place: string, proceed?: Actor['proceed']): Task {
   return { name, place, times: [], gates: new Map(), isDone: false, isKilled: false, ...(proceed && { proceed }) };
 }

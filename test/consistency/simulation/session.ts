@@ -79,7 +79,7 @@ export class Session {
   readonly name: string;
   isBusy = false;
   token: HeldToken | undefined;
-  /** Tokens of others, to be sent with its own until an answer says what all of them say. */
+  /** Tokens of other clients, which it sends with its own until an answer merges them. */
   #alsoTokens: readonly HeldToken[] = [];
   readonly #ports: ClientPorts;
   readonly #chance: Chance;
@@ -171,7 +171,7 @@ export class Session {
   #takeUp(answer: Answer | undefined, id: number, also: readonly HeldToken[]): void {
     const token = answer?.headers.get('X-Causal-Token') ?? undefined;
     const code = answer?.body['code'];
-    // A token that was refused comes back empty: with it, whatever it said is forgotten, and the session begins anew.
+    // The answer to a refused token has an empty one, so the session begins again without its knowledge.
     if (code === 'invalid-causal-token') this.#begin();
     // A client that is told that its past is lost begins anew, sooner or later.
     else if (code === 'causal-token-ahead' && (also.length > 0 || this.#chance.next() < 0.7)) this.#begin();
@@ -195,7 +195,7 @@ export class Session {
 
   // Tokens as no client should have them.
 
-  /** A token that says more of a stream than there is: whoever is shown anything with it is shown less than it says. */
+  /** A token with a later version of a stream than exists: every answer to it would show less than the token says. */
   async tryFutureToken(stream: string, path: string): Promise<void> {
     const { world, codec } = this.#ports;
     const streams = seenVersions({ [stream]: FUTURE });
@@ -208,7 +208,7 @@ export class Session {
     });
   }
 
-  /** A token that somebody else signed. */
+  /** A token with a foreign signature. */
   async tryForeignToken(stream: string, path: string): Promise<void> {
     const { world } = this.#ports;
     const streams = seenVersions({ [stream]: 1 });
@@ -232,7 +232,7 @@ export class Session {
   }
 }
 
-/** What an answer says of the outcome; `missing`: what 404 means, where that is an answer. */
+/** The outcome in an answer. `missing`: the meaning of 404, if 404 is an answer. */
 export function outcomeOf<Seen>(
   answer: Answer | undefined,
   seen: (body: Record<string, unknown>) => Seen,

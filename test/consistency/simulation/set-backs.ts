@@ -7,7 +7,7 @@ export interface SkipOfEvent extends SkippedEvent {
   readonly eventId: string;
 }
 
-/** A log that was set back, with what it lost. */
+/** A log that was set back, with its lost events. */
 export type LogSetBack = Mutable<Omit<RestoredLog, 'stream' | 'lost'>> & {
   readonly stream: StreamId;
   readonly lost: readonly StoredEvent[];
@@ -39,7 +39,7 @@ export class SetBacks {
     this.stopped.push({ readModel, stream, from, until: null });
   }
 
-  /** Somebody does something to a read model that may put it right. */
+  /** An action on a read model that may repair it. */
   touch(readModel: string, at: number): void {
     for (const stop of this.stopped) if (stop.readModel === readModel) stop.until ??= at;
   }

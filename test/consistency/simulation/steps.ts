@@ -72,7 +72,7 @@ export class Steps {
     return due.length > 0 ? Math.min(...due) : undefined;
   }
 
-  /** Takes one step of those that are still to be taken by themselves. False: there is none. */
+  /** Takes one remaining step. False: there is none. */
   async settleOne(): Promise<boolean> {
     const world = this.#world;
     const { scheduler, objects } = world;

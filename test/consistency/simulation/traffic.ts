@@ -22,7 +22,7 @@ export interface RunParts {
   readonly restorer: Restorer;
 }
 
-/** So many steps at most the traffic waits for what the operator takes time for. */
+/** The most steps that the traffic waits for a long action of the operator. */
 const PATIENCE = 2_000;
 /** How often a build stands aside meanwhile, so that much happens between its reads and its writes. */
 const STANDS_ASIDE = 0.8;
@@ -87,7 +87,7 @@ export class Traffic {
     await choices.pick(idle).act(clients);
   }
 
-  /** Faults that strike by themselves, and not what somebody does. */
+  /** Faults that occur by themselves, not by an action. */
   async #maybeSomethingHappens(): Promise<void> {
     const { world, isolates, operator, steps, choices, restorer } = this.#parts;
     const { streams } = world.objects;

@@ -41,7 +41,7 @@ export class World {
   readonly everBroken = new Set<string>();
   /** Objects that still run the code before the deployment that is under way. */
   readonly #upgradedObjects = new Set<StreamId>();
-  /** What is to be torn away, and at which passage through a gate. */
+  /** The task to abort, and the gate passage at which to abort it. */
   readonly #doomed: { readonly task: Task; readonly at: number; readonly after: () => void }[] = [];
   readonly #databases = new Map<Group, SimulatedDatabase>();
   readonly #queues = new Map<Group, SimulatedQueue>();
@@ -74,7 +74,7 @@ export class World {
     return [...this.#queues.values()];
   }
 
-  /** Projections that cannot take some event at the moment, whatever is tried. */
+  /** Projections that cannot apply some event at present. */
   get held(): readonly string[] {
     return [...new Set([...this.broken, ...this.troubles.projections])];
   }
@@ -121,7 +121,7 @@ export class World {
     this.#doomed.push({ task, at: this.scheduler.passed + this.between(1, 12), after: andThen });
   }
 
-  /** Nothing goes wrong from now on but what is broken, and what hangs goes on. */
+  /** From now on only existing faults remain, and hanging calls continue. */
   heal(): void {
     this.isFaulty = false;
     this.skews.clear();
