@@ -75,7 +75,7 @@ describe('POST /projections/{name}/dead-letters/{id}/replay', () => {
     const answer = await json(operate(`${id}/replay`));
     expect(answer).toMatchObject({ replayed: 0, applied: 0, stillDead: [{ stream: first.stream, version: 2 }] });
     expect((await list()).groups[0].samples[0].tries).toBe(4);
-    // Whoever repeats the call for what remained meets nothing twice.
+    // A repeated call for the rest replays no event twice.
     await expectProblem(operate(`${id}/replay?triedBefore=${answer.triedBefore}`), 404, 'not-found');
   });
 
@@ -225,7 +225,7 @@ describe('a request for an unknown name, without the key, or without a database'
       throw new Error('D1_ERROR: database or disk is full: SQLITE_FULL');
     };
     broken.handler = false;
-    // What comes first only reads.
+    // The first batches only read.
     withFaults({ beforeBatch: (number) => (number > 2 ? refuse() : undefined) });
     await expectProblem(operate(`${id}/replay`), 503, 'storage-unavailable');
     withFaults({ beforeBatch: (number) => (number > 1 ? refuse() : undefined) });

@@ -39,7 +39,7 @@ function pathOf({ template, queryParameters }: Operation, replaced: Readonly<Rec
   return query === '' ? path : `${path}?${query}`;
 }
 
-/** Runs a check on each command's route. Whatever was sent, no log has grown. */
+/** Runs a check on each command's route. Afterwards no log has grown. */
 async function nothingIsDone(check: (path: string, operation: Operation) => Promise<unknown>): Promise<void> {
   const before = await Promise.all(examples.map(({ stream }) => eventsOf(stream)));
   expect(commands().length).toBeGreaterThan(2);

@@ -137,7 +137,7 @@ describe('GET /events', () => {
         for (let isEmpty = false; !isEmpty;) {
           const next = await page(`limit=3&after=${cursor}`);
           events.push(...next.items);
-          // What the writers write, once. A feed that repeats itself would never end.
+          // Each written event once. A feed that repeats itself would never end.
           expect(events.length).toBeLessThanOrEqual(tallies.length * (changes + 1));
           isEmpty = next.items.length === 0;
           cursor = next.nextCursor;

@@ -58,12 +58,12 @@ beforeEach(() => {
   // Ports are put back after each test.
   changes.watch();
   logs.take();
-  // What is started here is a row and no more: whatever changes has been changed by the request.
+  // A started build is only a row here, so each change comes from the request.
   const runner = idleRunner();
   ports.buildRunner = () => runner;
 });
 
-/** Remembers what an answer tells of what exists now. */
+/** Remembers the streams and values in an answer. */
 async function learn(answer: Response, hasBody = true): Promise<void> {
   const token = answer.headers.get('X-Causal-Token');
   if (token !== null) cast.know('token', token);
@@ -81,11 +81,11 @@ async function learn(answer: Response, hasBody = true): Promise<void> {
   if (typeof body['nextCursor'] === 'string') cast.know('cursor', body['nextCursor']);
 }
 
-/** What there has to be before an operation can do anything. */
+/** Creates what an operation needs. */
 async function prepare(name: string): Promise<void> {
   if (name.includes('/dead-letters/')) await stopStreams();
   if (/roll|release/.test(name)) await swap('tally-count');
-  // Commands before this one may have used up all that there is.
+  // Earlier commands may have used up every candidate.
   if (/^POST .*\}\//.test(name)) {
     for (let left = 4; left > 0; left -= 1) await learnExamples();
     await changes.settle();
@@ -120,10 +120,10 @@ async function stopStreams(): Promise<void> {
 /** What an answer to a request that the document allows never is; but a cursor belongs to one list, which the document cannot say. */
 const FOR_BROKEN_REQUESTS = new Set([400, 401, 405, 413, 415]);
 
-/** Nothing waits to be accepted here: that would take a build that differs from what is live. */
+/** No build awaits acceptance here: that needs a build that differs from the live slot. */
 const NEVER_ACCEPTED = new Set(['POST /projections/{name}/rebuilds/{id}/accept']);
 
-/** What is wrong with two parameters together, which a schema has no way to say. */
+/** Faults of two parameters together, which a schema cannot describe. */
 const CONTRADICTIONS = new Set(['/from: Must not be after `to`.', '/type: No event of `category` has this type.']);
 
 /** Sends a request, and throws unless all is as it has to be. */
@@ -153,7 +153,7 @@ async function demandSound(wanted: WantedRequest, wire: WireRequest, headers: re
     await demandReplay(wire, answer);
 }
 
-/** Whatever refuses, routes or what comes before them: one form, and a code that clients know. */
+/** Every refusal, of a route or of the code before it, has one form, and a code that clients know. */
 async function demandProblem(answer: Response, method: string): Promise<void> {
   expect(answer.headers.get('Content-Type')).toBe('application/problem+json');
   if (method === 'HEAD') return;
@@ -179,7 +179,7 @@ async function demandReplay(wire: WireRequest, first: Response): Promise<void> {
   expect(await changes.soFar(), 'nothing has changed').toEqual(before);
 }
 
-/** Tries requests until one is not as it has to be; the error then says which, and how to send it again. */
+/** Tries requests until one gets a wrong answer. The error names it, and how to send it again. */
 async function demandSoundAll(
   name: string,
   wanted: fc.Arbitrary<WantedRequest>,

@@ -21,7 +21,7 @@ async function tallyWith(additions: number) {
   return { stream, archive: () => page('limit=1', withToken(answer)) };
 }
 
-/** A follower of the feed: it has what it has read, by id. */
+/** A follower of the feed, with its events by id. */
 class Follower {
   readonly #events = new Map<string, string>();
   #cursor: string;

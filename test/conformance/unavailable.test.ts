@@ -11,7 +11,7 @@ import { ports, production, resetPorts } from '../support/platform.ts';
 import { expectProblem } from '../support/problem.ts';
 import { appendAsStored, objectOf, system } from '../support/system.ts';
 
-/** Replaces what the objects of a category answer; the rest works as ever. */
+/** Replaces the answers of the objects of a category. Other objects work as before. */
 function objectsFail(category: string, methods: Partial<AggregateRpc>): void {
   ports.aggregateStub = (bindings, stream) => {
     const stub = production.aggregateStub(bindings, stream);
@@ -264,7 +264,7 @@ describe('a read model that cannot answer', () => {
     const list = await get('/tallies?limit=100', token);
     expect([list.status, list.headers.get('X-Causal-Incomplete')]).toEqual([200, stream]);
     expect((await json(list)).items).toContainEqual({ tallyId, version: 1, sum: 1 });
-    // What the read model has is of a lost history: it is not shown. The write side knows.
+    // The read model has a lost history, and does not show it. The write side answers.
     await expectRetryLater(get(path), 'projection-dead-letter');
     for (const headers of [{}, token]) {
       const fromWriteStore = await get(path, { ...headers, 'X-Version': '2' });

@@ -10,7 +10,7 @@ import { deliverEverything } from '../support/queue.ts';
 import { system } from '../support/system.ts';
 
 /*
- * What it costs to operate the system, by D1's own count of rows, over both databases. Docs/operations.md quotes these numbers.
+ * The costs of operations, by D1's own count of rows, over both databases. Docs/operations.md quotes these numbers.
  */
 
 async function costOf(work: () => Promise<unknown>) {

@@ -2,7 +2,7 @@ import { get, json } from './api.ts';
 import type { OpenApiDocument } from './declared-answers.ts';
 import type { Schema } from '../conformance/fuzz/schema-values.ts';
 
-/** One operation of the document, with what it takes in. */
+/** One operation of the document, with its parameters and its body. */
 export interface Operation {
   /** For example `POST /orders`. */
   readonly name: string;
@@ -17,7 +17,7 @@ export interface Operation {
   /** Statuses that it declares. */
   readonly statuses: readonly number[];
   readonly tag: string;
-  /** Asks for the operations key, always or for some of what it does. */
+  /** Asks for the operations key, always or for some requests. */
   readonly asksForKey: boolean;
 }
 

@@ -3,7 +3,7 @@ import { choicesOf } from '../consistency/simulation/choices.ts';
 import { nothingKnown } from '../consistency/simulation/known.ts';
 import { post } from './api.ts';
 
-/** A command that was applied, and how it was thought up. */
+/** An applied command, and its intent. */
 export interface Applied {
   readonly generator: Generator;
   readonly chance: Chance;

@@ -12,7 +12,7 @@ import { add, newTally, system } from './system.ts';
 import { tallyBoard } from './tally.ts';
 
 /*
- * What tests of dead letters look at: the tables of the tally domain, and what the kernel keeps beside them.
+ * The tables that tests of dead letters read: those of the tally, and those of the framework about them.
  */
 
 export interface TestTally {
@@ -55,7 +55,7 @@ export async function checkpointOf(stream: StreamId, projection = 'tally-board',
   return version ?? 0;
 }
 
-/** Additions counted over all tallies, whatever their parity. */
+/** Additions counted over all tallies, even and odd. */
 export async function countedIn(slot: Slot = 'a'): Promise<{ additions: number; sum: number }> {
   const row = await env.SERVING_DB.prepare(
     `SELECT coalesce(sum(additions), 0) AS additions, coalesce(sum(sum), 0) AS sum FROM tally_totals_${slot}`,
@@ -99,7 +99,7 @@ export async function everythingStored(): Promise<unknown> {
   return answers.map(({ results }) => results);
 }
 
-/** Delivers a message three times: what is refused that often is a dead letter. */
+/** Delivers a message three times: the third refusal makes a dead letter. */
 export async function deliverThrice(...hints: readonly Hint[]): Promise<void> {
   for (let times = 0; times < 3; times += 1) await deliver(hints);
 }
@@ -124,7 +124,7 @@ export async function moveSlotB(isMoved: boolean): Promise<void> {
   )
     .bind(isMoved ? '[{"revision":1,"slot":"b"}]' : '[]')
     .run();
-  // Whoever has nothing to send does not notice a new epoch.
+  // A consumer without a batch to send does not notice a new epoch.
   system.pointers.drop('tally-board');
 }
 

@@ -32,7 +32,7 @@ export function stepsHere(
   return { steps, taken };
 }
 
-/** Notes what is launched, and leaves the work to the test. */
+/** Records each launch, and leaves the work to the test. */
 export function idleRunner(): BuildRunner & { readonly launched: readonly { projection: string; build: string }[] } {
   const launched: { projection: string; build: string }[] = [];
   return {

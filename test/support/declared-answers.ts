@@ -128,7 +128,7 @@ export function declaredAnswers(document: OpenApiDocument) {
     return [...allowFaults, ...codeFaults, ...(await faultsOf(['components', 'schemas', 'Problem'], problem))];
   }
 
-  /** What was accepted, or refused for another reason than its form and after it was looked at, has the form that the document declares. */
+  /** A request that was accepted, or refused for another reason than its form, has the form that the document declares. */
   async function requestFaults(place: readonly string[], { path, body, answer }: Exchange): Promise<readonly string[]> {
     if ([400, 401, 403, 404, 413, 415].includes(answer.status) || answer.status >= 500) return [];
     const schema = [...place, 'requestBody', 'content', 'application/json', 'schema'];

@@ -7,7 +7,7 @@ export interface DatabaseBill {
   mostRowsRead: number;
 }
 
-/** A database that adds up what D1 says of each statement: of those run by `all`, `run` or `first`, and of those in a batch. */
+/** A database that sums D1's counts of each statement: those run by `all`, `run` or `first`, and those in a batch. */
 export function meteredDatabase(real: D1Database): { readonly database: D1Database; readonly bill: DatabaseBill } {
   const bill: DatabaseBill = { statements: 0, rowsRead: 0, rowsWritten: 0, mostRowsRead: 0 };
   const inners = new WeakMap<D1PreparedStatement, D1PreparedStatement>();

@@ -21,7 +21,7 @@ export function operationsMeter() {
     for (const count of counts) for (const [name, by] of Object.entries(more)) count[name as keyof Operations] += by;
   }
 
-  /** A cursor knows what it has cost only once it has been read. */
+  /** A cursor knows its costs only after it was read. */
   function settleCursors(): void {
     for (const { rowsRead, rowsWritten } of cursors) add({ objectRowsRead: rowsRead, objectRowsWritten: rowsWritten });
     cursors = [];
@@ -29,7 +29,7 @@ export function operationsMeter() {
 
   return {
     add,
-    /** What was counted since it was last taken. */
+    /** The counts since the last call. */
     take(): Counted {
       settleCursors();
       const taken = { all, byGroup, isAnythingDue: alarms.size > 0 || messagesUnderWay > 0 };
@@ -109,7 +109,7 @@ export function operationsMeter() {
   };
 }
 
-/** A database or session that tells of every result that it gives. */
+/** A database or session that reports each of its results. */
 function metered<Real extends D1Database | D1DatabaseSession>(real: Real, told: (result: D1Result) => void): Real {
   const inners = new WeakMap<D1PreparedStatement, D1PreparedStatement>();
 

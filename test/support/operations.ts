@@ -25,7 +25,7 @@ export const NOTHING: Operations = {
   databaseRowsWritten: 0,
 };
 
-/** What was counted: all of it, and of that what one group of projections alone was the cause of (its queue and its database). */
+/** The counts: the total, and the part that one group of projections caused (its queue and its database). */
 export interface Counted {
   readonly all: Operations;
   readonly byGroup: Readonly<Record<string, Operations>>;

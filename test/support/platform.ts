@@ -38,7 +38,7 @@ const defaults = (): Ports => ({
   clockOffsetMs: 0,
 });
 
-/** The ports as they are now: a test assigns what it wants to fail, and `resetPorts` (run after each test) puts all back. */
+/** The current ports. A test assigns those that it replaces, and `resetPorts`, which runs after each test, restores all. */
 export const ports: Ports = defaults();
 
 export function resetPorts(): void {

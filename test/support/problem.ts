@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 
-/** What every problem document has (RFC 9457 and the contract), and whatever its code adds. */
+/** The members of every problem document (RFC 9457 and the contract), and those that its code adds. */
 export interface ProblemDocument {
   readonly type: string;
   readonly title: string;
@@ -28,7 +28,7 @@ export async function expectProblem(
   return problem;
 }
 
-/** Expects a 400 `invalid-field`, and returns the JSON pointers of what is wrong. */
+/** Expects a 400 `invalid-field`, and returns the JSON pointers of the invalid fields. */
 export async function expectInvalidFields(answer: Response | Promise<Response>): Promise<readonly string[]> {
   const { errors = [] } = await expectProblem(answer, 400, 'invalid-field');
   return [...new Set(errors.map(({ pointer }) => pointer))];

@@ -5,7 +5,7 @@ import type { Slot } from '../../src/tidemark/projections/slot-tables.ts';
 import type { Registry } from '../../src/tidemark/projections/registry.ts';
 import type { Aggregates } from '../../src/tidemark/write/aggregates.ts';
 
-/** A projection as far as whoever operates it sees it: it has no tables and handles nothing. */
+/** A projection for tests of operations: it has no tables and no handlers. */
 export function bareProjection(name: string, group: Group, categories: readonly string[], revision = 1): Projection {
   return {
     name,
@@ -38,7 +38,7 @@ export function bareRegistry(groups: readonly Group[], projections: readonly Pro
   };
 }
 
-/** Aggregates of which only the logs are read. */
+/** Aggregates for tests that only read logs. */
 export function logsRead(load: Aggregates['load']): Aggregates {
   const unasked = () => Promise.reject(new Error('only logs are read'));
   return { load, execute: unasked, replay: unasked, currentVersion: unasked, state: unasked };

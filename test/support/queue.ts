@@ -9,7 +9,7 @@ import type { Hint } from '../../src/tidemark/write/message.ts';
 import worker from '../worker.ts';
 import { sent } from './platform.ts';
 
-/** The hints about a stream that were sent to a group and nobody took; of all streams without one. */
+/** The caught hints about a stream (without one: about all streams) for a group. */
 export function hintsOf(stream?: string, group: Group = serving): Hint[] {
   return sent
     .filter((message) => message.group === group)
@@ -23,7 +23,7 @@ export async function sentHints(count: number, stream?: string): Promise<Hint[]>
   return hintsOf(stream);
 }
 
-/** Takes the messages about a stream (or all) out of what was caught so far. */
+/** Takes the messages about a stream (or all) out of the caught ones. */
 export function takeHints(stream?: string, group: Group = serving): Hint[] {
   const taken = hintsOf(stream, group);
   const kept = sent.filter(({ hint }) => !taken.includes(hint));
@@ -47,7 +47,7 @@ export async function deliver(bodies: readonly unknown[], { group = serving, att
   return getQueueResult(batch, context);
 }
 
-/** Delivers everything that was sent, to every group, until nothing is left; also what the first group passes on. */
+/** Delivers all sent messages to every group until none is left, also those that the first group passes on. */
 export async function deliverEverything(): Promise<void> {
   for (let hasMore = true; hasMore;) {
     hasMore = false;

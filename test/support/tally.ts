@@ -50,13 +50,13 @@ interface Broken {
   decide: boolean;
   evolve: boolean;
   handler: boolean;
-  /** What the handler makes of a sum when it adds `POISON`, where that is no number that a table takes. */
+  /** The handler's result for a sum plus `POISON`, if it is not a number that a table accepts. */
   sum: unknown;
 }
 
 const sound = (): Broken => ({ decide: false, evolve: false, handler: false, sum: undefined });
 
-/** What is broken at the moment, as after a bad deploy. `resetTally` mends it. */
+/** The current faults, as after a bad deployment. `resetTally` removes them. */
 export const broken: Broken = sound();
 
 export function resetTally(): void {
@@ -121,7 +121,7 @@ const counts = slotTables((slot) =>
   }),
 );
 
-/** What the second revision of the count has more. */
+/** The additional column of the second revision of the count. */
 const countsAndSums = slotTables((slot) =>
   sqliteTable(`tally_count_2_${slot}`, {
     tallyId: text('tally_id').primaryKey(),
@@ -151,7 +151,7 @@ export async function createTallyTables(database: D1Database): Promise<void> {
 /** Adding this much is poison to the handler while `broken.handler`. */
 export const POISON = 666;
 
-/** The table refuses a sum beyond this, whatever the handler says. */
+/** The table refuses a sum beyond this. */
 export const TOO_MUCH = 1_000_000;
 
 export const tallyBoard = projectionOf(tallyType)({
@@ -176,7 +176,7 @@ export const tallyBoard = projectionOf(tallyType)({
   },
 });
 
-/** A neighbour of the board in the same group: whatever befalls the board, it goes on. */
+/** A neighbour of the board in the same group. It works even if the board does not. */
 export const tallyCount = projectionOf(tallyType)({
   name: 'tally-count',
   revision: 1,
@@ -203,7 +203,7 @@ export const tallyCount2 = projectionOf(tallyType)({
   },
 });
 
-/** How often was added to a tally, and what it comes to. */
+/** The number of additions to a tally, and their sum. */
 export function countById(tallyId: string) {
   return ({ row: table }: { readonly row: typeof countsAndSums.a }) =>
     queryBuilder.select({ additions: table.additions, sum: table.sum }).from(table).where(eq(table.tallyId, tallyId));

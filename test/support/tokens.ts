@@ -14,7 +14,7 @@ export function workersCodec(options: TokenCodecOptions = {}) {
   return tokenCodec([env.CAUSAL_TOKEN_KEY ?? ''], options);
 }
 
-/** Versions as a token has them, of events that nobody knows. */
+/** Versions in the form of a token, of unknown events. */
 export function seenVersions(versions: Readonly<Record<string, number>>): ReadonlyMap<StreamId, Seen> {
   return new Map(Object.entries(versions).map(([stream, version]) => [stream as StreamId, { version }]));
 }

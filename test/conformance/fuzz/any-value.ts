@@ -11,7 +11,7 @@ export const anyText: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom('x', '字', '🌊', ' ').chain((unit) => fc.nat(600).map((length) => unit.repeat(length))),
 );
 
-/** Numbers as they stand in the JSON, at the edges of what readers of JSON take them for. */
+/** Numbers in JSON notation, at the limits of JSON readers. */
 const EDGES =
   '0 -0 0.0 1.0 -1 1e0 1E+2 0.1 1.5 1e-7 1e21 1e308 1e400 -1e400 1e-400 2147483648 4294967296 9000000000 9000000001 ' +
   '9007199254740991 9007199254740992 9007199254740993 -9007199254740992 18446744073709551616 ' +

@@ -9,7 +9,7 @@ import { secretOf, workersCodec } from '../../support/tokens.ts';
 
 const PLACE = /⟦([^⟦⟧]*)⟧/g;
 
-/** Stands for something of the cast until the request is sent. */
+/** A placeholder for a value of the cast until the request is sent. */
 export function place(kind: string, ...details: readonly (string | number)[]): string {
   return `⟦${[kind, ...details].join(':')}⟧`;
 }
@@ -20,7 +20,7 @@ const MAX_KNOWN = 12;
 /** What exists in the system, as far as answers told. */
 export interface Cast {
   know(kind: string, value: string): void;
-  /** What stands for itself in a text, filled in; `escape` makes it fit for where the text goes. */
+  /** A text with its placeholders filled in. `escape` fits the values to their place. */
   fill(text: string, escape?: (value: string) => string): Promise<string>;
 }
 

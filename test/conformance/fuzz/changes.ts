@@ -7,7 +7,7 @@ import { objectOf, system } from '../../support/system.ts';
 
 /** Everything that a request can leave behind: writes to tables of the databases, and what objects store. */
 export interface Changes {
-  /** What has been written so far; equal to what it was before exactly when nothing has changed. */
+  /** The writes so far. Two results are equal exactly if nothing has changed in between. */
   soFar(): Promise<object>;
   /** From now on, until the ports are put back, every object that a request reaches is looked at. */
   watch(): void;
@@ -28,7 +28,7 @@ export async function countWrites(): Promise<void> {
         `SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\' AND name NOT LIKE 'sqlite%'`,
       )
       .all<{ name: string; sql: string }>();
-    // Full text indexes take no triggers: what is written to them comes from tables that do.
+    // Full text indexes have no triggers, but every write to them comes from a table with one.
     const indexes = results.filter(({ sql }) => sql.startsWith('CREATE VIRTUAL')).map(({ name }) => name);
     const tables = results.filter(({ name }) => !indexes.some((index) => name.startsWith(index)));
     await database.batch([
@@ -50,7 +50,7 @@ export function watchedChanges(): Changes {
   const stored = new Map<StreamId, string>();
   let [timesChanged, lastChanged] = [0, ''];
 
-  /** All that an object holds, but for its alarm and what it notes for its deliveries, which go on by themselves. */
+  /** The whole storage of an object, except its alarm and its delivery state, which change by themselves. */
   function storageOf(stream: StreamId): Promise<string> {
     return runInDurableObject(objectOf(stream), (_object, { storage: { sql } }) => {
       const all = sql

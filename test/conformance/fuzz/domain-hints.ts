@@ -9,7 +9,7 @@ export type Existing = (kind: string, otherwise: fc.Arbitrary<string>) => fc.Arb
 export interface DomainHints {
   /** Values of a field by its name; undefined: the schema is enough. */
   readonly valuesOf: (operation: Operation, name: string, existing: Existing) => fc.Arbitrary<unknown> | undefined;
-  /** Creates what there is at first, beside the examples of the document. */
+  /** Creates the first streams, beside the examples of the document. */
   readonly begin: (cast: {
     /** Remembers a value under the name that `existing` asks for. */
     readonly know: (kind: string, value: string) => void;

@@ -1,10 +1,10 @@
 import { vi } from 'vitest';
 
-/** Lines that mean that something went wrong which nobody had foreseen. (Each request is answered whatever they say.) */
+/** Log lines about unexpected faults. (Each request is answered even then.) */
 const FAULT =
   /"event":"(?:internal-error|command\.projection-failed|[a-z.-]+failed|[a-z-]+\.fault|command\.outcome-unknown)"/;
 
-/** Listens to everything that is logged. `take` gives the lines that tell of a fault since it was last asked. */
+/** Listens to the log. `take` gives the lines about faults since its last call. */
 export function faultsInLogs() {
   const faults: string[] = [];
   const heard = (isFault: (line: string) => boolean) =>
@@ -12,7 +12,7 @@ export function faultsInLogs() {
       const line = parts.map(String).join(' ');
       if (isFault(line)) faults.push(line);
     };
-  // Workers write errors that nobody caught to the console as well.
+  // Workers also write uncaught errors to the console.
   const spies = [
     vi.spyOn(console, 'log').mockImplementation(heard((line) => FAULT.test(line))),
     vi.spyOn(console, 'warn').mockImplementation(heard(() => true)),

@@ -10,7 +10,7 @@ import { goodHeader } from './header-values.ts';
 import type { Operation } from '../../support/api-operations.ts';
 import { type ByName, type Schema, valuesOf } from './schema-values.ts';
 
-/** A request as it was thought up: one that the document allows, and what shall be broken of it. */
+/** A planned request: one that the document allows, and the faults to add. */
 export interface WantedRequest {
   readonly method: string;
   /** Of the document; with values of `params` in the place of its parameters. */
@@ -107,7 +107,7 @@ export function requestsFor(
 /** The first segments of the domain's routes. */
 const SEGMENTS = [...new Set(modules.flatMap(({ routes }) => routes.map(({ path }) => path.split('/')[1] ?? '')))];
 
-/** Requests for paths of all kinds, hardly ever one that there is. */
+/** Requests for paths of all kinds, which hardly ever exist. */
 export const requestsAnywhere: fc.Arbitrary<WantedRequest> = fc.record({
   method: fc.constantFrom('GET', 'POST', 'DELETE', 'PUT', 'HEAD', 'OPTIONS'),
   template: fc
@@ -127,7 +127,7 @@ export const requestsAnywhere: fc.Arbitrary<WantedRequest> = fc.record({
   breakages: fc.array(breakagesOf({ queryNames: [], headers: [], hasBody: false }), { minLength: 1, maxLength: 2 }),
 });
 
-/** Without what the document says in words that it does not go together: two ways to name a version. */
+/** Without two ways to name a version, which the document excludes in words only. */
 function agreeing(request: WantedRequest): WantedRequest {
   const { 'X-Version': version, 'If-Match': tag, ...others } = request.headers;
   if ('asOf' in request.query || (version === undefined && tag === undefined)) return { ...request, headers: others };

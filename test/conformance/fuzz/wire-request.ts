@@ -64,7 +64,7 @@ async function queryOf(wanted: WantedRequest, breakages: readonly Of<'query'>[],
   let pairs = await Promise.all(
     Object.entries(wanted.query).map(async ([name, value]) => [name, await cast.fill(String(value))] as const),
   );
-  // Where nobody was given a cursor yet, there is none to send.
+  // Without an earlier answer there is no cursor to send.
   pairs = pairs.filter(([name, value]) => value !== '' || !['cursor', 'after'].includes(name));
   let raw = '';
   for (const { change, name, value } of breakages) {
