@@ -63,7 +63,7 @@ describe('docs/change-a-read-model.md', () => {
     const statements = statementsOf('migrations/reporting/0103_remove_order_search.sql');
     const kept = await tablesWhere(namesProjections);
     expect(kept).toContain('checkpoint');
-    // A row about it in each of them, whatever its columns are.
+    // Each of these tables gets a row about the projection.
     for (const table of kept) {
       const { results } = await env.REPORTING_DB.prepare(`PRAGMA table_info("${table}")`).all<{
         name: string;

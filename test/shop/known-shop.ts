@@ -1,6 +1,6 @@
 import type { Known } from '../consistency/simulation/domain.ts';
 
-/** What the clients have heard of so far, all together. */
+/** All streams that the clients have seen so far. */
 export interface KnownShop {
   readonly products: KnownProduct[];
   readonly orders: KnownOrder[];

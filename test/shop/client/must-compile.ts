@@ -29,7 +29,7 @@ import { client } from './client/client.gen';
 
 type Same<One, Other> = (<T>() => T extends One ? 1 : 2) extends <T>() => T extends Other ? 1 : 2 ? true : false;
 
-/** An order is an order: neither what stands in for it with 202 nor a receipt is part of it. */
+/** The type of an order includes neither the 202 answer nor a receipt. */
 export const answers: [
   Same<GetOrderResponses[200], Order>,
   Same<GetOrderResponses[202], NotYet>,

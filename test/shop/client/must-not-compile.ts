@@ -10,7 +10,7 @@ const items = [{ sku: 'TIDE-2027', quantity: 2 }];
 placeOrder({ body: { customerId: 1, customerName: 'Ada', items } });
 // Mistake: a required field is missing.
 placeOrder({ body: { customerId: 'c-1', items } });
-// Mistake: a field that there is not.
+// Mistake: an unknown field.
 placeOrder({ body: { customerId: 'c-1', customerName: 'Ada', items, discount: 1 } });
 // Mistake: a line of another form.
 placeOrder({ body: { customerId: 'c-1', customerName: 'Ada', items: [{ sku: 1, quantity: 2 }] } });

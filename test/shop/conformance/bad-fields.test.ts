@@ -139,7 +139,7 @@ describe('a SKU', () => {
       const { items } = await json(get(`/products?sku=${encodeURIComponent(same)}`, withToken(answer)));
       expect(items).toMatchObject([{ sku }]);
     }
-    // In upper case these have more than as typed; what is decomposed has fewer in NFC.
+    // In upper case these have more characters than as typed. Decomposed ones have fewer in NFC.
     for (const long of ['ß'.repeat(33), 'ŉ'.repeat(64), 'ΐ'.repeat(33)]) {
       expect(await expectInvalidFields(post('/products', product({ sku: long })))).toEqual(['/sku']);
     }
@@ -181,7 +181,7 @@ describe('a SKU', () => {
     async (unfit) => {
       const sku = `A${unfit}B`;
       expect(await expectInvalidFields(post('/products', product({ sku })))).toEqual(['/sku']);
-      // A product that has it from before can still be found and ordered.
+      // An earlier product with it can still be found and ordered.
       expect((await get(`/products?sku=${encodeURIComponent(sku)}`)).status).toBe(200);
       await expectProblem(post('/orders', order({ items: [{ sku, quantity: 1 }] })), 422, 'unknown-sku');
     },
@@ -206,7 +206,7 @@ describe('the lines of an order', () => {
     expect(await expectInvalidFields(post('/orders', order({ items: [] })))).toEqual(['/items']);
     const many = Array.from({ length: 101 }, line);
     expect(await expectInvalidFields(post('/orders', order({ items: many })))).toEqual(['/items']);
-    // That a hundred are let through shows in the refusal, which comes of what the domain looks up.
+    // The refusal comes from the domain's look-up, so a hundred lines passed the check of the form.
     await expectProblem(post('/orders', order({ items: many.slice(1) })), 422, 'unknown-sku');
   });
 

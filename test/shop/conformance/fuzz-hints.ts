@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { DomainHints } from '../../conformance/fuzz/domain-hints.ts';
 import { createProduct, orderAfter, returnItems } from '../api.ts';
 
-/** What happened to the orders that there are at first. */
+/** The steps of the first orders. */
 const LIVES = [[], ['shipment'], ['cancellation'], ['shipment', 'delivery']] as const;
 
 /** SKUs that exist, prices that are mostly good, and orders in every state. */
@@ -11,7 +11,7 @@ export const shopHints: DomainHints = {
   valuesOf(operation, name, existing) {
     switch (name) {
       case 'sku':
-        // A new one where it has to be new, else one that there is.
+        // A new one if it has to be new, else an existing one.
         return operation.name === 'POST /products'
           ? fc.oneof({ weight: 9, arbitrary: fc.uuid() }, { weight: 1, arbitrary: existing('sku', fc.uuid()) })
           : existing('sku', fc.uuid());

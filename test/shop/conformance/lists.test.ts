@@ -145,7 +145,7 @@ describe('a list', () => {
         path,
       ).toEqual(Array.from({ length: rows }, () => 1));
     }
-    // All products, and all orders, whatever other tests have made of them.
+    // All products, and all orders, also those of other tests.
     for (const path of ['/products?limit=100', '/orders?limit=100', '/orders?status=cancelled&limit=100']) {
       const ids = async (query: string) =>
         (await allPages(query)).flat().map((item) => item['productId'] ?? item['orderId']);

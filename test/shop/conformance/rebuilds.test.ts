@@ -17,7 +17,7 @@ async function stateAt(location: string): Promise<string> {
   return (await json(get(location, asOperator))).state;
 }
 
-/** A build that nobody works on. */
+/** A build without a running Workflow. */
 async function idleBuild(name: string, query = '') {
   const runner = idleRunner();
   ports.buildRunner = () => runner;

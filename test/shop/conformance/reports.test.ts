@@ -58,7 +58,7 @@ describe('GET /analytics/orders', () => {
     await step(orderStep(cancelled, 'cancellation', token));
     await order({ region: QUOTED, items: [c] });
     await order({ region: FORMULA, items: [c] });
-    // What comes back later counts against the day of placement.
+    // A later return counts on the day of placement.
     await step(orderStep(first, 'shipment', token));
     await step(orderStep(first, 'delivery', token));
     await step(returnItems(first, [{ sku: 'A', quantity: 1 }], token));

@@ -9,14 +9,14 @@ const NAMES = ['ETag', 'X-Version', 'X-Read-From'];
 
 const headersOf = (answer: Response) => NAMES.map((name) => answer.headers.get(name));
 
-/** An order of which the read model has nothing: no token, and the consumer never runs. */
+/** An order that the read model does not have: no token, and the consumer never runs. */
 async function unseenOrder() {
   const { orderId, answer } = await placeOrder();
   await orderStep(orderId, 'shipment');
   return { path: `/orders/${orderId}`, token: withToken(answer) };
 }
 
-/** An order at version 2 of which the read model has version 1. */
+/** An order at version 2. The read model has version 1. */
 async function halfSeenOrder() {
   const { orderId } = await placeOrder({}, { Prefer: 'wait=5' });
   await orderStep(orderId, 'shipment');

@@ -32,7 +32,7 @@ function found({ highlights }: Hit): readonly string[] {
   );
 }
 
-/** The orders that there are: who ordered, which item, and its SKU. */
+/** The existing orders: the customer, the item, and its SKU. */
 const ORDERS = {
   ada: ['Ada Lovelace', 'Tide table 2027', 'TIDE-2027'],
   adam: ['Adam Smith', 'Lovelace: a biography', 'BOOK-AL-1815'],

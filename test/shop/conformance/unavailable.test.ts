@@ -8,7 +8,7 @@ import { ports, production } from '../../support/platform.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { appendAsStored } from '../../support/system.ts';
 
-/** Replaces what the objects of a category answer; the rest works as ever. */
+/** Replaces the answers of the objects of a category. Other objects work as before. */
 function objectsFail(category: string, methods: Partial<AggregateRpc>): void {
   ports.aggregateStub = (bindings, stream) => {
     const stub = production.aggregateStub(bindings, stream);

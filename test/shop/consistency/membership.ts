@@ -8,7 +8,7 @@ import { type Grouping, compare, groupsOf, plus, revenueOf } from './naive-sums.
 /** The last row of a page, by the time and id that the list sorts by. Null: there is no page before, or after. */
 type Position = readonly [time: string, id: string] | null;
 
-/** What was asked, as a list operation's `query` keeps it. */
+/** The request of a list, in the form of its operation's `query`. */
 export type ListQuery =
   | {
       readonly list: 'orders';
@@ -27,7 +27,7 @@ export type ListQuery =
   /** `isWhole`: it is the first page and there is no other. */
   | { readonly list: 'search'; readonly q: string; readonly isWhole: boolean };
 
-/** What was asked, as a sum operation's `query` keeps it. */
+/** The request of a sum, in the form of its operation's `query`. */
 export type SumQuery =
   | { readonly sum: 'analytics'; readonly groupBy: Grouping; readonly from?: string; readonly to?: string }
   /** `days`: the UTC dates that may be meant by today, more than one where midnight passed before the answer. */
@@ -107,7 +107,7 @@ function asText(figures: Readonly<Record<string, bigint>>): Record<string, strin
   return Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, String(value)]));
 }
 
-/** What the checker has to be told of the shop, for histories whose queries are `ListQuery` and `SumQuery`: from the logs, naively. */
+/** The checker's knowledge of the shop, for queries of the forms `ListQuery` and `SumQuery`: computed from the logs, naively. */
 export function membershipOf(logs: Logs, obstacles: Obstacles = NO_OBSTACLES): Required<CheckOptions> {
   const folds = new Map<string, readonly (Order | Product | undefined)[]>();
 
@@ -172,7 +172,7 @@ function isAskedFor(query: ListQuery, state: Order | Product): boolean | undefin
     case 'search': {
       if (!('orderId' in state)) return false;
       const isFound = finds(query.q, state);
-      // On which page a hit lies is a question of rank, of which nothing is promised.
+      // The page of a hit depends on its rank, which is not promised.
       return isFound === true && !query.isWhole ? undefined : isFound;
     }
     default:

@@ -146,7 +146,7 @@ export function pricesIn(events: readonly StoredEvent[]): readonly PriceChange[]
   });
 }
 
-/** What is still sold of an order: nothing of a cancelled one, and not what came back. */
+/** The items that the customer keeps: none of a cancelled order, and no returned items. */
 export function soldOf({
   status,
   items,

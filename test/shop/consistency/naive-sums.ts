@@ -17,7 +17,7 @@ export interface Group extends Figures {
   readonly currency: string;
 }
 
-/** Orders of which the day of placement is in a span of UTC dates, `to` exclusive. */
+/** Orders that were placed within a span of UTC dates, `to` exclusive. */
 export interface Span {
   readonly from?: string | undefined;
   readonly to?: string | undefined;

@@ -218,7 +218,7 @@ const FEED = Object.values(LOGS)
 
 type Oracles = ReturnType<typeof oraclesOf>;
 
-/** What is read when everything is right, and who judges it. */
+/** Answers without a fault, and the judge of each. */
 const READINGS: readonly (readonly [
   name: string,
   judge: (oracles: Oracles, read: never) => Findings,

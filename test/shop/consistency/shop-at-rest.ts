@@ -54,7 +54,7 @@ const AFTER: Readonly<Record<string, readonly string[]>> = {
 /** Events of other types change nothing that these depend on. */
 const STEPS = new Set(['ProductCreated', 'PriceUpdated', 'OrderPlaced', ...Object.keys(AFTER)]);
 
-/** Events that nobody who knew those before them could have decided upon (I1): a price changed from what it was not, a step out of turn. */
+/** Events that contradict the earlier ones (I1): a price change from another price than the current one, a step out of sequence. */
 function decidedOnTheOld(stream: string, events: readonly StoredEvent[]): readonly string[] {
   const steps = events.filter(({ type }) => STEPS.has(type));
   return steps.slice(1).flatMap((event, index) => {

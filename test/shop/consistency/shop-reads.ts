@@ -63,7 +63,7 @@ function pageOf(paged: Paged, before?: { readonly cursor: string; readonly after
   };
 }
 
-/** A page of hits. On which of several pages a hit lies is a question of rank, of which nothing is promised. */
+/** A page of hits. The page of a hit depends on its rank, which is not promised. */
 function searchFor(q: string, limit: string, cursor?: string): ListIntent {
   return {
     kind: 'search',

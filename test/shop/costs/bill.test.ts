@@ -77,7 +77,7 @@ async function settledProduct() {
   return { ...product, stream };
 }
 
-/** What it writes, sends and asks for, without what it reads, which has a budget of its own. */
+/** Its writes, messages and requests. Reads have a budget of their own. */
 function effects({ databaseRowsRead: _d1, objectRowsRead: _object, ...operations }: Operations) {
   return operations;
 }
@@ -135,7 +135,7 @@ describe('the bill of an order', () => {
     const body = { customerId: 'c', customerName: 'n', items: [{ sku, quantity: 1 }] };
     const key = { 'Idempotency-Key': crypto.randomUUID() };
     const requests = async (headers = {}) => {
-      // What was read of the product is too old to be used again.
+      // The remembered price is too old to be used again.
       ports.clockOffsetMs += 2_000;
       return (await billOf(undefined, () => post('/orders', body, headers))).objectRequests;
     };

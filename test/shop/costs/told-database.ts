@@ -1,4 +1,4 @@
-/** A database that tells of every statement of a batch, and of every query, what D1 counted. `bound`: all values of its batch. */
+/** A database that reports D1's counts for every statement of a batch, and for every query. `bound`: all values of its batch. */
 export function toldOf(real: D1Database, told: (bound: readonly unknown[], meta: D1Meta) => void): D1Database {
   const bindings = new Map<D1PreparedStatement, readonly unknown[]>();
 

@@ -67,7 +67,7 @@ beforeAll(async () => {
   skus = made;
 });
 
-/** What of an operation of the OpenAPI document says what may be sent. */
+/** The parts of an OpenAPI operation that describe requests. */
 interface Operation {
   readonly parameters?: readonly { readonly name: string; readonly in: string }[];
   readonly requestBody?: { readonly content: { readonly 'application/json': { readonly example: unknown } } };

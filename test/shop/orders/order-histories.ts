@@ -139,7 +139,7 @@ export interface Outcome {
   readonly currency: string;
   readonly region: string | null;
   readonly segment: string | null;
-  /** What the customer keeps of each line: nothing of a cancelled order. */
+  /** The items that the customer keeps of each line: none of a cancelled order. */
   readonly kept: readonly Bought[];
 }
 
@@ -174,7 +174,7 @@ export function outcomeOf({ events }: History): Outcome {
   };
 }
 
-/** How many things are kept, and what they cost. */
+/** The number of kept items, and their total. */
 export function sumOf(lines: readonly Bought[]) {
   let items = 0;
   let total = 0;

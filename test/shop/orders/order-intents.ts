@@ -6,7 +6,7 @@ import { knownShop, repriced } from '../known-shop.ts';
 export const NAMES = ['Ada Lovelace', 'Grace Hopper', 'Mary Shelley', 'Olaf Ost', 'Petra Past'];
 const REGIONS = ['EU', 'US', null];
 
-/** What clients want done with orders. What comes of it is known from then on. */
+/** The commands that clients send about orders. A run remembers their outcomes. */
 export const orderIntents = intentsOf(orders(priceList), {
   PlaceOrder: {
     make: (known) => (chance) => {

@@ -194,7 +194,7 @@ describe('after any history that the domain allows', () => {
     fc.record({ orderId, items }).map((data) => ({ type: 'ReturnItems', data: { ...data, reason } })),
   );
 
-  /** What the read model has to say of an order, from the state that the write side folds. */
+  /** The expected row of an order, from the state of the write side. */
   function expectedRow(id: string, version: number, state: ExistingOrder) {
     const { customerId, customerName, customerSegment, region, status, total, itemCount, placedAt, updatedAt } = state;
     return {

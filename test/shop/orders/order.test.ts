@@ -91,7 +91,7 @@ const everything = [
   { sku: 'CHART-7', quantity: 3 },
 ];
 
-/** What has happened to an order in each of its states. */
+/** The events that lead to each state of an order. */
 const history: Record<OrderStatus, readonly OrderEvent[]> = {
   placed: [placed],
   shipped: [placed, shipped],

@@ -5,7 +5,7 @@ import { findTerms, toIndexText, toMatchExpression, toTerms } from '../../../src
 
 const rangesOf = (text: string, typed: string) => findTerms(text, toTerms(typed)).ranges;
 
-/** Whether a search for what was typed finds an order that has these texts. */
+/** Whether a search for `typed` finds an order with these texts. */
 function isFound(typed: string, ...texts: readonly string[]): boolean {
   return toTerms(typed).every((term) => texts.some((text) => findTerms(text, [term]).ranges.length > 0));
 }

@@ -195,11 +195,11 @@ function momentsOf(season: Season): readonly number[] {
 function read(journal: string): readonly Acknowledged[] {
   if (!existsSync(journal)) return [];
   const lines = readFileSync(journal, 'utf8').split('\n');
-  // What comes after the last line end is a line that is being written, or was when the client was killed.
+  // The text after the last line end is an unfinished line, for example of a killed client.
   return lines.slice(0, -1).map((line) => JSON.parse(line) as Acknowledged);
 }
 
-/** Each key and what came of it. A key that was sent again has to have had the same outcome. */
+/** The outcome of each key. A repeated key has to have the same outcome. */
 function outcomesOf(journal: readonly Acknowledged[]): ReadonlyMap<string, string> {
   const outcomes = new Map<string, string>();
   for (const { idempotencyKey, stream, version } of journal) {

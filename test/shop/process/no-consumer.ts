@@ -121,7 +121,7 @@ function withoutConsumers(folder: string): string {
     d1_databases: { migrations_dir: string }[];
   };
   delete config.queues.consumers;
-  // What is relative is relative to the file.
+  // Relative paths are relative to the file.
   config.main = join(ROOT, config.main);
   for (const database of config.d1_databases) database.migrations_dir = join(ROOT, database.migrations_dir);
   const path = join(folder, 'wrangler.toml');
@@ -135,7 +135,7 @@ async function write(api: Api, path: string, body: object, token?: string): Prom
   return { id: orderId ?? productId ?? '', answer };
 }
 
-/** The order as the read model has it right after it was placed. Anything but a true and timely answer fails. */
+/** The order in the read model right after it was placed. Any late or wrong answer fails. */
 async function readBack(api: Api, { id, answer }: Written): Promise<Answer<Resource>> {
   const found = expectOk(await api.get<Resource>(`/orders/${id}`, { token: answer.token }));
   assert.equal(found.body['orderId'], id);

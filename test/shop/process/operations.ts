@@ -130,7 +130,7 @@ describe('on a server', { timeout: 10 * 60_000 }, () => {
     assert.match(await expectExit(2, 'rollback', 'one', 'two'), /^"two" is one word too many/);
   });
 
-  /** Changes the database that has a table, while nobody else has it open. */
+  /** Changes the database that has a table, while no server has it open. */
   async function tamper(table: string, change: (database: DatabaseSync) => void): Promise<void> {
     await server.stop();
     const databases = join(folder, 'state/v3/d1/miniflare-D1DatabaseObject');

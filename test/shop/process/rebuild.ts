@@ -181,7 +181,7 @@ describe('while read models are rebuilt under traffic', { timeout: 90 * 60_000 }
   }
 });
 
-/** Lets clients write and read while something is done, tells how much they did, and demands that all of it was as it has to be. */
+/** Runs clients that write and read during `act`, prints how much they did, and asserts that every answer was right. */
 async function underTraffic<Result>(
   t: TestContext,
   api: Api,

@@ -18,7 +18,7 @@ describe('a command line of the seed', () => {
     [['--order', '500'], 'There is no option --order.'],
     [['-o', '500'], 'There is no option -o.'],
     [['--no-orders'], 'There is no option --no-orders.'],
-    // What is left of `npm run seed --orders 500`, since npm takes the option for one of its own.
+    // The rest of `npm run seed --orders 500`, since npm reads the option as its own.
     [['500'], '"500" belongs to no option. Options reach the script only after "--": npm run seed -- --orders 500.'],
     [['--orders'], '--orders needs a value.'],
     [['--orders', '--seed', '4'], '--orders needs a value.'],

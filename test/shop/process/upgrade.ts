@@ -34,7 +34,7 @@ const PRODUCTS = 6;
 /** How many answers each Worker gives before the next takes over. */
 const ANSWERS = 60;
 
-/** As docs/upgrading.md has it for a gradual deployment: today's Worker writes tokens that both read. */
+/** As docs/upgrading.md says for a gradual deployment, today's Worker writes tokens that both Workers read. */
 const GRADUALLY = ['--var', 'CAUSAL_TOKEN_FORMAT:1'];
 
 test(`upgrades from ${FORMER} under load, back, and again`, { timeout: 30 * 60_000 }, async (t) => {
@@ -77,7 +77,7 @@ test(`upgrades from ${FORMER} under load, back, and again`, { timeout: 30 * 60_0
 
   await serves('former');
   await server.stop();
-  // The Worker from before has to go on on what the new migrations made of its databases.
+  // The former Worker has to work on the migrated databases.
   t.diagnostic(migrate(join(folder, 'state')).includes('No migrations to apply') ? 'nothing to migrate' : 'migrated');
   for (const name of ['former', 'today', 'former', 'today'] as const) {
     server = await start(name);

@@ -150,7 +150,7 @@ describe('the price list', () => {
       () =>
         seenAt(version, eventId);
     const read = { outcome: 'prepared' };
-    // Whether or not what was read is kept.
+    // Whether or not the first read is remembered.
     for (const _ of [1, 2]) {
       const ahead = { outcome: 'token-ahead', seenVersion: 2, head: 2 };
       expect(await prices.offersOf(['A'], seen(2, 'lost'))).toMatchObject(ahead);
@@ -236,7 +236,7 @@ describe('a product that was read', () => {
     await setPrice('A', 900);
     const changed = product.streamOf(productIdOf('A'));
     expect(await amountsOf(['A', 'B'], (stream) => ({ version: stream === changed ? 2 : 1 }))).toEqual([900, 1000]);
-    // What they have made it read is there for everybody.
+    // The result of that read serves every client.
     expect(await amountsOf(['A'])).toEqual([900]);
   });
 

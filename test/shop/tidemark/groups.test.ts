@@ -418,7 +418,7 @@ describe('a queue that loses, doubles and reorders', () => {
     };
   }
 
-  /** The archived events of these streams, by stream and version, in whatever order they came. */
+  /** The archived events of these streams, by stream and version. */
   async function archivedOf(streams: readonly StreamId[]): Promise<StoredEvent[]> {
     const { results } = await env.REPORTING_DB.prepare('SELECT event FROM archive_event ORDER BY stream, version').all<{
       event: string;

@@ -42,7 +42,7 @@ export async function emptyDatabase(database: D1Database): Promise<void> {
   await database.batch(results.map(({ name, kind }) => database.prepare(`DROP ${kind} IF EXISTS ${name}`)));
 }
 
-/** Puts rows into the tables that there are. */
+/** Puts rows into existing tables. */
 async function loadDatabase(database: D1Database, rows: DatabaseRows): Promise<void> {
   const own = await tablesOf(database);
   await database.batch([

@@ -7,7 +7,7 @@ import { eur } from '../api.ts';
 import type { Keyed } from './release.ts';
 
 /*
- * What the clients of a release do before it is upgraded: one client, which hands its token on.
+ * The traffic of a release before its upgrade: one client, which sends its latest token each time.
  */
 
 /** The commit that a release is written of. */
@@ -16,7 +16,7 @@ export const commit = env.UPGRADE_COMMIT ?? '';
 /** Ids follow from SKUs and keys: those of two releases must not be the same. */
 const skuOf = (name: string) => `${name}-${commit}`.toUpperCase();
 
-/** What the client has: its token, the streams that it wrote to, and its commands with a key. */
+/** The client's data: its token, the streams that it wrote to, and its commands with a key. */
 export const client = { token: {} as Headers, streams: new Set<StreamId>(), keyed: [] as Keyed[] };
 
 interface Written {

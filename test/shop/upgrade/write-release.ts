@@ -83,7 +83,7 @@ async function rebuild() {
   return { swapped, awaitingAcceptance };
 }
 
-/** What the client has been answered, and how far it is in lists and in the feed. */
+/** The client's answers, and its cursors of lists and of the feed. */
 async function givenOut({ almanac, delivered }: Shop) {
   // So that its token has bookmarks of both databases.
   for (const path of ['/orders', '/dashboard']) client.token = withToken(await get(path, client.token));

@@ -96,7 +96,7 @@ function eventOf({ path }: Sent): string {
   return types[path.split('/').at(-1) as keyof typeof types];
 }
 
-/** Read without any token, the lists and the sums come to what the logs make, by themselves. */
+/** Without any token, the lists and the sums come to equal the fold of the logs. */
 export async function demandReadModels(t: TestContext, api: Api, folds: ReadonlyMap<string, Resource>): Promise<void> {
   const startedAt = performance.now();
   for (const [list, id] of [
@@ -120,7 +120,7 @@ export async function demandReadModels(t: TestContext, api: Api, folds: Readonly
   );
 }
 
-/** Sent once more with its key, each command answers what it answered then, and does nothing. */
+/** Each command, sent again with its key, has the same answer, and appends nothing. */
 export async function demandSameOutcomes(
   t: TestContext,
   api: Api,

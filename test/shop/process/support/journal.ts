@@ -7,7 +7,7 @@ export interface Sent {
   readonly key: string;
   readonly path: string;
   readonly body: object;
-  /** What the client knew when it sent this: the version of each product whose price it had seen. */
+  /** The client's knowledge at the request: the version of each product whose price it had seen. */
   readonly seen: Readonly<Record<string, number>>;
 }
 
@@ -42,12 +42,12 @@ export function note(journal: string, line: Line): void {
 
 export function readJournal(journal: string): readonly Line[] {
   if (!existsSync(journal)) return [];
-  // What comes after the last line end is a line that is being written, or was when the client was killed.
+  // The text after the last line end is an unfinished line, for example of a killed client.
   const lines = readFileSync(journal, 'utf8').split('\n').slice(0, -1);
   return lines.map((line) => JSON.parse(line) as Line);
 }
 
-/** Takes away a line that a killed client left half written: what it had not noted it had not sent. */
+/** Removes a line that a killed client left half written. A request that is not in the journal was not sent. */
 export function mend(journal: string): void {
   if (!existsSync(journal)) return;
   const text = readFileSync(journal, 'utf8');

@@ -17,7 +17,7 @@ export function checkOut(commit: string, folder: string): void {
   if (!existsSync(packages)) symlinkSync(join(ROOT, 'node_modules'), packages);
 }
 
-/** Applies this repository's migrations to the storage of a server that is not running. Returns what it said. */
+/** Applies this repository's migrations to the storage of a server that is not running. Returns the output. */
 export function migrate(state: string): string {
   const wrangler = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
   return DATABASES.map((database) =>

@@ -8,7 +8,7 @@ import { ROOT } from './server.ts';
 
 export interface Ended {
   readonly exitCode: number | null;
-  /** What it said, on both streams. */
+  /** Its output, on both streams. */
   readonly said: string;
 }
 

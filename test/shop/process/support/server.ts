@@ -49,7 +49,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     stdio: ['ignore', log, log],
   });
   closeSync(log);
-  // Whatever ends the test, nothing of it stays behind.
+  // No process or folder stays behind, even if the test fails.
   const killAll = () => signalGroup(child, 'SIGKILL');
   process.once('exit', killAll);
   const endGroup = endOf(child, port);

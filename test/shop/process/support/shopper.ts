@@ -54,7 +54,7 @@ function take(sent: Sent, { status, stream, version, token: latest }: Answered):
   }
 }
 
-/** Sends until an answer says what came of it, and notes that. */
+/** Sends until an answer has an outcome, and writes it into the journal. */
 async function settle(sent: Sent, earlierTries = 0): Promise<void> {
   let unanswered = earlierTries;
   for (;;) {
@@ -140,7 +140,7 @@ async function changePrice(): Promise<void> {
   if (id !== undefined) await command(`/products/${id}/price`, { price: { amount, currency: 'EUR' }, reason: 'Tide' });
 }
 
-/** Nobody else writes the orders of this client, so it knows exactly what they have to look like. */
+/** No other client writes these orders, so this client knows their expected state exactly. */
 async function lookAtOrder(order: Order): Promise<void> {
   const { version } = await read(`/orders/${order.id}`);
   if (version !== order.version)

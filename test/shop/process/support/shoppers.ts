@@ -7,16 +7,16 @@ import { join } from 'node:path';
 import { type Line, readJournal } from './journal.ts';
 
 export interface Shoppers {
-  /** What they noted so far, client by client. */
+  /** The journals so far, one for each client. */
   lines(): readonly Line[];
   /** How many commands were answered so far. */
   answers(): number;
   complaints(): readonly string[];
-  /** Throws when one has ended by itself, with what it said. */
+  /** Throws if a client has ended by itself, with its output. */
   demandAlive(): void;
   /** SIGKILL to one of them; another takes up its journal. */
   killOne(index: number): Promise<void>;
-  /** Lets each finish what it has begun. */
+  /** Lets each client finish its current request. */
   stop(): Promise<void>;
   /** SIGKILL to all. */
   kill(): Promise<void>;

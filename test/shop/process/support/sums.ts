@@ -11,7 +11,7 @@ interface Order {
   }[];
 }
 
-/** Orders by status, zeros included; and what was earned: without cancelled orders, and without what came back. */
+/** Orders by status, zeros included; and the revenue, without cancelled orders and returned items. */
 export function dashboardOf(resources: readonly Resource[]) {
   const orders = resources as unknown as readonly Order[];
   const ordersByStatus: Record<string, number> = { placed: 0, shipped: 0, delivered: 0, returned: 0, cancelled: 0 };

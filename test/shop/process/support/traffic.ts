@@ -50,7 +50,7 @@ export interface Figures {
   /** Tries that failed while the server was down. */
   readonly retried: number;
   readonly slowestMs: number;
-  /** What was not as it has to be: each one a sentence. */
+  /** The faults, one sentence each. */
   readonly failures: readonly string[];
 }
 
@@ -105,7 +105,7 @@ export async function startTraffic(api: Api, { writers = 6, readers = 2 }: Traff
     }
   }
 
-  /** One client's session: what it sends along, and what it must never see less of. */
+  /** One client's session: its token, and the versions that it must never see less of. */
   function session({ hasToken = true } = {}) {
     let token: string | undefined;
     let ordersCounted = 0;
@@ -166,7 +166,7 @@ export async function startTraffic(api: Api, { writers = 6, readers = 2 }: Traff
       if (done?.version !== undefined) Object.assign(order, { version: done.version, status });
     }
 
-    /** Nobody else writes the orders of this client, so it knows exactly what they have to look like. */
+    /** No other client writes these orders, so this client knows their expected state exactly. */
     const judge = (shown: Shown | undefined, order: Order | undefined): string | undefined =>
       order && (shown?.version !== order.version || shown.status !== order.status)
         ? `${shown ? `${shown.orderId} at version ${shown.version}, ${shown.status}` : 'nothing'}, ` +
