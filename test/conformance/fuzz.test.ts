@@ -135,7 +135,7 @@ async function demandSound(wanted: WantedRequest, wire: WireRequest, headers: re
   if (wire.method === wanted.method)
     (answer.ok || answer.status === 304 ? accepting : refusing).add(`${wanted.method} ${wanted.template}`);
   expect(answer.status, 'no fault of the server').toBeLessThan(500);
-  expect(logs.take(), 'nothing was logged that nobody had foreseen').toEqual([]);
+  expect(logs.take(), 'every log line was expected').toEqual([]);
   if (answer.status >= 400) await demandProblem(answer, wire.method);
   if (wanted.breakages.length === 0 && FOR_BROKEN_REQUESTS.has(answer.status)) {
     const { code, detail } = await json(answer.clone());

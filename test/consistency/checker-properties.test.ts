@@ -70,7 +70,7 @@ const SEEN_BY: Readonly<Record<string, readonly Check[]>> = {
   'a refused command is in the log all the same': ['refused-yet-applied', 'expected-version'],
   'an expected version is ignored': ['expected-version'],
   'a command is decided upon an older state than its token has seen': ['writes-follow-reads'],
-  'a read sees what nobody has written': ['phantom'],
+  'a read sees an event that no command has written': ['phantom'],
   'a command overtakes one that was acknowledged before it was sent': ['write-order', 'phantom'],
 };
 

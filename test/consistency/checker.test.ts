@@ -150,7 +150,7 @@ const SOUND: readonly Case[] = [
     OPEN,
   ),
   sound(
-    'a page of which nobody can say what belongs to it',
+    'a page with unknown membership',
     (clients) => {
       const token = clients.write('c1', 'order-1');
       clients.list('c1', {}, { token });
@@ -163,7 +163,7 @@ const SOUND: readonly Case[] = [
     clients.sum('c2', { events: 1 }, { at: [4, 5] });
   }),
   sound(
-    'a sum that is one of what it may be where nobody outside can tell which',
+    'a sum that is one of several possible ones',
     (clients) => {
       const token = clients.write('c1', 'order-1');
       clients.sum('c1', { events: 1 }, { token });
@@ -499,7 +499,7 @@ const BAD: readonly BadCase[] = [
   ),
   bad(
     'impossible-sum',
-    'a sum is nothing of what it may be where nobody outside can tell which',
+    'a sum is none of several possible ones',
     'Client c1 in operation 2 got events = 0 from sums, with the token of operation 1; by what that has seen, and what had been written, it lies between 1 and 10.',
     (clients) => {
       const token = clients.write('c1', 'order-1');
@@ -531,7 +531,7 @@ const BAD: readonly BadCase[] = [
   bad(
     'lost-write',
     'two commands are acknowledged at one version',
-    'Client c2 in operation 2 was told that Write is order-1@1, but that version was written by somebody else: the write is lost.',
+    'Client c2 in operation 2 was told that Write is order-1@1, but another command wrote that version: the write is lost.',
     (clients) => {
       clients.write('c1', 'order-1');
       clients.write('c2', 'order-1', { outcome: { kind: 'acknowledged', stream: 'order-1', version: 1 } });
@@ -567,8 +567,8 @@ const BAD: readonly BadCase[] = [
   ),
   bad(
     'phantom',
-    'a read sees a version that nobody wrote',
-    'Client c1 in operation 2 was shown order-1 at version 2, but its log ends at 1: nobody wrote that.',
+    'a read sees a version that no command wrote',
+    'Client c1 in operation 2 was shown order-1 at version 2, but its log ends at 1: no command wrote that.',
     (clients) => {
       const token = clients.write('c1', 'order-1');
       clients.read('c1', 'order-1', 2, { token });
@@ -577,7 +577,7 @@ const BAD: readonly BadCase[] = [
   bad(
     'phantom',
     'a list has a row of a stream that does not exist',
-    'Client c1 in operation 1 was shown order-7 at version 1, but its log ends at 0: nobody wrote that.',
+    'Client c1 in operation 1 was shown order-7 at version 1, but its log ends at 0: no command wrote that.',
     (clients) => {
       clients.list('c1', { 'order-7': 1 });
     },

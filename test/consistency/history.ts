@@ -26,8 +26,8 @@ interface Sent {
   /** Whether the answer said `X-Causal-Scope: partial`: of its token, only what this very operation saw or wrote is sure to be in it. */
   readonly isPartial: boolean;
   /**
-   * Whether the answer's token leaves out streams for which only bookmarks vouch. No client can tell: whoever can read tokens says so, and
-   * it matters only where something is set back to an earlier time. Absent: no.
+   * Whether the answer's token leaves out streams for which only bookmarks vouch. Clients cannot read tokens, so the simulation does. It
+   * matters only if a log or a database is set back to an earlier time. Absent: no.
    */
   readonly isShortened?: boolean;
 }

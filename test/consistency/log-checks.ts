@@ -131,7 +131,7 @@ function checkShown({ branches }: IndexedHistory, operation: Operation, report: 
     const ends = branches.between(stream, from, completedAt ?? Infinity).map(({ log }) => log.length);
     const end = Math.max(0, ...ends);
     if (version <= end) continue;
-    const why = `${capital(who(operation))} was shown ${stream} at version ${version}, but its log ends at ${end}: nobody wrote that.`;
+    const why = `${capital(who(operation))} was shown ${stream} at version ${version}, but its log ends at ${end}: no command wrote that.`;
     report('phantom', [operation], stream, why);
   }
 }
@@ -197,7 +197,7 @@ function checkAcknowledged(
     const why = `${told}, but the log ends at version ${head}: the write is lost.`;
     report('lost-write', [operation], stream, why);
   } else if (!mayAppendNothing && !block) {
-    const why = `${told}, but that version was written by somebody else: the write is lost.`;
+    const why = `${told}, but another command wrote that version: the write is lost.`;
     report('lost-write', [operation], stream, why);
   } else if (block) {
     report('one-outcome', [operation, block.attempt], stream, `${told}, but what it wrote is ${rangeOf(block)}.`);

@@ -216,7 +216,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
       return true;
     }),
 
-  'a read sees what nobody has written': (history, chance) =>
+  'a read sees an event that no command has written': (history, chance) =>
     someOperation(history, chance, (operation) => {
       if (operation.kind !== 'read' || operation.outcome.kind !== 'resource') return false;
       const version = (history.log[operation.stream]?.length ?? 0) + 1;

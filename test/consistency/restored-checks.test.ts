@@ -314,7 +314,7 @@ const BAD: readonly BadCase[] = [
   bad(
     'phantom',
     'an object shows what a restore has lost',
-    'Client c2 in operation 3 was shown order-1 at version 2, but its log ends at 1: nobody wrote that.',
+    'Client c2 in operation 3 was shown order-1 at version 2, but its log ends at 1: no command wrote that.',
     (clients) => {
       clients.write('c1', 'order-1');
       clients.write('c1', 'order-1');
@@ -325,7 +325,7 @@ const BAD: readonly BadCase[] = [
   bad(
     'phantom',
     'a read model shows a version that neither log has had',
-    'Client c2 in operation 3 was shown order-1 at version 3, but its log ends at 2: nobody wrote that.',
+    'Client c2 in operation 3 was shown order-1 at version 3, but its log ends at 2: no command wrote that.',
     (clients) => {
       clients.write('c1', 'order-1');
       clients.write('c1', 'order-1');

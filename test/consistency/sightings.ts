@@ -43,8 +43,8 @@ export interface Sightings {
   /** The earliest sign that a stream had reached a version: in that branch of it, where it was restored. */
   reached(stream: string, version: number, branch: Branch | undefined): Sighting | undefined;
   /**
-   * The highest version that somebody had seen of a stream before an operation was sent, and who. Of a stream that was restored: the highest
-   * that its log still had when the operation was answered.
+   * The highest version of a stream that a client had seen before an operation was sent, and that client. Of a restored stream: the highest
+   * that its log still had at the answer.
    */
   knownBefore(stream: string, operation: Operation): Sighting | undefined;
   /** The highest version that a stream may have had at a moment: later ones had not even been asked for. */

@@ -17,8 +17,8 @@ import { tallyIntents } from '../support/tally-intents.ts';
 import { modules } from '../worker.ts';
 
 /*
- * What each kind of operation costs by default, for every module: that of src/domain.ts, and the tally. These are budgets: whoever raises one
- * has to say why. A domain may hold its own operations to less, or allow a report more.
+ * What each kind of operation costs by default, for every module: that of src/domain.ts, and the tally. These are budgets: if you raise one,
+ * say why in the commit. A domain may hold its own operations to less, or allow a report more.
  */
 
 const all = [...intents, tallyIntents];

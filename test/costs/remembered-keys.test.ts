@@ -8,7 +8,7 @@ import { sha256 } from '../../src/tidemark/http/sha256.ts';
 
 /*
  * What a command costs on a stream that remembers thousands of keys, on the days after the first of them have expired. These are budgets:
- * whoever raises one has to say why.
+ * if you raise one, say why in the commit.
  */
 
 const DAY_MS = 24 * 60 * 60 * 1000;

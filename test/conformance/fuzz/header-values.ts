@@ -38,8 +38,7 @@ export const goodHeader: Readonly<Record<string, fc.Arbitrary<string>>> = {
 
 const anyHeaderText = fc.oneof(fc.string({ unit: 'grapheme-ascii', maxLength: 40 }), anyText);
 
-/** A causal token that is none: changed in a bit, cut, prolonged, signed with a key that nobody has, of a future that did not come, or of a kind
- * of stream that is no more. */
+/** An invalid causal token: changed in a bit, cut, prolonged, signed with an unknown key, of a lost future, or of a former kind of stream. */
 const badToken = fc.oneof(
   {
     weight: 4,

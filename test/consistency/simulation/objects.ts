@@ -143,7 +143,7 @@ export class SimulatedObjects {
 
   alarmTask(stream: StreamId): Actor {
     const task = this.#alarmTasks.get(stream);
-    if (!task) throw new Error(`the alarm of ${stream} runs without anybody having let it`);
+    if (!task) throw new Error(`the alarm of ${stream} runs before its gate was opened`);
     return task;
   }
 

@@ -149,8 +149,8 @@ export class Operator {
   }
 
   /**
-   * Puts right what needs somebody to decide, once nothing fails any more. `settle` lets the system do its part meanwhile. False: there was
-   * nothing.
+   * Decides about stopped streams and waiting builds, once no fault remains. `settle` lets the system work meanwhile. False: there were
+   * none.
    */
   async putRight(settle: (work: Promise<void>) => Promise<void>): Promise<boolean> {
     let isNeeded = false;

@@ -23,8 +23,8 @@ export class Peace {
       for (const stream of world.objects.streams) await world.objects.crash(stream);
     }
     if (world.mix.operates && world.held.length > 0) {
-      // What is broken still stops its streams for good, and somebody decides about them. Where tables refuse the only stream that moves,
-      // the projection is taken to be at fault: then it is tried again for ever, and is no dead letter.
+      // A fault that remains stops its streams, and the operator decides about them. If tables refuse the only stream that moves, the
+      // projection counts as faulty: its events are tried again for ever, and make no dead letter.
       await this.#settle(MAX_STEPS_WHILE_HELD);
       await operator.decide((work) => this.#whileSettling(work));
     }

@@ -43,7 +43,7 @@ beforeAll(async () => {
 });
 
 /** Sends to every route what none of them takes, and looks that nothing was appended. */
-async function nobodyTakes(send: (path: string, body: object) => Promise<unknown>): Promise<void> {
+async function everyRouteRefuses(send: (path: string, body: object) => Promise<unknown>): Promise<void> {
   for (const [path, body] of routes) await send(path, body);
   const lengths = await Promise.all(streams.map(async (stream) => (await eventsOf(stream)).length));
   expect(lengths).toEqual([1, 1, 2, 3]);
@@ -60,19 +60,19 @@ describe('a body', () => {
     '',
     '*/*',
   ])('of type "%s" is 415', (type) =>
-    nobodyTakes((path, body) =>
+    everyRouteRefuses((path, body) =>
       expectProblem(request('POST', path, { 'Content-Type': type }, JSON.stringify(body)), 415, 'not-json'),
     ),
   );
 
   it('without a type is 415, unless there is none and none is needed', async () => {
     const bytes = new TextEncoder().encode('{}');
-    await nobodyTakes((path) => expectProblem(request('POST', path, {}, bytes), 415, 'not-json'));
+    await everyRouteRefuses((path) => expectProblem(request('POST', path, {}, bytes), 415, 'not-json'));
     await expectProblem(request('POST', '/orders'), 415, 'not-json');
   });
 
   it.each(['gzip', 'br', 'deflate', 'GZIP', 'identity, gzip', 'x'])('encoded as %s is 415 and says so', (encoding) =>
-    nobodyTakes(async (path, body) => {
+    everyRouteRefuses(async (path, body) => {
       const headers = { ...JSON_TYPE, 'Content-Encoding': encoding };
       const problem = await expectProblem(request('POST', path, headers, JSON.stringify(body)), 415, 'not-json');
       expect(problem.detail).toContain('Content-Encoding');
@@ -80,7 +80,7 @@ describe('a body', () => {
   );
 
   it.each(['iso-8859-1', '"ISO-8859-1"', 'utf-16', 'utf-7', ''])('in the charset %s is 415 and says so', (charset) =>
-    nobodyTakes(async (path, body) => {
+    everyRouteRefuses(async (path, body) => {
       const headers = { 'Content-Type': `application/json; charset=${charset}` };
       const problem = await expectProblem(request('POST', path, headers, JSON.stringify(body)), 415, 'not-json');
       expect(problem.detail).toContain('UTF-8');
@@ -88,7 +88,7 @@ describe('a body', () => {
   );
 
   it('with a key that is there twice is 400 and names it', async () => {
-    await nobodyTakes(async (path, body) => {
+    await everyRouteRefuses(async (path, body) => {
       const [key = 'x', value = 1] = Object.entries(body)[0] ?? [];
       const rest = JSON.stringify({ ...body, [key]: value }).slice(1);
       const text = `{${JSON.stringify(key)}:${JSON.stringify(value)},${rest === '}' ? `"${key}":1}` : rest}`;
@@ -147,7 +147,7 @@ describe('a body', () => {
     '// c\n{}',
     '\uFEFF\uFEFF{}',
   ])('that does not parse is 400: %j', (text) =>
-    nobodyTakes((path) => expectProblem(request('POST', path, JSON_TYPE, text), 400, 'malformed-body')),
+    everyRouteRefuses((path) => expectProblem(request('POST', path, JSON_TYPE, text), 400, 'malformed-body')),
   );
 
   it('that is empty is 400 if the command needs one', async () => {
@@ -164,13 +164,13 @@ describe('a body', () => {
     ['UTF-16', [0xff, 0xfe, 0x7b, 0x00, 0x7d, 0x00]],
     ['Latin-1', [0x7b, 0x22, 0xe9, 0x22, 0x3a, 0x31, 0x7d]],
   ])('that is not UTF-8 is 400: %s', (_what, bytes) =>
-    nobodyTakes((path) =>
+    everyRouteRefuses((path) =>
       expectProblem(request('POST', path, JSON_TYPE, Uint8Array.from(bytes)), 400, 'malformed-body'),
     ),
   );
 
   it.each([null, true, 1, 'x', [], [[]]])('that is not an object is 400: %j', (body) =>
-    nobodyTakes(async (path) => expect(await expectInvalidFields(post(path, body))).toEqual([''])),
+    everyRouteRefuses(async (path) => expect(await expectInvalidFields(post(path, body))).toEqual([''])),
   );
 
   it('may have 64 KiB, and with one byte more, or 2 MB, is 413, with any content', async () => {
@@ -179,7 +179,7 @@ describe('a body', () => {
     await expectProblem(request('POST', '/products', JSON_TYPE, padded(65_537)), 413, 'too-large');
     await expectProblem(request('POST', '/products', {}, 'x'.repeat(65_537)), 413, 'too-large');
     expect((await request('POST', '/products', JSON_TYPE, padded(65_536))).status).toBe(201);
-    await nobodyTakes((path) =>
+    await everyRouteRefuses((path) =>
       expectProblem(request('POST', path, JSON_TYPE, 'é'.repeat(1_000_000)), 413, 'too-large'),
     );
   });
@@ -201,8 +201,10 @@ describe('a body', () => {
 
   it('may nest eight deep and no deeper', async () => {
     const nested = (depth: number, open = '[', close = ']') => `${open.repeat(depth)}${close.repeat(depth)}`;
-    await nobodyTakes((path) => expectProblem(request('POST', path, JSON_TYPE, nested(9)), 400, 'malformed-body'));
-    await nobodyTakes((path) => expectProblem(request('POST', path, JSON_TYPE, nested(8)), 400, 'invalid-field'));
+    await everyRouteRefuses((path) =>
+      expectProblem(request('POST', path, JSON_TYPE, nested(9)), 400, 'malformed-body'),
+    );
+    await everyRouteRefuses((path) => expectProblem(request('POST', path, JSON_TYPE, nested(8)), 400, 'invalid-field'));
     await expectProblem(request('POST', '/orders', JSON_TYPE, nested(32_000)), 400, 'malformed-body');
     await expectProblem(
       request('POST', '/orders', JSON_TYPE, `${'{"a":'.repeat(9)}1${'}'.repeat(9)}`),
@@ -212,7 +214,7 @@ describe('a body', () => {
   });
 
   it('with an unknown field is 400 and names it, also a field with a name of JavaScript', () =>
-    nobodyTakes(async (path, body) => {
+    everyRouteRefuses(async (path, body) => {
       expect(await expectInvalidFields(post(path, { ...body, extra: 1 }))).toEqual(['/extra']);
       expect(await expectInvalidFields(post(path, { ...body, 'a/b~c': 1, '': 2 }))).toEqual(['/a~1b~0c', '/']);
       for (const name of ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty']) {
@@ -264,7 +266,7 @@ describe('a body', () => {
   });
 
   it('without a required field, or with null for it, is 400 and names it', () =>
-    nobodyTakes(async (path, body) => {
+    everyRouteRefuses(async (path, body) => {
       for (const name of Object.keys(body)) {
         const { [name]: _left, ...rest } = body as Record<string, unknown>;
         const { errors } = await expectProblem(post(path, rest), 400, 'invalid-field');

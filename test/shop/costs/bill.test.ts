@@ -17,7 +17,7 @@ import { toldOf } from './told-database.ts';
 
 /*
  * What commands and queries cost in all, from the request until nothing happens any more: with their messages, projections and alarms.
- * `npm run bench:bill` counts the same on a running Worker and prices it. Whoever raises a budget has to say why.
+ * `npm run bench:bill` counts the same on a running Worker and prices it. If you raise a budget, say why in the commit.
  */
 
 /** The read models of the shop. What a later one costs is its own bill. */

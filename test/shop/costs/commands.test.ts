@@ -11,7 +11,7 @@ import { alarmOf, settle } from '../../support/settle.ts';
 import { add, newTally, objectOf } from '../../support/system.ts';
 
 /*
- * What a command costs, counted at the object's storage and at the queue. These are budgets: whoever raises one has to say why.
+ * What a command costs, counted at the object's storage and at the queue. These are budgets: if you raise one, say why in the commit.
  */
 
 /** A product whose creation is over and done with. */

@@ -11,7 +11,7 @@ import { toldOf } from './told-database.ts';
 
 /*
  * What applying an event costs in D1, by D1's own count. One row and one checkpoint for each projection, and every index entry beyond
- * that has a name here. Whoever raises a budget has to say why.
+ * that has a name here. If you raise a budget, say why in the commit.
  */
 
 /** Rows that a projection writes for what happened to a stream since it was last asked, as D1 counts them. */

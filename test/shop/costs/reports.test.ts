@@ -13,8 +13,8 @@ import { rowFor } from '../../support/rows.ts';
 import { toldOf } from './told-database.ts';
 
 /*
- * What the projections that search and count cost in D1, by D1's own count. Every row and every index entry has a name here. Whoever
- * raises a budget has to say why.
+ * What the projections that search and count cost in D1, by D1's own count. Every row and every index entry has a name here. If you
+ * raise a budget, say why in the commit.
  */
 
 const PROJECTIONS = ['order-search', 'order-analytics', 'dashboard', 'archive'] as const;

@@ -12,7 +12,7 @@ import { rowFor } from '../../support/rows.ts';
 
 /*
  * The cheapest request that makes the server work the most, route by route, and where its work ends. docs/costs-of-requests.md has the whole
- * table. These are budgets: whoever raises one has to say why.
+ * table. These are budgets: if you raise one, say why in the commit.
  */
 
 interface Work {

@@ -79,7 +79,7 @@ describe('while no message is ever delivered', { timeout: 10 * 60_000 }, () => {
     t.diagnostic(`reads: ${summary(durations)}`);
   });
 
-  test(`${TOKEN_STREAMS} writes that nobody looked at show in the first list behind the token`, async (t) => {
+  test(`${TOKEN_STREAMS} unread writes show in the first list behind the token`, async (t) => {
     let token: string | undefined;
     for (let index = 0; index < TOKEN_STREAMS; index += 1) {
       const { answer } = await write(api, '/orders', order('unseen'), token);

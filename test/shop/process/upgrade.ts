@@ -111,7 +111,7 @@ async function buildNewRevisions(t: TestContext, api: Api, url: string): Promise
   }
 }
 
-/** Both groups get what was acknowledged by their queues: nobody reads the dashboard with a token, or orders of which it has none. */
+/** Both groups get what was acknowledged by their queues: no client reads the dashboard with a token, or orders that its token lacks. */
 async function demandDelivery(api: Api, shoppers: Shoppers): Promise<void> {
   const lines = shoppers.lines();
   const placed = new Set(lines.flatMap((line) => (line.kind === 'sent' && line.path === '/orders' ? [line.key] : [])));
