@@ -1,15 +1,7 @@
 /** The lines of a new command in the files of its aggregate: decisions, read models and routes. */
 import { posix } from 'node:path';
-import type { Node } from 'typescript/unstable/ast';
-import {
-  isArrayLiteralExpression,
-  isCallExpression,
-  isIdentifier,
-  isNumericLiteral,
-  isObjectLiteralExpression,
-  isPropertyAccessExpression,
-  isStringLiteral,
-} from 'typescript/unstable/ast/is';
+
+import type { Node } from 'oxc-parser';
 
 import { domain } from '../../src/domain.ts';
 import type { AnyAggregate } from '../../src/tidemark/authoring/aggregate.ts';
@@ -17,7 +9,18 @@ import type { Projection } from '../../src/tidemark/projections/projection.ts';
 import type { CommandNames } from './command-names.ts';
 import { type Switching, caseIn, hasAbsentState, namesCode, switchingOf } from './decider.ts';
 import { hasUpdatedAt } from './sample.ts';
-import { type Source, appendTo, argumentsOf, asObject, importFrom, nodesOf, propertyOf, valueOf } from './source.ts';
+import {
+  type Source,
+  appendTo,
+  argumentsOf,
+  asObject,
+  importFrom,
+  nameOf,
+  nodesOf,
+  propertyOf,
+  stringOf,
+  valueOf,
+} from './source.ts';
 import type { Step } from './step.ts';
 import type { Subject } from './subject.ts';
 
@@ -45,13 +48,13 @@ function decisionSteps(subject: Subject, { command, event }: CommandNames): read
       file,
       where: 'in the switch of `decide`',
       lines: decideLines,
-      insertions: decide && knowsAbsence ? [caseIn(file, decide, decideLines)] : undefined,
+      insertions: decide && knowsAbsence ? [caseIn(decide, decideLines)] : undefined,
     },
     {
       file,
       where: 'in the switch of `evolve`',
       lines: evolveLines,
-      insertions: evolve ? [caseIn(file, evolve, evolveLines)] : undefined,
+      insertions: evolve ? [caseIn(evolve, evolveLines)] : undefined,
     },
   ];
 }
@@ -75,7 +78,7 @@ function declarationStep(
   member: string,
 ): Step {
   const value = propertyOf(declaration, property);
-  const call = value && isIdentifier(value) ? valueOf(file, value.text) : value;
+  const call = value?.type === 'Identifier' ? valueOf(file, value.name) : value;
   const literal = asObject(argumentsOf(call, property)?.[argument]);
   return {
     file,
@@ -122,12 +125,11 @@ function showsUpdatedAt({ row, handlers, follows }: Projection, { events }: AnyA
 function handlersOf(sources: readonly Source[], { name, revision }: Projection) {
   for (const file of sources) {
     for (const node of nodesOf(file.tree)) {
-      if (!isObjectLiteralExpression(node)) continue;
-      const named = propertyOf(node, 'name');
+      if (node.type !== 'ObjectExpression') continue;
       const numbered = propertyOf(node, 'revision');
       const handlers = asObject(propertyOf(node, 'on') ?? propertyOf(node, 'handlers'));
-      if (!handlers || !named || !isStringLiteral(named) || named.text !== name) continue;
-      if (numbered && isNumericLiteral(numbered) && numbered.text === String(revision)) return { file, handlers };
+      if (!handlers || stringOf(propertyOf(node, 'name')) !== name) continue;
+      if (numbered?.type === 'Literal' && numbered.value === revision) return { file, handlers };
     }
   }
   return undefined;
@@ -139,7 +141,7 @@ function routeStep({ sources, folder, file, commands }: Subject, { command, step
     .filter(({ path }) => posix.dirname(path) === folder)
     .flatMap((source) =>
       [...nodesOf(source.tree)]
-        .filter(isArrayLiteralExpression)
+        .filter((node) => node.type === 'ArrayExpression')
         .flatMap(({ elements }) =>
           elements.flatMap((element) => commandRouteOf(source, element, Object.keys(commands.types))),
         ),
@@ -155,11 +157,11 @@ function routeStep({ sources, folder, file, commands }: Subject, { command, step
 }
 
 /** The call `routes.command('…', …)` or `routes.create('…', …)`, if an element is one. */
-function commandRouteOf(source: Source, element: Node, types: readonly string[]) {
-  if (!isCallExpression(element) || !isPropertyAccessExpression(element.expression)) return [];
-  const { expression: routes, name } = element.expression;
-  const [type] = element.arguments;
-  const isCommand = name.text === 'command' || name.text === 'create';
-  if (!isCommand || !isIdentifier(routes) || !type || !isStringLiteral(type) || !types.includes(type.text)) return [];
-  return [{ source, element, routes: routes.text }];
+function commandRouteOf(source: Source, element: Node | null, types: readonly string[]) {
+  if (element?.type !== 'CallExpression' || element.callee.type !== 'MemberExpression') return [];
+  const { object, property, computed } = element.callee;
+  const routes = nameOf(object);
+  const isCommand = !computed && ['command', 'create'].includes(nameOf(property) ?? '');
+  if (!isCommand || routes === undefined || !types.includes(stringOf(element.arguments[0]) ?? '')) return [];
+  return [{ source, element, routes }];
 }

@@ -1,5 +1,5 @@
 /** The lines of a new command in `test/`: clients of the simulation send it, and golden files say nothing of its event yet. */
-import type { ObjectLiteralExpression } from 'typescript/unstable/ast';
+import type { ObjectExpression } from 'oxc-parser';
 
 import type { CommandNames } from './command-names.ts';
 import { domainOfTests, unreleasedNames, unreleasedStep } from './domain-of-tests.ts';
@@ -24,7 +24,7 @@ export function commandTestSteps(subject: Subject, { command, event, step }: Com
 }
 
 /** The bodies of an aggregate's commands: the call `intentsOf(module, { … })` that has one of its commands. */
-function intentsOf({ commands }: Subject): { file: Source; bodies: ObjectLiteralExpression } | undefined {
+function intentsOf({ commands }: Subject): { file: Source; bodies: ObjectExpression } | undefined {
   const types = Object.keys(commands.types);
   for (const file of testSources((text) => text.includes('intentsOf('))) {
     for (const node of nodesOf(file.tree)) {

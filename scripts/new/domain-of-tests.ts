@@ -1,17 +1,12 @@
 /** The lists in `test/domain.ts`. */
-import type { ArrayLiteralExpression } from 'typescript/unstable/ast';
-import { isArrayLiteralExpression, isStringLiteral } from 'typescript/unstable/ast/is';
-
 import { readText } from './file-changes.ts';
-import { type Source, appendTo, importAfterOthers, parseSources, valueOf } from './source.ts';
+import { type Source, appendTo, asArray, importAfterOthers, parseSource, stringOf, valueOf } from './source.ts';
 import type { Step } from './step.ts';
 
 export const DOMAIN_OF_TESTS = 'test/domain.ts';
 
 export function domainOfTests(): Source {
-  const [file] = parseSources(new Map([[DOMAIN_OF_TESTS, readText(DOMAIN_OF_TESTS)]]));
-  if (!file) throw new Error(`The compiler did not parse ${DOMAIN_OF_TESTS}.`);
-  return file;
+  return parseSource(DOMAIN_OF_TESTS, readText(DOMAIN_OF_TESTS));
 }
 
 /** Adds a module's commands to the list `intents`. `path` is that of their file, from `test/`. */
@@ -40,17 +35,16 @@ export function unreleasedStep(file: Source, name: string): Step {
 /** What no deployment has had yet, so that golden files say nothing of it. */
 export function unreleasedNames(file: Source): readonly string[] {
   const { elements = [] } = listIn(file, 'unreleased') ?? {};
-  return [...elements].flatMap((element) => (isStringLiteral(element) ? [element.text] : []));
+  return elements.flatMap((element) => stringOf(element) ?? []);
 }
 
 /** The file's text with an empty list `unreleased`. */
 export function withoutUnreleased(file: Source): string {
-  const { text, tree } = file;
+  const { text } = file;
   const list = listIn(file, 'unreleased');
-  return list ? `${text.slice(0, list.getStart(tree))}[]${text.slice(list.end)}` : text;
+  return list ? `${text.slice(0, list.start)}[]${text.slice(list.end)}` : text;
 }
 
-function listIn(file: Source, variable: string): ArrayLiteralExpression | undefined {
-  const list = valueOf(file, variable);
-  return list && isArrayLiteralExpression(list) ? list : undefined;
+function listIn(file: Source, variable: string) {
+  return asArray(valueOf(file, variable));
 }

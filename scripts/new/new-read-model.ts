@@ -1,6 +1,5 @@
 /** `npm run new read-model <name>`: a read model with a row for each aggregate, and its list. */
 import { posix } from 'node:path';
-import { isArrayLiteralExpression, isIdentifier } from 'typescript/unstable/ast/is';
 
 import { domainOfTests, unreleasedNames, unreleasedStep } from './domain-of-tests.ts';
 import { requireFree } from './existing.ts';
@@ -9,7 +8,7 @@ import { migrationOfFile } from './migration-of-file.ts';
 import { type ReadModelNames, readModelNames } from './names.ts';
 import { routeSteps } from './route-list.ts';
 import { sampleCreation, sampleEvent } from './sample.ts';
-import { appendTo, importAfterOthers, propertyOf, usesName } from './source.ts';
+import { appendTo, asArray, importAfterOthers, propertyOf, usesName } from './source.ts';
 import { type Step, changesOf } from './step.ts';
 import { type Subject, moduleOf, subjectOf } from './subject.ts';
 import { readModelFile } from './templates/read-model.ts';
@@ -80,14 +79,13 @@ function registration(subject: Subject, { name, variable }: ReadModelNames): Ste
   const { file, declaration } = moduleOf(subject);
   if (usesName(file, variable))
     throw new Error(`${file.path} uses the name "${variable}" already. Choose another name.`);
-  const models = propertyOf(declaration, 'readModels');
+  const models = asArray(propertyOf(declaration, 'readModels'));
   const routes = propertyOf(declaration, 'routes');
   const statements = [
     `import { ${variable} } from './${name}.ts';`,
     `import { ${variable}Routes } from './${name}-routes.ts';`,
   ];
-  const isKnown =
-    models && isArrayLiteralExpression(models) && routes && (isArrayLiteralExpression(routes) || isIdentifier(routes));
+  const isKnown = models && routes && (routes.type === 'ArrayExpression' || routes.type === 'Identifier');
   return {
     file,
     where: 'in `module({ readModels: [ … ], routes: … })`',
@@ -96,10 +94,10 @@ function registration(subject: Subject, { name, variable }: ReadModelNames): Ste
       ? [
           ...statements.map((statement) => importAfterOthers(file, statement)),
           appendTo(file, models, variable),
-          ...(isArrayLiteralExpression(routes)
+          ...(routes.type === 'ArrayExpression'
             ? [appendTo(file, routes, `...${variable}Routes`)]
             : [
-                { at: routes.getStart(file.tree), text: '[...' },
+                { at: routes.start, text: '[...' },
                 { at: routes.end, text: `, ...${variable}Routes]` },
               ]),
         ]

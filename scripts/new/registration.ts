@@ -1,26 +1,20 @@
 /** Registers a module in `src/domain.ts`. */
-import { isArrayLiteralExpression } from 'typescript/unstable/ast/is';
-
 import { readText } from './file-changes.ts';
-import { appendTo, importAfterOthers, parseSources, usesName, valueOf } from './source.ts';
+import { appendTo, asArray, importAfterOthers, parseSource, usesName, valueOf } from './source.ts';
 import type { Step } from './step.ts';
 
 const DOMAIN = 'src/domain.ts';
 
 /** Adds a module to the list `domain`. `path` is that of its file, from `src/`. */
 export function registration(module: string, path: string): Step {
-  const [file] = parseSources(new Map([[DOMAIN, readText(DOMAIN)]]));
-  if (!file) throw new Error(`The compiler did not parse ${DOMAIN}.`);
+  const file = parseSource(DOMAIN, readText(DOMAIN));
   if (usesName(file, module)) throw new Error(`${DOMAIN} uses the name "${module}" already. Pass another --plural.`);
   const statement = `import { ${module} } from './${path}';`;
-  const list = valueOf(file, 'domain');
+  const list = asArray(valueOf(file, 'domain'));
   return {
     file,
     where: 'in the list `domain`',
     lines: [statement, `${module},`],
-    insertions:
-      list && isArrayLiteralExpression(list)
-        ? [importAfterOthers(file, statement), appendTo(file, list, module)]
-        : undefined,
+    insertions: list && [importAfterOthers(file, statement), appendTo(file, list, module)],
   };
 }

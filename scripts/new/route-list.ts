@@ -1,7 +1,5 @@
 /** A domain's tests may list its routes by hand, so that none comes or goes unseen. A new route belongs in that list. */
-import { isArrayLiteralExpression, isStringLiteral } from 'typescript/unstable/ast/is';
-
-import { appendTo, nodesOf } from './source.ts';
+import { appendTo, nodesOf, stringOf } from './source.ts';
 import type { Step } from './step.ts';
 import type { Subject } from './subject.ts';
 import { testSources } from './test-sources.ts';
@@ -19,8 +17,9 @@ export function routeSteps({ module }: Subject, route: string): readonly Step[] 
   const routes = module.routes.map(({ method, path }) => documented(`${method} ${path}`));
   const files = testSources((text) => routes.every((known) => text.includes(`'${known}'`)));
   return files.flatMap((file) =>
-    [...nodesOf(file.tree)].filter(isArrayLiteralExpression).flatMap((list): readonly Step[] => {
-      const listed = new Set(list.elements.flatMap((element) => (isStringLiteral(element) ? [element.text] : [])));
+    [...nodesOf(file.tree)].flatMap((list): readonly Step[] => {
+      if (list.type !== 'ArrayExpression') return [];
+      const listed = new Set(list.elements.map(stringOf));
       if (!routes.every((known) => listed.has(known))) return [];
       const line = `'${documented(route)}'`;
       return [{ file, where: 'in the list of routes', lines: [`${line},`], insertions: [appendTo(file, list, line)] }];

@@ -1,8 +1,8 @@
 /** Finds the files of an aggregate that exists. */
 import { globSync } from 'node:fs';
 import { posix } from 'node:path';
-import type { ObjectLiteralExpression } from 'typescript/unstable/ast';
-import { isIdentifier, isStringLiteral, isVariableDeclaration } from 'typescript/unstable/ast/is';
+
+import type { ObjectExpression } from 'oxc-parser';
 
 import { domain } from '../../src/domain.ts';
 import type { AnyAggregate } from '../../src/tidemark/authoring/aggregate.ts';
@@ -10,7 +10,7 @@ import type { CommandDeclarations } from '../../src/tidemark/authoring/command-d
 import type { Module } from '../../src/tidemark/authoring/registered-module.ts';
 import { ROOT, readText } from './file-changes.ts';
 import { type AggregateNames, namesOf } from './names.ts';
-import { type Source, argumentsOf, asObject, nodesOf, parseSources, propertyOf } from './source.ts';
+import { type Source, argumentsOf, asObject, nameOf, nodesOf, parseSource, propertyOf, stringOf } from './source.ts';
 
 /** One subject of the domain, as it runs and as it is written. */
 export interface Subject {
@@ -23,7 +23,7 @@ export interface Subject {
   /** The file of the aggregate, its variable there, and the declaration. */
   readonly file: Source;
   readonly variable: string;
-  readonly declaration: ObjectLiteralExpression;
+  readonly declaration: ObjectExpression;
   /** `src/tickets`, and the folder of its tests. */
   readonly folder: string;
   readonly tests: string;
@@ -40,13 +40,14 @@ export function subjectOf(category: string): Subject {
   const paths = globSync('src/*/**/*.ts', { cwd: ROOT, exclude: ['src/tidemark/**'] }).map((path) =>
     path.replaceAll('\\', '/'),
   );
-  const sources = parseSources(new Map(paths.toSorted().map((path) => [path, readText(path)])));
+  const sources = paths.toSorted().map((path) => parseSource(path, readText(path)));
   for (const file of sources) {
     for (const node of nodesOf(file.tree)) {
-      if (!isVariableDeclaration(node) || !isIdentifier(node.name)) continue;
-      const declaration = asObject(argumentsOf(node.initializer, 'aggregate')?.[0]);
-      const named = declaration && propertyOf(declaration, 'category');
-      if (!declaration || !named || !isStringLiteral(named) || named.text !== category) continue;
+      if (node.type !== 'VariableDeclarator') continue;
+      const variable = nameOf(node.id);
+      const declaration = asObject(argumentsOf(node.init, 'aggregate')?.[0]);
+      if (variable === undefined || !declaration) continue;
+      if (stringOf(propertyOf(declaration, 'category')) !== category) continue;
       const folder = posix.dirname(file.path);
       return {
         names: namesOf(category, posix.basename(folder)),
@@ -55,7 +56,7 @@ export function subjectOf(category: string): Subject {
         commands: aggregate.commands as CommandDeclarations,
         sources,
         file,
-        variable: node.name.text,
+        variable,
         declaration,
         folder,
         tests: folder.replace(/^src\//, 'test/'),
@@ -72,8 +73,7 @@ export function moduleOf({ sources, folder, variable }: Subject) {
   for (const file of sources.filter(({ path }) => posix.dirname(path) === folder)) {
     for (const node of nodesOf(file.tree)) {
       const declaration = asObject(argumentsOf(node, 'module')?.[0]);
-      const named = declaration && propertyOf(declaration, 'aggregate');
-      if (declaration && named && isIdentifier(named) && named.text === variable) return { file, declaration };
+      if (declaration && nameOf(propertyOf(declaration, 'aggregate')) === variable) return { file, declaration };
     }
   }
   throw new Error(

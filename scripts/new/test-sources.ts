@@ -1,15 +1,15 @@
 import { globSync } from 'node:fs';
 
 import { ROOT, readText } from './file-changes.ts';
-import { type Source, parseSources } from './source.ts';
+import { type Source, parseSource } from './source.ts';
 
 /** The files in `test/` that tell of the domain, of those whose text is wanted. The guides and the kit have a domain of their own. */
 export function testSources(isWanted: (text: string) => boolean): readonly Source[] {
   const paths = globSync('test/**/*.ts', { cwd: ROOT, exclude: ['test/guides/**', 'test/support/**'] });
-  const texts = paths
+  return paths
     .map((path) => path.replaceAll('\\', '/'))
     .toSorted()
     .map((path) => [path, readText(path)] as const)
-    .filter(([, text]) => isWanted(text));
-  return texts.length === 0 ? [] : parseSources(new Map(texts));
+    .filter(([, text]) => isWanted(text))
+    .map(([path, text]) => parseSource(path, text));
 }

@@ -244,6 +244,16 @@ describe('what npm run new writes', () => {
     copy.write('src/seats/seat.ts', seat);
   });
 
+  test('refuses a file that does not parse, and names it', () => {
+    copy.write('test/sundials/torn.ts', 'intentsOf(sundials, {\n');
+    const before = copy.files();
+    const { status, said } = copy.script('new', 'command', 'PaintSundial', '--of', 'sundial');
+    assert.equal(status, 1);
+    assert.match(said, /^test\/sundials\/torn\.ts has a syntax error:/);
+    assert.deepEqual(copy.files(), before);
+    copy.remove('test/sundials/torn.ts');
+  });
+
   test('is never overwritten', () => {
     copy.write('test/sundials/sundial-year.test.ts', '');
     const before = copy.files();
