@@ -229,7 +229,12 @@ export class SimulatedObjects {
   /** Puts an object to sleep, as the platform does with an idle one. False: it is busy. */
   async evict(stream: StreamId): Promise<boolean> {
     if (!this.#living.has(stream) || this.isBusy(stream)) return false;
-    await evictDurableObject(this.stub(stream) as unknown as DurableObjectStub);
+    try {
+      await evictDurableObject(this.stub(stream) as unknown as DurableObjectStub);
+    } catch (error) {
+      // On a slow machine the runtime has put it to sleep by itself, after ten seconds of its own time.
+      if (!String(error).includes('not currently running')) throw error;
+    }
     this.#living.delete(stream);
     return true;
   }
