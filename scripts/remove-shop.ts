@@ -5,15 +5,9 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import {
-  isArrayLiteralExpression,
-  isIdentifier,
-  isImportDeclaration,
-  isStringLiteral,
-} from 'typescript/unstable/ast/is';
 
 import { domain } from '../src/domain.ts';
-import { type Source, nodesOf, parseSources, valueOf } from './new/source.ts';
+import { type Source, asArray, nameOf, nodesOf, parseSource, valueOf } from './new/source.ts';
 
 const HELP = `Usage: npm run remove-shop [-- options]
 
@@ -158,22 +152,23 @@ The pages in docs/ still tell of the shop by way of example.${
 }
 
 function parsed(path: string): Source {
-  const [file] = parseSources(new Map([[path, readFileSync(path, 'utf8')]]));
-  if (!file) throw new Error(`The compiler did not parse ${path}.`);
-  return file;
+  return parseSource(path, readFileSync(path, 'utf8'));
 }
 
 /** The elements of a list that use no import of the shop. */
 function othersIn(file: Source, variable: string): Others {
   const { tree, text } = file;
-  const list = valueOf(file, variable);
-  const imports = tree.statements.filter(isImportDeclaration).map((statement) => {
-    const { moduleSpecifier } = statement;
-    const isOfShop = isStringLiteral(moduleSpecifier) && moduleSpecifier.text.startsWith('./shop/');
-    return { text: text.slice(statement.getStart(tree), statement.end), names: namesIn(statement), isOfShop };
-  });
-  const elements = (list && isArrayLiteralExpression(list) ? [...list.elements] : [])
-    .map((element) => ({ text: text.slice(element.getStart(tree), element.end), names: namesIn(element) }))
+  const list = asArray(valueOf(file, variable));
+  const imports = tree.body
+    .filter((statement) => statement.type === 'ImportDeclaration')
+    .map((statement) => ({
+      text: text.slice(statement.start, statement.end),
+      names: namesIn(statement),
+      isOfShop: statement.source.value.startsWith('./shop/'),
+    }));
+  const elements = (list?.elements ?? [])
+    .flatMap((element) => element ?? [])
+    .map((element) => ({ text: text.slice(element.start, element.end), names: namesIn(element) }))
     .filter(({ names }) => !imports.some((each) => each.isOfShop && !names.isDisjointFrom(each.names)));
   return {
     imports: imports
@@ -184,7 +179,7 @@ function othersIn(file: Source, variable: string): Others {
 }
 
 function namesIn(node: Parameters<typeof nodesOf>[0]): ReadonlySet<string> {
-  return new Set([...nodesOf(node)].filter(isIdentifier).map((identifier) => identifier.text));
+  return new Set([...nodesOf(node)].flatMap((each) => nameOf(each) ?? []));
 }
 
 /** Aggregates, event types and read models of the shop, as literals. */
