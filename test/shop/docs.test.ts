@@ -1,6 +1,15 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
+/** The lines of a change without those that begin with the mark. */
+function without(mark: '+' | '-', change: string): string {
+  const kept = change.split('\n').filter((line) => !line.startsWith(mark));
+  return kept
+    .map((line) => line.slice(1))
+    .join('\n')
+    .trim();
+}
+
 describe('docs/change-a-read-model.md', () => {
   const [page = ''] = Object.values(
     import.meta.glob('../../docs/change-a-read-model.md', { query: '?raw', import: 'default', eager: true }),
@@ -39,15 +48,6 @@ describe('docs/change-a-read-model.md', () => {
   const changes = [...before.matchAll(/^```diff\n\/\/ (\S+)\n(.*?)^```$/gms)].flatMap(([, path = '', text = '']) =>
     text.split('…\n').map((change) => ({ path, change })),
   );
-
-  /** The lines of a change without those that begin with the mark. */
-  function without(mark: '+' | '-', change: string): string {
-    const kept = change.split('\n').filter((line) => !line.startsWith(mark));
-    return kept
-      .map((line) => line.slice(1))
-      .join('\n')
-      .trim();
-  }
 
   it('shows which lines a new revision changes', () => {
     expect(changes.length).toBeGreaterThan(15);
@@ -88,5 +88,42 @@ describe('docs/change-a-read-model.md', () => {
     await env.REPORTING_DB.batch(statements.map((sql) => env.REPORTING_DB.prepare(sql)));
     expect(await Promise.all(kept.map(about))).toEqual(kept.map(() => false));
     expect(await tablesWhere(async (table) => table.startsWith('order_search'))).toEqual([]);
+  });
+});
+
+describe('docs/add-a-field-or-command.md', () => {
+  const [page = ''] = Object.values(
+    import.meta.glob('../../docs/add-a-field-or-command.md', { query: '?raw', import: 'default', eager: true }),
+  );
+  const files = import.meta.glob(['../../src/shop/**/*.ts', './**/*.ts'], {
+    query: '?raw',
+    import: 'default',
+    eager: true,
+  });
+  const sectionOf = (title: string) => page.split(/^## /m).find((text) => text.startsWith(`${title}\n`)) ?? '';
+  const sourceOf = (path: string) => files[path.replace(/^test\/shop\//, './').replace(/^src\//, '../../src/')];
+
+  it('shows an event with a former shape as it is', () => {
+    const [, path = '', text = ''] = /^```ts\n\/\/ (\S+)\n(.*?)^```$/ms.exec(sectionOf('A field of an event')) ?? [];
+    expect(text).not.toBe('');
+    expect(sourceOf(path)).toContain(text);
+  });
+
+  const blocks = sectionOf('A column of a read model').matchAll(/^ {3}```diff\n {3}\/\/ (\S+)\n(.*?)^ {3}```$/gms);
+  const changes = [...blocks].flatMap(([, path = '', text = '']) =>
+    text
+      .replaceAll(/^ {3}/gm, '')
+      .split('…\n')
+      .map((change) => ({ path, change })),
+  );
+
+  it('shows which lines a new column changes', () => {
+    expect(changes.length).toBeGreaterThan(5);
+  });
+
+  it.each(changes)('changes lines that $path has: $change', ({ path, change }) => {
+    const lines = without('+', change);
+    expect(lines).not.toBe('');
+    expect(sourceOf(path)).toContain(lines);
   });
 });
