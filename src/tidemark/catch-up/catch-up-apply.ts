@@ -18,7 +18,7 @@ import {
   sendGuardedBatch,
   writesOf,
 } from '../projections/guarded-batch.ts';
-import { failTarget } from '../rebuild/build-transitions.ts';
+import { failTarget } from '../projections/failed-target.ts';
 import { answerOf, statementsOf } from '../queries/guarded-query.ts';
 import { isInternalError, kindOf } from '../projections/d1-errors.ts';
 import type { Target } from '../projections/pointer.ts';

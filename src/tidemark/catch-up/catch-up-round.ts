@@ -20,7 +20,7 @@ import { isInternalError, kindOf } from '../projections/d1-errors.ts';
 import { CHECKPOINT_WRITE, type RefusedBatch, classify } from '../projections/guarded-batch.ts';
 import { NO_OBSTACLES, obstaclesStatement, toObstacles } from '../dead-letters/dead-letter.ts';
 import { pointerStatement, readPointer, toPointer } from '../projections/pointer.ts';
-import { failTarget } from '../rebuild/build-transitions.ts';
+import { failTarget } from '../projections/failed-target.ts';
 import { faultStatement, toFault } from './projection-fault.ts';
 import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
 

@@ -1,4 +1,4 @@
-import { isActive } from '../rebuild/build.ts';
+import { isActive } from '../projections/build.ts';
 import type { Group } from '../platform/group.ts';
 import { kindOfD1Error } from '../projections/d1-errors.ts';
 import { type ProjectionCondition, askEveryGroup, conditionStatement, toConditions } from './projection-condition.ts';

@@ -1,6 +1,6 @@
 import type { Group } from '../platform/group.ts';
 import { withTimeout } from '../platform/timeout.ts';
-import { type Build, LATEST_FIRST } from '../rebuild/build.ts';
+import { type Build, LATEST_FIRST } from '../projections/build.ts';
 import { type FormerSlot, formerSlot } from '../rebuild/former-slot.ts';
 import { type Target, toPointer } from '../projections/pointer.ts';
 import type { Projection } from '../projections/projection.ts';

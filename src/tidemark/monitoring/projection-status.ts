@@ -1,4 +1,4 @@
-import { isActive } from '../rebuild/build.ts';
+import { isActive } from '../projections/build.ts';
 import type { FormerSlot } from '../rebuild/former-slot.ts';
 import type { Group } from '../platform/group.ts';
 import { TimeoutError, withTimeout } from '../platform/timeout.ts';

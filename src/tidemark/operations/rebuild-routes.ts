@@ -2,7 +2,7 @@ import type { Handler } from 'hono';
 import * as z from 'zod/mini';
 
 import { OutcomeUnknownError, OverloadedError } from '../platform/faults.ts';
-import { type Build, buildOf, isActive } from '../rebuild/build.ts';
+import { type Build, buildOf, isActive } from '../projections/build.ts';
 import { cancelBuild, requestBuild, tendBuild } from '../rebuild/build-requests.ts';
 import { asStorageFault, isTransient } from '../projections/d1-errors.ts';
 import type { Target } from '../projections/pointer.ts';

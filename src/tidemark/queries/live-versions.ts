@@ -1,7 +1,7 @@
 import type { Group } from '../platform/group.ts';
 import type { StreamId } from '../domain/stream.ts';
 import type { Reached } from '../write/relay.ts';
-import { ACTIVE } from '../rebuild/build.ts';
+import { ACTIVE } from '../projections/build.ts';
 import type { Projection } from '../projections/projection.ts';
 import type { SystemContext } from '../projections/system-context.ts';
 

@@ -1,5 +1,5 @@
 import type { StreamId } from '../domain/stream.ts';
-import { noteProgress } from './build.ts';
+import { noteProgress } from '../projections/build.ts';
 import { type BuildContext, current } from './build-context.ts';
 import { NEW_PASS, PAGE_STREAMS, type Pass, type StreamPage, takePages, takenStreams } from './build-pages.ts';
 import type { CatchUpResult } from '../catch-up/catch-up.ts';

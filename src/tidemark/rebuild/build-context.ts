@@ -1,4 +1,4 @@
-import { type Build, type BuildError, activeBuild, noteProgress } from './build.ts';
+import { type Build, type BuildError, activeBuild, noteProgress } from '../projections/build.ts';
 import type { CatchUp } from '../catch-up/catch-up.ts';
 import { type Pointer, isSameTarget } from '../projections/pointer.ts';
 import type { Projection } from '../projections/projection.ts';

@@ -1,5 +1,5 @@
 import { REPLAYED_AT_ONCE, type ReplayPage, replayPage } from '../archive/archive.ts';
-import { noteProgress } from './build.ts';
+import { noteProgress } from '../projections/build.ts';
 import { type BuildContext, BuildEnded, current } from './build-context.ts';
 import { catchUpBuild, doneOf, takePages } from './build-pages.ts';
 import { noteCleared } from './build-transitions.ts';

@@ -1,5 +1,5 @@
 import { countArchived } from '../archive/archive.ts';
-import { type Build, activeBuilds, latestBuild } from './build.ts';
+import { type Build, activeBuilds, latestBuild } from '../projections/build.ts';
 import { endBuild, startBuild } from './build-transitions.ts';
 import { UNBUILT, makePointer, readPointer } from '../projections/pointer.ts';
 import type { Projection } from '../projections/projection.ts';

@@ -1,4 +1,4 @@
-import { noteProgress } from './build.ts';
+import { noteProgress } from '../projections/build.ts';
 import { type BuildContext, current } from './build-context.ts';
 import { aheadOfLive } from './build-gap.ts';
 

@@ -1,4 +1,4 @@
-import { type BuildError, noteProgress } from './build.ts';
+import { type BuildError, noteProgress } from '../projections/build.ts';
 import { type BuildContext, BuildEnded } from './build-context.ts';
 
 /** Durable steps: the result of a step is stored, and a step that throws is tried again. The platform's Workflows provide them. */

@@ -1,5 +1,5 @@
 import { OverloadedError } from '../platform/faults.ts';
-import { type Build, isActive, latestBuild } from './build.ts';
+import { type Build, isActive, latestBuild } from '../projections/build.ts';
 import { assertNotBehind, changePointer } from '../projections/guarded-change.ts';
 import { type Pointer, type Target, UNBUILT, beside, readPointer } from '../projections/pointer.ts';
 import type { Projection } from '../projections/projection.ts';

@@ -1,5 +1,5 @@
 import { OverloadedError } from '../platform/faults.ts';
-import type { BuildError } from './build.ts';
+import type { BuildError } from '../projections/build.ts';
 import { compareWithLive, compareWithLogs } from './build-comparison.ts';
 import { type BuildContext, BuildEnded, type RebuildContext, buildContext } from './build-context.ts';
 import { closeGap } from './build-gap.ts';

@@ -1,6 +1,6 @@
 import type { Group } from '../platform/group.ts';
 import type { SystemContext } from '../projections/system-context.ts';
-import { ACTIVE, forgetOldBuilds } from './build.ts';
+import { ACTIVE, forgetOldBuilds } from '../projections/build.ts';
 import { adaptiveThrottle } from './throttle.ts';
 import { release } from './former-slot.ts';
 import type { Pointer } from '../projections/pointer.ts';

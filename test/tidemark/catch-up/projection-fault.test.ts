@@ -7,7 +7,7 @@ import { projectionComplaints } from '../../../src/tidemark/monitoring/health.ts
 import { consumeHints } from '../../../src/tidemark/catch-up/projection-worker.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { serving } from '../../../src/groups.ts';
-import type { Build } from '../../../src/tidemark/rebuild/build.ts';
+import type { Build } from '../../../src/tidemark/projections/build.ts';
 import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { trySwap } from '../../../src/tidemark/rebuild/build-transitions.ts';
 import { rollback } from '../../../src/tidemark/rebuild/former-slot.ts';

@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { requestBuild } from '../../../src/tidemark/rebuild/build-requests.ts';
-import { buildOf } from '../../../src/tidemark/rebuild/build.ts';
+import { buildOf } from '../../../src/tidemark/projections/build.ts';
 import type { Hint } from '../../../src/tidemark/write/message.ts';
 import { causalRead } from '../../../src/tidemark/queries/causal-read.ts';
 import { EMPTY_TOKEN, withVersion } from '../../../src/tidemark/queries/causal-token.ts';

@@ -7,7 +7,7 @@ import { EMPTY_TOKEN, withVersion } from '../../../src/tidemark/queries/causal-t
 import { causalRead } from '../../../src/tidemark/queries/causal-read.ts';
 import { MAX_PARAMETER_BYTES, STREAMS_AT_ONCE } from '../../../src/tidemark/catch-up/catch-up-limits.ts';
 import { recordRefusals } from '../../../src/tidemark/dead-letters/dead-letter.ts';
-import { failTarget } from '../../../src/tidemark/rebuild/build-transitions.ts';
+import { failTarget } from '../../../src/tidemark/projections/failed-target.ts';
 import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { liveVersions } from '../../../src/tidemark/queries/live-versions.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';

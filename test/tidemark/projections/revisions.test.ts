@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { type Build, buildOf } from '../../../src/tidemark/rebuild/build.ts';
+import { type Build, buildOf } from '../../../src/tidemark/projections/build.ts';
 import { cancelBuild, requestBuild } from '../../../src/tidemark/rebuild/build-requests.ts';
 import { catchUp } from '../../../src/tidemark/catch-up/catch-up.ts';
 import { causalRead } from '../../../src/tidemark/queries/causal-read.ts';

@@ -7,7 +7,7 @@ import { buildContext } from '../../../src/tidemark/rebuild/build-context.ts';
 import { waitForLive } from '../../../src/tidemark/rebuild/build-waits.ts';
 import { gapToArchive } from '../../../src/tidemark/rebuild/build-gap.ts';
 import { acceptBuild } from '../../../src/tidemark/rebuild/rebuild.ts';
-import { activeBuilds, buildOf } from '../../../src/tidemark/rebuild/build.ts';
+import { activeBuilds, buildOf } from '../../../src/tidemark/projections/build.ts';
 import { cancelBuild, requestBuild } from '../../../src/tidemark/rebuild/build-requests.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { boardOf, checkpointOf, tallyOf } from '../../support/boards.ts';

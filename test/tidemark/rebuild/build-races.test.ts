@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { activeBuilds, buildOf } from '../../../src/tidemark/rebuild/build.ts';
+import { activeBuilds, buildOf } from '../../../src/tidemark/projections/build.ts';
 import { cancelBuild, requestBuild, tendBuilds } from '../../../src/tidemark/rebuild/build-requests.ts';
 import { catchUp, isApplied } from '../../../src/tidemark/catch-up/catch-up.ts';
 import { skipDeadLetters } from '../../../src/tidemark/dead-letters/dead-letter-operations.ts';

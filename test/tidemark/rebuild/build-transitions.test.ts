@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { type Build, activeBuild, activeBuilds, buildOf } from '../../../src/tidemark/rebuild/build.ts';
+import { type Build, activeBuild, activeBuilds, buildOf } from '../../../src/tidemark/projections/build.ts';
 import { cancelBuild, requestBuild } from '../../../src/tidemark/rebuild/build-requests.ts';
 import { skipDeadLetters } from '../../../src/tidemark/dead-letters/dead-letter-operations.ts';
 import {

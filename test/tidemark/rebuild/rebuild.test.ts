@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { buildOf } from '../../../src/tidemark/rebuild/build.ts';
+import { buildOf } from '../../../src/tidemark/projections/build.ts';
 import { cancelBuild, requestBuild, tendBuilds } from '../../../src/tidemark/rebuild/build-requests.ts';
 import type { Comparison } from '../../../src/tidemark/rebuild/comparison.ts';
 import { release, rollback } from '../../../src/tidemark/rebuild/former-slot.ts';

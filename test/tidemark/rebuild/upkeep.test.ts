@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { BUILDS_KEPT, activeBuilds, buildOf } from '../../../src/tidemark/rebuild/build.ts';
+import { BUILDS_KEPT, activeBuilds, buildOf } from '../../../src/tidemark/projections/build.ts';
 import { cancelBuild, requestBuild } from '../../../src/tidemark/rebuild/build-requests.ts';
 import { WAY_BACK_MS } from '../../../src/tidemark/rebuild/former-slot.ts';
 import { release } from '../../../src/tidemark/rebuild/former-slot.ts';

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { expect, it } from 'vitest';
 
-import { latestBuild } from '../../../src/tidemark/rebuild/build.ts';
+import { latestBuild } from '../../../src/tidemark/projections/build.ts';
 import { setBuild } from '../../support/projections.ts';
 
 it('the latest build is the active one, or else the one that started last, in whatever order they were stored', async () => {

@@ -1,7 +1,7 @@
 import type { StreamId } from '../domain/stream.ts';
 import { keptError } from '../dead-letters/dead-letter.ts';
-import { type Pointer, type Target, pointerStatement, toPointer } from '../projections/pointer.ts';
-import type { Slot } from '../projections/slot-tables.ts';
+import { type Pointer, type Target, pointerStatement, toPointer } from './pointer.ts';
+import type { Slot } from './slot-tables.ts';
 
 /** The state of a build. The first three are active: a projection has one active build at most. */
 export type BuildState = 'building' | 'comparing' | 'awaiting-acceptance' | 'swapped' | 'failed' | 'cancelled';
