@@ -107,7 +107,7 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/tidemark/write/relay.ts',
-        find: 'keepArmed(delivery);\n    return isDue ? check : undefined;',
+        find: 'if (isRetry || !isDue) keepArmed(delivery);\n    return isDue ? check : undefined;',
         replace: 'return isDue ? check : undefined;',
       },
       {

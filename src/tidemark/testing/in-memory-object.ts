@@ -48,8 +48,8 @@ export interface InMemoryHost
 /** One lifetime of an aggregate's object. To evict the object, make a new one on the same disk. */
 export interface InMemoryObject extends Required<AggregateRpc> {
   readonly aggregate: Aggregate;
-  /** Runs the alarm handler at once, as the platform does when the alarm is due. */
-  fireAlarm(): Promise<void>;
+  /** Runs the alarm handler at once, as the platform does when the alarm is due, or with `isRetry` after a run that failed. */
+  fireAlarm(options?: { readonly isRetry?: boolean }): Promise<void>;
   /** Waits for all background work. */
   settled(): Promise<void>;
 }
@@ -105,10 +105,10 @@ export function inMemoryObject(host: InMemoryHost, { storage, alarm }: InMemoryD
       relay.rescueAlarm();
       return aggregate.state(stream, asOf);
     },
-    async fireAlarm() {
+    async fireAlarm(options) {
       // While the handler runs, the platform reports that no alarm is set.
       alarm.clear();
-      await relay.onAlarm();
+      await relay.onAlarm(options);
     },
     async settled() {
       while (background.size > 0) await Promise.all(background);

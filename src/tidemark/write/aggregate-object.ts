@@ -86,8 +86,8 @@ export function aggregateObject<Env>(hostOf: (env: Env) => AggregateHost) {
       return this.#aggregate.state(stream, asOf);
     }
 
-    override async alarm(): Promise<void> {
-      await this.#relay.onAlarm();
+    override async alarm(info?: AlarmInvocationInfo): Promise<void> {
+      await this.#relay.onAlarm({ isRetry: info?.isRetry ?? false });
     }
   };
 }

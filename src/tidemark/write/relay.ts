@@ -71,8 +71,11 @@ export interface Relay {
   /**
    * The alarm handler. It runs no domain code: a bad deploy must not use up the alarm's few retries. It throws only if the platform refuses the next
    * alarm. Then the platform's retry is the only way left.
+   *
+   * The first attempt sets the next alarm only if something is left when it ends: an alarm costs a row. If the object dies before, the platform runs
+   * the handler again. That is a retry, and there are few: a retry sets the next alarm before it awaits anything.
    */
-  readonly onAlarm: () => Promise<void>;
+  readonly onAlarm: (options?: { readonly isRetry?: boolean }) => Promise<void>;
 }
 
 interface Unconfirmed {
@@ -126,6 +129,8 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
   let sentAt = 0;
   /** Until this time (ms since the epoch) a running send keeps other calls from sending. It is bounded, since a send may never settle. */
   let sendingUntil = 0;
+  /** Whether the alarm handler runs. It sets the next alarm itself when it ends, and the platform runs it again if it dies. */
+  let isHandling = false;
 
   /** Tells a later lifetime that finds no alarm that a group may lag. */
   function rememberUnchecked(): void {
@@ -162,6 +167,7 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
   async function rescueAlarm(): Promise<void> {
     try {
       await kept.learn();
+      if (isHandling) return;
       if (delivery) keepArmed(delivery);
       else if (kept.isOverdue() || (!kept.isSet() && storage.attempt() > 0)) kept.armNoLaterThan(clock.now());
     } catch (error) {
@@ -268,8 +274,8 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     its.check = unconfirmed.length > 0 ? { version, dueAt, unconfirmed } : undefined;
   }
 
-  /** The synchronous part of the handler. It does what must hold even if nothing after it runs. Returns the check if it is due. */
-  function rearm(): Check | undefined {
+  /** The synchronous part of the handler. On a retry it does what must hold even if nothing after it runs. Returns the check if it is due. */
+  function begin(isRetry: boolean): Check | undefined {
     kept.goesOff();
     const head = storage.head();
     if (!head) return undefined;
@@ -288,7 +294,7 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
       const dueAt = Math.max(settledAt(groups), now + backoffMs());
       delivery.check = { ...check, dueAt };
     }
-    keepArmed(delivery);
+    if (isRetry || !isDue) keepArmed(delivery);
     return isDue ? check : undefined;
   }
 
@@ -312,14 +318,17 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
       inBackground(rescueAlarm());
     },
 
-    async onAlarm(): Promise<void> {
+    async onAlarm({ isRetry = false } = {}): Promise<void> {
+      isHandling = true;
       try {
-        const due = rearm();
+        const due = begin(isRetry);
         if (delivery && due) await checkDelivery(delivery, due);
         if (delivery) keepArmed(delivery);
       } catch (error) {
         report('relay.alarm-failed', { error: String(error) });
         kept.armNoLaterThan(clock.now() + firstBackoffMs);
+      } finally {
+        isHandling = false;
       }
       const refusal = await kept.refusal();
       const needsAlarm = !delivery || delivery.check !== undefined;

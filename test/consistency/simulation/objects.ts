@@ -12,12 +12,19 @@ import type { World } from './world.ts';
 export interface SimulatedObject extends AggregateRpc {
   /** Opens a gate that this object waits at. */
   proceed(gate: number): Promise<void>;
-  /** Does what the platform does when the alarm is due; `always`: as it does after a failure, though none is set. */
-  fireAlarm(always: boolean): Promise<boolean>;
+  /** Does what the platform does when the alarm is due. */
+  fireAlarm(run: AlarmRun): Promise<boolean>;
   /** Sets its storage back: to the events up to a version, and the alarm as it was then. */
   setBack(to: number, alarmAt: number | null): Promise<void>;
   /** Ends this instance at once, also in the middle of its work. */
   crash(): Promise<void>;
+}
+
+/** How the platform runs an alarm. */
+export interface AlarmRun {
+  /** Although none is set: as after a failure. */
+  readonly always: boolean;
+  readonly isRetry: boolean;
 }
 
 /** So many commands for one object make it a hot one. */
@@ -165,18 +172,21 @@ export class SimulatedObjects {
     return idle.length > 0 ? Math.min(...idle) : undefined;
   }
 
-  async runAlarm(stream: StreamId, always = false): Promise<void> {
+  async runAlarm(stream: StreamId, isAgain = false): Promise<void> {
     const world = this.#world;
+    const isRetry = this.#failed.delete(stream);
+    const run: AlarmRun = { always: isAgain || isRetry, isRetry };
     const task = newTask(`alarm of ${stream}`, stream, (gate) => this.stub(stream).proceed(gate));
     this.#alarmTasks.set(stream, task);
     this.#alarms.delete(stream);
     world.count('alarm runs');
     await world.scheduler.start(task, async () => {
       try {
-        await this.stub(stream).fireAlarm(always);
+        await this.stub(stream).fireAlarm(run);
       } catch {
         // The platform tries an alarm again whose object went away under it.
         this.#alarms.set(stream, world.scheduler.now + 2_000);
+        this.#failed.add(stream);
         world.count('alarm tried again');
       } finally {
         if (this.#alarmTasks.get(stream) === task) this.#alarmTasks.delete(stream);
@@ -186,6 +196,8 @@ export class SimulatedObjects {
   }
 
   readonly #again = new Set<StreamId>();
+  /** Objects that died under their alarm, and whose alarm the platform runs again. */
+  readonly #failed = new Set<StreamId>();
 
   /** An alarm that has run already, and that the platform fires again all the same. */
   takeAgain(): StreamId | undefined {

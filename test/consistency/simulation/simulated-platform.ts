@@ -8,6 +8,7 @@ import type { Module } from '../../../src/tidemark/authoring/registered-module.t
 import type { Platform } from '../../../src/tidemark/runtime/platform.ts';
 import { tidemark } from '../../../src/tidemark/worker.ts';
 import { currentWorld } from './current.ts';
+import type { AlarmRun } from './objects.ts';
 import { type Actor, as } from './scheduler.ts';
 
 /** Each run changes them, and every new object reads them. */
@@ -95,12 +96,14 @@ export function simulatedSystem(modules: readonly Module[], formerModules: reado
         await currentWorld().scheduler.opening.get(gate)?.open();
       }
 
-      async fireAlarm(always: boolean): Promise<boolean> {
+      async fireAlarm({ always, isRetry }: AlarmRun): Promise<boolean> {
         const task = currentWorld().objects.alarmTask(this.#stream);
         const isSet = (await this.ctx.storage.getAlarm()) !== null;
         if (!isSet && !always) return false;
         await this.ctx.storage.deleteAlarm();
-        await as(task, () => super.alarm());
+        await as(task, () =>
+          super.alarm({ isRetry, retryCount: Number(isRetry), scheduledTime: currentWorld().now() }),
+        );
         await this.#tellAlarm();
         return true;
       }

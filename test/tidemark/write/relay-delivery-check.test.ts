@@ -324,13 +324,55 @@ describe('on a busy stream', () => {
 });
 
 describe('the alarm handler', () => {
-  test('arms the next alarm before its first await, so that a crash in it loses nothing (I7)', async () => {
+  test('arms the next alarm before its first await on a retry, so that a crash in the last one loses nothing (I7)', async () => {
     const { around, run, fireAlarm, clock, dueInMs } = seatObject({ timeoutMs: 10_000 });
     await run(reserve('Ada'));
     clock.advance(SETTLED_MS);
     around.versionsReached = () => never;
-    void fireAlarm();
+    void fireAlarm({ isRetry: true });
     expect(dueInMs()).toBe(0.75 * 30_000);
+  });
+
+  test('sets no alarm in its first attempt if everything has arrived, nor does a read meanwhile: an alarm costs a row', async () => {
+    const { alarm, around, run, read, settled, clock, fireAlarm } = seatObject({ timeoutMs: 10_000 });
+    await run(reserve('Ada'));
+    await settled();
+    clock.advance(SETTLED_MS);
+    const sets: number[] = [];
+    const { set } = alarm;
+    alarm.set = (dueAt) => {
+      sets.push(dueAt);
+      return set(dueAt);
+    };
+    const { promise: answer, resolve: answers } = Promise.withResolvers<ReadonlyMap<string, Reached>>();
+    around.versionsReached = () => answer;
+    const firing = fireAlarm();
+    await read();
+    await Promise.resolve();
+    answers(new Map());
+    await firing;
+    await settled();
+    expect(sets).toEqual([]);
+    expect(alarm.dueAt).toBeNull();
+  });
+
+  test('leaves an event whose first attempt died to the platform, which tries again (I7)', async () => {
+    const { around, run, evict, reached, settled, clock, fireAlarm, ranges, dueInMs } = seatObject({
+      timeoutMs: 10_000,
+    });
+    await run(reserve('Ada'));
+    await settled();
+    clock.advance(SETTLED_MS);
+    const { versionsReached } = around;
+    around.versionsReached = () => never;
+    void fireAlarm();
+    expect(dueInMs()).toBeNull();
+    evict();
+    around.versionsReached = versionsReached;
+    reached.set('evening', new Map([['seat-map', 0]]));
+    await fireAlarm({ isRetry: true });
+    expect(ranges().at(-1)).toBe('evening 1-1');
+    expect(dueInMs()).toBeGreaterThan(0);
   });
 
   test('only arms the alarm again if it fires early', async () => {

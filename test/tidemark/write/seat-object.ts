@@ -81,7 +81,7 @@ export function seatObject(relayOptions: RelayOptions = {}) {
     settled: () => object.settled(),
     /** How long until the alarm is due, in ms. Null if it is not set. */
     dueInMs: () => (alarm.dueAt === null ? null : alarm.dueAt - clock.now()),
-    fireAlarm: () => object.fireAlarm(),
+    fireAlarm: (options?: { readonly isRetry?: boolean }) => object.fireAlarm(options),
     /** Advances the time until the alarm is due, and fires it. Throws if no alarm is set. */
     async nextAlarm() {
       if (alarm.dueAt === null) throw new Error('no alarm is set');
