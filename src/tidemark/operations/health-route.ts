@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { projectionComplaints } from '../monitoring/health.ts';
 import type { Route } from '../http/route.ts';
 import { named } from '../http/schemas.ts';
+import { keyFormatComplaints } from '../runtime/key-format.ts';
 import { tokenComplaints } from '../runtime/token-settings.ts';
 
 /** Reports what an operator has to repair. It is cheap, and open to every client, so it reveals no data. */
@@ -30,6 +31,7 @@ export const healthRoute: Route = {
       const { OPERATIONS_KEY, OPERATIONS_ACCESS } = c.env;
       const reasons = [
         ...tokenComplaints(c.env),
+        ...keyFormatComplaints(c.env),
         ...(OPERATIONS_KEY || OPERATIONS_ACCESS === 'open' ? [] : [missing('OPERATIONS_KEY')]),
         ...(await projectionComplaints(c.var.runtime)),
       ];

@@ -16,6 +16,7 @@ import { singleFlight } from '../queries/single-flight.ts';
 import { type TokenCodec, tokenCodec } from '../queries/token-codec.ts';
 import { type BuildRequestContext, ensureBuilt } from '../rebuild/build-requests.ts';
 import type { ProjectionStatusContext } from '../monitoring/projection-status.ts';
+import { keepsKeysInTable } from './key-format.ts';
 import type { Platform } from './platform.ts';
 import type { Settings } from './settings.ts';
 import { tokenSettings } from './token-settings.ts';
@@ -88,6 +89,7 @@ export function createRuntime<Env extends Settings>(env: Env, system: System<Env
       typeOf: registry.typeOf,
       groupsOf: registry.groupsOf,
       versionsReached: (group, stream, names) => versionsReached(context, group, stream, names),
+      eventLogOptions: { keysInTable: keepsKeysInTable(env) },
       ...(platform.aggregateOptions && { aggregateOptions: platform.aggregateOptions }),
       ...(platform.relayOptions && { relayOptions: platform.relayOptions }),
     },

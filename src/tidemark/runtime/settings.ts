@@ -6,6 +6,8 @@ export interface Settings {
   readonly CAUSAL_TOKEN_PREVIOUS_KEY?: string;
   /** `1` writes causal tokens as the release before does, for as long as one of its Workers serves. Default: `2`. Both are read. */
   readonly CAUSAL_TOKEN_FORMAT?: string;
+  /** `1` keeps idempotency keys where Workers of the release before find them, for as long as one serves. Default: `2`. Both are read. */
+  readonly IDEMPOTENCY_FORMAT?: string;
   /** The operator adds one after a restore of a database: the bookmarks of older tokens are no longer used. Default: 0. */
   readonly RESTORE_EPOCH?: string;
   /** Secret: opens the operations routes, the feed and the history. */

@@ -17,13 +17,14 @@ import {
 } from './aggregate.ts';
 import type { AnyAggregateType } from '../domain/aggregate-type.ts';
 import type { AggregateRpc } from './aggregates.ts';
-import { sqliteEventLog } from './event-log.ts';
+import { type EventLogOptions, sqliteEventLog } from './event-log.ts';
 import { type Relay, type RelayOptions, type RelayPorts, createRelay } from './relay.ts';
 
 /** The dependencies that all objects of a deployment share. */
 export interface AggregateHost extends Pick<RelayPorts, 'groupsOf' | 'send' | 'versionsReached' | 'report'> {
   readonly clock: Clock;
   readonly typeOf: (stream: StreamId) => AnyAggregateType;
+  readonly eventLogOptions?: EventLogOptions;
   readonly aggregateOptions?: AggregateOptions;
   readonly relayOptions?: RelayOptions;
 }
@@ -40,7 +41,7 @@ export function aggregateObject<Env>(hostOf: (env: Env) => AggregateHost) {
     constructor(ctx: DurableObjectState, env: Env) {
       super(ctx, env);
       const host = hostOf(env);
-      const storage = sqliteEventLog(ctx.storage);
+      const storage = sqliteEventLog(ctx.storage, host.eventLogOptions);
       this.#relay = createRelay(
         {
           ...host,

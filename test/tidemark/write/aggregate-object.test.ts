@@ -1,6 +1,10 @@
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
+import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
+import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
+import { sqliteEventLog } from '../../../src/tidemark/write/event-log.ts';
 import { OutcomeUnknownError } from '../../../src/tidemark/platform/faults.ts';
 import type { AggregateRpc } from '../../../src/tidemark/write/aggregates.ts';
 import { ports, sent } from '../../support/platform.ts';
@@ -280,28 +284,86 @@ describe('idempotency keys in storage', () => {
     expect(await alarmOf(stream)).toBeNull();
   });
 
-  it('are deleted after they expire, by the next command with a key, before and after an eviction', async () => {
+  /** The keys that have a row of their own. */
+  const keysInTable = (stream: StreamId) =>
+    runInDurableObject(objectOf(stream), (_, { storage: { sql } }) =>
+      sql
+        .exec(`SELECT key FROM idempotency ORDER BY key`)
+        .toArray()
+        .map(({ key }) => key),
+    );
+
+  it('are in the row of the event, and in no event that leaves the object', async () => {
     const { tallyId, stream } = newTally();
-    const keys = () =>
-      runInDurableObject(objectOf(stream), (_, { storage: { sql } }) =>
-        sql
-          .exec(`SELECT key FROM idempotency ORDER BY key`)
-          .toArray()
-          .map(({ key }) => key),
-      );
     await add(tallyId, 1);
-    for (const key of ['a', 'b', 'c']) await add(tallyId, 1, keyed(key));
+    await add(tallyId, 2, keyed('k'));
+    expect(await tablesOf(stream)).toEqual([{ name: 'event' }]);
+    const { events } = await system.aggregates.load(stream, 1, 10);
+    expect(JSON.stringify(events)).not.toContain('the same');
+    await evictDurableObject(objectOf(stream));
+    expect(await add(tallyId, 2, keyed('k'))).toMatchObject({ outcome: 'applied', version: 2, replayed: true });
+    const reused = { idempotency: { key: 'k', fingerprint: 'another' } };
+    expect(await add(tallyId, 2, reused)).toMatchObject({ outcome: 'key-reused' });
+  });
+
+  it('of commands that decided nothing are deleted after they expire, before and after an eviction', async () => {
+    const { tallyId, stream } = newTally();
+    await add(tallyId, 1);
+    await resetTo0(tallyId);
+    for (const key of ['a', 'b', 'c']) await resetTo0(tallyId, keyed(key));
     ports.clockOffsetMs = 6 * DAY_MS;
-    await add(tallyId, 1, keyed('d'));
-    expect(await keys()).toEqual(['a', 'b', 'c', 'd']);
+    await resetTo0(tallyId, keyed('d'));
+    expect(await keysInTable(stream)).toEqual(['a', 'b', 'c', 'd']);
     await evictDurableObject(objectOf(stream));
     ports.clockOffsetMs = 8 * DAY_MS;
-    await add(tallyId, 1, keyed('e'));
-    expect(await keys()).toEqual(['d', 'e']);
+    await resetTo0(tallyId, keyed('e'));
+    expect(await keysInTable(stream)).toEqual(['d', 'e']);
     ports.clockOffsetMs = 14 * DAY_MS;
-    await resetTo0(tallyId);
-    await resetTo0(tallyId, keyed('f'));
-    expect(await keys()).toEqual(['e', 'f']);
+    // A command that decides something deletes them, too.
+    await add(tallyId, 1, keyed('f'));
+    expect(await keysInTable(stream)).toEqual(['e']);
+  });
+
+  it('of a former Worker are found in their table, and a Worker that keeps them there finds those in rows', async () => {
+    const { stream } = newTally();
+    await runInDurableObject(env.AGGREGATES.get(env.AGGREGATES.newUniqueId()), (_, { storage }) => {
+      // Each is one lifetime of the object.
+      const former = () => sqliteEventLog(storage, { keysInTable: true });
+      const present = () => sqliteEventLog(storage);
+      const eventAt = (version: number): StoredEvent => ({
+        id: `id-${version}`,
+        stream,
+        version,
+        type: 'Added',
+        schemaVersion: 1,
+        data: { by: 1 },
+        metadata: { commandId: 'c', correlationId: 'c', causationId: 'c', actor: 'a' },
+        recordedAt: '2026-01-01T00:00:00.000Z',
+      });
+      const commit = (log: ReturnType<typeof present>, version: number, key?: string) =>
+        log.commit({
+          stream,
+          events: [eventAt(version)],
+          ...(key !== undefined && { remember: { key, fingerprint: 'f', version, expiresAt: 1_000 } }),
+          now: 0,
+          armAlarm: () => undefined,
+        });
+      commit(former(), 1);
+      commit(former(), 2, 'in the table');
+      const lifetime = present();
+      expect(lifetime.remembered('in the first rows', 0)).toBeUndefined();
+      commit(lifetime, 3, 'in the first rows');
+      for (let version = 4; version <= 100; version += 1) commit(lifetime, version);
+      commit(lifetime, 101, 'in the index');
+      for (const log of [lifetime, former(), present()]) {
+        expect(log.remembered('in the table', 999)).toEqual({ fingerprint: 'f', version: 2 });
+        expect(log.remembered('in the first rows', 999)).toEqual({ fingerprint: 'f', version: 3 });
+        expect(log.remembered('in the index', 999)).toEqual({ fingerprint: 'f', version: 101 });
+        for (const key of ['in the table', 'in the first rows', 'in the index'])
+          expect(log.remembered(key, 1_000)).toBeUndefined();
+        expect(log.remembered('unknown', 0)).toBeUndefined();
+      }
+    });
   });
 
   it('can be used again after they expire, whether or not their row was deleted', async () => {
