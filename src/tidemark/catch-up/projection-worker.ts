@@ -3,15 +3,16 @@ import { type Hint, type HintMessage, packMessages, parseMessage } from '../writ
 import { type StreamId, categoryOf } from '../domain/stream.ts';
 import { StorageUnavailableError } from '../platform/faults.ts';
 import { withTimeout } from '../platform/timeout.ts';
-import type { CatchUp } from './catch-up.ts';
+import { catchUp } from './catch-up.ts';
+import type { CatchUpContext } from './catch-up-work.ts';
+import { sharingCalls } from './shared-calls.ts';
 import { type Budget, newBudget } from './catch-up-limits.ts';
 import type { Projection } from '../projections/projection.ts';
 import type { SystemContext } from '../projections/system-context.ts';
 import { type CatchUpRequest, type StreamProgress, isUncompared } from './stream-progress.ts';
 
 /** The part of the system that the projection worker uses. */
-export interface ProjectionWorkerContext extends Pick<SystemContext, 'registry' | 'send' | 'report'> {
-  readonly catchUp: CatchUp;
+export interface ProjectionWorkerContext extends CatchUpContext, Pick<SystemContext, 'send'> {
   /** Starts the first build of a projection that has none. Never throws. */
   readonly ensureBuilt: (projection: string) => Promise<void>;
 }
@@ -59,11 +60,12 @@ export async function consumeHints(
     (hint) => hint.stream,
   );
   const budget = newBudget();
+  const shared = { ...context, ...sharingCalls(context) };
   const [reached] = await Promise.all([
     Promise.all(
       registry.projectionsOf(group).map(async (projection) => {
         const requests = requestsFor(projection, byStream);
-        const reach = requests.length > 0 ? await reachAfter(context, projection, requests, budget) : NOWHERE;
+        const reach = requests.length > 0 ? await reachAfter(shared, projection, requests, budget) : NOWHERE;
         return { projection, reach };
       }),
     ),
@@ -98,14 +100,15 @@ const NOWHERE_FOR_LONG: Reach = { versions: new Map(), isSlow: () => true };
 
 /** Catches up the streams, and returns how far they are. If the projection's catch-up fails as a whole, no stream counts as reached. */
 async function reachAfter(
-  { catchUp, ensureBuilt, report }: ProjectionWorkerContext,
+  context: ProjectionWorkerContext,
   projection: Projection,
   requests: readonly CatchUpRequest[],
   budget: Budget,
 ): Promise<Reach> {
+  const { ensureBuilt, report } = context;
   const startedAt = Date.now();
   try {
-    const result = await catchUp(projection, requests, { budget });
+    const result = await catchUp(context, projection, requests, { budget });
     if (result.outcome === 'building') await ensureBuilt(projection.name);
     const [only, ...others] = requests;
     report(result.outcome === 'done' ? 'projection.batch' : 'projection.building', {
