@@ -180,8 +180,9 @@ describe('503 storage-unavailable', () => {
     const { path, stream } = await openTally();
     const key = { 'Idempotency-Key': crypto.randomUUID() };
     const undo = await withSql(stream, (exec) => (statement, ...bindings) => {
-      if (statement.includes('INTO idempotency')) throw new Error(words);
-      return exec(statement, ...bindings);
+      const result = exec(statement, ...bindings);
+      if (bindings.some((value) => String(value).includes('"idempotency"'))) throw new Error(words);
+      return result;
     });
     // The event was written already, and is rolled back.
     await addTo(path);
