@@ -146,8 +146,8 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
       SLEEP_IN_OBJECT,
       {
         file: 'src/tidemark/write/aggregate-object.ts',
-        find: 'const storage = sqliteEventLog(ctx.storage);',
-        replace: `const kept = sqliteEventLog(ctx.storage);
+        find: 'const storage = sqliteEventLog(ctx.storage, host.eventLogOptions);',
+        replace: `const kept = sqliteEventLog(ctx.storage, host.eventLogOptions);
       const storage = { ...kept, commit: (commit) => void sleep(50).then(() => kept.commit(commit)) };`,
       },
     ],
@@ -160,8 +160,8 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
       SLEEP_IN_OBJECT,
       {
         file: 'src/tidemark/write/aggregate-object.ts',
-        find: 'const storage = sqliteEventLog(ctx.storage);',
-        replace: `const kept = sqliteEventLog(ctx.storage);
+        find: 'const storage = sqliteEventLog(ctx.storage, host.eventLogOptions);',
+        replace: `const kept = sqliteEventLog(ctx.storage, host.eventLogOptions);
       const uncommitted = [];
       this.publishFirst = async () => {
         for (const commit of uncommitted.splice(0)) {
@@ -192,13 +192,18 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
       SLEEP_IN_LOG,
       {
         file: 'src/tidemark/write/event-log.ts',
-        find: 'if (commit.remember) {',
-        replace: 'if (commit.remember) void sleep(50).then(() => {',
+        find: '{ ...event.metadata, idempotency: markOf(remember) }',
+        replace: 'event.metadata',
       },
       {
         file: 'src/tidemark/write/event-log.ts',
-        find: 'forgetSomeExpired(key, commit.now);\n        }',
-        replace: 'forgetSomeExpired(key, commit.now);\n        });',
+        find: 'if (remember && last && last.version <= VERSIONS_READ) firstKeys?.set(remember.key, remember);',
+        replace: `if (remember && last)
+        void sleep(50).then(() => {
+          const mark = JSON.stringify(markOf(remember));
+          sql.exec("UPDATE event SET metadata = json_set(metadata, '$.idempotency', json(?)) WHERE version = ?", mark, last.version);
+          firstKeys = undefined;
+        });`,
       },
     ],
   },
