@@ -1,5 +1,6 @@
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 import type { ModuleIntents } from '../consistency/simulation/domain.ts';
+import { nothingKnown } from '../consistency/simulation/known.ts';
 import { appliedCommands } from '../support/applied-commands.ts';
 import { exampleIn } from '../support/examples.ts';
 
@@ -17,6 +18,8 @@ export interface WrittenStream {
 
 /** Enough for every event type of a few modules. */
 const COMMANDS = 120;
+/** The least number of turns that each kind of command has. */
+const TURNS = 15;
 
 /**
  * Has today's code write events by the commands that clients send in the simulation: the same commands in every run. A domain whose
@@ -24,7 +27,8 @@ const COMMANDS = 120;
  */
 export async function writtenByIntents(intents: readonly ModuleIntents[]): Promise<readonly WrittenStream[]> {
   const written: WrittenStream[] = [];
-  for await (const { intent, key, receipt } of appliedCommands(intents, COMMANDS)) {
+  const kinds = intents.flatMap(({ commands }) => commands(nothingKnown(), { seed: 1 })).length;
+  for await (const { intent, key, receipt } of appliedCommands(intents, Math.max(COMMANDS, TURNS * kinds))) {
     const { path, body, stream } = intent;
     if (stream !== null) continue;
     written.push({ stream: exampleIn(receipt).stream as StreamId, created: { path, key, body: body as object } });

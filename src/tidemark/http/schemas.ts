@@ -69,13 +69,14 @@ export const Version = described(
 );
 
 /**
- * A schema of an integer in a query string, from `min` to `max`, both included. An absent parameter is `initial`. Refuses anything but decimal digits.
+ * A schema of an integer in a query string, from `min` to `max`, both included. An absent parameter is `initial`. Refuses anything but decimal digits, with a minus before them where
+ * `min` is below zero.
  *
  *     const query = z.strictObject({ row: integerParameter(1, 50, 1) });
  */
 export function integerParameter(min: number, max: number, initial: number) {
   const error = `Must be an integer from ${min} to ${max}.`;
-  const read = (value: unknown) => (typeof value === 'string' && /^[0-9]+$/.test(value) ? Number(value) : value);
+  const read = (value: unknown) => (typeof value === 'string' && /^-?[0-9]+$/.test(value) ? Number(value) : value);
   const integer = z.int(error).check(z.minimum(min, error), z.maximum(max, error));
   return z.pipe(z.transform(read), z.prefault(integer, initial));
 }
