@@ -299,9 +299,10 @@ function rowView(fromRow: ((row: never) => object) | undefined): (row: unknown) 
   return (fromRow as ((row: unknown) => object) | undefined) ?? ((row) => row as object);
 }
 
-/** The schema of a filter: that of the resource's member; for a text, with a maximum length. */
+/** The schema of a filter: that of the resource's member; for a text, in its normal form and with a maximum length. A query string has no null. */
 function filterOf(member: z.ZodMiniType | undefined): z.ZodMiniType {
-  return member === undefined || member instanceof z.ZodMiniString ? text(DEFAULT_MAX_FILTER) : member;
+  const asked = member instanceof z.ZodMiniNullable ? (member.def.innerType as z.ZodMiniType) : member;
+  return asked === undefined || asked instanceof z.ZodMiniString ? text(DEFAULT_MAX_FILTER) : asked;
 }
 
 /** `/seats` as `Seats`. */
