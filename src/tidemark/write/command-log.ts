@@ -1,9 +1,7 @@
 import type { Clock } from '../platform/clock.ts';
 import { CodeTooOldError, OutcomeUnknownError, OverloadedError, StorageUnavailableError } from '../platform/faults.ts';
+import type { Report } from '../platform/log.ts';
 import type { CommandBus, Executed } from './command-bus.ts';
-
-/** Writes a log line. */
-type Report = (event: string, details: Record<string, string | number>) => void;
 
 /**
  * A bus that reports each command it runs, for every transport. A line has the command's type, its outcome, and the ids of its cause and its events.

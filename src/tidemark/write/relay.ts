@@ -1,5 +1,6 @@
 import type { Clock } from '../platform/clock.ts';
 import type { Group } from '../platform/group.ts';
+import type { Report } from '../platform/log.ts';
 import { type HintMessage, packHints } from './message.ts';
 import type { StoredEvent } from '../domain/event.ts';
 import type { StreamId } from '../domain/stream.ts';
@@ -36,7 +37,7 @@ export interface RelayPorts {
   ) => Promise<ReadonlyMap<string, Reached>>;
   /** Keeps the object alive until the promise settles, without delaying any answer. */
   readonly inBackground: (work: Promise<void>) => void;
-  readonly report: (event: string, details: Record<string, string | number>) => void;
+  readonly report: Report;
 }
 
 export interface RelayOptions {
