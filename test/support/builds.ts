@@ -1,3 +1,4 @@
+import { timestamp } from '../../src/tidemark/platform/clock.ts';
 import { type RollbackOutcome, rollback } from '../../src/tidemark/rebuild/former-slot.ts';
 import type { BuildRunner } from '../../src/tidemark/rebuild/build-requests.ts';
 import type { RebuildContext } from '../../src/tidemark/rebuild/build-context.ts';
@@ -55,11 +56,5 @@ export function work(
 
 /** The way back, as the system under test takes it. */
 export function rollBack(database: D1Database, projection: string, to?: Slot): Promise<RollbackOutcome> {
-  return rollback(
-    database,
-    projection,
-    system.registry.revisionsOf(projection),
-    new Date(system.clock.now()).toISOString(),
-    to,
-  );
+  return rollback(database, projection, system.registry.revisionsOf(projection), timestamp(system.clock), to);
 }

@@ -1,3 +1,4 @@
+import { timestamp } from '../platform/clock.ts';
 import { affordsBatch } from './catch-up-limits.ts';
 import type { Revision } from './catch-up-page.ts';
 import { type Look, type Step, cutPage, foldPage, restOfPage } from './catch-up-step.ts';
@@ -162,9 +163,7 @@ async function send(attempt: Attempt, steps: readonly Step[], targets: readonly 
     isLed && isLive(attempt)
       ? [
           ...(overtaken.length > 0 ? [forgetRefusals(database, projectionName, overtaken)] : []),
-          ...(isFaultOpen
-            ? [noteApplied(database, projectionName, writes, new Date(context.clock.now()).toISOString())]
-            : []),
+          ...(isFaultOpen ? [noteApplied(database, projectionName, writes, timestamp(context.clock))] : []),
         ]
       : [];
   const query = batchRead?.queryUnder(pointer);
@@ -227,7 +226,7 @@ export async function outlast(
 export async function fail(attempt: Attempt, target: Target, refusal: Refusal): Promise<void> {
   const { context, database, projectionName, pointer } = attempt;
   context.report('projection.target-failed', { projection: projectionName, ...target, ...loggable(refusal) });
-  await failTarget(database, projectionName, pointer, target, refusal, new Date(context.clock.now()).toISOString());
+  await failTarget(database, projectionName, pointer, target, refusal, timestamp(context.clock));
   context.pointers.drop(projectionName);
   if (attempt.outcome === 'undisturbed') attempt.outcome = 'contested';
   // The pointer has changed, so nothing more can be sent under it.

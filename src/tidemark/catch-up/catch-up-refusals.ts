@@ -1,3 +1,4 @@
+import { timestamp } from '../platform/clock.ts';
 import { fail, loggable } from './catch-up-apply.ts';
 import { spendBatch } from './catch-up-limits.ts';
 import { type Attempt, type CatchUpWork, type Round, isLive, settle } from './catch-up-work.ts';
@@ -25,7 +26,7 @@ export async function reportFault(
   context.report('projection.fault', { projection: projectionName, kind, streams });
   if (!isLive(round)) return;
   spendBatch(budget, 1);
-  await noteFault(database, projectionName, pointer, kind, writes, new Date(context.clock.now()).toISOString());
+  await noteFault(database, projectionName, pointer, kind, writes, timestamp(context.clock));
 }
 
 /**
@@ -54,7 +55,7 @@ async function count(attempt: Attempt, refusals: readonly Refusal[]): Promise<re
   const { context, database, projectionName, pointer, work, limits } = attempt;
   spendBatch(work.budget, 1);
   const counted = await recordRefusals(database, projectionName, pointer, refusals, {
-    at: new Date(context.clock.now()).toISOString(),
+    at: timestamp(context.clock),
     opensAtOnce: limits.retriesDeadLetters,
   });
   for (const refusal of refusals) {

@@ -1,3 +1,4 @@
+import { timestamp } from '../platform/clock.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../platform/concurrency.ts';
 import type { StreamId } from '../domain/stream.ts';
 import { withTimeout } from '../platform/timeout.ts';
@@ -172,7 +173,7 @@ async function blameTablesRead(round: Round, work: CatchUpWork, error: unknown):
     const [first] = work.pending;
     const unplaced = { stream: first?.stream as StreamId, version: 0, eventId: '', cause: 'poison' } as const;
     const refusal = { ...unplaced, kind: kindOf(refused.reason), error: refused.reason };
-    const at = new Date(context.clock.now()).toISOString();
+    const at = timestamp(context.clock);
     await failTarget(database, projectionName, pointer, other.target, refusal, at);
     context.pointers.drop(projectionName);
     return 'contested';

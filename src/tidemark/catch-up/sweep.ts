@@ -1,5 +1,6 @@
 import { packMessages } from '../write/message.ts';
 import type { StreamId } from '../domain/stream.ts';
+import { timestamp } from '../platform/clock.ts';
 import { withTimeout } from '../platform/timeout.ts';
 import { askEveryGroup } from '../monitoring/projection-condition.ts';
 import type { SystemContext } from '../projections/system-context.ts';
@@ -116,7 +117,7 @@ export async function sweepStep(context: SweepContext, options: SweepOptions = {
   if (unreachable.length === 0) {
     const end = isLast ? '' : (page.at(-1) ?? '');
     try {
-      await withTimeout(moveCursor(databaseOf(first), cursor, end, new Date(clock.now()).toISOString()), timeoutMs);
+      await withTimeout(moveCursor(databaseOf(first), cursor, end, timestamp(clock)), timeoutMs);
     } catch (error) {
       report('sweep.cursor-not-moved', { group: first.name, error: String(error) });
       unreachable.push(first.name);

@@ -1,3 +1,4 @@
+import { timestamp } from '../platform/clock.ts';
 import { OutcomeUnknownError, OverloadedError, StorageUnavailableError } from '../platform/faults.ts';
 import { type Hint, packMessages } from '../write/message.ts';
 import type { StreamId } from '../domain/stream.ts';
@@ -186,7 +187,7 @@ async function leaveOut(
           ON CONFLICT (projection, stream, version) DO UPDATE SET event_id = excluded.event_id,
             reason = excluded.reason, actor = excluded.actor, skipped_at = excluded.skipped_at`,
         )
-        .bind(name, chosen, reason, actor, new Date(clock.now()).toISOString()),
+        .bind(name, chosen, reason, actor, timestamp(clock)),
       forgetRefusals(
         database,
         name,

@@ -1,6 +1,7 @@
 import type { Context } from 'hono';
 import * as z from 'zod/mini';
 
+import { timestamp } from '../platform/clock.ts';
 import { OverloadedError } from '../platform/faults.ts';
 import { asStorageFault, isTransient } from '../projections/d1-errors.ts';
 import {
@@ -115,7 +116,7 @@ export const deadLetterRoutes: readonly Route[] = [
           const preview = await done(projection, group, previewDeadLetters(runtime, projection, group, selection));
           return c.json({ dryRun: true, ...preview });
         }
-        const triedBefore = selection.triedBefore ?? new Date(runtime.clock.now()).toISOString();
+        const triedBefore = selection.triedBefore ?? timestamp(runtime.clock);
         const replay = toTheEnd(c, replayDeadLetters(runtime, projection, group, selection));
         const { finished, ...brought } = await done(projection, group, replay);
         return c.json({ dryRun: false, replayed: finished, ...brought, triedBefore });
@@ -170,7 +171,7 @@ export const deadLetterRoutes: readonly Route[] = [
           );
           return c.json({ dryRun: true, ...preview });
         }
-        const triedBefore = selection.triedBefore ?? new Date(runtime.clock.now()).toISOString();
+        const triedBefore = selection.triedBefore ?? timestamp(runtime.clock);
         const decision = { actor: 'operator', reason };
         const skip = toTheEnd(c, skipDeadLetters(runtime, projection, group, selection, decision));
         const { finished: _, ...brought } = await done(projection, group, skip);

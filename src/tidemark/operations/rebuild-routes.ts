@@ -1,6 +1,7 @@
 import type { Handler } from 'hono';
 import * as z from 'zod/mini';
 
+import { timestamp } from '../platform/clock.ts';
 import { OutcomeUnknownError, OverloadedError } from '../platform/faults.ts';
 import { type Build, buildOf, isActive } from '../projections/build.ts';
 import { cancelBuild, requestBuild, tendBuild } from '../rebuild/build-requests.ts';
@@ -311,7 +312,7 @@ const routes: readonly Route[] = [
         const { slot } = parseQuery(c, RollbackQuery);
         const projection = projectionOf(c);
         const { databaseOf, registry, clock } = c.var.runtime;
-        const at = new Date(clock.now()).toISOString();
+        const at = timestamp(clock);
         const revisions = registry.revisionsOf(projection.name);
         for (let tries = 0; tries < ROLLBACK_TRIES; tries += 1) {
           const done = await rollback(databaseOf(projection.group), projection.name, revisions, at, slot);

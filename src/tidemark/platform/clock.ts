@@ -7,3 +7,8 @@ export interface Clock {
   /** A new UUIDv7 (RFC 9562), so that ids made later sort later. */
   readonly newId: () => string;
 }
+
+/** The current time as ISO 8601 text in UTC, in ms: what event logs and databases store. */
+export function timestamp({ now }: Pick<Clock, 'now'>): string {
+  return new Date(now()).toISOString();
+}

@@ -1,3 +1,4 @@
+import { timestamp } from '../platform/clock.ts';
 import { type Build, type BuildError, activeBuild, noteProgress } from '../projections/build.ts';
 import type { CatchUp } from '../catch-up/catch-up.ts';
 import { type Pointer, isSameTarget } from '../projections/pointer.ts';
@@ -37,7 +38,7 @@ export function buildContext(context: RebuildContext, name: string, id: string):
   const group = registry.revisionsOf(name)[0]?.group;
   if (!group) throw new Error(`this Worker has no code for ${name}`);
   const database = databaseOf(group);
-  const at = () => new Date(clock.now()).toISOString();
+  const at = () => timestamp(clock);
   const throttle = adaptiveThrottle(clock.now, () => noteProgress(database, id, { at: at() }));
   return { ...context, name, id, database, at, pagesAStep, throttle };
 }

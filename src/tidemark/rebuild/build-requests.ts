@@ -1,3 +1,4 @@
+import { timestamp } from '../platform/clock.ts';
 import { countArchived } from '../archive/archive.ts';
 import { type Build, activeBuilds, latestBuild } from '../projections/build.ts';
 import { endBuild, startBuild } from './build-transitions.ts';
@@ -45,7 +46,7 @@ export async function requestBuild(
   const database = databaseOf(projection.group);
   const id = clock.newId();
   const total = await countArchived(databaseOf(archive.group), archive, projection);
-  const at = new Date(clock.now()).toISOString();
+  const at = timestamp(clock);
   const started = await startBuild(database, projection, { id, acceptsDifferences, isTrial, total, at });
   if (started.outcome === 'running') return started;
   try {
@@ -60,7 +61,7 @@ export async function requestBuild(
 /** Cancels a build. Returns false if it is no longer active. The live slot is not affected. */
 export async function cancelBuild(context: BuildRequestContext, projection: Projection, id: string): Promise<boolean> {
   const { databaseOf, runner, clock } = context;
-  const end = { state: 'cancelled', at: new Date(clock.now()).toISOString() } as const;
+  const end = { state: 'cancelled', at: timestamp(clock) } as const;
   const isCancelled = await endBuild(databaseOf(projection.group), projection.name, id, end);
   if (isCancelled) await runner.stop(id);
   return isCancelled;
@@ -72,7 +73,7 @@ async function failBuild(
   id: string,
   message: string,
 ): Promise<void> {
-  const end = { state: 'failed', at: new Date(clock.now()).toISOString(), error: { message } } as const;
+  const end = { state: 'failed', at: timestamp(clock), error: { message } } as const;
   await endBuild(databaseOf(group), name, id, end);
 }
 

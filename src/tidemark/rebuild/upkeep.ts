@@ -1,3 +1,4 @@
+import { timestamp } from '../platform/clock.ts';
 import type { Group } from '../platform/group.ts';
 import type { SystemContext } from '../projections/system-context.ts';
 import { ACTIVE, forgetOldBuilds } from '../projections/build.ts';
@@ -78,7 +79,7 @@ async function closeMended({ registry, clock, report }: UpkeepContext, database:
   for (const { projection: name, live, writes } of await openFaults(database)) {
     const projection = registry.revisionOf(name, live.revision);
     if (!projection || (await tryWrites(database, projection, live.slot, writes)) !== 'taken') continue;
-    await noteApplied(database, name, writes, new Date(clock.now()).toISOString()).run();
+    await noteApplied(database, name, writes, timestamp(clock)).run();
     report('projection.mended', { projection: name });
     mended += 1;
   }

@@ -1,4 +1,4 @@
-import type { Clock } from '../platform/clock.ts';
+import { type Clock, timestamp } from '../platform/clock.ts';
 import type { DomainEvent, EventMetadata, IdempotencyMark, RecordedEvent, StoredEvent } from '../domain/event.ts';
 import { CodeTooOldError } from '../platform/faults.ts';
 import type { JsonObject } from '../domain/json.ts';
@@ -218,7 +218,7 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
   function record(request: ExecuteRequest, type: AnyAggregateType, decided: readonly DomainEvent[]): StoredEvent[] {
     const version = currentHead()?.version ?? 0;
     const earliest = currentHead()?.recordedAt ?? '';
-    const now = new Date(clock.now()).toISOString();
+    const now = timestamp(clock);
     const recordedAt = now > earliest ? now : earliest;
     return decided.map((event, index) => {
       const isFirst = version + index === 0;
