@@ -1,27 +1,28 @@
 import { sleep } from '../platform/timeout.ts';
 import type { LogPage } from '../write/aggregate.ts';
 import { isInternalError, kindOfD1Error } from '../projections/d1-errors.ts';
-import type { CatchUpContext } from './catch-up-work.ts';
+import type { SystemContext } from '../projections/system-context.ts';
 
 /** Pages of logs that are kept for the other catch-ups: few enough that they fit into memory, whatever their size. */
 const KEPT_PAGES = 64;
 
-/** Statements in one joint batch. More batches than fit are sent one after the other. */
+/** Statements in one joint batch. The batches that do not fit form further joint batches. */
 const MAX_JOINT_STATEMENTS = 120;
 
+type Calls = Pick<SystemContext, 'aggregates' | 'databaseOf'>;
+
 /**
- * The context for the catch-ups of the projections of one group, which one consumer runs side by side. Projections that stand at the same event ask
+ * The calls for the catch-ups of the projections of one group, which one consumer runs side by side. Projections that stand at the same event ask
  * for the same pages, and send their batches at the same moment. So each page of a log is read once, and batches that come together are sent as one.
  *
  * No catch-up depends on another one. If a joint batch fails, each of its batches is sent alone, and gets its own answer.
  */
-export function sharingCalls(context: CatchUpContext): CatchUpContext {
+export function sharingCalls({ aggregates, databaseOf }: Calls): Calls {
   const databases = new Map<D1Database, D1Database>();
   return {
-    ...context,
-    aggregates: { ...context.aggregates, load: sharedLoad(context.aggregates.load) },
+    aggregates: { ...aggregates, load: sharedLoad(aggregates.load) },
     databaseOf(group) {
-      const real = context.databaseOf(group);
+      const real = databaseOf(group);
       const shared = databases.get(real) ?? jointBatches(real);
       databases.set(real, shared);
       return shared;
@@ -29,7 +30,7 @@ export function sharingCalls(context: CatchUpContext): CatchUpContext {
   };
 }
 
-type Load = CatchUpContext['aggregates']['load'];
+type Load = Calls['aggregates']['load'];
 
 /** Asks for a page once, and gives it to all that ask for the same page meanwhile or soon after. */
 function sharedLoad(load: Load): Load {
