@@ -8,7 +8,7 @@ import { type Headers, json, withToken } from '../support/api.ts';
 import { openTally } from '../support/tallies.ts';
 import { expectProblem } from '../support/problem.ts';
 import { workersCodec } from '../support/tokens.ts';
-import worker from '../worker.ts';
+import worker, { runtimeOf } from '../worker.ts';
 
 /** Asks a deployment of the same Worker with another configuration. */
 async function ask(
@@ -203,6 +203,33 @@ describe('CAUSAL_TOKEN_FORMAT', () => {
     expect((await json(ask({ CAUSAL_TOKEN_FORMAT: '3' }, '/health'))).reasons).toEqual([
       expect.stringContaining('CAUSAL_TOKEN_FORMAT'),
     ]);
+  });
+});
+
+describe('IDEMPOTENCY_FORMAT', () => {
+  const reasonsFor = async (format: string | number) =>
+    (await json(ask({ IDEMPOTENCY_FORMAT: format } as Partial<Env>, '/health'))).reasons as readonly string[];
+
+  it.each([
+    [undefined, false],
+    ['', false],
+    ['2', false],
+    ['1', true],
+    [1, true],
+    ['3', false],
+  ])('set to %j lets objects keep idempotency keys in their table: %s', (format, isTable) => {
+    const { aggregateHost } = runtimeOf({ ...env, IDEMPOTENCY_FORMAT: format } as Env);
+    expect(aggregateHost.eventLogOptions).toEqual({ keysInTable: isTable });
+  });
+
+  it('is a reason in the health if it is 1, with the remedy', async () => {
+    expect(await reasonsFor('1')).toEqual([expect.stringMatching(/IDEMPOTENCY_FORMAT is 1.*Remove the variable/)]);
+    expect(await reasonsFor('2')).toEqual([]);
+  });
+
+  it('is a reason in the health if it has any other value, and the Worker answers as with 2', async () => {
+    expect(await reasonsFor('3')).toEqual([expect.stringContaining('IDEMPOTENCY_FORMAT has to be')]);
+    expect((await ask({ IDEMPOTENCY_FORMAT: '3' }, '/tallies')).status).toBe(200);
   });
 });
 

@@ -21,3 +21,17 @@ export interface Settings {
   /** Origins whose pages may call from a browser, and change state, separated by spaces; `*` for all. Default: none. */
   readonly CORS_ORIGINS?: string;
 }
+
+/** Reads a variable that chooses between the format of the release before (1) and the present one (2, also if not set). Undefined: another value. */
+export function formatOf(variable: string | number | undefined): 1 | 2 | undefined {
+  // In wrangler.toml a variable may also be a number.
+  switch (String(variable ?? '')) {
+    case '1':
+      return 1;
+    case '':
+    case '2':
+      return 2;
+    default:
+      return undefined;
+  }
+}

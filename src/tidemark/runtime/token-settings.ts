@@ -1,5 +1,5 @@
 import { MIN_SECRET_BYTES, type TokenFormat, isStrong } from '../queries/token-codec.ts';
-import type { Settings } from './settings.ts';
+import { type Settings, formatOf } from './settings.ts';
 
 /** The settings of a deployment for its causal tokens. */
 export interface TokenSettings {
@@ -50,17 +50,4 @@ export function tokenComplaints(env: Settings): readonly string[] {
     );
   }
   return complaints;
-}
-
-/** In wrangler.toml a variable may also be a number. */
-function formatOf(variable: string | number | undefined): TokenFormat | undefined {
-  switch (String(variable ?? '')) {
-    case '1':
-      return 1;
-    case '':
-    case '2':
-      return 2;
-    default:
-      return undefined;
-  }
 }
