@@ -1,35 +1,15 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import { asOperator, get, json, post, request, withToken } from '../../support/api.ts';
+import { asOperator, get, post, withToken } from '../../support/api.ts';
 import { createProduct, placeOrder } from '../api.ts';
-import { idleRunner, work } from '../../support/builds.ts';
+import { work } from '../../support/builds.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { pagesOf } from '../../support/pages.ts';
 import { ports, production } from '../../support/platform.ts';
 import { expectProblem } from '../../support/problem.ts';
+import { cancel, idleBuild, rebuild, stateAt, waitFor } from '../../support/rebuild-requests.ts';
 import { deliverEverything } from '../../support/queue.ts';
-
-const rebuild = (name: string, query = '') => post(`/projections/${name}/rebuild${query}`, {}, asOperator);
-const cancel = (location: string) => request('DELETE', location, asOperator);
-
-async function stateAt(location: string): Promise<string> {
-  return (await json(get(location, asOperator))).state;
-}
-
-/** A build without a running Workflow. */
-async function idleBuild(name: string, query = '') {
-  const runner = idleRunner();
-  ports.buildRunner = () => runner;
-  const answer = await rebuild(name, query);
-  const { id } = await json(answer.clone());
-  return { id: id as string, location: answer.headers.get('Location') ?? '', answer, runner };
-}
-
-async function waitFor(location: string): Promise<string> {
-  await expect.poll(() => stateAt(location), { timeout: 20_000 }).not.toMatch(/building|comparing/);
-  return stateAt(location);
-}
 
 describe('POST /projections/{name}/rebuild', () => {
   it.each(['product-catalog', 'order-lookup', 'order-analytics', 'dashboard'])('rebuilds %s', async (name) => {

@@ -2,55 +2,17 @@ import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import type { Revision } from '../../../src/tidemark/catch-up/catch-up-page.ts';
-import { type Comparison, compareSlots } from '../../../src/tidemark/rebuild/comparison.ts';
-import type { Slot } from '../../../src/tidemark/projections/slot-tables.ts';
+import type { compareSlots } from '../../../src/tidemark/rebuild/comparison.ts';
 import { dashboard } from '../../../src/shop/orders/dashboard.ts';
 import { orderSearch1 } from '../../../src/shop/orders/order-search-1.ts';
-import { meteredDatabase } from '../../support/metered-database.ts';
+import { both, compareWhole, costOfComparison, inSlot, insert } from '../../support/compared-slots.ts';
 import { rowFor, withoutSlot } from '../../support/rows.ts';
 
 /** A table that has a surrogate key and a full text index. */
 const SEARCH = withoutSlot(orderSearch1.tables('a').row);
 
-type Value = string | number | null;
-
-/** A row as SQL: each value a literal, so that it is stored exactly as written. */
-type Literals = Readonly<Record<string, Value>>;
-
-/** An expression of SQL, for what JavaScript has no number for. */
-const sqlOf = (value: Value) =>
-  typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : String(value ?? 'NULL');
-
-async function insert(database: D1Database, table: string, rows: readonly Literals[]): Promise<void> {
-  for (let at = 0; at < rows.length; at += 100) {
-    const chunk = rows.slice(at, at + 100);
-    await database
-      .prepare(
-        `INSERT INTO ${table} (${Object.keys(chunk[0] ?? {}).join(', ')})
-        VALUES ${chunk.map((row) => `(${Object.values(row).map(sqlOf).join(', ')})`).join(', ')}`,
-      )
-      .run();
-  }
-}
-
-function both(database: D1Database, table: string, rows: readonly Literals[]): Promise<unknown> {
-  return Promise.all([insert(database, `${table}_a`, rows), insert(database, `${table}_b`, rows)]);
-}
-
 function update(sql: string, database: D1Database): Promise<unknown> {
   return database.prepare(sql).run();
-}
-
-const inSlot = (projection: Revision['projection'], slot: Slot): Revision => ({
-  projection,
-  target: { revision: projection.revision, slot },
-});
-
-/** A comparison from beginning to end. */
-async function compareWhole(...args: Parameters<typeof compareSlots>): Promise<Comparison> {
-  const compared = await compareSlots(...args);
-  if (!compared.isDone) throw new Error('it was to be compared to the end');
-  return compared.comparison;
 }
 
 const searchRow = (id: number) =>
@@ -108,20 +70,13 @@ describe('rows read grow in proportion to the rows of the tables, and are bounde
   /** For each row of either slot: it is read, sorted by its key, and paired; the pairs are counted, and looked through for differences. */
   const PER_ROW = 5;
 
-  async function costOf(database: D1Database, projection: Revision['projection'], maxShown: number) {
-    const metered = meteredDatabase(database);
-    const slots = [inSlot(projection, 'a'), inSlot(projection, 'b')] as const;
-    const comparison = await compareWhole(metered.database, ...slots, { pageSize, maxShown });
-    return { ...metered.bill, differing: comparison.differing };
-  }
-
   it.each([400, 1_600])('of %i rows under a unique column beside the surrogate', async (count) => {
     await both(
       env.REPORTING_DB,
       SEARCH,
       Array.from({ length: count }, (_, id) => searchRow(id)),
     );
-    const cost = await costOf(env.REPORTING_DB, orderSearch1, 10);
+    const cost = await costOfComparison(env.REPORTING_DB, orderSearch1, { pageSize, maxShown: 10 });
     expect(cost.rowsRead).toBeLessThan(PER_ROW * 2 * count);
     expect(cost.mostRowsRead).toBeLessThan(PER_ROW * 2 * pageSize);
   });

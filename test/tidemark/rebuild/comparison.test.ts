@@ -3,54 +3,16 @@ import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import * as fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import type { Revision } from '../../../src/tidemark/catch-up/catch-up-page.ts';
 import { type Comparison, type ComparisonProgress, compareSlots } from '../../../src/tidemark/rebuild/comparison.ts';
 import { ignored, projectionOf } from '../../../src/tidemark/projections/projection.ts';
-import { type Slot, slotTables } from '../../../src/tidemark/projections/slot-tables.ts';
+import { slotTables } from '../../../src/tidemark/projections/slot-tables.ts';
 import { serving } from '../../../src/groups.ts';
 import { faultyDatabase } from '../../support/database.ts';
-import { meteredDatabase } from '../../support/metered-database.ts';
+import { type Value, both, compareWhole, costOfComparison, inSlot, insert } from '../../support/compared-slots.ts';
 import { tallyBoard, tallyType } from '../../support/tally.ts';
-
-type Value = string | number | null;
-
-/** A row as SQL: each value a literal, so that it is stored exactly as written. */
-type Literals = Readonly<Record<string, Value>>;
-
-/** The value as an SQL literal. */
-const sqlOf = (value: Value) =>
-  typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : String(value ?? 'NULL');
-
-async function insert(database: D1Database, table: string, rows: readonly Literals[]): Promise<void> {
-  for (let at = 0; at < rows.length; at += 100) {
-    const chunk = rows.slice(at, at + 100);
-    await database
-      .prepare(
-        `INSERT INTO ${table} (${Object.keys(chunk[0] ?? {}).join(', ')})
-        VALUES ${chunk.map((row) => `(${Object.values(row).map(sqlOf).join(', ')})`).join(', ')}`,
-      )
-      .run();
-  }
-}
-
-function both(database: D1Database, table: string, rows: readonly Literals[]): Promise<unknown> {
-  return Promise.all([insert(database, `${table}_a`, rows), insert(database, `${table}_b`, rows)]);
-}
 
 function update(sql: string, database: D1Database = env.SERVING_DB): Promise<unknown> {
   return database.prepare(sql).run();
-}
-
-const inSlot = (projection: Revision['projection'], slot: Slot): Revision => ({
-  projection,
-  target: { revision: projection.revision, slot },
-});
-
-/** A complete comparison. */
-async function compareWhole(...args: Parameters<typeof compareSlots>): Promise<Comparison> {
-  const compared = await compareSlots(...args);
-  if (!compared.isDone) throw new Error('it was to be compared to the end');
-  return compared.comparison;
 }
 
 function compareTallies(options?: Parameters<typeof compareSlots>[3], database = env.SERVING_DB): Promise<Comparison> {
@@ -456,16 +418,9 @@ describe('the rows read are in proportion to the rows of the tables, and bounded
   /** A row of either slot is read, sorted by its key, paired, counted, and searched for differences. */
   const PER_ROW = 5;
 
-  async function costOf(database: D1Database, projection: Revision['projection'], maxShown: number) {
-    const metered = meteredDatabase(database);
-    const slots = [inSlot(projection, 'a'), inSlot(projection, 'b')] as const;
-    const comparison = await compareWhole(metered.database, ...slots, { pageSize, maxShown });
-    return { ...metered.bill, differing: comparison.differing };
-  }
-
   it.each([400, 1_600])('of %i rows under a composite key', async (count) => {
     await both(env.SERVING_DB, 'tally_entries', entries(count));
-    const cost = await costOf(env.SERVING_DB, tallyBoard, 10);
+    const cost = await costOfComparison(env.SERVING_DB, tallyBoard, { pageSize, maxShown: 10 });
     expect(cost.rowsRead).toBeLessThan(PER_ROW * 2 * count);
     expect(cost.mostRowsRead).toBeLessThan(PER_ROW * 2 * pageSize);
     // One statement for each page, one more for a table whose last page was full, and one for each empty table.
@@ -476,7 +431,7 @@ describe('the rows read are in proportion to the rows of the tables, and bounded
     await both(env.SERVING_DB, 'tally_board', tallies(count));
     await update('UPDATE tally_board_b SET version = 2');
     await insert(env.SERVING_DB, 'tally_entries_a', entries(count));
-    const cost = await costOf(env.SERVING_DB, tallyBoard, 10);
+    const cost = await costOfComparison(env.SERVING_DB, tallyBoard, { pageSize, maxShown: 10 });
     expect(cost.differing).toBe(2 * count);
     expect(cost.rowsRead).toBeLessThan(PER_ROW * 3 * count);
   });
@@ -485,7 +440,7 @@ describe('the rows read are in proportion to the rows of the tables, and bounded
     const rows = entries(2 * count);
     await insert(env.SERVING_DB, 'tally_entries_a', rows.slice(0, count));
     await insert(env.SERVING_DB, 'tally_entries_b', rows.slice(count));
-    const cost = await costOf(env.SERVING_DB, tallyBoard, 10);
+    const cost = await costOfComparison(env.SERVING_DB, tallyBoard, { pageSize, maxShown: 10 });
     expect(cost.differing).toBe(2 * count);
     // One slot alone fills a page, so the other slot's rows are read again for the next page.
     expect(cost.rowsRead).toBeLessThan(2 * PER_ROW * 2 * count);
