@@ -3,11 +3,11 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
 import type { Env } from '../../src/bindings.ts';
-import { type CausalToken, EMPTY_TOKEN } from '../../src/tidemark/queries/causal-token.ts';
+import { EMPTY_TOKEN } from '../../src/tidemark/queries/causal-token.ts';
 import { type Headers, json, withToken } from '../support/api.ts';
 import { openTally } from '../support/tallies.ts';
 import { expectProblem } from '../support/problem.ts';
-import { workersCodec } from '../support/tokens.ts';
+import { decoded, workersCodec } from '../support/tokens.ts';
 import worker, { runtimeOf } from '../worker.ts';
 
 /** Asks a deployment of the same Worker with another configuration. */
@@ -20,11 +20,6 @@ async function ask(
   const request = new Request(`${origin}${path}`, { headers }) as Parameters<NonNullable<typeof worker.fetch>>[0];
   const answer = await worker.fetch?.(request, { ...env, ...configuration }, createExecutionContext());
   return answer as Response;
-}
-
-async function decoded(answer: Response): Promise<CausalToken> {
-  const token = await workersCodec().decode(answer.headers.get('X-Causal-Token') ?? '');
-  return token ?? expect.unreachable('no valid token');
 }
 
 const LOCAL = 'http://localhost:8787';

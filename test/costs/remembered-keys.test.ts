@@ -2,10 +2,10 @@ import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { expect, it } from 'vitest';
 
-import type { StoredEvent } from '../../src/tidemark/domain/event.ts';
 import { streamId } from '../../src/tidemark/domain/stream.ts';
 import { sqliteEventLog } from '../../src/tidemark/write/event-log.ts';
 import { sha256 } from '../../src/tidemark/http/sha256.ts';
+import { storedAddition } from '../support/tally.ts';
 
 /*
  * What a command costs on a stream that remembers thousands of keys, on the days after the first of them have expired. These are budgets:
@@ -24,16 +24,6 @@ async function weeksOfKeys(perDay: number, isColdEachTime: boolean, decides: Dec
   const keys = await Promise.all(Array.from({ length: DAYS * perDay }, (_, index) => hash(`key ${index}`)));
   const fingerprint = await hash('{}');
   const stream = streamId('tally', 'busy');
-  const eventAt = (version: number): StoredEvent => ({
-    id: `id-${version}`,
-    stream,
-    version,
-    type: 'Added',
-    schemaVersion: 1,
-    data: { by: 1 },
-    metadata: { commandId: 'c', correlationId: 'c', causationId: 'c', actor: 'a' },
-    recordedAt: '2026-01-01T00:00:00.000Z',
-  });
   return runInDurableObject(env.AGGREGATES.get(env.AGGREGATES.newUniqueId()), (_, { storage }) => {
     const exec = storage.sql.exec.bind(storage.sql);
     let cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
@@ -46,7 +36,7 @@ async function weeksOfKeys(perDay: number, isColdEachTime: boolean, decides: Dec
     });
     let log = sqliteEventLog(storage);
     const armAlarm = () => undefined;
-    log.commit({ stream, events: [eventAt(1)], now: 0, armAlarm });
+    log.commit({ stream, events: [storedAddition(stream, 1)], now: 0, armAlarm });
     const count = { commands: 0, read: 0, mostRead: 0, written: 0, mostKept: 0 };
     for (const [index, key] of keys.entries()) {
       const now = (index * DAY_MS) / perDay;
@@ -55,7 +45,13 @@ async function weeksOfKeys(perDay: number, isColdEachTime: boolean, decides: Dec
       const version = decides === 'nothing' ? 1 : index + 2;
       expect(log.remembered(key, now)).toBeUndefined();
       const remember = { key, fingerprint, version, expiresAt: now + RETENTION_MS };
-      log.commit({ stream, events: decides === 'nothing' ? [] : [eventAt(version)], remember, now, armAlarm });
+      log.commit({
+        stream,
+        events: decides === 'nothing' ? [] : [storedAddition(stream, version)],
+        remember,
+        now,
+        armAlarm,
+      });
       if (now < 8 * DAY_MS) continue;
       const read = cursors.reduce((sum, { rowsRead }) => sum + rowsRead, 0);
       count.commands += 1;

@@ -2,11 +2,11 @@ import { eq, gt, sql } from 'drizzle-orm';
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import * as z from 'zod/mini';
 
-import type { RecordedEvent } from '../../src/tidemark/domain/event.ts';
+import type { RecordedEvent, StoredEvent } from '../../src/tidemark/domain/event.ts';
 import { queryBuilder } from '../../src/tidemark/queries/causal-read.ts';
 import { ignored, projectionOf } from '../../src/tidemark/projections/projection.ts';
 import { slotTables } from '../../src/tidemark/projections/slot-tables.ts';
-import { idOf } from '../../src/tidemark/domain/stream.ts';
+import { type StreamId, idOf } from '../../src/tidemark/domain/stream.ts';
 import type { Decision, Rejection } from '../../src/tidemark/domain/decider.ts';
 import type { Upcaster } from '../../src/tidemark/domain/upcaster.ts';
 import { serving } from '../../src/groups.ts';
@@ -31,6 +31,20 @@ const tallyEvents = events({
   ),
 });
 export type TallyEvent = EventOf<typeof tallyEvents>;
+
+/** An `Added` as a log holds it, with an id made of its version. */
+export function storedAddition(stream: StreamId, version: number, by = 1): StoredEvent {
+  return {
+    id: `event-${version}`,
+    stream,
+    version,
+    type: 'Added',
+    schemaVersion: 1,
+    data: { by },
+    metadata: { commandId: 'c', correlationId: 'c', causationId: 'c', actor: 'a' },
+    recordedAt: '2026-01-01T00:00:00.000Z',
+  };
+}
 
 const tallyCommands = commands('tallyId', {
   Add: { by: z.number() },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { seenVersions, workersCodec } from '../../support/tokens.ts';
+import { decoded, seenVersions, workersCodec } from '../../support/tokens.ts';
 import { MAX_TOKEN_STREAMS } from '../../../src/tidemark/http/limits.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { get, json, post, withToken } from '../../support/api.ts';
@@ -14,12 +14,6 @@ import { createProduct, eur, placeOrder } from '../api.ts';
  */
 
 const codec = workersCodec();
-
-async function decode(answer: Response) {
-  const token = await codec.decode(answer.headers.get('X-Causal-Token') ?? '');
-  if (!token) throw new Error('the answer has no valid token');
-  return token;
-}
 
 /** The token of one client who has created as many products as a token holds, oldest first. */
 async function fullToken() {
@@ -65,7 +59,7 @@ describe('a token that has been shortened', () => {
       { price: eur(400), reason: 'Rise' },
       withToken(shortened),
     );
-    const { streams, ...rest } = await decode(again);
+    const { streams, ...rest } = await decoded(again);
     const forgetful = {
       ...rest,
       streams: new Map([...streams].filter(([stream]) => stream !== product.stream)),

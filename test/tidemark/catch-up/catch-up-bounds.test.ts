@@ -24,23 +24,12 @@ import { ports, production } from '../../support/platform.ts';
 import { logsRead } from '../../support/projections.ts';
 import { deliver, sentHints } from '../../support/queue.ts';
 import { add, newTally, system } from '../../support/system.ts';
-import { TOO_MUCH, tallyBoard } from '../../support/tally.ts';
+import { TOO_MUCH, storedAddition, tallyBoard } from '../../support/tally.ts';
 
 type Load = Aggregates['load'];
 
-const metadata = { commandId: 'c', correlationId: 'c', causationId: 'c', actor: 'a' };
-
 function addedTo(stream: StreamId, by: number, padding = ''): StoredEvent {
-  return {
-    id: crypto.randomUUID(),
-    stream,
-    version: 1,
-    type: 'Added',
-    schemaVersion: 1,
-    data: { by, padding },
-    metadata,
-    recordedAt: '2026-01-01T00:00:00.000Z',
-  };
+  return { ...storedAddition(stream, 1), id: crypto.randomUUID(), data: { by, padding } };
 }
 
 /** A page of the log of an endless stream. */

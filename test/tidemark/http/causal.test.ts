@@ -10,15 +10,9 @@ import { faultyDatabase } from '../../support/database.ts';
 import { allPages } from '../../support/pages.ts';
 import { ports, production } from '../../support/platform.ts';
 import { deliverEverything } from '../../support/queue.ts';
-import { seenVersions, workersCodec } from '../../support/tokens.ts';
+import { decoded, seenVersions, workersCodec } from '../../support/tokens.ts';
 
 const codec = workersCodec();
-
-async function decode(answer: Response) {
-  const token = await codec.decode(answer.headers.get('X-Causal-Token') ?? '');
-  if (!token) throw new Error('the answer has no valid token');
-  return token;
-}
 
 /** The token of one client who has opened as many tallies as a token holds, oldest first. */
 async function fullToken() {
@@ -32,10 +26,10 @@ describe('a token that grows', () => {
   it('drops nothing up to 96 streams, as documented', async () => {
     expect(MAX_TOKEN_STREAMS).toBe(96);
     const { header } = await fullToken();
-    const decoded = await codec.decode(header['X-Causal-Token']);
-    const [oldest = ''] = [...(decoded?.streams.keys() ?? [])];
+    const sent = await codec.decode(header['X-Causal-Token']);
+    const [oldest = ''] = [...(sent?.streams.keys() ?? [])];
     const again = await addTo(`/tallies/${oldest.slice('tally-'.length)}`, 1, header);
-    const token = await decode(again);
+    const token = await decoded(again);
     expect([token.streams.size, again.headers.has('X-Causal-Scope')]).toEqual([96, false]);
     expect(token.shortenedAt).toBeUndefined();
   });
@@ -44,7 +38,7 @@ describe('a token that grows', () => {
     const { header } = await fullToken();
     await deliverEverything();
     const { answer, stream } = await openTally(1, header);
-    const token = await decode(answer);
+    const token = await decoded(answer);
     expect([...token.streams.keys()]).toEqual([stream]);
     expect(token.bookmarks.has('serving')).toBe(true);
     expect(answer.headers.has('X-Causal-Scope')).toBe(false);
@@ -53,7 +47,7 @@ describe('a token that grows', () => {
   it('drops the oldest, never the newest, and says so, if nothing can be confirmed', async () => {
     const { header, oldest } = await fullToken();
     const { answer, stream } = await openTally(1, header);
-    const streams = [...(await decode(answer)).streams.keys()];
+    const streams = [...(await decoded(answer)).streams.keys()];
     expect(streams).toHaveLength(MAX_TOKEN_STREAMS);
     expect(streams.at(-1)).toBe(stream);
     expect(streams).not.toContain(oldest);
@@ -70,10 +64,10 @@ describe('a token that grows', () => {
     );
     const { answer } = await openTally(1, header);
     expect(answer.headers.get('X-Causal-Scope')).toBe('partial');
-    expect((await decode(answer)).shortenedAt).toBeUndefined();
+    expect((await decoded(answer)).shortenedAt).toBeUndefined();
     await pointer(`DELETE FROM projection_pointer WHERE projection = 'of-tomorrow'`);
     const { answer: later } = await openTally(1, header);
-    expect(await decode(later)).toMatchObject({ shortenedAt: expect.any(Number) as number });
+    expect(await decoded(later)).toMatchObject({ shortenedAt: expect.any(Number) as number });
     expect(later.headers.has('X-Causal-Scope')).toBe(false);
   });
 
@@ -87,7 +81,7 @@ describe('a token that grows', () => {
       .bind(oldest ?? '')
       .run();
     const { answer, stream } = await openTally(1, header);
-    expect([...(await decode(answer)).streams.keys()]).toEqual([oldest, stream]);
+    expect([...(await decoded(answer)).streams.keys()]).toEqual([oldest, stream]);
   });
 
   it('waits for the confirmation for at most half a second', async () => {
@@ -186,7 +180,7 @@ describe('a read that waits in vain', () => {
       has: 0,
     });
     expect(answer.headers.get('Retry-After')).toBe('1');
-    expect((await decode(answer)).streams.get(tally.stream)?.version).toBe(1);
+    expect((await decoded(answer)).streams.get(tally.stream)?.version).toBe(1);
   });
 
   it('does not change the outcome of a write if `Prefer: wait` cannot be met', async () => {
@@ -253,7 +247,7 @@ describe('a 5xx answer', () => {
 
   async function expectToCover(answer: Response, one: Created, other: Created): Promise<void> {
     expect(answer.status).toBeGreaterThanOrEqual(500);
-    const { streams } = await decode(answer);
+    const { streams } = await decoded(answer);
     expect([...streams.keys()].toSorted()).toEqual([one.stream, other.stream].toSorted());
   }
 });

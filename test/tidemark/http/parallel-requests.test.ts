@@ -5,20 +5,9 @@ import { MAX_TOKENS, MAX_TOKEN_LENGTH, MAX_TOKEN_STREAMS } from '../../../src/ti
 import { get, json } from '../../support/api.ts';
 import { allPages } from '../../support/pages.ts';
 import { addTo, openTally } from '../../support/tallies.ts';
-import { seenVersions, workersCodec } from '../../support/tokens.ts';
+import { decoded, seenVersions, tokenOf, withTokens, workersCodec } from '../../support/tokens.ts';
 
 const codec = workersCodec();
-
-const tokenOf = (answer: Response) => answer.headers.get('X-Causal-Token') ?? '';
-
-/** Makes one header of the tokens of several answers. */
-const withTokens = (...tokens: readonly string[]) => ({ 'X-Causal-Token': tokens.join(', ') });
-
-async function decode(text: string) {
-  const token = await codec.decode(text);
-  if (!token) throw new Error('the answer has no valid token');
-  return token;
-}
 
 describe('a client that sends concurrent commands', () => {
   it('finds all their effects in a list with the tokens of all answers, thirty times in thirty rounds', async () => {
@@ -37,7 +26,7 @@ describe('a client that sends concurrent commands', () => {
   it('continues with one token, from an answer to a request with all of them', async () => {
     const [one, other] = await Promise.all([openTally(), openTally()]);
     const list = await get('/tallies?limit=1', withTokens(tokenOf(one.answer), tokenOf(other.answer)));
-    const { streams } = await decode(tokenOf(list));
+    const { streams } = await decoded(list);
     expect([...streams.keys()]).toEqual(expect.arrayContaining([one.stream, other.stream]));
   });
 });
@@ -59,7 +48,7 @@ describe('a request with several tokens', () => {
     // A read of one resource waits for no other stream.
     const answer = await get(`/tallies/${crypto.randomUUID()}`, withTokens(...tokens));
     expect(answer.status).toBe(404);
-    const { streams } = await decode(tokenOf(answer));
+    const { streams } = await decoded(answer);
     const kept = [...streams.keys()];
     expect(answer.headers.get('X-Causal-Scope')).toBe('partial');
     expect(tokenOf(answer).length).toBeLessThanOrEqual(MAX_TOKEN_LENGTH);
@@ -99,7 +88,7 @@ describe('a request with several tokens', () => {
       code: 'invalid-causal-token',
       detail: expect.stringContaining('Token 2 of X-Causal-Token') as string,
     });
-    const { streams } = await decode(tokenOf(refused));
+    const { streams } = await decoded(refused);
     expect(new Set(streams.keys())).toEqual(new Set([one.stream, other.stream]));
   });
 
@@ -110,7 +99,7 @@ describe('a request with several tokens', () => {
     const refused = await get('/tallies?limit=100', withTokens(...tokens));
     expect(await json(refused.clone())).toMatchObject({ status: 400, code: 'invalid-causal-token' });
     const rest = await get('/tallies?limit=100', withTokens(tokenOf(refused), ...tokens.slice(8)));
-    const { streams } = await decode(tokenOf(rest));
+    const { streams } = await decoded(rest);
     expect(streams.size).toBe(9);
   });
 
@@ -133,7 +122,7 @@ describe('a request with several tokens', () => {
   it('may have empty places between the commas', async () => {
     const { answer, stream } = await openTally();
     const list = await get('/tallies?limit=1', { 'X-Causal-Token': `, ${tokenOf(answer)},,` });
-    expect([...(await decode(tokenOf(list))).streams.keys()]).toContain(stream);
+    expect([...(await decoded(list)).streams.keys()]).toContain(stream);
   });
 
   it('may repeat the header instead', async () => {
@@ -141,7 +130,7 @@ describe('a request with several tokens', () => {
     const headers = new Headers();
     for (const { answer } of [one, other]) headers.append('X-Causal-Token', tokenOf(answer));
     const list = await get('/tallies?limit=1', Object.fromEntries(headers));
-    expect((await decode(tokenOf(list))).streams.size).toBe(2);
+    expect((await decoded(list)).streams.size).toBe(2);
   });
 });
 
@@ -149,6 +138,6 @@ describe('a client that keeps only the newest of two tokens', () => {
   it('may miss the effect of the other command, so it has to send both', async () => {
     const [one, other] = await Promise.all([openTally(), openTally()]);
     await addTo(one.path);
-    expect([...(await decode(tokenOf(other.answer))).streams.keys()]).not.toContain(one.stream);
+    expect([...(await decoded(other.answer)).streams.keys()]).not.toContain(one.stream);
   });
 });

@@ -2,7 +2,6 @@ import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runI
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { sqliteEventLog } from '../../../src/tidemark/write/event-log.ts';
 import { OutcomeUnknownError } from '../../../src/tidemark/platform/faults.ts';
@@ -11,7 +10,7 @@ import { ports, sent } from '../../support/platform.ts';
 import { deliver, deliverEverything, hintsOf, sentHints, takeHints } from '../../support/queue.ts';
 import { settle } from '../../support/settle.ts';
 import { add, newTally, objectOf, resetTo0, system } from '../../support/system.ts';
-import { broken } from '../../support/tally.ts';
+import { broken, storedAddition } from '../../support/tally.ts';
 
 const never = () => new Promise<never>(() => undefined);
 
@@ -330,20 +329,10 @@ describe('idempotency keys in storage', () => {
       // Each is one lifetime of the object.
       const former = () => sqliteEventLog(storage, { keysInTable: true });
       const present = () => sqliteEventLog(storage);
-      const eventAt = (version: number): StoredEvent => ({
-        id: `id-${version}`,
-        stream,
-        version,
-        type: 'Added',
-        schemaVersion: 1,
-        data: { by: 1 },
-        metadata: { commandId: 'c', correlationId: 'c', causationId: 'c', actor: 'a' },
-        recordedAt: '2026-01-01T00:00:00.000Z',
-      });
       const commit = (log: ReturnType<typeof present>, version: number, key?: string) =>
         log.commit({
           stream,
-          events: [eventAt(version)],
+          events: [storedAddition(stream, version)],
           ...(key !== undefined && { remember: { key, fingerprint: 'f', version, expiresAt: 1_000 } }),
           now: 0,
           armAlarm: () => undefined,
