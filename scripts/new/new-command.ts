@@ -1,6 +1,7 @@
 /** `npm run new command <Name>`: a command and its event, in an aggregate that exists. */
 import { posix } from 'node:path';
 
+import { operationOf } from '../../src/tidemark/authoring/routes-of.ts';
 import { commandTestSteps } from './command-test-steps.ts';
 import { commandNames } from './command-names.ts';
 import { commandSteps } from './command-steps.ts';
@@ -25,7 +26,7 @@ export async function newCommand({ command, event, of }: NewCommand): Promise<Wr
   await requireFree({
     commands: [names.command],
     events: [names.event],
-    operations: [names.command.charAt(0).toLowerCase() + names.command.slice(1)],
+    operations: [operationOf(names.command)],
     schemas: [names.command, names.event],
   });
 

@@ -1,6 +1,7 @@
 /** Sample data for tests: the data of an event, and the body of the command that creates an aggregate. */
 import * as z from 'zod/mini';
 
+import { operationOf } from '../../src/tidemark/authoring/routes-of.ts';
 import type { DomainEvent, RecordedEvent } from '../../src/tidemark/domain/event.ts';
 import { openApiText } from '../openapi-document.ts';
 import type { Subject } from './subject.ts';
@@ -100,10 +101,7 @@ interface OpenApiDocument {
 export async function sampleCreation({ commands }: Subject): Promise<Creation | undefined> {
   const { paths } = JSON.parse(await openApiText()) as OpenApiDocument;
   const operations = new Map(
-    Object.entries(commands.types).map(([type, { isPrepared }]) => [
-      type.charAt(0).toLowerCase() + type.slice(1),
-      isPrepared,
-    ]),
+    Object.entries(commands.types).map(([type, { isPrepared }]) => [operationOf(type), isPrepared]),
   );
   for (const [path, { post }] of Object.entries(paths)) {
     if (!post || path.includes('{') || operations.get(post.operationId) !== false) continue;

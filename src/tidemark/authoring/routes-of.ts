@@ -181,7 +181,7 @@ export function routesOf<
   function written(type: string, { summary, description = summary }: Described) {
     const body = z.strictObject(types[type]?.body ?? {});
     return {
-      id: lowerFirst(type),
+      id: operationOf(type),
       summary,
       description,
       tag,
@@ -311,6 +311,7 @@ function plural(path: string): string {
   return last.charAt(0).toUpperCase() + last.slice(1);
 }
 
-function lowerFirst(name: string): string {
-  return name.charAt(0).toLowerCase() + name.slice(1);
+/** The operation id of a command's route: `reserveSeat` of `ReserveSeat`. */
+export function operationOf(command: string): string {
+  return command.charAt(0).toLowerCase() + command.slice(1);
 }

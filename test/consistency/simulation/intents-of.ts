@@ -1,4 +1,5 @@
 import type { AnyAggregate } from '../../../src/tidemark/authoring/aggregate.ts';
+import { operationOf } from '../../../src/tidemark/authoring/routes-of.ts';
 import type { Module } from '../../../src/tidemark/authoring/registered-module.ts';
 import type { Json } from '../history.ts';
 import type { Chance, CommandIntent, Generator, Known, ModuleIntents } from './domain.ts';
@@ -47,7 +48,7 @@ export function intentsOf(module: Module, bodies: Readonly<Record<string, Body |
 function generatorOf(module: Module, type: string, { body, mayDoNothing, idFrom }: Declared, known: Known): Generator {
   const { category } = module.aggregate;
   const idName = (module.aggregate as AnyAggregate).commands.id as string;
-  const operation = type.charAt(0).toLowerCase() + type.slice(1);
+  const operation = operationOf(type);
   const route = module.routes.find(({ method, operation: { id } }) => method === 'POST' && id === operation);
   if (!route) throw new Error(`no route of "${category}" has the operation id "${operation}"`);
   const ids = known.ids(category);
