@@ -126,6 +126,12 @@ export const PLANTED_IN_WRITES: readonly PlantedBug[] = [
         find: "if (seen === 'unknown' || version < seen.version) return false;",
         replace: "if (seen === 'unknown' || version < 0 * seen.version) return false;",
       },
+      // By itself this breaks nothing. A client hardly ever reads, or changes, what it has just looked up within one second.
+      {
+        file: 'src/tidemark/authoring/state-lookup.ts',
+        find: 'const FRESH_MS = 1_000;',
+        replace: 'const FRESH_MS = 60_000;',
+      },
     ],
   },
   {
