@@ -102,9 +102,19 @@ async function learnExamples(): Promise<void> {
 
 /** A read model with a former slot beside the live one. */
 async function swap(projection: string): Promise<void> {
-  // Perhaps there is one already: then it is that one that gets on.
-  const answer = await request('POST', `/projections/${projection}/rebuild`, asOperator);
-  await work(projection, answer.headers.get('Location')?.split('/').at(-1) ?? '');
+  for (let tries = 0; tries < 3; tries += 1) {
+    // An earlier request may have started a build. Then that one goes on. A trial is never swapped in.
+    const answer = await request('POST', `/projections/${projection}/rebuild`, asOperator);
+    const id = answer.headers.get('Location')?.split('/').at(-1) ?? '';
+    await work(projection, id);
+    // The build of a new revision differs, and waits for an operator.
+    await request('POST', `/projections/${projection}/rebuilds/${id}/accept`, asOperator);
+    await work(projection, id);
+    const { state } = await json(get(`/projections/${projection}/rebuilds/${id}`, asOperator));
+    if (state === 'swapped') return;
+    await request('DELETE', `/projections/${projection}/rebuilds/${id}`, asOperator);
+  }
+  throw new Error(`no build of ${projection} was swapped in`);
 }
 
 /** Streams that a projection is stopped at, for the operations on these. */
