@@ -46,9 +46,14 @@ export function workflowRunner(workflow: Workflow<RebuildParams>): BuildRunner {
         await workflow.create({ id: build, params: { projection, build } });
         return 'goes-on';
       }
-      const { status } = await instance.status();
+      const at = await instance.status();
+      const { status } = at;
       if (ENDED.has(status)) return 'ended';
-      if (status === 'queued') return 'goes-on';
+      if (status === 'queued') {
+        // On the platform it waits for its turn. A local instance is queued only for a moment: its process was killed in that moment.
+        if (LOCAL_MARK in at) await instance.restart();
+        return 'goes-on';
+      }
       // After its process was killed, a local instance says that it is running and does nothing. Pausing and resuming it helps.
       if (status !== 'paused') await instance.pause();
       await instance.resume();
@@ -62,6 +67,9 @@ export function workflowRunner(workflow: Workflow<RebuildParams>): BuildRunner {
     },
   };
 }
+
+/** Only a local instance reports the results of its steps. */
+const LOCAL_MARK = '__LOCAL_DEV_STEP_OUTPUTS';
 
 const ENDED: ReadonlySet<string> = new Set(['complete', 'errored', 'terminated', 'unknown']);
 
