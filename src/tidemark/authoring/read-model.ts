@@ -46,16 +46,33 @@ export type RowOf<Model> =
     ? InferSelectModel<TableOf<Id, Declared>>
     : never;
 
+/** The columns that have a place in every order: a text or a number, and never NULL. */
+type Sortable<Declared extends Columns> = {
+  [Name in keyof Declared & string]: Declared[Name]['_'] extends {
+    readonly notNull: true;
+    readonly data: string | number;
+  }
+    ? Name
+    : never;
+}[keyof Declared & string];
+
 /** A column; with `-` before it, in descending order. */
 type SortColumn<Name extends string> = Name | `-${Name}`;
 
 /** A list over the rows of a read model. */
-export interface List<Name extends string = string> {
+export interface List<Name extends string = string, Sorted extends string = Name> {
   /** Columns by which a request may filter, each for one value. */
   readonly filter?: readonly Name[];
-  /** The sort columns. The aggregate's id follows as the last one, in the same direction as the column before it. */
-  readonly sort: readonly SortColumn<Name>[];
+  /**
+   * The sort columns. The aggregate's id follows as the last one, in the same direction as the column before it. Each column holds a text or a number,
+   * and is `notNull()`: SQL compares nothing with NULL, so no page would follow a row without a value.
+   */
+  readonly sort: readonly SortColumn<Sorted>[];
 }
+
+type ListsOf<Declared extends Columns, Id extends string> = Readonly<
+  Record<string, List<(keyof Declared & string) | Id, Sortable<Declared> | Id>>
+>;
 
 /** One sort key of a list. */
 export interface SortKey {
@@ -103,7 +120,7 @@ interface ReadModelDeclaration<
   Events extends EventDeclarations,
   Id extends string,
   Declared extends Columns,
-  Lists extends Readonly<Record<string, List<(keyof Declared & string) | Id>>>,
+  Lists extends ListsOf<Declared, Id>,
   A extends Appends,
 > {
   /** Unique. Its tables are named after it. */
@@ -148,7 +165,7 @@ export function readModel<
   Id extends string,
   Events extends EventDeclarations,
   Declared extends Columns,
-  const Lists extends Readonly<Record<string, List<(keyof Declared & string) | Id>>> = Record<never, never>,
+  const Lists extends ListsOf<Declared, Id> = Record<never, never>,
   A extends Appends = Record<never, never>,
 >(
   // oxlint-disable-next-line typescript/no-explicit-any -- only the id's name and the events matter here
@@ -182,7 +199,12 @@ export function readModel<
   return {
     ...projection,
     byId: (value: string) => byId({ id: value }),
-    lists: Object.fromEntries(Object.entries(lists).map(([listName, list]) => [listName, keyedList(list, id, rows)])),
+    lists: Object.fromEntries(
+      Object.entries(lists).map(([listName, list]) => {
+        refuseUnsortable(`the list "${listName}" of "${name}"`, list, rows);
+        return [listName, keyedList(list, id, rows)];
+      }),
+    ),
   } as never;
 }
 
@@ -196,13 +218,39 @@ function toSnakeCase(property: string): string {
   return property.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
+/**
+ * Fails when the Worker is loaded. A page begins after the last row of the page before it: a comparison with NULL would lose the rows that follow. A
+ * cursor holds only texts and numbers, and a value of another kind would not come back from it as it was.
+ */
+function refuseUnsortable(list: string, { sort }: List, columns: Readonly<Record<string, SQLiteColumn>>): void {
+  for (const property of sort.map(propertyOf)) {
+    const column = columns[property];
+    if (!column) throw new Error(`${list} sorts by "${property}", but the read model has no such column`);
+    if (!column.notNull && !column.primary)
+      throw new Error(
+        `${list} sorts by "${property}", which may be null, and rows without a value have no place between two pages. ` +
+          `Declare the column with \`.notNull()\`, and write a value that stands for none, such as '' or 0`,
+      );
+    if (column.dataType !== 'string' && column.dataType !== 'number')
+      throw new Error(
+        `${list} sorts by "${property}", which is neither a text nor a number, and a cursor holds nothing else. ` +
+          'Store the value as a text or a number in a column of its own, and sort by that one',
+      );
+  }
+}
+
+/** The column of a sort key: `place` of `-place`. */
+function propertyOf(key: string): string {
+  return key.replace(/^-/, '');
+}
+
 /** The sort keys of a list. The id is the last one, so each position belongs to one row. */
 function keyedList(
   { filter = [], sort }: List,
   id: string,
   columns: Readonly<Record<string, SQLiteColumn>>,
 ): KeyedList {
-  const named = sort.map((key) => ({ property: key.replace(/^-/, ''), isDescending: key.startsWith('-') }));
+  const named = sort.map((key) => ({ property: propertyOf(key), isDescending: key.startsWith('-') }));
   const isSortedById = named.some(({ property }) => property === id);
   const withId = isSortedById ? named : [...named, { property: id, isDescending: named.at(-1)?.isDescending ?? false }];
   const keys = withId.map((key): SortKey => {
