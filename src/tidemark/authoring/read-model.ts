@@ -82,9 +82,14 @@ export interface SortKey {
   readonly kind: 'string' | 'number';
 }
 
+/** What a column holds, as a filter in a query string has to be read. */
+export type FilterKind = 'text' | 'integer' | 'boolean' | 'other';
+
 /** A list with its sort keys and the query of a page, which `listRoute` takes too. */
 export interface KeyedList<Row = unknown, InSlot = { readonly row: never }> {
   readonly filter: readonly string[];
+  /** What the column of each filter holds. */
+  readonly filterKinds: Readonly<Record<string, FilterKind>>;
   readonly keys: readonly SortKey[];
   /** Queries `take` rows after a position: a page and one row more, which tells whether another page follows. */
   readonly page: (
@@ -244,6 +249,13 @@ function propertyOf(key: string): string {
   return key.replace(/^-/, '');
 }
 
+/** Drizzle names the column types; a filter by any other one needs a schema of its own. */
+const FILTER_KINDS: Readonly<Record<string, FilterKind>> = {
+  SQLiteText: 'text',
+  SQLiteInteger: 'integer',
+  SQLiteBoolean: 'boolean',
+};
+
 /** The sort keys of a list. The id is the last one, so each position belongs to one row. */
 function keyedList(
   { filter = [], sort }: List,
@@ -261,7 +273,10 @@ function keyedList(
     ({ row }: { readonly row: Readonly<Record<string, SQLiteColumn>> }, given: Readonly<Record<string, unknown>>) => {
       const columnOf = (property: string) => row[property] as SQLiteColumn;
       const filters = filter.flatMap((property) =>
-        given[`is ${property}`] === undefined ? [] : [eq(columnOf(property), given[`is ${property}`])],
+        given[`is ${property}`] === undefined
+          ? []
+          : // With the column as its encoder: drizzle leaves the value of a placeholder alone otherwise.
+            [eq(columnOf(property), sql.param(given[`is ${property}`], columnOf(property)))],
       );
       const isAfter = given['after 0'] === undefined ? [] : [after(keys, columnOf, given)];
       return queryBuilder
@@ -274,6 +289,9 @@ function keyedList(
   );
   return {
     filter,
+    filterKinds: Object.fromEntries(
+      filter.map((property) => [property, FILTER_KINDS[columns[property]?.columnType ?? ''] ?? 'other']),
+    ),
     keys,
     page: (values, position, take) =>
       page({

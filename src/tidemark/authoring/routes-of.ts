@@ -9,11 +9,11 @@ import { historyRoute } from '../http/history-route.ts';
 import { listRoute } from '../http/list-route.ts';
 import { resourceRoute } from '../http/resource-route.ts';
 import type { Route } from '../http/route.ts';
-import { Uuid, Version, named, text } from '../http/schemas.ts';
+import { Uuid, Version, integerParameter, named, text } from '../http/schemas.ts';
 import type { Aggregate } from './aggregate.ts';
 import type { CommandDeclarations } from './command-declarations.ts';
 import type { EventDeclarations, EventOf, Parsed, Shape } from './event-declarations.ts';
-import type { KeyedList } from './read-model.ts';
+import type { FilterKind, KeyedList } from './read-model.ts';
 
 /** The options that the routes of one aggregate share. */
 export interface RoutesOptions<Existing, View extends Shape> {
@@ -75,7 +75,10 @@ type ListOptions<Row, View extends Shape> = RowOption<
   Row,
   View,
   Described & {
-    /** Schemas of the filters, by column. Default: the schema of the resource's member; for a text, at most 200 characters. */
+    /**
+     * Schemas of the filters, by column: they read the text of the query string. Default: an integer or a boolean for a column of that type, otherwise
+     * the schema of the resource's member; for a text, at most 200 characters.
+     */
     readonly filter?: Shape;
     readonly id?: string;
   }
@@ -247,8 +250,30 @@ export function routesOf<
     },
 
     list(model, list, { summary, description = summary, fromRow, filter = {}, id = `list${plural(path)}` }) {
-      const { page, positionOf, keys, filter: columns } = model.lists[list] as (typeof model.lists)[string];
-      const schemas = columns.map((column) => [column, z.optional(filter[column] ?? filterOf(view[column]))] as const);
+      const {
+        page,
+        positionOf,
+        keys,
+        filter: columns,
+        filterKinds,
+      } = model.lists[list] as (typeof model.lists)[string];
+      const which = `the list "${list}" of "${model.name}"`;
+      for (const column of Object.keys(filter))
+        if (!columns.includes(column)) throw new Error(`${which} has no filter "${column}": name it in the read model`);
+      const schemas = columns.map((column) => {
+        const asked = filter[column] ?? filterOf(view[column], filterKinds[column]);
+        if (!asked)
+          throw new Error(
+            `${which} filters by "${column}", and no schema follows from its type. ` +
+              `Pass one that reads text: \`filter: { ${column}: … }\` of \`list\``,
+          );
+        if ('default' in z.toJSONSchema(asked, { io: 'input', unrepresentable: 'any' }))
+          throw new Error(
+            `the filter "${column}" of ${which} has a default, but a request without the filter gets every row. ` +
+              'Leave the default out',
+          );
+        return [column, z.optional(asked)] as const;
+      });
       return listRoute<z.core.$ZodShape, Tables, unknown, Position>({
         path,
         id,
@@ -299,10 +324,38 @@ function rowView(fromRow: ((row: never) => object) | undefined): (row: unknown) 
   return (fromRow as ((row: unknown) => object) | undefined) ?? ((row) => row as object);
 }
 
-/** The schema of a filter: that of the resource's member; for a text, in its normal form and with a maximum length. A query string has no null. */
-function filterOf(member: z.ZodMiniType | undefined): z.ZodMiniType {
+/**
+ * The schema of a filter by a column. A query string holds only text, and no null. Undefined: no schema follows from the column's type.
+ */
+function filterOf(member: z.ZodMiniType | undefined, kind: FilterKind | undefined): z.ZodMiniType | undefined {
   const asked = member instanceof z.ZodMiniNullable ? (member.def.innerType as z.ZodMiniType) : member;
-  return asked === undefined || asked instanceof z.ZodMiniString ? text(DEFAULT_MAX_FILTER) : asked;
+  switch (kind) {
+    case 'integer':
+      return integerLike(asked);
+    case 'boolean':
+      return z.pipe(
+        z.enum(['true', 'false']),
+        z.transform((word) => word === 'true'),
+      );
+    case 'text':
+      // In its normal form, and with a maximum length.
+      return asked === undefined || asked instanceof z.ZodMiniString ? text(DEFAULT_MAX_FILTER) : asked;
+    default:
+      return undefined;
+  }
+}
+
+/** An integer with the bounds of the resource's member, if it is a number. */
+function integerLike(member: z.ZodMiniType | undefined): z.ZodMiniType {
+  const schema = member instanceof z.ZodMiniNumber ? z.toJSONSchema(member) : {};
+  // JSON Schema 2020-12: an exclusive bound is a number, as the other bounds are.
+  const { exclusiveMinimum, exclusiveMaximum, minimum, maximum } = schema as Readonly<
+    Record<string, number | undefined>
+  >;
+  return integerParameter(
+    minimum ?? (exclusiveMinimum === undefined ? Number.MIN_SAFE_INTEGER : exclusiveMinimum + 1),
+    maximum ?? (exclusiveMaximum === undefined ? Number.MAX_SAFE_INTEGER : exclusiveMaximum - 1),
+  );
 }
 
 /** `/seats` as `Seats`. */

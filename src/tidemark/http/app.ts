@@ -22,6 +22,7 @@ import { methodsByPath } from './methods.ts';
 import { refuseQuery } from './params.ts';
 import { Problem, type ProblemTypes, problemResponse } from './problem.ts';
 import type { Route } from './route.ts';
+import { unreadableParameter } from './text-parameters.ts';
 
 const CORRELATION_ID = /^[A-Za-z0-9._-]{1,128}$/;
 // https://www.w3.org/TR/trace-context/#traceparent-header
@@ -101,7 +102,7 @@ export function createApp(
   return app;
 }
 
-/** Fails when the Worker is loaded, where a client would otherwise get a 500. */
+/** Fails when the Worker is loaded, where a client would otherwise get a 500 or a refusal of every request. */
 function refuseContradictions(routes: readonly Route[], problems: ProblemTypes): void {
   const ids = new Set<string>();
   for (const { method, path, operation } of routes) {
@@ -111,6 +112,12 @@ function refuseContradictions(routes: readonly Route[], problems: ProblemTypes):
       if (!Object.hasOwn(problems, code))
         throw new Error(`${method} ${path} may answer with "${code}", which no module declares as a problem`);
     }
+    const unreadable = unreadableParameter(operation.params) ?? unreadableParameter(operation.query);
+    if (unreadable !== undefined)
+      throw new Error(
+        `${method} ${path} refuses every value of "${unreadable}", since a URL holds only text. ` +
+          'Give the parameter a schema that reads text: `integerParameter` for an integer',
+      );
   }
 }
 

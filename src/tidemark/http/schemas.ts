@@ -68,17 +68,26 @@ export const Version = described(
   'The version of the stream: the number of its events so far.',
 );
 
+type IntegerParameter<Value extends number | undefined> = z.ZodMiniPipe<
+  z.ZodMiniTransform,
+  z.ZodMiniType<Value, number | undefined>
+>;
+
 /**
- * A schema of an integer in a query string, from `min` to `max`, both included. An absent parameter is `initial`. Refuses anything but decimal digits, with a minus before them where
- * `min` is below zero.
+ * A schema of an integer in the query string or the path of a route of your own (`queryRoute`, `listRoute`): there, `z.int()` refuses every request,
+ * since a URL holds only text. A body holds numbers, so it takes `z.int()`. Reads decimal digits, with a minus before them where `min` is below zero,
+ * and refuses everything else. The value is from `min` to `max`, both included. If the request leaves the parameter out, its value is `initial`;
+ * without `initial` it is undefined.
  *
- *     const query = z.strictObject({ row: integerParameter(1, 50, 1) });
+ *     const query = z.strictObject({ row: integerParameter(1, 50, 1), seat: integerParameter(1, 40) });
  */
-export function integerParameter(min: number, max: number, initial: number) {
+export function integerParameter(min: number, max: number, initial: number): IntegerParameter<number>;
+export function integerParameter(min: number, max: number): IntegerParameter<number | undefined>;
+export function integerParameter(min: number, max: number, initial?: number): z.ZodMiniType {
   const error = `Must be an integer from ${min} to ${max}.`;
   const read = (value: unknown) => (typeof value === 'string' && /^-?[0-9]+$/.test(value) ? Number(value) : value);
   const integer = z.int(error).check(z.minimum(min, error), z.maximum(max, error));
-  return z.pipe(z.transform(read), z.prefault(integer, initial));
+  return z.pipe(z.transform(read), initial === undefined ? z.optional(integer) : z.prefault(integer, initial));
 }
 
 /**

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import * as z from 'zod/mini';
 
+import { integerParameter } from '#tidemark';
 import { bindings } from '../../../src/bindings.ts';
 import type { Module } from '../../../src/tidemark/authoring/registered-module.ts';
+import type { Route } from '../../../src/tidemark/http/route.ts';
 import { tidemark } from '../../../src/tidemark/worker.ts';
 import { seats } from '../../guides/seats/module.ts';
 import { platform } from '../../support/platform.ts';
@@ -21,7 +24,52 @@ describe('a Worker with contradictory routes does not load', () => {
   });
 
   it('if two routes have the same operation id', () => {
-    const modules = domainWith(({ routes }) => ({ routes: [...routes, ...routes.slice(0, 1)] }));
+    const modules = domainWith(({ routes }) => ({
+      routes: [...routes, ...routes.slice(0, 1).map((route) => ({ ...route, path: '/more-seats' }))],
+    }));
     expect(() => tidemark({ modules, bindings, platform })).toThrow(/^two routes have the operation id "\w+"$/);
+  });
+
+  const added = {
+    method: 'GET',
+    path: '/seats',
+    operation: {
+      id: 'listMoreSeats',
+      summary: 'More seats',
+      description: 'More seats.',
+      tag: 'seats',
+      requestHeaders: [],
+      answers: {},
+      problems: [],
+    },
+    handlers: [],
+  } as const satisfies Route;
+
+  function loaded(route: Route) {
+    const modules = domainWith(({ routes }) => ({ routes: [...routes, route] }));
+    return () => tidemark({ modules, bindings, platform });
+  }
+
+  it.each([
+    ['a number in a query', { query: z.strictObject({ row: z.optional(z.int()) }) }],
+    ['a boolean in a query', { query: z.strictObject({ row: z.union([z.boolean(), z.literal(1)]) }) }],
+    ['a number in a path', { params: z.strictObject({ row: z.int() }) }],
+  ])('if a URL holds no value that a schema takes: %s', (_, parameters) => {
+    const route = { ...added, path: '/more-seats/:row', operation: { ...added.operation, ...parameters } };
+    expect(loaded(route)).toThrow(
+      'GET /more-seats/:row refuses every value of "row", since a URL holds only text. ' +
+        'Give the parameter a schema that reads text: `integerParameter` for an integer',
+    );
+  });
+
+  it('but a schema may make another value of a text', () => {
+    const query = z.strictObject({
+      row: integerParameter(1, 50),
+      page: integerParameter(1, 50, 1),
+      since: z.optional(z.coerce.date()),
+      kind: z.literal(['front', 1]),
+      place: z.union([z.int(), z.string()]),
+    });
+    expect(loaded({ ...added, path: '/more-seats', operation: { ...added.operation, query } })).not.toThrow();
   });
 });
