@@ -80,6 +80,9 @@ type ListOptions<Row, View extends Shape> = RowOption<
      * the schema of the resource's member; for a text, at most 200 characters.
      */
     readonly filter?: Shape;
+    /** The path, for a second list. Default: the path that the routes share. */
+    readonly path?: `/${string}`;
+    /** The operation id. Default: it follows from the path, as `listSeats` from `/seats`. */
     readonly id?: string;
   }
 >;
@@ -123,7 +126,7 @@ export interface RoutesOf<Commands extends CommandDeclarations, Events extends E
     model: Queried<InSlot, Row>,
     options: ResourceOptions<NoInfer<Row>, View>,
   ): Route;
-  /** `GET <path>`: a list, from a read model. */
+  /** `GET <path>`: a list, from a read model. Each list of an aggregate needs a path of its own. */
   list<InSlot extends Tables, Row, Lists extends Readonly<Record<string, KeyedList<Row>>>>(
     model: Listed<InSlot, Row, Lists>,
     name: keyof Lists & string,
@@ -249,7 +252,7 @@ export function routesOf<
       });
     },
 
-    list(model, list, { summary, description = summary, fromRow, filter = {}, id = `list${plural(path)}` }) {
+    list(model, list, { summary, description = summary, fromRow, filter = {}, path: at = path, id = listOf(at) }) {
       const {
         page,
         positionOf,
@@ -275,7 +278,7 @@ export function routesOf<
         return [column, z.optional(asked)] as const;
       });
       return listRoute<z.core.$ZodShape, Tables, unknown, Position>({
-        path,
+        path: at,
         id,
         summary,
         description,
@@ -358,10 +361,10 @@ function integerLike(member: z.ZodMiniType | undefined): z.ZodMiniType {
   );
 }
 
-/** `/seats` as `Seats`. */
-function plural(path: string): string {
-  const last = path.slice(path.lastIndexOf('/') + 1);
-  return last.charAt(0).toUpperCase() + last.slice(1);
+/** The operation id of a list: `listSeats` of `/seats`, and `listSeatsByGuest` of `/seats-by-guest`. */
+function listOf(path: string): string {
+  const words = path.slice(path.lastIndexOf('/') + 1).split(/\W/);
+  return ['list', ...words.map((word) => word.charAt(0).toUpperCase() + word.slice(1))].join('');
 }
 
 /** The operation id of a command's route: `reserveSeat` of `ReserveSeat`. */

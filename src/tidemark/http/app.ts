@@ -102,10 +102,20 @@ export function createApp(
   return app;
 }
 
-/** Fails when the Worker is loaded, where a client would otherwise get a 500 or a refusal of every request. */
+/** Fails when the Worker is loaded, where a client would otherwise get a 500, a refusal of every request, or the answer of another route. */
 function refuseContradictions(routes: readonly Route[], problems: ProblemTypes): void {
   const ids = new Set<string>();
-  for (const { method, path, operation } of routes) {
+  const earlier: Route[] = [];
+  for (const route of routes) {
+    const { method, path, operation } = route;
+    const hiding = earlier.find((other) => hides(other, route));
+    if (hiding) {
+      const another = hiding.path === path ? '' : ', or put the former before the latter';
+      throw new Error(
+        `${nameOf(route)} never answers, since ${nameOf(hiding)} comes first and answers its requests. Give one of them another path${another}`,
+      );
+    }
+    earlier.push(route);
     if (ids.has(operation.id)) throw new Error(`two routes have the operation id "${operation.id}"`);
     ids.add(operation.id);
     for (const code of operation.problems) {
@@ -119,6 +129,22 @@ function refuseContradictions(routes: readonly Route[], problems: ProblemTypes):
           'Give the parameter a schema that reads text: `integerParameter` for an integer',
       );
   }
+}
+
+/** Whether a route that comes first takes every request of another one. */
+function hides(first: Route, other: Route): boolean {
+  const segments = first.path.split('/');
+  const its = other.path.split('/');
+  return (
+    first.method === other.method &&
+    segments.length === its.length &&
+    segments.every((segment, index) => segment === its[index] || /^:\w+$/.test(segment))
+  );
+}
+
+/** Two routes may have one path and one operation id, so the summary tells them apart. */
+function nameOf({ method, path, operation }: Route): string {
+  return `${method} ${path} ("${operation.summary}")`;
 }
 
 function allowOf(methods: readonly string[]): string {

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 
-import { integerParameter } from '#tidemark';
+import { integerParameter, routesOf } from '#tidemark';
 import { bindings } from '../../../src/bindings.ts';
 import type { Module } from '../../../src/tidemark/authoring/registered-module.ts';
 import type { Route } from '../../../src/tidemark/http/route.ts';
 import { tidemark } from '../../../src/tidemark/worker.ts';
 import { seats } from '../../guides/seats/module.ts';
+import { seat } from '../../guides/seats/seat.ts';
+import { seatMap } from '../../guides/seats/seat-map.ts';
 import { platform } from '../../support/platform.ts';
 import { tallies } from '../../support/tally-routes.ts';
 
@@ -45,10 +47,52 @@ describe('a Worker with contradictory routes does not load', () => {
     handlers: [],
   } as const satisfies Route;
 
-  function loaded(route: Route) {
-    const modules = domainWith(({ routes }) => ({ routes: [...routes, route] }));
+  function loaded(
+    route: Route,
+    where: (routes: readonly Route[]) => readonly Route[] = (routes) => [...routes, route],
+  ) {
+    const modules = domainWith(({ routes }) => ({ routes: where(routes) }));
     return () => tidemark({ modules, bindings, platform });
   }
+
+  it('if two routes have the same method and path, in one module or in two, or with one of the framework', () => {
+    expect(loaded(added)).toThrow(
+      'GET /seats ("More seats") never answers, since GET /seats ("Seats by place") comes first and answers its requests. ' +
+        'Give one of them another path',
+    );
+    expect(loaded({ ...added, path: '/tallies' })).toThrow(
+      'GET /tallies ("Tallies") never answers, since GET /tallies ("More seats") comes first',
+    );
+    expect(loaded({ ...added, path: '/health' })).toThrow(
+      /^GET \/health \(".+"\) never answers, since GET \/health \("More seats"\) comes first/,
+    );
+    expect(loaded({ ...added, method: 'DELETE' })).not.toThrow();
+  });
+
+  it('if two lists of one read model have the same path, and the path of a list may be another one', () => {
+    const list = (path?: `/${string}`) =>
+      routesOf(seat, {
+        path: '/seats',
+        tag: 'seats',
+        name: 'AnotherSeat',
+        view: {},
+        example: {},
+        fromState: () => ({}),
+      }).list(seatMap, 'byPlace', { summary: 'All seats', fromRow: () => ({}), ...(path && { path }) });
+    expect(loaded(list())).toThrow('GET /seats ("All seats") never answers, since GET /seats ("Seats by place")');
+    expect(loaded(list('/seats-by-place'))).not.toThrow();
+    expect(list('/seats-by-place').operation.id).toBe('listSeatsByPlace');
+  });
+
+  it('if an earlier route takes every request of a later one', () => {
+    const late = { ...added, path: '/seats/late' };
+    expect(loaded(late)).toThrow(
+      'GET /seats/late ("More seats") never answers, since GET /seats/:seatId ("One seat") comes first and answers its requests. ' +
+        'Give one of them another path, or put the former before the latter',
+    );
+    expect(loaded({ ...added, path: '/seats/:id' })).toThrow('GET /seats/:id ("More seats") never answers');
+    expect(loaded(late, (routes) => [late, ...routes])).not.toThrow();
+  });
 
   it.each([
     ['a number in a query', { query: z.strictObject({ row: z.optional(z.int()) }) }],
