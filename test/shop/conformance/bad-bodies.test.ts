@@ -56,6 +56,9 @@ describe('a body', () => {
     'application/x-www-form-urlencoded',
     'application/jsonp',
     'application/xml+json2',
+    'application/merge-patch+json',
+    'application/vnd.shop.v1+json',
+    'application/problem+json; charset=utf-8',
     'json',
     '',
     '*/*',
@@ -126,7 +129,6 @@ describe('a body', () => {
     'application/json;charset="UTF-8"',
     'application/json; profile=x; charset=utf8',
     'APPLICATION/JSON',
-    'application/vnd.shop.v1+json',
     ' application/json ;q=1',
   ])('of type "%s" is JSON', async (type) => {
     expect((await request('POST', '/products', { 'Content-Type': type }, JSON.stringify(product()))).status).toBe(201);
