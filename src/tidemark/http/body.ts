@@ -152,11 +152,18 @@ export function invalidFields(faults: readonly Fault[]): Problem {
   const byPointer = Map.groupBy(faults, ({ path }) => toPointer(path.map(String)));
   const errors = [...byPointer].slice(0, MAX_FAULTS).map(([pointer, same]) => ({
     pointer,
-    detail: [...new Set(same.map(({ detail }) => detail))].join(' '),
+    detail: inSentences(same.map(({ detail }) => detail)),
   }));
   const [first] = errors;
   const more = byPointer.size > 1 ? ` (and ${byPointer.size - 1} more)` : '';
   return new Problem('invalid-field', `${first?.pointer || '/'}: ${first?.detail}${more}`, { errors });
+}
+
+/** Several faults of one field: each is a sentence of its own. Not every message of a schema ends with a full stop. */
+export function inSentences(messages: readonly string[]): string {
+  const [first = '', ...others] = new Set(messages);
+  if (others.length === 0) return first;
+  return [first, ...others].map((message) => (/[.!?]$/.test(message) ? message : `${message}.`)).join(' ');
 }
 
 function toPointer(path: readonly string[]): string {

@@ -1,7 +1,7 @@
 import type { Context, Next } from 'hono';
 import * as z from 'zod/mini';
 
-import { invalidFields, parseFields } from './body.ts';
+import { inSentences, invalidFields, parseFields } from './body.ts';
 import { Problem } from './problem.ts';
 
 /** Parses the path parameters by their schema. Throws `invalid-id`. */
@@ -9,9 +9,11 @@ export function parseParams<Schema extends z.ZodMiniObject>(c: Context, schema: 
   const params = c.req.param() as Record<string, string>;
   const parsed = schema?.safeParse(params);
   if (parsed && !parsed.success) {
-    const wrong = new Map(parsed.error.issues.map(({ path, message }) => [String(path[0]), message]));
-    const detail = [...wrong].map(([name, message]) => `${name} in the path: ${message}`).join(' ');
-    throw new Problem('invalid-id', detail, { parameters: [...wrong.keys()] });
+    const wrong = Map.groupBy(parsed.error.issues, ({ path }) => String(path[0]));
+    const faults = [...wrong].map(
+      ([name, issues]) => `${name} in the path: ${inSentences(issues.map(({ message }) => message))}`,
+    );
+    throw new Problem('invalid-id', inSentences(faults), { parameters: [...wrong.keys()] });
   }
   return (parsed?.data ?? {}) as z.output<Schema>;
 }

@@ -1,5 +1,9 @@
+import type { Context } from 'hono';
 import { describe, expect, it } from 'vitest';
+import * as z from 'zod/mini';
 
+import { parseFields } from '../../../src/tidemark/http/body.ts';
+import { parseParams } from '../../../src/tidemark/http/params.ts';
 import { request } from '../../support/api.ts';
 import { expectProblem } from '../../support/problem.ts';
 
@@ -21,4 +25,28 @@ describe('the type of a body', () => {
       expect(answer.status).toBe(201);
     },
   );
+});
+
+describe('several faults of one field', () => {
+  const schema = z.strictObject({
+    place: z
+      .string()
+      .check(z.minLength(3), z.regex(/^[a-z]+$/, 'Must be lower-case letters.'), z.regex(/^a/, 'Must begin with a')),
+  });
+  const sentences = 'Too small: expected string to have >=3 characters. Must be lower-case letters. Must begin with a.';
+
+  it('are sentences of their own', () => {
+    expect(() => parseFields(schema, { place: 'B7' })).toThrow(
+      expect.objectContaining({
+        message: `/place: ${sentences}`,
+        details: { errors: [{ pointer: '/place', detail: sentences }] },
+      }),
+    );
+    expect(() => parseFields(schema, { place: 'abc', x: 1 })).toThrow('/x: There is no such field.');
+  });
+
+  it('are sentences of their own in a path too', () => {
+    const c = { req: { param: () => ({ place: 'B7' }) } } as unknown as Context;
+    expect(() => parseParams(c, schema)).toThrow(`place in the path: ${sentences}`);
+  });
 });
