@@ -143,7 +143,7 @@ export const productRoutes = [
         stream,
         pricesOf({ productId, afterVersion: pages.numberAfter(cursor), take: limit + 1 }),
       );
-      if (version === 0) throw new Problem('not-found', 'There is no such product.');
+      if (version === 0) throw new Problem('not-found', 'There is no such product. Check the id.');
       return c.json(pages.page(rows, limit, toPriceChange, ({ version: at }) => at));
     },
   }),

@@ -89,10 +89,10 @@ export function createApp(
     const methods = methodsOf(c.req.path);
     const problem =
       methods.length === 0
-        ? new Problem('not-found', `There is no route ${c.req.path}.`)
+        ? new Problem('not-found', `There is no route ${c.req.path}. Use one of those in /openapi.json.`)
         : new Problem(
             'method-not-allowed',
-            `${c.req.path} does not support ${c.req.method}.`,
+            `${c.req.path} does not support ${c.req.method}. Use one of ${allowOf(methods)}.`,
             {},
             { [HEADER.allow]: allowOf(methods) },
           );
@@ -163,18 +163,24 @@ function toProblem(error: Error, c: AppContext): Problem {
   if (error instanceof Problem) return error;
   // A command without an answer is an `OutcomeUnknownError`. These errors come from a read: of a log, or of the state that a command needs.
   const isUnanswered = error instanceof UnansweredError || error instanceof TimeoutError;
-  if (error instanceof OverloadedError || isUnanswered) return new Problem('overloaded', 'Nothing was done.');
+  if (error instanceof OverloadedError || isUnanswered)
+    return new Problem('overloaded', 'Nothing was done. Retry later.');
   if (error instanceof StorageUnavailableError) {
     log('storage.unavailable', { correlationId: c.var.correlationId, error: error.message });
     const retryAfter = { [HEADER.retryAfter]: String(STORAGE_RETRY_AFTER_S) };
-    return new Problem('storage-unavailable', 'The storage is full or switched off. Nothing was done.', {}, retryAfter);
+    return new Problem(
+      'storage-unavailable',
+      'The storage is full or switched off. Nothing was done. Retry later, with the same Idempotency-Key.',
+      {},
+      retryAfter,
+    );
   }
   if (error instanceof CodeTooOldError) {
     log('code.too-old', { correlationId: c.var.correlationId, error: error.message });
     const retryAfter = { [HEADER.retryAfter]: String(CODE_RETRY_AFTER_S) };
     return new Problem(
       'code-too-old',
-      'The running code is too old for this request. Nothing was done.',
+      'The running code is too old for this request. Nothing was done. Retry later, with the same Idempotency-Key.',
       {},
       retryAfter,
     );
@@ -182,8 +188,13 @@ function toProblem(error: Error, c: AppContext): Problem {
   if (error instanceof OutcomeUnknownError) {
     const { message, cause } = error;
     log('command.outcome-unknown', { correlationId: c.var.correlationId, error: message, cause: String(cause) });
-    return new Problem('outcome-unknown', 'The command may or may not have been applied.');
+    return new Problem(
+      'outcome-unknown',
+      'The command may or may not have been applied. Send it again with the same Idempotency-Key and body, or read what it would have changed.',
+    );
   }
   log('internal-error', { correlationId: c.var.correlationId, path: c.req.path, error: String(error.stack ?? error) });
-  return new Problem('internal', 'The server failed.', { correlationId: c.var.correlationId });
+  return new Problem('internal', 'The server failed. Quote the correlation id when you report it.', {
+    correlationId: c.var.correlationId,
+  });
 }

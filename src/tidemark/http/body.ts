@@ -29,7 +29,10 @@ export async function readBody<Schema extends z.ZodMiniType>(
   requireJson(c);
   const value = parseJson(bytes);
   if (isDeeperThan(value, MAX_NESTING))
-    throw new Problem('malformed-body', `The body is nested more than ${MAX_NESTING} levels deep.`);
+    throw new Problem(
+      'malformed-body',
+      `The body is nested more than ${MAX_NESTING} levels deep. Send it with fewer levels.`,
+    );
   return { value: parseFields(schema, value), bytes };
 }
 
@@ -69,7 +72,8 @@ async function readBytes(request: Request): Promise<Uint8Array> {
     if (!isTooLarge) chunks.push(chunk);
     if (length > MAX_BODY_BYTES * 64) break;
   }
-  if (isTooLarge) throw new Problem('too-large', `The body is larger than ${MAX_BODY_BYTES} bytes.`);
+  if (isTooLarge)
+    throw new Problem('too-large', `The body is larger than ${MAX_BODY_BYTES} bytes. Send a smaller one.`);
   const bytes = new Uint8Array(length);
   let at = 0;
   for (const chunk of chunks) {
@@ -84,16 +88,17 @@ function parseJson(bytes: Uint8Array): unknown {
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes);
   } catch {
-    throw new Problem('malformed-body', 'The body is not UTF-8.');
+    throw new Problem('malformed-body', 'The body is not UTF-8. Send it in UTF-8.');
   }
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new Problem('malformed-body', `The body is not JSON: ${(error as Error).message}`);
+    throw new Problem('malformed-body', `The body is not JSON: ${(error as Error).message}. Send valid JSON.`);
   }
   const doubled = doubledKey(text);
-  if (doubled !== undefined) throw new Problem('malformed-body', `The key ${JSON.stringify(doubled)} occurs twice.`);
+  if (doubled !== undefined)
+    throw new Problem('malformed-body', `The key ${JSON.stringify(doubled)} occurs twice. Send it once.`);
   return value;
 }
 

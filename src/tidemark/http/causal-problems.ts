@@ -13,8 +13,8 @@ import { Problem } from './problem.ts';
 export function tokenAhead(stream: StreamId, wanted: number, head: number): Problem {
   const detail =
     wanted > head
-      ? `The token has seen version ${wanted} of ${stream}, but the log ends at version ${head}.`
-      : `The token has seen another event at version ${wanted} of ${stream} than the log holds now.`;
+      ? `The token has seen version ${wanted} of ${stream}, but the log ends at version ${head}. Start over without a token.`
+      : `The token has seen another event at version ${wanted} of ${stream} than the log holds now. Start over without a token.`;
   return new Problem('causal-token-ahead', detail, { stream, wanted, head });
 }
 
@@ -25,8 +25,8 @@ export async function building(c: AppContext, { name, group }: Projection): Prom
   if (!build) c.executionCtx.waitUntil(runtime.ensureBuilt(name));
   const { replayed = 0, total = 0 } = build ?? {};
   const detail = build
-    ? `${name} is being built: ${replayed} of ${total} events.`
-    : `${name} is about to be built, or this deployment has no code for its live revision.`;
+    ? `${name} is being built: ${replayed} of ${total} events. Retry later.`
+    : `${name} is about to be built, or this deployment has no code for its live revision. Retry later.`;
   log('causal-read.building', { projection: name, group: group.name, correlationId: c.var.correlationId });
   return new Problem('projection-building', detail, { projection: name, ...(build && { replayed, total }) });
 }
@@ -35,19 +35,22 @@ export async function building(c: AppContext, { name, group }: Projection): Prom
 export function readProblem(projection: Projection, result: Exclude<Unanswered, { outcome: 'building' }>): Problem {
   switch (result.outcome) {
     case 'unavailable':
-      return new Problem('overloaded', `The database of ${projection.name} does not answer at the moment.`);
+      return new Problem(
+        'overloaded',
+        `The database of ${projection.name} does not answer at the moment. Retry later.`,
+      );
     case 'token-ahead':
       return tokenAhead(result.stream, result.wanted, result.head);
     case 'dead-letter': {
       const { stream, wanted, has } = result;
-      const detail = `${projection.name} stopped at an event after version ${has} of ${stream}.`;
+      const detail = `${projection.name} stopped at an event after version ${has} of ${stream}. Ask an operator to repair the cause and to replay the dead letter.`;
       return new Problem('projection-dead-letter', detail, { projection: projection.name, stream, wanted, has });
     }
     case 'behind': {
       const { stream, wanted, has } = result;
       if (result.isOverloaded)
-        return new Problem('overloaded', `${stream} takes no more requests at the moment.`, { stream });
-      const detail = `${projection.name} has ${stream} at version ${has}, but the token has seen version ${wanted}.`;
+        return new Problem('overloaded', `${stream} takes no more requests at the moment. Retry later.`, { stream });
+      const detail = `${projection.name} has ${stream} at version ${has}, but the token has seen version ${wanted}. Retry later.`;
       return new Problem('projection-behind', detail, { projection: projection.name, stream, wanted, has });
     }
     default:

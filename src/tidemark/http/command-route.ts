@@ -129,12 +129,19 @@ async function answer<Params extends z.ZodMiniObject, Body extends z.ZodMiniType
     case 'version-mismatch': {
       const { currentVersion } = result;
       if (currentVersion > 0) c.var.causal.see(result.stream, currentVersion, result.eventId);
-      throw new Problem('version-mismatch', `The current version is ${currentVersion}.`, { currentVersion });
+      throw new Problem(
+        'version-mismatch',
+        `The current version is ${currentVersion}. Read the resource again, and decide again.`,
+        { currentVersion },
+      );
     }
     case 'token-ahead':
       throw tokenAhead(result.stream, result.seenVersion, result.head);
     case 'key-reused':
-      throw new Problem('key-reused', `This ${HEADER.idempotencyKey} was used with another body before.`);
+      throw new Problem(
+        'key-reused',
+        `This ${HEADER.idempotencyKey} was used with another body before. Use a new key for a new command, and the same body for a retry.`,
+      );
     case 'applied':
       break;
     default:

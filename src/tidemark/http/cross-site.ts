@@ -35,7 +35,10 @@ export function isAllowedOrigin(env: Settings, origin: string): boolean {
 export const refuseCrossSite = createMiddleware<AppEnv>(async function crossSite(c, next) {
   if (c.env.OPERATIONS_ACCESS === 'open') requireLocalHost(c.env, hostOf(c.req.raw));
   if (!isSafe(c.req.method) && isCrossSite(c.req.raw, c.env)) {
-    throw new Problem('cross-site', `A page of another origin sent ${c.req.method} ${c.req.path}.`);
+    throw new Problem(
+      'cross-site',
+      `A page of another origin sent ${c.req.method} ${c.req.path}. Send it from a page of this origin, or ask the operator to add the origin to CORS_ORIGINS.`,
+    );
   }
   await next();
 });

@@ -41,7 +41,10 @@ export function fromCursor(
 
 /** The problem `invalid-cursor` (400). */
 export function invalidCursor(): Problem {
-  return new Problem('invalid-cursor', 'This cursor does not belong to this list.');
+  return new Problem(
+    'invalid-cursor',
+    'This cursor does not belong to this list. Send `nextCursor` of the previous page unchanged, or start over without a cursor.',
+  );
 }
 
 /**

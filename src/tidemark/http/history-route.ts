@@ -107,7 +107,7 @@ export async function readLog(c: AppContext, stream: StreamId, noun: string) {
   if (page.previousId !== null) eventIds.set(fromVersion - 1, page.previousId);
   const headId = page.headId ?? eventIds.get(page.head);
   await c.var.causal.refuseLost(stream, page.head, eventIds.set(page.head, headId));
-  if (page.head === 0) throw new Problem('not-found', `There is no such ${noun}.`);
+  if (page.head === 0) throw new Problem('not-found', `There is no such ${noun}. Check the id.`);
   c.var.causal.see(stream, page.head, headId);
   const next = fromVersion + page.events.length;
   return { page, nextCursor: next <= page.head ? toCursor(stream, ['version', String(next)]) : null };

@@ -10,7 +10,12 @@ export async function requireOperator(c: AppContext): Promise<void> {
   if (c.env.OPERATIONS_ACCESS === 'open') return;
   const given = /^Bearer (.+)$/i.exec(c.req.header(HEADER.authorization) ?? '')?.[1];
   if (given !== undefined && c.env.OPERATIONS_KEY && (await isSame(given, c.env.OPERATIONS_KEY))) return;
-  throw new Problem('unauthorized', 'This route needs the operations key.', {}, { [HEADER.wwwAuthenticate]: 'Bearer' });
+  throw new Problem(
+    'unauthorized',
+    'This route needs the operations key. Send it as `Authorization: Bearer <OPERATIONS_KEY>`.',
+    {},
+    { [HEADER.wwwAuthenticate]: 'Bearer' },
+  );
 }
 
 /** Compares hashes, so that the time reveals neither the length nor a common prefix. */

@@ -113,7 +113,8 @@ export const PROBLEMS = {
   'version-ahead': {
     status: 409,
     title: 'Version ahead of its stream',
-    advice: 'The stream does not have this version yet. `currentVersion` is its latest version.',
+    advice:
+      'The stream does not have this version yet. Ask for `currentVersion`, its latest version, or for an earlier one. Or retry later.',
     members: CURRENT_VERSION,
   },
   'not-found': {

@@ -210,9 +210,13 @@ function toAsOf(value: string): AsOf | undefined {
 }
 
 function notFound(noun: string): Problem {
-  return new Problem('not-found', `There is no such ${noun}.`);
+  return new Problem('not-found', `There is no such ${noun}. Check the id, and send the token of your last answer.`);
 }
 
 function versionAhead(currentVersion: number): Problem {
-  return new Problem('version-ahead', `The latest version is ${currentVersion}.`, { currentVersion });
+  return new Problem(
+    'version-ahead',
+    `The latest version is ${currentVersion}. Ask for that one or an earlier one, or retry later.`,
+    { currentVersion },
+  );
 }

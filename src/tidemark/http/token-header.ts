@@ -38,7 +38,7 @@ export async function takeUp(runtime: Runtime, text: string | undefined): Promis
   const asSent = { [HEADER.causalToken]: texts.filter((_, index) => tokens[index]).join(', ') };
   if (merged.outcome === 'conflict') {
     const { stream, version } = merged;
-    const detail = `Two of the tokens have seen different events at version ${version} of ${stream}: one from before a restore, one from after it.`;
+    const detail = `Two of the tokens have seen different events at version ${version} of ${stream}: one from before a restore, one from after it. Start over without a token.`;
     throw new Problem('causal-token-ahead', detail, { stream, wanted: version }, asSent);
   }
   if (taken.length < valid.length) {
@@ -58,7 +58,7 @@ export async function takeUp(runtime: Runtime, text: string | undefined): Promis
     texts.length > 1 ? `Token ${tokens.indexOf(undefined) + 1} of ${HEADER.causalToken}` : HEADER.causalToken;
   throw new Problem(
     'invalid-causal-token',
-    `${which} is malformed, truncated, or not from this deployment.`,
+    `${which} is malformed, truncated, or not from this deployment. Continue with the token of this answer, which covers the valid ones. Or send no token, and start over.`,
     {},
     headers,
   );

@@ -202,7 +202,7 @@ async function groupOf(c: AppContext, projection: Projection, id: string): Promi
 function noSuchDeadLetter(): Problem {
   return new Problem(
     'not-found',
-    'There is no such group, or the group has no open dead letter that the query selects.',
+    'There is no such group, or the group has no open dead letter that the query selects. Read the list of dead letters again.',
   );
 }
 
@@ -233,7 +233,7 @@ async function done<Result extends { readonly outcome: 'done' }>(
   if (result.outcome === 'not-found') throw noSuchDeadLetter();
   if (result.outcome === 'nothing-to-skip') throw new Problem('wrong-state', NOTHING_TO_SKIP, { kind });
   if (result.outcome === 'building') {
-    const detail = `${name} has no live revision that this deployment has code for.`;
+    const detail = `${name} has no live revision that this deployment has code for. Retry once its build is complete.`;
     throw new Problem('projection-building', detail, { projection: name });
   }
   const { outcome: _, ...whatWasDone } = result;

@@ -41,6 +41,6 @@ export function fitsArchive({ position, proof }: FeedCursor, covered: { readonly
 export function cursorLost(): Problem {
   return new Problem(
     'cursor-lost',
-    'The archive was restored to an earlier time. It no longer has the event at which this cursor ends.',
+    'The archive was restored to an earlier time. It no longer has the event at which this cursor ends. Read the feed again from the beginning, and drop each event whose `id` you have.',
   );
 }

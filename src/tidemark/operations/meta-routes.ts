@@ -58,7 +58,7 @@ export function metaRoutes(
         (c) => {
           const code = c.req.param('code') ?? '';
           const type = Object.hasOwn(problems, code) ? problems[code] : undefined;
-          if (!type) throw new Problem('not-found', 'There is no such problem type.');
+          if (!type) throw new Problem('not-found', 'There is no such problem type. Use a `code` of an answer.');
           const { status, title, advice } = type;
           return c.json({ code, status, title, advice });
         },

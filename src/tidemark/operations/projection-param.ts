@@ -15,7 +15,7 @@ export function projectionOf(c: AppContext): Projection {
   const projection = registry.revisionsOf(name).at(-1);
   if (projection) return projection;
   const names = registry.groups.flatMap((group) => registry.projectionsOf(group).map((known) => known.name));
-  throw new Problem('not-found', `There is no projection ${name}. The projections are: ${names.join(', ')}.`, {
+  throw new Problem('not-found', `There is no projection ${name}. Use one of: ${names.join(', ')}.`, {
     names,
   });
 }

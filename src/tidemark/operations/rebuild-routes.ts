@@ -147,7 +147,7 @@ function locationOf({ projection, id }: Pick<Build, 'projection' | 'id'>): strin
 }
 
 function noSuchBuild(): Problem {
-  return new Problem('not-found', 'There is no such build of this projection.');
+  return new Problem('not-found', 'There is no such build of this projection. Check the id.');
 }
 
 async function buildAsked(c: AppContext): Promise<{ projection: Projection; build: Build }> {
@@ -202,11 +202,14 @@ const routes: readonly Route[] = [
         const projection = projectionOf(c);
         const requested = await requestBuild(c.var.runtime, projection, { acceptsDifferences, isTrial });
         if (requested.outcome === 'append-only') {
-          throw new Problem('not-found', `${projection.name} only appends, so it cannot be rebuilt.`);
+          throw new Problem(
+            'not-found',
+            `${projection.name} only appends, so it cannot be rebuilt. Use another projection.`,
+          );
         }
         if (requested.outcome === 'running') {
           const { id, state } = requested.build;
-          const detail = `A build of ${projection.name} is already running (${state}).`;
+          const detail = `A build of ${projection.name} is already running (${state}). Wait for it, or cancel it.`;
           throw new Problem(
             'rebuild-running',
             detail,
@@ -259,7 +262,9 @@ const routes: readonly Route[] = [
         if (!(await cancelBuild(c.var.runtime, projection, build.id))) {
           const { state } = await reread(c, projection, build.id);
           if (state !== 'cancelled')
-            throw new Problem('wrong-state', `The build has already ended (${state}).`, { state });
+            throw new Problem('wrong-state', `The build has already ended (${state}). Read it to see its outcome.`, {
+              state,
+            });
         }
         return c.json(await reread(c, projection, build.id));
       },
@@ -285,7 +290,7 @@ const routes: readonly Route[] = [
         if (isWaiting) await acceptBuild(c.var.runtime, projection.name, build.id);
         const after = await reread(c, projection, build.id);
         if (after.state !== 'swapped') {
-          const detail = `Only a build that awaits acceptance can be accepted. This one is ${after.state}.`;
+          const detail = `Only a build that awaits acceptance can be accepted. This one is ${after.state}. Read the build until it awaits acceptance, or start another one.`;
           throw new Problem('wrong-state', detail, { state: after.state });
         }
         return c.json(after);
@@ -327,7 +332,7 @@ const routes: readonly Route[] = [
             throw new Problem('wrong-state', detail, { revision });
           }
         }
-        throw new Problem('overloaded', 'Another request keeps changing the live slot.');
+        throw new Problem('overloaded', 'Another request keeps changing the live slot. Retry later.');
       },
     ],
   },
@@ -382,6 +387,6 @@ const ROLLBACK_TRIES = 5;
 function noWayBack({ name }: Projection): Problem {
   return new Problem(
     'wrong-state',
-    `${name} has no former slot that is kept up to date. Either no build was ever swapped in, or the slot was released or has failed, or a build is running.`,
+    `${name} has no former slot that is kept up to date. Either no build was ever swapped in, or the slot was released or has failed, or a build is running. Rebuild the projection instead.`,
   );
 }

@@ -69,9 +69,9 @@ export function streamRoute(events: EventSchemas): Route {
         await requireOperator(c);
         const stream = parseStreamId(c.req.param('stream') ?? '');
         if (!stream)
-          throw new Problem('invalid-id', 'The id of a stream is <category>-<id>.', { parameters: ['stream'] });
+          throw new Problem('invalid-id', 'Send the id of a stream: <category>-<id>.', { parameters: ['stream'] });
         if (!c.var.runtime.registry.hasCategory(categoryOf(stream))) {
-          throw new Problem('not-found', 'There is no such stream.');
+          throw new Problem('not-found', 'There is no such stream. Check its category and its id.');
         }
         const { page, nextCursor } = await readLog(c, stream, 'stream');
         c.header(HEADER.version, String(page.head));

@@ -110,7 +110,7 @@ describe('a body', () => {
     ['that is __proto__', '{"__proto__":1,"__proto__":2}', '__proto__'],
   ])('with a key twice %s is 400', async (_, text, key) => {
     const problem = await expectProblem(request('POST', '/orders', JSON_TYPE, text), 400, 'malformed-body');
-    expect(problem.detail).toBe(`The key ${JSON.stringify(key)} occurs twice.`);
+    expect(problem.detail).toBe(`The key ${JSON.stringify(key)} occurs twice. Send it once.`);
   });
 
   it('may have one key in several objects', async () => {
