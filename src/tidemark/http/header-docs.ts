@@ -31,7 +31,7 @@ export const HEADER_DOCS: Readonly<Record<string, HeaderDoc>> = {
     description:
       'Streams of the token about which this answer is incomplete or shows lost events: the read model is stopped at one of their events, or their log was restored.',
     schema: { type: 'string' },
-    example: 'seat-0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
+    example: 'example-0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
   },
   [HEADER.version]: {
     description:
@@ -63,7 +63,7 @@ export const HEADER_DOCS: Readonly<Record<string, HeaderDoc>> = {
     description:
       'Sending the same key and body again returns the first outcome. A key that created something never expires. Other keys are kept for 7 days.',
     schema: { type: 'string', pattern: '^[\\x21-\\x7e]{1,255}$' },
-    example: 'checkout-7f3a',
+    example: 'attempt-7f3a',
   },
   [HEADER.idempotencyReplayed]: {
     description: 'The command was applied before. This answer repeats that outcome.',
@@ -107,13 +107,13 @@ export const HEADER_DOCS: Readonly<Record<string, HeaderDoc>> = {
   [HEADER.location]: {
     description: 'The path of the new resource, or of the one that prevents the request.',
     schema: { type: 'string', format: 'uri-reference' },
-    example: '/seats/0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
+    example: '/examples/0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
     isAlwaysThere: true,
   },
   [HEADER.link]: {
     description: 'The next page, with `rel="next"`. The last page has none.',
     schema: { type: 'string' },
-    example: '</seats?cursor=WyJhIl0>; rel="next"',
+    example: '</examples?cursor=WyJhIl0>; rel="next"',
   },
   [HEADER.cacheControl]: {
     description: 'Caches store no answer: each is for one client at one moment.',

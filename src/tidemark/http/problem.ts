@@ -18,7 +18,7 @@ export interface ProblemType {
 const Stream = described(z.string(), 'The stream’s id: `<category>-<id>`.');
 const ProjectionName = described(z.string(), 'The name of the projection.');
 const Has = described(z.int().check(z.minimum(0)), 'The version that the read model has; 0: none.');
-const STREAM = 'seat-0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a';
+const STREAM = 'example-0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a';
 
 /** The members of a problem that names the latest version. */
 const CURRENT_VERSION = {
@@ -34,7 +34,7 @@ const READ_MODEL_BEHIND = {
     wanted: described(z.int().check(z.minimum(0)), 'The version that the read needs; 0: any.'),
     has: Has,
   },
-  example: { projection: 'seat-map', stream: STREAM, wanted: 3, has: 2 },
+  example: { projection: 'some-projection', stream: STREAM, wanted: 3, has: 2 },
 };
 
 export type ProblemTypes = Readonly<Record<string, ProblemType>>;
@@ -62,7 +62,7 @@ export const PROBLEMS = {
           'One entry for each invalid field.',
         ),
       },
-      example: { errors: [{ pointer: '/guest', detail: 'Must not be empty.' }] },
+      example: { errors: [{ pointer: '/name', detail: 'Must not be empty.' }] },
     },
   },
   'invalid-id': {
@@ -71,7 +71,7 @@ export const PROBLEMS = {
     advice: 'Correct the id in the path. `detail` names its format: for most resources, a lower-case UUID.',
     members: {
       shape: { parameters: described(z.array(z.string()), 'Names of the invalid path parameters.') },
-      example: { parameters: ['seatId'] },
+      example: { parameters: ['id'] },
     },
   },
   'invalid-header': {
@@ -186,7 +186,7 @@ export const PROBLEMS = {
         replayed: described(z.optional(z.int()), 'Events replayed so far.'),
         total: described(z.optional(z.int()), 'Events to replay in total.'),
       },
-      example: { projection: 'seat-map', replayed: 4_000, total: 10_000 },
+      example: { projection: 'some-projection', replayed: 4_000, total: 10_000 },
     },
   },
   'projection-dead-letter': {

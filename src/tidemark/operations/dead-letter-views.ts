@@ -148,18 +148,18 @@ export const Preview = z
   })
   .check(z.meta({ id: 'DeadLettersPreview' }));
 
-const STREAM = 'seat-0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a';
-const ERROR = 'seat-map cannot apply SeatReserved: TypeError: Cannot read properties of undefined';
+const STREAM = 'example-0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a';
+const ERROR = 'some-projection cannot apply SomethingHappened: TypeError: Cannot read properties of undefined';
 const AT = '2026-11-23T09:15:00.000Z';
 
 export const LIST_EXAMPLE: z.input<typeof List> = {
-  projection: 'seat-map',
+  projection: 'some-projection',
   streams: 1,
   groups: [
     {
       id: '5f0c1d2e3a4b5c6d',
       cause: 'poison',
-      kind: 'TypeError at SeatReserved.change',
+      kind: 'TypeError at SomethingHappened.change',
       streams: 1,
       firstAt: AT,
       lastAt: AT,
@@ -170,7 +170,7 @@ export const LIST_EXAMPLE: z.input<typeof List> = {
           stream: STREAM,
           version: 2,
           eventId: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5d',
-          eventType: 'SeatReserved',
+          eventType: 'SomethingHappened',
           error: ERROR,
           tries: 3,
           firstAt: AT,
@@ -183,7 +183,7 @@ export const LIST_EXAMPLE: z.input<typeof List> = {
   groupsNotShown: 0,
   skipped: [
     {
-      stream: 'seat-0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5b',
+      stream: 'example-0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5b',
       version: 1,
       eventId: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5e',
       reason: 'Written by a test against the wrong deployment',

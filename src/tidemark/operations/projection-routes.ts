@@ -77,7 +77,7 @@ const ProjectionView = z
   .check(z.meta({ id: 'Projection' }));
 
 const EXAMPLE: z.input<typeof ProjectionView> = {
-  name: 'seat-map',
+  name: 'some-projection',
   group: 'serving',
   mode: 'asynchronous',
   revision: 1,
@@ -94,7 +94,7 @@ const EXAMPLE: z.input<typeof ProjectionView> = {
     state: 'building',
     replayed: 4_000,
     total: 10_000,
-    location: '/projections/seat-map/rebuilds/0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
+    location: '/projections/some-projection/rebuilds/0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
   },
   rollback: null,
 };

@@ -94,7 +94,7 @@ const BuildView = z
 
 const BUILD_EXAMPLE = {
   id: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
-  projection: 'seat-map',
+  projection: 'some-projection',
   revision: 1,
   slot: 'b',
   liveRevision: 1,
@@ -176,7 +176,7 @@ function liveAnswer(projection: Projection, { revision, slot }: Target): z.input
   return { projection: projection.name, revision, slot };
 }
 
-const LIVE_EXAMPLE = { projection: 'seat-map', revision: 1, slot: 'a' } as const;
+const LIVE_EXAMPLE = { projection: 'some-projection', revision: 1, slot: 'a' } as const;
 
 const routes: readonly Route[] = [
   {
