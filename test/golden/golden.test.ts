@@ -43,6 +43,13 @@ const snapshots = files(
   import.meta.glob('../*/golden/snapshots/*.json', { query: '?raw', import: 'default', eager: true }),
 );
 
+/** The files of all areas of the domain. */
+const sources: Readonly<Record<string, string>> = import.meta.glob(['../../src/*/**/*.ts', '!../../src/tidemark/**'], {
+  query: '?raw',
+  import: 'default',
+  eager: true,
+});
+
 const aggregates = domain.map(({ aggregate }) => aggregate);
 /** The event types that a deployment has had, with their aggregates. */
 const releasedTypes = aggregates
@@ -58,11 +65,13 @@ const events = new Map<string, readonly StoredEvent[]>();
 let today: readonly WrittenStream[];
 let eventsOfToday: readonly StoredEvent[];
 
-/** Where the files of a category are, or belong: in the folder that its tag names, if there are none. */
+/** Where the files of a category are, or belong if there are none: with the other tests of the area that declares it. */
 function folderOf(category: string): string {
   const path = Object.keys(logFiles).find((each) => nameIn(each).startsWith(`${category}-`));
-  const tags = domain.find(({ aggregate }) => aggregate.category === category)?.tags ?? {};
-  return `test/${path?.split('/')[1] ?? Object.keys(tags)[0]}/golden`;
+  const source = Object.keys(sources).find((each) => sources[each]?.includes(`category: '${category}'`));
+  const area = path?.split('/')[1] ?? source?.split('/')[3];
+  if (area === undefined) throw new Error(`no file of src/ has \`category: '${category}'\``);
+  return `test/${area}/golden`;
 }
 
 function nameIn(path: string): string {

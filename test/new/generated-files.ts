@@ -307,7 +307,7 @@ describe('what npm run new writes', () => {
 
     const { status, said } = copy.script('golden');
     assert.equal(status, 0, said);
-    const files = ['sundials/golden/logs/sundial-1', 'quarries/golden/made/quarry-1', 'seats/golden/snapshots/seat-1'];
+    const files = ['sundials/golden/logs/sundial-1', 'workshop/golden/made/quarry-1', 'seats/golden/snapshots/seat-1'];
     const ofShop = shop.skip ? [] : ['shop/golden/made/product-1.json', 'shop/golden/logs/product-2'];
     for (const file of [...files, ...ofShop]) assert.ok(said.includes(`Wrote test/${file}`), said);
     assert.match(copy.read('test/domain.ts'), /const unreleased.* = \[\];/);
