@@ -7,7 +7,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
 import { domain } from '../src/domain.ts';
-import { type Source, asArray, nameOf, nodesOf, parseSource, valueOf } from './new/source.ts';
+import { type Source, asArray, nameOf, nodesOf, parseSource, stringOf, valueOf } from './new/source.ts';
 
 const HELP = `Usage: npm run remove-shop [-- options]
 
@@ -59,15 +59,11 @@ interface Others {
   readonly elements: readonly string[];
 }
 
-const domainFile = ({ imports, elements }: Others) => `import type { Module } from '#tidemark/worker';
-${imports.join('\n')}
-
-/** What the system is about: one line for each module. */
-export const domain: readonly Module[] = [${elements.join(', ')}];
-
-/** The title and the description of the HTTP API. */
-export const api = { title: 'My system', description: 'Event-sourced at the edge.' };
-`;
+/** How the sample domain calls its API, and what takes the place of that. A name that a fork has set stays. */
+const NAMES_OF_API: ReadonlyMap<string | undefined, string> = new Map([
+  ['Tidemark', 'My system'],
+  ['Products and orders, event-sourced at the edge.', 'Event-sourced at the edge.'],
+]);
 
 const domainOfTestsFile = (
   { imports, elements }: Others,
@@ -112,7 +108,7 @@ else if (execFileSync('git', ['status', '--porcelain'], { encoding: 'utf8' }) !=
 else remove();
 
 function remove(): void {
-  const modules = domainFile(othersIn(parsed('src/domain.ts'), 'domain'));
+  const modules = domainWithoutShop(parsed('src/domain.ts'));
   const tests = parsed('test/domain.ts');
   const unreleased = othersIn(tests, 'unreleased').elements.filter((name) => !namesOfTheShop().has(name));
   const ofTests = domainOfTestsFile(othersIn(tests, 'intents'), unreleased);
@@ -158,13 +154,34 @@ function parsed(path: string): Source {
 /** The elements of a list that use no import of the shop. */
 function othersIn(file: Source, variable: string): Others {
   const { tree, text } = file;
+/** `src/domain.ts` as it is, without the modules of the shop, and without its names of the API. */
+function domainWithoutShop(file: Source): string {
+  const list = asArray(valueOf(file, 'domain'));
+  const named = valueOf(file, 'api');
+  const edits = [
+    ...file.tree.body.filter(isImportOfShop).map(({ start, end }) => ({ start, end: end + '\n'.length, text: '' })),
+    ...(list ? [{ start: list.start, end: list.end, text: `[${othersIn(file, 'domain').elements.join(', ')}]` }] : []),
+    ...(named ? [...nodesOf(named)] : []).flatMap((node) => {
+      const name = NAMES_OF_API.get(stringOf(node));
+      return name === undefined ? [] : [{ start: node.start, end: node.end, text: `'${name}'` }];
+    }),
+  ];
+  return edits
+    .toSorted((one, other) => other.start - one.start)
+    .reduce((whole, { start, end, text }) => whole.slice(0, start) + text + whole.slice(end), file.text);
+}
+
+function isImportOfShop(statement: Source['tree']['body'][number]): boolean {
+  return statement.type === 'ImportDeclaration' && statement.source.value.startsWith('./shop/');
+}
+
   const list = asArray(valueOf(file, variable));
   const imports = tree.body
     .filter((statement) => statement.type === 'ImportDeclaration')
     .map((statement) => ({
       text: text.slice(statement.start, statement.end),
       names: namesIn(statement),
-      isOfShop: statement.source.value.startsWith('./shop/'),
+      isOfShop: isImportOfShop(statement),
     }));
   const elements = (list?.elements ?? [])
     .flatMap((element) => element ?? [])

@@ -315,3 +315,26 @@ describe('what npm run new writes', () => {
     passes('vitest', 'run', 'test/golden');
   });
 });
+
+describe('npm run remove-shop', { skip: !copy.has('scripts/remove-shop.ts') }, () => {
+  const names = (file: string) => /export const api = (\{[^}]*\});/.exec(file)?.[1];
+
+  test('keeps the name that a fork has given its API, and other modules, and drops the names of the shop', () => {
+    const another = mkdtempSync(join(tmpdir(), 'tidemark-without-shop-'));
+    try {
+      const fork = copyRepository(another);
+      const domain = fork.read('src/domain.ts');
+      fork.write('src/domain.ts', domain.replace("title: 'Tidemark'", "title: 'Chandlery'").concat('\n// Own.\n'));
+      fork.commit();
+      const { status, said } = fork.script('remove-shop');
+      assert.equal(status, 0, said);
+      const without = fork.read('src/domain.ts');
+      assert.equal(names(without), "{ title: 'Chandlery', description: 'Event-sourced at the edge.' }");
+      assert.match(without, /^export const domain: readonly Module\[\] = \[\];$/m);
+      assert.match(without, /^\/\/ Own\.$/m);
+      assert.doesNotMatch(without, /shop/);
+    } finally {
+      rmSync(another, { recursive: true, maxRetries: 5 });
+    }
+  });
+});

@@ -18,6 +18,8 @@ export interface RepositoryCopy {
   remove(path: string): void;
   /** Every file that a commit would have, with its text. */
   files(): ReadonlyMap<string, string>;
+  /** Commits everything, for a script that asks for that. */
+  commit(): void;
   /** Runs a script of `scripts/`. */
   script(name: string, ...args: readonly string[]): Ended;
   /** Runs a program of the packages, for example `tsc`, with further variables of the environment. */
@@ -52,6 +54,12 @@ export function copyRepository(folder: string): RepositoryCopy {
     },
     remove: (path) => rmSync(join(folder, path)),
     files: () => new Map(listFiles(folder).map((path) => [path, readFileSync(join(folder, path), 'utf8')])),
+    commit() {
+      execFileSync('git', ['add', '--all'], { cwd: folder });
+      execFileSync('git', ['-c', 'user.name=x', '-c', 'user.email=x@example.com', 'commit', '--quiet', '-m', 'all'], {
+        cwd: folder,
+      });
+    },
     script: (name, ...args) => run(process.execPath, [join(folder, `scripts/${name}.ts`), ...args]),
     program: (name, args, env) => run(join(ROOT, 'node_modules/.bin', name), args, env),
   };
