@@ -83,7 +83,10 @@ export const intents: readonly ModuleIntents[] = [${elements.join(', ')}];
 /** The modules as the simulation runs them. Rules of your own go into a third argument. */
 export const simulated = simulatedDomain(domain, intents);
 
-/** What no deployment has had yet: aggregates, event types and read models. \`npm run golden\` empties the list before the first. */
+/**
+ * The aggregates, event types and read models that no deployment has yet. They may change in any way, and have no golden files. Before the first
+ * deployment, \`npm run golden\` writes the files and empties the list.
+ */
 export const unreleased: readonly string[] = [${unreleased.join(', ')}];
 `;
 
@@ -151,9 +154,6 @@ function parsed(path: string): Source {
   return parseSource(path, readFileSync(path, 'utf8'));
 }
 
-/** The elements of a list that use no import of the shop. */
-function othersIn(file: Source, variable: string): Others {
-  const { tree, text } = file;
 /** `src/domain.ts` as it is, without the modules of the shop, and without its names of the API. */
 function domainWithoutShop(file: Source): string {
   const list = asArray(valueOf(file, 'domain'));
@@ -175,6 +175,9 @@ function isImportOfShop(statement: Source['tree']['body'][number]): boolean {
   return statement.type === 'ImportDeclaration' && statement.source.value.startsWith('./shop/');
 }
 
+/** The elements of a list that use no import of the shop. */
+function othersIn(file: Source, variable: string): Others {
+  const { tree, text } = file;
   const list = asArray(valueOf(file, variable));
   const imports = tree.body
     .filter((statement) => statement.type === 'ImportDeclaration')

@@ -29,7 +29,10 @@ export interface RoutesOptions<Existing, View extends Shape> {
   readonly example: z.input<z.ZodMiniObject<View, z.core.$strict>>;
   /** An example id, for the OpenAPI document. Default: a fixed UUID. */
   readonly exampleId?: string;
-  /** Makes the same members from the write side's state: when the read model is behind, and for `Prefer: return=representation`. */
+  /**
+   * Makes the members of `view` from the aggregate's state, as `evolve` returns it. It answers where the read model cannot: a version that the read
+   * model has not reached, the past (`asOf`), and `Prefer: return=representation`. It gives what the row of the same version gives.
+   */
   readonly fromState: (state: Existing) => Members<View>;
 }
 

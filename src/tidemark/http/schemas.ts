@@ -74,10 +74,11 @@ type IntegerParameter<Value extends number | undefined> = z.ZodMiniPipe<
 >;
 
 /**
- * A schema of an integer in the query string or the path of a route of your own (`queryRoute`, `listRoute`): there, `z.int()` refuses every request,
- * since a URL holds only text. A body holds numbers, so it takes `z.int()`. Reads decimal digits, with a minus before them where `min` is below zero,
- * and refuses everything else. The value is from `min` to `max`, both included. If the request leaves the parameter out, its value is `initial`;
- * without `initial` it is undefined.
+ * A schema of an integer in a URL. Use it in `query` and `params` of `queryRoute`, and in `filter` of `listRoute`. A URL holds only text, so `z.int()`
+ * would refuse every request there. In a body, use `z.int()`.
+ *
+ * It reads decimal digits, with a minus before them if `min` is below zero, and refuses everything else. The integer is at least `min` and at most
+ * `max`. If the request leaves the parameter out, the handler gets `initial`. Without `initial`, it gets undefined.
  *
  *     const query = z.strictObject({ row: integerParameter(1, 50, 1), seat: integerParameter(1, 40) });
  */
