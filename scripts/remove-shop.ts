@@ -145,7 +145,7 @@ Next:
   3. Name your API in src/domain.ts.
 The pages in docs/ still tell of the shop by way of example.${
     values['keep-migrations']
-      ? '\nAdd a migration that drops its tables, and its rows in projection_pointer and checkpoint: docs/change-a-read-model.md shows one.'
+      ? '\nAdd a migration that drops its tables, and its rows in projection_pointer and its checkpoints: docs/change-a-read-model.md shows one.'
       : ''
   }`);
 }

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { domain } from '../src/domain.ts';
 import { createRegistry } from '../src/tidemark/projections/registry.ts';
+import { CHECKPOINT_TABLES } from './support/checkpoints.ts';
 import { groups } from './support/groups.ts';
 import { production } from './support/platform.ts';
 import { type WithLists, indexedColumns } from '../scripts/migration/read-model-sql.ts';
@@ -125,7 +126,9 @@ describe.each([
 
   afterEach(async () => {
     await database.batch(
-      ['DELETE FROM checkpoint', 'DELETE FROM projection_pointer', ...changes].map((sql) => database.prepare(sql)),
+      [...[...CHECKPOINT_TABLES, 'projection_pointer'].map((table) => `DELETE FROM ${table}`), ...changes].map((sql) =>
+        database.prepare(sql),
+      ),
     );
   });
 
@@ -142,7 +145,7 @@ describe.each([
         database.prepare('SELECT * FROM projection_pointer WHERE projection = ?').bind(name).first();
       for (const category of Object.keys(follows)) {
         await database.batch([
-          database.prepare('DELETE FROM checkpoint'),
+          ...CHECKPOINT_TABLES.map((table) => database.prepare(`DELETE FROM ${table}`)),
           database.prepare('DELETE FROM projection_pointer'),
           database.prepare(`INSERT INTO checkpoint VALUES ('any', 'a', ?, 1, 'id')`).bind(`${category}-1`),
           ...changes.map((sql) => database.prepare(sql)),

@@ -52,7 +52,7 @@ async function appliedBy(server: Server, database: string, projection: string): 
     database,
     `SELECT sum(c.version) AS events
     FROM projection_pointer AS pointer
-    JOIN checkpoint AS c ON c.projection = pointer.projection AND c.slot = pointer.live_slot
+    JOIN target_position AS c ON c.projection = pointer.projection AND c.slot = pointer.live_slot
     WHERE pointer.projection = '${projection}'`,
   );
   return row?.events ?? 0;

@@ -17,7 +17,9 @@ export function migrationOf(projection: WithLists): string {
   const missed = Object.keys(follows)
     .map((category) => `stream LIKE '${category}-%'`)
     .join(' OR ');
-  const isFresh = `NOT EXISTS (SELECT 1 FROM checkpoint WHERE ${missed})`;
+  const isFresh = ['checkpoint', 'shared_checkpoint']
+    .map((table) => `NOT EXISTS (SELECT 1 FROM ${table} WHERE ${missed})`)
+    .join('\n  AND ');
   const live =
     revision === 1
       ? `-- Live at once, and only where no event has come that it would have missed.

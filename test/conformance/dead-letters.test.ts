@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { asOperator, get, json, post } from '../support/api.ts';
 import { boardOf, deliverThrice, forgetDeadLetters, tallyOf, withFaults, withoutFaults } from '../support/boards.ts';
+import { separateCheckpoints } from '../support/checkpoints.ts';
 import { deliver } from '../support/queue.ts';
 import { POISON, broken } from '../support/tally.ts';
 import { expectInvalidFields, expectProblem } from '../support/problem.ts';
@@ -146,6 +147,7 @@ describe('POST /projections/{name}/dead-letters/{id}/skip', () => {
   it('is 409 wrong-state if the log was restored: there is no event to skip', async () => {
     const { stream, hint } = await tallyOf(1, 2);
     await deliver([hint]);
+    await separateCheckpoints(env.SERVING_DB);
     await env.SERVING_DB.prepare(`UPDATE checkpoint SET version = 9 WHERE projection = 'tally-board' AND stream = ?`)
       .bind(stream)
       .run();

@@ -228,6 +228,43 @@ describe('IDEMPOTENCY_FORMAT', () => {
   });
 });
 
+describe('CHECKPOINT_FORMAT', () => {
+  const reasonsFor = async (format: string | number) =>
+    (await json(ask({ CHECKPOINT_FORMAT: format } as Partial<Env>, '/health'))).reasons as readonly string[];
+
+  it.each([
+    [undefined, true],
+    ['', true],
+    ['2', true],
+    ['1', false],
+    [1, false],
+    ['3', true],
+  ])('set to %j lets projections at one event share a checkpoint row: %s', (format, shares) => {
+    expect(runtimeOf({ ...env, CHECKPOINT_FORMAT: format } as Env).sharesCheckpoints).toBe(shares);
+  });
+
+  it('is a reason in the health if it is 1, with the cost and the remedy', async () => {
+    expect(await reasonsFor('1')).toEqual([
+      expect.stringMatching(/CHECKPOINT_FORMAT is 1: each projection writes.*Remove the variable/),
+    ]);
+    expect(await reasonsFor(1)).toEqual(await reasonsFor('1'));
+    expect(await reasonsFor('2')).toEqual([]);
+  });
+
+  it('is a reason of its own beside IDEMPOTENCY_FORMAT', async () => {
+    const both = { IDEMPOTENCY_FORMAT: '1', CHECKPOINT_FORMAT: '1' };
+    expect(await json(ask(both, '/health'))).toEqual({
+      status: 'degraded',
+      reasons: [expect.stringContaining('IDEMPOTENCY_FORMAT'), expect.stringContaining('CHECKPOINT_FORMAT')],
+    });
+  });
+
+  it('is a reason in the health if it has any other value, and the Worker answers as with 2', async () => {
+    expect(await reasonsFor('3')).toEqual([expect.stringContaining('CHECKPOINT_FORMAT has to be')]);
+    expect((await ask({ CHECKPOINT_FORMAT: '3' }, '/tallies')).status).toBe(200);
+  });
+});
+
 describe('CORS_ORIGINS', () => {
   it.each([
     [undefined, null],

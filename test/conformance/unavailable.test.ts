@@ -5,6 +5,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 import type { AggregateRpc } from '../../src/tidemark/write/aggregates.ts';
 import { type Headers, asOperator, eventsOf, get, json, post, withToken } from '../support/api.ts';
+import { separateCheckpoints } from '../support/checkpoints.ts';
 import { addTo, openTally } from '../support/tallies.ts';
 import { faultyDatabase } from '../support/database.ts';
 import { expectRetryLater, expectTooOld, lost, objectsFail, overloaded } from '../support/failing-objects.ts';
@@ -225,6 +226,7 @@ describe('a read model that cannot answer', () => {
     const { tallyId, path, stream } = await openTally(1, { Prefer: 'wait=5' });
     // The log that the checkpoint was made from is not this one: nothing can be applied any more.
     const stop = `UPDATE checkpoint SET event_id = 'another' WHERE projection = 'tally-board' AND stream = ?`;
+    await separateCheckpoints(env.SERVING_DB);
     await env.SERVING_DB.prepare(stop).bind(stream).run();
     const changed = await addTo(path);
     const token = withToken(changed);

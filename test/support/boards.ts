@@ -5,6 +5,7 @@ import { type DeadLetterGroupReport, listDeadLetters } from '../../src/tidemark/
 import type { Projection } from '../../src/tidemark/projections/projection.ts';
 import type { Slot } from '../../src/tidemark/projections/slot-tables.ts';
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
+import { CHECKPOINT_TABLES, versionIn } from './checkpoints.ts';
 import { type DatabaseFaults, faultyDatabase } from './database.ts';
 import { ports } from './platform.ts';
 import { deliver } from './queue.ts';
@@ -46,13 +47,8 @@ export async function entriesOf(tallyId: string, slot: Slot = 'a'): Promise<read
   return results.map(({ version }) => version);
 }
 
-export async function checkpointOf(stream: StreamId, projection = 'tally-board', slot: Slot = 'a'): Promise<number> {
-  const version = await env.SERVING_DB.prepare(
-    'SELECT version FROM checkpoint WHERE projection = ? AND slot = ? AND stream = ?',
-  )
-    .bind(projection, slot, stream)
-    .first<number>('version');
-  return version ?? 0;
+export function checkpointOf(stream: StreamId, projection = 'tally-board', slot: Slot = 'a'): Promise<number> {
+  return versionIn(env.SERVING_DB, projection, stream, slot);
 }
 
 /** Additions counted over all tallies, even and odd. */
@@ -89,7 +85,7 @@ export async function everythingStored(): Promise<unknown> {
     'tally_board_b',
     'tally_entries_b',
     'tally_totals_b',
-    'checkpoint',
+    ...CHECKPOINT_TABLES,
     'dead_letter',
     'skipped_event',
     'projection_pointer',

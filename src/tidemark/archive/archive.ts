@@ -1,3 +1,4 @@
+import { firstPositionsOf, positionsOf } from '../projections/checkpoint.ts';
 import { asc, eq, gt, sql } from 'drizzle-orm';
 import { type AnySQLiteColumn, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
@@ -174,6 +175,9 @@ export async function replayPage(
   };
 }
 
+/** SQL: the live slot of the projection `?1`. */
+const LIVE_SLOT = `(SELECT live_slot FROM projection_pointer WHERE projection = ?1)`;
+
 /** A page of the streams that a projection follows, in their order, with the archived version of each. `last` is undefined on the last page. */
 export async function archivedHeads(
   database: D1Database,
@@ -183,12 +187,7 @@ export async function archivedHeads(
   limit: number,
 ): Promise<{ readonly last: StreamId | undefined; readonly versions: ReadonlyMap<StreamId, number> }> {
   const { results } = await database
-    .prepare(
-      `SELECT c.stream, c.version FROM projection_pointer AS pointer
-      JOIN checkpoint AS c ON c.projection = pointer.projection AND c.slot = pointer.live_slot
-      WHERE pointer.projection = ?1 AND c.stream > ?2
-      ORDER BY c.stream LIMIT ?3`,
-    )
+    .prepare(firstPositionsOf('?1', LIVE_SLOT, 'stream > ?2', '?3'))
     .bind(archive.name, after, limit)
     .all<{ stream: StreamId; version: number }>();
   return {
@@ -209,10 +208,8 @@ export async function countArchived(
 ): Promise<number> {
   const row = await database
     .prepare(
-      `SELECT coalesce(sum(c.version), 0) AS events FROM projection_pointer AS pointer
-      JOIN checkpoint AS c ON c.projection = pointer.projection AND c.slot = pointer.live_slot
-      WHERE pointer.projection = ?1
-        AND substr(c.stream, 1, instr(c.stream, '-') - 1) IN (SELECT value FROM json_each(?2))`,
+      `SELECT coalesce(sum(version), 0) AS events FROM (${positionsOf('?1', LIVE_SLOT)})
+      WHERE substr(stream, 1, instr(stream, '-') - 1) IN (SELECT value FROM json_each(?2))`,
     )
     .bind(archive.name, JSON.stringify(Object.keys(projection.follows)))
     .first<{ events: number }>();

@@ -91,7 +91,7 @@ async function applyPiecemeal(attempt: Attempt, step: Step, refused: RefusedBatc
   if (moving <= 1) return findTarget(attempt, step, refused);
   const first = foldPage(cutPage(page, Math.ceil(moving / 2))).step;
   if (!first || !(await applyAll(attempt, [first]))) return false;
-  const rest = foldPage(restOfPage(page, first));
+  const rest = foldPage(restOfPage(page, first, attempt.context.sharesCheckpoints));
   await applyLooks(attempt, [rest]);
   return attempt.work.progress.get(rest.progress.stream)?.version === rest.progress.version;
 }
@@ -169,9 +169,11 @@ async function send(attempt: Attempt, steps: readonly Step[], targets: readonly 
   const query = batchRead?.queryUnder(pointer);
   let reading = query ? statementsOf(database, query) : [];
   const sendWith = (more: readonly D1PreparedStatement[]) =>
-    sendGuardedBatch(database, projectionName, pointer, parts, more, work.budget).catch((error: unknown) =>
-      outlast(attempt, fault, writes, error),
-    );
+    sendGuardedBatch(database, [{ projectionName, pointer }], parts, {
+      more,
+      budget: work.budget,
+      shares: context.sharesCheckpoints,
+    }).catch((error: unknown) => outlast(attempt, fault, writes, error));
   let result = await sendWith([...noting, ...reading]);
   // An error of the query must not count against an event.
   if (result.outcome === 'refused' && reading.length > 0) {

@@ -5,7 +5,8 @@ import { withTimeout } from '../platform/timeout.ts';
 import type { LogPage } from '../write/aggregate.ts';
 import { applyLooks, outlast } from './catch-up-apply.ts';
 import { LOADS_TIMEOUT_MS, LOAD_TIMEOUT_MS, MAX_LOADED_BYTES, spendBatch } from './catch-up-limits.ts';
-import { type Place, type Revision, type Taken, takeFromHand, takeFromLog } from './catch-up-page.ts';
+import { type PageLimits, type Place, type Taken, takeFromHand, takeFromLog } from './catch-up-page.ts';
+import { type Places, placesStatements, toPlaces } from './catch-up-places.ts';
 import { blame, noteSharedRefusals, reportFault } from './catch-up-refusals.ts';
 import { type Look, foldPage } from './catch-up-step.ts';
 import {
@@ -16,11 +17,9 @@ import {
   type RoundOutcome,
   leave,
 } from './catch-up-work.ts';
-import { type Position, START, positionsStatement, toPositions } from '../projections/checkpoint.ts';
 import { isInternalError, kindOf } from '../projections/d1-errors.ts';
 import { CHECKPOINT_WRITE, type RefusedBatch, classify } from '../projections/guarded-batch.ts';
-import { NO_OBSTACLES, obstaclesStatement, toObstacles } from '../dead-letters/dead-letter.ts';
-import { pointerStatement, readPointer, toPointer } from '../projections/pointer.ts';
+import { readPointer } from '../projections/pointer.ts';
 import { failTarget } from '../projections/failed-target.ts';
 import { faultStatement, toFault } from './projection-fault.ts';
 import type { CatchUpRequest, StreamProgress } from './stream-progress.ts';
@@ -33,7 +32,7 @@ export async function runRound(round: Round, work: CatchUpWork): Promise<RoundOu
   const { context, projectionName, pointer, isBuild, limits } = round;
   const share = Math.max(Math.floor(limits.maxEvents / work.pending.length), 1);
   const begun = beginLoads(round, work, share);
-  let read: Awaited<ReturnType<typeof readPlaces>>;
+  let read: Places;
   try {
     read = await readPlaces(round, work);
   } catch (error) {
@@ -120,38 +119,15 @@ function beginLoads({ context, limits }: Round, { pending, budget }: CatchUpWork
   );
 }
 
-/** Reads the position of every target in each stream, and the stream's obstacles. All of it comes from one snapshot. */
-async function readPlaces({ database, projectionName, lead, others }: Round, { pending, budget }: CatchUpWork) {
-  const revisions = [lead, ...others] as const;
-  const streams = pending.map(({ stream }) => stream);
-  const statements = [
-    pointerStatement(database, projectionName),
-    faultStatement(database, projectionName),
-    obstaclesStatement(database, projectionName, streams),
-    ...revisions.map(({ projection, target }) => positionsStatement(database, projection, target, streams)),
-  ];
-  spendBatch(budget, statements.length);
-  const [pointed, faults, obstacles, ...answers] = await database.batch<Record<string, unknown>>(statements);
-  const inWay = toObstacles(obstacles?.results ?? []);
-  const positions = new Map<Revision, ReadonlyMap<StreamId, Position>>(
-    revisions.map((revision, index) => [
-      revision,
-      toPositions(revision.projection, revision.target, answers[index]?.results ?? []),
-    ]),
+async function readPlaces(round: Round, { pending, budget }: CatchUpWork): Promise<Places> {
+  const { database } = round;
+  const statements = placesStatements(
+    database,
+    round,
+    pending.map(({ stream }) => stream),
   );
-  const positionIn = (revision: Revision, stream: StreamId) => ({
-    revision,
-    position: positions.get(revision)?.get(stream) ?? START,
-  });
-  return {
-    epoch: toPointer(pointed?.results[0])?.epoch,
-    fault: toFault(faults?.results[0]),
-    placeOf: (request: CatchUpRequest): Place => ({
-      request,
-      positions: [positionIn(lead, request.stream), ...others.map((revision) => positionIn(revision, request.stream))],
-      obstacles: inWay.get(request.stream) ?? NO_OBSTACLES,
-    }),
-  };
+  spendBatch(budget, statements.length);
+  return toPlaces(round, await database.batch<Record<string, unknown>>([...statements]));
 }
 
 /**
@@ -212,12 +188,12 @@ async function refusalIn(round: Round, error: unknown): Promise<RefusedBatch> {
  * Reads a page of each stream's log, a few at a time. A log that takes too long is left to the next attempt. The same holds once the time or the
  * budget is spent. `deferred` are streams for the next round: the pointer has changed, or the memory for events is used up.
  */
-async function loadAll(
-  attempt: Attempt,
+export async function loadAll(
+  attempt: Pick<Attempt, 'context' | 'work' | 'over'>,
   places: readonly Place[],
   begun: Begun,
-  limits: Parameters<typeof takeFromLog>[1],
-) {
+  limits: PageLimits,
+): Promise<{ readonly loaded: readonly Taken[]; readonly deferred: readonly StreamId[] }> {
   const { context, work } = attempt;
   const until = context.clock.now() + LOADS_TIMEOUT_MS;
   const deferred: StreamId[] = [];

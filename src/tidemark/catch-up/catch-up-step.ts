@@ -5,7 +5,8 @@ import type { Failure, Page, Place, Revision, RevisionPosition } from './catch-u
 import type { Position } from '../projections/checkpoint.ts';
 import type { Obstacles } from '../dead-letters/dead-letter.ts';
 import { PoisonEventError, type StreamChanges, foldStream } from '../projections/fold.ts';
-import type { Move } from '../projections/guarded-batch.ts';
+import { planStream } from '../projections/checkpoint-moves.ts';
+import { type Move, checkpointMovesOf } from '../projections/guarded-batch.ts';
 import type { Projection } from '../projections/projection.ts';
 import type { Row } from '../projections/slot-tables.ts';
 import type { StreamProgress } from './stream-progress.ts';
@@ -74,12 +75,14 @@ export function cutPage(page: Page, count: number): Page {
 }
 
 /** The rest of a page after a step has applied its first events. */
-export function restOfPage(page: Page, { moves, page: taken }: Step): Page {
+export function restOfPage(page: Page, { moves, page: taken }: Step, shares: boolean): Page {
   const { place } = page;
-  const [lead, ...others] = place.positions.map(({ revision, position }): RevisionPosition => ({
-    revision,
-    position: positionAfter(moves.get(revision), position),
-  }));
+  const moved = [...moves].flatMap(([revision, move]) => checkpointMovesOf({ ...revision, moves: [move] }));
+  const after = moved.length > 0 ? planStream(moved, shares) : undefined;
+  const [lead, ...others] = place.positions.map(({ revision, position }): RevisionPosition => {
+    const shared = after ? after.shared : position.shared;
+    return { revision, position: { ...positionAfter(moves.get(revision), position), shared } };
+  });
   const positions: Place['positions'] = [lead as RevisionPosition, ...others];
   return { ...page, place: { ...place, positions }, events: page.events.slice(taken.events.length) };
 }

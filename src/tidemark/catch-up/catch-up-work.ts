@@ -12,7 +12,7 @@ import type { CatchUpRequest, Standstill, StreamProgress } from './stream-progre
 /** The part of the system that the catch-up uses. */
 export type CatchUpContext = Pick<
   SystemContext,
-  'clock' | 'report' | 'registry' | 'databaseOf' | 'aggregates' | 'pointers' | 'storageRefusedAt'
+  'clock' | 'report' | 'registry' | 'databaseOf' | 'aggregates' | 'pointers' | 'storageRefusedAt' | 'sharesCheckpoints'
 >;
 
 /** A query in the guarded batch of a catch-up. It needs no round trip of its own (decision 0018). */

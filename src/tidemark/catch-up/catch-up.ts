@@ -73,16 +73,26 @@ export async function catchUp(
   requests: readonly CatchUpRequest[],
   options: CatchUpOptions = {},
 ): Promise<CatchUpResult> {
-  const { clock, storageRefusedAt } = context;
-  const { name: group } = projection.group;
+  let result: CatchUpResult | undefined;
+  await noteStorage(context, projection.group, async () => {
+    result = await takeAll(context, projection, requests, options);
+    return result.applied;
+  });
+  return result as CatchUpResult;
+}
+
+/** Notes whether the database of a group takes writes, as the work shows: it returns the number of applied moves, or throws. */
+export async function noteStorage(
+  { clock, storageRefusedAt }: CatchUpContext,
+  { name }: Projection['group'],
+  work: () => Promise<number>,
+): Promise<void> {
   try {
-    const result = await takeAll(context, projection, requests, options);
-    if (result.applied > 0) storageRefusedAt.delete(group);
-    return result;
+    if ((await work()) > 0) storageRefusedAt.delete(name);
   } catch (error) {
     const fault = asStorageFault(error);
     // An object's storage may be full while the databases are well. So only a fault of a database counts.
-    if (fault instanceof DatabaseUnavailableError) storageRefusedAt.set(group, clock.now());
+    if (fault instanceof DatabaseUnavailableError) storageRefusedAt.set(name, clock.now());
     throw fault;
   }
 }
@@ -173,7 +183,7 @@ async function runRounds(
 const OTHERS_WON = { cause: 'transient', reason: 'other writers kept changing its checkpoint' } as const;
 
 /** The targets that this Worker has code for. */
-function revisionsOf(
+export function revisionsOf(
   { registry }: CatchUpContext,
   projectionName: string,
   targets: readonly Target[],

@@ -5,6 +5,7 @@ import type { DeadLetterCause } from '../dead-letters/dead-letter.ts';
 import type { Projection } from '../projections/projection.ts';
 import type { SystemContext } from '../projections/system-context.ts';
 import { follows } from './projection-worker.ts';
+import { vouchedName } from '../projections/checkpoint.ts';
 import type { Slot } from '../projections/slot-tables.ts';
 
 /** A version of a stream, and the id of the event there. */
@@ -24,6 +25,8 @@ export interface Positions {
   readonly other: ReadonlyMap<StreamId, EventAt>;
   /** The streams that an open dead letter holds in the live slot, each with its cause. */
   readonly held: ReadonlyMap<StreamId, DeadLetterCause>;
+  /** The streams of the page that have a shared row, also one that does not name this projection. */
+  readonly sharedStreams: readonly StreamId[];
 }
 
 type Row = Readonly<Record<string, unknown>>;
@@ -46,19 +49,34 @@ export async function readPositions(
   const heldStreams = database.prepare(
     'SELECT stream, cause FROM held_stream WHERE projection = ?1 AND stream > ?2 ORDER BY stream LIMIT ?3',
   );
-  const [pointers, ...answers] = await database.batch<Row>([
+  const [pointers, shared, ...answers] = await database.batch<Row>([
     database.prepare('SELECT projection, live_revision, live_slot, moved FROM projection_pointer'),
+    // All shared rows of the page, whatever they name: a search for one name might read all rows.
+    database
+      .prepare(
+        'SELECT stream, version, event_id, vouches FROM shared_checkpoint WHERE stream > ?1 ORDER BY stream LIMIT ?2',
+      )
+      .bind(cursor, take),
     ...projections.flatMap(({ name }) => [
       checkpoints.bind(name, 'a', cursor, take),
       checkpoints.bind(name, 'b', cursor, take),
       heldStreams.bind(name, cursor, take),
     ]),
   ]);
+  const sharedRows = (shared?.results ?? []).map((row) => ({
+    row,
+    names: JSON.parse(row['vouches'] as string) as string[],
+  }));
+  const sharedIn = (name: string, slot: Slot) =>
+    sharedRows.flatMap(({ row, names }) => (names.includes(vouchedName(name, slot)) ? [row] : []));
   return projections.map((projection, index) => {
     const pointer = pointers?.results.find((row) => row['projection'] === projection.name);
     const revision = (pointer?.['live_revision'] ?? 0) as number;
     const [inA, inB, held] = answers.slice(3 * index, 3 * index + 3);
-    const [a, b] = [reachedIn(inA), reachedIn(inB)];
+    const [a, b] = [
+      reachedIn([...(inA?.results ?? []), ...sharedIn(projection.name, 'a')]),
+      reachedIn([...(inB?.results ?? []), ...sharedIn(projection.name, 'b')]),
+    ];
     const isLive = (slot: Slot) => pointer?.['live_slot'] === slot;
     const isMoved = JSON.parse((pointer?.['moved'] ?? '[]') as string).length > 0;
     return {
@@ -67,13 +85,14 @@ export async function readPositions(
       live: isLive('b') ? b : a,
       other: isMoved ? (isLive('b') ? a : b) : new Map<StreamId, EventAt>(),
       held: heldIn(held),
+      sharedStreams: sharedRows.map(({ row }) => row['stream'] as StreamId),
     };
   });
 }
 
-function reachedIn(answer: D1Result<Row> | undefined): ReadonlyMap<StreamId, EventAt> {
+function reachedIn(rows: readonly Row[]): ReadonlyMap<StreamId, EventAt> {
   return new Map(
-    (answer?.results ?? []).map(({ stream, version, event_id: eventId }) => [
+    rows.map(({ stream, version, event_id: eventId }) => [
       stream as StreamId,
       { version: version as number, eventId: eventId as string },
     ]),

@@ -82,7 +82,9 @@ export async function sweepStep(context: SweepContext, options: SweepOptions = {
     readPositions(context, database, group, cursor, streamsAtOnce),
   );
   const all = [...asked.values()].flat();
-  const known = new Set(all.flatMap(({ live, other }) => [...live.keys(), ...other.keys()]));
+  const known = new Set(
+    all.flatMap(({ live, other, sharedStreams }) => [...live.keys(), ...other.keys(), ...sharedStreams]),
+  );
   const next = [...known].toSorted().slice(0, streamsAtOnce);
   const { asked: page, logs } = await readLogs(context, next, all);
   const suspects = suspectsByStream(logs, all);

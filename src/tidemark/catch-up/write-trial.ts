@@ -51,7 +51,15 @@ function trialOf(projection: Projection, slot: Slot, write: string, direction: s
   const { row, appends, counters } = projection;
   if (write === CHECKPOINT_WRITE) {
     const key = '"projection", "slot", "stream"';
-    return onWitness('checkpoint', key, direction, { copied: `${key}, "version", "event_id"`, changed: ['version'] });
+    return [
+      `INSERT INTO guard (epoch_as_read)
+      SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM checkpoint) AND NOT EXISTS (SELECT 1 FROM shared_checkpoint)`,
+      ...rewriting('checkpoint', key, direction, { copied: `${key}, "version", "event_id"`, changed: ['version'] }),
+      ...rewriting('shared_checkpoint', '"stream"', direction, {
+        copied: '"stream", "version", "event_id", "vouches"',
+        changed: ['version'],
+      }),
+    ];
   }
   const [kind, name = ''] = splitOnce(write);
   if (row && (kind === 'create' || kind === 'change')) {
@@ -73,17 +81,23 @@ function trialOf(projection: Projection, slot: Slot, write: string, direction: s
   });
 }
 
+interface Rewritten {
+  readonly copied: string | undefined;
+  readonly changed: readonly string[];
+}
+
+/** Writes one row over itself. Ends the trial as `untried` if the table has no row. */
+function onWitness(table: string, key: string, direction: string, rewritten: Rewritten): readonly string[] {
+  return [
+    `INSERT INTO guard (epoch_as_read) SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM "${table}")`,
+    ...rewriting(table, key, direction, rewritten),
+  ];
+}
+
 /** Writes one row over itself: by an insert, which fires the triggers of inserts, and by an update that sets columns to their own values. */
-function onWitness(
-  table: string,
-  key: string,
-  direction: string,
-  { copied, changed }: { readonly copied: string | undefined; readonly changed: readonly string[] },
-): readonly string[] {
+function rewriting(table: string, key: string, direction: string, { copied, changed }: Rewritten): readonly string[] {
   const witness = `FROM "${table}" ORDER BY ${key.replaceAll('",', `" ${direction},`)} ${direction} LIMIT 1`;
   return [
-    // Ends the trial as `untried` if the table has no row.
-    `INSERT INTO guard (epoch_as_read) SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM "${table}")`,
     ...(copied === undefined ? [] : [`INSERT OR REPLACE INTO "${table}" (${copied}) SELECT ${copied} ${witness}`]),
     ...(changed.length === 0
       ? []

@@ -1,3 +1,4 @@
+import { joinPosition, positionAt } from '../projections/checkpoint.ts';
 import { timestamp } from '../platform/clock.ts';
 import { OutcomeUnknownError, OverloadedError, StorageUnavailableError } from '../platform/faults.ts';
 import { type Hint, packMessages } from '../write/message.ts';
@@ -170,9 +171,9 @@ async function leaveOut(
             -- A build that has applied the event can no longer leave it out.
             OR EXISTS (
               SELECT 1 FROM projection_build AS build
-              JOIN checkpoint AS built
-                ON built.projection = ?1 AND built.slot = build.slot AND built.stream = letter.value ->> 0
-              WHERE build.projection = ?1 AND build.ended_at IS NULL AND built.version >= letter.value ->> 1
+              ${joinPosition('built', '?1', 'build.slot', 'letter.value ->> 0')}
+              WHERE build.projection = ?1 AND build.ended_at IS NULL
+                AND ${positionAt('built', 'version')} >= letter.value ->> 1
             )
           LIMIT 1`,
         )

@@ -171,10 +171,9 @@ const ROLLED_BACK = 'always rolled back';
 async function refusalOf({ database, pointer, revision }: PreviewContext, move: Move): Promise<string | undefined> {
   const result = await sendGuardedBatch(
     database,
-    revision.projection.name,
-    pointer,
+    [{ projectionName: revision.projection.name, pointer }],
     [{ ...revision, moves: [move] }],
-    [database.prepare(`SELECT json_extract('{}', '${ROLLED_BACK}')`)],
+    { more: [database.prepare(`SELECT json_extract('{}', '${ROLLED_BACK}')`)] },
   );
   if (result.outcome !== 'refused')
     return `${result.outcome}: the projection moved during the preview; ask for it again`;

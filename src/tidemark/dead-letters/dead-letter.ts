@@ -1,4 +1,5 @@
 import { type StreamId } from '../domain/stream.ts';
+import { joinPosition, positionAt } from '../projections/checkpoint.ts';
 import { boundLists } from '../projections/bound-lists.ts';
 import type { Preparing } from '../projections/guarded-batch.ts';
 import type { Pointer } from '../projections/pointer.ts';
@@ -115,9 +116,8 @@ export async function recordRefusals(
       refusal.value ->> 5, 1, ?4, ?4, refusal.value ->> 6
     FROM json_each(?1) AS refusal
     JOIN projection_pointer AS pointer ON pointer.projection = ?2 AND pointer.epoch = ?3
-    LEFT JOIN checkpoint AS c
-      ON c.projection = ?2 AND c.slot = pointer.live_slot AND c.stream = refusal.value ->> 0
-    WHERE coalesce(c.version, 0) = (refusal.value ->> 1) - 1
+    ${joinPosition('live', '?2', 'pointer.live_slot', 'refusal.value ->> 0')}
+    WHERE coalesce(${positionAt('live', 'version')}, 0) = (refusal.value ->> 1) - 1
     ON CONFLICT (projection, stream) DO UPDATE SET
       tries = CASE WHEN version = excluded.version THEN tries + 1 ELSE 1 END,
       first_at = CASE WHEN version = excluded.version THEN first_at ELSE excluded.first_at END,

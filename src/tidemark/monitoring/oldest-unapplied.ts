@@ -1,3 +1,4 @@
+import { joinPosition, positionAt, positionsOf } from '../projections/checkpoint.ts';
 import type { Group } from '../platform/group.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../platform/concurrency.ts';
 import type { StreamId } from '../domain/stream.ts';
@@ -85,8 +86,7 @@ async function recentlyChanged(
   const { results } = await database
     .prepare(
       `SELECT stream, version, event_id AS eventId
-      FROM checkpoint
-      WHERE projection = ?1 AND slot = ?2 AND stream >= ?3 AND stream < ?4
+      FROM (${positionsOf('?1', '?2', 'stream >= ?3 AND stream < ?4')})
       ORDER BY event_id > ?5 DESC, CASE WHEN event_id > ?5 THEN event_id END, event_id DESC
       LIMIT ${MAX_COMPARED}`,
     )
@@ -100,9 +100,9 @@ async function recentlyChanged(
 async function laggingOnes(database: D1Database, projection: LiveProjection, changed: readonly Changed[]) {
   const { results } = await database
     .prepare(
-      `SELECT wanted.value AS stream, coalesce(c.version, 0) AS version
+      `SELECT wanted.value AS stream, coalesce(${positionAt('at', 'version')}, 0) AS version
       FROM json_each(?1) AS wanted
-      LEFT JOIN checkpoint AS c ON c.projection = ?2 AND c.slot = ?3 AND c.stream = wanted.value
+      ${joinPosition('at', '?2', '?3', 'wanted.value')}
       WHERE NOT EXISTS (SELECT 1 FROM held_stream AS h WHERE h.projection = ?2 AND h.stream = wanted.value)`,
     )
     .bind(JSON.stringify(changed.map(({ stream }) => stream)), projection.name, projection.live.slot)

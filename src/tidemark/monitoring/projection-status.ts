@@ -1,3 +1,4 @@
+import { positionsOf } from '../projections/checkpoint.ts';
 import { isActive } from '../projections/build.ts';
 import type { FormerSlot } from '../rebuild/former-slot.ts';
 import type { Group } from '../platform/group.ts';
@@ -205,6 +206,9 @@ export function isStalled(movement: Movement, { batchWaitMs }: Pick<Group, 'batc
   return movableMs !== null && movableMs > patienceMs && (rate === null || rate === 0);
 }
 
+/** SQL condition: '.' comes right after '-', so the range is exactly the category, and uses the primary keys. */
+const IN_CATEGORY = `stream >= (wanted.value ->> 1) || '-' AND stream < (wanted.value ->> 1) || '.'`;
+
 async function askGroup(
   database: D1Database,
   projections: readonly Projection[],
@@ -216,19 +220,15 @@ async function askGroup(
   // -1: no limit.
   const [conditions, sums] = await database.batch<Record<string, unknown>>([
     conditionStatement(database, projections, -1),
-    // A sum for each pair. A GROUP BY would sort all rows, which are then billed twice. '.' comes right after '-'.
+    // A sum for each pair. A GROUP BY would sort all rows, which are then billed twice.
     database
       .prepare(
         `SELECT
           wanted.value ->> 0 AS projection,
           wanted.value ->> 1 AS category,
           (
-            SELECT json_array(coalesce(sum(c.version), 0), coalesce(max(c.event_id), ''))
-            FROM checkpoint AS c
-            WHERE c.projection = pointer.projection
-              AND c.slot = pointer.live_slot
-              AND c.stream >= (wanted.value ->> 1) || '-'
-              AND c.stream < (wanted.value ->> 1) || '.'
+            SELECT json_array(coalesce(sum(version), 0), coalesce(max(event_id), ''))
+            FROM (${positionsOf('pointer.projection', 'pointer.live_slot', IN_CATEGORY)})
           ) AS added
         FROM json_each(?1) AS wanted
         CROSS JOIN projection_pointer AS pointer

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { projectionComplaints } from '../monitoring/health.ts';
 import type { Route } from '../http/route.ts';
 import { named } from '../http/schemas.ts';
-import { keyFormatComplaints } from '../runtime/key-format.ts';
+import { formerFormatComplaints } from '../runtime/former-formats.ts';
 import { tokenComplaints } from '../runtime/token-settings.ts';
 
 /** Reports what an operator has to repair. It is cheap, and open to every client, so it reveals no data. */
@@ -31,7 +31,7 @@ export const healthRoute: Route = {
       const { OPERATIONS_KEY, OPERATIONS_ACCESS } = c.env;
       const reasons = [
         ...tokenComplaints(c.env),
-        ...keyFormatComplaints(c.env),
+        ...formerFormatComplaints(c.env),
         ...(OPERATIONS_KEY || OPERATIONS_ACCESS === 'open' ? [] : [missing('OPERATIONS_KEY')]),
         ...(await projectionComplaints(c.var.runtime)),
       ];

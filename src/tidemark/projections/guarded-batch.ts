@@ -2,6 +2,7 @@ import type { StreamId } from '../domain/stream.ts';
 import { boundLists } from './bound-lists.ts';
 import { type Budget, spendBatch } from '../catch-up/catch-up-limits.ts';
 import type { Position } from './checkpoint.ts';
+import { type CheckpointMove, checkpointStatements } from './checkpoint-moves.ts';
 import { type D1ErrorKind, kindOfD1Error } from './d1-errors.ts';
 import { type StreamChanges, sumIncrements } from './fold.ts';
 import type { Pointer, Target } from './pointer.ts';
@@ -56,26 +57,36 @@ export interface RefusedBatch {
   readonly kind: Exclude<D1ErrorKind, 'transient' | 'storage'> | 'internal';
 }
 
+/** A projection, and its pointer as it was read. */
+export interface Pointed {
+  readonly projectionName: string;
+  readonly pointer: Pick<Pointer, 'epoch'>;
+}
+
+export interface GuardedBatchOptions {
+  /** Statements that join the transaction as the last ones. */
+  readonly more?: readonly D1PreparedStatement[];
+  readonly budget?: Budget;
+  /** Whether targets at the same event share a checkpoint row. Default: true. */
+  readonly shares?: boolean;
+}
+
 /**
- * Writes rows and checkpoints of many streams in one transaction (I8), under two assertions. The epoch is the one that was read (I20), and every
- * checkpoint is still where it was read (I9, I10). If either fails, the whole batch is rolled back. The statements of `more` join the transaction as
- * the last ones.
+ * Writes rows and checkpoints of many streams in one transaction (I8), under two assertions. The epoch of each projection is the one that was read
+ * (I20), and every checkpoint is still where it was read (I9, I10). If either fails, the whole batch is rolled back.
  */
 export async function sendGuardedBatch(
   database: Preparing & Pick<D1Database, 'batch'>,
-  projectionName: string,
-  pointer: Pointer,
+  pointed: readonly Pointed[],
   parts: readonly TargetMoves[],
-  more: readonly D1PreparedStatement[] = [],
-  budget?: Budget,
+  { more = [], budget, shares = true }: GuardedBatchOptions = {},
 ): Promise<BatchOutcome> {
   let statements: D1PreparedStatement[];
   try {
     statements = [
-      assertEpoch(database, projectionName, pointer),
+      ...pointed.map(({ projectionName, pointer }) => assertEpoch(database, projectionName, pointer)),
+      ...checkpointStatements(database, parts.flatMap(checkpointMovesOf), shares),
       ...parts.flatMap((part) => [
-        assertCheckpoints(database, part),
-        moveCheckpoints(database, part),
         ...rowStatements(database, part),
         ...appendStatements(database, part),
         ...counterStatements(database, part),
@@ -93,6 +104,22 @@ export async function sendGuardedBatch(
   } catch (error) {
     return classify(error);
   }
+}
+
+/** The moves of one target, as the checkpoints see them. */
+export function checkpointMovesOf({
+  projection,
+  target,
+  moves,
+}: Pick<TargetMoves, 'projection' | 'target' | 'moves'>): readonly CheckpointMove[] {
+  return moves.map(({ stream, from, toVersion, toEventId }) => ({
+    projection: projection.name,
+    slot: target.slot,
+    stream,
+    from,
+    toVersion,
+    toEventId,
+  }));
 }
 
 /** What an error of a guarded batch means. Throws the error again if it passes, or if it lasts until an operator frees space. */
@@ -117,39 +144,6 @@ export function assertEpoch(
       SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM projection_pointer WHERE projection = ?1 AND epoch = ?2)`,
     )
     .bind(projectionName, pointer.epoch);
-}
-
-function assertCheckpoints(database: Preparing, { projection, target, moves }: TargetMoves): D1PreparedStatement {
-  return database
-    .prepare(
-      `INSERT INTO guard (checkpoint_as_read)
-      SELECT 0
-      FROM json_each(?1) AS move
-      LEFT JOIN checkpoint AS c ON c.projection = ?2 AND c.slot = ?3 AND c.stream = move.value ->> 0
-      WHERE coalesce(c.version, 0) <> move.value ->> 1 OR coalesce(c.event_id, '') <> move.value ->> 2
-      LIMIT 1`,
-    )
-    .bind(
-      JSON.stringify(moves.map(({ stream, from }) => [stream, from.version, from.eventId ?? ''])),
-      projection.name,
-      target.slot,
-    );
-}
-
-function moveCheckpoints(database: Preparing, { projection, target, moves }: TargetMoves): D1PreparedStatement {
-  return database
-    .prepare(
-      `INSERT INTO checkpoint (projection, slot, stream, version, event_id)
-      SELECT ?2, ?3, move.value ->> 0, move.value ->> 1, move.value ->> 2
-      FROM json_each(?1) AS move
-      WHERE true
-      ON CONFLICT (projection, slot, stream) DO UPDATE SET version = excluded.version, event_id = excluded.event_id`,
-    )
-    .bind(
-      JSON.stringify(moves.map(({ stream, toVersion, toEventId }) => [stream, toVersion, toEventId])),
-      projection.name,
-      target.slot,
-    );
 }
 
 /** Inserts all new rows with one statement. Changed rows get one update for each set of changed columns, so that no index is written needlessly. */

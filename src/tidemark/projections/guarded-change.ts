@@ -1,7 +1,8 @@
 import { asStorageFault, isTransient } from './d1-errors.ts';
 import { assertEpoch, classify } from './guarded-batch.ts';
 import type { Pointer, Target } from './pointer.ts';
-import { BUT_FOR_RESTORED_LOGS } from '../dead-letters/restored-logs.ts';
+import { butForRestoredLogs } from '../dead-letters/restored-logs.ts';
+import { joinPosition, positionAt, positionsOf } from './checkpoint.ts';
 
 /** How a change of a pointer ended. */
 export type ChangeOutcome =
@@ -97,15 +98,15 @@ export function assertNotBehind(
   live: Target,
   next: Target,
 ): D1PreparedStatement {
+  const nextVersion = positionAt('next', 'version');
   return database
     .prepare(
       `INSERT INTO guard (checkpoint_as_read)
-      SELECT 0 FROM checkpoint AS live
-      LEFT JOIN checkpoint AS next
-        ON next.projection = live.projection AND next.slot = ?3 AND next.stream = live.stream
-      WHERE live.projection = ?1 AND live.slot = ?2
-        AND (next.version IS NULL OR next.version < live.version OR (next.version = live.version AND next.event_id <> live.event_id))
-        AND ${BUT_FOR_RESTORED_LOGS}
+      SELECT 0 FROM (${positionsOf('?1', '?2')}) AS live
+      ${joinPosition('next', '?1', '?3', 'live.stream')}
+      WHERE (${nextVersion} IS NULL OR ${nextVersion} < live.version
+          OR (${nextVersion} = live.version AND ${positionAt('next', 'event_id')} <> live.event_id))
+        AND ${butForRestoredLogs('?1')}
       LIMIT 1`,
     )
     .bind(projectionName, live.slot, next.slot);

@@ -23,4 +23,6 @@ export interface SystemContext {
   readonly send: SendHints;
   /** When this isolate last found that the database of a group (by name) takes no writes, in ms since the Unix epoch. */
   readonly storageRefusedAt: Map<string, number>;
+  /** Whether projections at the same event of a stream share a checkpoint row. False while a Worker of the release before serves. */
+  readonly sharesCheckpoints: boolean;
 }

@@ -2,6 +2,7 @@ import { Column, SQL, is } from 'drizzle-orm';
 
 import type { StreamId } from '../domain/stream.ts';
 import type { Preparing } from '../projections/guarded-batch.ts';
+import { joinPosition, positionAt } from '../projections/checkpoint.ts';
 import type { Pointer } from '../projections/pointer.ts';
 import { NOT_THERE, type Standing } from './standing.ts';
 
@@ -129,12 +130,12 @@ function guardOf({ projectionName, pointer, streams }: GuardedQuery<Queries>): {
   readonly params: readonly string[];
 } {
   const standingOf = (stream: string) =>
-    `(SELECT c.version || CASE WHEN EXISTS (
+    `(SELECT ${positionAt('live', 'version')} || CASE WHEN EXISTS (
         SELECT 1 FROM held_stream AS h
-        WHERE h.projection = c.projection AND h.stream = c.stream AND h.cause = 'log-restored'
-      ) THEN '${LOST}' ELSE '${SOUND}' END || c.event_id
-      FROM checkpoint AS c
-      WHERE c.projection = pointer.projection AND c.slot = '${pointer.live.slot}' AND c.stream = ${stream})`;
+        WHERE h.projection = pointer.projection AND h.stream = asked.stream AND h.cause = 'log-restored'
+      ) THEN '${LOST}' ELSE '${SOUND}' END || ${positionAt('live', 'event_id')}
+      FROM (SELECT ${stream} AS stream) AS asked
+      ${joinPosition('live', 'pointer.projection', `'${pointer.live.slot}'`, 'asked.stream')})`;
   const isMany = streams.length > MAX_BOUND_STREAMS;
   const standings = isMany
     ? `(SELECT json_group_array(${standingOf('asked.value')} ORDER BY asked.key) FROM json_each(?) AS asked)`

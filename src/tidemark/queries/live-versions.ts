@@ -1,3 +1,4 @@
+import { joinPosition, positionAt } from '../projections/checkpoint.ts';
 import type { Group } from '../platform/group.ts';
 import type { StreamId } from '../domain/stream.ts';
 import type { Reached } from '../write/relay.ts';
@@ -29,8 +30,8 @@ export async function liveVersions(
 ): Promise<readonly LiveVersion[]> {
   const { results } = await database
     .prepare(
-      `SELECT projection.value AS projection, stream.value AS stream, coalesce(c.version, 0) AS version,
-        c.event_id AS eventId,
+      `SELECT projection.value AS projection, stream.value AS stream, coalesce(${positionAt('live', 'version')}, 0) AS version,
+        ${positionAt('live', 'event_id')} AS eventId,
         EXISTS (SELECT 1 FROM held_stream AS h WHERE h.projection = projection.value AND h.stream = stream.value) AS is_held,
         -- In this sequence, the query reads no build of a live projection.
         coalesce(pointer.live_revision, 0) = 0
@@ -40,8 +41,7 @@ export async function liveVersions(
       FROM json_each(?1) AS projection
       CROSS JOIN json_each(?2) AS stream
       LEFT JOIN projection_pointer AS pointer ON pointer.projection = projection.value
-      LEFT JOIN checkpoint AS c
-        ON c.projection = projection.value AND c.slot = pointer.live_slot AND c.stream = stream.value`,
+      ${joinPosition('live', 'projection.value', 'pointer.live_slot', 'stream.value')}`,
     )
     .bind(JSON.stringify(projections.map(({ name }) => name)), JSON.stringify(streams))
     .all<Omit<LiveVersion, 'isHeld' | 'awaitsBuild'> & { is_held: number; awaits_build: number }>();

@@ -5,6 +5,7 @@ import { NEW_PASS, PAGE_STREAMS, type Pass, type StreamPage, takePages, takenStr
 import type { CatchUpResult } from '../catch-up/catch-up.ts';
 import { type ComparisonProgress, compareSlots } from './comparison.ts';
 import { countHeld } from '../dead-letters/dead-letter.ts';
+import { firstPositionsOf } from '../projections/checkpoint.ts';
 import { type Target, UNBUILT } from '../projections/pointer.ts';
 import { restoredIn } from '../dead-letters/restored-logs.ts';
 import { isUncompared } from '../catch-up/stream-progress.ts';
@@ -40,12 +41,7 @@ function assertCompared({ streams }: CatchUpResult): void {
 /** The next streams of a slot after `after`, in order. */
 async function streamsIn(database: D1Database, name: string, { slot }: Target, after: string): Promise<StreamPage> {
   const { results } = await database
-    .prepare(
-      `SELECT stream FROM checkpoint
-      WHERE projection = ?1 AND slot = ?2 AND stream > ?3
-      ORDER BY stream
-      LIMIT ${PAGE_STREAMS}`,
-    )
+    .prepare(firstPositionsOf('?1', '?2', 'stream > ?3', `${PAGE_STREAMS}`))
     .bind(name, slot, after)
     .all<{ stream: StreamId }>();
   return {

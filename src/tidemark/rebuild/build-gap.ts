@@ -12,7 +12,8 @@ import {
 } from './build-pages.ts';
 import { type Target, UNBUILT } from '../projections/pointer.ts';
 import type { Projection } from '../projections/projection.ts';
-import { BUT_FOR_RESTORED_LOGS, restoredIn } from '../dead-letters/restored-logs.ts';
+import { firstInBoth, joinPosition, ofTarget, positionAt } from '../projections/checkpoint.ts';
+import { butForRestoredLogs, restoredIn } from '../dead-letters/restored-logs.ts';
 import type { CatchUpRequest } from '../catch-up/stream-progress.ts';
 
 /** Brings the build up in every stream in which the live slot (for a first build, the archive) is ahead of it. */
@@ -33,15 +34,15 @@ async function gapToLive(
 ): Promise<StreamPage> {
   const { results } = await database
     .prepare(
-      `SELECT live.stream, live.version AS wanted
-      FROM checkpoint AS live
-      LEFT JOIN checkpoint AS build
-        ON build.projection = live.projection AND build.slot = ?3 AND build.stream = live.stream
-      WHERE live.projection = ?1 AND live.slot = ?2 AND live.stream > ?4
-        AND coalesce(build.version, 0) < live.version
-        AND ${BUT_FOR_RESTORED_LOGS}
-      ORDER BY live.stream
-      LIMIT ${PAGE_STREAMS}`,
+      firstInBoth(
+        `${PAGE_STREAMS}`,
+        (table, onPage) => `SELECT live.stream, live.version AS wanted
+          FROM ${table} AS live
+          ${joinPosition('build', '?1', '?3', 'live.stream')}
+          WHERE ${ofTarget(table, 'live', '?1', '?2')} AND live.stream > ?4 AND ${onPage('live.stream')}
+            AND coalesce(${positionAt('build', 'version')}, 0) < live.version
+            AND ${butForRestoredLogs('?1')}`,
+      ),
     )
     .bind(name, pointer.live.slot, build.target.slot, after)
     .all<{ stream: StreamId; wanted: number }>();
@@ -77,9 +78,10 @@ async function versionsIn(
 ): Promise<ReadonlyMap<StreamId, number>> {
   const { results } = await database
     .prepare(
-      `SELECT c.stream, c.version
+      `SELECT wanted.value AS stream, ${positionAt('at', 'version')} AS version
       FROM json_each(?3) AS wanted
-      CROSS JOIN checkpoint AS c ON c.projection = ?1 AND c.slot = ?2 AND c.stream = wanted.value`,
+      ${joinPosition('at', '?1', '?2', 'wanted.value')}
+      WHERE ${positionAt('at', 'version')} IS NOT NULL`,
     )
     .bind(name, slot, JSON.stringify(streams))
     .all<{ stream: StreamId; version: number }>();
@@ -100,16 +102,15 @@ export async function aheadOfLive(
   if (live.revision === UNBUILT) return [];
   const { results } = await database
     .prepare(
-      `SELECT build.stream
-      FROM checkpoint AS build
-      LEFT JOIN checkpoint AS c ON c.projection = build.projection AND c.slot = ?2 AND c.stream = build.stream
-      WHERE build.projection = ?1 AND build.slot = ?3 AND build.stream >= ?4
-        AND build.version > coalesce(c.version, 0)
-        AND NOT EXISTS (
-          SELECT 1 FROM held_stream AS h WHERE h.projection = build.projection AND h.stream = build.stream
-        )
-      ORDER BY build.stream
-      LIMIT ?5`,
+      firstInBoth(
+        '?5',
+        (table, onPage) => `SELECT build.stream
+          FROM ${table} AS build
+          ${joinPosition('live', '?1', '?2', 'build.stream')}
+          WHERE ${ofTarget(table, 'build', '?1', '?3')} AND build.stream >= ?4 AND ${onPage('build.stream')}
+            AND build.version > coalesce(${positionAt('live', 'version')}, 0)
+            AND NOT EXISTS (SELECT 1 FROM held_stream AS h WHERE h.projection = ?1 AND h.stream = build.stream)`,
+      ),
     )
     .bind(name, live.slot, build.slot, from, atMost)
     .all<{ stream: StreamId }>();

@@ -10,6 +10,7 @@ import {
   makePointer,
   readPointer,
 } from '../projections/pointer.ts';
+import { joinPosition, positionAt } from '../projections/checkpoint.ts';
 import type { Projection } from '../projections/projection.ts';
 import { forgetFault } from '../catch-up/projection-fault.ts';
 import { restoredIn } from '../dead-letters/restored-logs.ts';
@@ -118,11 +119,11 @@ export async function trySwap(
       .prepare(
         `DELETE FROM dead_letter
         WHERE projection = ?1 AND cause = 'log-restored' AND NOT EXISTS (
-          SELECT 1 FROM checkpoint AS next
-          JOIN checkpoint AS live
-            ON live.projection = next.projection AND live.slot = ?2 AND live.stream = next.stream
-            AND live.version = next.version AND live.event_id = next.event_id
-          WHERE next.projection = ?1 AND next.slot = ?3 AND next.stream = dead_letter.stream
+          SELECT 1 FROM (SELECT dead_letter.stream AS stream) AS its
+          ${joinPosition('live', '?1', '?2', 'its.stream')}
+          ${joinPosition('next', '?1', '?3', 'its.stream')}
+          WHERE ${positionAt('live', 'version')} = ${positionAt('next', 'version')}
+            AND ${positionAt('live', 'event_id')} = ${positionAt('next', 'event_id')}
         )`,
       )
       .bind(build.projection, live.slot, build.target.slot),

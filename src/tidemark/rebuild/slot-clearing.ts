@@ -1,6 +1,7 @@
 import { type KeyedTable, keyedTables } from '../projections/keyed-tables.ts';
 import { type Throttle, fullSpeed } from './throttle.ts';
 import type { Pointer } from '../projections/pointer.ts';
+import { vouchesFor } from '../projections/checkpoint.ts';
 import type { Projection } from '../projections/projection.ts';
 import type { Slot } from '../projections/slot-tables.ts';
 
@@ -30,12 +31,17 @@ export async function clearSlot(
   const guard = assertUnused(database, projection.name, slot, pointer.epoch);
   let chunks = 0;
   for (const deletionOf of deletions(database, projection, slot)) {
+    let after = '';
     for (let isMore = true; isMore;) {
       if (chunks === maxChunks) return 'more';
       try {
-        const [, deleted] = await database.batch([guard, deletionOf(throttle.take(chunkSize))]);
+        const [, deleted] = await database.batch<{ stream?: string }>([
+          guard,
+          deletionOf(throttle.take(chunkSize), after),
+        ]);
         // Changes by triggers may count too. So only a count of 0 proves that no row was left.
         isMore = (deleted?.meta.changes ?? 0) > 0;
+        for (const { stream = '' } of deleted?.results ?? []) if (stream > after) after = stream;
         if (isMore) {
           chunks += 1;
           await throttle.rest();
@@ -49,7 +55,11 @@ export async function clearSlot(
   return 'cleared';
 }
 
-/** Whether a slot has neither a checkpoint nor a row of these revisions. Reads one row of each table at most. */
+/**
+ * Whether a slot has neither a checkpoint of its own nor a row of these revisions. Reads one row of each table at most, so it does not search the
+ * shared checkpoints. `clearSlot` takes the slot's name out of these before it deletes rows. So a slot without rows is named in none, unless it never
+ * had rows. Such a name does no harm: every build clears its slot first.
+ */
 export async function isSlotEmpty(
   database: D1Database,
   projectionName: string,
@@ -77,11 +87,12 @@ function deletions(
   database: D1Database,
   projection: Projection,
   slot: Slot,
-): readonly ((count: number) => D1PreparedStatement)[] {
+): readonly ((count: number, after: string) => D1PreparedStatement)[] {
   const inSequence: readonly KeyedTable['kind'][] = ['counters', 'appends', 'row'];
   const tables = keyedTables(projection, slot);
   return [
     (count) => deleteCheckpoints(database, projection.name, slot, count),
+    (count, after) => leaveShared(database, projection.name, slot, count, after),
     ...inSequence
       .flatMap((kind) => tables.filter((table) => table.kind === kind))
       .map((table) => (count: number) => deleteRows(database, table, count)),
@@ -120,6 +131,32 @@ function deleteCheckpoints(
         AND stream IN (SELECT stream FROM checkpoint WHERE projection = ?1 AND slot = ?2 LIMIT ?3)`,
     )
     .bind(projectionName, slot, count);
+}
+
+/**
+ * Takes the slot's name out of shared checkpoints, in the order of the streams, and returns the streams. `after` is the last one before, so that the
+ * next chunk does not search all of them again. A row that names no other target stays, without a name, until the stream's next event.
+ */
+function leaveShared(
+  database: D1Database,
+  projectionName: string,
+  slot: Slot,
+  count: number,
+  after: string,
+): D1PreparedStatement {
+  return database
+    .prepare(
+      `UPDATE shared_checkpoint
+      SET vouches = (SELECT json_group_array(name.value) FROM json_each(vouches) AS name WHERE name.value <> ?1 || '/' || ?2)
+      WHERE stream IN (
+        SELECT stream FROM shared_checkpoint
+        WHERE stream > ?4 AND ${vouchesFor('shared_checkpoint', '?1', '?2')}
+        ORDER BY stream
+        LIMIT ?3
+      )
+      RETURNING stream`,
+    )
+    .bind(projectionName, slot, count, after);
 }
 
 function deleteRows(database: D1Database, { shape, key }: KeyedTable, count: number): D1PreparedStatement {

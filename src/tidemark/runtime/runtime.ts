@@ -16,7 +16,7 @@ import { singleFlight } from '../queries/single-flight.ts';
 import { type TokenCodec, tokenCodec } from '../queries/token-codec.ts';
 import { type BuildRequestContext, ensureBuilt } from '../rebuild/build-requests.ts';
 import type { ProjectionStatusContext } from '../monitoring/projection-status.ts';
-import { keepsKeysInTable } from './key-format.ts';
+import { keepsKeysInTable, sharesCheckpoints } from './former-formats.ts';
 import type { Platform } from './platform.ts';
 import type { Settings } from './settings.ts';
 import { tokenSettings } from './token-settings.ts';
@@ -60,6 +60,7 @@ export function createRuntime<Env extends Settings>(env: Env, system: System<Env
     pointers: pointerCache(),
     send: (group, message, options) => platform.send(env, group, message, options),
     storageRefusedAt: new Map(),
+    sharesCheckpoints: sharesCheckpoints(env),
   };
   const catchUpHere: CatchUp = (projection, requests, options) => catchUp(context, projection, requests, options);
   const builds = {

@@ -8,6 +8,8 @@ export interface Settings {
   readonly CAUSAL_TOKEN_FORMAT?: string;
   /** `1` keeps idempotency keys where Workers of the release before find them, for as long as one serves. Default: `2`. Both are read. */
   readonly IDEMPOTENCY_FORMAT?: string;
+  /** `1` gives each projection checkpoint rows of its own, as Workers of the release before do, for as long as one serves. Default: `2`. Both are read. */
+  readonly CHECKPOINT_FORMAT?: string;
   /** The operator adds one after a restore of a database: the bookmarks of older tokens are no longer used. Default: 0. */
   readonly RESTORE_EPOCH?: string;
   /** Secret: opens the operations routes, the feed and the history. */

@@ -23,7 +23,11 @@ async function count(currency: string, amounts: readonly bigint[]): Promise<void
   });
   const pointer = (await pointerCache().get(DATABASE, 'dashboard')) as Pointer;
   const projection: Projection = dashboard;
-  const sent = await sendGuardedBatch(DATABASE, 'dashboard', pointer, [{ target: pointer.live, projection, moves }]);
+  const sent = await sendGuardedBatch(
+    DATABASE,
+    [{ projectionName: 'dashboard', pointer }],
+    [{ target: pointer.live, projection, moves }],
+  );
   expect(sent.outcome).toBe('applied');
 }
 

@@ -7,6 +7,7 @@ import type { Hint } from '../../../src/tidemark/write/message.ts';
 import { type StreamId, streamId } from '../../../src/tidemark/domain/stream.ts';
 import { reporting } from '../../../src/groups.ts';
 import { asOperator, get, json } from '../../support/api.ts';
+import { versionIn } from '../../support/checkpoints.ts';
 import { openTally } from '../../support/tallies.ts';
 import { rememberArchive } from '../../support/archive.ts';
 import { deliver, hintsOf } from '../../support/queue.ts';
@@ -98,10 +99,7 @@ describe('the archive', () => {
   it('has a checkpoint that moves with its rows', async () => {
     const { stream, hints } = await streamOf(3);
     await toReporting(hints.slice(0, 2));
-    const version = () =>
-      env.REPORTING_DB.prepare('SELECT version FROM checkpoint WHERE projection = ? AND stream = ?')
-        .bind('archive', stream)
-        .first<number>('version');
+    const version = () => versionIn(env.REPORTING_DB, 'archive', stream);
     expect([await version(), (await archived(stream)).length]).toEqual([2, 2]);
     await toReporting(hints);
     expect([await version(), (await archived(stream)).length]).toEqual([3, 3]);

@@ -67,7 +67,7 @@ async function caughtUp(
 ) {
   const spent = { statements: 0, subrequests: 0, mostStreams: 0 };
   const seen = () =>
-    env.SERVING_DB.prepare('SELECT count(*) AS n FROM checkpoint')
+    env.SERVING_DB.prepare('SELECT count(*) AS n FROM target_position')
       .first<number>('n')
       .then((count) => count ?? 0);
   let before = await seen();
@@ -111,7 +111,7 @@ async function caughtUp(
 /** The number of these streams that have reached their only event. */
 async function appliedOf(requests: readonly CatchUpRequest[]): Promise<number> {
   const count = await env.SERVING_DB.prepare(
-    `SELECT count(*) AS n FROM checkpoint WHERE projection = ?1 AND slot = 'a' AND version = 1
+    `SELECT count(*) AS n FROM target_position WHERE projection = ?1 AND slot = 'a' AND version = 1
       AND stream IN (SELECT value FROM json_each(?2))`,
   )
     .bind(tallyBoard.name, JSON.stringify(requests.map(({ stream }) => stream)))

@@ -14,6 +14,7 @@ import {
   withFaults,
   withoutFaults,
 } from '../../support/boards.ts';
+import { CHECKPOINT_TABLES } from '../../support/checkpoints.ts';
 import { add, system } from '../../support/system.ts';
 import { POISON, broken, resetTally, tallyBoard } from '../../support/tally.ts';
 
@@ -69,7 +70,7 @@ describe('a database that is full, or switched off by the spending limit', () =>
 });
 
 /** Every write of a catch-up touches one of these tables. Reads are answered. */
-const WRITTEN = ['checkpoint', 'dead_letter', 'projection_fault', 'projection_pointer'];
+const WRITTEN = [...CHECKPOINT_TABLES, 'dead_letter', 'projection_fault', 'projection_pointer'];
 const REFUSES = `BEGIN SELECT RAISE(ABORT, 'database or disk is full: SQLITE_FULL'); END`;
 
 async function setFull(isFull: boolean): Promise<void> {

@@ -21,6 +21,7 @@ import {
   withFaults,
   withoutFaults,
 } from '../../support/boards.ts';
+import { forgetPositions } from '../../support/checkpoints.ts';
 import { ports } from '../../support/platform.ts';
 import { deliver } from '../../support/queue.ts';
 import { add, system } from '../../support/system.ts';
@@ -273,7 +274,7 @@ describe('an SQL error that only one kind of write meets', () => {
   });
 
   it('ends when another slot becomes live, whatever that slot has applied', async () => {
-    await database.prepare(`DELETE FROM checkpoint WHERE projection = 'tally-board'`).run();
+    await forgetPositions(database, 'tally-board');
     await moveSlotB(true);
     const fault = database.prepare(
       `INSERT INTO projection_fault VALUES ('tally-board', 'an error', '', '', NULL, '{"create":false}')`,

@@ -10,6 +10,7 @@ import { EMPTY_TOKEN, withVersion } from '../../../src/tidemark/queries/causal-t
 import { sweepStep } from '../../../src/tidemark/catch-up/sweep.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { serving } from '../../../src/groups.ts';
+import { CHECKPOINT_TABLES } from '../../support/checkpoints.ts';
 import { groups } from '../../support/groups.ts';
 import { boardOf, forgetDeadLetters, refusedOf, tallyOf } from '../../support/boards.ts';
 import { idleRunner, work } from '../../support/builds.ts';
@@ -21,9 +22,9 @@ import { tallyBoard, tallyById } from '../../support/tally.ts';
 /** A restored log contradicts its read models for ever. So each test starts without those of earlier tests. */
 afterEach(async () => {
   await forgetDeadLetters();
-  for (const table of ['tally_board_a', 'tally_board_b', 'tally_entries_a', 'tally_entries_b', 'checkpoint'])
+  for (const table of ['tally_board_a', 'tally_board_b', 'tally_entries_a', 'tally_entries_b', ...CHECKPOINT_TABLES])
     await env.SERVING_DB.prepare(`DELETE FROM ${table}`).run();
-  for (const table of ['archive_event', 'checkpoint', 'dead_letter'])
+  for (const table of ['archive_event', ...CHECKPOINT_TABLES, 'dead_letter'])
     await env.REPORTING_DB.prepare(`DELETE FROM ${table}`).run();
 });
 

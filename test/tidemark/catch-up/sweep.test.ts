@@ -7,6 +7,7 @@ import type { HintMessage } from '../../../src/tidemark/write/message.ts';
 import { type SweepOptions, type SweepContext, sweepStep } from '../../../src/tidemark/catch-up/sweep.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { manualClock } from '../../../src/tidemark/testing/manual-clock.ts';
+import { CHECKPOINT_TABLES, separateCheckpoints, shareCheckpoints } from '../../support/checkpoints.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { meteredDatabase } from '../../support/metered-database.ts';
 import {
@@ -34,7 +35,7 @@ async function agreeingLog(stream: StreamId, fromVersion: number) {
   const found = await Promise.all(
     [env.SERVING_DB, env.REPORTING_DB].map((database) =>
       database
-        .prepare('SELECT version, event_id AS id FROM checkpoint WHERE stream = ? ORDER BY version DESC LIMIT 1')
+        .prepare('SELECT version, event_id AS id FROM target_position WHERE stream = ? ORDER BY version DESC LIMIT 1')
         .bind(stream)
         .first<{ version: number; id: string }>(),
     ),
@@ -89,7 +90,7 @@ beforeEach(async () => {
   sent.length = 0;
   for (const database of [env.SERVING_DB, env.REPORTING_DB]) {
     await database.batch(
-      ['checkpoint', 'dead_letter', 'projection_pointer', 'sweep'].map((table) =>
+      [...CHECKPOINT_TABLES, 'dead_letter', 'projection_pointer', 'sweep'].map((table) =>
         database.prepare(`DELETE FROM ${table}`),
       ),
     );
@@ -398,27 +399,37 @@ describe('a group that cannot be reached', () => {
 });
 
 describe('the cost of a step', () => {
-  it('is a bounded number of rows, however many streams there are: a page for each projection, and the cursor', async () => {
-    const costOf = async () => {
-      const [serving, reporting] = [meteredDatabase(env.SERVING_DB), meteredDatabase(env.REPORTING_DB)];
-      await step(
-        { databaseOf: (group) => (group === near ? serving.database : reporting.database) },
-        { streamsAtOnce: 50 },
-      );
-      return {
-        read: serving.bill.rowsRead + reporting.bill.rowsRead,
-        written: serving.bill.rowsWritten + reporting.bill.rowsWritten,
+  it.each([
+    ['has a checkpoint of its own', separateCheckpoints],
+    ['shares its checkpoints', shareCheckpoints],
+  ])(
+    'is a bounded number of rows, however many streams there are, if each projection %s: a page for each, and the cursor',
+    async (_, store) => {
+      const costOf = async () => {
+        const [serving, reporting] = [meteredDatabase(env.SERVING_DB), meteredDatabase(env.REPORTING_DB)];
+        await step(
+          { databaseOf: (group) => (group === near ? serving.database : reporting.database) },
+          { streamsAtOnce: 50 },
+        );
+        return {
+          read: serving.bill.rowsRead + reporting.bill.rowsRead,
+          written: serving.bill.rowsWritten + reporting.bill.rowsWritten,
+        };
       };
-    };
-    await all(streams(200));
-    const few = await costOf();
-    await all(streams(2_000));
-    const many = await costOf();
-    const [PROJECTIONS, POINTERS, CURSOR] = [3, 3, 3];
-    // A search without a result is billed as a row: in the other slot, and for dead letters.
-    const EMPTY = 2 * PROJECTIONS;
-    expect(many.read).toBeLessThanOrEqual(50 * PROJECTIONS + POINTERS + CURSOR + EMPTY);
-    expect(many.read - few.read).toBeLessThanOrEqual(1);
-    expect(many.written).toBe(1);
-  });
+      const both = [env.SERVING_DB, env.REPORTING_DB];
+      await all(streams(200));
+      for (const database of both) await store(database);
+      const few = await costOf();
+      for (const database of both) await separateCheckpoints(database);
+      await all(streams(2_000));
+      for (const database of both) await store(database);
+      const many = await costOf();
+      const [PROJECTIONS, DATABASES, POINTERS, CURSOR] = [3, 2, 3, 3];
+      // A search without a result is billed as a row: in the other slot, for dead letters, and for shared checkpoints.
+      const EMPTY = 2 * PROJECTIONS + DATABASES;
+      expect(many.read).toBeLessThanOrEqual(50 * PROJECTIONS + POINTERS + CURSOR + EMPTY);
+      expect(many.read - few.read).toBeLessThanOrEqual(1);
+      expect(many.written).toBe(1);
+    },
+  );
 });

@@ -9,6 +9,8 @@ import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { allOperations } from '../../support/api-operations.ts';
 import { createOneOfEach } from '../../support/examples.ts';
 import { everythingStored, tallyOf } from '../../support/boards.ts';
+import { separateCheckpoints } from '../../support/checkpoints.ts';
+import { deliver } from '../../support/queue.ts';
 import { settle } from '../../support/settle.ts';
 import { system } from '../../support/system.ts';
 import { tallyBoard } from '../../support/tally.ts';
@@ -39,7 +41,10 @@ beforeAll(async () => {
     tallyBoard,
     some.map(({ stream }) => ({ stream, wanted: 'head' as const })),
   );
-  const [first = '', , last = ''] = some.map(({ tallyId }) => tallyId).toSorted();
+  // The board and the count share the checkpoint of this one.
+  const shared = await tallyOf(4);
+  expect((await deliver([shared.hint])).explicitAcks).toHaveLength(1);
+  const [first = '', , , last = ''] = [...some, shared].map(({ tallyId }) => tallyId).toSorted();
   ends = { first, last };
 });
 
@@ -60,7 +65,10 @@ describe('a trial', () => {
     ['append entries', 'AFTER INSERT ON tally_entries_a'],
     ['count totals', 'AFTER INSERT ON tally_totals_a'],
     ['count totals', 'AFTER UPDATE OF additions ON tally_totals_a'],
+    ['checkpoint', 'BEFORE INSERT ON checkpoint'],
     ['checkpoint', 'AFTER UPDATE ON checkpoint'],
+    ['checkpoint', 'BEFORE INSERT ON shared_checkpoint'],
+    ['checkpoint', 'AFTER UPDATE ON shared_checkpoint'],
   ])('finds that the tables refuse to %s, by a trigger %s, and that the rest works', async (write, when) => {
     await failing(when);
     const others = everyWriteOf(tallyBoard).filter((other) => other !== write);
@@ -86,6 +94,17 @@ describe('a trial', () => {
 
   it('has no result for a table without rows', async () => {
     expect(await tryWrites(database, tallyBoard, 'b', ['append entries'])).toBe('untried');
+  });
+
+  it('tries whichever table of checkpoints has rows, and has no result if neither has', async () => {
+    await database.prepare('DELETE FROM checkpoint').run();
+    expect(await attempt('checkpoint')).toBe('taken');
+    await failing('AFTER UPDATE ON shared_checkpoint');
+    expect(await attempt('checkpoint')).toBe('refused');
+    await separateCheckpoints(database);
+    expect(await attempt('checkpoint')).toBe('taken');
+    await database.prepare('DELETE FROM checkpoint').run();
+    expect(await attempt('checkpoint')).toBe('untried');
   });
 
   it('throws if the database does not answer', async () => {

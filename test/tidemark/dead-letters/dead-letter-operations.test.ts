@@ -28,6 +28,7 @@ import {
   withFaults,
   withoutFaults,
 } from '../../support/boards.ts';
+import { positionsIn, separateCheckpoints } from '../../support/checkpoints.ts';
 import { ports, production } from '../../support/platform.ts';
 import { logsRead } from '../../support/projections.ts';
 import { deliver, hintsOf, takeHints } from '../../support/queue.ts';
@@ -117,6 +118,7 @@ describe('the list of dead letters', () => {
     broken.handler = true;
     await deliver([suspected.hint]);
     const overtaken = await stopped(1, POISON);
+    await separateCheckpoints(env.SERVING_DB);
     await env.SERVING_DB.prepare(`UPDATE checkpoint SET version = 2 WHERE projection = 'tally-board' AND stream = ?`)
       .bind(overtaken.stream)
       .run();
@@ -339,13 +341,13 @@ describe('a replay', () => {
   it('repairs a stream of a restored log once the database has been restored too', async () => {
     const { tallyId, stream, hint } = await tallyOf(1, 2);
     await deliver([hint]);
-    const set = (column: string) =>
-      env.SERVING_DB.prepare(`UPDATE checkpoint SET ${column} WHERE projection = 'tally-board' AND stream = ?`)
+    const set = async (column: string) => {
+      await separateCheckpoints(env.SERVING_DB);
+      await env.SERVING_DB.prepare(`UPDATE checkpoint SET ${column} WHERE projection = 'tally-board' AND stream = ?`)
         .bind(stream)
         .run();
-    const eventId = await env.SERVING_DB.prepare(`SELECT event_id FROM checkpoint WHERE stream = ?`)
-      .bind(stream)
-      .first<string>('event_id');
+    };
+    const [{ event_id: eventId } = { event_id: '' }] = await positionsIn(env.SERVING_DB, stream);
     await set(`event_id = 'an event that is gone'`);
     await add(tallyId, 3);
     await deliverThrice({ stream, fromVersion: 3, toVersion: 3 });

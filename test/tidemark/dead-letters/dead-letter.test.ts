@@ -25,6 +25,7 @@ import {
   withFaults,
   withoutFaults,
 } from '../../support/boards.ts';
+import { separateCheckpoints } from '../../support/checkpoints.ts';
 import { measuredDatabase } from '../../support/database.ts';
 import { ports } from '../../support/platform.ts';
 import { deliver, hintsOf, sentHints, takeHints } from '../../support/queue.ts';
@@ -142,6 +143,7 @@ describe('an event that the live slot refuses (I17)', () => {
     for (let times = 0; times < 2; times += 1) await refuse(4);
     expect(await refusedOf(stream)).toMatchObject({ version: 4, tries: 2, is_open: 0 });
     // The log and the checkpoint were restored meanwhile.
+    await separateCheckpoints(env.SERVING_DB);
     await env.SERVING_DB.prepare(`UPDATE checkpoint SET version = 1 WHERE projection = 'tally-board' AND stream = ?`)
       .bind(stream)
       .run();
@@ -341,6 +343,7 @@ describe('a log that was restored to an earlier time', () => {
   ])('becomes a dead letter of its own cause: it %s', async (_what, restored) => {
     const { tallyId, stream, hint } = await tallyOf(1, 2);
     await deliver([hint]);
+    await separateCheckpoints(env.SERVING_DB);
     await env.SERVING_DB.prepare(`UPDATE checkpoint SET ${restored} WHERE projection = 'tally-board' AND stream = ?`)
       .bind(stream)
       .run();
@@ -358,6 +361,7 @@ describe('a log that was restored to an earlier time', () => {
   it('is found by the first message about a version that two events have', async () => {
     const { stream, hints } = await tallyWith(1, 2);
     await deliver(hints);
+    await separateCheckpoints(env.SERVING_DB);
     await env.SERVING_DB.prepare(
       `UPDATE checkpoint SET event_id = 'an event that is gone' WHERE projection = 'tally-board' AND stream = ?`,
     )
@@ -380,10 +384,12 @@ describe('a log that was restored to an earlier time', () => {
   it('no longer holds a stream once the live slot agrees with the log', async () => {
     const { tallyId, stream, hint } = await tallyOf(1, 2);
     await deliver([hint]);
-    const setVersion = (version: number) =>
-      env.SERVING_DB.prepare(`UPDATE checkpoint SET version = ? WHERE projection = 'tally-board' AND stream = ?`)
+    const setVersion = async (version: number) => {
+      await separateCheckpoints(env.SERVING_DB);
+      await env.SERVING_DB.prepare(`UPDATE checkpoint SET version = ? WHERE projection = 'tally-board' AND stream = ?`)
         .bind(version, stream)
         .run();
+    };
     await setVersion(9);
     await deliverThrice({ stream, fromVersion: 10, toVersion: 10 });
     expect(await refusedOf(stream)).toMatchObject({ version: 10, is_open: 1 });

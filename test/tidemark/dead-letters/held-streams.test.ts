@@ -6,6 +6,7 @@ import { obstaclesStatement } from '../../../src/tidemark/dead-letters/dead-lett
 import { runGuarded } from '../../../src/tidemark/queries/guarded-query.ts';
 import { type Pointer, readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
+import { CHECKPOINT_TABLES } from '../../support/checkpoints.ts';
 import { meteredDatabase } from '../../support/metered-database.ts';
 import { setCheckpoints, setDeadLetter, setPointer } from '../../support/projections.ts';
 
@@ -14,7 +15,7 @@ const PROJECTION = 'seats';
 beforeEach(async () => {
   for (const database of [env.SERVING_DB, env.REPORTING_DB])
     await database.batch(
-      ['checkpoint', 'dead_letter', 'skipped_event', 'projection_pointer'].map((table) =>
+      [...CHECKPOINT_TABLES, 'dead_letter', 'skipped_event', 'projection_pointer'].map((table) =>
         database.prepare(`DELETE FROM ${table}`),
       ),
     );

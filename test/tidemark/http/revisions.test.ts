@@ -9,6 +9,7 @@ import { former } from '../../../src/tidemark/http/causal.ts';
 import { PROBLEMS } from '../../../src/tidemark/http/problem.ts';
 import { queryRoute } from '../../../src/tidemark/http/query-route.ts';
 import { idleRunner, work } from '../../support/builds.ts';
+import { forgetPositions } from '../../support/checkpoints.ts';
 import { ports } from '../../support/platform.ts';
 import { add, newTally, system } from '../../support/system.ts';
 import { countById, countById1, tallyCount, tallyCount2 } from '../../support/tally.ts';
@@ -60,8 +61,9 @@ describe('a route whose projection has a newly deployed revision', () => {
 
 describe('a route whose projection was never built', () => {
   it('is 503 with the progress, and starts the build', async () => {
+    await forgetPositions(env.SERVING_DB, name);
     await env.SERVING_DB.batch(
-      ['projection_pointer', 'projection_build', 'checkpoint'].map((table) =>
+      ['projection_pointer', 'projection_build'].map((table) =>
         env.SERVING_DB.prepare(`DELETE FROM ${table} WHERE projection = ?`).bind(name),
       ),
     );

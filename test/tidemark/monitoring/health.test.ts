@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Group } from '../../../src/tidemark/platform/group.ts';
 import { type HealthContext, projectionComplaints } from '../../../src/tidemark/monitoring/health.ts';
 import { manualClock } from '../../../src/tidemark/testing/manual-clock.ts';
+import { CHECKPOINT_TABLES } from '../../support/checkpoints.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { meteredDatabase } from '../../support/metered-database.ts';
 import {
@@ -37,7 +38,7 @@ const complaints = () => projectionComplaints(contextOf());
 beforeEach(async () => {
   for (const database of [env.SERVING_DB, env.REPORTING_DB]) {
     await database.batch(
-      ['checkpoint', 'dead_letter', 'projection_pointer', 'projection_build', 'projection_fault'].map((table) =>
+      [...CHECKPOINT_TABLES, 'dead_letter', 'projection_pointer', 'projection_build', 'projection_fault'].map((table) =>
         database.prepare(`DELETE FROM ${table}`),
       ),
     );

@@ -9,6 +9,7 @@ import {
   projectionStatuses,
 } from '../../../src/tidemark/monitoring/projection-status.ts';
 import { manualClock } from '../../../src/tidemark/testing/manual-clock.ts';
+import { CHECKPOINT_TABLES } from '../../support/checkpoints.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import {
   bareProjection,
@@ -72,7 +73,7 @@ beforeEach(async () => {
   ageOf = (_stream, version) => (10 - version) * 1_000;
   for (const database of databases.values()) {
     await database.batch(
-      ['checkpoint', 'dead_letter', 'projection_pointer', 'projection_build'].map((table) =>
+      [...CHECKPOINT_TABLES, 'dead_letter', 'projection_pointer', 'projection_build'].map((table) =>
         database.prepare(`DELETE FROM ${table}`),
       ),
     );

@@ -28,9 +28,11 @@ it('writes ten times the bytes of one bound parameter in one batch', async () =>
   const pointer = (await pointerCache().get(env.SERVING_DB, tallyBoard.name)) as Pointer;
   const target = { revision: tallyBoard.revision, slot: 'b' } as const;
   const { measured, lengths } = measuredDatabase(env.SERVING_DB);
-  const outcome = await sendGuardedBatch(measured, tallyBoard.name, pointer, [
-    { target, projection: tallyBoard, moves },
-  ]);
+  const outcome = await sendGuardedBatch(
+    measured,
+    [{ projectionName: tallyBoard.name, pointer }],
+    [{ target, projection: tallyBoard, moves }],
+  );
 
   expect(outcome).toMatchObject({ outcome: 'applied' });
   expect(Math.max(...lengths)).toBeLessThanOrEqual(MAX_PARAMETER_BYTES);

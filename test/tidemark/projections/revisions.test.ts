@@ -12,6 +12,7 @@ import { release } from '../../../src/tidemark/rebuild/former-slot.ts';
 import { acceptBuild } from '../../../src/tidemark/rebuild/rebuild.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { idleRunner, stepsHere, rollBack, work } from '../../support/builds.ts';
+import { forgetPositions } from '../../support/checkpoints.ts';
 import { ports } from '../../support/platform.ts';
 import { add, newTally, system } from '../../support/system.ts';
 import { countById, countById1, tallyCount, tallyCount2 } from '../../support/tally.ts';
@@ -24,6 +25,7 @@ beforeEach(async () => {
   ports.buildRunner = () => runner;
   // In every test the first revision is live at the start, and the second was just deployed.
   const slot = await liveSlot();
+  await forgetPositions(database, name);
   await database.batch([
     database
       .prepare(`UPDATE projection_build SET state = 'cancelled' WHERE projection = ? AND state = 'awaiting-acceptance'`)
@@ -32,7 +34,6 @@ beforeEach(async () => {
       .prepare(`UPDATE projection_pointer SET live_revision = 1, moved = '[]', epoch = epoch + 1 WHERE projection = ?`)
       .bind(name),
     database.prepare(`DELETE FROM tally_count_${slot}`),
-    database.prepare(`DELETE FROM checkpoint WHERE projection = ?`).bind(name),
   ]);
 });
 

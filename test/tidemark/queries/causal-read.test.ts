@@ -168,15 +168,14 @@ describe('a causal read of one stream', () => {
     // The replica has the tally at its first version, in the row and in the checkpoint.
     ports.database = () =>
       replicated(env.SERVING_DB, (sql) =>
-        sql
-          .replaceAll(
-            'FROM checkpoint AS c',
-            `FROM (SELECT projection, slot, stream, 1 AS version, 'x' AS event_id FROM checkpoint) AS c`,
-          )
-          .replaceAll(
-            'from "tally_board_a"',
-            'from (SELECT tally_id, 1 AS version, 1 AS sum FROM tally_board_a) AS "tally_board_a"',
-          ),
+        withPositions(
+          sql,
+          (table) =>
+            `SELECT ${table === 'checkpoint' ? 'projection, slot' : 'vouches'}, stream, 1 AS version, 'x' AS event_id FROM ${table}`,
+        ).replaceAll(
+          'from "tally_board_a"',
+          'from (SELECT tally_id, 1 AS version, 1 AS sum FROM tally_board_a) AS "tally_board_a"',
+        ),
       );
     const bookmarked = { ...EMPTY_TOKEN, bookmarks: ANY_BOOKMARK };
     // A client that has seen nothing of the tally gets the replica’s row. A client that has seen version 2 does not.
@@ -537,9 +536,13 @@ function replicated(real: D1Database, seesIt: (sql: string) => string, says: Say
 
 /** A database whose sessions with a bookmark come from a replica that has seen no stream. */
 function staleReplica(real: D1Database, says?: SaysWho): D1Database {
-  const seesNothing = (sql: string) =>
-    sql.replaceAll('FROM checkpoint AS c', 'FROM (SELECT * FROM checkpoint WHERE false) AS c');
+  const seesNothing = (sql: string) => withPositions(sql, (table) => `SELECT * FROM ${table} WHERE false`);
   return replicated(real, seesNothing, says);
+}
+
+/** A statement that reads the positions from other queries than the two tables. */
+function withPositions(sql: string, queryOn: (table: string) => string): string {
+  return sql.replaceAll(/JOIN (checkpoint|shared_checkpoint) AS/g, (_, table: string) => `JOIN (${queryOn(table)}) AS`);
 }
 
 /** The part of an answer that tells where it comes from. */

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { cancelBuild, requestBuild } from '../../../src/tidemark/rebuild/build-requests.ts';
 import { tallyOf } from '../../support/boards.ts';
 import { idleRunner, work } from '../../support/builds.ts';
+import { forgetPositions } from '../../support/checkpoints.ts';
 import { meteredDatabase } from '../../support/metered-database.ts';
 import { ports } from '../../support/platform.ts';
 import { system } from '../../support/system.ts';
@@ -14,8 +15,9 @@ const { name, group } = tallyBoard;
 
 /** Deletes the board’s pointer, builds and checkpoints, as if it had never been built. */
 async function forgetBoard(): Promise<void> {
+  await forgetPositions(database, name);
   await database.batch(
-    ['projection_pointer', 'projection_build', 'checkpoint'].map((table) =>
+    ['projection_pointer', 'projection_build'].map((table) =>
       database.prepare(`DELETE FROM ${table} WHERE projection = ?`).bind(name),
     ),
   );

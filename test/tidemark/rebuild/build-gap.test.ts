@@ -12,6 +12,7 @@ import { cancelBuild, requestBuild } from '../../../src/tidemark/rebuild/build-r
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { boardOf, checkpointOf, tallyOf } from '../../support/boards.ts';
 import { idleRunner, stepsHere, work } from '../../support/builds.ts';
+import { forgetPositions } from '../../support/checkpoints.ts';
 import { meteredDatabase } from '../../support/metered-database.ts';
 import { ports, production } from '../../support/platform.ts';
 import { setCheckpoints } from '../../support/projections.ts';
@@ -248,8 +249,9 @@ describe('a build beside tables that refuse every stream', () => {
 
 describe('a first build', () => {
   beforeEach(async () => {
+    await forgetPositions(database, name);
     await database.batch(
-      ['projection_pointer', 'projection_build', 'checkpoint'].map((table) =>
+      ['projection_pointer', 'projection_build'].map((table) =>
         database.prepare(`DELETE FROM ${table} WHERE projection = ?`).bind(name),
       ),
     );

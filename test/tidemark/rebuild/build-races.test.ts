@@ -13,6 +13,7 @@ import { sweepStep } from '../../../src/tidemark/catch-up/sweep.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import { checkpointOf, entriesOf, boardOf, forgetDeadLetters, onlyGroup, refusedOf } from '../../support/boards.ts';
 import { idleRunner, stepsHere, rollBack, work } from '../../support/builds.ts';
+import { forgetPositions, separateCheckpoints } from '../../support/checkpoints.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { ports } from '../../support/platform.ts';
 import { deliver } from '../../support/queue.ts';
@@ -486,10 +487,10 @@ describe('an archive that is added to a database with checkpoints', () => {
     await system.catchUp(tallyBoard, [{ stream, wanted: 1 }]);
     // As after the migration that adds a projection and the archive: nothing is live, and nothing is archived.
     await env.REPORTING_DB.prepare(`DELETE FROM projection_pointer WHERE projection = 'archive'`).run();
+    await forgetPositions(database, name);
     await database.batch([
       database.prepare(`DELETE FROM projection_pointer WHERE projection = ?`).bind(name),
       database.prepare(`DELETE FROM projection_build WHERE projection = ?`).bind(name),
-      database.prepare(`DELETE FROM checkpoint WHERE projection = ?`).bind(name),
     ]);
     system.pointers.drop(name);
     const id = await order();
@@ -516,6 +517,7 @@ describe('a joined build that is far behind in one stream', () => {
       if (step === 'join') {
         // As if Workers without the build's code had moved the live slot.
         const { slot } = (await buildOf(database, name, id))?.target ?? { slot: 'a' };
+        await separateCheckpoints(database);
         await database.batch([
           database
             .prepare(`DELETE FROM checkpoint WHERE projection = ? AND slot = ? AND stream = ?`)

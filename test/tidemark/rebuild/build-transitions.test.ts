@@ -15,6 +15,7 @@ import { type Pointer, readPointer } from '../../../src/tidemark/projections/poi
 import { idOf } from '../../../src/tidemark/domain/stream.ts';
 import { checkpointOf, deliverThrice, forgetDeadLetters, onlyGroup, tallyOf } from '../../support/boards.ts';
 import { idleRunner, rollBack, stepsHere, work } from '../../support/builds.ts';
+import { separateCheckpoints } from '../../support/checkpoints.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { ports } from '../../support/platform.ts';
 import { add, system } from '../../support/system.ts';
@@ -172,6 +173,7 @@ describe('a swap', () => {
     if (!active) throw new Error('it has not been swapped yet');
     const { slot } = active.build.target;
     expect(await checkpointOf(stream, name, slot)).toBe(2);
+    await separateCheckpoints(database);
     const change = (sql: string) => database.prepare(sql).bind(name, slot, stream).run();
     return { ...active, stream, change };
   }

@@ -9,6 +9,7 @@ import { readPointer } from '../../../src/tidemark/projections/pointer.ts';
 import { acceptBuild } from '../../../src/tidemark/rebuild/rebuild.ts';
 import { type StreamId, streamId } from '../../../src/tidemark/domain/stream.ts';
 import { idleRunner, stepsHere, rollBack, work } from '../../support/builds.ts';
+import { forgetPositions, separateCheckpoints } from '../../support/checkpoints.ts';
 import { ports } from '../../support/platform.ts';
 import { add, newTally, restoreLog, system } from '../../support/system.ts';
 import { POISON, TOO_MUCH, broken, tallyBoard } from '../../support/tally.ts';
@@ -44,8 +45,9 @@ function archive() {
 
 /** Deletes all traces of the projection, as if it had never been built. */
 async function forgetProjection(): Promise<void> {
+  await forgetPositions(database, name);
   await database.batch(
-    ['projection_pointer', 'projection_build', 'checkpoint', 'dead_letter'].map((table) =>
+    ['projection_pointer', 'projection_build', 'dead_letter'].map((table) =>
       database.prepare(`DELETE FROM ${table} WHERE projection = ?`).bind(name),
     ),
   );
@@ -543,6 +545,7 @@ describe('a rollback', () => {
     const [tallyId = ''] = await tallies(1, 1);
     await work(name, await order());
     const former = (await live()) === 'a' ? 'b' : 'a';
+    await separateCheckpoints(database);
     await database
       .prepare(`UPDATE checkpoint SET version = 0 WHERE projection = ? AND slot = ? AND stream = ?`)
       .bind(name, former, `tally-${tallyId}`)

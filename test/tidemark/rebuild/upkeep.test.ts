@@ -9,12 +9,12 @@ import { type Pointer, readPointer } from '../../../src/tidemark/projections/poi
 import { projectionStatuses } from '../../../src/tidemark/monitoring/projection-status.ts';
 import type { Slot } from '../../../src/tidemark/projections/slot-tables.ts';
 import { type UpkeepContext, type UpkeepOptions, upkeepStep } from '../../../src/tidemark/rebuild/upkeep.ts';
-import { forgetDeadLetters, tallyOf } from '../../support/boards.ts';
+import { checkpointOf, forgetDeadLetters, tallyOf } from '../../support/boards.ts';
 import { idleRunner, rollBack, stepsHere, work } from '../../support/builds.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { meteredDatabase } from '../../support/metered-database.ts';
 import { ports } from '../../support/platform.ts';
-import { system } from '../../support/system.ts';
+import { add, system } from '../../support/system.ts';
 import { POISON, broken, tallyBoard } from '../../support/tally.ts';
 
 const database = env.SERVING_DB;
@@ -53,7 +53,9 @@ const otherSlot = async (): Promise<Slot> => ((await pointerNow()).live.slot ===
 async function countIn(slot: Slot): Promise<number> {
   const counts = ['board', 'entries', 'totals'].map((table) => `(SELECT count(*) FROM tally_${table}_${slot})`);
   const n = await database
-    .prepare(`SELECT ${counts.join(' + ')} + (SELECT count(*) FROM checkpoint WHERE projection = ? AND slot = ?) AS n`)
+    .prepare(
+      `SELECT ${counts.join(' + ')} + (SELECT count(*) FROM target_position WHERE projection = ? AND slot = ?) AS n`,
+    )
     .bind(name, slot)
     .first<number>('n');
   return n ?? -1;
@@ -195,6 +197,27 @@ describe('a slot that nothing uses any more', () => {
     expect(after).toBeGreaterThan(0);
     expect(await clearAll({ maxChunks: 1 })).toBeGreaterThan(1);
     expect(await countIn(unused)).toBe(0);
+  });
+
+  it('loses its name in the checkpoints that it shared with the live slot, which keeps its own', async () => {
+    await fill();
+    await work(name, await order());
+    const { tallyId, stream } = await tallyOf(1);
+    await system.catchUp(tallyBoard, [{ stream, wanted: 'head' }]);
+    const [unused, { live }] = [await otherSlot(), await pointerNow()];
+    const vouches = () =>
+      database.prepare('SELECT vouches FROM shared_checkpoint WHERE stream = ?').bind(stream).first<string>('vouches');
+    expect(await vouches()).toBe('["tally-board/a","tally-board/b"]');
+    const before = await countIn(live.slot);
+    await release(database, name);
+    await clearAll({ maxChunks: 1 });
+    expect(await vouches()).toBe(`["tally-board/${live.slot}"]`);
+    expect([await countIn(unused), await countIn(live.slot)]).toEqual([0, before]);
+    // The stream's next event leaves the cleared slot at its start.
+    await add(tallyId, 2);
+    await system.catchUp(tallyBoard, [{ stream, wanted: 'head' }]);
+    expect(await checkpointOf(stream, name, live.slot)).toBe(2);
+    expect(await checkpointOf(stream, name, unused)).toBe(0);
   });
 
   it('costs a few rows read and none written if every slot is empty', async () => {
