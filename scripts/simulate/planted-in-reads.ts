@@ -1,5 +1,8 @@
 import type { PlantedBug } from './planted.ts';
 
+/** In `sendGuardedBatch`: the index of the first statement after those of the checkpoints. */
+const ROWS_BEGIN = 'pointed.length + checkpointStatements(database, parts.flatMap(checkpointMovesOf), shares).length';
+
 /** Bugs of projections, checkpoints, tokens and reads. */
 export const PLANTED_IN_READS: readonly PlantedBug[] = [
   {
@@ -22,7 +25,32 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
     name: 'the compare-and-set is dropped',
     breaks: ['I9', 'I10'],
     edits: [
-      { file: 'src/tidemark/projections/guarded-batch.ts', find: 'assertCheckpoints(database, part),', replace: '' },
+      {
+        file: 'src/tidemark/projections/checkpoint-moves.ts',
+        find: "WHERE coalesce(c.version, 0) <> move.value ->> 3 OR coalesce(c.event_id, '') <> move.value ->> 4",
+        replace: 'WHERE false',
+      },
+      {
+        file: 'src/tidemark/projections/checkpoint-moves.ts',
+        find: "WHERE coalesce(s.version, 0) <> read.value ->> 1 OR coalesce(s.event_id, '') <> read.value ->> 2\n    OR coalesce(s.vouches, '') <> read.value ->> 3",
+        replace: 'WHERE false',
+      },
+    ],
+  },
+  {
+    name: 'a shared checkpoint moves along a projection that stays',
+    breaks: ['I9', 'I11', 'I18'],
+    edits: [
+      {
+        file: 'src/tidemark/projections/checkpoint-moves.ts',
+        find: 'vouches: [...sharing].toSorted() },',
+        replace: 'vouches: [...new Set([...sharing, ...staying])].toSorted() },',
+      },
+      {
+        file: 'src/tidemark/projections/checkpoint-moves.ts',
+        find: 'own: [...others.map(toOwnRow), ...leftBehind],',
+        replace: 'own: [...others.map(toOwnRow), ...leftBehind].filter((_, index) => index < 0),',
+      },
     ],
   },
   {
@@ -32,8 +60,8 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
       {
         file: 'src/tidemark/projections/guarded-batch.ts',
         find: 'await database.batch(statements);',
-        replace:
-          'await database.batch(statements.slice(0, 3));\n    if (statements.length > 3) await database.batch(statements.slice(3));',
+        replace: `await database.batch(statements.slice(0, ${ROWS_BEGIN}));
+    if (statements.length > ${ROWS_BEGIN}) await database.batch(statements.slice(${ROWS_BEGIN}));`,
       },
     ],
   },
@@ -165,7 +193,7 @@ export const PLANTED_IN_READS: readonly PlantedBug[] = [
         find: 'await database.batch(statements);',
         replace: `await database.batch(statements).catch((error) => {
       if (String(error).includes('SQLITE_')) throw error;
-      return database.batch(statements.filter((_, index) => index !== 1));
+      return database.batch(statements.filter((_, index) => index < pointed.length || index >= ${ROWS_BEGIN}));
     });`,
       },
     ],

@@ -31,8 +31,35 @@ export const PLANTED_IN_REBUILDS: readonly PlantedBug[] = [
       },
       {
         file: 'src/tidemark/projections/guarded-batch.ts',
-        find: 'assertEpoch(database, projectionName, pointer),\n      ...parts',
-        replace: '...parts',
+        find: '...pointed.map(({ projectionName, pointer }) => assertEpoch(database, projectionName, pointer)),',
+        replace: '',
+      },
+      {
+        file: 'src/tidemark/catch-up/catch-up-together.ts',
+        find: '=> epoch === pointer.epoch && fault?.appliedAt !== null',
+        replace: '=> epoch !== undefined && pointer.epoch > 0 && fault?.appliedAt !== null',
+      },
+    ],
+  },
+  {
+    name: 'a shared checkpoint vouches for a slot that it does not name',
+    breaks: ['I12'],
+    edits: [
+      {
+        file: 'src/tidemark/projections/checkpoint.ts',
+        find: 'shared?.vouches.includes(name) ?',
+        replace: 'shared && name !== "" ?',
+      },
+    ],
+  },
+  {
+    name: 'a cleared slot stays in shared checkpoints',
+    breaks: ['I12'],
+    edits: [
+      {
+        file: 'src/tidemark/rebuild/slot-clearing.ts',
+        find: '(count, after) => leaveShared(database, projection.name, slot, count, after),',
+        replace: '() => leaveShared(database, projection.name, slot, 0, ``),',
       },
     ],
   },

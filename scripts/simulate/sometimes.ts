@@ -114,4 +114,6 @@ export const EXPECTED: readonly string[] = [
   'refused overloaded',
   'refused invalid-causal-token',
   'refused causal-token-ahead',
+  'projections stand together',
+  'a projection stands beside others that stand together',
 ];

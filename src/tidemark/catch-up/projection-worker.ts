@@ -3,9 +3,9 @@ import { type Hint, type HintMessage, packMessages, parseMessage } from '../writ
 import { type StreamId, categoryOf } from '../domain/stream.ts';
 import { StorageUnavailableError } from '../platform/faults.ts';
 import { withTimeout } from '../platform/timeout.ts';
-import { catchUp } from './catch-up.ts';
+import { type CatchUpResult, catchUp } from './catch-up.ts';
 import type { CatchUpContext } from './catch-up-work.ts';
-import { sharingCalls } from './shared-calls.ts';
+import { type Together, catchUpTogether } from './catch-up-together.ts';
 import { type Budget, newBudget } from './catch-up-limits.ts';
 import type { Projection } from '../projections/projection.ts';
 import type { SystemContext } from '../projections/system-context.ts';
@@ -46,7 +46,7 @@ export async function consumeHints(
   group: Group,
   messages: readonly QueueMessage[],
 ): Promise<void> {
-  const { registry, report } = context;
+  const { report } = context;
   const received = messages.flatMap((message): readonly Received[] => {
     const content = parseMessage(message.body);
     if (content) return [{ message, content }];
@@ -60,15 +60,8 @@ export async function consumeHints(
     (hint) => hint.stream,
   );
   const budget = newBudget();
-  const shared = { ...context, ...sharingCalls(context) };
   const [reached] = await Promise.all([
-    Promise.all(
-      registry.projectionsOf(group).map(async (projection) => {
-        const requests = requestsFor(projection, byStream);
-        const reach = requests.length > 0 ? await reachAfter(shared, projection, requests, budget) : NOWHERE;
-        return { projection, reach };
-      }),
-    ),
+    reachAll(context, group, byStream, budget),
     tellOthers(context, group, received),
   ]);
 
@@ -98,17 +91,44 @@ interface Reach {
 const NOWHERE: Reach = { versions: new Map(), isSlow: () => false };
 const NOWHERE_FOR_LONG: Reach = { versions: new Map(), isSlow: () => true };
 
+/** Catches up all projections of the group: first together, and then each alone in what is left. */
+async function reachAll(
+  context: ProjectionWorkerContext,
+  group: Group,
+  byStream: ReadonlyMap<StreamId, readonly Hint[]>,
+  budget: Budget,
+): Promise<readonly { readonly projection: Projection; readonly reach: Reach }[]> {
+  const asked = context.registry
+    .projectionsOf(group)
+    .map((projection) => ({ projection, requests: requestsFor(projection, byStream) }))
+    .filter(({ requests }) => requests.length > 0);
+  // Each projection reports by itself that the database is away.
+  const together =
+    asked.length > 1
+      ? catchUpTogether(context, group, asked, budget)
+      : Promise.resolve(new Map<Projection, Together>());
+  return Promise.all(
+    asked.map(async ({ projection, requests }) => ({
+      projection,
+      reach: await reachAfter(context, projection, requests, budget, together),
+    })),
+  );
+}
+
 /** Catches up the streams, and returns how far they are. If the projection's catch-up fails as a whole, no stream counts as reached. */
 async function reachAfter(
   context: ProjectionWorkerContext,
   projection: Projection,
   requests: readonly CatchUpRequest[],
   budget: Budget,
+  together: Promise<ReadonlyMap<Projection, Together>>,
 ): Promise<Reach> {
   const { ensureBuilt, report } = context;
   const startedAt = Date.now();
   try {
-    const result = await catchUp(context, projection, requests, { budget });
+    const before = (await together).get(projection);
+    const left = requests.filter((request) => !isReached(before, request));
+    const result = joined(before, left.length > 0 ? await catchUp(context, projection, left, { budget }) : undefined);
     if (result.outcome === 'building') await ensureBuilt(projection.name);
     const [only, ...others] = requests;
     report(result.outcome === 'done' ? 'projection.batch' : 'projection.building', {
@@ -133,6 +153,22 @@ async function reachAfter(
     });
     return error instanceof StorageUnavailableError ? NOWHERE_FOR_LONG : NOWHERE;
   }
+}
+
+function isReached(before: Together | undefined, { stream, wanted }: CatchUpRequest): boolean {
+  const at = before?.streams.get(stream);
+  return at !== undefined && wanted !== 'head' && at.version >= wanted;
+}
+
+/** What a projection has done together with others, and then alone. */
+function joined(together: Together | undefined, alone: CatchUpResult | undefined): CatchUpResult {
+  const { outcome = 'done', streams = [], applied = 0, traces = [] } = alone ?? {};
+  return {
+    outcome,
+    streams: new Map([...(together?.streams ?? []), ...streams]),
+    applied: (together?.applied ?? 0) + applied,
+    traces: [...(together?.traces ?? []), ...traces],
+  };
 }
 
 /** The version up to which messages about a stream are done. */

@@ -95,6 +95,7 @@ export class Isolates {
     const keys = { CAUSAL_TOKEN_KEY, ...(CAUSAL_TOKEN_PREVIOUS_KEY !== undefined && { CAUSAL_TOKEN_PREVIOUS_KEY }) };
     const env = { ...bindings, ...keys, ...(this.#restores > 0 && { RESTORE_EPOCH: String(this.#restores) }) };
     const isFormer = this.#world.isDeploying && this.#choices.isSome(0.5);
-    return { place: `isolate-${index}`, env: isFormer ? withFormerCode(env) : env };
+    // A deployment that changes the format of checkpoints has Workers of both at a time.
+    return { place: `isolate-${index}`, env: isFormer ? withFormerCode({ ...env, CHECKPOINT_FORMAT: '1' }) : env };
   }
 }

@@ -162,13 +162,13 @@ async function checkpointsAtRest(): Promise<readonly Checkpoint[]> {
         .prepare(
           `SELECT at.projection, at.stream, at.version, at.event_id, d.cause AS held
           FROM (
-            SELECT c.projection, c.stream, c.version, c.event_id FROM checkpoint AS c
+            SELECT c.projection, c.stream, c.version, c.event_id FROM target_position AS c
             JOIN projection_pointer AS pointer ON pointer.projection = c.projection AND pointer.live_slot = c.slot
             UNION ALL
             SELECT d.projection, d.stream, 0, '' FROM dead_letter AS d
             JOIN projection_pointer AS pointer ON pointer.projection = d.projection
             WHERE NOT EXISTS (
-              SELECT 1 FROM checkpoint AS c
+              SELECT 1 FROM target_position AS c
               WHERE c.projection = d.projection AND c.slot = pointer.live_slot AND c.stream = d.stream
             )
           ) AS at

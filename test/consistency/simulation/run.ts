@@ -170,6 +170,7 @@ class Run {
       await peace.begin();
       await peace.comeToRest();
       await peace.finishFeeds();
+      await countCheckpoints(this.#world);
       return [];
     } catch (error) {
       return [`stuck: ${error instanceof StuckError ? error.message : String((error as Error).stack)}`];
@@ -190,5 +191,19 @@ class Run {
       now: this.#world.scheduler.now,
     });
     return [...found, ...this.#world.verdicts];
+  }
+}
+
+/** Counts the streams in which projections stand together at the end, and those in which one stands beside the others. */
+async function countCheckpoints(world: World): Promise<void> {
+  for (const database of [bindings.SERVING_DB, bindings.REPORTING_DB]) {
+    const row = await database
+      .prepare(
+        `SELECT count(*) AS shared, coalesce(sum(EXISTS (SELECT 1 FROM checkpoint AS c WHERE c.stream = s.stream)), 0) AS apart
+        FROM shared_checkpoint AS s`,
+      )
+      .first<{ shared: number; apart: number }>();
+    if (row && row.shared > 0) world.count('projections stand together');
+    if (row && row.apart > 0) world.count('a projection stands beside others that stand together');
   }
 }

@@ -1,60 +1,40 @@
-/**
- * A database that reports D1's counts for every statement of a batch, and for every query. `bound`: all values of its part of the batch. A joint
- * batch of several projections has a part for each, which begins with the pointer: the one that is read, or the one that is asserted.
- */
-export function toldOf(real: D1Database, told: (bound: readonly unknown[], meta: D1Meta) => void): D1Database {
-  const bindings = new Map<D1PreparedStatement, readonly unknown[]>();
-  const beginnings = new WeakSet<D1PreparedStatement>();
+import { getTableName } from 'drizzle-orm';
+import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
 
-  function statement(inner: D1PreparedStatement, isBeginning: boolean): D1PreparedStatement {
-    return new Proxy(inner, {
+import type { Projection } from '../../../src/tidemark/projections/projection.ts';
+
+/** A database that reports D1's counts for every statement of a batch, and for every query. */
+export function toldOf(real: D1Database, told: (sql: string, meta: D1Meta) => void): D1Database {
+  const inners = new Map<D1PreparedStatement, { readonly sql: string; readonly inner: D1PreparedStatement }>();
+
+  function statement(sql: string, inner: D1PreparedStatement): D1PreparedStatement {
+    const wrapped = new Proxy(inner, {
       get(target, property) {
-        if (property === 'bind') {
-          return (...values: unknown[]) => {
-            const bound = target.bind(...values);
-            const wrapped = statement(bound, isBeginning);
-            if (isBeginning) beginnings.add(wrapped);
-            bindings.set(wrapped, values);
-            inners.set(wrapped, bound);
-            return wrapped;
-          };
-        }
+        if (property === 'bind') return (...values: unknown[]) => statement(sql, target.bind(...values));
         if (property !== 'all') return Reflect.get(target, property) as unknown;
         return async () => {
           const answer = await target.all();
-          told([], answer.meta);
+          told(sql, answer.meta);
           return answer;
         };
       },
     });
+    inners.set(wrapped, { sql, inner });
+    return wrapped;
   }
-  const inners = new Map<D1PreparedStatement, D1PreparedStatement>();
 
   function connection<Real extends D1Database | D1DatabaseSession>(inner: Real): Real {
     return new Proxy(inner, {
       get(target, property) {
-        if (property === 'prepare') {
-          return (sql: string) => {
-            const prepared = target.prepare(sql);
-            const wrapped = statement(prepared, /^\s*(SELECT epoch|INSERT INTO guard \(epoch_as_read)/.test(sql));
-            inners.set(wrapped, prepared);
-            return wrapped;
-          };
-        }
+        if (property === 'prepare') return (sql: string) => statement(sql, target.prepare(sql));
         if (property === 'withSession') return (from: string) => connection((target as D1Database).withSession(from));
         if (property === 'batch') {
           return async (statements: D1PreparedStatement[]) => {
-            const results = await target.batch(statements.map((wrapped) => inners.get(wrapped) ?? wrapped));
-            const parts: D1PreparedStatement[][] = [];
-            for (const wrapped of statements) {
-              if (parts.length === 0 || beginnings.has(wrapped)) parts.push([]);
-              parts.at(-1)?.push(wrapped);
+            const results = await target.batch(statements.map((wrapped) => inners.get(wrapped)?.inner ?? wrapped));
+            for (const [index, wrapped] of statements.entries()) {
+              const meta = results[index]?.meta;
+              if (meta) told(inners.get(wrapped)?.sql ?? '', meta);
             }
-            const boundIn = parts.flatMap((part) => {
-              const bound = part.flatMap((wrapped) => bindings.get(wrapped) ?? []);
-              return part.map(() => bound);
-            });
-            for (const [index, { meta }] of results.entries()) told(boundIn[index] ?? [], meta);
             return results;
           };
         }
@@ -64,4 +44,16 @@ export function toldOf(real: D1Database, told: (bound: readonly unknown[], meta:
     });
   }
   return connection(real);
+}
+
+/** Whether a statement names a table of a projection. Projections of a group share a batch, but no statement that writes rows. */
+export function isOf(projection: Projection, sql: string): boolean {
+  return (['a', 'b'] as const).some((slot) =>
+    Object.values<SQLiteTable>(projection.tables(slot)).some((table) => sql.includes(`"${getTableName(table)}"`)),
+  );
+}
+
+/** Whether a statement writes where projections stand. */
+export function isOfCheckpoints(sql: string): boolean {
+  return /(INTO|FROM|UPDATE) (shared_)?checkpoint\b/.test(sql);
 }
