@@ -25,6 +25,7 @@ import { type Finding, type Workload, isMet } from './workloads/finding.ts';
 import { FULL, type Plan, QUICK } from './workloads/plan.ts';
 import { footprint } from './workloads/footprint.ts';
 import { memory } from './workloads/memory.ts';
+import { freshness } from './workloads/freshness.ts';
 import { mix } from './workloads/mix.ts';
 import { orders } from './workloads/orders.ts';
 import { popularity } from './workloads/popularity.ts';
@@ -42,6 +43,7 @@ const WORKLOADS = [
   reads,
   mix,
   causalAfterWrite,
+  freshness,
   drain,
   cold,
   popularity,

@@ -3,6 +3,8 @@
  * itself, since no generator at hand (autocannon, loadtest) has an open loop timed from the intended start: they correct a closed loop's
  * histogram afterwards.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { build as histogram } from 'hdr-histogram-js';
 import { Client } from 'undici';
 
@@ -14,6 +16,10 @@ const TIMEOUT_MS = 60_000;
 interface Answered {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+function versionOf({ headers }: Answered): number {
+  return Number(headers['x-version']);
 }
 
 async function send(
@@ -85,13 +91,19 @@ async function run({
         const newToken = first.headers['x-causal-token'];
         const location = String(first.headers['location'] ?? '');
         startedAt = performance.now();
-        const second = await send(
-          client,
-          'GET',
-          fill(followUp.path).replace('{{location}}', location),
-          followUp.isCausal && typeof newToken === 'string' ? { 'x-causal-token': newToken } : {},
-        );
-        if (second.status !== followUp.status) fail(`status ${second.status} of the second request`);
+        const { untilShownEveryMs } = followUp;
+        for (let isShown = false; !isShown;) {
+          const second = await send(
+            client,
+            'GET',
+            fill(followUp.path).replace('{{location}}', location),
+            followUp.isCausal && typeof newToken === 'string' ? { 'x-causal-token': newToken } : {},
+          );
+          if (second.status !== followUp.status) fail(`status ${second.status} of the second request`);
+          isShown = untilShownEveryMs === undefined || versionOf(second) >= versionOf(first);
+          if (performance.now() - startedAt > TIMEOUT_MS) throw new TypeError('never shown');
+          if (!isShown) await sleep(untilShownEveryMs);
+        }
       }
     } catch (error) {
       fail((error as Error).name);

@@ -19,6 +19,8 @@ export interface FollowUp {
   readonly status: number;
   /** Whether it carries the causal token of the answer before. */
   readonly isCausal: boolean;
+  /** It is sent again after this pause, in ms, until its answer shows the version of the answer before. All of that is timed. Default: it is sent once. */
+  readonly untilShownEveryMs?: number;
 }
 
 /** How much is sent, and when. */

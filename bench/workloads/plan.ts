@@ -12,6 +12,8 @@ export interface Plan {
   readonly shares: readonly number[];
   /** How long one turn in an open loop lasts, in ms. */
   readonly openMs: number;
+  /** How long one turn of looking at freshness lasts, in ms. */
+  readonly freshMs: number;
   /** Numbers of orders that read models are measured at. */
   readonly orders: readonly number[];
   /** Whether all reads are measured at each of these: those without a target, and those that do not grow with the orders, as well. */
@@ -44,6 +46,7 @@ export const FULL: Plan = {
   readMs: 1_500,
   shares: [0.3, 0.5, 0.7],
   openMs: 5_000,
+  freshMs: 15_000,
   orders: [1_000, 10_000, 100_000],
   readsAllAtEverySize: true,
   aggregates: 10_000,
@@ -65,6 +68,7 @@ export const QUICK: Plan = {
   readMs: 300,
   shares: [0.7],
   openMs: 1_200,
+  freshMs: 4_000,
   orders: [1_000, 10_000],
   readsAllAtEverySize: false,
   aggregates: 200,
