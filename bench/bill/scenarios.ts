@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { productIdOf } from '../../src/shop/products/product.ts';
 
 /** Something that is done some times over on a server, and counted. */
@@ -107,6 +109,17 @@ export const WITH_TARGETS: readonly Scenario[] = [
 export const COMMANDS: readonly Scenario[] = [
   { name: 'create a product', times: TIMES, act: each((api, n) => api.post('/products', product(n))) },
   ...WITH_TARGETS,
+  {
+    name: 'price change, ten a second',
+    times: TIMES,
+    before: products(TIMES),
+    async act(api) {
+      for (let n = 0; n < TIMES; n += 1) {
+        await api.post(`/products/${idOf(n)}/price`, newPrice());
+        await sleep(100);
+      }
+    },
+  },
   {
     name: 'shipment, sparse',
     times: TIMES,

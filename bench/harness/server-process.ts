@@ -28,7 +28,9 @@ async function start(setup: ServerSetup): Promise<Miniflare> {
           queue,
           {
             ...(consumer as object),
-            ...(setup.batchTimeoutS !== undefined && { maxBatchTimeout: setup.batchTimeoutS }),
+            ...(setup.batchTimeoutS !== undefined && {
+              maxBatchTimeout: Math.min(setup.batchTimeoutS, (consumer as { maxBatchTimeout: number }).maxBatchTimeout),
+            }),
           },
         ]),
       ),

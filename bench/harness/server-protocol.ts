@@ -13,7 +13,7 @@ export interface ServerSetup extends ReturnType<typeof bundledWorker> {
   readonly migrations: Readonly<Record<string, readonly string[]>>;
   /** No consumer is attached, so no message is ever delivered. */
   readonly areQueuesOff?: boolean;
-  /** Overrides how long the queues wait for a batch to fill, in s. */
+  /** The longest that a queue waits for a batch to fill, in s. Default: as the configuration has it. */
   readonly batchTimeoutS?: number;
   /** No object leaves memory, though nobody asks for it. */
   readonly areObjectsKept?: boolean;
