@@ -12,7 +12,7 @@ export async function build(...contenders: readonly Contender[]): Promise<void> 
   await Promise.all(contenders.map(buildOne));
 }
 
-async function buildOne({ configPath, bundle, main }: Contender): Promise<void> {
+async function buildOne({ configPath, bundle, main, isReadable }: Contender): Promise<void> {
   await promisify(execFile)(
     process.execPath,
     [
@@ -20,7 +20,7 @@ async function buildOne({ configPath, bundle, main }: Contender): Promise<void> 
       'deploy',
       ...(main === undefined ? [] : [main]),
       '--dry-run',
-      '--minify',
+      isReadable ? '--no-minify' : '--minify',
       '--config',
       configPath,
       '--outdir',

@@ -7,6 +7,8 @@ export interface Contender {
   readonly main?: string;
   /** The folder that its bundle is built into. */
   readonly bundle: string;
+  /** Its bundle keeps the names of functions, for a profile. Default: it is minified, as a deployment's. */
+  readonly isReadable?: true;
   readonly bindings: Readonly<Record<string, string>>;
   /** Folders of migrations, by the database's binding. */
   readonly migrations: Readonly<Record<string, string>>;
