@@ -23,6 +23,8 @@ interface Ports {
   buildRunner: (env: Env) => BuildRunner;
   /** Added to the real time, in ms. */
   clockOffsetMs: number;
+  /** Whether the Worker applies events after its answers. Default: no, so that a projection is behind until a test delivers a message. */
+  appliesAfterAnswer: boolean;
 }
 
 /** Everything the relay sent since the last `resetPorts`. */
@@ -36,6 +38,7 @@ const defaults = (): Ports => ({
   aggregateStub: production.aggregateStub,
   buildRunner: production.buildRunner,
   clockOffsetMs: 0,
+  appliesAfterAnswer: false,
 });
 
 /** The current ports. A test assigns those that it replaces, and `resetPorts`, which runs after each test, restores all. */
@@ -55,6 +58,11 @@ export const platform: Platform<Env> = {
   },
   database: (env, group) => ports.database(env, group),
   relayOptions: { coalesceMs: 20, timeoutMs: 300 },
+  afterAnswerOptions: {
+    get isOn() {
+      return ports.appliesAfterAnswer;
+    },
+  },
   causalTimeoutMs: 1_000,
   buildRunner: (env) => ({
     launch: (projection, build) => ports.buildRunner(env).launch(projection, build),

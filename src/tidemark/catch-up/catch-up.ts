@@ -54,6 +54,8 @@ export interface CatchUpOptions {
   /** Moves only this build, which has not joined yet, and only under `pointer`. */
   readonly build?: Target;
   readonly batchRead?: BatchRead;
+  /** Rounds in a row that may lose against other writers. After that, the catch-up leaves the streams to them. */
+  readonly maxLostRaces?: number;
 }
 
 /**
@@ -146,7 +148,7 @@ async function runRounds(
   const { clock, pointers, databaseOf } = context;
   const database = databaseOf(group);
   const { pageSize = EVENTS_OF_A_PAGE, maxEvents = MAX_LOADED_EVENTS, maxBatchLength = MAX_BATCH_LENGTH } = options;
-  const { retriesDeadLetters = false, build, batchRead } = options;
+  const { retriesDeadLetters = false, build, batchRead, maxLostRaces = MAX_LOST_RACES } = options;
   const limits = { pageSize, maxEvents, maxBatchLength, retriesDeadLetters };
   let known = options.pointer;
   let isUnbuilt = false;
@@ -170,7 +172,7 @@ async function runRounds(
     const outcome = await runRound(round, work);
     if (outcome === 'superseded') return 'superseded';
     lostRaces = outcome === 'contested' ? lostRaces + 1 : 0;
-    if (lostRaces > MAX_LOST_RACES) {
+    if (lostRaces > maxLostRaces) {
       for (const { stream } of work.pending) leave(work, stream, OTHERS_WON);
       break;
     }

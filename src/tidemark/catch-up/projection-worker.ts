@@ -211,7 +211,8 @@ async function tellOthers(
   }
 }
 
-function requestsFor(
+/** What hints ask of a projection. */
+export function requestsFor(
   projection: Projection,
   byStream: ReadonlyMap<StreamId, readonly Hint[]>,
 ): readonly CatchUpRequest[] {

@@ -10,7 +10,7 @@ import { shows } from '../queries/shows.ts';
 import { type Seen, seenAt } from '../domain/seen.ts';
 import { type StreamId, idOf } from '../domain/stream.ts';
 import { sleep, withTimeout } from '../platform/timeout.ts';
-import type { AggregateState } from '../write/aggregate.ts';
+import type { AggregateState, LogPage } from '../write/aggregate.ts';
 import type { Executed } from '../write/command-bus.ts';
 import type { Command } from '../domain/decider.ts';
 import { log } from '../platform/log.ts';
@@ -108,6 +108,8 @@ async function runCommand<Params extends z.ZodMiniObject, Body extends z.ZodMini
     ...(expected !== undefined && { expectedVersion: expected }),
     ...(idempotency && { idempotency }),
     returnState: preferred.returnsRepresentation,
+    // With `Prefer: wait`, every projection has them before the answer.
+    returnEvents: preferred.wait === undefined && runtime.afterAnswer.isOn(),
     seen: c.var.causal.seen,
   })) as Executed;
 
@@ -148,13 +150,14 @@ async function answer<Params extends z.ZodMiniObject, Body extends z.ZodMiniType
       return result satisfies never;
   }
 
-  const { stream, version, eventId, replayed, state } = result;
+  const { stream, version, eventId, replayed, state, appended } = result;
   const id = idOf(stream);
   c.var.causal.see(stream, version, eventId);
   const honoured = [
     ...(await bringProjectionsUp(c.var.runtime, stream, seenAt(version, eventId), preferred.wait)),
     ...(state ? ['return=representation'] : []),
   ];
+  if (appended) applyAfterAnswer(c, stream, version, appended);
   if (honoured.length > 0) c.header(HEADER.preferenceApplied, honoured.join(', '));
   c.header(HEADER.version, String(version));
   c.header(HEADER.etag, etagOf(version));
@@ -162,6 +165,20 @@ async function answer<Params extends z.ZodMiniObject, Body extends z.ZodMiniType
   if (route.creates) c.header(HEADER.location, route.creates.location(id));
   const body = state ? route.represent(id, state) : { [route.idName]: id, version };
   return c.json(body as object, route.creates ? 201 : 200);
+}
+
+/** Begins once the answer is under way. The queue brings what this leaves (`AfterAnswer`). */
+function applyAfterAnswer(
+  c: AppContext,
+  stream: StreamId,
+  toVersion: number,
+  { events, previousId }: Pick<LogPage, 'events' | 'previousId'>,
+): void {
+  const fromVersion = toVersion - events.length + 1;
+  const { afterAnswer } = c.var.runtime;
+  c.executionCtx.waitUntil(
+    sleep(0).then(() => afterAnswer.apply({ stream, fromVersion, toVersion, previousId, events })),
+  );
 }
 
 /**

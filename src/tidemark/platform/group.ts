@@ -7,4 +7,9 @@ export interface Group {
    * longest.
    */
   readonly batchWaitMs: number;
+  /**
+   * Whether the Worker of a command applies its events right after the answer, if this is the first group that follows their stream. The queue then
+   * finds most of its work done, and still brings what such a Worker has left. Default: false.
+   */
+  readonly appliesAfterAnswer?: boolean;
 }

@@ -6,6 +6,7 @@ import type { AggregateOptions } from '../write/aggregate.ts';
 import type { AggregateRpc } from '../write/aggregates.ts';
 import type { HintMessage } from '../write/message.ts';
 import type { RelayOptions } from '../write/relay.ts';
+import type { AfterAnswerOptions } from '../catch-up/after-answer.ts';
 import type { BuildRunner } from '../rebuild/build-requests.ts';
 import { type RebuildParams, workflowRunner } from '../rebuild/rebuild-workflow.ts';
 
@@ -46,6 +47,7 @@ export interface Platform<Env> {
   readonly buildRunner: (env: Env) => BuildRunner;
   readonly aggregateOptions?: AggregateOptions;
   readonly relayOptions?: RelayOptions;
+  readonly afterAnswerOptions?: AfterAnswerOptions;
   /** The longest wait of a causal read, in ms. Default: that of `causalRead`. */
   readonly causalTimeoutMs?: number;
 }

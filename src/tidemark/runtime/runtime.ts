@@ -8,6 +8,7 @@ import type { AggregateHost } from '../write/aggregate-object.ts';
 import { durableAggregates } from '../write/aggregates.ts';
 import { type CommandBus, type CommandHandlers, createCommandBus } from '../write/command-bus.ts';
 import { reportingBus } from '../write/command-log.ts';
+import { type AfterAnswer, afterAnswer } from '../catch-up/after-answer.ts';
 import { type CatchUp, catchUp } from '../catch-up/catch-up.ts';
 import type { ProjectionWorkerContext } from '../catch-up/projection-worker.ts';
 import type { CausalReadContext } from '../queries/causal-read.ts';
@@ -35,6 +36,7 @@ export interface Runtime
   readonly restoreEpoch: number;
   readonly causalTimeoutMs: number | undefined;
   readonly aggregateHost: AggregateHost;
+  readonly afterAnswer: AfterAnswer;
 }
 
 /** What every environment of a Worker shares. */
@@ -71,10 +73,12 @@ export function createRuntime<Env extends Settings>(env: Env, system: System<Env
     runner: platform.buildRunner(env),
   } satisfies BuildRequestContext;
 
+  const flights = singleFlight(undefined, clock.now);
   return {
     ...builds,
     ensureBuilt: (name) => ensureBuilt(builds, name),
-    flights: singleFlight(undefined, clock.now),
+    flights,
+    afterAnswer: afterAnswer({ ...context, flights }, platform.afterAnswerOptions),
     samples: new Map(),
     bus: lazily(() =>
       reportingBus(createCommandBus(...modules.map(({ commands }) => commands(context))), clock, context.report),

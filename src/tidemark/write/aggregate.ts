@@ -23,10 +23,12 @@ export interface ExecuteRequest {
   readonly metadata: Omit<EventMetadata, 'idempotency'>;
   /** Whether the answer must contain the state after the command. */
   readonly returnState?: boolean;
+  /** Whether the answer must contain the events that the command appends. */
+  readonly returnEvents?: boolean;
 }
 
 /** Asks for the outcome of a key, without the command. Plain data, since it travels over RPC. */
-export type ReplayRequest = Omit<ExecuteRequest, 'command' | 'metadata' | 'expectedVersion'>;
+export type ReplayRequest = Omit<ExecuteRequest, 'command' | 'metadata' | 'expectedVersion' | 'returnEvents'>;
 
 /** The outcome of a command. Refusals are values, because custom errors do not survive RPC. */
 export type ExecuteResult =
@@ -40,6 +42,8 @@ export type ExecuteResult =
       readonly replayed: boolean;
       /** The state right after the command. Only with `returnState`, and for a replay only if few events have to be folded. */
       readonly state?: AggregateState;
+      /** The appended events. Only with `returnEvents`, and not for a replay. An object with the code of a former Worker never returns them. */
+      readonly appended?: Omit<LogPage, 'head' | 'headId'>;
     }
   | {
       readonly outcome: 'rejected';
@@ -248,6 +252,7 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
       before,
     );
     const now = clock.now();
+    const previousId = currentHead()?.eventId ?? null;
     const snapshot = snapshotOf(type, last, state);
     storage.commit({
       stream: request.stream,
@@ -264,7 +269,10 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     head = { stream: request.stream, version: last.version, eventId: last.id, recordedAt: last.recordedAt };
     folded = { version: last.version, state, eventId: last.id };
     if (snapshot) snapshotVersion = snapshot.version;
-    return applied(last.version, last.id, false, request.returnState ? (state as JsonObject) : undefined);
+    return {
+      ...applied(last.version, last.id, false, request.returnState ? (state as JsonObject) : undefined),
+      ...(request.returnEvents && { appended: { events, previousId } }),
+    };
   }
 
   /**
@@ -395,7 +403,7 @@ function applied(
   eventId: string | undefined,
   replayed: boolean,
   state: JsonObject | undefined,
-): ExecuteResult {
+): Extract<ExecuteResult, { outcome: 'applied' }> {
   const at = { version, ...(eventId !== undefined && { eventId }) };
   return { outcome: 'applied', ...at, replayed, ...(state && { state: { ...at, state } }) };
 }

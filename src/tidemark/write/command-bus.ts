@@ -14,6 +14,8 @@ export interface CommandContext {
   readonly expectedVersion?: number;
   readonly idempotency?: IdempotencyMark;
   readonly returnState?: boolean;
+  /** Whether the outcome must contain the events that the command appends. */
+  readonly returnEvents?: boolean;
   /** What the sender has seen of a stream, from its causal token. A read for this command has to show it. */
   readonly seen: SeenOf;
 }
@@ -117,11 +119,12 @@ function replayRequest(stream: StreamId, { seen: seenOf, idempotency, returnStat
 
 /** A command and its context, in the form that the aggregate takes. */
 export function executeRequest(stream: StreamId, command: Command, context: CommandContext): ExecuteRequest {
-  const { commandId, correlationId, causationId, actor, expectedVersion } = context;
+  const { commandId, correlationId, causationId, actor, expectedVersion, returnEvents } = context;
   return {
     ...replayRequest(stream, context),
     command,
     metadata: { commandId, correlationId, causationId, actor },
     ...(expectedVersion !== undefined && { expectedVersion }),
+    ...(returnEvents && { returnEvents }),
   };
 }

@@ -89,6 +89,8 @@ export interface Mix {
   };
   readonly snapshotEvery: number;
   readonly coalesceMs: number;
+  /** Whether Workers apply events after their answers. In the other runs, all of it is left to queues and readers. */
+  readonly appliesAfterAnswer: boolean;
   /** Operations on projections: rebuilds, rollbacks, replays, sweeps. */
   readonly operates: boolean;
   /** The operator takes time for one rebuild and the way back from it, and the traffic goes on until that is done. */
@@ -147,6 +149,7 @@ export function mixOf(seed: number, cuts: Cuts = {}): Mix {
     pace,
     snapshotEvery,
     coalesceMs,
+    appliesAfterAnswer: seededRandom(seed * 104_729 + 13).next() < 0.5,
     operates,
     maintains,
   };

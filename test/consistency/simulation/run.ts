@@ -22,7 +22,7 @@ import { Peace } from './peace.ts';
 import { Restorer } from './restorer.ts';
 import { StuckError } from './scheduler.ts';
 import type { ClientPorts } from './session.ts';
-import { aggregateOptions, relayOptions } from './simulated-platform.ts';
+import { afterAnswerOptions, aggregateOptions, relayOptions } from './simulated-platform.ts';
 import { Steps } from './steps.ts';
 import { Traffic, type RunParts } from './traffic.ts';
 import { World } from './world.ts';
@@ -66,6 +66,7 @@ export async function runSeed(
   replaceTimers((ms, ring) => world.scheduler.setTimer(ms, ring));
   aggregateOptions.snapshotEvery = mix.snapshotEvery;
   relayOptions.coalesceMs = mix.coalesceMs;
+  afterAnswerOptions.isOn = mix.appliesAfterAnswer;
   const restoreLog = readLogLines(world);
   try {
     return await new Run(system, domainOf(seed, domains), world, isJudged).toTheEnd();

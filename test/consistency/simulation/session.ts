@@ -106,7 +106,11 @@ export class Session {
     const task = newTask(`${this.name} ${method} ${path}`, isolate.place);
     this.isBusy = true;
 
+    let isOver = false;
     const end = async (answer: Answer | undefined): Promise<void> => {
+      // The platform may tear the request away after its answer, while its Worker still applies events.
+      if (isOver) return;
+      isOver = true;
       const operation = record(
         {
           id,

@@ -3,6 +3,7 @@ import type { Projection } from '../../../src/tidemark/projections/projection.ts
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import type { AggregateOptions, ExecuteAnswer, ExecuteRequest } from '../../../src/tidemark/write/aggregate.ts';
 import { aggregateObject } from '../../../src/tidemark/write/aggregate-object.ts';
+import type { AfterAnswerOptions } from '../../../src/tidemark/catch-up/after-answer.ts';
 import type { RelayOptions } from '../../../src/tidemark/write/relay.ts';
 import type { Module } from '../../../src/tidemark/authoring/registered-module.ts';
 import type { Platform } from '../../../src/tidemark/runtime/platform.ts';
@@ -14,6 +15,7 @@ import { type Actor, as } from './scheduler.ts';
 /** Each run changes them, and every new object reads them. */
 export const aggregateOptions: { -readonly [Option in keyof AggregateOptions]: AggregateOptions[Option] } = {};
 export const relayOptions: { -readonly [Option in keyof RelayOptions]: RelayOptions[Option] } = {};
+export const afterAnswerOptions: { -readonly [Option in keyof AfterAnswerOptions]: AfterAnswerOptions[Option] } = {};
 
 /** The production ports, in the hands of the run that is under way. */
 const platform: Platform<Env> = {
@@ -27,6 +29,7 @@ const platform: Platform<Env> = {
   database: (_env, group) => currentWorld().database(group).port,
   aggregateOptions,
   relayOptions,
+  afterAnswerOptions,
   buildRunner: () => ({
     launch: (projection, build) => currentWorld().builds.launch(projection, build),
     revive: (projection, build) => currentWorld().builds.revive(projection, build),

@@ -75,6 +75,13 @@ async function settledProduct() {
   return { ...product, stream };
 }
 
+/** The version of a product in the catalog. Not counted. */
+function catalogVersion(stream: StreamId): Promise<number | null> {
+  return env.SERVING_DB.prepare(`SELECT version FROM checkpoint WHERE projection = 'product-catalog' AND stream = ?`)
+    .bind(stream)
+    .first<number>('version');
+}
+
 /** Its writes, messages and requests. Reads have a budget of their own. */
 function effects({ databaseRowsRead: _d1, objectRowsRead: _object, ...operations }: Operations) {
   return operations;
@@ -101,6 +108,23 @@ describe('the bill of a price change, alone', () => {
     expect(bill.databaseRowsRead).toBeLessThanOrEqual(40);
     expect(bill.objectRowsRead).toBeLessThanOrEqual(40);
     expect(dollarsPerMillion(bill)).toBeLessThan(11.5);
+  });
+});
+
+describe('the bill of a price change that is applied after its answer', () => {
+  it('is the same, but for the rows of one more look', async () => {
+    const CHANGE = { price: eur(1_799), reason: 'Sale' };
+    const toTheQueue = await settledProduct();
+    const usual = await billOf(toTheQueue.stream, () => post(`/products/${toTheQueue.productId}/price`, CHANGE));
+    const { productId, stream } = await settledProduct();
+    ports.appliesAfterAnswer = true;
+    const bill = await billOf(stream, async () => {
+      await post(`/products/${productId}/price`, CHANGE);
+      await expect.poll(() => catalogVersion(stream)).toBe(2);
+    });
+    expect(effects(bill)).toEqual(effects(usual));
+    const LOOK = 6;
+    expect(bill.databaseRowsRead).toBeLessThanOrEqual(usual.databaseRowsRead + LOOK);
   });
 });
 
