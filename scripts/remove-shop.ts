@@ -32,6 +32,8 @@ const SHOP = [
 const MIGRATIONS = [
   'migrations/serving/0002_product_catalog.sql',
   'migrations/serving/0003_order_lookup.sql',
+  'migrations/serving/0010_order_lookup_2.sql',
+  'migrations/serving/0011_product_catalog_2.sql',
   'migrations/reporting/0002_order_search.sql',
   'migrations/reporting/0003_order_analytics.sql',
   'migrations/reporting/0004_dashboard.sql',

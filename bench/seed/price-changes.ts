@@ -41,18 +41,22 @@ export function rowsOf(product: number, version: number): readonly Statement[] {
   const productId = idOf(product, 'd');
   return [
     {
-      sql: `INSERT OR REPLACE INTO product_catalog_a
-        (product_id, version, name, sku, category, price_amount, price_currency, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      sql: `INSERT OR REPLACE INTO product_catalog_2_a (product_id, version, category, created_at, resource) VALUES (?, ?, ?, ?, ?)`,
       params: [
         productId,
         version,
-        `Tide table ${product}`,
-        `DRAIN-${product}`,
         'almanacs',
-        1_000 + version,
-        'EUR',
         AT,
-        AT,
+        JSON.stringify({
+          productId,
+          name: `Tide table ${product}`,
+          sku: `DRAIN-${product}`,
+          category: 'almanacs',
+          price: { amount: 1_000 + version, currency: 'EUR' },
+          createdAt: AT,
+          updatedAt: AT,
+          version,
+        }),
       ],
     },
     {

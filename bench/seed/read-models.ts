@@ -6,6 +6,7 @@ import { type Row, type TableShape, shapeOf } from '../../src/tidemark/projectio
 import { dashboard } from '../../src/shop/orders/dashboard.ts';
 import { orderAnalytics } from '../../src/shop/orders/order-analytics.ts';
 import { orderLookup } from '../../src/shop/orders/order-lookup.ts';
+import { orderLookup1 } from '../../src/shop/orders/order-lookup-1.ts';
 import { orderSearch } from '../../src/shop/orders/order-search.ts';
 import { toIndexText } from '../../src/shop/orders/search-text.ts';
 import type { Server } from '../harness/server.ts';
@@ -67,13 +68,14 @@ async function seedReadModel(server: Server, database: string, projection: Proje
     if (projection.row) await bulkInsert(server, database, shapeOf(projection.row.tables.a).name, rows);
     await seedCheckpoints(server, database, projection.name, events);
   }
-  for (const [name, { tables }] of Object.entries(projection.counters)) {
+  for (const [name, { tables, wide = {} }] of Object.entries(projection.counters)) {
     const shape = shapeOf(tables.a);
+    const highs = Object.fromEntries(Object.values(wide).map((high) => [high, 0]));
     await bulkInsert(
       server,
       database,
       shape.name,
-      (counted[name] ?? []).map((row) => toSql(shape, row)),
+      (counted[name] ?? []).map((row) => toSql(shape, { ...highs, ...row })),
     );
   }
 }
@@ -118,9 +120,9 @@ export async function seedCrud(server: Server, orders: number): Promise<void> {
   const rows: SqlRow[] = [];
   const lines: SqlRow[] = [];
   const texts: SqlRow[] = [];
-  const lookup = shapeOf(orderLookup.row?.tables.a ?? raise());
+  const lookup = shapeOf(orderLookup1.row?.tables.a ?? raise());
   for (const event of placedOrders(orders)) {
-    const { after = {} } = foldStream(orderLookup, event.stream, undefined, [event]);
+    const { after = {} } = foldStream(orderLookup1, event.stream, undefined, [event]);
     const { items: _items, ...row } = toSql(lookup, after);
     rows.push(row);
     texts.push(textOf(event));

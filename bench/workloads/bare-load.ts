@@ -33,7 +33,7 @@ export async function finalRows(tidemark: Server): Promise<FinalRows> {
   const slot = pointer?.live_slot;
   const orders = await tidemark.query<SqlRow>(
     'SERVING_DB',
-    `SELECT * FROM order_lookup_${slot} ORDER BY order_id LIMIT ${MOST_ROWS}`,
+    `SELECT * FROM order_lookup_2_${slot} ORDER BY order_id LIMIT ${MOST_ROWS}`,
   );
   const checkpoints = await tidemark.query<SqlRow>(
     'SERVING_DB',
@@ -42,7 +42,7 @@ export async function finalRows(tidemark: Server): Promise<FinalRows> {
   const both = orders.map((order, index) => ({ order, checkpoint: checkpoints[index] as SqlRow }));
   const batchOf = (some: readonly (typeof both)[number][]): readonly Statement[] => [
     insertOf(
-      'order_lookup_a',
+      'order_lookup_2_a',
       some.map(({ order }) => order),
     ),
     insertOf(
@@ -72,7 +72,7 @@ export async function loadBare(bare: Server, { bulk, single, count, singleCount 
 }
 
 async function rateInto(bare: Server, path: string, bodies: readonly string[], count: number): Promise<number> {
-  await bare.batch('BARE_DB', [{ sql: 'DELETE FROM order_lookup_a' }, { sql: 'DELETE FROM checkpoint' }]);
+  await bare.batch('BARE_DB', [{ sql: 'DELETE FROM order_lookup_2_a' }, { sql: 'DELETE FROM checkpoint' }]);
   const startedAt = performance.now();
   for (const body of bodies) {
     const answer = await fetch(`${bare.url}${path}`, { method: 'POST', body });

@@ -1,7 +1,7 @@
 import { type SQLiteTable, getTableConfig } from 'drizzle-orm/sqlite-core';
 
 import type { Projection } from '../../src/tidemark/projections/projection.ts';
-import type { KeyedList, SortKey } from '../../src/tidemark/authoring/read-model.ts';
+import type { KeyedList, SortKey } from '../../src/tidemark/authoring/keyed-list.ts';
 
 /** A projection, with its lists if it is a read model that has some. */
 export type WithLists = Projection & { readonly lists?: Readonly<Record<string, Pick<KeyedList, 'filter' | 'keys'>>> };
@@ -40,7 +40,10 @@ WHERE projection = '${name}' AND ${isFresh};`;
 /** The indexes of a list, as columns: one for each combination of its filters, followed by the list's sort keys. */
 export function indexedColumns(list: Pick<KeyedList, 'filter' | 'keys'>): readonly (readonly SortKey[])[] {
   const choices: (readonly string[])[] = [[]];
-  for (const property of list.filter) choices.push(...choices.map((choice) => [...choice, property]));
+  // A row has its own id, so a filter by the id needs no index.
+  const id = list.keys.at(-1)?.property;
+  for (const property of list.filter.filter((name) => name !== id))
+    choices.push(...choices.map((choice) => [...choice, property]));
   // SQLite can read an index backwards, so the direction does not matter if all keys have the same.
   const isOneWay = list.keys.every(({ isDescending }) => isDescending === list.keys[0]?.isDescending);
   const keys = isOneWay ? list.keys.map((key) => ({ ...key, isDescending: false })) : list.keys;

@@ -100,7 +100,8 @@ function readModelSteps(subject: Subject, { event }: CommandNames): readonly Ste
     const file = found?.file ?? subject.file;
     const where = `in the handlers of the read model "${projection.name}"`;
     if (isTimed && showsUpdatedAt(projection, aggregate)) {
-      const handler = `${event}: { change: (row, { recordedAt }) => ({ ...row, updatedAt: recordedAt }) }`;
+      const row = 'view' in projection ? 'shown' : 'row';
+      const handler = `${event}: { change: (${row}, { recordedAt }) => ({ ...${row}, updatedAt: recordedAt }) }`;
       return { file, where, lines: [`${handler},`], insertions: found && [appendTo(file, found.handlers, handler)] };
     }
     const imported = importFrom(file, '#tidemark', 'ignored');
@@ -114,11 +115,14 @@ function readModelSteps(subject: Subject, { event }: CommandNames): readonly Ste
 }
 
 /** Whether a projection has a row for each aggregate from its first event on, with the time of the latest one as `updatedAt`. */
-function showsUpdatedAt({ row, handlers, follows }: Projection, { events }: AnyAggregate): boolean {
+function showsUpdatedAt(
+  { row, handlers, follows, view }: Projection & { readonly view?: object },
+  { events }: AnyAggregate,
+): boolean {
   const [first = ''] = Object.keys(events);
   const handler = handlers[first];
   const createsRow = typeof handler === 'object' && handler.create !== undefined;
-  return createsRow && Object.keys(follows).length === 1 && row !== undefined && 'updatedAt' in row.tables.a;
+  return createsRow && Object.keys(follows).length === 1 && row !== undefined && 'updatedAt' in (view ?? row.tables.a);
 }
 
 /** Where a projection's handlers are written. */

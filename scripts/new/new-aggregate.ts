@@ -61,7 +61,7 @@ export async function newAggregate({ names, area = '' }: NewAggregate): Promise<
     paths,
     next: [
       `Edit ${source}/${one}.ts first: its events, commands and refusals are an example. tsc then names the rest.`,
-      `After a change of the columns or lists in ${one}-list.ts, delete its migration and run: npm run migration ${one}-list`,
+      `After a change of the lists in ${one}-list.ts, delete its migration and run: npm run migration ${one}-list`,
       `After a change of the commands, change what clients send in ${tests}/${one}-intents.ts.`,
       `Run: npx vitest run ${tests}`,
       `Run: npm run check`,

@@ -64,8 +64,8 @@ export async function newReadModel({ name, of, group }: NewReadModel): Promise<W
   return {
     paths,
     next: [
-      `Edit ${folder}/${name}.ts: its columns are an example. ${created} creates the row, since it is the aggregate's first event.`,
-      `After a change of the columns or lists, delete the migration and run: npm run migration ${name}`,
+      `Edit ${folder}/${name}.ts: its view is an example. ${created} creates the row, since it is the aggregate's first event.`,
+      `After a change of the lists, delete the migration and run: npm run migration ${name}`,
       `Run: npx vitest run ${tests}/${name}.test.ts`,
       `Run: npm run check`,
       `Before the first deployment with it, run: npm run golden`,

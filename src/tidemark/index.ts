@@ -19,8 +19,9 @@ export { stateLookup } from './authoring/state-lookup.ts';
 export type { SeenOf } from './domain/seen.ts';
 export { idOf } from './domain/stream.ts';
 
-// Declare read models: with a row for each aggregate, or with tables of your own.
-export { type RowOf, readModel } from './authoring/read-model.ts';
+// Declare read models: with a resource for each aggregate, with a row of columns for each, or with tables of your own.
+export { readModel } from './authoring/read-model.ts';
+export { type RowOf, readModelOfColumns } from './authoring/read-model-of-columns.ts';
 export { ignored, projectionOf } from './projections/projection.ts';
 export { slotTables } from './projections/slot-tables.ts';
 export { wideSum } from './projections/wide-counters.ts';

@@ -46,6 +46,7 @@ const DOOR = [
   'queryBuilder',
   'queryRoute',
   'readModel',
+  'readModelOfColumns',
   'routesOf',
   'slotTables',
   'stateLookup',

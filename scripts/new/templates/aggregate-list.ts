@@ -3,9 +3,9 @@ import type { AggregateNames } from '../names.ts';
 /** `src/tickets/ticket-list.ts`: the read model of the resource and of the list. `groups` is the path to `src/groups.ts`. */
 export function aggregateListFile({ one, many, type }: AggregateNames, groups: string): string {
   return `
-import { text } from 'drizzle-orm/sqlite-core';
+import * as z from 'zod/mini';
 
-import { readModel } from '#tidemark';
+import { Time, readModel } from '#tidemark';
 import { serving } from '${groups}';
 import { ${one.toUpperCase()}_STATUSES, ${one} } from './${one}.ts';
 
@@ -14,12 +14,12 @@ export const ${one}List = readModel(${one}, {
   name: '${one}-list',
   revision: 1,
   group: serving,
-  columns: {
-    title: text('title').notNull(),
-    status: text('status', { enum: ${one.toUpperCase()}_STATUSES }).notNull(),
-    reason: text('reason'),
-    openedAt: text('opened_at').notNull(),
-    updatedAt: text('updated_at').notNull(),
+  view: {
+    title: z.string(),
+    status: z.enum(${one.toUpperCase()}_STATUSES),
+    reason: z.nullable(z.string()),
+    openedAt: Time,
+    updatedAt: Time,
   },
   on: {
     ${type}Opened: {
@@ -32,7 +32,7 @@ export const ${one}List = readModel(${one}, {
       }),
     },
     ${type}Closed: {
-      change: (row, { data, recordedAt }) => ({ ...row, status: 'closed', reason: data.reason, updatedAt: recordedAt }),
+      change: (shown, { data: { reason }, recordedAt }) => ({ ...shown, status: 'closed', reason, updatedAt: recordedAt }),
     },
   },
   lists: { newestFirst: { filter: ['status'], sort: ['-openedAt'] } },

@@ -3,23 +3,15 @@ import { type AggregateNames, upperFirst } from '../names.ts';
 /** `src/tickets/routes.ts`: the routes of the aggregate. */
 export function aggregateRoutesFile({ one, many, type, aOne }: AggregateNames): string {
   return `
-import * as z from 'zod/mini';
-
-import { Time, routesOf } from '#tidemark';
-import { ${one.toUpperCase()}_STATUSES, ${one} } from './${one}.ts';
+import { routesOf } from '#tidemark';
+import { ${one} } from './${one}.ts';
 import { ${one}List } from './${one}-list.ts';
 
 const ${many} = routesOf(${one}, {
   path: '/${many}',
   tag: '${many}',
   name: '${type}',
-  view: {
-    title: z.string(),
-    status: z.enum(${one.toUpperCase()}_STATUSES),
-    reason: z.nullable(z.string()),
-    openedAt: Time,
-    updatedAt: Time,
-  },
+  view: ${one}List.view,
   example: {
     title: 'The first ${one}',
     status: 'closed',
@@ -33,7 +25,7 @@ const ${many} = routesOf(${one}, {
 export const ${one}Routes = [
   ${many}.create('Open${type}', { summary: 'Open ${aOne}', example: { title: 'The first ${one}' } }),
   ${many}.command('Close${type}', '/closing', { summary: 'Close an open ${one}', example: { reason: 'Done' } }),
-  ${many}.resource(${one}List, {}),
+  ${many}.resource(${one}List),
   ${many}.list(${one}List, 'newestFirst', { summary: '${upperFirst(many)}, the newest first' }),
   ${many}.history({ example: { type: '${type}Closed', data: { reason: 'Done' } } }),
 ];

@@ -8,13 +8,11 @@ export function readModelRoutesFile(
   return `
 import * as z from 'zod/mini';
 
-import { Time, Uuid, Version, listRoute, named } from '#tidemark';
+import { Uuid, Version, listRoute, named } from '#tidemark';
 import { ${variable} } from './${name}.ts';
 
-const ${type} = named(
-  '${type}',
-  z.strictObject({ ${id}: Uuid, version: Version, createdAt: Time, updatedAt: Time }),
-);
+const ${type} = named('${type}', z.strictObject({ ${id}: Uuid, ...${variable}.view, version: Version }));
+const { latestFirst } = ${variable}.lists;
 
 export const ${variable}Routes = [
   listRoute({
@@ -25,9 +23,8 @@ export const ${variable}Routes = [
     tag: '${tag}',
     filter: {},
     reads: ${variable},
-    query: (_filter, after, take) => ${variable}.lists.latestFirst.page({}, after, take),
-    view: (row) => row,
-    positionOf: ({ updatedAt, ${id} }) => [updatedAt, ${id}],
+    query: latestFirst.page,
+    positionOf: latestFirst.positionOf,
     item: ${type},
     itemExample: {
       ${id}: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',

@@ -19,12 +19,10 @@ export function readModelFile(
 ): string {
   const [first = '', ...others] = events;
   const changes = others.map(
-    (type) => `${type}: { change: (row, { recordedAt }) => ({ ...row, updatedAt: recordedAt }) },`,
+    (type) => `${type}: { change: (shown, { recordedAt }) => ({ ...shown, updatedAt: recordedAt }) },`,
   );
   return `
-import { text } from 'drizzle-orm/sqlite-core';
-
-import { readModel } from '#tidemark';
+import { Time, readModel } from '#tidemark';
 import { ${group} } from '${groups}';
 import { ${aggregate} } from './${aggregateFile}';
 
@@ -33,10 +31,7 @@ export const ${variable} = readModel(${aggregate}, {
   name: '${name}',
   revision: 1,
   group: ${group},
-  columns: {
-    createdAt: text('created_at').notNull(),
-    updatedAt: text('updated_at').notNull(),
-  },
+  view: { createdAt: Time, updatedAt: Time },
   on: {
     ${first}: { create: ({ recordedAt }) => ({ createdAt: recordedAt, updatedAt: recordedAt }) },
     ${changes.join('\n    ')}

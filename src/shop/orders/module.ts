@@ -3,6 +3,7 @@ import { order } from './order.ts';
 import { dashboard } from './dashboard.ts';
 import { orderAnalytics } from './order-analytics.ts';
 import { orderLookup } from './order-lookup.ts';
+import { orderLookup1 } from './order-lookup-1.ts';
 import { orderSearch } from './order-search.ts';
 import { orderSearch1 } from './order-search-1.ts';
 import type { ProductPrices } from './product-prices.ts';
@@ -23,7 +24,7 @@ export function orders(pricesOf: (write: WriteSide) => ProductPrices) {
           );
       },
     },
-    readModels: [orderLookup, orderSearch, orderSearch1, orderAnalytics, dashboard],
+    readModels: [orderLookup, orderLookup1, orderSearch, orderSearch1, orderAnalytics, dashboard],
     routes: [...reportRoutes, ...orderRoutes],
     tags: {
       orders: 'Orders: placed, shipped, delivered, cancelled and returned.',

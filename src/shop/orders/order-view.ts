@@ -18,26 +18,29 @@ const OrderLine = named(
   }),
 );
 
+/** The members of an order in the API, without its id and version. */
+export const orderView = {
+  customerId: z.string(),
+  customerName: z.string(),
+  customerSegment: z.nullable(z.string()),
+  region: z.nullable(z.string()),
+  status: z.enum(ORDER_STATUSES),
+  currency: z.string(),
+  total: MoneySchema,
+  itemCount: described(z.int(), 'The sum of the quantities.'),
+  items: z.array(OrderLine),
+  tracking: z.nullable(z.string()),
+  carrier: z.nullable(z.string()),
+  placedAt: Time,
+  updatedAt: Time,
+};
+
 /** The routes of orders, and the shape of an order in the API. */
 export const orderApi = routesOf(order, {
   path: '/orders',
   tag: 'orders',
   name: 'Order',
-  view: {
-    customerId: z.string(),
-    customerName: z.string(),
-    customerSegment: z.nullable(z.string()),
-    region: z.nullable(z.string()),
-    status: z.enum(ORDER_STATUSES),
-    currency: z.string(),
-    total: MoneySchema,
-    itemCount: described(z.int(), 'The sum of the quantities.'),
-    items: z.array(OrderLine),
-    tracking: z.nullable(z.string()),
-    carrier: z.nullable(z.string()),
-    placedAt: Time,
-    updatedAt: Time,
-  },
+  view: orderView,
   example: {
     customerId: 'c-1024',
     customerName: 'Ada Lovelace',

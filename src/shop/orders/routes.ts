@@ -1,6 +1,11 @@
-import { text } from '#tidemark';
+import { former, text } from '#tidemark';
 import { orderLookup } from './order-lookup.ts';
+import { orderLookup1 } from './order-lookup-1.ts';
+import type { OrderRow } from './order-row.ts';
 import { fromRow, orderApi } from './order-view.ts';
+
+/** The text of an order, from a row of revision 1. */
+const fromRow1 = (row: OrderRow) => orderLookup.prepared(fromRow(row));
 
 export const orderRoutes = [
   orderApi.create('PlaceOrder', {
@@ -35,12 +40,12 @@ export const orderRoutes = [
       'Refuses more of a line than the ordered quantity minus the quantity already returned. Once all items are returned, the order is `returned`.',
     example: { items: [{ sku: 'TIDE-2027', quantity: 1 }], reason: 'Water damage' },
   }),
-  orderApi.resource(orderLookup, { fromRow }),
+  orderApi.resource(orderLookup, { formerly: (id) => [former(orderLookup1, orderLookup1.byId(id), fromRow1)] }),
   orderApi.list(orderLookup, 'newestFirst', {
     summary: 'List orders, newest first',
     description: 'Answers page by page. Filters by customer and status.',
     filter: { customerId: text(100) },
-    fromRow,
+    formerly: (...asked) => [former(orderLookup1, orderLookup1.lists.newestFirst.page(...asked), fromRow1)],
   }),
   orderApi.history({
     summary: 'List the events of an order',

@@ -1,10 +1,11 @@
-import { and, asc, eq, gt, sql } from 'drizzle-orm';
+import { asc, eq, gt, and } from 'drizzle-orm';
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import * as z from 'zod/mini';
 
 import {
   type Given,
   type RecordedEvent,
-  type RowOf,
+  Time,
   idOf,
   normalText,
   preparedQuery,
@@ -15,9 +16,11 @@ import {
 
 import { serving } from '../../groups.ts';
 import type { Money } from '../money.ts';
-import { product, productIdOf } from './product.ts';
+import { MoneySchema } from '../schemas.ts';
+import { product } from './product.ts';
 
-const prices = slotTables((slot) =>
+/** Both revisions add to these tables, since a slot belongs to one revision at a time. */
+export const prices = slotTables((slot) =>
   sqliteTable(
     `product_prices_${slot}`,
     {
@@ -42,47 +45,42 @@ export type PriceRow = PriceTable['$inferSelect'];
 /** The shop window: every product with its current price and all its prices, by id, SKU and category. */
 export const productCatalog = readModel(product, {
   name: 'product-catalog',
-  revision: 1,
+  revision: 2,
   group: serving,
-  columns: {
-    name: text('name').notNull(),
-    sku: text('sku').notNull(),
-    category: text('category').notNull(),
-    priceAmount: integer('price_amount').notNull(),
-    priceCurrency: text('price_currency').notNull(),
-    createdAt: text('created_at').notNull(),
-    updatedAt: text('updated_at').notNull(),
+  view: {
+    name: z.string(),
+    sku: z.string(),
+    category: z.string(),
+    price: MoneySchema,
+    createdAt: Time,
+    updatedAt: Time,
   },
   appends: { prices },
   on: {
     ProductCreated: {
-      create: ({ data, recordedAt }) => ({
-        name: data.name,
-        sku: data.sku,
+      create: ({ data: { sku, name, category, price }, recordedAt }) => ({
+        name,
+        sku,
         // Old events hold texts as they were typed, not in their normal form.
-        category: normalText(data.category),
-        priceAmount: data.price.amount,
-        priceCurrency: data.price.currency,
+        category: normalText(category),
+        price,
         createdAt: recordedAt,
         updatedAt: recordedAt,
       }),
       append: (event) => ({ prices: [priceOf(event, undefined, event.data.price, null)] }),
     },
     PriceUpdated: {
-      change: (row, { data, recordedAt }) => ({
-        ...row,
-        priceAmount: data.to.amount,
-        priceCurrency: data.to.currency,
-        updatedAt: recordedAt,
-      }),
+      change: (shown, { data, recordedAt }) => ({ ...shown, price: data.to, updatedAt: recordedAt }),
       append: (event) => ({ prices: [priceOf(event, event.data.from, event.data.to, event.data.reason)] }),
     },
   },
+  // A SKU needs no column: the product's id follows from it.
+  lists: { oldestFirst: { filter: ['category', 'productId'], sort: ['createdAt'] } },
+  // Revision 1 had a column for each member.
+  acceptsDifferences: true,
 });
 
-export type ProductRow = RowOf<typeof productCatalog>;
-
-function priceOf(
+export function priceOf(
   { stream, version, metadata, recordedAt }: RecordedEvent,
   from: Money | undefined,
   to: Money,
@@ -101,63 +99,10 @@ function priceOf(
   };
 }
 
-type CatalogTables = ReturnType<typeof productCatalog.tables>;
-
-/** The sort key of the last product of a page. */
-export type ProductPosition = readonly [createdAt: string, productId: string];
-
-/** Queries products by time of creation, oldest first. `take` is a page and one row more, which tells whether another page follows. */
-export function listProducts(
-  filter: { category?: string | undefined; sku?: string | undefined },
-  after: ProductPosition | undefined,
-  take: number,
-) {
-  const { category, sku } = filter;
-  return pageOfProducts({
-    // A SKU needs no index: the product's id follows from it.
-    productId: sku === undefined ? undefined : productIdOf(sku),
-    category,
-    afterTime: after?.[0],
-    afterId: after?.[1],
-    take,
-  });
-}
-
-const pageOfProducts = preparedQuery(
-  (
-    { row: table }: CatalogTables,
-    {
-      productId,
-      category,
-      afterTime,
-      afterId,
-      take,
-    }: Given<{
-      productId: string | undefined;
-      category: string | undefined;
-      afterTime: string | undefined;
-      afterId: string | undefined;
-      take: number;
-    }>,
-  ) =>
-    queryBuilder
-      .select()
-      .from(table)
-      .where(
-        and(
-          productId && eq(table.productId, productId),
-          category && eq(table.category, category),
-          afterTime && sql`(${table.createdAt}, ${table.productId}) > (${afterTime}, ${afterId})`,
-        ),
-      )
-      .orderBy(asc(table.createdAt), asc(table.productId))
-      .limit(take),
-);
-
 /** Queries the prices of a product after a version, oldest first. */
 export const pricesOf = preparedQuery(
   (
-    { prices: table }: CatalogTables,
+    { prices: table }: { readonly prices: PriceTable },
     { productId, afterVersion, take }: Given<{ productId: string; afterVersion: number; take: number }>,
   ) =>
     queryBuilder

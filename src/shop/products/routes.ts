@@ -7,6 +7,7 @@ import {
   Uuid,
   Version,
   described,
+  former,
   listRoute,
   named,
   normalText,
@@ -19,7 +20,8 @@ import {
 
 import { MoneySchema, Sku } from '../schemas.ts';
 import { product, productIdOf } from './product.ts';
-import { type PriceRow, type ProductRow, listProducts, pricesOf, productCatalog } from './product-catalog.ts';
+import { type PriceRow, pricesOf, productCatalog } from './product-catalog.ts';
+import { fromRow1, productCatalog1 } from './product-catalog-1.ts';
 
 const PriceChange = named(
   'PriceChange',
@@ -43,14 +45,7 @@ const productApi = routesOf(product, {
   path: '/products',
   tag: 'products',
   name: 'Product',
-  view: {
-    name: z.string(),
-    sku: z.string(),
-    category: z.string(),
-    price: MoneySchema,
-    createdAt: Time,
-    updatedAt: Time,
-  },
+  view: productCatalog.view,
   example: {
     name: 'Tide table 2027',
     sku: 'TIDE-2027',
@@ -70,8 +65,11 @@ const productApi = routesOf(product, {
   }),
 });
 
-function fromRow({ priceAmount, priceCurrency, ...row }: ProductRow) {
-  return { ...row, price: { amount: priceAmount, currency: priceCurrency } };
+const { oldestFirst } = productCatalog.lists;
+
+/** The list's filters. The product's id follows from the SKU. */
+function filterBy({ category, sku }: { readonly category?: string | undefined; readonly sku?: string | undefined }) {
+  return { category, productId: sku === undefined ? undefined : productIdOf(sku) };
 }
 
 const Params = z.strictObject({ productId: Uuid });
@@ -93,7 +91,9 @@ export const productRoutes = [
     description: 'Orders that are already placed keep their price.',
     example: { price: { amount: 1799, currency: 'EUR' }, reason: 'Spring sale' },
   }),
-  productApi.resource(productCatalog, { fromRow }),
+  productApi.resource(productCatalog, {
+    formerly: (id) => [former(productCatalog1, productCatalog1.byId(id), fromRow1)],
+  }),
   listRoute({
     path: '/products',
     id: 'listProducts',
@@ -102,9 +102,11 @@ export const productRoutes = [
     tag: 'products',
     filter: { category: z.optional(text(100)), sku: z.optional(Sku) },
     reads: productCatalog,
-    query: listProducts,
-    view: fromRow,
-    positionOf: ({ createdAt, productId }) => [createdAt, productId],
+    query: (asked, after, take) => oldestFirst.page(filterBy(asked), after, take),
+    formerly: (asked, after, take) => [
+      former(productCatalog1, productCatalog1.lists.oldestFirst.page(filterBy(asked), after, take), fromRow1),
+    ],
+    positionOf: oldestFirst.positionOf,
     item: productApi.schema,
     itemExample: productApi.example,
   }),
@@ -138,11 +140,10 @@ export const productRoutes = [
     async handle(c, { params: { productId }, query: { limit, cursor } }) {
       const pages = pagesOf(`prices:${productId}`);
       const stream = product.streamOf(productId);
-      const { rows, version } = await c.var.causal.readOne(
-        productCatalog,
-        stream,
-        pricesOf({ productId, afterVersion: pages.numberAfter(cursor), take: limit + 1 }),
-      );
+      const query = pricesOf({ productId, afterVersion: pages.numberAfter(cursor), take: limit + 1 });
+      const { rows, version } = await c.var.causal.readOne(productCatalog, stream, query, [
+        former(productCatalog1, query),
+      ]);
       if (version === 0) throw new Problem('not-found', 'There is no such product. Check the id.');
       return c.json(pages.page(rows, limit, toPriceChange, ({ version: at }) => at));
     },

@@ -13,7 +13,9 @@ import { Uuid, Version, integerParameter, named, text } from '../http/schemas.ts
 import type { Aggregate } from './aggregate.ts';
 import type { CommandDeclarations } from './command-declarations.ts';
 import type { EventDeclarations, EventOf, Parsed, Shape } from './event-declarations.ts';
-import type { FilterKind, KeyedList } from './read-model.ts';
+import { asDeclared } from './as-declared.ts';
+import type { FilterKind, KeyedList } from './keyed-list.ts';
+import type { Prepared } from './read-model.ts';
 
 /** The options that the routes of one aggregate share. */
 export interface RoutesOptions<Existing, View extends Shape> {
@@ -23,7 +25,7 @@ export interface RoutesOptions<Existing, View extends Shape> {
   readonly tag: string;
   /** The name of the resource in the OpenAPI document and in generated clients, for example `Seat`. */
   readonly name: string;
-  /** The schemas of the resource's members, without its id and its `version`. */
+  /** The members of the resource, without its id and its `version`: the `view` of its read model. */
   readonly view: View;
   /** Example members, for the OpenAPI document. */
   readonly example: z.input<z.ZodMiniObject<View, z.core.$strict>>;
@@ -62,9 +64,13 @@ type NaturalKey<Body> = {
   readonly [Member in keyof Body & string]: { readonly member: Member; readonly by: (value: Body[Member]) => string };
 }[keyof Body & string];
 
-/** `fromRow` makes the answer from a row, and keeps the id and `version`. It is required unless the columns are the members of the resource. */
-type RowOption<Row, View extends Shape, More = Record<never, never>> =
-  Row extends Members<View>
+/**
+ * A read model of `readModel` holds the resource. For rows of `readModelOfColumns`, `fromRow` makes the answer from a row, and keeps the id and
+ * `version`. It is required unless the columns are the members of the resource.
+ */
+type RowOption<Row, View extends Shape, More = Record<never, never>> = Row extends Prepared
+  ? More
+  : Row extends Members<View>
     ? More & { readonly fromRow?: (row: Row) => Members<View> }
     : More & { readonly fromRow: (row: Row) => Members<View> };
 
@@ -87,12 +93,20 @@ type ListOptions<Row, View extends Shape> = RowOption<
     readonly path?: `/${string}`;
     /** The operation id. Default: it follows from the path, as `listSeats` from `/seats`. */
     readonly id?: string;
+    /** The same list of earlier revisions, for as long as one of them may be live. */
+    readonly formerly?: FormerList<Row>;
   }
 >;
 
+type FormerList<Row> = (...asked: Parameters<KeyedList['page']>) => readonly FormerQuery<Row>[];
+
 interface Queried<InSlot extends Tables, Row> extends Projection<InSlot> {
+  readonly view?: Shape;
   readonly byId: (id: string) => (tables: InSlot) => SelectQuery<Row>;
 }
+
+/** The last argument may be left out if every option may. */
+type OptionsOf<Options> = Partial<Options> extends Options ? [options?: Options] : [options: Options];
 
 interface Listed<InSlot extends Tables, Row, Lists extends Readonly<Record<string, KeyedList<Row>>>> extends Queried<
   InSlot,
@@ -127,7 +141,7 @@ export interface RoutesOf<Commands extends CommandDeclarations, Events extends E
   /** `GET <path>/{id}`: the resource, from a read model. */
   resource<InSlot extends Tables, Row>(
     model: Queried<InSlot, Row>,
-    options: ResourceOptions<NoInfer<Row>, View>,
+    ...options: OptionsOf<ResourceOptions<NoInfer<Row>, View>>
   ): Route;
   /** `GET <path>`: a list, from a read model. Each list of an aggregate needs a path of its own. */
   list<InSlot extends Tables, Row, Lists extends Readonly<Record<string, KeyedList<Row>>>>(
@@ -151,14 +165,14 @@ const DEFAULT_MAX_FILTER = 200;
  *       path: '/seats',
  *       tag: 'seats',
  *       name: 'Seat',
- *       view: { place: z.string(), status: z.enum(['free', 'reserved']), guest: z.nullable(z.string()), updatedAt: Time },
+ *       view: seatMap.view,
  *       example: { place: 'A12', status: 'free', guest: null, updatedAt: '2026-11-23T09:00:00.000Z' },
  *       fromState: (state) => ({ ...state, guest: state.status === 'reserved' ? state.guest : null }),
  *     });
  *     export const seatRoutes = [
  *       seats.create('AddSeat', { summary: 'Add a seat', example: { place: 'A12' } }),
  *       seats.command('ReserveSeat', '/reservation', { summary: 'Reserve a free seat', example: { guest: 'Ada Lovelace' } }),
- *       seats.resource(seatMap, {}),
+ *       seats.resource(seatMap),
  *     ];
  */
 export function routesOf<
@@ -182,7 +196,17 @@ export function routesOf<
   const example = { [idName]: exampleId, ...(options.example as object), version: 1 };
 
   function represent(id: string, { state, version }: { readonly state: object; readonly version: number }): object {
-    return { [idName]: id, ...fromState(state as Exclude<State, Absent>), version };
+    return asDeclared(schema, { [idName]: id, ...fromState(state as Exclude<State, Absent>), version }) as object;
+  }
+  /** Makes the answer of a row: its text, or the object that `fromRow` makes. Default: the columns, which the types have compared with the members. */
+  function viewOf(
+    model: { readonly name: string; readonly view?: Shape },
+    fromRow: ((row: never) => object) | undefined,
+  ) {
+    if (!model.view) return (fromRow as ((row: unknown) => object) | undefined) ?? ((row: unknown) => row as object);
+    // Otherwise the read model and `fromState` could make different texts of one resource.
+    if (model.view !== view) throw new Error(`${path}: give the routes the view of ${model.name}, \`view: ….view\``);
+    return (row: unknown) => (row as Prepared).resource;
   }
   function refusalsOf(type: string): readonly string[] {
     return Object.entries(aggregate.refusals).flatMap(([code, { of }]) => (of.includes(type) ? [code] : []));
@@ -236,7 +260,8 @@ export function routesOf<
       });
     },
 
-    resource(model, { summary = `One ${noun}`, fromRow, formerly }) {
+    resource(model, ...[asked]) {
+      const { summary = `One ${noun}`, fromRow, formerly } = (asked ?? {}) as ResourceOptions<unknown, View>;
       return resourceRoute({
         path: `${path}/:${idName}`,
         id: `get${name}`,
@@ -248,14 +273,23 @@ export function routesOf<
         reads: model,
         query: (found) => model.byId(idIn(found)),
         ...(formerly && { formerly: (found: unknown) => formerly(idIn(found)) }),
-        view: rowView(fromRow),
+        view: viewOf(model, fromRow),
         represent: (found, state) => represent(idIn(found), state),
         answer: schema,
         answerExample: example,
       });
     },
 
-    list(model, list, { summary, description = summary, fromRow, filter = {}, path: at = path, id = listOf(at) }) {
+    list(model, list, given) {
+      const {
+        summary,
+        description = summary,
+        fromRow,
+        formerly,
+        filter = {},
+        path: at = path,
+        id = listOf(at),
+      } = given as ListOptions<unknown, View>;
       const {
         page,
         positionOf,
@@ -268,11 +302,6 @@ export function routesOf<
         if (!columns.includes(column)) throw new Error(`${which} has no filter "${column}": name it in the read model`);
       const schemas = columns.map((column) => {
         const asked = filter[column] ?? filterOf(view[column], filterKinds[column]);
-        if (!asked)
-          throw new Error(
-            `${which} filters by "${column}", and no schema follows from its type. ` +
-              `Pass one that reads text: \`filter: { ${column}: … }\` of \`list\``,
-          );
         if ('default' in z.toJSONSchema(asked, { io: 'input', unrepresentable: 'any' }))
           throw new Error(
             `the filter "${column}" of ${which} has a default, but a request without the filter gets every row. ` +
@@ -289,7 +318,8 @@ export function routesOf<
         filter: Object.fromEntries(schemas),
         reads: model,
         query: (asked, after, take) => page(asked, after, take) as (tables: Tables) => SelectQuery<unknown>,
-        view: rowView(fromRow),
+        ...(formerly && { formerly }),
+        view: viewOf(model, fromRow),
         positionOf: positionOf as (row: unknown) => Position,
         positionKinds: keys.map(({ kind }) => kind),
         item: schema,
@@ -325,30 +355,14 @@ export function routesOf<
   };
 }
 
-/** Makes the members of the resource from a row. Default: the columns of the row, which the types have compared with the members. */
-function rowView(fromRow: ((row: never) => object) | undefined): (row: unknown) => object {
-  return (fromRow as ((row: unknown) => object) | undefined) ?? ((row) => row as object);
-}
-
 /**
- * The schema of a filter by a column. A query string holds only text, and no null. Undefined: no schema follows from the column's type.
+ * The schema of a filter by a column. A query string holds only text, and no null.
  */
-function filterOf(member: z.ZodMiniType | undefined, kind: FilterKind | undefined): z.ZodMiniType | undefined {
+function filterOf(member: z.ZodMiniType | undefined, kind: FilterKind | undefined): z.ZodMiniType {
   const asked = member instanceof z.ZodMiniNullable ? (member.def.innerType as z.ZodMiniType) : member;
-  switch (kind) {
-    case 'integer':
-      return integerLike(asked);
-    case 'boolean':
-      return z.pipe(
-        z.enum(['true', 'false']),
-        z.transform((word) => word === 'true'),
-      );
-    case 'text':
-      // In its normal form, and with a maximum length.
-      return asked === undefined || asked instanceof z.ZodMiniString ? text(DEFAULT_MAX_FILTER) : asked;
-    default:
-      return undefined;
-  }
+  if (kind === 'integer') return integerLike(asked);
+  // In its normal form, and with a maximum length.
+  return asked === undefined || asked instanceof z.ZodMiniString ? text(DEFAULT_MAX_FILTER) : asked;
 }
 
 /** An integer with the bounds of the resource's member, if it is a number. */

@@ -77,12 +77,33 @@ export interface FormerQuery<Result> {
  * built and swapped in, and again after a rollback. Without this, a query answers 503 `projection-building` while the earlier revision is live.
  *
  *     const rows = await c.var.causal.readMany(seatMap, freeSeats, [former(seatMap1, freeSeats1)]);
+ *
+ * If its rows have another form, `toRow` makes the new one: for `readModel`, a `prepared` resource.
+ *
+ *     former(seatMap1, seatMap1.byId(id), ({ reservedBy, ...row }) => seatMap.prepared({ ...row, guest: reservedBy }))
  */
 export function former<InSlot extends Tables, Result>(
   projection: Projection<InSlot>,
   query: (tables: InSlot) => SelectQuery<Result>,
+): FormerQuery<Result>;
+export function former<InSlot extends Tables, Row, Result>(
+  projection: Projection<InSlot>,
+  query: (tables: InSlot) => SelectQuery<Row>,
+  toRow: (row: Row) => Result,
+): FormerQuery<Result>;
+export function former<Result>(
+  projection: Projection,
+  query: (tables: never) => SelectQuery<Result>,
+  toRow?: (row: never) => Result,
 ): FormerQuery<Result> {
-  return { projection, query };
+  if (!toRow) return { projection, query };
+  return {
+    projection,
+    query(tables) {
+      const made = query(tables);
+      return { toSQL: () => made.toSQL(), _: made._, toResult: toRow };
+    },
+  };
 }
 
 /**

@@ -89,6 +89,18 @@ function positionOfTexts(position: readonly [string, string] | number): readonly
   return typeof position === 'number' ? ['', String(position)] : position;
 }
 
+/** The text of a page. An item is an object, or already the JSON text of one. */
+export function pageText({
+  items,
+  nextCursor,
+}: {
+  items: readonly (object | string)[];
+  nextCursor: string | null;
+}): string {
+  const texts = items.map((item) => (typeof item === 'string' ? item : JSON.stringify(item)));
+  return `{"items":[${texts.join(',')}],"nextCursor":${JSON.stringify(nextCursor)}}`;
+}
+
 /** Makes a page of the list named `list`. `positionOf` is the row's sort key, for `fromCursor`. */
 export function toPage<Row, Item>(
   list: string,

@@ -3,12 +3,12 @@ import * as z from 'zod/mini';
 import type { SelectQuery } from '../queries/guarded-query.ts';
 import type { Projection, Tables } from '../projections/projection.ts';
 import { type FormerQuery, causal } from './causal.ts';
-import { type Position, type PositionKinds, TWO_TEXTS, fromCursor, toPage } from './cursor.ts';
+import { type Position, type PositionKinds, TWO_TEXTS, fromCursor, pageText, toPage } from './cursor.ts';
 import { HEADER } from './headers.ts';
 import { parseQuery } from './params.ts';
 import { READ_PROBLEMS } from './query-route.ts';
 import type { Route } from './route.ts';
-import { PAGE_QUERY, pageOf } from './schemas.ts';
+import { JSON_TEXT, PAGE_QUERY, pageOf } from './schemas.ts';
 
 /** The options of `listRoute`. */
 export interface ListRoute<
@@ -37,8 +37,8 @@ export interface ListRoute<
     after: NoInfer<At> | undefined,
     take: number,
   ) => readonly FormerQuery<Row>[];
-  /** Makes an item of a row. */
-  readonly view: (row: Row) => object;
+  /** Makes an item of a row: an object, or its JSON text. Default: the text that a `readModel` holds. */
+  readonly view?: (row: Row) => object | string;
   /** The sort key of a row, which becomes its cursor. */
   readonly positionOf: (row: Row) => At;
   /** The type of each part of a position. Default: two texts. */
@@ -112,8 +112,14 @@ export function listRoute<
         const take = asked.limit + 1;
         const formerly = route.formerly?.(asked, after, take);
         const rows = await c.var.causal.readMany(route.reads, route.query(asked, after, take), formerly);
-        return c.json(toPage(route.id, rows, asked.limit, route.view, route.positionOf));
+        const page = toPage(route.id, rows, asked.limit, route.view ?? resourceIn, route.positionOf);
+        return c.body(pageText(page), 200, JSON_TEXT);
       },
     ],
   };
+}
+
+/** The text in a row of a `readModel`. */
+function resourceIn(row: unknown): string {
+  return (row as { readonly resource: string }).resource;
 }

@@ -13,7 +13,7 @@ import { parseParams, parseQuery } from './params.ts';
 import { Problem } from './problem.ts';
 import { etagOf, isNotModified, preferences, wantedVersion } from './request-headers.ts';
 import type { Route } from './route.ts';
-import { Version, described, named } from './schemas.ts';
+import { JSON_TEXT, Version, described, named } from './schemas.ts';
 
 /** A route that answers with one resource: from its read model, or from the write side when the read model is older than the requested version. */
 export interface ResourceRoute<Params extends z.ZodMiniObject, InSlot extends Tables, Row> {
@@ -29,7 +29,8 @@ export interface ResourceRoute<Params extends z.ZodMiniObject, InSlot extends Ta
   readonly query: (params: z.output<Params>) => (tables: InSlot) => SelectQuery<Row>;
   /** The same query for earlier revisions of the projection, for as long as one of them may be live. */
   readonly formerly?: (params: z.output<Params>) => readonly FormerQuery<Row>[];
-  readonly view: (row: Row) => object;
+  /** Makes the answer of a row: an object, or its JSON text. */
+  readonly view: (row: Row) => object | string;
   /** Makes the shape of `view` from the write side's state. */
   readonly represent: (params: z.output<Params>, state: AggregateState) => object;
   readonly answer: z.ZodMiniType;
@@ -193,11 +194,12 @@ async function readPast<Params extends z.ZodMiniObject, InSlot extends Tables, R
   return answer(c, past.version, route.represent(params, past), 'write-store');
 }
 
-function answer(c: AppContext, version: number, body: object, from: 'read-model' | 'write-store'): Response {
+function answer(c: AppContext, version: number, body: object | string, from: 'read-model' | 'write-store'): Response {
   c.header(HEADER.etag, etagOf(version));
   c.header(HEADER.version, String(version));
   c.header(HEADER.readFrom, from);
-  return isNotModified(c, version) ? c.body(null, 304) : c.json(body);
+  if (isNotModified(c, version)) return c.body(null, 304);
+  return typeof body === 'string' ? c.body(body, 200, JSON_TEXT) : c.json(body);
 }
 
 function toAsOf(value: string): AsOf | undefined {

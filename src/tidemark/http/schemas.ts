@@ -3,6 +3,9 @@ import * as z from 'zod/mini';
 import { PLAIN_AND_VISIBLE, isPlain, isVisible, mayFit, normalText, spaced } from './text.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from './limits.ts';
 
+/** The headers of an answer whose body is JSON text already. */
+export const JSON_TEXT = { 'Content-Type': 'application/json' };
+
 /**
  * Adds a description to a schema, for the OpenAPI document.
  *

@@ -42,7 +42,8 @@ export function foldStream(
   const key = projection.row && { [projection.row.key]: rowKeyOf(projection, stream) };
   const appended: Record<string, Row[]> = {};
   const counted: Record<string, Row[]> = {};
-  let row = before;
+  const form = projection.row?.form;
+  let row = before && form ? form.toHandlers(before) : before;
 
   for (const event of events) {
     const handler = projection.handlers[event.type];
@@ -62,7 +63,7 @@ export function foldStream(
     }
     if (row) row = { ...row, ...key, version: event.version };
   }
-  return { stream, before, after: row, appended, counted };
+  return { stream, before, after: row && form ? form.toTable(row) : row, appended, counted };
 }
 
 function nextRow(handler: Handler, row: Row | undefined, event: RecordedEvent): Row | undefined {

@@ -31,32 +31,23 @@ type Appended<A extends Appends> = { readonly [Name in keyof A]?: readonly Infer
 type Counted<C extends Counters> = { readonly [Name in keyof C]?: readonly InferInsertModel<C[Name]['tables']['a']>[] };
 
 /** The effects of one event type. Without any of these, an event only moves the checkpoint. */
-interface Effects<
-  Table extends SQLiteTable,
-  Key extends string,
-  Event extends DomainEvent,
-  A extends Appends,
-  C extends Counters,
-> {
+interface Effects<State, Values, Event extends DomainEvent, A extends Appends, C extends Counters> {
   /** Makes the stream's own row if it has none. Without `create`, but with `change`, an event of a stream without a row is refused. */
-  readonly create?: (event: RecordedEvent<Event>) => RowValues<Table, Key>;
+  readonly create?: (event: RecordedEvent<Event>) => Values;
   /** Changes the stream's own row if it has one. Without `change`, but with `create`, an event of a stream with a row is refused. */
-  readonly change?: (row: InferSelectModel<Table>, event: RecordedEvent<Event>) => RowValues<Table, Key>;
+  readonly change?: (row: State, event: RecordedEvent<Event>) => Values;
   /** Returns rows to append. `row` is the stream's own row before the event. */
-  readonly append?: (event: RecordedEvent<Event>, row: InferSelectModel<Table> | undefined) => Appended<A>;
+  readonly append?: (event: RecordedEvent<Event>, row: State | undefined) => Appended<A>;
   /** Returns increments. `row` is the stream's own row before the event, so its former contribution can be subtracted. */
-  readonly count?: (event: RecordedEvent<Event>, row: InferSelectModel<Table> | undefined) => Counted<C>;
+  readonly count?: (event: RecordedEvent<Event>, row: State | undefined) => Counted<C>;
 }
 
-/** The effects of every event type of the followed categories. A missing type is a type error. */
-export type Handlers<
-  Event extends DomainEvent,
-  Table extends SQLiteTable,
-  Key extends string,
-  A extends Appends,
-  C extends Counters,
-> = {
-  readonly [Type in Event['type']]: typeof ignored | Effects<Table, Key, Extract<Event, { type: Type }>, A, C>;
+/**
+ * The effects of every event type of the followed categories. A missing type is a type error. `State` is the row that handlers get, and `Values` what
+ * they return: the same without the key and `version`.
+ */
+export type Handlers<Event extends DomainEvent, State, Values, A extends Appends, C extends Counters> = {
+  readonly [Type in Event['type']]: typeof ignored | Effects<State, Values, Extract<Event, { type: Type }>, A, C>;
 };
 
 /** How a projection normally advances: through the queue, or in the command's own request before it answers. */
@@ -94,7 +85,7 @@ export interface ProjectionDeclaration<
   };
   readonly appends?: A;
   readonly counters?: C;
-  readonly handlers: Handlers<Event, Table, Key, A, C>;
+  readonly handlers: Handlers<Event, InferSelectModel<Table>, RowValues<Table, Key>, A, C>;
   /** Whether this revision is known to differ from the one before. If true, its build goes live without an operator's consent. Default: false. */
   readonly acceptsDifferences?: boolean;
 }
@@ -106,6 +97,12 @@ type TablesIn<Table extends SQLiteTable, A extends Appends, C extends Counters> 
   readonly [Name in keyof A]: A[Name]['a'];
 } & { readonly [Name in keyof C]: C[Name]['tables']['a'] };
 
+/** Between a row of the table and the row that handlers get. Default: they are the same. */
+export interface RowForm {
+  readonly toHandlers: (row: Row) => Row;
+  readonly toTable: (row: Row) => Row;
+}
+
 /** A projection whose types were checked where it was declared. The kernel works with this form. */
 export interface Projection<InSlot extends Tables = Tables> {
   readonly name: string;
@@ -113,7 +110,9 @@ export interface Projection<InSlot extends Tables = Tables> {
   readonly group: Group;
   readonly mode: ProjectionMode;
   readonly follows: Readonly<Record<string, EventTypes>>;
-  readonly row: { readonly tables: SlotTables; readonly key: string; readonly surrogate?: string } | undefined;
+  readonly row:
+    | { readonly tables: SlotTables; readonly key: string; readonly surrogate?: string; readonly form?: RowForm }
+    | undefined;
   readonly appends: Appends;
   readonly counters: Counters;
   readonly handlers: Readonly<Record<string, typeof ignored | Handler>>;

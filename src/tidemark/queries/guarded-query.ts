@@ -13,6 +13,8 @@ import { NOT_THERE, type Standing } from './standing.ts';
 export interface SelectQuery<Result> {
   toSQL(): { sql: string; params: unknown[] };
   readonly _: { readonly selectedFields: Record<string, unknown>; readonly result: Result[] };
+  /** Makes the result of a decoded row. Default: the row is the result. */
+  readonly toResult?: (row: never) => Result;
 }
 
 /** Queries by name. One snapshot answers all of them. */
@@ -167,6 +169,6 @@ function decoderOf<Result>(query: SelectQuery<Result>): (row: Record<string, unk
   return (row) => {
     const result: Record<string, unknown> = {};
     for (const { property, name, decode } of fields) result[property] = row[name] === null ? null : decode(row[name]);
-    return result as Result;
+    return (query.toResult ? query.toResult(result as never) : result) as Result;
   };
 }

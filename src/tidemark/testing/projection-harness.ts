@@ -22,10 +22,13 @@ export interface InterleavingOptions {
   readonly maxBatch?: number;
 }
 
-/** A row of the table with one row for each stream. */
+/** A row of the table with one row for each stream, as handlers get it: for `readModel`, the resource. */
 type RowOf<InSlot extends Tables> = InSlot extends { readonly row: infer Table extends SQLiteTable }
-  ? InferSelectModel<Table>
+  ? HandledRow<InferSelectModel<Table>>
   : never;
+type HandledRow<Held> = Held extends { readonly resource: infer Whole extends { readonly version: number } }
+  ? Whole
+  : Held;
 
 /** A projection and its events. */
 export interface Projected<InSlot extends Tables> {
@@ -75,6 +78,12 @@ function projected<InSlot extends Tables>(
     return model.tables();
   }
 
+  function handledRows(): readonly RowOf<InSlot>[] {
+    const { form } = projection.row ?? {};
+    const { rows } = tables();
+    return (form ? rows.map(form.toHandlers) : rows) as readonly RowOf<InSlot>[];
+  }
+
   return {
     events(type, id, events) {
       const stream = streamId(type.category, id);
@@ -85,10 +94,10 @@ function projected<InSlot extends Tables>(
       return projected(projection, [...log, ...storedEvents(type.events, stream, events, { fromVersion, series })]);
     },
     stored: (events) => projected(projection, [...log, ...events.filter(({ stream }) => follows(projection, stream))]),
-    rows: () => tables().rows as readonly RowOf<InSlot>[],
+    rows: handledRows,
     row({ category }, id) {
       const key = rowKeyOf(projection, streamId(category, id));
-      return tables().rows.find((row) => row[projection.row?.key ?? ''] === key) as RowOf<InSlot> | undefined;
+      return handledRows().find((row) => (row as Row)[projection.row?.key ?? ''] === key);
     },
     appended: (name) => named(tables().appended, name, projection),
     counters: (name) => named(tables().counters, name, projection),

@@ -1,7 +1,7 @@
 import { drizzle } from 'drizzle-orm/d1';
 
 import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
-import type { KeyedList } from '../../../src/tidemark/authoring/read-model.ts';
+import type { KeyedList } from '../../../src/tidemark/authoring/keyed-list.ts';
 import type { Module } from '../../../src/tidemark/authoring/registered-module.ts';
 import type { Projection } from '../../../src/tidemark/projections/projection.ts';
 import type { Row, Slot } from '../../../src/tidemark/projections/slot-tables.ts';
@@ -114,11 +114,17 @@ function projectionsOf(
   return Map.groupBy(all, ({ name }) => name);
 }
 
+/** The rows of a model, as clients see them. */
+function shownIn(model: Projection, folded: InMemoryReadModel): readonly Row[] {
+  const { rows } = folded.tables();
+  return rows.map((row) => model.row?.form?.toHandlers(row) ?? row);
+}
+
 /** The row of a stream right after the last of these events. */
 function rowAfter(model: Projection, events: readonly StoredEvent[]): Row | undefined {
   const folded = inMemoryReadModel(model);
   folded.apply(events);
-  return folded.tables().rows[0];
+  return shownIn(model, folded)[0];
 }
 
 function contentOf(all: readonly DeclaredReads[], stream: string, events: readonly StoredEvent[]) {
@@ -154,7 +160,7 @@ function membershipOf(all: readonly DeclaredReads[], logs: Logs, skipped: readon
     const rows: (Row | undefined)[] = [undefined];
     for (const event of events) {
       if (kept.includes(event)) folded.apply([event]);
-      rows.push(folded.tables().rows[0]);
+      rows.push(shownIn(model, folded)[0]);
     }
     folds.set(name, rows);
     return rows;
@@ -168,7 +174,7 @@ function membershipOf(all: readonly DeclaredReads[], logs: Logs, skipped: readon
       const row = rowsOf(declared.model, stream)[version];
       if (!row) return false;
       const isMatch = Object.entries(filter).every(([column, value]) => String(row[column]) === value);
-      const here = declared.list.positionOf(row);
+      const here = positionOf(declared.list, row);
       return (
         isMatch &&
         (after === null || compare(declared.list, here, after) > 0) &&
@@ -176,6 +182,10 @@ function membershipOf(all: readonly DeclaredReads[], logs: Logs, skipped: readon
       );
     },
   };
+}
+
+function positionOf({ keys }: KeyedList, row: Row): Position {
+  return keys.map(({ property }) => row[property] as string | number);
 }
 
 /** Which of two rows comes first in a list. */
@@ -265,14 +275,14 @@ async function inAnswers(
   const keyOf = (row: Row | Body) => String((row as Body)[idName]);
   for (const { path, list, model, isPlain } of lists) {
     const items = itemsOf((await get(`${path}?limit=100`)) as Body);
-    const expected = folding(model, logs, skipped)
-      .tables()
-      .rows.toSorted((one, other) => compare(list, list.positionOf(one), list.positionOf(other)));
+    const expected = shownIn(model, folding(model, logs, skipped)).toSorted((one, other) =>
+      compare(list, positionOf(list, one), positionOf(list, other)),
+    );
     const [wanted, is] = isPlain ? [expected, items] : [expected.map(idAndVersion), items.map(idAndVersion)];
     found.push(...firstFew(keyedDifferences(`GET ${path}:`, wanted as readonly Row[], is, keyOf, { inOrder: true })));
   }
   if (!resource) return found;
-  const rows = folding(resource.model, logs, skipped).tables().rows;
+  const rows = shownIn(resource.model, folding(resource.model, logs, skipped));
   for (const row of rows) {
     const path = resource.path.replace(`:${idName}`, keyOf(row));
     const body = (await get(path)) as Body;

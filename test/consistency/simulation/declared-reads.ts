@@ -1,9 +1,11 @@
 import type * as z from 'zod/mini';
 
 import type { AnyAggregate } from '../../../src/tidemark/authoring/aggregate.ts';
-import type { KeyedList, ReadModel } from '../../../src/tidemark/authoring/read-model.ts';
+import type { KeyedList } from '../../../src/tidemark/authoring/keyed-list.ts';
+import type { ReadModel } from '../../../src/tidemark/authoring/read-model.ts';
 import type { Module } from '../../../src/tidemark/authoring/registered-module.ts';
 import type { Route } from '../../../src/tidemark/http/route.ts';
+import type { Projection } from '../../../src/tidemark/projections/projection.ts';
 import { shapeOf } from '../../../src/tidemark/projections/slot-tables.ts';
 import { type Chance, type Generator, type Known, type ListIntent, type ShownRow, canonical } from './domain.ts';
 
@@ -28,7 +30,7 @@ export interface DeclaredList {
   readonly path: string;
   readonly list: KeyedList;
   readonly model: ReadModel;
-  /** Whether an item's members are the columns of the row, as they are without a `fromRow`. */
+  /** Whether an item is the resource of the read model. */
   readonly isPlain: boolean;
 }
 
@@ -39,15 +41,18 @@ export interface DeclaredReads {
   /** The route of one resource, and the read model behind it. Undefined: the module has none that follows the convention. */
   readonly resource: { readonly name: string; readonly path: string; readonly model: ReadModel } | undefined;
   readonly lists: readonly DeclaredList[];
-  /** The read model whose rows the resource shows as they are, without a `fromRow`. Undefined: there is none. */
+  /** The read model that holds the resource. Undefined: there is none. */
   readonly shown: ReadModel | undefined;
 }
 
 export function declaredReadsOf({ aggregate, projections, routes }: Module): DeclaredReads {
   const { category } = aggregate;
   const idName = (aggregate as AnyAggregate).commands.id as string;
-  // Two revisions of one name: the later one in the list is the newer.
-  const models = projections.filter((projection): projection is ReadModel & typeof projection => 'byId' in projection);
+  const isNewest = ({ name, revision }: Projection) =>
+    projections.every((other) => other.name !== name || other.revision <= revision);
+  const models = projections.filter(
+    (projection): projection is ReadModel & typeof projection => 'byId' in projection && isNewest(projection),
+  );
   const gets = routes.filter(({ method }) => method === 'GET');
   const one = gets.find(({ path }) => path.endsWith(`/:${idName}`));
   const members = one === undefined ? '' : membersOf(one);
@@ -92,8 +97,10 @@ function namesIn(schema: z.ZodMiniType | undefined): string {
 }
 
 function columnsOf(model: ReadModel): string {
-  const names = shapeOf(model.tables('a').row).columns.map(({ property }) => property);
-  return names.toSorted().join();
+  const columns = shapeOf(model.tables('a').row).columns.map(({ property }) => property);
+  // A read model that `readModelOfColumns` declares has no view.
+  const view = model.view as ReadModel['view'] | undefined;
+  return (view ? [model.row?.key ?? '', 'version', ...Object.keys(view)] : columns).toSorted().join();
 }
 
 /** The filters of a list's route; undefined: it is no list. */
@@ -151,7 +158,7 @@ function pageOf(
   const { category } = reads;
   const { name, path, list, model, filter, limit } = paged;
   const asked = new URLSearchParams({ limit, ...filter, ...(before && { cursor: before.cursor }) });
-  const lastOf = (body: Body) => list.positionOf(itemsOf(body).at(-1));
+  const lastOf = (body: Body) => list.keys.map(({ property }) => itemsOf(body).at(-1)?.[property]) as Position;
   return {
     kind: 'list',
     readModel: model.name,

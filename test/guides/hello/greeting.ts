@@ -1,4 +1,3 @@
-import { text as column } from 'drizzle-orm/sqlite-core';
 import * as z from 'zod/mini';
 
 import { type CommandOf, type Decision, type EventOf, type RecordedEvent, type Rejection } from '#tidemark';
@@ -39,6 +38,6 @@ export const guestBook = readModel(hall, {
   name: 'guest-book',
   revision: 1,
   group: serving,
-  columns: { latest: column('latest').notNull() },
+  view: { latest: z.string() },
   on: { Greeted: { create: ({ data }) => ({ latest: data.name }), change: (_, { data }) => ({ latest: data.name }) } },
 });

@@ -1,14 +1,12 @@
-import * as z from 'zod/mini';
-
-import { Time, routesOf } from '#tidemark';
-import { SEAT_STATUSES, seat } from './seat.ts';
+import { routesOf } from '#tidemark';
+import { seat } from './seat.ts';
 import { seatMap } from './seat-map.ts';
 
 const seats = routesOf(seat, {
   path: '/seats',
   tag: 'seats',
   name: 'Seat',
-  view: { place: z.string(), status: z.enum(SEAT_STATUSES), guest: z.nullable(z.string()), updatedAt: Time },
+  view: seatMap.view,
   example: { place: 'A12', status: 'reserved', guest: 'Ada Lovelace', updatedAt: '2026-11-23T09:00:00.000Z' },
   fromState: (state) => ({ ...state, guest: state.status === 'reserved' ? state.guest : null }),
 });
@@ -20,7 +18,7 @@ export const seatRoutes = [
     example: { guest: 'Ada Lovelace' },
   }),
   seats.command('ReleaseSeat', '/release', { summary: 'Release a reserved seat' }),
-  seats.resource(seatMap, {}),
+  seats.resource(seatMap),
   seats.list(seatMap, 'byPlace', { summary: 'Seats by place' }),
   seats.history({ example: { type: 'SeatReserved', data: { guest: 'Ada Lovelace' } } }),
 ];

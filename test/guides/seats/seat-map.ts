@@ -1,6 +1,6 @@
-import { text } from 'drizzle-orm/sqlite-core';
+import * as z from 'zod/mini';
 
-import { readModel } from '#tidemark';
+import { Time, readModel } from '#tidemark';
 import { serving } from '../../../src/groups.ts';
 import { SEAT_STATUSES, seat } from './seat.ts';
 
@@ -9,21 +9,16 @@ export const seatMap = readModel(seat, {
   name: 'seat-map',
   revision: 1,
   group: serving,
-  columns: {
-    place: text('place').notNull(),
-    status: text('status', { enum: SEAT_STATUSES }).notNull(),
-    guest: text('guest'),
-    updatedAt: text('updated_at').notNull(),
-  },
+  view: { place: z.string(), status: z.enum(SEAT_STATUSES), guest: z.nullable(z.string()), updatedAt: Time },
   on: {
     SeatAdded: {
-      create: ({ data, recordedAt }) => ({ place: data.place, status: 'free', guest: null, updatedAt: recordedAt }),
+      create: ({ data, recordedAt }) => ({ ...data, status: 'free', guest: null, updatedAt: recordedAt }),
     },
     SeatReserved: {
-      change: (row, { data, recordedAt }) => ({ ...row, status: 'reserved', guest: data.guest, updatedAt: recordedAt }),
+      change: (shown, { data, recordedAt }) => ({ ...shown, ...data, status: 'reserved', updatedAt: recordedAt }),
     },
     SeatReleased: {
-      change: (row, { recordedAt }) => ({ ...row, status: 'free', guest: null, updatedAt: recordedAt }),
+      change: (shown, { recordedAt }) => ({ ...shown, status: 'free', guest: null, updatedAt: recordedAt }),
     },
   },
   lists: { byPlace: { filter: ['status'], sort: ['place'] } },

@@ -157,17 +157,33 @@ describe('a list', () => {
     const at = '2020-01-01T00:00:00.000Z';
     const [customerId, category] = [newSku(), newSku()];
     const ids = Array.from({ length: 5 }, () => crypto.randomUUID());
-    const order = { status: 'placed', currency: 'EUR', items: '[]', placed_at: at, updated_at: at };
+    const price = { amount: 1, currency: 'EUR' };
+    const product = { name: 'Chart', price, createdAt: at, updatedAt: at };
+    const nothing = { customerSegment: null, region: null, tracking: null, carrier: null, items: [], itemCount: 0 };
+    const placed = { status: 'placed', currency: 'EUR', total: price, placedAt: at, updatedAt: at } as const;
+    const shown = { ...nothing, ...placed, customerName: 'Ada' };
     await insertRows(
       env.SERVING_DB,
       orderLookup.tables('a').row,
-      ids.map((id) => ({ ...order, order_id: id, version: 1, customer_id: customerId })),
+      ids.map((orderId) => ({
+        order_id: orderId,
+        version: 1,
+        customer_id: customerId,
+        status: 'placed',
+        placed_at: at,
+        ...orderLookup.prepared({ ...shown, orderId, customerId, version: 1 }),
+      })),
     );
-    const product = { name: 'Chart', price_amount: 1, price_currency: 'EUR', created_at: at, updated_at: at };
     await insertRows(
       env.SERVING_DB,
       productCatalog.tables('a').row,
-      ids.map((id) => ({ ...product, product_id: id, version: 1, sku: id, category })),
+      ids.map((productId) => ({
+        product_id: productId,
+        version: 1,
+        category,
+        created_at: at,
+        ...productCatalog.prepared({ ...product, productId, sku: productId, category, version: 1 }),
+      })),
     );
     for (const limit of [1, 2, 5]) {
       const ordersSeen = (await allPages(`/orders?customerId=${customerId}&limit=${limit}`)).flat();

@@ -86,7 +86,10 @@ describe('four spellings of one text', () => {
     expect(analytics.tables().counters['daily']).toHaveLength(4);
     expect(analytics.tables().counters['daily']).toMatchObject(Array.from({ length: 4 }, () => ({ orders: 4 })));
     expect(lookup.tables().rows).toMatchObject(
-      Array.from({ length: 4 }, () => ({ customerId: 'São Paulo', region: 'São Paulo', customerSegment: 'São Paulo' })),
+      Array.from({ length: 4 }, () => ({
+        customerId: 'São Paulo',
+        resource: { customerId: 'São Paulo', region: 'São Paulo', customerSegment: 'São Paulo' },
+      })),
     );
   });
 });

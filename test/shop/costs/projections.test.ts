@@ -122,7 +122,7 @@ describe('reads', () => {
     const customerId = crypto.randomUUID();
     const { orderId } = await placeOrder({ customerId, items: [{ sku, quantity: 1 }] });
     const rows = () =>
-      env.SERVING_DB.prepare('SELECT count(*) AS n FROM order_lookup_a WHERE customer_id = ?').bind(customerId);
+      env.SERVING_DB.prepare('SELECT count(*) AS n FROM order_lookup_2_a WHERE customer_id = ?').bind(customerId);
     await expect
       .poll(async () => {
         await deliver(takeHints());
@@ -132,9 +132,9 @@ describe('reads', () => {
     const columns = Object.keys(rowFor(orderLookup.tables('a').row, {})).filter((name) => name !== 'order_id');
     await env.SERVING_DB.prepare(
       `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${ORDERS - 1})
-      INSERT INTO order_lookup_a (order_id, ${columns.join(', ')})
+      INSERT INTO order_lookup_2_a (order_id, ${columns.join(', ')})
       SELECT substr(order_id, 1, 24) || printf('%012d', i), ${columns.join(', ')}
-      FROM n, order_lookup_a WHERE order_id = ?`,
+      FROM n, order_lookup_2_a WHERE order_id = ?`,
     )
       .bind(orderId)
       .run();

@@ -185,9 +185,9 @@ describe('a route that every client may read', () => {
     const columns = Object.keys(rowFor(productCatalog.tables('a').row, {})).filter((name) => name !== 'product_id');
     await env.SERVING_DB.prepare(
       `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${PRODUCTS})
-      INSERT INTO product_catalog_a (product_id, ${columns.join(', ')})
+      INSERT INTO product_catalog_2_a (product_id, ${columns.join(', ')})
       SELECT substr(product_id, 1, 24) || printf('%012d', i), ${columns.join(', ')}
-      FROM n, (SELECT * FROM product_catalog_a LIMIT 1)`,
+      FROM n, (SELECT * FROM product_catalog_2_a LIMIT 1)`,
     ).run();
   });
 

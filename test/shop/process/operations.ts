@@ -71,9 +71,9 @@ describe('on a server', { timeout: 10 * 60_000 }, () => {
   });
 
   test('a rebuild shows a wrong row, does not swap silently, and repairs the row after acceptance', async () => {
-    await tamper('order_lookup_a', (database) => {
+    await tamper('order_lookup_2_a', (database) => {
       const live = liveSlotOf(database, 'order-lookup');
-      database.exec(`UPDATE order_lookup_${live} SET status = 'lost' WHERE version = 1 AND status = 'placed'`);
+      database.exec(`UPDATE order_lookup_2_${live} SET status = 'lost' WHERE version = 1 AND status = 'placed'`);
     });
     const found = await expectExit(1, 'verify', 'order-lookup');
     assert.match(found, /order-lookup: DIFFERS/);

@@ -29,8 +29,7 @@ describe('product-catalog', () => {
         name: 'Tide table 2027',
         sku: 'TIDE-2027',
         category: 'almanacs',
-        priceAmount: 1999,
-        priceCurrency: 'EUR',
+        price: eur(1999),
         createdAt: '2026-01-01T00:00:00.000Z',
         updatedAt: '2026-01-01T00:00:00.000Z',
       },
@@ -42,7 +41,7 @@ describe('product-catalog', () => {
     expect(before.events(product, id, [priced(1999, 1799)]).row(product, id)).toEqual({
       ...before.row(product, id),
       version: 2,
-      priceAmount: 1799,
+      price: eur(1799),
       updatedAt: '2026-01-01T00:00:01.000Z',
     });
   });
@@ -53,8 +52,7 @@ describe('product-catalog', () => {
       data: { from: eur(1999), to: { amount: 300, currency: 'JPY' }, reason: 'Export' },
     };
     expect(project(productCatalog).events(product, id, [created, inYen]).row(product, id)).toMatchObject({
-      priceAmount: 300,
-      priceCurrency: 'JPY',
+      price: { amount: 300, currency: 'JPY' },
     });
   });
 
@@ -132,12 +130,12 @@ describe('product-catalog', () => {
         expect(new Set(rows.map(({ productId }) => productId))).toEqual(
           new Set(memory.events.map(({ stream }) => stream.slice(8))),
         );
-        for (const { productId, version, priceAmount, priceCurrency, ...rest } of rows) {
+        for (const { productId, version, ...shown } of rows) {
           const current = await memory.aggregates.state(product.streamOf(productId));
           expect(current).toEqual({
             version,
             eventId: expect.any(String) as string,
-            state: { status: 'listed', ...rest, price: { amount: priceAmount, currency: priceCurrency } },
+            state: { status: 'listed', ...shown },
           });
         }
       }),

@@ -183,7 +183,9 @@ function hasReminder(stream: StreamId): boolean {
 describe('a database that is away', () => {
   async function bothModels(orderId: string) {
     const [served, reported, archived] = await Promise.all([
-      env.SERVING_DB.prepare('SELECT version, status, total FROM order_lookup_a WHERE order_id = ?')
+      env.SERVING_DB.prepare(
+        `SELECT version, status, resource ->> '$.total.amount' AS total FROM order_lookup_2_a WHERE order_id = ?`,
+      )
         .bind(orderId)
         .first(),
       env.REPORTING_DB.prepare('SELECT version, status, total FROM dashboard_a WHERE order_id = ?')
@@ -456,12 +458,12 @@ describe('a queue that loses, doubles and reorders', () => {
         one.stream < other.stream ? -1 : one.stream > other.stream ? 1 : one.version - other.version;
       expect(await archivedOf(streams)).toEqual(logs.flat().toSorted(byStream));
       for (const table of [
-        'order_lookup_a',
+        'order_lookup_2_a',
         'dashboard_a',
         getTableName(orderSearch.tables('a').row),
         'order_analytics_a',
       ]) {
-        const database = table === 'order_lookup_a' ? env.SERVING_DB : env.REPORTING_DB;
+        const database = table === 'order_lookup_2_a' ? env.SERVING_DB : env.REPORTING_DB;
         const { results } = await database
           .prepare(`SELECT order_id, version, status FROM ${table}`)
           .all<{ order_id: string; version: number; status: string }>();

@@ -252,11 +252,14 @@ describe.each(releases.map((release) => [release.commit, release] as const))('a 
     expect(oracles.archive((await everyItem('/events')) as never[])).toEqual([]);
   });
 
-  it('builds a new revision, which finds the same orders', async () => {
-    const path = '/orders/search?q=ada';
+  it.each([
+    ['order-search', '/orders/search?q=ada'],
+    ['order-lookup', '/orders'],
+    ['product-catalog', '/products'],
+  ])('builds a new revision of %s, which answers the same', async (projection, path) => {
     const before = await everyItem(path);
     expect(before).not.toEqual([]);
-    expect(await built('order-search')).toMatchObject({ state: 'swapped', revision: 2 });
+    expect(await built(projection)).toMatchObject({ state: 'swapped', revision: 2 });
     expect(new Set(await everyItem(path))).toEqual(new Set(before));
   });
 

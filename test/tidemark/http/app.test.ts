@@ -75,10 +75,10 @@ describe('a Worker with contradictory routes does not load', () => {
         path: '/seats',
         tag: 'seats',
         name: 'AnotherSeat',
-        view: {},
-        example: {},
-        fromState: () => ({}),
-      }).list(seatMap, 'byPlace', { summary: 'All seats', fromRow: () => ({}), ...(path && { path }) });
+        view: seatMap.view,
+        example: {} as never,
+        fromState: (state) => state as never,
+      }).list(seatMap, 'byPlace', { summary: 'All seats', ...(path && { path }) });
     expect(loaded(list())).toThrow('GET /seats ("All seats") never answers, since GET /seats ("Seats by place")');
     expect(loaded(list('/seats-by-place'))).not.toThrow();
     expect(list('/seats-by-place').operation.id).toBe('listSeatsByPlace');

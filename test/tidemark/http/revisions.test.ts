@@ -22,15 +22,18 @@ beforeEach(() => {
   ports.buildRunner = () => runner;
 });
 
-const tallies = queryRoute({
-  path: '/tallies/:tallyId',
-  id: 'getTally',
+const shared = {
   summary: 'A tally, whichever revision is live',
   description: 'The former one has no sum.',
   tag: 'tallies',
   params: z.strictObject({ tallyId: z.string() }),
   reads: [tallyCount2],
   answer: { description: 'The tally.' },
+};
+const tallies = queryRoute({
+  ...shared,
+  path: '/tallies/:tallyId',
+  id: 'getTally',
   async handle(c, { params: { tallyId } }) {
     const rows = await c.var.causal.readMany(tallyCount2, countById(tallyId), [
       former(tallyCount, countById1(tallyId)),
@@ -38,11 +41,22 @@ const tallies = queryRoute({
     return c.json(rows);
   },
 });
-const app = createApp(() => system, [tallies], PROBLEMS);
+const talliesMade = queryRoute({
+  ...shared,
+  path: '/tallies-made/:tallyId',
+  id: 'getTallyMade',
+  async handle(c, { params: { tallyId } }) {
+    const rows = await c.var.causal.readMany(tallyCount2, countById(tallyId), [
+      former(tallyCount, countById1(tallyId), ({ additions }) => ({ additions, sum: -additions })),
+    ]);
+    return c.json(rows);
+  },
+});
+const app = createApp(() => system, [tallies, talliesMade], PROBLEMS);
 
-async function get(tallyId: string): Promise<Response> {
+async function get(tallyId: string, route = 'tallies'): Promise<Response> {
   const context = createExecutionContext();
-  const answer = await app.request(`/tallies/${tallyId}`, {}, env, context);
+  const answer = await app.request(`/${route}/${tallyId}`, {}, env, context);
   await waitOnExecutionContext(context);
   return answer;
 }
@@ -53,9 +67,11 @@ describe('a route whose projection has a newly deployed revision', () => {
     await add(tallyId, 5);
     await system.catchUp(tallyCount2, [{ stream, wanted: 1 }]);
     expect(await (await get(tallyId)).json()).toEqual([{ additions: 1, sum: null }]);
+    expect(await (await get(tallyId, 'tallies-made')).json()).toEqual([{ additions: 1, sum: -1 }]);
     const requested = await requestBuild(system, tallyCount2, { acceptsDifferences: true });
     await work(name, requested.outcome === 'started' ? requested.id : '');
-    expect(await (await get(tallyId)).json()).toEqual([{ additions: 1, sum: 5 }]);
+    for (const route of ['tallies', 'tallies-made'])
+      expect(await (await get(tallyId, route)).json()).toEqual([{ additions: 1, sum: 5 }]);
   });
 });
 

@@ -1,0 +1,156 @@
+import { type SQL, and, asc, desc, eq, sql } from 'drizzle-orm';
+import type { SQLiteColumn } from 'drizzle-orm/sqlite-core';
+
+import { queryBuilder } from '../queries/causal-read.ts';
+import type { SelectQuery } from '../queries/guarded-query.ts';
+import { preparedQuery } from '../queries/prepared-query.ts';
+
+/** A column; with `-` before it, in descending order. */
+type SortColumn<Name extends string> = Name | `-${Name}`;
+
+/** A list over the rows of a read model. */
+export interface List<Name extends string = string, Sorted extends string = Name> {
+  /** Columns by which a request may filter, each for one value. */
+  readonly filter?: readonly Name[];
+  /**
+   * The sort columns. The aggregate's id follows as the last one, in the same direction as the column before it. Each column holds a text or a number,
+   * and is never null: SQL compares nothing with NULL, so no page would follow a row without a value.
+   */
+  readonly sort: readonly SortColumn<Sorted>[];
+}
+
+/** One sort key of a list. */
+export interface SortKey {
+  readonly property: string;
+  readonly isDescending: boolean;
+  /** The type of its value in a position. */
+  readonly kind: 'string' | 'number';
+}
+
+/** What a column holds, as a filter in a query string has to be read. */
+export type FilterKind = 'text' | 'integer';
+
+/** A list with its sort keys and the query of a page, which `listRoute` takes too. */
+export interface KeyedList<Row = unknown, InSlot = { readonly row: never }> {
+  readonly filter: readonly string[];
+  /** What the column of each filter holds. */
+  readonly filterKinds: Readonly<Record<string, FilterKind>>;
+  readonly keys: readonly SortKey[];
+  /** Queries `take` rows after a position: a page and one row more, which tells whether another page follows. */
+  readonly page: (
+    filter: Readonly<Record<string, unknown>>,
+    after: readonly (string | number)[] | undefined,
+    take: number,
+  ) => (tables: InSlot) => SelectQuery<Row>;
+  readonly positionOf: (row: Row) => readonly (string | number)[];
+}
+
+/** `seat_map_a`; for a later revision, `seat_map_2_a`. */
+export function tableName(name: string, revision: number, slot: string): string {
+  return [name.replaceAll('-', '_'), ...(revision > 1 ? [revision] : []), slot].join('_');
+}
+
+/** `seatId` as `seat_id`. */
+export function toSnakeCase(property: string): string {
+  return property.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** The column of a sort key: `place` of `-place`. */
+export function propertyOf(key: string): string {
+  return key.replace(/^-/, '');
+}
+
+/**
+ * Fails when the Worker is loaded. A page begins after the last row of the page before it: a comparison with NULL would lose the rows that follow.
+ */
+export function refuseUnsortable(list: string, { sort }: List, columns: Readonly<Record<string, SQLiteColumn>>): void {
+  for (const property of sort.map(propertyOf)) {
+    const column = columns[property];
+    if (!column) throw new Error(`${list} sorts by "${property}", but the read model has no such member`);
+    if (!column.notNull && !column.primary)
+      throw new Error(
+        `${list} sorts by "${property}", which may be null, and rows without a value have no place between two pages. ` +
+          `Let the member hold a value that stands for none, such as '' or 0`,
+      );
+  }
+}
+
+/** How a list takes its rows from the table. */
+export interface ListedRows {
+  /** The selected fields. Default: every column. */
+  readonly select?: (
+    row: Readonly<Record<string, SQLiteColumn>>,
+  ) => Readonly<Record<string, SQLiteColumn | SQL.Aliased>>;
+  /** The members of a row by which lists sort. */
+  readonly membersOf: (row: unknown) => Readonly<Record<string, unknown>>;
+}
+
+/** The sort keys of a list. The id is the last one, so each position belongs to one row. */
+export function keyedList(
+  { filter = [], sort }: List,
+  id: string,
+  columns: Readonly<Record<string, SQLiteColumn>>,
+  { select, membersOf }: ListedRows,
+): KeyedList {
+  const named = sort.map((key) => ({ property: propertyOf(key), isDescending: key.startsWith('-') }));
+  const isSortedById = named.some(({ property }) => property === id);
+  const withId = isSortedById ? named : [...named, { property: id, isDescending: named.at(-1)?.isDescending ?? false }];
+  const keys = withId.map((key): SortKey => {
+    const kind = columns[key.property]?.dataType === 'number' ? 'number' : 'string';
+    return { ...key, kind };
+  });
+  const page = preparedQuery(
+    ({ row }: { readonly row: Readonly<Record<string, SQLiteColumn>> }, given: Readonly<Record<string, unknown>>) => {
+      const columnOf = (property: string) => row[property] as SQLiteColumn;
+      const filters = filter.flatMap((property) =>
+        given[`is ${property}`] === undefined ? [] : [eq(columnOf(property), given[`is ${property}`])],
+      );
+      const isAfter = given['after 0'] === undefined ? [] : [after(keys, columnOf, given)];
+      const selected = select ? queryBuilder.select(select(row)) : queryBuilder.select();
+      return selected
+        .from(row as never)
+        .where(and(...filters, ...isAfter))
+        .orderBy(...keys.map(({ property, isDescending }) => (isDescending ? desc : asc)(columnOf(property))))
+        .limit(given['take'] as number);
+    },
+  );
+  return {
+    filter,
+    filterKinds: Object.fromEntries(
+      filter.map((property) => [property, columns[property]?.dataType === 'number' ? 'integer' : 'text']),
+    ),
+    keys,
+    page: (values, position, take) =>
+      page({
+        ...Object.fromEntries(filter.map((property) => [`is ${property}`, values[property]])),
+        ...Object.fromEntries((position ?? []).map((value, index) => [`after ${index}`, value])),
+        take,
+      }),
+    positionOf(row) {
+      const members = membersOf(row);
+      return keys.map(({ property }) => (members[property] ?? '') as string | number);
+    },
+  };
+}
+
+/** The condition for rows after a position. */
+function after(
+  keys: readonly SortKey[],
+  columnOf: (property: string) => SQLiteColumn,
+  given: Readonly<Record<string, unknown>>,
+): SQL {
+  const values = keys.map((_, index) => sql`${given[`after ${index}`]}`);
+  const columns = keys.map(({ property }) => columnOf(property));
+  const isOneWay = keys.every(({ isDescending }) => isDescending === keys[0]?.isDescending);
+  if (isOneWay) {
+    const sign = sql.raw(keys[0]?.isDescending ? '<' : '>');
+    return sql`(${sql.join(columns, sql`, `)}) ${sign} (${sql.join(values, sql`, `)})`;
+  }
+  // SQLite compares rows in one direction only.
+  const cases = keys.map(({ isDescending }, index) => {
+    const before = columns.slice(0, index).map((column, at) => sql`${column} = ${values[at]}`);
+    const sign = sql.raw(isDescending ? '<' : '>');
+    return sql`(${sql.join([...before, sql`${columns[index]} ${sign} ${values[index]}`], sql` AND `)})`;
+  });
+  return sql`(${sql.join(cases, sql` OR `)})`;
+}
