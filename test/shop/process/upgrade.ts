@@ -35,7 +35,10 @@ const PRODUCTS = 6;
 const ANSWERS = 60;
 
 /** As docs/upgrading.md says for a gradual deployment, today's Worker writes tokens that both Workers read. */
-const GRADUALLY = ['--var', 'CAUSAL_TOKEN_FORMAT:1'];
+const GRADUALLY = ['CAUSAL_TOKEN_FORMAT:1', 'IDEMPOTENCY_FORMAT:1', 'CHECKPOINT_FORMAT:1'].flatMap((one) => [
+  '--var',
+  one,
+]);
 
 test(`upgrades from ${FORMER} under load, back, and again`, { timeout: 30 * 60_000 }, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-upgrade-'));
