@@ -96,6 +96,9 @@ function eventOf({ path }: Sent): string {
   return types[path.split('/').at(-1) as keyof typeof types];
 }
 
+/** A sweep is five minutes away at most, and takes a while. */
+const REST_MS = 600_000;
+
 /** Without any token, the lists and the sums come to equal the fold of the logs. */
 export async function demandReadModels(t: TestContext, api: Api, folds: ReadonlyMap<string, Resource>): Promise<void> {
   const startedAt = performance.now();
@@ -106,13 +109,13 @@ export async function demandReadModels(t: TestContext, api: Api, folds: Readonly
     const folded = [...folds.values()].filter((resource) => id in resource).toSorted(by(id));
     const read = async () => (await readList(api, `/${list}`)).items.toSorted(by(id));
     const isThere = async () => versionsOf(await read()) === versionsOf(folded);
-    await until(`the list of ${list} has all that was acknowledged`, 300_000, isThere);
+    await until(`the list of ${list} has all that was acknowledged`, REST_MS, isThere);
     assert.deepEqual(await read(), folded, `the list of ${list} is exactly what the logs make`);
   }
   const sums = dashboardOf([...folds.values()].filter((resource) => 'orderId' in resource));
   const front = async () => expectOk(await api.get<typeof sums>('/dashboard')).body;
   const isCounted = async () => JSON.stringify((await front()).ordersByStatus) === JSON.stringify(sums.ordersByStatus);
-  await until('the dashboard has counted all of it', 300_000, isCounted);
+  await until('the dashboard has counted all of it', REST_MS, isCounted);
   const { ordersByStatus, revenue } = await front();
   assert.deepEqual({ ordersByStatus, revenue: revenue.map(({ currency, total }) => ({ currency, total })) }, sums);
   t.diagnostic(
