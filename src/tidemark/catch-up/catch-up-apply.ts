@@ -1,7 +1,7 @@
 import { timestamp } from '../platform/clock.ts';
 import { affordsBatch } from './catch-up-limits.ts';
 import type { Revision } from './catch-up-page.ts';
-import { type Look, type Step, cutPage, foldPage, restOfPage } from './catch-up-step.ts';
+import { type Look, type Step, chunksOf, cutPage, foldPage, noteTraces, partsOf, restOfPage } from './catch-up-step.ts';
 import {
   type Attempt,
   LEFT_TO_NEXT_ATTEMPT,
@@ -12,13 +12,7 @@ import {
   sharedRefusalOf,
 } from './catch-up-work.ts';
 import { type Refusal, forgetRefusals } from '../dead-letters/dead-letter.ts';
-import {
-  type BatchOutcome,
-  type RefusedBatch,
-  type TargetMoves,
-  sendGuardedBatch,
-  writesOf,
-} from '../projections/guarded-batch.ts';
+import { type BatchOutcome, type RefusedBatch, sendGuardedBatch, writesOf } from '../projections/guarded-batch.ts';
 import { failTarget } from '../projections/failed-target.ts';
 import { answerOf, statementsOf } from '../queries/guarded-query.ts';
 import { isInternalError, kindOf } from '../projections/d1-errors.ts';
@@ -30,8 +24,6 @@ import { type Trial, tryWrites } from './write-trial.ts';
  * Applies steps. If the tables refuse a batch, one of its streams is the culprit, and one event of that stream. Halving the batch finds that event in
  * about 2 × log2(n) batches, and applies everything else on the way (decision 0023).
  */
-
-const MAX_TRACES = 20;
 
 /**
  * Records the progress of each look's stream, and takes each target that cannot take an event out of the pointer. Then applies the steps in as few
@@ -147,10 +139,7 @@ function writesIn({ lead }: Attempt, { moves }: Step): readonly string[] {
 async function send(attempt: Attempt, steps: readonly Step[], targets: readonly Revision[]): Promise<BatchOutcome> {
   const { context, projectionName, pointer, lead, isBuild, work, batchRead, fault } = attempt;
   const database = batchRead?.session ?? attempt.database;
-  const parts = targets.flatMap((revision): readonly TargetMoves[] => {
-    const moves = steps.flatMap((step) => step.moves.get(revision) ?? []);
-    return moves.length > 0 ? [{ ...revision, moves }] : [];
-  });
+  const parts = partsOf(steps, targets);
   if (parts.length === 0) return { outcome: 'applied', results: [] };
   const isLed = targets.includes(lead);
   const overtaken = steps.flatMap(({ page: { place }, after }) => {
@@ -190,11 +179,7 @@ async function send(attempt: Attempt, steps: readonly Step[], targets: readonly 
     for (const step of steps) {
       work.applied += parts.filter(({ moves }) => moves.some(({ stream }) => stream === step.after.stream)).length;
       if (isLed) work.progress.set(step.after.stream, step.after);
-      const traces = step.page.events.map(({ metadata: { correlationId, causationId } }) => ({
-        correlationId,
-        causationId,
-      }));
-      work.traces.push(...traces.slice(0, MAX_TRACES - work.traces.length));
+      noteTraces(work.traces, step);
     }
     if (query && reading.length > 0) batchRead?.found(answerOf(query, result.results.slice(-reading.length)));
   }
@@ -238,18 +223,4 @@ export async function fail(attempt: Attempt, target: Target, refusal: Refusal): 
 /** The fields of a refusal that may be logged. Its error may quote the event's data. */
 export function loggable({ stream, version, cause, kind }: Refusal): Record<string, string | number> {
   return { stream, version, cause, kind };
-}
-
-function chunksOf(steps: readonly Step[], maxLength: number): readonly (readonly Step[])[] {
-  const chunks: Step[][] = [];
-  let length = Number.POSITIVE_INFINITY;
-  for (const step of steps) {
-    if (length + step.length > maxLength) {
-      chunks.push([]);
-      length = 0;
-    }
-    chunks.at(-1)?.push(step);
-    length += step.length;
-  }
-  return chunks;
 }

@@ -6,7 +6,7 @@ import type { Position } from '../projections/checkpoint.ts';
 import type { Obstacles } from '../dead-letters/dead-letter.ts';
 import { PoisonEventError, type StreamChanges, foldStream } from '../projections/fold.ts';
 import { planStream } from '../projections/checkpoint-moves.ts';
-import { type Move, checkpointMovesOf } from '../projections/guarded-batch.ts';
+import { type Move, type TargetMoves, checkpointMovesOf } from '../projections/guarded-batch.ts';
 import type { Projection } from '../projections/projection.ts';
 import type { Row } from '../projections/slot-tables.ts';
 import type { StreamProgress } from './stream-progress.ts';
@@ -25,6 +25,40 @@ export interface Step {
   readonly after: StreamProgress;
   /** The length of its rows, in characters of JSON. */
   readonly length: number;
+}
+
+/** Puts steps together in sequence, up to a length of each chunk. A step that is longer gets a chunk of its own. */
+export function chunksOf<One extends { readonly length: number }>(
+  steps: readonly One[],
+  maxLength: number,
+): readonly (readonly One[])[] {
+  const chunks: One[][] = [];
+  let length = Number.POSITIVE_INFINITY;
+  for (const step of steps) {
+    if (length + step.length > maxLength) {
+      chunks.push([]);
+      length = 0;
+    }
+    chunks.at(-1)?.push(step);
+    length += step.length;
+  }
+  return chunks;
+}
+
+/** The moves of some steps in some targets, for one guarded batch. */
+export function partsOf(steps: readonly Step[], targets: readonly Revision[]): readonly TargetMoves[] {
+  return targets.flatMap((revision): readonly TargetMoves[] => {
+    const moves = steps.flatMap((step) => step.moves.get(revision) ?? []);
+    return moves.length > 0 ? [{ ...revision, moves }] : [];
+  });
+}
+
+const MAX_TRACES = 20;
+
+/** Adds the ids behind the events of an applied step, up to a number that fits a log line. */
+export function noteTraces(traces: Trace[], { page }: Step): void {
+  const its = page.events.map(({ metadata: { correlationId, causationId } }) => ({ correlationId, causationId }));
+  traces.push(...its.slice(0, MAX_TRACES - traces.length));
 }
 
 /** What to do for one stream: a step, if there is one. The step ends before an event that cannot be applied. */

@@ -12,14 +12,14 @@ import type { StreamId } from '../domain/stream.ts';
 import type { Group } from '../platform/group.ts';
 import { sleep } from '../platform/timeout.ts';
 import { isInternalError, kindOfD1Error } from '../projections/d1-errors.ts';
-import { type BatchOutcome, type TargetMoves, sendGuardedBatch } from '../projections/guarded-batch.ts';
+import { type BatchOutcome, sendGuardedBatch } from '../projections/guarded-batch.ts';
 import { type Pointer, UNBUILT } from '../projections/pointer.ts';
 import type { Projection } from '../projections/projection.ts';
 import { type CatchUpResult, noteStorage, revisionsOf } from './catch-up.ts';
 import { type Page, type PageLimits, type Place, takeFromHand } from './catch-up-page.ts';
 import { type Places, type Targets, placesStatements, toPlaces } from './catch-up-places.ts';
 import { loadAll } from './catch-up-round.ts';
-import { type Step, foldPage } from './catch-up-step.ts';
+import { type Step, chunksOf, foldPage, noteTraces, partsOf } from './catch-up-step.ts';
 import type { CatchUpContext, CatchUpWork } from './catch-up-work.ts';
 import type { CatchUpRequest } from './stream-progress.ts';
 
@@ -40,7 +40,6 @@ export type Together = Pick<CatchUpResult, 'streams' | 'applied' | 'traces'>;
 
 /** Rounds in a row that may lose against other writers. After that, each projection goes on alone. */
 const MAX_LOST_RACES = 3;
-const MAX_TRACES = 20;
 
 /** A projection under way. */
 interface Member {
@@ -65,6 +64,8 @@ interface Pointed {
 interface JointStep {
   readonly stream: StreamId;
   readonly steps: ReadonlyMap<Pointed, Step>;
+  /** The length of all their rows, in characters of JSON. */
+  readonly length: number;
 }
 
 /**
@@ -137,7 +138,7 @@ async function runRound(
   );
   const joint = await jointSteps(context, sound, budget);
   let result: 'moved' | 'contested' | 'over' = 'over';
-  for (const chunk of chunksOf(joint)) {
+  for (const chunk of chunksOf(joint, MAX_BATCH_LENGTH)) {
     const outcome = await applyChunk(context, database, chunk, budget);
     if (outcome === 'contested') result = 'contested';
     else if (outcome === 'moved' && result === 'over') result = 'moved';
@@ -235,7 +236,8 @@ async function jointSteps(
       if (step) steps.set(one, step);
       else one.member.open.delete(stream);
     }
-    return steps.size > 0 ? [{ stream, steps }] : [];
+    const length = [...steps.values()].reduce((sum, step) => sum + step.length, 0);
+    return steps.size > 0 ? [{ stream, steps, length }] : [];
   });
 }
 
@@ -299,21 +301,6 @@ async function pagesOf(
 /** The step of a look at which nothing stops. */
 function plainStep({ step, failures, progress }: ReturnType<typeof foldPage>): Step | undefined {
   return failures.length > 0 || progress.standstill || progress.isOtherBehind ? undefined : step;
-}
-
-function chunksOf(joint: readonly JointStep[]): readonly (readonly JointStep[])[] {
-  const chunks: JointStep[][] = [];
-  let length = Number.POSITIVE_INFINITY;
-  for (const one of joint) {
-    const its = [...one.steps.values()].reduce((sum, step) => sum + step.length, 0);
-    if (length + its > MAX_BATCH_LENGTH) {
-      chunks.push([]);
-      length = 0;
-    }
-    chunks.at(-1)?.push(one);
-    length += its;
-  }
-  return chunks;
 }
 
 /**
@@ -385,10 +372,10 @@ async function send(
   budget: Budget,
 ): Promise<Exclude<BatchOutcome['outcome'], 'refused'> | 'data-refused' | 'refused'> {
   const parts = some.flatMap((one) =>
-    [one.targets.lead, ...one.targets.others].flatMap((revision): readonly TargetMoves[] => {
-      const moves = chunk.flatMap(({ steps }) => steps.get(one)?.moves.get(revision) ?? []);
-      return moves.length > 0 ? [{ ...revision, moves }] : [];
-    }),
+    partsOf(
+      chunk.flatMap(({ steps }) => steps.get(one) ?? []),
+      [one.targets.lead, ...one.targets.others],
+    ),
   );
   const pointed = some.map(({ targets, pointer }) => ({ projectionName: targets.projectionName, pointer }));
   let sent: BatchOutcome;
@@ -409,11 +396,7 @@ function note({ done, open }: Member, stream: StreamId, step: Step | undefined):
   const { version, head } = step.after;
   done.streams.set(stream, { stream, version });
   done.applied += step.moves.size;
-  const traces = step.page.events.map(({ metadata: { correlationId, causationId } }) => ({
-    correlationId,
-    causationId,
-  }));
-  done.traces.push(...traces.slice(0, MAX_TRACES - done.traces.length));
+  noteTraces(done.traces, step);
   const wanted = open.get(stream)?.wanted ?? 0;
   if (version >= (wanted === 'head' ? (head ?? 0) : wanted)) open.delete(stream);
 }
