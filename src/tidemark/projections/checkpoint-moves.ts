@@ -33,9 +33,9 @@ interface OwnRow {
 }
 
 /**
- * Decides where the positions of a stream are stored after a batch. The targets that the batch moves to one event share a row, if at least two do, or
- * if nobody stays behind in the shared row. The row then follows them, and a target that it leaves behind gets a row of its own at its old position.
- * That holds also for targets that this code does not know: they stay where they are. But if more targets stay than move, the row stays with them.
+ * Decides where the positions of a stream are stored after a batch. Two or more targets that the batch moves to one event share the row: it moves with
+ * them. So it does with a single target, if it names no other one. Each target that does not move gets a row of its own at its old position, also
+ * one that this code does not know. If more targets stay than move, the shared row stays, and each target that moves gets a row of its own.
  *
  * With `shares` false, each moved target gets a row of its own, where Workers of the release before look for it.
  */
@@ -133,7 +133,7 @@ export function checkpointStatements(
         from.eventId ?? '',
       ]),
     ),
-    // Whoever uses the row, or changes it, needs the row that was read.
+    // A batch that uses or changes the shared row asserts that it is still as it was read.
     ...statement(
       ASSERT_SHARED,
       plans.flatMap(({ stream, its, before, plan }) =>

@@ -67,20 +67,22 @@ export function firstInBoth(limit: string, queryOn: (table: CheckpointTable, onP
     ORDER BY 1 LIMIT ${limit}`;
 }
 
+/** SQL: the positions of one target in one of the tables. */
+function positionsIn(table: CheckpointTable, projection: string, slot: string, condition: string): string {
+  return `SELECT stream, version, event_id FROM ${table} AS c WHERE ${ofTarget(table, 'c', projection, slot)} AND ${condition}`;
+}
+
 /** SQL: the positions of one target in the streams that a condition on `stream` selects: `SELECT stream, version, event_id`. */
 export function positionsOf(projection: string, slot: string, condition = 'true'): string {
-  const on = (table: CheckpointTable) =>
-    `SELECT stream, version, event_id FROM ${table} AS c WHERE ${ofTarget(table, 'c', projection, slot)} AND ${condition}`;
-  return `${on('checkpoint')} UNION ALL ${on('shared_checkpoint')}`;
+  return (['checkpoint', 'shared_checkpoint'] as const)
+    .map((table) => positionsIn(table, projection, slot, condition))
+    .join(' UNION ALL ');
 }
 
 /** SQL: the positions of one target in the first streams that a condition selects, in order. */
 export function firstPositionsOf(projection: string, slot: string, condition: string, limit: string): string {
-  return firstInBoth(
-    limit,
-    (table, onPage) =>
-      `SELECT stream, version, event_id FROM ${table} AS c
-      WHERE ${ofTarget(table, 'c', projection, slot)} AND ${condition} AND ${onPage('c.stream')}`,
+  return firstInBoth(limit, (table, onPage) =>
+    positionsIn(table, projection, slot, `${condition} AND ${onPage('c.stream')}`),
   );
 }
 
