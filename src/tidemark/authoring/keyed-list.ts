@@ -45,34 +45,9 @@ export interface KeyedList<Row = unknown, InSlot = { readonly row: never }> {
   readonly positionOf: (row: Row) => readonly (string | number)[];
 }
 
-/** `seat_map_a`; for a later revision, `seat_map_2_a`. */
-export function tableName(name: string, revision: number, slot: string): string {
-  return [name.replaceAll('-', '_'), ...(revision > 1 ? [revision] : []), slot].join('_');
-}
-
-/** `seatId` as `seat_id`. */
-export function toSnakeCase(property: string): string {
-  return property.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
-
 /** The column of a sort key: `place` of `-place`. */
 export function propertyOf(key: string): string {
   return key.replace(/^-/, '');
-}
-
-/**
- * Fails when the Worker is loaded. A page begins after the last row of the page before it: a comparison with NULL would lose the rows that follow.
- */
-export function refuseUnsortable(list: string, { sort }: List, columns: Readonly<Record<string, SQLiteColumn>>): void {
-  for (const property of sort.map(propertyOf)) {
-    const column = columns[property];
-    if (!column) throw new Error(`${list} sorts by "${property}", but the read model has no such member`);
-    if (!column.notNull && !column.primary)
-      throw new Error(
-        `${list} sorts by "${property}", which may be null, and rows without a value have no place between two pages. ` +
-          `Let the member hold a value that stands for none, such as '' or 0`,
-      );
-  }
 }
 
 /** How a list takes its rows from the table. */
@@ -85,13 +60,18 @@ export interface ListedRows {
   readonly membersOf: (row: unknown) => Readonly<Record<string, unknown>>;
 }
 
-/** The sort keys of a list. The id is the last one, so each position belongs to one row. */
+/**
+ * Makes a list. The id is its last sort key, so each position belongs to one row. Throws if a page could lose rows (`refuseUnsortable`). `which` names
+ * the list in that error.
+ */
 export function keyedList(
+  which: string,
   { filter = [], sort }: List,
   id: string,
   columns: Readonly<Record<string, SQLiteColumn>>,
   { select, membersOf }: ListedRows,
 ): KeyedList {
+  refuseUnsortable(which, sort.map(propertyOf), columns);
   const named = sort.map((key) => ({ property: propertyOf(key), isDescending: key.startsWith('-') }));
   const isSortedById = named.some(({ property }) => property === id);
   const withId = isSortedById ? named : [...named, { property: id, isDescending: named.at(-1)?.isDescending ?? false }];
@@ -131,6 +111,31 @@ export function keyedList(
       return keys.map(({ property }) => (members[property] ?? '') as string | number);
     },
   };
+}
+
+/**
+ * Fails when the Worker is loaded. A page begins after the last row of the page before it: a comparison with NULL would lose the rows that follow. A
+ * cursor holds only texts and numbers, and a value of another kind would not come back from it as it was.
+ */
+function refuseUnsortable(
+  which: string,
+  sorted: readonly string[],
+  columns: Readonly<Record<string, SQLiteColumn>>,
+): void {
+  for (const property of sorted) {
+    const column = columns[property];
+    if (!column) throw new Error(`${which} sorts by "${property}", but the read model has no such member`);
+    if (!column.notNull && !column.primary)
+      throw new Error(
+        `${which} sorts by "${property}", which may be null, and rows without a value have no place between two pages. ` +
+          `Let the member hold a value that stands for none, such as '' or 0`,
+      );
+    if (column.dataType !== 'string' && column.dataType !== 'number')
+      throw new Error(
+        `${which} sorts by "${property}", which is neither a text nor a number, and a cursor holds nothing else. ` +
+          'Store the value as a text or a number in a column of its own, and sort by that one',
+      );
+  }
 }
 
 /** The condition for rows after a position. */

@@ -23,7 +23,8 @@ import { type SlotTables, slotTables } from '../projections/slot-tables.ts';
 import type { Aggregate } from './aggregate.ts';
 import type { CommandDeclarations } from './command-declarations.ts';
 import type { EventDeclarations, EventOf } from './event-declarations.ts';
-import { type KeyedList, type List, keyedList, tableName, toSnakeCase } from './keyed-list.ts';
+import { type KeyedList, type List, keyedList } from './keyed-list.ts';
+import { tableName, toSnakeCase } from './table-names.ts';
 
 type Columns = Readonly<Record<string, SQLiteColumnBuilderBase>>;
 
@@ -165,7 +166,9 @@ export function readModelOfColumns<
     lists: Object.fromEntries(
       Object.entries(lists).map(([listName, list]) => [
         listName,
-        keyedList(list, id, rows, { membersOf: (row) => row as Readonly<Record<string, unknown>> }),
+        keyedList(`the list "${listName}" of "${name}"`, list, id, rows, {
+          membersOf: (row) => row as Readonly<Record<string, unknown>>,
+        }),
       ]),
     ),
   } as never;

@@ -13,15 +13,8 @@ import type { Aggregate } from './aggregate.ts';
 import type { CommandDeclarations } from './command-declarations.ts';
 import type { EventDeclarations, EventOf, Parsed, Shape } from './event-declarations.ts';
 import { asDeclared } from './as-declared.ts';
-import {
-  type KeyedList,
-  type List,
-  keyedList,
-  propertyOf,
-  refuseUnsortable,
-  tableName,
-  toSnakeCase,
-} from './keyed-list.ts';
+import { type KeyedList, type List, keyedList, propertyOf } from './keyed-list.ts';
+import { tableName, toSnakeCase } from './table-names.ts';
 
 type Appends = Readonly<Record<string, SlotTables>>;
 type Lists<Name extends string = string, Sorted extends string = Name> = Readonly<Record<string, List<Name, Sorted>>>;
@@ -221,10 +214,10 @@ export function readModel<
     view,
     byId: (value: string) => byId({ id: value }),
     lists: Object.fromEntries(
-      Object.entries(lists).map(([listName, list]) => {
-        refuseUnsortable(`the list "${listName}" of "${name}"`, list, rows);
-        return [listName, keyedList(list, id, rows, { select, membersOf })];
-      }),
+      Object.entries(lists).map(([listName, list]) => [
+        listName,
+        keyedList(`the list "${listName}" of "${name}"`, list, id, rows, { select, membersOf }),
+      ]),
     ),
     prepared: (resource: Resource<Id, View>) => ({ resource: JSON.stringify(asDeclared(schema, resource)) }),
   } as never;
