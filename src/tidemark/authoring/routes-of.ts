@@ -6,7 +6,7 @@ import type { FormerQuery } from '../http/causal.ts';
 import { commandRoute } from '../http/command-route.ts';
 import type { Position } from '../http/cursor.ts';
 import { historyRoute } from '../http/history-route.ts';
-import { listRoute } from '../http/list-route.ts';
+import { listRoute, resourceIn } from '../http/list-route.ts';
 import { resourceRoute } from '../http/resource-route.ts';
 import type { Route } from '../http/route.ts';
 import { Uuid, Version, integerParameter, named, text } from '../http/schemas.ts';
@@ -206,7 +206,7 @@ export function routesOf<
     if (!model.view) return (fromRow as ((row: unknown) => object) | undefined) ?? ((row: unknown) => row as object);
     // Otherwise the read model and `fromState` could make different texts of one resource.
     if (model.view !== view) throw new Error(`${path}: give the routes the view of ${model.name}, \`view: ….view\``);
-    return (row: unknown) => (row as Prepared).resource;
+    return resourceIn;
   }
   function refusalsOf(type: string): readonly string[] {
     return Object.entries(aggregate.refusals).flatMap(([code, { of }]) => (of.includes(type) ? [code] : []));

@@ -120,6 +120,6 @@ export function listRoute<
 }
 
 /** The text in a row of a `readModel`. */
-function resourceIn(row: unknown): string {
+export function resourceIn(row: unknown): string {
   return (row as { readonly resource: string }).resource;
 }
