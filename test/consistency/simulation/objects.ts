@@ -134,8 +134,9 @@ export class SimulatedObjects {
   }
 
   alarmIs(stream: StreamId, dueAt: number | null): void {
-    if (dueAt === null) this.#alarms.delete(stream);
-    else this.#alarms.set(stream, dueAt);
+    if (dueAt !== null) this.#alarms.set(stream, dueAt);
+    // The platform still tries a failed alarm again, though the next instance finds none set.
+    else if (!this.#failed.has(stream)) this.#alarms.delete(stream);
   }
 
   /** Its alarm is not set any more, so every event of its log was delivered. */
@@ -230,6 +231,7 @@ export class SimulatedObjects {
   async restore(stream: StreamId, to: number, alarmAt: number | null): Promise<void> {
     await this.stub(stream).setBack(to, alarmAt);
     await this.crash(stream);
+    this.#failed.delete(stream);
     this.alarmIs(stream, alarmAt);
   }
 
