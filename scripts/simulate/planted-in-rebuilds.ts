@@ -42,13 +42,19 @@ export const PLANTED_IN_REBUILDS: readonly PlantedBug[] = [
     ],
   },
   {
-    name: 'a shared checkpoint vouches for a slot that it does not name',
+    name: 'a shared checkpoint vouches for both slots of a projection that it names',
     breaks: ['I12'],
     edits: [
       {
         file: 'src/tidemark/projections/checkpoint.ts',
         find: 'shared?.vouches.includes(name) ?',
-        replace: 'shared && name !== "" ?',
+        replace: 'shared?.vouches.some((other) => other.slice(0, -1) === name.slice(0, -1)) ?',
+      },
+      {
+        file: 'src/tidemark/projections/checkpoint-moves.ts',
+        find: 'from.shared?.vouches.includes(vouchedName(projection, slot)) === true;',
+        replace:
+          'from.shared?.vouches.some((name) => name.slice(0, -1) === vouchedName(projection, slot).slice(0, -1)) === true;',
       },
     ],
   },

@@ -115,12 +115,13 @@ export class Operator {
     this.isMaintaining = false;
   }
 
-  /** Days pass, and the scheduled upkeep runs: it releases and empties former slots. */
+  /** Days pass, and the scheduled upkeep runs: it releases and empties former slots. Then the operator builds every projection. */
   async letDaysPass(settle: (work: Promise<void>) => Promise<void>): Promise<void> {
     await settle(
       this.#inTask(async () => {
         await this.#wait(WAY_BACK_IS_OVER_MS);
         for (let runs = 0; runs < this.projections.length; runs += 1) await this.#ports.upkeep();
+        for (const name of this.projections) await this.#rebuild(name, true);
       }),
     );
     while (this.isBusy) await settle(new Promise((resolve) => setTimeout(resolve, 0)));

@@ -3,11 +3,15 @@ import type { RunParts } from './traffic.ts';
 
 /** Several times enough for every remaining message and delivery check. */
 const MAX_STEPS_WHILE_HELD = 1_000;
+/** The first time, every projection is built. The second time, each has a former slot that is emptied and built into again. */
+const TIMES_DAYS_PASS = 2;
+/** It puts right, lets days pass, and puts right what came of that. */
+const MAX_ROUNDS = 12;
 
 /** The second part of a run: nothing goes wrong any more, and all that is still to be done is done. */
 export class Peace {
   readonly #parts: RunParts;
-  #haveDaysPassed = false;
+  #timesDaysPassed = 0;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
@@ -34,11 +38,11 @@ export class Peace {
   /** Finishes all remaining work, in any sequence, until no task waits. */
   async comeToRest(): Promise<void> {
     const { world, operator } = this.#parts;
-    for (let rounds = 0; rounds < 8; rounds += 1) {
+    for (let rounds = 0; rounds < MAX_ROUNDS; rounds += 1) {
       await this.#settle();
       if (await operator.putRight((work) => this.#whileSettling(work))) continue;
-      if (!world.mix.maintains || this.#haveDaysPassed) return;
-      this.#haveDaysPassed = true;
+      if (!world.mix.maintains || this.#timesDaysPassed === TIMES_DAYS_PASS) return;
+      this.#timesDaysPassed += 1;
       await operator.letDaysPass((work) => this.#whileSettling(work));
     }
     world.count('put right more often than expected');
