@@ -48,6 +48,8 @@ export interface RelayOptions {
    * receiving group, since messages within that time end in one batch anyway.
    */
   readonly coalesceMs?: number | undefined;
+  /** The wait before the first message about a burst, in ms, so that the commands of one moment share it. At most `coalesceMs`. */
+  readonly gatherMs?: number;
   /** The wait before the second delivery check, in ms, if the first finds a lag. Each further wait is twice as long. */
   readonly firstBackoffMs?: number;
   readonly maxBackoffMs?: number;
@@ -113,6 +115,7 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
   const {
     timeoutMs = 10_000,
     coalesceMs,
+    gatherMs = 20,
     firstBackoffMs = 30_000,
     maxBackoffMs = 24 * 60 * 60 * 1000,
     pageSize = 500,
@@ -201,8 +204,8 @@ export function createRelay(ports: RelayPorts, options: RelayOptions = {}): Rela
     sendingUntil = clock.now() + pauseMs + 2 * timeoutMs;
     try {
       while (its.published < its.version) {
-        const tooSoonMs = sentAt + pauseMs - clock.now();
-        if (tooSoonMs > 0) await sleep(Math.min(tooSoonMs, pauseMs));
+        const waitMs = Math.min(Math.max(sentAt + pauseMs - clock.now(), gatherMs), pauseMs);
+        if (waitMs > 0) await sleep(waitMs);
         const events = storage.read(its.published + 1, pageSize);
         if (events.length === 0) return undefined;
         const previous: StoredEvent | undefined = its.published > 0 ? storage.read(its.published, 1)[0] : undefined;

@@ -53,8 +53,16 @@ describe('right after a commit', () => {
 });
 
 describe('a burst of commands', () => {
-  test('becomes two messages: one at once, and one for all later commands', async () => {
-    const { run, settled, ranges } = seatObject({ coalesceMs: 2 });
+  test('shares its first message, if the commands come in one moment', async () => {
+    const { run, settled, ranges } = seatObject({ coalesceMs: 60_000, gatherMs: 5 });
+    await run(reserve('Ada'));
+    await Promise.all(Array.from({ length: 9 }, () => run(turnOver('Bob'))));
+    await settled();
+    expect(ranges()).toEqual(['evening 1-28*']);
+  });
+
+  test('becomes two messages, if the first is sent before the others: one at once, and one for all later commands', async () => {
+    const { run, settled, ranges } = seatObject({ coalesceMs: 2, gatherMs: 0 });
     await run(reserve('Ada'));
     await Promise.all(Array.from({ length: 9 }, () => run(turnOver('Bob'))));
     await settled();
