@@ -34,6 +34,7 @@ const MIGRATIONS = [
   'migrations/serving/0003_order_lookup.sql',
   'migrations/serving/0010_order_lookup_2.sql',
   'migrations/serving/0011_product_catalog_2.sql',
+  'migrations/serving/0012_order_lookup_2_parts.sql',
   'migrations/reporting/0002_order_search.sql',
   'migrations/reporting/0003_order_analytics.sql',
   'migrations/reporting/0004_dashboard.sql',

@@ -1,10 +1,12 @@
 import { type SQLiteTable, getTableConfig } from 'drizzle-orm/sqlite-core';
 
 import type { Projection } from '../../src/tidemark/projections/projection.ts';
-import type { KeyedList, SortKey } from '../../src/tidemark/authoring/keyed-list.ts';
+import { type KeyedList, type SortKey, isOneWay } from '../../src/tidemark/authoring/keyed-list.ts';
 
 /** A projection, with its lists if it is a read model that has some. */
-export type WithLists = Projection & { readonly lists?: Readonly<Record<string, Pick<KeyedList, 'filter' | 'keys'>>> };
+export type WithLists = Projection & {
+  readonly lists?: Readonly<Record<string, Pick<KeyedList, 'filter' | 'parted' | 'keys'>>>;
+};
 
 const SLOTS = ['a', 'b'] as const;
 
@@ -37,17 +39,22 @@ WHERE projection = '${name}' AND ${isFresh};`;
     .concat('\n');
 }
 
-/** The indexes of a list, as columns: one for each combination of its filters, followed by the list's sort keys. */
-export function indexedColumns(list: Pick<KeyedList, 'filter' | 'keys'>): readonly (readonly SortKey[])[] {
+/**
+ * The indexes of a list, as columns: one for each combination of its filters, followed by the list's sort keys. Beside other filters, a parted one is
+ * never missing.
+ */
+export function indexedColumns(list: Pick<KeyedList, 'filter' | 'parted' | 'keys'>): readonly (readonly SortKey[])[] {
   const choices: (readonly string[])[] = [[]];
   // A row has its own id, so a filter by the id needs no index.
   const id = list.keys.at(-1)?.property;
   for (const property of list.filter.filter((name) => name !== id))
     choices.push(...choices.map((choice) => [...choice, property]));
   // SQLite can read an index backwards, so the direction does not matter if all keys have the same.
-  const isOneWay = list.keys.every(({ isDescending }) => isDescending === list.keys[0]?.isDescending);
-  const keys = isOneWay ? list.keys.map((key) => ({ ...key, isDescending: false })) : list.keys;
-  return choices.map((choice) => [
+  const keys = isOneWay(list.keys) ? list.keys.map((key) => ({ ...key, isDescending: false })) : list.keys;
+  const indexed = choices.filter(
+    (choice) => list.parted === undefined || choice.length === 0 || choice.includes(list.parted),
+  );
+  return indexed.map((choice) => [
     ...choice.map((property) => ({ property, isDescending: false, kind: 'string' as const })),
     ...keys,
   ]);

@@ -1,5 +1,5 @@
 import { type SQL, and, asc, desc, eq, sql } from 'drizzle-orm';
-import type { SQLiteColumn } from 'drizzle-orm/sqlite-core';
+import { type SQLiteColumn, unionAll } from 'drizzle-orm/sqlite-core';
 
 import { queryBuilder } from '../queries/causal-read.ts';
 import type { SelectQuery } from '../queries/guarded-query.ts';
@@ -33,6 +33,8 @@ export type FilterKind = 'text' | 'integer';
 /** A list with its sort keys and the query of a page, which `listRoute` takes too. */
 export interface KeyedList<Row = unknown, InSlot = { readonly row: never }> {
   readonly filter: readonly string[];
+  /** The filter that has parts to merge (`partedFilter`). */
+  readonly parted: string | undefined;
   /** What the column of each filter holds. */
   readonly filterKinds: Readonly<Record<string, FilterKind>>;
   readonly keys: readonly SortKey[];
@@ -79,6 +81,7 @@ export function keyedList(
     const kind = columns[key.property]?.dataType === 'number' ? 'number' : 'string';
     return { ...key, kind };
   });
+  const parted = partedFilter(filter, keys, columns);
   const page = preparedQuery(
     ({ row }: { readonly row: Readonly<Record<string, SQLiteColumn>> }, given: Readonly<Record<string, unknown>>) => {
       const columnOf = (property: string) => row[property] as SQLiteColumn;
@@ -86,16 +89,32 @@ export function keyedList(
         given[`is ${property}`] === undefined ? [] : [eq(columnOf(property), given[`is ${property}`])],
       );
       const isAfter = given['after 0'] === undefined ? [] : [after(keys, columnOf, given)];
-      const selected = select ? queryBuilder.select(select(row)) : queryBuilder.select();
-      return selected
-        .from(row as never)
-        .where(and(...filters, ...isAfter))
-        .orderBy(...keys.map(({ property, isDescending }) => (isDescending ? desc : asc)(columnOf(property))))
-        .limit(given['take'] as number);
+      const inOrder = keys.map(({ property, isDescending }) => (isDescending ? desc : asc)(columnOf(property)));
+      const take = given['take'] as number;
+      const rowsOf = (fields: ReturnType<NonNullable<typeof select>> | undefined, ...more: readonly SQL[]) =>
+        (fields ? queryBuilder.select(fields) : queryBuilder.select())
+          .from(row as never)
+          .where(and(...filters, ...isAfter, ...more));
+      if (parted === undefined || given[`is ${parted}`] !== undefined || filters.length === 0)
+        return rowsOf(select?.(row))
+          .orderBy(...inOrder)
+          .limit(take);
+      // The parts are sorted, so SQLite merges them row by row, and stops at the limit. It sorts by columns that are selected.
+      const fields = select && {
+        ...Object.fromEntries(keys.map(({ property }) => [property, columnOf(property)])),
+        ...select(row),
+      };
+      const [first, second, ...others] = (columns[parted]?.enumValues ?? []).map((value) =>
+        rowsOf(fields, eq(columnOf(parted), literal(value))),
+      );
+      return unionAll(first as never, second as never, ...(others as never[]))
+        .orderBy(...inOrder)
+        .limit(take);
     },
   );
   return {
     filter,
+    parted,
     filterKinds: Object.fromEntries(
       filter.map((property) => [property, columns[property]?.dataType === 'number' ? 'integer' : 'text']),
     ),
@@ -138,6 +157,38 @@ function refuseUnsortable(
   }
 }
 
+/** D1 takes so many parts in one compound query, and 100 parameters, of which the causal read needs 61. */
+const MAX_PARTS = 5;
+const MAX_PARAMETERS = 39;
+
+/**
+ * The filter by a member that has one of a few values, if the list has such a filter beside others. A request that leaves it out reads one part for
+ * each value, each from the index that has the member. So the list needs no index without the member, and a command writes a row less
+ * (decision 0036). A row with another value would be in no part.
+ */
+function partedFilter(
+  filter: readonly string[],
+  keys: readonly SortKey[],
+  columns: Readonly<Record<string, SQLiteColumn>>,
+): string | undefined {
+  if (filter.length === 1 || !isOneWay(keys)) return undefined;
+  const parameters = filter.length - 1 + keys.length;
+  return filter.find((property) => {
+    const values = columns[property]?.enumValues?.length ?? 0;
+    return values > 1 && values <= MAX_PARTS && values * parameters <= MAX_PARAMETERS;
+  });
+}
+
+/** A text in SQL. A part's value is the same in each query, so it takes no parameter. */
+function literal(text: string): SQL {
+  return sql.raw(`'${text.replaceAll("'", "''")}'`);
+}
+
+/** Whether all keys have one direction. */
+export function isOneWay(keys: readonly SortKey[]): boolean {
+  return keys.every(({ isDescending }) => isDescending === keys[0]?.isDescending);
+}
+
 /** The condition for rows after a position. */
 function after(
   keys: readonly SortKey[],
@@ -146,8 +197,7 @@ function after(
 ): SQL {
   const values = keys.map((_, index) => sql`${given[`after ${index}`]}`);
   const columns = keys.map(({ property }) => columnOf(property));
-  const isOneWay = keys.every(({ isDescending }) => isDescending === keys[0]?.isDescending);
-  if (isOneWay) {
+  if (isOneWay(keys)) {
     const sign = sql.raw(keys[0]?.isDescending ? '<' : '>');
     return sql`(${sql.join(columns, sql`, `)}) ${sign} (${sql.join(values, sql`, `)})`;
   }

@@ -48,7 +48,7 @@ type Sortable<View extends Shape> = {
 const idColumn = (name: string) => text(name).primaryKey();
 const versionColumn = () => integer('version').notNull();
 const resourceColumn = <Whole>() => text('resource', { mode: 'json' }).$type<Whole>().notNull();
-const textColumn = (name: string) => text(name);
+const textColumn = (name: string, values: readonly string[] = []) => text(name, { enum: [...values] as [string] });
 const numberColumn = (name: string) => integer(name);
 const requiredText = (name: string) => text(name).notNull();
 const requiredNumber = (name: string) => integer(name).notNull();
@@ -226,7 +226,13 @@ export function readModel<
 /** The column of a member. */
 function columnFor(member: string, schema: z.ZodMiniType | undefined) {
   const isOptional = schema instanceof z.ZodMiniNullable || schema instanceof z.ZodMiniOptional;
-  const { type } = (isOptional ? (schema.def.innerType as z.ZodMiniType) : schema)?.def ?? {};
-  const column = type === 'number' ? numberColumn(toSnakeCase(member)) : textColumn(toSnakeCase(member));
+  const own = isOptional ? (schema.def.innerType as z.ZodMiniType) : schema;
+  const name = toSnakeCase(member);
+  const column = own?.def.type === 'number' ? numberColumn(name) : textColumn(name, isOptional ? [] : valuesOf(own));
   return isOptional ? column : column.notNull();
+}
+
+/** The values of a member that has only some. */
+function valuesOf(schema: z.ZodMiniType | undefined): readonly string[] {
+  return schema instanceof z.ZodMiniEnum ? schema.options.map(String) : [];
 }
