@@ -89,26 +89,25 @@ export function keyedList(
         given[`is ${property}`] === undefined ? [] : [eq(columnOf(property), given[`is ${property}`])],
       );
       const isAfter = given['after 0'] === undefined ? [] : [after(keys, columnOf, given)];
-      const inOrder = keys.map(({ property, isDescending }) => (isDescending ? desc : asc)(columnOf(property)));
+      const sorted = keys.map(({ property, isDescending }) => (isDescending ? desc : asc)(columnOf(property)));
       const take = given['take'] as number;
-      const rowsOf = (fields: ReturnType<NonNullable<typeof select>> | undefined, ...more: readonly SQL[]) =>
+      const isMerged = parted !== undefined && given[`is ${parted}`] === undefined && filters.length > 0;
+      // SQLite sorts a merge by columns that are selected.
+      const sortColumns = isMerged ? keys.map(({ property }) => [property, columnOf(property)]) : [];
+      const fields = select && { ...Object.fromEntries(sortColumns), ...select(row) };
+      const rowsOf = (...isInPart: readonly SQL[]) =>
         (fields ? queryBuilder.select(fields) : queryBuilder.select())
           .from(row as never)
-          .where(and(...filters, ...isAfter, ...more));
-      if (parted === undefined || given[`is ${parted}`] !== undefined || filters.length === 0)
-        return rowsOf(select?.(row))
-          .orderBy(...inOrder)
+          .where(and(...filters, ...isAfter, ...isInPart));
+      if (!isMerged)
+        return rowsOf()
+          .orderBy(...sorted)
           .limit(take);
-      // The parts are sorted, so SQLite merges them row by row, and stops at the limit. It sorts by columns that are selected.
-      const fields = select && {
-        ...Object.fromEntries(keys.map(({ property }) => [property, columnOf(property)])),
-        ...select(row),
-      };
-      const [first, second, ...others] = (columns[parted]?.enumValues ?? []).map((value) =>
-        rowsOf(fields, eq(columnOf(parted), literal(value))),
-      );
+      // Each part is sorted, so SQLite merges them row by row, and stops at the limit.
+      const values = columns[parted]?.enumValues ?? [];
+      const [first, second, ...others] = values.map((value) => rowsOf(eq(columnOf(parted), literal(value))));
       return unionAll(first as never, second as never, ...(others as never[]))
-        .orderBy(...inOrder)
+        .orderBy(...sorted)
         .limit(take);
     },
   );
