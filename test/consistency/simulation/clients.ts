@@ -56,6 +56,11 @@ export class Client {
     return this.#unknown !== undefined && this.#unknown.tries < 4;
   }
 
+  /** Makes it likelier that it does something with this stream next. */
+  turnTo(stream: string): void {
+    this.#lastStream = stream;
+  }
+
   /** Does the next thing. `others`: whose token it might take up. */
   async act(others: readonly Client[]): Promise<void> {
     const chance = this.#chance;
@@ -186,6 +191,8 @@ export class Client {
     const known = this.#known.get(intent.stream);
     const chance = this.#chance;
     const atLeast = known !== undefined && chance.next() < 0.25 ? known + (chance.next() < 0.2 ? 1 : 0) : null;
+    // A read model that is older than the wanted version says nothing. The write store does then.
+    const absentIn: 'read-model' | 'write-store' = atLeast === null ? 'read-model' : 'write-store';
     const isAsync = chance.next() < 0.1;
     const headers = {
       ...(atLeast !== null && { 'X-Version': String(atLeast) }),
@@ -208,7 +215,7 @@ export class Client {
         {
           kind: 'resource' as const,
           version: 0,
-          source: 'read-model' as 'write-store' | 'read-model',
+          source: absentIn,
           content: null as string | null,
         },
       );

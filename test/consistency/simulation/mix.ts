@@ -58,7 +58,7 @@ const LATER_FAULTS = [
 ] as const;
 
 /** Faults that strike this much more seldom than others: each is a disaster. */
-const RARITY: Readonly<Partial<Record<Fault, number>>> = { 'object.restored': 0.2, 'd1.restored': 0.4 };
+const RARITY: Readonly<Partial<Record<Fault, number>>> = { 'object.restored': 0.4, 'd1.restored': 0.4 };
 
 export const ALL_FAULTS = [...FAULTS, ...LATER_FAULTS] as const;
 

@@ -71,6 +71,10 @@ const TELLING = [
   'Location',
 ];
 
+/** How often a request carries its session's token. After a restore, a read model has to stop those too that have none. */
+const HAS_TOKEN = 0.95;
+const HAS_TOKEN_AFTER_RESTORE = 0.7;
+
 /** Far beyond any version that a run reaches. */
 const FUTURE = 1_000;
 
@@ -99,7 +103,8 @@ export class Session {
     const isolate = this.#chance.pick(isolates());
     const id = recorder.id();
     const correlationId = `op-${id}`;
-    const held = forgedToken === undefined && this.#chance.next() < 0.95 ? this.token : undefined;
+    const hasToken = world.setBacks.logs.length > 0 ? HAS_TOKEN_AFTER_RESTORE : HAS_TOKEN;
+    const held = forgedToken === undefined && this.#chance.next() < hasToken ? this.token : undefined;
     const also = held ? this.#alsoTokens : [];
     const tokenText = forgedToken ?? (held && [held, ...also].map(({ text }) => text).join(', '));
     const invokedAt = recorder.moment();

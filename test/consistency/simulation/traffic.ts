@@ -24,6 +24,9 @@ export interface RunParts {
 
 /** The most steps that the traffic waits for a long action of the operator. */
 const PATIENCE = 2_000;
+/** After a log was restored, so many more operations there are, and so often a client turns to that stream. */
+const OPERATIONS_AFTER_RESTORE = 15;
+const TURNS_TO_RESTORED = 0.4;
 /** How often a build stands aside meanwhile, so that much happens between its reads and its writes. */
 const STANDS_ASIDE = 0.8;
 
@@ -38,20 +41,25 @@ export class Traffic {
   }
 
   get isOver(): boolean {
-    const { world, clients, operator } = this.#parts;
+    const { clients, operator } = this.#parts;
     if (operator.isMaintaining && this.#waited < PATIENCE) return false;
-    return this.#started >= world.mix.operations && clients.every(({ isBusy, owes }) => !isBusy && !owes);
+    return this.#started >= this.#operations && clients.every(({ isBusy, owes }) => !isBusy && !owes);
+  }
+
+  get #operations(): number {
+    const { mix, setBacks } = this.#parts.world;
+    return mix.operations + OPERATIONS_AFTER_RESTORE * setBacks.logs.length;
   }
 
   /** The next thing that happens. */
   async step(): Promise<void> {
     const { world, clients, operator, steps, choices } = this.#parts;
-    const { pace, operations, operates } = world.mix;
+    const { pace, operates } = world.mix;
     steps.count();
     world.tearAway();
     await this.#maybeSomethingHappens();
     const ready = this.#ready();
-    const idle = clients.filter(({ isBusy, owes }) => !isBusy && (owes || this.#started < operations));
+    const idle = clients.filter(({ isBusy, owes }) => !isBusy && (owes || this.#started < this.#operations));
     const due = world.objects.due(world.scheduler.now);
     const queues = world.queues.filter(({ isReady }) => isReady);
     const again = world.objects.takeAgain();
@@ -82,9 +90,12 @@ export class Traffic {
   }
 
   async #act(idle: readonly Client[]): Promise<void> {
-    const { clients, choices } = this.#parts;
+    const { clients, choices, world } = this.#parts;
     this.#started += 1;
-    await choices.pick(idle).act(clients);
+    const client = choices.pick(idle);
+    const restored = world.setBacks.logs;
+    if (restored.length > 0 && choices.isSome(TURNS_TO_RESTORED)) client.turnTo(choices.pick(restored).stream);
+    await client.act(clients);
   }
 
   /** Faults that occur by themselves, not by an action. */
