@@ -11,21 +11,25 @@ import { type DatabaseFaults, faultyDatabase } from '../../support/database.ts';
 import { ports } from '../../support/platform.ts';
 import { deliver, sentHints, takeHints } from '../../support/queue.ts';
 import { add, newTally, system } from '../../support/system.ts';
+import { POISON, broken } from '../../support/tally.ts';
 import { addTo, openTally } from '../../support/tallies.ts';
 
 beforeEach(() => {
   ports.appliesAfterAnswer = true;
 });
-afterEach(forgetDeadLetters);
+afterEach(async () => {
+  broken.handler = false;
+  await forgetDeadLetters();
+});
 
 const sumOf = async (path: string) => (await json(get(path))).sum;
 
-/** A tally with one event, and the hint that a Worker has of it after its answer. */
-async function answered() {
-  const { tallyId, stream } = newTally();
-  const result = await add(tallyId, 1, { returnEvents: true });
+/** Adds to a tally, and returns the hint that a Worker has of it after its answer. */
+async function answered(by = 1, { tallyId, stream } = newTally()) {
+  const result = await add(tallyId, by, { returnEvents: true });
   if (result.outcome !== 'applied' || !result.appended) throw new Error('there are no events');
-  return { tallyId, hint: { stream, fromVersion: 1, toVersion: 1, ...result.appended } satisfies Hint };
+  const { version } = result;
+  return { tallyId, hint: { stream, fromVersion: version, toVersion: version, ...result.appended } satisfies Hint };
 }
 
 /** An isolate of its own, on a database with faults. It counts how often it reads a log. */
@@ -75,9 +79,46 @@ describe('after the answer of a command', () => {
   });
 });
 
+/** The version of each projection in a stream. */
+async function positionsIn(stream: StreamId) {
+  const { results } = await env.SERVING_DB.prepare(
+    'SELECT projection, version FROM target_position WHERE stream = ? ORDER BY projection',
+  )
+    .bind(stream)
+    .all();
+  return results;
+}
+
+describe('several projections that follow the stream', () => {
+  const [LOOK, WRITE] = [1, 1];
+
+  it('move together: one look and one batch for all of them', async () => {
+    const { hint } = await answered();
+    const { apply, calls } = isolate();
+    await apply(hint);
+    expect(await positionsIn(hint.stream)).toEqual([
+      { projection: 'tally-board', version: 1 },
+      { projection: 'tally-count', version: 1 },
+    ]);
+    expect(calls.batches).toBe(LOOK + WRITE);
+  });
+
+  it('move without the one that refuses the event, which the queue tries again', async () => {
+    const tally = newTally();
+    const { apply } = isolate();
+    await apply((await answered(1, tally)).hint);
+    broken.handler = true;
+    await apply((await answered(POISON, tally)).hint);
+    expect(await positionsIn(tally.stream)).toEqual([
+      { projection: 'tally-board', version: 1 },
+      { projection: 'tally-count', version: 2 },
+    ]);
+  });
+});
+
 describe('an isolate that applies after answers', () => {
   it('reads no log, and takes the events that come meanwhile in one further round', async () => {
-    const all = await Promise.all(Array.from({ length: 10 }, answered));
+    const all = await Promise.all(Array.from({ length: 10 }, () => answered()));
     const { apply, calls, loads } = isolate();
     await Promise.all(all.map(({ hint }) => apply(hint)));
     for (const { tallyId } of all) expect(await boardOf(tallyId)).toMatchObject({ version: 1 });
