@@ -57,7 +57,8 @@ export const platform: Platform<Env> = {
     for (const hint of hints) await ports.sendHint(env, group, hint);
   },
   database: (env, group) => ports.database(env, group),
-  relayOptions: { coalesceMs: 20, timeoutMs: 300 },
+  // A test finds the first message right after the command.
+  relayOptions: { coalesceMs: 20, gatherMs: 0, timeoutMs: 300 },
   afterAnswerOptions: {
     get isOn() {
       return ports.appliesAfterAnswer;
