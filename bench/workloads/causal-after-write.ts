@@ -47,7 +47,7 @@ export const causalAfterWrite: Workload<Plan> = {
       const about = {
         what: 'causal read right after the write, queues off, p50',
         against: 'a plain read',
-        target: { atMost: 2.5 },
+        target: { atMost: 2 },
         unit: 'ms',
       };
       return [compare(about, causal, plain, ({ latencyMs }) => latencyMs.p50)];
