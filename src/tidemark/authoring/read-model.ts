@@ -228,11 +228,11 @@ function columnFor(member: string, schema: z.ZodMiniType | undefined) {
   const isOptional = schema instanceof z.ZodMiniNullable || schema instanceof z.ZodMiniOptional;
   const own = isOptional ? (schema.def.innerType as z.ZodMiniType) : schema;
   const name = toSnakeCase(member);
-  const column = own?.def.type === 'number' ? numberColumn(name) : textColumn(name, isOptional ? [] : valuesOf(own));
+  const column = own?.def.type === 'number' ? numberColumn(name) : textColumn(name, valuesOf(schema));
   return isOptional ? column : column.notNull();
 }
 
-/** The values of a member that has only some. */
+/** The values of a member that has only some. None for one that may be null. */
 function valuesOf(schema: z.ZodMiniType | undefined): readonly string[] {
   return schema instanceof z.ZodMiniEnum ? schema.options.map(String) : [];
 }

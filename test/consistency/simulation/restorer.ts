@@ -2,7 +2,6 @@ import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import type { Group } from '../../../src/tidemark/platform/group.ts';
 import { groups } from '../../support/groups.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
-import type { Operation } from '../history.ts';
 import type { Choices } from './choices.ts';
 import type { DatabaseCopy } from './database-copy.ts';
 import type { ProjectionTables } from './database-troubles.ts';
@@ -35,7 +34,8 @@ export class Restorer {
     const quiet = objects.streams.filter((stream) => !objects.isBusy(stream));
     if (setBacks.logs.length === MAX_LOGS || quiet.length === 0) return;
     if (!this.#world.happens('object.restored')) return;
-    const latest = quiet.find((each) => each === this.#writtenLast());
+    const written = this.#writtenLast();
+    const latest = quiet.find((each) => each === written);
     const stream = latest !== undefined && this.#choices.isSome(0.5) ? latest : this.#choices.pick(quiet);
     const events = await objects.log(stream);
     const earlier = [
@@ -53,8 +53,8 @@ export class Restorer {
 
   /** A read model may not have applied what this stream loses, and then never sees it. */
   #writtenLast(): string | undefined {
-    const { outcome } = this.#world.recorder.operations.findLast(isAcknowledged) ?? {};
-    return outcome?.kind === 'acknowledged' ? outcome.stream : undefined;
+    const { operations } = this.#world.recorder;
+    return operations.flatMap(({ outcome }) => (outcome.kind === 'acknowledged' ? [outcome.stream] : [])).at(-1);
   }
 
   /** A restore of one group's database to a moment before. Of the other one nothing is lost, so every log is known there. */
@@ -89,10 +89,6 @@ export class Restorer {
     this.#isolates.announceRestore();
     return this.#world.recorder.moment();
   }
-}
-
-function isAcknowledged({ outcome }: Operation): boolean {
-  return outcome.kind === 'acknowledged';
 }
 
 /** What an operator had had read models leave out. */

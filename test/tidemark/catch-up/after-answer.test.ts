@@ -7,6 +7,7 @@ import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
 import type { Hint } from '../../../src/tidemark/write/message.ts';
 import { get, json } from '../../support/api.ts';
 import { boardOf, forgetDeadLetters } from '../../support/boards.ts';
+import { positionsIn } from '../../support/checkpoints.ts';
 import { type DatabaseFaults, faultyDatabase } from '../../support/database.ts';
 import { ports } from '../../support/platform.ts';
 import { deliver, sentHints, takeHints } from '../../support/queue.ts';
@@ -79,16 +80,6 @@ describe('after the answer of a command', () => {
   });
 });
 
-/** The version of each projection in a stream. */
-async function positionsIn(stream: StreamId) {
-  const { results } = await env.SERVING_DB.prepare(
-    'SELECT projection, version FROM target_position WHERE stream = ? ORDER BY projection',
-  )
-    .bind(stream)
-    .all();
-  return results;
-}
-
 describe('several projections that follow the stream', () => {
   const [LOOK, WRITE] = [1, 1];
 
@@ -96,7 +87,7 @@ describe('several projections that follow the stream', () => {
     const { hint } = await answered();
     const { apply, calls } = isolate();
     await apply(hint);
-    expect(await positionsIn(hint.stream)).toEqual([
+    expect(await positionsIn(env.SERVING_DB, hint.stream)).toMatchObject([
       { projection: 'tally-board', version: 1 },
       { projection: 'tally-count', version: 1 },
     ]);
@@ -109,7 +100,7 @@ describe('several projections that follow the stream', () => {
     await apply((await answered(1, tally)).hint);
     broken.handler = true;
     await apply((await answered(POISON, tally)).hint);
-    expect(await positionsIn(tally.stream)).toEqual([
+    expect(await positionsIn(env.SERVING_DB, tally.stream)).toMatchObject([
       { projection: 'tally-board', version: 1 },
       { projection: 'tally-count', version: 2 },
     ]);
