@@ -6,6 +6,8 @@ export interface Clock {
   readonly random: () => number;
   /** A new UUIDv7 (RFC 9562), so that ids made later sort later. */
   readonly newId: () => string;
+  /** So many bytes that nobody can guess, for a secret. */
+  readonly randomBytes: (length: number) => Uint8Array<ArrayBuffer>;
 }
 
 /** The current time as ISO 8601 text in UTC, in ms: what event logs and databases store. */

@@ -7,4 +7,5 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   random: () => Math.random(),
   newId: () => timeOrderedUuid(),
+  randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
 };
