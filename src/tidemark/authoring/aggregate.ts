@@ -4,6 +4,7 @@ import type { RecordedEvent } from '../domain/event.ts';
 import { type StreamId, streamId } from '../domain/stream.ts';
 import type { AggregateType } from '../domain/aggregate-type.ts';
 import type { Decision, Rejection } from '../domain/decider.ts';
+import type { Principal } from '../domain/principal.ts';
 import type { EventTypes } from '../domain/upcaster.ts';
 import { type EventSchemas, namedSchemas } from '../http/event-schemas.ts';
 import type { PROBLEMS, ProblemType } from '../http/problem.ts';
@@ -47,12 +48,17 @@ interface AggregateDeclaration<
   readonly decider: {
     /** The state of a stream without events. */
     readonly initialState: Absent;
-    decide(this: void, command: CommandOf<Commands>, state: State): Decision<EventOf<Events>, Refusal>;
+    decide(this: void, command: CommandOf<Commands>, state: State, by: Principal): Decision<EventOf<Events>, Refusal>;
     evolve(this: void, state: State, event: RecordedEvent<EventOf<Events>>): State;
   };
   /** An integer from 1. Raise it when the shape or the meaning of the state changes: snapshots with another number are ignored. */
   readonly stateVersion: number;
   readonly refusals: Refusals<Refusal['code'], CommandOf<Commands>['type']>;
+  /**
+   * The customer to whom the aggregate belongs; null: to none. Principals of other customers get 404, for commands and reads. Needed if a route is for
+   * customers (`whose: 'customer'`). Default: it belongs to no customer.
+   */
+  readonly owner?: (state: Exclude<State, Absent>) => string | null;
 }
 
 /** One kind of aggregate, as `aggregate` makes it. */
@@ -104,7 +110,7 @@ export function aggregate<
 >(
   declaration: AggregateDeclaration<State, Absent, Commands, Events, Refusal>,
 ): Aggregate<State, Absent, Commands, Events, Refusal> {
-  const { category, events, commands, decider, stateVersion, refusals } = declaration;
+  const { category, events, commands, decider, stateVersion, refusals, owner } = declaration;
   const types = Object.entries(events).map(([type, { steps }]) => [type, steps] as const);
   const schemas = Object.entries(events).flatMap(([type, { stored, steps }]) => [
     [type, z.strictObject(stored)] as const,
@@ -118,6 +124,7 @@ export function aggregate<
     commands,
     schemas: namedSchemas(schemas),
     refusals,
+    ...(owner && { owner: owner as (state: State) => string | null }),
     streamOf: (id) => streamId(category, id),
   };
 }

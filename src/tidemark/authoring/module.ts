@@ -7,6 +7,7 @@ import {
   type Executed,
   executeRequest,
   replayOf,
+  replayOnly,
 } from '../write/command-bus.ts';
 import type { Command } from '../domain/decider.ts';
 import type { ProblemType } from '../http/problem.ts';
@@ -89,6 +90,7 @@ function handlersOf(
         ...(await aggregates.execute(executeRequest(stream, { type, data }, context))),
         stream,
       });
+      if (context.isReplayOnly) return replayOnly(aggregates, stream, context);
       if (!prepares) return execute(command.data);
       // A command that the same key already applied gets its first outcome, whatever the other aggregates are now (I3).
       const before = await replayOf(aggregates, stream, context);

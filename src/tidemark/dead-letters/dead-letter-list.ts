@@ -1,3 +1,4 @@
+import { type Actor, parseActor } from '../domain/principal.ts';
 import type { StreamId } from '../domain/stream.ts';
 import { CONNECTIONS_AT_ONCE, eachOf } from '../platform/concurrency.ts';
 import type { Aggregates } from '../write/aggregates.ts';
@@ -54,9 +55,11 @@ export interface Skip {
   readonly version: number;
   readonly eventId: string;
   readonly reason: string;
-  readonly actor: string;
+  readonly actor: Actor;
   readonly skippedAt: string;
 }
+
+type SkipRow = Omit<Skip, 'actor'> & { readonly actor: string };
 
 export interface DeadLetterList {
   /** The number of stopped streams of the projection. */
@@ -161,7 +164,7 @@ export async function listDeadLetters(
     streams: first?.allStreams ?? 0,
     groups: await Promise.all(reports),
     groupsNotShown: (first?.allGroups ?? 0) - byGroup.length,
-    skipped: (skips?.results ?? []) as Skip[],
+    skipped: ((skips?.results ?? []) as SkipRow[]).map((skip) => ({ ...skip, actor: parseActor(skip.actor) })),
   };
 }
 

@@ -16,6 +16,11 @@ export interface AggregateType<
   readonly events: EventTypes<Event>;
   /** An integer from 1. Raise it when the shape or the meaning of the state changes: snapshots with another number are ignored. */
   readonly stateVersion: number;
+  /**
+   * The customer to whom an aggregate with this state belongs. A principal of another customer gets the answers of a stream that does not exist. Null,
+   * or without this function: it belongs to no customer, so no principal of a customer may use it. It is never called with the initial state.
+   */
+  readonly owner?: (state: State) => string | null;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { DomainEvent, RecordedEvent } from './event.ts';
 import type { JsonObject } from './json.ts';
+import type { Principal } from './principal.ts';
 
 /** A command, as a decider gets it: an imperative name and its data. */
 export interface Command<Type extends string = string, Data extends object = object> {
@@ -36,7 +37,8 @@ export interface Decider<
   Refusal extends Rejection = Rejection,
 > {
   readonly initialState: State;
-  decide(this: void, command: C, state: State): Decision<Event, Refusal>;
+  /** `by` is the principal who sends the command. */
+  decide(this: void, command: C, state: State, by: Principal): Decision<Event, Refusal>;
   evolve(this: void, state: State, event: RecordedEvent<Event>): State;
 }
 

@@ -1,4 +1,5 @@
 import type { JsonObject } from './json.ts';
+import type { Actor } from './principal.ts';
 import type { StreamId } from './stream.ts';
 
 /** A past-tense fact, in the form that the domain writes, for example `{ type: 'SeatReserved', data: { seat: 12 } }`. */
@@ -13,7 +14,7 @@ export interface IdempotencyMark {
   readonly fingerprint: string;
 }
 
-/** The origin of an event. */
+/** The origin of an event, as it is stored. */
 export interface EventMetadata {
   /** The command that caused the event. All events of one decision share it. */
   readonly commandId: string;
@@ -21,7 +22,7 @@ export interface EventMetadata {
   readonly correlationId: string;
   /** The direct cause of the command: a request or another event. */
   readonly causationId: string;
-  /** The verified principal who sent the command, or `anonymous`. */
+  /** The text of the principal who sent the command (`actorText`). */
   readonly actor: string;
   /** Only on a stream's first event. The idempotency key of a create lives as long as the aggregate that it created. */
   readonly idempotency?: IdempotencyMark;
@@ -43,6 +44,12 @@ export interface StoredEvent {
   readonly recordedAt: string;
 }
 
+/** The origin of an event. */
+export interface RecordedMetadata extends Omit<EventMetadata, 'actor'> {
+  /** The principal who sent the command. */
+  readonly actor: Actor;
+}
+
 /** An event lifted to its current shape, with its envelope. `evolve` and projections get this form. */
 export type RecordedEvent<Event extends DomainEvent = DomainEvent> = Event &
-  Pick<StoredEvent, 'id' | 'stream' | 'version' | 'metadata' | 'recordedAt'>;
+  Pick<StoredEvent, 'id' | 'stream' | 'version' | 'recordedAt'> & { readonly metadata: RecordedMetadata };

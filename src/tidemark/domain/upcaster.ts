@@ -1,6 +1,7 @@
 import type { DomainEvent, RecordedEvent, StoredEvent } from './event.ts';
 import { CodeTooOldError } from '../platform/faults.ts';
 import type { JsonObject } from './json.ts';
+import { parseActor } from './principal.ts';
 
 /** Lifts an event's data by one schema version. It is pure, and accepts every shape ever written under the version that it lifts. */
 export type Upcaster = (data: JsonObject) => JsonObject;
@@ -58,7 +59,8 @@ export function upcast<Event extends DomainEvent>(types: EventTypes<Event>, stor
   const data = steps
     .slice(stored.schemaVersion - 1)
     .reduce((lifted, step) => (isRenaming(step) ? lifted : step(lifted)), stored.data);
-  const { id, stream, version, metadata, recordedAt } = stored;
+  const { id, stream, version, recordedAt } = stored;
+  const metadata = { ...stored.metadata, actor: parseActor(stored.metadata.actor) };
   return { id, stream, version, type, data, metadata, recordedAt } as unknown as RecordedEvent<Event>;
 }
 

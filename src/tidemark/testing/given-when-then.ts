@@ -1,5 +1,6 @@
 import type { DomainEvent, RecordedEvent } from '../domain/event.ts';
 import type { JsonObject } from '../domain/json.ts';
+import type { Principal } from '../domain/principal.ts';
 import { streamId } from '../domain/stream.ts';
 import type { AggregateType } from '../domain/aggregate-type.ts';
 import { type Command, type Decision, type Rejection, isRejection } from '../domain/decider.ts';
@@ -9,10 +10,13 @@ import { ExpectationError, expectSame } from './difference.ts';
 import { type GivenEvent, storedEvents } from './given-events.ts';
 import { numberedUuid } from './manual-clock.ts';
 
+/** Who sends the commands of a test that does not say. */
+const STAFF: Principal = { kind: 'user', id: 'staff/tester' };
+
 /** The history of an aggregate. */
 export interface Given<State extends object, C extends Command, Event extends DomainEvent, Refusal extends Rejection> {
-  /** Gives the decider a command. */
-  when(command: C): When<State, Event, Refusal>;
+  /** Gives the decider a command. `by` is who sends it; default: a user of the staff. */
+  when(command: C, by?: Principal): When<State, Event, Refusal>;
   /** Expects this state after the events. Members that are not named may have any value. */
   thenState(expected: Partial<State>): void;
 }
@@ -61,9 +65,9 @@ export function given<State extends object, C extends Command, Event extends Dom
 
   const state = evolveOver(deepFreeze(type.decider.initialState), events, 1);
   return {
-    when(command) {
+    when(command, by = STAFF) {
       const decision = deterministically(`decide of ${type.category}`, () =>
-        type.decider.decide(deepFreeze(structuredClone(command)), state),
+        type.decider.decide(deepFreeze(structuredClone(command)), state, deepFreeze({ ...by })),
       );
       return outcome(command, decision, (happened) => evolveOver(state, happened, events.length + 1));
     },

@@ -136,7 +136,7 @@ export function inMemorySystem<const Modules extends readonly EventSourcedModule
         commandId: id,
         correlationId: id,
         causationId: id,
-        actor: 'anonymous',
+        principal: { kind: 'user', id: 'staff/tester' },
         seen: () => UNSEEN,
         ...overrides,
       };

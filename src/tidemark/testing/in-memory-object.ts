@@ -1,4 +1,11 @@
-import { type Aggregate, type AggregateOptions, type AggregatePorts, createAggregate } from '../write/aggregate.ts';
+import {
+  type Aggregate,
+  type AggregateOptions,
+  type AggregatePorts,
+  type ExecuteAnswer,
+  type ExecuteRequest,
+  createAggregate,
+} from '../write/aggregate.ts';
 import type { AggregateRpc } from '../write/aggregates.ts';
 import type { Alarm } from '../write/kept-alarm.ts';
 import { type RelayOptions, type RelayPorts, createRelay } from '../write/relay.ts';
@@ -82,13 +89,16 @@ export function inMemoryObject(host: InMemoryHost, { storage, alarm }: InMemoryD
     host.aggregateOptions,
   );
 
+  async function execute(request: ExecuteRequest): Promise<ExecuteAnswer> {
+    await relay.prepare();
+    relay.rescueAlarm();
+    return aggregate.execute(request);
+  }
+
   return {
     aggregate,
-    async execute(request) {
-      await relay.prepare();
-      relay.rescueAlarm();
-      return aggregate.execute(request);
-    },
+    execute,
+    executeOwned: execute,
     async replay(request) {
       relay.rescueAlarm();
       return aggregate.replay(request);

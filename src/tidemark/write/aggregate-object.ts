@@ -67,6 +67,10 @@ export function aggregateObject<Env>(hostOf: (env: Env) => AggregateHost) {
       return this.#aggregate.execute(request);
     }
 
+    async executeOwned(request: ExecuteRequest): Promise<ExecuteAnswer> {
+      return this.execute(request);
+    }
+
     async replay(request: ReplayRequest): Promise<ExecuteResult | undefined> {
       this.#relay.rescueAlarm();
       return this.#aggregate.replay(request);

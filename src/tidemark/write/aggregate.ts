@@ -2,6 +2,7 @@ import { type Clock, timestamp } from '../platform/clock.ts';
 import type { DomainEvent, EventMetadata, IdempotencyMark, RecordedEvent, StoredEvent } from '../domain/event.ts';
 import { CodeTooOldError } from '../platform/faults.ts';
 import type { JsonObject } from '../domain/json.ts';
+import { type Principal, parseActor } from '../domain/principal.ts';
 import { isAnother } from '../domain/seen.ts';
 import type { StreamId } from '../domain/stream.ts';
 import type { AggregateStorage, Head, Snapshot } from './aggregate-storage.ts';
@@ -20,6 +21,8 @@ export interface ExecuteRequest {
   /** The fingerprint of the event at `seenVersion`, if known. A log with another event there was restored and has grown again. */
   readonly seenFingerprint?: number;
   readonly idempotency?: IdempotencyMark;
+  /** The sender is limited to this customer. Send such a request by `executeOwned`: an older object does not look at it. */
+  readonly customerId?: string;
   readonly metadata: Omit<EventMetadata, 'idempotency'>;
   /** Whether the answer must contain the state after the command. */
   readonly returnState?: boolean;
@@ -304,8 +307,29 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
     });
   }
 
+  /** Whether the stream exists and does not belong to the sender's customer. The sender must not learn that it exists. */
+  function isForeign({ stream, customerId }: ReplayRequest): boolean {
+    if (customerId === undefined || !currentHead()) return false;
+    const type = typeOf(stream);
+    return type.owner?.(currentState(type).state) !== customerId;
+  }
+
+  /** The answer that a stream without events would give. */
+  function executeAbsent(request: ExecuteRequest): ExecuteAnswer {
+    const { category, decider } = typeOf(request.stream);
+    const decision: Decision<DomainEvent> = decider.decide(request.command, decider.initialState, principalOf(request));
+    if (!isDecision(decision)) return unknownCommand(request);
+    if (isRejection<DomainEvent, Rejection>(decision)) return { outcome: 'rejected', rejection: decision, version: 0 };
+    if ((request.expectedVersion ?? 0) > 0) return { outcome: 'version-mismatch', currentVersion: 0 };
+    // The command would create what somebody else has created.
+    const rejection = { code: 'not-found', message: `There is no such ${category}.` };
+    return { outcome: 'rejected', rejection, version: 0 };
+  }
+
   /** The outcome that is settled before the command is examined: by what its sender has seen, or by the earlier outcome of its key. */
   function replay(request: ReplayRequest): ExecuteResult | undefined {
+    const foreign = unlessTooOld(() => isForeign(request));
+    if (foreign !== false) return undefined;
     const version = currentHead()?.version ?? 0;
     if (hasSeenAnother(request, version))
       return { outcome: 'token-ahead', seenVersion: request.seenVersion ?? 0, head: version };
@@ -320,6 +344,8 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
 
   return {
     execute(request): ExecuteAnswer {
+      const foreign = unlessTooOld(() => isForeign(request));
+      if (foreign !== false) return foreign === true ? executeAbsent(request) : foreign;
       const settled = replay(request);
       if (settled) return settled;
       const known = unlessTooOld(() => {
@@ -334,8 +360,8 @@ export function createAggregate(ports: AggregatePorts, options: AggregateOptions
       const isMismatch = request.expectedVersion !== undefined && request.expectedVersion !== version;
       // If the stream does not exist, the domain's own refusal says more than a version mismatch.
       if (isMismatch && version > 0) return { outcome: 'version-mismatch', currentVersion: version, ...at };
-      const decision: Decision<DomainEvent> = type.decider.decide(request.command, state);
-      if (!isDecision(decision)) return tooOld(`it does not know the command ${request.command.type}`);
+      const decision: Decision<DomainEvent> = type.decider.decide(request.command, state, principalOf(request));
+      if (!isDecision(decision)) return unknownCommand(request);
       if (isRejection<DomainEvent, Rejection>(decision))
         return { outcome: 'rejected', rejection: decision, version, ...at };
       if (isMismatch) return { outcome: 'version-mismatch', currentVersion: version, ...at };
@@ -368,6 +394,15 @@ interface Folded {
   readonly state: object;
   /** Undefined at version 0. */
   readonly eventId: string | undefined;
+}
+
+/** The sender of a command, as its decider gets it. */
+function principalOf({ metadata, customerId }: ExecuteRequest): Principal {
+  return { ...parseActor(metadata.actor), ...(customerId !== undefined && { customerId }) };
+}
+
+function unknownCommand({ command }: ExecuteRequest): CodeTooOld {
+  return tooOld(`it does not know the command ${command.type}`);
 }
 
 function tooOld(reason: string): CodeTooOld {

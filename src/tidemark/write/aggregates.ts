@@ -41,6 +41,8 @@ export interface Aggregates {
 /** The remote methods of an aggregate's object. They take and return plain data. */
 export interface AggregateRpc {
   execute(request: ExecuteRequest): Promise<ExecuteAnswer>;
+  /** Like `execute`, for a request with `customerId`. Optional: an object with the code of a former Worker does not have it. */
+  executeOwned?(request: ExecuteRequest): Promise<ExecuteAnswer>;
   /** Optional: an object with the code of a former Worker does not have it. */
   replay?(request: ReplayRequest): Promise<ExecuteResult | undefined>;
   load(fromVersion: number, limit: number): Promise<LogPage>;
@@ -86,8 +88,9 @@ export function durableAggregates(stubOf: StubOf, options: DurableAggregatesOpti
       for (let tries = 1; ; tries += 1) {
         let answer: ExecuteAnswer;
         try {
-          answer = await withTimeout(stubOf(stream).execute(request), timeoutMs);
+          answer = await withTimeout(send(stubOf(stream), request), timeoutMs);
         } catch (error) {
+          if (isUnknownMethod(error)) throw tooOld(stream, { outcome: 'code-too-old', reason: NO_OWNERS });
           const judgement = judge(error);
           const fault = faultOf(stream, judgement, error, OutcomeUnknownError);
           if (judgement.means === 'unknown') lost ??= fault;
@@ -118,6 +121,15 @@ export function durableAggregates(stubOf: StubOf, options: DurableAggregatesOpti
       return answer;
     },
   };
+}
+
+const NO_OWNERS = 'it does not know to whom an aggregate belongs';
+
+/** An object with the code of a former Worker would run the command for every sender, so it must not get a request that only one customer may send. */
+function send(stub: AggregateRpc, request: ExecuteRequest): Promise<ExecuteAnswer> {
+  if (request.customerId === undefined) return stub.execute(request);
+  if (!stub.executeOwned) return Promise.resolve({ outcome: 'code-too-old', reason: NO_OWNERS });
+  return stub.executeOwned(request);
 }
 
 /** Whether this answer to a second try also holds for the first one, which may not have run yet. */

@@ -1,4 +1,5 @@
 import type { IdempotencyMark } from '../domain/event.ts';
+import { type Principal, actorText } from '../domain/principal.ts';
 import type { SeenOf } from '../domain/seen.ts';
 import type { StreamId } from '../domain/stream.ts';
 import type { ExecuteRequest, ExecuteResult, ReplayRequest } from './aggregate.ts';
@@ -10,12 +11,14 @@ export interface CommandContext {
   readonly commandId: string;
   readonly correlationId: string;
   readonly causationId: string;
-  readonly actor: string;
+  readonly principal: Principal;
   readonly expectedVersion?: number;
   readonly idempotency?: IdempotencyMark;
   readonly returnState?: boolean;
   /** Whether the outcome must contain the events that the command appends. */
   readonly returnEvents?: boolean;
+  /** Whether only the outcome of an earlier command with the same key is wanted. A handler then changes nothing. */
+  readonly isReplayOnly?: boolean;
   /** What the sender has seen of a stream, from its causal token. A read for this command has to show it. */
   readonly seen: SeenOf;
 }
@@ -78,16 +81,17 @@ export function createCommandBus<const Sources extends readonly CommandHandlers[
   };
 }
 
-/** The outcome of a command that one aggregate executed. */
-export type Executed = ExecuteResult & { readonly stream: StreamId };
+/** The outcome of a command that one aggregate executed. `not-applied`: only the outcome of its key was wanted, and there is none. */
+export type Executed = (ExecuteResult | { readonly outcome: 'not-applied' }) & { readonly stream: StreamId };
 
 /** The handler that most commands need. It sends the command unchanged to the aggregate that `streamOf` names. */
 export function sendTo<C extends Command>(
-  aggregates: Pick<Aggregates, 'execute'>,
+  aggregates: Pick<Aggregates, 'execute' | 'replay'>,
   streamOf: (command: C) => StreamId,
 ): CommandHandler<C, Executed> {
   return async (command, context) => {
     const stream = streamOf(command);
+    if (context.isReplayOnly) return replayOnly(aggregates, stream, context);
     return { ...(await aggregates.execute(executeRequest(stream, command, context))), stream };
   };
 }
@@ -106,24 +110,36 @@ export async function replayOf(
   return settled && { ...settled, stream };
 }
 
-function replayRequest(stream: StreamId, { seen: seenOf, idempotency, returnState }: CommandContext): ReplayRequest {
+/** The outcome of a command of which only the outcome of its key is wanted. */
+export async function replayOnly(
+  aggregates: Pick<Aggregates, 'replay'>,
+  stream: StreamId,
+  context: CommandContext,
+): Promise<Executed> {
+  return (await replayOf(aggregates, stream, context)) ?? { outcome: 'not-applied', stream };
+}
+
+function replayRequest(stream: StreamId, context: CommandContext): ReplayRequest {
+  const { seen: seenOf, idempotency, returnState, principal } = context;
+  const { customerId } = principal;
   const seen = seenOf(stream);
   return {
     stream,
     ...(seen !== 'unknown' && seen.version > 0 && { seenVersion: seen.version }),
     ...(seen !== 'unknown' && seen.fingerprint !== undefined && { seenFingerprint: seen.fingerprint }),
     ...(idempotency && { idempotency }),
+    ...(customerId !== undefined && { customerId }),
     ...(returnState && { returnState }),
   };
 }
 
 /** A command and its context, in the form that the aggregate takes. */
 export function executeRequest(stream: StreamId, command: Command, context: CommandContext): ExecuteRequest {
-  const { commandId, correlationId, causationId, actor, expectedVersion, returnEvents } = context;
+  const { commandId, correlationId, causationId, principal, expectedVersion, returnEvents } = context;
   return {
     ...replayRequest(stream, context),
     command,
-    metadata: { commandId, correlationId, causationId, actor },
+    metadata: { commandId, correlationId, causationId, actor: actorText(principal) },
     ...(expectedVersion !== undefined && { expectedVersion }),
     ...(returnEvents && { returnEvents }),
   };

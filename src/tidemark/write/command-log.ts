@@ -1,10 +1,11 @@
 import type { Clock } from '../platform/clock.ts';
+import { actorText } from '../domain/principal.ts';
 import { CodeTooOldError, OutcomeUnknownError, OverloadedError, StorageUnavailableError } from '../platform/faults.ts';
 import type { Report } from '../platform/log.ts';
 import type { CommandBus, Executed } from './command-bus.ts';
 
 /**
- * A bus that reports each command it runs, for every transport. A line has the command's type, its outcome, and the ids of its cause and its events.
+ * A bus that reports each command it runs, for every transport. A line has the command's type, its outcome, its sender, and the ids of its cause.
  * It never has the command's content.
  */
 export function reportingBus<Handlers>(
@@ -15,13 +16,14 @@ export function reportingBus<Handlers>(
   return {
     types: bus.types,
     async dispatch(command, context) {
-      const { correlationId, causationId } = context;
+      const { correlationId, causationId, principal } = context;
       const startedAt = clock.now();
       const tell = (became: Record<string, string | number>) =>
         report('command', {
           type: command.type,
           ...became,
           durationMs: clock.now() - startedAt,
+          actor: actorText(principal),
           correlationId,
           causationId,
         });
@@ -52,6 +54,7 @@ function becomeOf(result: unknown): Record<string, string | number> {
     case 'token-ahead':
       return { stream, outcome, version: executed.head };
     case 'key-reused':
+    case 'not-applied':
       return { stream, outcome };
     default:
       return executed satisfies never;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import type { StoredEvent } from '../../../src/tidemark/domain/event.ts';
+import { parseActor } from '../../../src/tidemark/domain/principal.ts';
 import { streamId } from '../../../src/tidemark/domain/stream.ts';
 import { storedEvents } from '../../../src/tidemark/testing/given-events.ts';
 import {
@@ -39,7 +40,8 @@ describe('upcasting a stored event', () => {
   test('keeps the envelope, without the schema version, which is meaningless afterwards', () => {
     const stored = reservedAs(1, { name: 'Ada' });
     const { schemaVersion: _, data: __, ...envelope } = stored;
-    expect(upcast(seatType.events, stored)).toEqual({ ...envelope, data: { guest: 'Ada', isVip: true } });
+    const metadata = { ...stored.metadata, actor: { kind: 'anonymous', id: 'anonymous' } };
+    expect(upcast(seatType.events, stored)).toEqual({ ...envelope, metadata, data: { guest: 'Ada', isVip: true } });
   });
 
   test('does not change the stored event', () => {
@@ -87,6 +89,7 @@ describe('an event type that was renamed twice, with a change of its shape in be
     const { schemaVersion: _, ...event } = stored(name, schemaVersion, data);
     expect(upcast(types, { ...event, schemaVersion })).toEqual({
       ...event,
+      metadata: { ...event.metadata, actor: parseActor(event.metadata.actor) },
       type: 'SeatBooked',
       data: { guest, isVip: false, row: 'A' },
     });

@@ -14,7 +14,7 @@ describe('a system in memory', () => {
     const memory = inMemorySystem([seats]);
     const result = await memory.bus.dispatch(
       { type: 'ReserveSeat', data: { seatId: '12', guest: 'Ada' } },
-      memory.context({ actor: 'usher', correlationId: 'an-evening-out' }),
+      memory.context({ principal: { kind: 'user', id: 'usher' }, correlationId: 'an-evening-out' }),
     );
     expect(result).toMatchObject({ outcome: 'applied', version: 1, replayed: false, stream: seat12 });
 
@@ -27,7 +27,7 @@ describe('a system in memory', () => {
         type: 'SeatReserved',
         schemaVersion: 3,
         data: { guest: 'Ada', isVip: false },
-        metadata: { actor: 'usher', correlationId: 'an-evening-out' },
+        metadata: { actor: 'user:usher', correlationId: 'an-evening-out' },
         recordedAt: '2026-01-01T00:00:00.000Z',
       },
     ]);

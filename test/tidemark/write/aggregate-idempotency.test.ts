@@ -97,8 +97,8 @@ describe('a command with a key that decided nothing', () => {
     ...seatType,
     decider: {
       ...seatType.decider,
-      decide(command, seat) {
-        const decided = seatType.decider.decide(command, seat);
+      decide(command, seat, by) {
+        const decided = seatType.decider.decide(command, seat, by);
         return isRejection(decided) ? [] : decided;
       },
     },

@@ -18,13 +18,13 @@ type Greet = Command<'Greet', { name: string }>;
 type Count = Command<'Count', { from: number }>;
 
 const greet: CommandHandler<Greet, string> = async ({ data }) => `Hello, ${data.name}`;
-const count: CommandHandler<Count, number> = async ({ data }, { actor }) => data.from + actor.length;
+const count: CommandHandler<Count, number> = async ({ data }, { principal }) => data.from + principal.id.length;
 
 const context: CommandContext = {
   commandId: 'c',
   correlationId: 'co',
   causationId: 'ca',
-  actor: 'usher',
+  principal: { kind: 'user', id: 'usher' },
   seen: () => ({ version: 0 }),
 };
 
@@ -78,7 +78,7 @@ describe('the command bus', () => {
 describe('a command for an aggregate', () => {
   const stream = streamId(SEAT, '12');
   const command: ReleaseSeat = { type: 'ReleaseSeat', data: { seatId: '12' } };
-  const metadata = { commandId: 'c', correlationId: 'co', causationId: 'ca', actor: 'usher' };
+  const metadata = { commandId: 'c', correlationId: 'co', causationId: 'ca', actor: 'user:usher' };
 
   test('contains only what its context gives', () => {
     expect(executeRequest(stream, command, context)).toStrictEqual({ stream, command, metadata });
@@ -106,6 +106,7 @@ describe('a command for an aggregate', () => {
           requests.push(request);
           return { outcome: 'applied', version: 2, replayed: false };
         },
+        replay: async () => undefined,
       },
       seatOf,
     );

@@ -15,7 +15,7 @@ const context: CommandContext = {
   commandId: 'command-1',
   correlationId: 'checkout-1',
   causationId: 'request-1',
-  actor: 'ada',
+  principal: { kind: 'user', id: 'ada' },
   idempotency: { key: 'secret-key', fingerprint: 'secret-print' },
   seen: () => ({ version: 0 }),
 };
@@ -74,6 +74,7 @@ describe('a command', () => {
           outcome,
           ...more,
           durationMs: 25,
+          actor: 'user:ada',
           correlationId: 'checkout-1',
           causationId: 'request-1',
         },
@@ -92,7 +93,14 @@ describe('a command', () => {
     expect(lines).toEqual([
       [
         'command',
-        { type: 'ReserveSeat', outcome, durationMs: 25, correlationId: 'checkout-1', causationId: 'request-1' },
+        {
+          type: 'ReserveSeat',
+          outcome,
+          durationMs: 25,
+          actor: 'user:ada',
+          correlationId: 'checkout-1',
+          causationId: 'request-1',
+        },
       ],
     ]);
     const inner = createCommandBus({
