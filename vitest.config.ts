@@ -6,6 +6,9 @@ const { FUZZ_REQUESTS, FUZZ_SEED = String(Date.now() % 1_000_000), FUZZ_PATH = '
 /** The commit whose stored data a domain's `upgrade/write-release.ts` writes, instead of the tests (docs/upgrading.md). */
 const { UPGRADE_COMMIT } = process.env;
 
+const MOST = { namespace_id: '0', simple: { limit: 1_000_000, period: 10 } } as const;
+const UNLIMITED = { ADDRESS_RATE_LIMIT: MOST, CALLER_RATE_LIMIT: MOST };
+
 /** A Worker for tests, with the bindings, flags and dates of wrangler.toml. */
 function workerOf(main: string) {
   return cloudflareTest(async () => ({
@@ -13,10 +16,25 @@ function workerOf(main: string) {
     wrangler: { configPath: './wrangler.toml' },
     remoteBindings: false,
     miniflare: {
+      // Tests send more than a client may. test/tidemark/http/rate-limits.test.ts has limits of its own.
+      ratelimits: UNLIMITED,
       bindings: {
         CAUSAL_TOKEN_KEY: 'a-key-for-tests-of-32-bytes-or-more',
         CAUSAL_TOKEN_PREVIOUS_KEY: 'the-key-before-it-of-32-bytes-or-more',
-        OPERATIONS_KEY: 'an-operations-key-for-tests',
+        OPERATIONS_KEY: 'an-operations-key-for-tests-of-32-bytes',
+        API_KEY_SECRET: 'a-secret-for-the-api-keys-of-tests',
+        API_KEY_PREVIOUS_SECRET: 'the-secret-for-api-keys-before-it',
+        JWT_ISSUERS: [
+          { name: 'staff', issuer: 'https://staff.example', audience: 'tidemark', jwks: 'https://staff.example/keys' },
+          {
+            name: 'customers',
+            issuer: 'https://customers.example',
+            audience: 'tidemark',
+            jwks: 'https://customers.example/keys',
+            customerClaim: 'customer_id',
+            grants: ['customer'],
+          },
+        ],
         BUILD_GRACE_S: '0',
         CORS_ORIGINS: 'https://shop.example https://desk.example',
         ...(UPGRADE_COMMIT !== undefined && { UPGRADE_COMMIT }),

@@ -14,6 +14,9 @@ const seeds = isAsked
   ? (JSON.parse(SIMULATION_SEEDS) as number[])
   : Array.from({ length: SEEDS_OF_EVERY_TEST }, (_, index) => index + 1);
 
+const MOST = { namespace_id: '0', simple: { limit: 1_000_000, period: 10 } } as const;
+const UNLIMITED = { ADDRESS_RATE_LIMIT: MOST, CALLER_RATE_LIMIT: MOST };
+
 export default defineConfig({
   plugins: [
     // A token that is full needs streams by the hundred: in the simulation a few will do.
@@ -25,10 +28,13 @@ export default defineConfig({
       wrangler: { configPath: './wrangler.toml' },
       remoteBindings: false,
       miniflare: {
+        // Tests send more than a client may. test/tidemark/http/rate-limits.test.ts has limits of its own.
+        ratelimits: UNLIMITED,
         // What D1 would serve reads from, as far behind as the seed has it.
         d1Databases: { SERVING_REPLICA: 'serving-replica', REPORTING_REPLICA: 'reporting-replica' },
         bindings: {
-          OPERATIONS_KEY: 'an-operations-key-for-tests',
+          OPERATIONS_KEY: 'an-operations-key-for-tests-of-32-bytes',
+          API_KEY_SECRET: 'a-secret-for-the-api-keys-of-tests',
           BUILD_GRACE_S: '0',
           TEST_MIGRATIONS_SERVING: await readD1Migrations('migrations/serving'),
           TEST_MIGRATIONS_REPORTING: await readD1Migrations('migrations/reporting'),

@@ -11,6 +11,7 @@ export { type EventOf, events, formerName, versioned } from './authoring/event-d
 export type { RecordedEvent } from './domain/event.ts';
 export type { Decision, Rejection } from './domain/decider.ts';
 export type { Upcaster } from './domain/upcaster.ts';
+export { type Actor, type Principal, actorText, parseActor } from './domain/principal.ts';
 
 // Combine the parts of a subject, and read other aggregates that a command needs.
 export { type Preparation, module } from './authoring/module.ts';
@@ -25,6 +26,9 @@ export { type RowOf, readModelOfColumns } from './authoring/read-model-of-column
 export { ignored, projectionOf } from './projections/projection.ts';
 export { slotTables } from './projections/slot-tables.ts';
 export { wideSum } from './projections/wide-counters.ts';
+
+// API keys, as a subject of their own.
+export { apiKeys } from './keys/module.ts';
 
 // Query them.
 export { queryBuilder } from './queries/causal-read.ts';
@@ -41,6 +45,8 @@ export { csvAnswer } from './http/csv.ts';
 
 // Schemas for requests and answers.
 export {
+  ACTOR_EXAMPLE,
+  ActorSchema,
   PAGE_QUERY,
   Time,
   Uuid,

@@ -1,3 +1,4 @@
+import { type AccessTable, accessTable } from './access/access.ts';
 import { archiveOf } from './archive/archive.ts';
 import { rebuildWorkflow } from './rebuild/rebuild-workflow.ts';
 import { consumeHints } from './catch-up/projection-worker.ts';
@@ -27,6 +28,7 @@ export type { Module } from './authoring/registered-module.ts';
 export type { Group } from './platform/group.ts';
 export type { RebuildParams } from './rebuild/rebuild-workflow.ts';
 export type { Settings } from './runtime/settings.ts';
+export type { AccessTable } from './access/access.ts';
 
 /** What `tidemark` makes a Worker of. */
 export interface WorkerOptions<Env> {
@@ -35,6 +37,8 @@ export interface WorkerOptions<Env> {
   readonly bindings: Bindings<Env>;
   /** The title and the description of the API, in its OpenAPI document. */
   readonly info?: ApiInfo;
+  /** The scopes that the domain's routes need, and the roles. Default: only the framework's scopes. */
+  readonly access?: Partial<AccessTable>;
   /** Default: Cloudflare's. Tests replace ports of it. */
   readonly platform?: Platform<Env>;
 }
@@ -51,6 +55,7 @@ const ANY_API: ApiInfo = { title: 'Tidemark', description: 'Event-sourced at the
  */
 export function tidemark<Env extends Settings>(options: WorkerOptions<Env>) {
   const { modules, bindings, info = ANY_API, platform = cloudflare(bindings) } = options;
+  const access = accessTable(options.access);
   const groups = bindings.groups.map(({ group }) => group);
   const archive = archiveOf(
     modules.map(({ aggregate }) => aggregate),
@@ -81,11 +86,13 @@ export function tidemark<Env extends Settings>(options: WorkerOptions<Env>) {
     ...projectionRoutes,
     sweepRoute,
   ];
-  const app = createApp(
-    (env) => runtimeOf(env as Env),
-    [...routes, ...metaRoutes(info, routes, problems, tags)],
+  const app = createApp({
+    runtimeOf: (env) => runtimeOf(env as Env),
+    routes: [...routes, ...metaRoutes(info, routes, problems, tags, access)],
     problems,
-  );
+    access,
+    authentication: { now: platform.clock.now, ...platform.authenticationOptions },
+  });
 
   const handler: ExportedHandler<Env> = {
     fetch: app.fetch,

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { asOperator, get, json, post } from '../support/api.ts';
+import { asOperator, get, json, post, asNobody } from '../support/api.ts';
 import { boardOf, deliverThrice, forgetDeadLetters, tallyOf, withFaults, withoutFaults } from '../support/boards.ts';
 import { separateCheckpoints } from '../support/checkpoints.ts';
 import { deliver } from '../support/queue.ts';
@@ -123,7 +123,9 @@ describe('POST /projections/{name}/dead-letters/{id}/skip', () => {
     expect(await boardOf(first.tallyId)).toEqual({ version: 3, sum: 4 });
     const { groups, skipped } = await list();
     expect(groups).toEqual([]);
-    expect(skipped).toMatchObject([{ stream: first.stream, version: 2, actor: 'operator', ...because }]);
+    expect(skipped).toMatchObject([
+      { stream: first.stream, version: 2, actor: { kind: 'operator', id: 'operator' }, ...because },
+    ]);
   });
 
   it('shows the outcome with dryRun, and changes nothing', async () => {
@@ -185,9 +187,10 @@ describe('a request for an unknown name, without the key, or without a database'
     const { id } = await stopped();
     broken.handler = false;
     for (const name of ['tally-board', ...nowhere]) {
-      await expectProblem(get(`/projections/${name}/dead-letters`), 401, 'unauthorized');
-      await expectProblem(post(`/projections/${name}/dead-letters/${id}/replay`), 401, 'unauthorized');
-      await expectProblem(post(`/projections/${name}/dead-letters/${id}/skip`, { reason: 'x' }), 401, 'unauthorized');
+      const path = `/projections/${name}/dead-letters`;
+      await expectProblem(get(path, asNobody), 401, 'unauthorized');
+      await expectProblem(post(`${path}/${id}/replay`, {}, asNobody), 401, 'unauthorized');
+      await expectProblem(post(`${path}/${id}/skip`, { reason: 'x' }, asNobody), 401, 'unauthorized');
     }
     expect((await list()).streams).toBe(1);
   });

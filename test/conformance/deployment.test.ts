@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { Env } from '../../src/bindings.ts';
 import { EMPTY_TOKEN } from '../../src/tidemark/queries/causal-token.ts';
-import { type Headers, json, withToken } from '../support/api.ts';
+import { type Headers, asNobody, asOperator, json, withToken } from '../support/api.ts';
 import { openTally } from '../support/tallies.ts';
 import { expectProblem } from '../support/problem.ts';
 import { decoded, workersCodec } from '../support/tokens.ts';
@@ -17,7 +17,9 @@ async function ask(
   headers: Headers = {},
   origin = 'https://tidemark.test',
 ): Promise<Response> {
-  const request = new Request(`${origin}${path}`, { headers }) as Parameters<NonNullable<typeof worker.fetch>>[0];
+  const request = new Request(`${origin}${path}`, { headers: { ...asOperator, ...headers } }) as Parameters<
+    NonNullable<typeof worker.fetch>
+  >[0];
   const answer = await worker.fetch?.(request, { ...env, ...configuration }, createExecutionContext());
   return answer as Response;
 }
@@ -26,68 +28,109 @@ const LOCAL = 'http://localhost:8787';
 
 const without = (name: keyof Env) => ({ [name]: undefined }) as Partial<Env>;
 
-describe('a deployment without the secret OPERATIONS_KEY', () => {
-  it('answers 401 to every client on the operations routes, and says so in its health', async () => {
-    const { path } = await openTally();
-    for (const credentials of ['', 'Bearer', 'Bearer undefined', 'Bearer an-operations-key-for-tests']) {
-      const answer = ask(without('OPERATIONS_KEY'), `${path}/history`, { Authorization: credentials });
-      await expectProblem(answer, 401, 'unauthorized');
-    }
-    const health = await ask(without('OPERATIONS_KEY'), '/health');
+describe('a deployment that nobody can authenticate to', () => {
+  it('serves nothing but its health, which says so', async () => {
+    const nobody = { ...without('OPERATIONS_KEY'), ...without('JWT_ISSUERS') };
+    for (const path of ['/tallies', '/openapi.json', '/problems/not-json', '/nowhere'])
+      await expectProblem(ask(nobody, path), 503, 'not-configured');
+    const health = await ask(nobody, '/health');
     expect([health.status, await json(health)]).toEqual([
       200,
-      { status: 'degraded', reasons: [expect.stringContaining('OPERATIONS_KEY')] },
+      { status: 'degraded', reasons: [expect.stringMatching(/nobody can authenticate.*OPERATIONS_KEY.*JWT_ISSUERS/)] },
     ]);
   });
 
-  it('is open to every client if it is local', async () => {
+  it.each(['change-me-too-and-this-is-long-enough', 'local-development-key-do-not-deploy'])(
+    'or to which everybody can, since it has the published secret %s, is none',
+    async (secret) => {
+      for (const name of ['OPERATIONS_KEY', 'CAUSAL_TOKEN_KEY', 'API_KEY_SECRET']) {
+        await expectProblem(ask({ [name]: secret }, '/tallies'), 503, 'not-configured');
+        expect((await json(ask({ [name]: secret }, '/health'))).reasons).toEqual([
+          expect.stringMatching(`${name} is a published example`),
+        ]);
+      }
+    },
+  );
+
+  it('is none either if JWT_ISSUERS is not a list of issuers', async () => {
+    for (const variable of [
+      'no JSON',
+      '{}',
+      '[{"name":"one"}]',
+      '[{"name":"one","issuer":"x","audience":"y","jwks":"http://keys.example"}]',
+    ]) {
+      await expectProblem(ask({ JWT_ISSUERS: variable }, '/tallies'), 503, 'not-configured');
+      expect((await json(ask({ JWT_ISSUERS: variable }, '/health'))).reasons).toEqual([
+        expect.stringMatching(/^the variable JWT_ISSUERS is/),
+      ]);
+    }
+  });
+});
+
+describe('a local server', () => {
+  const local = { ...without('OPERATIONS_KEY'), OPERATIONS_ACCESS: 'open' };
+  const admin = { Authorization: 'Bearer dev-admin' };
+
+  it('needs no secret but knows the development keys, and asks for one of them', async () => {
     const { path } = await openTally();
-    const local = { ...without('OPERATIONS_KEY'), OPERATIONS_ACCESS: 'open' };
-    expect((await ask(local, `${path}/history`, {}, LOCAL)).status).toBe(200);
+    expect((await ask(local, `${path}/history`, admin, LOCAL)).status).toBe(200);
+    await expectProblem(ask(local, `${path}/history`, asNobody, LOCAL), 401, 'unauthorized');
     expect(await json(ask(local, '/health', {}, LOCAL))).toEqual({ status: 'ok', reasons: [] });
   });
 
-  it.each(['localhost:8787', 'LOCALHOST', 'shop.localhost:8787', '127.0.0.1:8787', '[::1]:8787'])(
-    'answers as %s if it is local',
+  it.each(['localhost:8787', 'LOCALHOST', '127.0.0.1:8787', '127.9.8.7', '[::1]:8787'])(
+    'answers as %s',
     async (host) => {
-      expect((await ask({ OPERATIONS_ACCESS: 'open' }, '/health', { Host: host }, LOCAL)).status).toBe(200);
+      expect((await ask(local, '/tallies', { ...admin, Host: host }, `http://${host}`)).status).toBe(200);
     },
   );
 
-  it.each(['evil.example', 'localhost.evil.example', 'evil-localhost', '10.0.0.7:8787', '127.0.0.1.evil.example'])(
-    'does not answer as %s if it is local: a page may have resolved that name to this machine',
+  it.each(['evil.example', 'localhost.evil.example', 'shop.localhost', '10.0.0.7:8787', '127.0.0.1.evil.example'])(
+    'serves nothing as %s: it may be a deployment, or a page may have resolved that name to this machine',
     async (host) => {
-      const local = { OPERATIONS_ACCESS: 'open' };
-      await expectProblem(ask(local, '/health', { Host: host }, LOCAL), 403, 'cross-site');
-      await expectProblem(ask(local, '/health', {}, `http://${host}`), 403, 'cross-site');
+      await expectProblem(ask(local, '/tallies', admin, `http://${host}`), 503, 'not-configured');
+      await expectProblem(ask(local, '/tallies', { ...admin, Host: host }, LOCAL), 503, 'not-configured');
+      expect((await json(ask(local, '/health', {}, `http://${host}`))).reasons).toEqual([
+        expect.stringContaining('OPERATIONS_ACCESS'),
+      ]);
     },
   );
 
-  it('answers as the hosts in LOCAL_HOSTS if it is local', async () => {
-    const local = { OPERATIONS_ACCESS: 'open', LOCAL_HOSTS: 'dev.example 10.0.0.7' };
-    expect((await ask(local, '/health', { Host: '10.0.0.7:8787' }, LOCAL)).status).toBe(200);
-    await expectProblem(ask(local, '/health', { Host: '10.0.0.8' }, LOCAL), 403, 'cross-site');
+  it('is where the development keys exist, and nowhere else', async () => {
+    for (const key of ['dev-admin', 'dev-backoffice', 'dev-customer-c-1']) {
+      await expectProblem(ask({}, '/tallies', { Authorization: `Bearer ${key}` }), 401, 'unauthorized');
+      await expectProblem(ask({}, '/tallies', { Authorization: `Bearer ${key}` }, LOCAL), 401, 'unauthorized');
+    }
   });
 });
 
 describe('a deployment without the secret CAUSAL_TOKEN_KEY', () => {
-  it('says so in its health, and sends no answer that needs a signature', async () => {
+  it('serves nothing, and its health says why', async () => {
     expect(await json(ask(without('CAUSAL_TOKEN_KEY'), '/health'))).toEqual({
       status: 'degraded',
       reasons: [expect.stringContaining('CAUSAL_TOKEN_KEY')],
     });
-    await expectProblem(ask(without('CAUSAL_TOKEN_KEY'), '/tallies'), 500, 'internal');
+    await expectProblem(ask(without('CAUSAL_TOKEN_KEY'), '/tallies'), 503, 'not-configured');
   });
 });
 
-describe('a deployment whose CAUSAL_TOKEN_KEY is shorter than 32 bytes', () => {
-  it('answers as without a key, and its health names the remedy', async () => {
+describe('a deployment whose secret is shorter than 32 bytes', () => {
+  it('answers as without a token key if it is that one, and its health names the remedy', async () => {
     const short = { CAUSAL_TOKEN_KEY: 'x'.repeat(31) };
     expect(await json(ask(short, '/health'))).toEqual({
       status: 'degraded',
       reasons: [expect.stringMatching(/CAUSAL_TOKEN_KEY has fewer than 32 bytes.*openssl/)],
     });
-    await expectProblem(ask(short, '/tallies'), 500, 'internal');
+    await expectProblem(ask(short, '/tallies'), 503, 'not-configured');
+  });
+
+  it.each(['OPERATIONS_KEY', 'API_KEY_SECRET'])('serves, and its health says that %s may be guessed', async (name) => {
+    const short = { [name]: 'x'.repeat(31) };
+    expect((await json(ask(short, '/health'))).reasons).toEqual([
+      expect.stringMatching(`${name} has fewer than 32 bytes.*guessed`),
+    ]);
+    const headers = name === 'OPERATIONS_KEY' ? { Authorization: `Bearer ${'x'.repeat(31)}` } : {};
+    expect((await ask(short, '/tallies', headers)).status).toBe(200);
   });
 });
 
@@ -152,7 +195,7 @@ describe('RESTORE_EPOCH', () => {
   });
 
   it.each(['-1', '1.5', 'one'])('is refused like a missing key if it is %j', async (epoch) => {
-    await expectProblem(ask({ RESTORE_EPOCH: epoch }, '/tallies'), 500, 'internal');
+    await expectProblem(ask({ RESTORE_EPOCH: epoch }, '/tallies'), 503, 'not-configured');
     expect((await json(ask({ RESTORE_EPOCH: epoch }, '/health'))).reasons).toEqual([
       expect.stringContaining('RESTORE_EPOCH'),
     ]);
@@ -194,7 +237,7 @@ describe('CAUSAL_TOKEN_FORMAT', () => {
   });
 
   it('is refused like a missing key if it has any other value', async () => {
-    await expectProblem(ask({ CAUSAL_TOKEN_FORMAT: '3' }, '/tallies'), 500, 'internal');
+    await expectProblem(ask({ CAUSAL_TOKEN_FORMAT: '3' }, '/tallies'), 503, 'not-configured');
     expect((await json(ask({ CAUSAL_TOKEN_FORMAT: '3' }, '/health'))).reasons).toEqual([
       expect.stringContaining('CAUSAL_TOKEN_FORMAT'),
     ]);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { CommandIntent } from '../consistency/simulation/domain.ts';
 import { intents } from '../domain.ts';
-import { type Headers, asOperator, eventsOf, get, json, post, withToken } from '../support/api.ts';
+import { asOperator, command, eventsOf, get, json, post, type Headers, withToken, asNobody } from '../support/api.ts';
 import { type Applied, appliedCommands } from '../support/applied-commands.ts';
 import { declaredPathsOf } from '../support/declared-paths.ts';
 import { exampleIn, idNameOf } from '../support/examples.ts';
@@ -27,7 +27,7 @@ async function outcomeOf({ receipt, answer }: Applied) {
   return { id, stream, module, version: Number(answer.headers.get('X-Version')), events: await eventsOf(stream) };
 }
 
-const sendAgain = ({ intent }: Applied, headers: Headers, body = intent.body) => post(intent.path, body, headers);
+const sendAgain = ({ intent }: Applied, headers: Headers, body = intent.body) => command({ ...intent, body }, headers);
 
 /** Another body for the same command on the same stream; undefined: chance gives none. */
 function anotherBody({ generator, chance, intent }: Applied): CommandIntent['body'] | undefined {
@@ -55,7 +55,7 @@ describe('every command that is applied', () => {
       const { module, id, version, events } = await outcomeOf(applied);
       expect(answer.status).toBe(intent.stream === null ? 201 : 200);
       expect(answer.headers.get('ETag')).toBe(`"${version}"`);
-      expect(receipt).toEqual({ [idNameOf(module)]: id, version });
+      expect(receipt).toMatchObject({ [idNameOf(module)]: id, version });
       expect(events).toHaveLength(version);
       expect(answer.headers.get('X-Causal-Token')).toMatch(/^[A-Za-z0-9_-]+$/);
       expect(answer.headers.has('Idempotency-Replayed')).toBe(false);
@@ -181,13 +181,13 @@ describe('after every command that is applied', () => {
     }
   });
 
-  it('its history ends with its last event, and is for the operator', async () => {
+  it('its history ends with its last event', async () => {
     await afterEveryCommand(async (applied) => {
       const { module, id, version, events } = await outcomeOf(applied);
       const { history, idName } = declaredPathsOf(module);
       if (history === undefined) return;
       const path = history.replace(`:${idName}`, id);
-      await expectProblem(get(path), 401, 'unauthorized');
+      await expectProblem(get(path, asNobody), 401, 'unauthorized');
       const items: Readonly<Record<string, unknown>>[] = [];
       for await (const page of pagesOf(`${path}?limit=2`, asOperator)) items.push(...page);
       expect(items.map(({ type }) => type)).toEqual(events.map(({ type }) => type));
@@ -195,13 +195,13 @@ describe('after every command that is applied', () => {
     });
   });
 
-  it('a past version shows the state at that version, only to the operator', async () => {
+  it('a past version shows the state at that version', async () => {
     await afterEveryCommand(async (applied) => {
       const { module, id, version } = await outcomeOf(applied);
       const { resource, idName } = declaredPathsOf(module);
       if (resource === undefined) return;
       const path = resource.replace(`:${idName}`, id);
-      await expectProblem(get(`${path}?asOf=1`), 401, 'unauthorized');
+      await expectProblem(get(`${path}?asOf=1`, asNobody), 401, 'unauthorized');
       for (const asOf of new Set([1, version]))
         expect(await json(get(`${path}?asOf=${asOf}`, asOperator))).toMatchObject({ [idName]: id, version: asOf });
       expect(await json(get(`${path}?asOf=${version}`, asOperator))).toEqual(

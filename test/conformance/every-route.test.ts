@@ -151,11 +151,6 @@ describe('every read', () => {
         'invalid-causal-token',
       );
   });
-
-  it('asks for the key if it is the operator’s', async () => {
-    for (const operation of reads().filter(({ statuses, name }) => statuses.includes(401) && name.endsWith('/history')))
-      await expectProblem(get(pathOf(operation)), 401, 'unauthorized');
-  });
 });
 
 describe('every list', () => {

@@ -81,7 +81,10 @@ describe('every answer', () => {
   it('has the correlation id of its events', async () => {
     const { stream } = await openTally(1, { 'X-Correlation-Id': 'checkout-1' });
     const { items } = await json(get(`/streams/${stream}/events`, asOperator));
-    expect(items[0].metadata).toMatchObject({ correlationId: 'checkout-1', actor: 'anonymous' });
+    expect(items[0].metadata).toMatchObject({
+      correlationId: 'checkout-1',
+      actor: { kind: 'operator', id: 'operator' },
+    });
   });
 });
 

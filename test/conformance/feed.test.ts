@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { type Headers, asOperator, eventsOf, get, json, withToken } from '../support/api.ts';
+import { type Headers, asOperator, eventsOf, get, json, withToken, asNobody } from '../support/api.ts';
 import { addTo, openTally, talliedBy } from '../support/tallies.ts';
 import { type CloudEvent, endOfFeed, page, readFrom } from '../support/feed.ts';
 import { expectInvalidFields, expectProblem } from '../support/problem.ts';
@@ -49,7 +49,7 @@ describe('GET /events', () => {
       streamversion: 1,
       schemaversion: 1,
       correlationid: 'c-7',
-      actor: 'anonymous',
+      actor: 'operator:operator',
     });
     expect(event?.data).toEqual(logged?.data);
     // Attributes of CloudEvents are lower-case letters and digits, and `source` leads to the stream.
@@ -158,7 +158,7 @@ describe('GET /events', () => {
     expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
   });
 
-  it.each<Headers>([{}, { Authorization: 'Bearer wrong' }])('is 401 with %j', async (headers) => {
+  it.each<Headers>([asNobody, { Authorization: 'Bearer wrong' }])('is 401 with %j', async (headers) => {
     await expectProblem(get('/events', headers), 401, 'unauthorized');
   });
 

@@ -9,6 +9,9 @@ import { creations, idNameOf } from '../support/examples.ts';
 import { deliverThrice, tallyOf } from '../support/boards.ts';
 import { idleRunner, work } from '../support/builds.ts';
 import type { OpenApiDocument } from '../support/declared-answers.ts';
+import { access } from '../../src/access.ts';
+import { accessTable, everyScope } from '../../src/tidemark/access/access.ts';
+import { testIssuer } from '../support/issuers.ts';
 import { createCast } from './fuzz/cast.ts';
 import { countWrites, watchedChanges } from './fuzz/changes.ts';
 import { faultsInLogs } from './fuzz/faults-in-logs.ts';
@@ -38,9 +41,13 @@ const [accepting, refusing] = [new Set<string>(), new Set<string>()];
 let compared = 0;
 let document: OpenApiDocument;
 
+/** Credentials that let nobody in. */
+const refused = new Set<string>();
+
 beforeAll(async () => {
   await countWrites();
   changes.watch();
+  await knowCredentials();
   document = await json(get('/openapi.json'));
   for (const code of CODES) cast.know('code', code);
   const projections: { items: { name: string }[] } = await json(get('/projections', asOperator));
@@ -53,6 +60,37 @@ beforeAll(async () => {
   await fuzzHints.begin({ know: (kind, value) => cast.know(kind, value), learn });
   await changes.settle();
 });
+
+/** Credentials of every kind, with some scopes, with one customer, or with nothing behind them. */
+async function knowCredentials(): Promise<void> {
+  const [staff, customers] = [await testIssuer('staff'), await testIssuer('customers')];
+  const key = async (body: object): Promise<{ secret: string; keyId: string }> => json(post('/keys', body));
+  const revoked = await key({ name: 'revoked', scopes: ['operate'] });
+  await request('DELETE', `/keys/${revoked.keyId}`);
+  const limited = [
+    await staff.token(),
+    await staff.token({ scope: [...everyScope(accessTable(access))].filter((_, index) => index % 2 === 0).join(' ') }),
+    await customers.token({ customer_id: 'c-1024', scope: 'operate events:read' }),
+    (await key({ name: 'reader', scopes: ['events:read', 'operate:read'] })).secret,
+    (await key({ name: 'of a customer', scopes: ['operate'], customerId: 'c-1' })).secret,
+  ];
+  const none = [
+    'garbage',
+    'dev-admin',
+    'a.b.c',
+    revoked.secret,
+    `tm_${'0'.repeat(32)}_${'A'.repeat(64)}`,
+    await staff.token({ exp: 1 }),
+    await staff.token({ aud: 'another' }),
+    await staff.token({}, { header: { kid: 'unknown' } }),
+    await customers.token(),
+  ];
+  for (const credential of limited) cast.know('limited', `Bearer ${credential}`);
+  for (const credential of none) {
+    cast.know('refused', `Bearer ${credential}`);
+    refused.add(`Bearer ${credential}`);
+  }
+}
 
 beforeEach(() => {
   // Ports are put back after each test.
@@ -134,7 +172,11 @@ const FOR_BROKEN_REQUESTS = new Set([400, 401, 405, 413, 415]);
 const NEVER_ACCEPTED = new Set(['POST /projections/{name}/rebuilds/{id}/accept']);
 
 /** Faults of two parameters together, which a schema cannot describe. */
-const CONTRADICTIONS = new Set(['/from: Must not be after `to`.', '/type: No event of `category` has this type.']);
+const CONTRADICTIONS = new Set([
+  '/from: Must not be after `to`.',
+  '/type: No event of `category` has this type.',
+  '/expiresAt: Must be in the future.',
+]);
 
 /** Sends a request, and throws unless all is as it has to be. */
 async function demandSound(wanted: WantedRequest, wire: WireRequest, headers: readonly string[]): Promise<void> {
@@ -147,7 +189,11 @@ async function demandSound(wanted: WantedRequest, wire: WireRequest, headers: re
   expect(answer.status, 'no fault of the server').toBeLessThan(500);
   expect(logs.take(), 'every log line was expected').toEqual([]);
   if (answer.status >= 400) await demandProblem(answer, wire.method);
-  if (wanted.breakages.length === 0 && FOR_BROKEN_REQUESTS.has(answer.status)) {
+  const credential = wire.headers['Authorization'] ?? '';
+  if (refused.has(credential)) {
+    expect([400, 401, 403, 404, 405], 'a credential that is none lets nobody in').toContain(answer.status);
+    if (wanted.breakages.length === 0) expect(answer.status, 'a credential that is none is 401').toBe(401);
+  } else if (wanted.breakages.length === 0 && FOR_BROKEN_REQUESTS.has(answer.status)) {
     const { code, detail } = await json(answer.clone());
     if (code !== 'invalid-cursor' && !CONTRADICTIONS.has(detail))
       throw new Error(`the document allows this, and it was refused: ${code}: ${detail}`);

@@ -180,12 +180,12 @@ describe('GET /openapi.json', () => {
     expect((await get('/openapi.json', { 'If-None-Match': '"1"' })).status).toBe(200);
   });
 
-  it('asks for the operations key on exactly the routes that ask for it', () => {
+  it('names the scope that each route needs', () => {
     const security = (name: string) => operations().find((each) => each.name === name)?.operation.security;
-    expect(security('GET /tallies/{tallyId}/history')).toEqual([{ operationsKey: [] }]);
-    expect(security('GET /streams/{stream}/events')).toEqual([{ operationsKey: [] }]);
-    expect(security('GET /tallies/{tallyId}')).toEqual([{}, { operationsKey: [] }]);
-    expect(security('POST /tallies')).toBeUndefined();
+    expect(security('GET /streams/{stream}/events')).toEqual([{ bearer: ['events:read'] }]);
+    expect(security('POST /sweep')).toEqual([{ bearer: ['operate'] }]);
+    expect(security('GET /tallies/{tallyId}')).toEqual([{ bearer: [] }]);
+    expect(security('GET /health')).toEqual([]);
   });
 });
 

@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Group } from '../../src/tidemark/platform/group.ts';
 import { reporting } from '../../src/groups.ts';
 import { groups } from '../support/groups.ts';
-import { type Headers, asOperator, get, json, post, request, withToken } from '../support/api.ts';
+import { asNobody, type Headers, asOperator, get, json, post, request, withToken } from '../support/api.ts';
 import { addTo, openTally, talliedBy } from '../support/tallies.ts';
 import { faultyDatabase } from '../support/database.ts';
 import { pagesOf } from '../support/pages.ts';
@@ -15,11 +15,10 @@ import { resetTo0 } from '../support/system.ts';
 import { modules } from '../worker.ts';
 import { deliverEverything, hintsOf, sentHints, takeHints } from '../support/queue.ts';
 
-const KEY = 'an-operations-key-for-tests';
+const KEY = 'an-operations-key-for-tests-of-32-bytes';
 
 describe('a route of the operator', () => {
   it.each<Headers>([
-    {},
     { Authorization: '' },
     { Authorization: 'Bearer' },
     { Authorization: 'Bearer ' },
@@ -72,7 +71,7 @@ describe('the history of a resource', () => {
       'type',
       'version',
     ]);
-    expect(items[1]).toMatchObject({ actor: 'anonymous', data: { by: 4 } });
+    expect(items[1]).toMatchObject({ actor: { kind: 'operator', id: 'operator' }, data: { by: 4 } });
   });
 
   it('is 404 for a tally that does not exist, and 400 for a malformed id', async () => {
@@ -166,7 +165,7 @@ describe('GET /projections', () => {
   const PATHS = ['/projections', '/projections/tally-board', '/projections/nonesuch'];
 
   it.each(PATHS)('is only for the operator: %s', async (path) => {
-    await expectProblem(get(path), 401, 'unauthorized');
+    await expectProblem(get(path, asNobody), 401, 'unauthorized');
     await expectProblem(get(path, { Authorization: 'Bearer wrong' }), 401, 'unauthorized');
   });
 
@@ -248,7 +247,7 @@ describe('GET /projections', () => {
 
 describe('POST /sweep', () => {
   it('is only for the operator', async () => {
-    await expectProblem(request('POST', '/sweep'), 401, 'unauthorized');
+    await expectProblem(request('POST', '/sweep', asNobody), 401, 'unauthorized');
     await expectProblem(request('POST', '/sweep', { Authorization: 'Bearer wrong' }), 401, 'unauthorized');
   });
 
@@ -327,6 +326,7 @@ describe('the log', () => {
         outcome: 'applied',
         version: 1,
         durationMs: expect.any(Number),
+        actor: 'operator:operator',
         correlationId: 'checkout-9',
         causationId: recorded.metadata.causationId,
       },

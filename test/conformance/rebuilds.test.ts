@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import { asOperator, get, json, post, request, withToken } from '../support/api.ts';
+import { asOperator, get, json, post, request, withToken, asNobody } from '../support/api.ts';
 import { openTally } from '../support/tallies.ts';
 import { work } from '../support/builds.ts';
 import { faultyDatabase } from '../support/database.ts';
@@ -56,7 +56,7 @@ describe('POST /projections/{name}/rebuild', () => {
       ['POST', '/projections/tally-board/rollback'],
       ['POST', '/projections/tally-board/release'],
     ] as const) {
-      await expectProblem(request(method, path), 401, 'unauthorized');
+      await expectProblem(request(method, path, asNobody), 401, 'unauthorized');
     }
     await cancel(location);
   });

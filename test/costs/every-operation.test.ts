@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 import { serving } from '../../src/groups.ts';
 import { intents } from '../domain.ts';
-import { asOperator, eventsOf, get, post } from '../support/api.ts';
+import { asOperator, command, eventsOf, get } from '../support/api.ts';
 import { appliedCommands } from '../support/applied-commands.ts';
 import { type ObjectBill, meter } from '../support/billing.ts';
 import { declaredPathsOf } from '../support/declared-paths.ts';
@@ -61,7 +61,7 @@ describe('a command to one aggregate', () => {
       bills.set(stream, bill);
       const written = bill.rowsWritten;
       const key = { 'Idempotency-Key': crypto.randomUUID() };
-      const answer = await post(intent.path, intent.body, key);
+      const answer = await command(intent, key);
       if (!answer.ok) {
         expect([intent.command, bill.rowsWritten]).toEqual([intent.command, written]);
         continue;
@@ -71,7 +71,7 @@ describe('a command to one aggregate', () => {
       const { rowsWritten } = bill;
       // The first key of an object makes the table for them: two rows, once.
       expect(rowsWritten - written, intent.command).toBeLessThanOrEqual(events + 2 + 2);
-      await post(intent.path, intent.body, key);
+      await command(intent, key);
       expect(bill.rowsWritten, intent.command).toBe(rowsWritten);
     }
     expect(seen.size).toBeGreaterThan(0);

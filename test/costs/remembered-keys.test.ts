@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 
 import { streamId } from '../../src/tidemark/domain/stream.ts';
 import { sqliteEventLog } from '../../src/tidemark/write/event-log.ts';
-import { sha256 } from '../../src/tidemark/http/sha256.ts';
+import { sha256 } from '../../src/tidemark/platform/sha256.ts';
 import { storedAddition } from '../support/tally.ts';
 
 /*

@@ -17,8 +17,8 @@ export interface Operation {
   /** Statuses that it declares. */
   readonly statuses: readonly number[];
   readonly tag: string;
-  /** Asks for the operations key, always or for some requests. */
-  readonly asksForKey: boolean;
+  /** The scopes that it needs; undefined: it is open to everybody. */
+  readonly scopes: readonly string[] | undefined;
 }
 
 interface Parameter {
@@ -37,7 +37,7 @@ interface Declared {
   };
   readonly responses: Readonly<Record<string, unknown>>;
   readonly tags: readonly [string];
-  readonly security?: readonly unknown[];
+  readonly security: readonly { readonly bearer: readonly string[] }[];
 }
 
 /** Every operation that the document has. */
@@ -62,7 +62,7 @@ export function operationsOf(document: OpenApiDocument): readonly Operation[] {
         },
         statuses: Object.keys(responses).map(Number),
         tag: tags[0],
-        asksForKey: security !== undefined,
+        scopes: security[0]?.bearer,
       };
     }),
   );

@@ -1,5 +1,6 @@
 import { exports } from 'cloudflare:workers';
 
+import type { CommandIntent } from '../consistency/simulation/domain.ts';
 import { declaredAnswers } from './declared-answers.ts';
 
 export type Headers = Record<string, string>;
@@ -17,7 +18,7 @@ export async function request(method: string, path: string, headers: Headers = {
     .then(async (answer) => declaredAnswers(await answer.json()));
   const answer = await exports.default.fetch(`${ORIGIN}${path}`, {
     method,
-    headers,
+    headers: withCredential(headers),
     ...(body !== undefined && { body }),
   });
   await (await declared).check({ method, path, body, answer });
@@ -32,6 +33,14 @@ export function post(path: string, body: unknown = {}, headers: Headers = {}): P
   return request('POST', path, { 'Content-Type': 'application/json', ...headers }, JSON.stringify(body));
 }
 
+/** Sends a command as a client of the simulation would. */
+export function command(
+  { method, path, body }: Pick<CommandIntent, 'method' | 'path' | 'body'>,
+  headers: Headers = {},
+): Promise<Response> {
+  return request(method ?? 'POST', path, { 'Content-Type': 'application/json', ...headers }, JSON.stringify(body));
+}
+
 /** The answer's JSON, for a test to look into. */
 // oxlint-disable-next-line typescript/no-explicit-any -- whatever the server sent
 export async function json(answer: Response | Promise<Response>): Promise<any> {
@@ -43,8 +52,16 @@ export function withToken(answer: Response, more: Headers = {}): Headers {
   return { 'X-Causal-Token': answer.headers.get('X-Causal-Token') ?? '', ...more };
 }
 
-/** The header that lets an operator in. */
-export const asOperator: Headers = { Authorization: 'Bearer an-operations-key-for-tests' };
+/** The header of the operator, who may do everything. A request without a header of its own has this one. */
+export const asOperator: Headers = { Authorization: 'Bearer an-operations-key-for-tests-of-32-bytes' };
+
+/** A request without a credential. */
+export const asNobody: Headers = { Authorization: '' };
+
+function withCredential(headers: Headers): Headers {
+  const { Authorization, ...others } = { ...asOperator, ...headers };
+  return Authorization === '' ? others : { ...others, Authorization: Authorization as string };
+}
 
 /** How many events a stream has, from the log itself. */
 export async function eventsOf(stream: string): Promise<readonly { type: string; data: Record<string, unknown> }[]> {

@@ -1,7 +1,7 @@
 import type { Chance, CommandIntent, Generator, ModuleIntents } from '../consistency/simulation/domain.ts';
 import { choicesOf } from '../consistency/simulation/choices.ts';
 import { nothingKnown } from '../consistency/simulation/known.ts';
-import { post } from './api.ts';
+import { command } from './api.ts';
 
 /** An applied command, and its intent. */
 export interface Applied {
@@ -31,7 +31,7 @@ export async function* appliedCommands(intents: readonly ModuleIntents[], count:
     const intent = generator.make(chance) as CommandIntent | undefined;
     if (!intent) continue;
     const key = crypto.randomUUID();
-    const answer = await post(intent.path, intent.body, { 'Idempotency-Key': key });
+    const answer = await command(intent, { 'Idempotency-Key': key });
     if (!answer.ok) continue;
     const receipt = await answer.clone().json<Record<string, unknown>>();
     intent.learn?.(receipt);

@@ -81,7 +81,8 @@ export function declaredAnswers(document: OpenApiDocument) {
       (name) => !TRANSPORT.test(name) && !declared.some((other) => other.toLowerCase() === name),
     );
     const faults = declared.map(async (name) => {
-      const { required, schema } = at(['components', 'headers', name]) as {
+      const { $ref, ...own } = at([...place, 'headers', name]) as { readonly $ref?: string };
+      const { required, schema } = ($ref === undefined ? own : at(['components', 'headers', name])) as {
         required?: boolean;
         schema: { type?: string };
       };

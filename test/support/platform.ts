@@ -3,6 +3,7 @@ import type { Group } from '../../src/tidemark/platform/group.ts';
 import type { Hint } from '../../src/tidemark/write/message.ts';
 import type { StreamId } from '../../src/tidemark/domain/stream.ts';
 import type { AggregateRpc } from '../../src/tidemark/write/aggregates.ts';
+import { fetchKeys } from './key-server.ts';
 import { type Env, bindings } from '../../src/bindings.ts';
 import { type Platform, cloudflare } from '../../src/tidemark/runtime/platform.ts';
 
@@ -59,6 +60,7 @@ export const platform: Platform<Env> = {
   database: (env, group) => ports.database(env, group),
   // A test finds the first message right after the command.
   relayOptions: { coalesceMs: 20, gatherMs: 0, timeoutMs: 300 },
+  authenticationOptions: { fetch: fetchKeys, pauseMs: 50 },
   afterAnswerOptions: {
     get isOn() {
       return ports.appliesAfterAnswer;

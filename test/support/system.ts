@@ -34,7 +34,7 @@ async function dispatch(command: Command, context: Partial<CommandContext>): Pro
     commandId: id,
     correlationId: id,
     causationId: id,
-    actor: 'tester',
+    principal: { kind: 'user', id: 'staff/tester' },
     seen: () => UNSEEN,
     ...context,
   })) as ExecuteResult;

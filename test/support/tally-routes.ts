@@ -5,7 +5,7 @@ import { streamId } from '../../src/tidemark/domain/stream.ts';
 import { commandRoute } from '../../src/tidemark/http/command-route.ts';
 import { listRoute } from '../../src/tidemark/http/list-route.ts';
 import { resourceRoute } from '../../src/tidemark/http/resource-route.ts';
-import { Uuid } from '../../src/tidemark/http/schemas.ts';
+import { ACTOR_EXAMPLE, Uuid } from '../../src/tidemark/http/schemas.ts';
 import { historyRoute } from '../../src/tidemark/http/history-route.ts';
 import { type Add, type RaiseTo, pageOfTallies, tally, tallyBoard, tallyById, tallyType } from './tally.ts';
 
@@ -17,6 +17,9 @@ const example = { tallyId: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a', version: 1, s
 
 const Receipt = z.strictObject({ tallyId: Uuid, version: z.int() }).meta({ id: 'TallyReceipt' });
 
+const ANYONE = { scope: null, whose: 'everyone' } as const;
+const STAFF = { scope: null, whose: 'staff' } as const;
+
 const routes = [
   commandRoute({
     path: '/tallies',
@@ -24,6 +27,7 @@ const routes = [
     summary: 'Open a tally',
     description: 'With its first addition.',
     tag: 'tallies',
+    access: STAFF,
     body: z.strictObject({ by: Summand }).meta({ id: 'OpenTally' }),
     bodyExample: { by: 3 },
     creates: { location: (tallyId) => `/tallies/${tallyId}` },
@@ -41,6 +45,7 @@ const routes = [
     summary: 'Add to a tally',
     description: 'Whatever it holds.',
     tag: 'tallies',
+    access: STAFF,
     params: Params,
     body: z.strictObject({ by: Summand }).meta({ id: 'Add' }),
     bodyExample: { by: 3 },
@@ -58,6 +63,7 @@ const routes = [
     summary: 'Raise a tally to a number',
     description: 'By what it lacks of it.',
     tag: 'tallies',
+    access: STAFF,
     params: Params,
     body: z.strictObject({ to: Summand }).meta({ id: 'RaiseTo' }),
     bodyExample: { to: 3 },
@@ -74,6 +80,7 @@ const routes = [
     id: 'getTally',
     summary: 'One tally',
     tag: 'tallies',
+    access: ANYONE,
     params: Params,
     noun: 'tally',
     stream: ({ tallyId }) => streamId('tally', tallyId),
@@ -90,6 +97,7 @@ const routes = [
     summary: 'Tallies',
     description: 'By their ids.',
     tag: 'tallies',
+    access: ANYONE,
     filter: {},
     reads: tallyBoard,
     query: (_filter, after, take) => pageOfTallies(after?.[1], take),
@@ -104,6 +112,7 @@ const routes = [
     summary: 'What happened to one tally',
     description: 'The stored events, from the log, oldest first.',
     tag: 'tallies',
+    access: ANYONE,
     params: Params,
     noun: 'tally',
     stream: ({ tallyId }) => streamId('tally', tallyId),
@@ -113,7 +122,7 @@ const routes = [
       version: 1,
       type: 'Added',
       data: { by: 3 },
-      actor: 'anonymous',
+      actor: ACTOR_EXAMPLE,
       correlationId: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5c',
       recordedAt: '2026-11-23T10:00:00.000Z',
     },

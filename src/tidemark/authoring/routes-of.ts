@@ -1,15 +1,16 @@
 import * as z from 'zod/mini';
 
+import type { Guarded } from '../access/access.ts';
 import type { SelectQuery } from '../queries/guarded-query.ts';
 import type { Projection, Tables } from '../projections/projection.ts';
 import type { FormerQuery } from '../http/causal.ts';
-import { commandRoute } from '../http/command-route.ts';
+import { type CommandAccess, commandRoute } from '../http/command-route.ts';
 import type { Position } from '../http/cursor.ts';
 import { historyRoute } from '../http/history-route.ts';
 import { listRoute, resourceIn } from '../http/list-route.ts';
 import { resourceRoute } from '../http/resource-route.ts';
 import type { Route } from '../http/route.ts';
-import { Uuid, Version, integerParameter, named, text } from '../http/schemas.ts';
+import { ACTOR_EXAMPLE, Uuid, Version, integerParameter, named, text } from '../http/schemas.ts';
 import type { Aggregate } from './aggregate.ts';
 import type { CommandDeclarations } from './command-declarations.ts';
 import type { EventDeclarations, EventOf, Parsed, Shape } from './event-declarations.ts';
@@ -23,6 +24,10 @@ export interface RoutesOptions<Existing, View extends Shape> {
   readonly path: string;
   /** The tag that groups the routes in the OpenAPI document. */
   readonly tag: string;
+  /** Who may read the aggregates, and who may send commands to them. A route may say something else. */
+  readonly access: { readonly read: Guarded; readonly write: CommandAccess };
+  /** For routes with `whose: 'customer'`: the member of the resource that holds the customer to whom it belongs, as `owner` of the aggregate does. */
+  readonly owner?: keyof View & string;
   /** The name of the resource in the OpenAPI document and in generated clients, for example `Seat`. */
   readonly name: string;
   /** The members of the resource, without its id and its `version`: the `view` of its read model. */
@@ -42,16 +47,20 @@ type Members<View extends Shape> = Parsed<View> | z.input<z.ZodMiniObject<View, 
 
 interface Described {
   readonly summary: string;
+  /** Who may use the route. Default: what the routes share. */
+  readonly access?: Guarded;
   /** Default: the summary. */
   readonly description?: string;
 }
 
 interface CommandOptions<Body> extends Described {
+  readonly access?: CommandAccess;
   /** An example body, for the OpenAPI document. Optional if no member of the body is required. */
   readonly example?: Body;
 }
 
 interface CreateOptions<Body> extends Described {
+  readonly access?: CommandAccess;
   readonly example: Body;
   /**
    * The member of the body from which the id follows, and the function that makes the id. Two requests with the same value reach the same aggregate.
@@ -149,7 +158,7 @@ export interface RoutesOf<Commands extends CommandDeclarations, Events extends E
     name: keyof Lists & string,
     options: ListOptions<NoInfer<Row>, View>,
   ): Route;
-  /** `GET <path>/{id}/history`: the stored events. Needs the operations key. */
+  /** `GET <path>/{id}/history`: the stored events. */
   history(options: Partial<Described> & { readonly example: EventOf<Events> }): Route;
 }
 
@@ -165,6 +174,7 @@ const DEFAULT_MAX_FILTER = 200;
  *       path: '/seats',
  *       tag: 'seats',
  *       name: 'Seat',
+ *       access: { read: { scope: null, whose: 'everyone' }, write: { scope: 'seats:write', whose: 'staff' } },
  *       view: seatMap.view,
  *       example: { place: 'A12', status: 'free', guest: null, updatedAt: '2026-11-23T09:00:00.000Z' },
  *       fromState: (state) => ({ ...state, guest: state.status === 'reserved' ? state.guest : null }),
@@ -186,7 +196,8 @@ export function routesOf<
   aggregate: Aggregate<State, Absent, Commands, Events, any>,
   options: RoutesOptions<Exclude<State, Absent>, View>,
 ): RoutesOf<Commands, Events, View> {
-  const { path, tag, name, view, fromState, exampleId = EXAMPLE_ID } = options;
+  const { path, tag, name, view, fromState, owner, exampleId = EXAMPLE_ID } = options;
+  const { read, write } = options.access;
   const { id: idName, types } = aggregate.commands;
   const noun = aggregate.category;
   const schema = named(name, z.strictObject({ [idName]: Uuid, ...view, version: Version }));
@@ -211,13 +222,23 @@ export function routesOf<
   function refusalsOf(type: string): readonly string[] {
     return Object.entries(aggregate.refusals).flatMap(([code, { of }]) => (of.includes(type) ? [code] : []));
   }
-  function written(type: string, { summary, description = summary }: Described) {
+  /** Otherwise every customer would get 404 for everything. */
+  function requireOwner({ whose }: Guarded): void {
+    if (whose === 'customer' && (owner === undefined || !aggregate.owner))
+      throw new Error(`${path} has a route for customers: declare \`owner\` in the aggregate and in the routes`);
+  }
+  function written(
+    type: string,
+    { summary, description = summary, access = write }: Described & { readonly access?: CommandAccess },
+  ) {
+    requireOwner(access);
     const body = z.strictObject(types[type]?.body ?? {});
     return {
       id: operationOf(type),
       summary,
       description,
       tag,
+      access,
       body,
       isBodyOptional: z.safeParse(body, {}).success,
       idName,
@@ -237,6 +258,7 @@ export function routesOf<
         ...written(type, described),
         path,
         bodyExample,
+        ...(owner !== undefined && { owner }),
         creates: { location: (id) => `${path}/${id}` },
         ...(idFrom && { keyScope: (body: object) => String(valueIn(body)) }),
         toCommand: ({ body, newId }) => ({
@@ -261,12 +283,20 @@ export function routesOf<
     },
 
     resource(model, ...[asked]) {
-      const { summary = `One ${noun}`, fromRow, formerly } = (asked ?? {}) as ResourceOptions<unknown, View>;
+      const {
+        summary = `One ${noun}`,
+        access = read,
+        fromRow,
+        formerly,
+      } = (asked ?? {}) as ResourceOptions<unknown, View>;
+      requireOwner(access);
       return resourceRoute({
         path: `${path}/:${idName}`,
         id: `get${name}`,
         summary,
         tag,
+        access,
+        ...(owner !== undefined && { owner }),
         params,
         noun,
         stream: (found) => aggregate.streamOf(idIn(found)),
@@ -284,6 +314,7 @@ export function routesOf<
       const {
         summary,
         description = summary,
+        access = read,
         fromRow,
         formerly,
         filter = {},
@@ -315,6 +346,8 @@ export function routesOf<
         summary,
         description,
         tag,
+        access,
+        ...(owner !== undefined && columns.includes(owner) && { owner }),
         filter: Object.fromEntries(schemas),
         reads: model,
         query: (asked, after, take) => page(asked, after, take) as (tables: Tables) => SelectQuery<unknown>,
@@ -330,14 +363,17 @@ export function routesOf<
     history({
       summary = `What happened to one ${noun}`,
       description = 'The stored events, from the log, oldest first.',
+      access = read,
       example: event,
     }) {
+      requireOwner(access);
       return historyRoute({
         path: `${path}/:${idName}/history`,
         id: `get${name}History`,
         summary,
         description,
         tag,
+        access,
         params,
         noun,
         stream: (found) => aggregate.streamOf(idIn(found)),
@@ -346,7 +382,7 @@ export function routesOf<
         itemExample: {
           version: 2,
           ...event,
-          actor: 'anonymous',
+          actor: ACTOR_EXAMPLE,
           correlationId: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5c',
           recordedAt: '2026-11-23T10:00:00.000Z',
         },

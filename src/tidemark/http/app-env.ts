@@ -1,5 +1,6 @@
 import type { Context } from 'hono';
 
+import type { Caller } from '../access/caller.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Settings } from '../runtime/settings.ts';
 import type { CausalSession } from './causal.ts';
@@ -13,8 +14,8 @@ export interface AppEnv {
     correlationId: string;
     /** The id of this request: the causation id of the commands that it sends. */
     requestId: string;
-    /** The verified principal. */
-    actor: string;
+    /** Who sends the request, verified. On a route that is open to everybody: anybody. */
+    caller: Caller;
     causal: CausalSession;
   };
 }

@@ -12,29 +12,47 @@ import {
 } from '../platform/faults.ts';
 import { TimeoutError } from '../platform/timeout.ts';
 import { log } from '../platform/log.ts';
+import type { AccessTable } from '../access/access.ts';
+import { refusalsOf } from '../access/access-settings.ts';
+import { ANYBODY } from '../access/caller.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Settings } from '../runtime/settings.ts';
 import type { AppContext, AppEnv } from './app-env.ts';
+import { type AuthenticationOptions, authentication } from './authentication.ts';
+import { authorization } from './authorization.ts';
 import { isAllowedOrigin, refuseCrossSite } from './cross-site.ts';
 import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, HEADER } from './headers.ts';
 import { CODE_RETRY_AFTER_S, STORAGE_RETRY_AFTER_S } from './limits.ts';
 import { methodsByPath } from './methods.ts';
 import { refuseQuery } from './params.ts';
 import { Problem, type ProblemTypes, problemResponse } from './problem.ts';
+import { rateLimit } from './rate-limits.ts';
 import type { Route } from './route.ts';
+import { isForThisMachine } from './this-machine.ts';
 import { unreadableParameter } from './text-parameters.ts';
 
 const CORRELATION_ID = /^[A-Za-z0-9._-]{1,128}$/;
 // https://www.w3.org/TR/trace-context/#traceparent-header
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** Makes the HTTP API: the routes, and the middleware that they share. `problems` holds the framework's problem types and the modules' own. */
-export function createApp(
-  runtimeOf: (env: Settings) => Runtime,
-  routes: readonly Route[],
-  problems: ProblemTypes,
-): HonoBase<AppEnv> {
-  refuseContradictions(routes, problems);
+/** What the HTTP API is made of. */
+export interface AppOptions {
+  readonly runtimeOf: (env: Settings) => Runtime;
+  readonly routes: readonly Route[];
+  /** The framework's problem types and the modules' own. */
+  readonly problems: ProblemTypes;
+  /** The scopes that routes may need, and the roles. */
+  readonly access: AccessTable;
+  readonly authentication?: AuthenticationOptions | undefined;
+}
+
+/** The path that answers whatever the settings are: it says what is wrong with them. */
+const HEALTH = '/health';
+
+/** Makes the HTTP API: the routes, and the middleware that they share. */
+export function createApp(parts: AppOptions): HonoBase<AppEnv> {
+  const { runtimeOf, routes, problems, access } = parts;
+  refuseContradictions(routes, problems, access);
   // RegExpRouter, Hono's first choice, refuses `/seats/search` beside `/seats/:seatId`, so Hono falls back to this router anyway. The router
   // of `hono/tiny` ignores a slash at the end of a path.
   const app = new HonoBase<AppEnv>({ router: new TrieRouter() });
@@ -50,12 +68,18 @@ export function createApp(
     c.set('runtime', runtime);
     c.set('requestId', requestId);
     c.set('correlationId', correlationId);
-    c.set('actor', 'anonymous');
+    c.set('caller', ANYBODY);
     await next();
     c.res.headers.set(HEADER.correlationId, correlationId);
     if (traceId !== undefined && traceparent !== undefined) c.res.headers.set(HEADER.traceparent, traceparent);
     c.res.headers.set(HEADER.cacheControl, 'private, no-store');
     c.res.headers.set(HEADER.contentTypeOptions, 'nosniff');
+  });
+  const isConfigured = configurationCheck();
+  app.use(async function configured(c, next) {
+    if (c.req.path !== HEALTH && !isConfigured(c))
+      throw new Problem('not-configured', `The deployment lacks a setting: GET ${HEALTH} says which.`);
+    await next();
   });
   app.use(async function options(c, next) {
     if (c.req.method === 'OPTIONS') {
@@ -79,10 +103,14 @@ export function createApp(
     c.res.headers.append(HEADER.vary, 'Origin');
   });
   app.use(refuseCrossSite);
+  app.use(rateLimit('address'));
+  const authenticate = authentication(access, parts.authentication);
+  const limitCaller = rateLimit('caller');
   for (const { method, path, operation, handlers } of routes) {
     // Right before the handler, so that a refusal has the headers that the middleware adds.
     const checked = operation.query ? handlers : [...handlers.slice(0, -1), refuseQuery, ...handlers.slice(-1)];
-    app.on(method, [path], ...checked);
+    const guards = operation.access === 'open' ? [] : [authenticate, limitCaller, authorization(operation.access)];
+    app.on(method, [path], ...guards, ...checked);
   }
 
   app.notFound((c) => {
@@ -103,7 +131,7 @@ export function createApp(
 }
 
 /** Fails when the Worker is loaded, where a client would otherwise get a 500, a refusal of every request, or the answer of another route. */
-function refuseContradictions(routes: readonly Route[], problems: ProblemTypes): void {
+function refuseContradictions(routes: readonly Route[], problems: ProblemTypes, { scopes }: AccessTable): void {
   const ids = new Set<string>();
   const earlier: Route[] = [];
   for (const route of routes) {
@@ -118,6 +146,7 @@ function refuseContradictions(routes: readonly Route[], problems: ProblemTypes):
     earlier.push(route);
     if (ids.has(operation.id)) throw new Error(`two routes have the operation id "${operation.id}"`);
     ids.add(operation.id);
+    refuseUnguarded(route, scopes);
     for (const code of operation.problems) {
       if (!Object.hasOwn(problems, code))
         throw new Error(`${method} ${path} may answer with "${code}", which no module declares as a problem`);
@@ -129,6 +158,29 @@ function refuseContradictions(routes: readonly Route[], problems: ProblemTypes):
           'Give the parameter a schema that reads text: `integerParameter` for an integer',
       );
   }
+}
+
+/** Whether the settings let a deployment serve a request. It looks at them once. */
+function configurationCheck(): (c: AppContext) => boolean {
+  const known = new WeakMap<Settings, Map<boolean, boolean>>();
+  return ({ env, req }) => {
+    const isHere = env.OPERATIONS_ACCESS === 'open' && isForThisMachine(req.raw);
+    const answers = known.get(env) ?? new Map<boolean, boolean>();
+    known.set(env, answers);
+    const answer = answers.get(isHere) ?? refusalsOf(env, isHere).length === 0;
+    answers.set(isHere, answer);
+    return answer;
+  };
+}
+
+/** A route that nobody has thought about must not be open. */
+function refuseUnguarded(route: Route, scopes: AccessTable['scopes']): void {
+  // A plain object may lack what its type demands.
+  const { access } = route.operation as Partial<Route['operation']>;
+  if (access === undefined)
+    throw new Error(`${nameOf(route)} declares no access: say which scope it needs, and whose resources it serves`);
+  if (access !== 'open' && access.scope !== null && !Object.hasOwn(scopes, access.scope))
+    throw new Error(`${nameOf(route)} needs the scope "${access.scope}", which no table declares`);
 }
 
 /** Whether a route that comes first takes every request of another one. */

@@ -28,6 +28,8 @@ export interface CausalSession {
   readonly seen: SeenOf;
   /** Adds a stream's version to the token, after a write or a read of that one resource. `eventId` is the id of the event at that version, if known. */
   readonly see: (stream: StreamId, version: number, eventId?: string) => void;
+  /** Takes back what this request has added about a stream: for a resource that the client must not learn of. */
+  readonly forget: (stream: StreamId) => void;
   /**
    * Throws `causal-token-ahead` when the client has seen more of the stream than its log holds, or another event. The handler has read the log:
    * `eventIds` holds the event ids that it knows, by version.
@@ -120,7 +122,8 @@ export function causal(options: CausalOptions = {}) {
   const { reads = [], timeoutMs, maxStreams = MAX_TOKEN_STREAMS } = options;
   return createMiddleware<AppEnv>(async function causalMiddleware(c, next) {
     const { runtime } = c.var;
-    let token = await takeUp(runtime, c.req.header(HEADER.causalToken));
+    const taken = await takeUp(runtime, c.req.header(HEADER.causalToken));
+    let token = taken;
 
     async function read<InSlot extends Tables, Q extends Queries>(
       projection: Projection<InSlot>,
@@ -148,6 +151,13 @@ export function causal(options: CausalOptions = {}) {
       seen: (stream) => seenOf(token, stream, runtime.clock.now()),
       see(stream, version, eventId) {
         token = withVersion(token, stream, version, eventId);
+      },
+      forget(stream) {
+        const streams = new Map(token.streams);
+        const before = taken.streams.get(stream);
+        if (before) streams.set(stream, before);
+        else streams.delete(stream);
+        token = { ...token, streams };
       },
       async refuseLost(stream, head, eventIds) {
         const seen = token.streams.get(stream);

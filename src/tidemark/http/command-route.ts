@@ -1,6 +1,7 @@
 import { v5 as nameBasedUuid } from 'uuid';
 import * as z from 'zod/mini';
 
+import type { Guarded } from '../access/access.ts';
 import type { IdempotencyMark } from '../domain/event.ts';
 import { isApplied } from '../catch-up/catch-up.ts';
 import { type Budget, newBudget } from '../catch-up/catch-up-limits.ts';
@@ -14,8 +15,10 @@ import type { AggregateState, LogPage } from '../write/aggregate.ts';
 import type { Executed } from '../write/command-bus.ts';
 import type { Command } from '../domain/decider.ts';
 import { log } from '../platform/log.ts';
+import { keyOwners } from '../runtime/former-formats.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { AppContext } from './app-env.ts';
+import { requireOwnCustomer } from './authorization.ts';
 import { readBody } from './body.ts';
 import { causal } from './causal.ts';
 import { tokenAhead } from './causal-problems.ts';
@@ -24,7 +27,7 @@ import { parseParams } from './params.ts';
 import { Problem } from './problem.ts';
 import { type Preferences, etagOf, expectedVersion, idempotencyKey, preferences } from './request-headers.ts';
 import type { Operation, Route } from './route.ts';
-import { sha256 } from './sha256.ts';
+import { sha256 } from '../platform/sha256.ts';
 import { MAX_WAIT_S } from './limits.ts';
 
 interface CommandInput<Params, Body> {
@@ -37,14 +40,30 @@ interface CommandInput<Params, Body> {
   readonly newId: () => string;
 }
 
+/** Who may send a command. Every command is for staff, or belongs to one customer: what is everyone's, nobody may change. */
+export interface CommandAccess extends Guarded {
+  readonly whose: 'customer' | 'staff';
+}
+
+/** A command, and what only its first answer shows. */
+export type AskedCommand = Command & {
+  /** Members of the answer that are stored nowhere, such as a secret. An answer that is replayed lacks them. */
+  readonly shownOnce?: object;
+};
+
 /** A route that sends one command to one aggregate. */
 export interface CommandRoute<Params extends z.ZodMiniObject, Body extends z.ZodMiniType> {
+  /** Default: `POST`. */
+  readonly method?: 'POST' | 'DELETE';
   /** Path in Hono's form, for example `/seats/:seatId/reservation`. */
   readonly path: string;
   readonly id: string;
   readonly summary: string;
   readonly description: string;
   readonly tag: string;
+  readonly access: CommandAccess;
+  /** For a command that creates, with `whose: 'customer'`: the member of the body that holds the customer to whom the aggregate will belong. */
+  readonly owner?: string;
   readonly params?: Params;
   /** A body without a name takes that of the route in the OpenAPI document, for example `ReserveSeat`. */
   readonly body: Body;
@@ -53,7 +72,10 @@ export interface CommandRoute<Params extends z.ZodMiniObject, Body extends z.Zod
   readonly isBodyOptional?: boolean;
   /** For a command that creates an aggregate: answers 201 with `Location` instead of 200, and takes no `If-Match`. */
   readonly creates?: { readonly location: (id: string) => string };
-  readonly toCommand: (input: CommandInput<z.output<Params>, z.output<Body>>) => Command;
+  readonly toCommand: (
+    input: CommandInput<z.output<Params>, z.output<Body>>,
+    c: AppContext,
+  ) => AskedCommand | Promise<AskedCommand>;
   /** An addition to the scope of the idempotency key, for aggregates whose id does not follow from the key. */
   readonly keyScope?: (body: z.output<Body>) => string;
   /** The name of the id in the answer, for example `seatId`. */
@@ -76,8 +98,13 @@ const KEY_NAMESPACE = '6f1d4a52-2f0b-4f4e-9c86-54c3a1d0b3aa';
 export function commandRoute<Params extends z.ZodMiniObject, Body extends z.ZodMiniType>(
   route: CommandRoute<Params, Body>,
 ): Route {
+  // Otherwise a customer could create for another one.
+  if (route.creates && route.access.whose === 'customer' && route.owner === undefined)
+    throw new Error(
+      `POST ${route.path} is for customers, so its body needs a member for the customer: name it as \`owner\``,
+    );
   return {
-    method: 'POST',
+    method: route.method ?? 'POST',
     path: route.path,
     operation: operationOf(route),
     handlers: [causal(), async (c) => runCommand(c, route)],
@@ -88,32 +115,44 @@ async function runCommand<Params extends z.ZodMiniObject, Body extends z.ZodMini
   c: AppContext,
   route: CommandRoute<Params, Body>,
 ): Promise<Response> {
-  const { runtime, actor, correlationId, requestId } = c.var;
+  const { runtime, caller, correlationId, requestId } = c.var;
   const params = parseParams(c, route.params);
   const key = idempotencyKey(c);
   const expected = route.creates ? undefined : expectedVersion(c);
   const preferred = preferences(c);
   const body = await readBody(c, route.body, route.isBodyOptional);
 
-  const scope = [actor, `${c.req.method} ${c.req.path}`, route.keyScope?.(body.value) ?? '', key ?? ''];
-  const idempotency = key === undefined ? undefined : await idempotencyMark(scope, body.bytes);
-  const newId = () => (idempotency ? nameBasedUuid(idempotency.key, KEY_NAMESPACE) : runtime.clock.newId());
-  const command = route.toCommand({ params, body: body.value, newId });
+  if (route.owner !== undefined) requireOwnCustomer(c, (body.value as Readonly<Record<string, unknown>>)[route.owner]);
 
-  const result = (await runtime.bus().dispatch(command, {
-    commandId: runtime.clock.newId(),
-    correlationId,
-    causationId: requestId,
-    actor,
-    ...(expected !== undefined && { expectedVersion: expected }),
-    ...(idempotency && { idempotency }),
-    returnState: preferred.returnsRepresentation,
-    // With `Prefer: wait`, every projection has them before the answer.
-    returnEvents: preferred.wait === undefined && runtime.afterAnswer.isOn(),
-    seen: c.var.causal.seen,
-  })) as Executed;
+  const path = `${c.req.method} ${c.req.path}`;
+  async function run(owner: string, isReplayOnly: boolean) {
+    const scope = [owner, path, route.keyScope?.(body.value) ?? '', key ?? ''];
+    const idempotency = key === undefined ? undefined : await idempotencyMark(scope, body.bytes);
+    const newId = () => (idempotency ? nameBasedUuid(idempotency.key, KEY_NAMESPACE) : runtime.clock.newId());
+    const { shownOnce, ...command } = await route.toCommand({ params, body: body.value, newId }, c);
+    const result = (await runtime.bus().dispatch(command, {
+      commandId: runtime.clock.newId(),
+      correlationId,
+      causationId: requestId,
+      principal: caller,
+      ...(expected !== undefined && { expectedVersion: expected }),
+      ...(idempotency && { idempotency }),
+      ...(isReplayOnly && { isReplayOnly }),
+      returnState: preferred.returnsRepresentation,
+      // With `Prefer: wait`, every projection has them before the answer.
+      returnEvents: preferred.wait === undefined && runtime.afterAnswer.isOn(),
+      seen: c.var.causal.seen,
+    })) as Executed;
+    return { result, shownOnce };
+  }
 
-  return answer(c, route, result, preferred);
+  const { own, alsoLookedUp } = keyOwners(c.env, caller.owner);
+  for (const owner of key === undefined ? [] : alsoLookedUp) {
+    const { result } = await run(owner, true);
+    if (result.outcome !== 'not-applied') return answer(c, route, result, preferred);
+  }
+  const { result, shownOnce } = await run(own, false);
+  return answer(c, route, result, preferred, shownOnce);
 }
 
 async function answer<Params extends z.ZodMiniObject, Body extends z.ZodMiniType>(
@@ -121,6 +160,7 @@ async function answer<Params extends z.ZodMiniObject, Body extends z.ZodMiniType
   route: CommandRoute<Params, Body>,
   result: Executed,
   preferred: Preferences,
+  shownOnce?: object,
 ): Promise<Response> {
   switch (result.outcome) {
     case 'rejected': {
@@ -146,6 +186,8 @@ async function answer<Params extends z.ZodMiniObject, Body extends z.ZodMiniType
       );
     case 'applied':
       break;
+    case 'not-applied':
+      throw new Error(`${result.stream} was asked for an earlier outcome only`);
     default:
       return result satisfies never;
   }
@@ -164,7 +206,7 @@ async function answer<Params extends z.ZodMiniObject, Body extends z.ZodMiniType
   if (replayed) c.header(HEADER.idempotencyReplayed, 'true');
   if (route.creates) c.header(HEADER.location, route.creates.location(id));
   const body = state ? route.represent(id, state) : { [route.idName]: id, version };
-  return c.json(body as object, route.creates ? 201 : 200);
+  return c.json({ ...(body as object), ...(!replayed && shownOnce) }, route.creates ? 201 : 200);
 }
 
 /** Begins once the answer is under way. The queue brings what this leaves (`AfterAnswer`). */
@@ -254,6 +296,7 @@ function operationOf<Params extends z.ZodMiniObject, Body extends z.ZodMiniType>
     summary: route.summary,
     description: route.description,
     tag: route.tag,
+    access: route.access,
     ...(route.params && { params: route.params }),
     body: { schema: route.body, example: route.bodyExample, ...(route.isBodyOptional && { isOptional: true }) },
     requestHeaders: [

@@ -27,13 +27,12 @@ export function isAllowedOrigin(env: Settings, origin: string): boolean {
 }
 
 /**
- * Refuses a request that changes state and comes from a page of another origin. No cookie has to be at stake: a local server is open to
- * every page that reaches it. Browsers from before 2023 send no `Sec-Fetch-Site`. For them, the origin is compared with the host.
+ * Refuses a request that changes state and comes from a page of another origin. No cookie has to be at stake: the development keys of a local server
+ * are known to every page. Browsers from before 2023 send no `Sec-Fetch-Site`. For them, the origin is compared with the host.
  *
  * After Filippo Valsorda, "Cross-Site Request Forgery" (words.filippo.io/csrf), 2025.
  */
 export const refuseCrossSite = createMiddleware<AppEnv>(async function crossSite(c, next) {
-  if (c.env.OPERATIONS_ACCESS === 'open') requireLocalHost(c.env, hostOf(c.req.raw));
   if (!isSafe(c.req.method) && isCrossSite(c.req.raw, c.env)) {
     throw new Problem(
       'cross-site',
@@ -60,18 +59,4 @@ function hostnameOf(origin: string): string | undefined {
 /** The `host:port` to which the client sent the request. */
 function hostOf(request: Request): string {
   return request.headers.get(HEADER.host) ?? new URL(request.url).host;
-}
-
-/**
- * A local server is open, so it answers only under names of this machine. Otherwise a page could resolve its own name to this address and would
- * then have the same origin (DNS rebinding).
- */
-function requireLocalHost({ LOCAL_HOSTS = '' }: Settings, host: string): void {
-  const name = host.replace(/:\d*$/, '').toLowerCase();
-  const isLocal = /^(localhost|.+\.localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(name);
-  if (isLocal || wordsOf(LOCAL_HOSTS.toLowerCase()).includes(name)) return;
-  throw new Problem(
-    'cross-site',
-    `This local server does not answer under the name ${name}. Add the name to LOCAL_HOSTS.`,
-  );
 }

@@ -127,4 +127,11 @@ export const HEADER_DOCS: Readonly<Record<string, HeaderDoc>> = {
     example: 'Bearer',
     isAlwaysThere: true,
   },
+  [HEADER.rateLimitPolicy]: {
+    description:
+      'The limit that the request met (draft-ietf-httpapi-ratelimit-headers): its name, `q` requests in `w` seconds. How many remain is not known.',
+    schema: { type: 'string', pattern: '^"[a-z]+";q=[0-9]+;w=[0-9]+$' },
+    example: '"caller";q=1000;w=10',
+    isAlwaysThere: true,
+  },
 };

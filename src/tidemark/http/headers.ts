@@ -28,6 +28,8 @@ export const HEADER = {
   contentType: 'Content-Type',
   authorization: 'Authorization',
   wwwAuthenticate: 'WWW-Authenticate',
+  rateLimitPolicy: 'RateLimit-Policy',
+  connectingIp: 'CF-Connecting-IP',
 } as const;
 
 /** The headers that scripts in browsers may send. */
@@ -60,4 +62,5 @@ export const CORS_ANSWER_HEADERS = [
   HEADER.link,
   HEADER.allow,
   HEADER.wwwAuthenticate,
+  HEADER.rateLimitPolicy,
 ];

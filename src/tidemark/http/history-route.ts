@@ -1,17 +1,18 @@
 import * as z from 'zod/mini';
 
+import type { Guarded } from '../access/access.ts';
 import type { StoredEvent } from '../domain/event.ts';
+import { type Actor, parseActor } from '../domain/principal.ts';
 import type { StreamId } from '../domain/stream.ts';
 import type { AppContext } from './app-env.ts';
+import { notFound, requireOwnStream } from './authorization.ts';
 import { causal } from './causal.ts';
 import { fromCursor, invalidCursor, toCursor } from './cursor.ts';
 import { type EventSchemas, eventUnion } from './event-schemas.ts';
 import { HEADER } from './headers.ts';
-import { requireOperator } from './operations-access.ts';
 import { parseParams, parseQuery } from './params.ts';
-import { Problem } from './problem.ts';
 import type { Route } from './route.ts';
-import { PAGE_QUERY, Time, Version, described, integerParameter, pageOf } from './schemas.ts';
+import { ActorSchema, PAGE_QUERY, Time, Version, described, integerParameter, pageOf } from './schemas.ts';
 
 export const LogQuery = z.strictObject({
   ...PAGE_QUERY,
@@ -19,7 +20,7 @@ export const LogQuery = z.strictObject({
 });
 
 interface HistoryItem extends Pick<StoredEvent, 'version' | 'type' | 'data' | 'recordedAt'> {
-  readonly actor: string;
+  readonly actor: Actor;
   readonly correlationId: string;
 }
 
@@ -32,6 +33,7 @@ export interface HistoryRoute<Params extends z.ZodMiniObject> {
   readonly tag: string;
   readonly params: Params;
   readonly noun: string;
+  readonly access: Guarded;
   readonly stream: (params: z.output<Params>) => StreamId;
   /** The name of an item in the OpenAPI document, for example `SeatHistoryItem`. */
   readonly itemName: string;
@@ -45,14 +47,14 @@ function historyItem({ itemName, events, noun }: Pick<HistoryRoute<never>, 'item
       version: Version,
       type,
       data,
-      actor: z.string(),
+      actor: ActorSchema,
       correlationId: z.string(),
       recordedAt: Time,
     }),
   );
 }
 
-/** Declares the route of a resource's history. Only the operator may read it, since it holds data that the resource no longer shows. */
+/** Declares the route of a resource's history. */
 export function historyRoute<Params extends z.ZodMiniObject>(route: HistoryRoute<Params>): Route {
   return {
     method: 'GET',
@@ -65,7 +67,7 @@ export function historyRoute<Params extends z.ZodMiniObject>(route: HistoryRoute
       params: route.params,
       query: LogQuery,
       requestHeaders: [HEADER.causalToken],
-      isOperations: true,
+      access: route.access,
       answers: {
         200: {
           description: 'The events, oldest first.',
@@ -78,8 +80,8 @@ export function historyRoute<Params extends z.ZodMiniObject>(route: HistoryRoute
     handlers: [
       causal(),
       async (c) => {
-        await requireOperator(c);
         const stream = route.stream(parseParams(c, route.params));
+        await requireOwnStream(c, route, stream);
         const { page, nextCursor } = await readLog(c, stream, route.noun);
         return c.json({ items: page.events.map(toHistoryItem), nextCursor });
       },
@@ -107,12 +109,12 @@ export async function readLog(c: AppContext, stream: StreamId, noun: string) {
   if (page.previousId !== null) eventIds.set(fromVersion - 1, page.previousId);
   const headId = page.headId ?? eventIds.get(page.head);
   await c.var.causal.refuseLost(stream, page.head, eventIds.set(page.head, headId));
-  if (page.head === 0) throw new Problem('not-found', `There is no such ${noun}. Check the id.`);
+  if (page.head === 0) throw notFound(noun);
   c.var.causal.see(stream, page.head, headId);
   const next = fromVersion + page.events.length;
   return { page, nextCursor: next <= page.head ? toCursor(stream, ['version', String(next)]) : null };
 }
 
 function toHistoryItem({ version, type, data, metadata, recordedAt }: StoredEvent): HistoryItem {
-  return { version, type, data, actor: metadata.actor, correlationId: metadata.correlationId, recordedAt };
+  return { version, type, data, actor: parseActor(metadata.actor), correlationId: metadata.correlationId, recordedAt };
 }

@@ -1,7 +1,10 @@
 import * as z from 'zod/mini';
 
+import type { Guarded } from '../access/access.ts';
 import type { SelectQuery } from '../queries/guarded-query.ts';
 import type { Projection, Tables } from '../projections/projection.ts';
+import { requireOwnCustomer } from './authorization.ts';
+import type { AppContext } from './app-env.ts';
 import { type FormerQuery, causal } from './causal.ts';
 import { type Position, type PositionKinds, TWO_TEXTS, fromCursor, pageText, toPage } from './cursor.ts';
 import { HEADER } from './headers.ts';
@@ -22,6 +25,9 @@ export interface ListRoute<
   readonly summary: string;
   readonly description: string;
   readonly tag: string;
+  readonly access: Guarded;
+  /** With `whose: 'customer'`: the filter for the customer. A caller of one customer gets only what belongs to that customer. */
+  readonly owner?: keyof Filter & string;
   /** The schemas of the query parameters that filter, by name. */
   readonly filter: Filter;
   readonly reads: Projection<InSlot>;
@@ -57,6 +63,7 @@ export interface ListRoute<
  *       summary: 'Seats, the latest change last',
  *       description: 'Page by page, of one place if it is given.',
  *       tag: 'seats',
+ *       access: { scope: 'seats:read', whose: 'staff' },
  *       filter: { place: z.optional(text(20)) },
  *       reads: seatMap,
  *       query: ({ place }, after, take) => ({ row }) =>
@@ -83,6 +90,11 @@ export function listRoute<
   Row,
   const At extends Position = readonly [string, string],
 >(route: ListRoute<Filter, InSlot, Row, At>): Route {
+  // Otherwise customers would see what belongs to others.
+  if (route.access.whose === 'customer' && (route.owner === undefined || !Object.hasOwn(route.filter, route.owner)))
+    throw new Error(
+      `the list ${route.path} is for customers, so it needs a filter for the customer: name it as \`owner\``,
+    );
   const query = z.strictObject({ ...route.filter, ...PAGE_QUERY });
   return {
     method: 'GET',
@@ -93,6 +105,7 @@ export function listRoute<
       description: route.description,
       tag: route.tag,
       query,
+      access: route.access,
       requestHeaders: [HEADER.causalToken],
       answers: {
         200: {
@@ -107,7 +120,8 @@ export function listRoute<
     handlers: [
       causal({ reads: [route.reads] }),
       async (c) => {
-        const asked = parseQuery(c, query) as z.output<z.ZodMiniObject<Filter>> & { limit: number; cursor?: string };
+        const given = parseQuery(c, query) as z.output<z.ZodMiniObject<Filter>> & { limit: number; cursor?: string };
+        const asked = ofOwnCustomer(c, route.access, route.owner, given);
         const after = fromCursor(route.id, asked.cursor, route.positionKinds ?? TWO_TEXTS) as At | undefined;
         const take = asked.limit + 1;
         const formerly = route.formerly?.(asked, after, take);
@@ -117,6 +131,20 @@ export function listRoute<
       },
     ],
   };
+}
+
+/** What a caller asks for, limited to its customer. */
+function ofOwnCustomer<Asked extends object>(
+  c: AppContext,
+  { whose }: Guarded,
+  owner: string | undefined,
+  asked: Asked,
+): Asked {
+  const { customerId } = c.var.caller;
+  if (whose !== 'customer' || customerId === undefined || owner === undefined) return asked;
+  const named = (asked as Readonly<Record<string, unknown>>)[owner];
+  if (named !== undefined) requireOwnCustomer(c, named);
+  return { ...asked, [owner]: customerId };
 }
 
 /** The text in a row of a `readModel`. */

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 
+import type { AccessTable } from '../access/access.ts';
 import { isSafe } from './cross-site.ts';
 import { HEADER_DOCS, type HeaderDoc } from './header-docs.ts';
 import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, HEADER } from './headers.ts';
@@ -16,6 +17,12 @@ export interface ApiInfo {
   readonly description: string;
 }
 
+/** The name of the one way to authenticate. */
+const BEARER = 'bearer';
+
+/** What a route that is not open may answer, since the credential has to be checked. */
+const GUARDED_PROBLEMS = ['unauthorized', 'overloaded', 'code-too-old', 'storage-unavailable'];
+
 const COMMON_ANSWER_HEADERS = [HEADER.correlationId, HEADER.traceparent, HEADER.cacheControl];
 
 /** Assembles the OpenAPI 3.1 document from the routes, so it describes exactly what they check and answer. */
@@ -24,6 +31,7 @@ export function openApiDocument(
   routes: readonly Route[],
   problems: ProblemTypes,
   tags: Readonly<Record<string, string>>,
+  access: AccessTable,
 ): Document {
   const schemas: Document = {};
   const paths: Record<string, Document> = {};
@@ -42,8 +50,6 @@ export function openApiDocument(
     },
     servers: [{ url: '/' }],
     tags: [...new Set(routes.map(({ operation }) => operation.tag))].map((name) => ({ name, description: tags[name] })),
-    // Without authentication, except where an operation needs the operations key.
-    security: [],
     paths,
     components: {
       schemas,
@@ -53,10 +59,20 @@ export function openApiDocument(
         ...doc,
       })),
       securitySchemes: {
-        operationsKey: { type: 'http', scheme: 'bearer', description: 'The secret OPERATIONS_KEY of the deployment.' },
+        [BEARER]: {
+          type: 'http',
+          scheme: 'bearer',
+          description: `An API key, a JSON Web Token of an issuer that the deployment accepts, or its operations key. Scopes: ${scopesText(access)}`,
+        },
       },
     },
   };
+}
+
+function scopesText({ scopes }: AccessTable): string {
+  return Object.entries(scopes)
+    .map(([scope, allows]) => `\`${scope}\`: ${allows}`)
+    .join(' ');
 }
 
 /** The documented headers among `names`, in the shape that their place in the document needs. */
@@ -74,6 +90,14 @@ function documented(
 
 function toHeaders(names: readonly string[]): Document {
   return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
+}
+
+/** The statuses of answers that may come before the token is read. */
+const BEFORE_THE_TOKEN = new Set([401, 403, 429, 503]);
+
+/** Headers that an answer may lack. */
+function toOptionalHeaders(names: readonly string[]): Document {
+  return documented(names, (_name, doc) => ({ required: false, ...doc }));
 }
 
 /** Defines `Problem`, with the members of every problem, and one schema for each code with its own members. `code` discriminates. */
@@ -126,26 +150,27 @@ function toOperation(
   types: ProblemTypes,
   schemas: Document,
 ): Document {
-  const { id, summary, description, tag, params, query, body, requestHeaders, answers, isOperations } = operation;
+  const { id, summary, description, tag, params, query, body, requestHeaders, answers, access } = operation;
   const problems = [
     ...operation.problems,
-    ...(isOperations ? ['unauthorized'] : []),
+    ...(access === 'open' ? [] : GUARDED_PROBLEMS),
+    ...(access !== 'open' && (access.scope !== null || access.whose !== 'everyone') ? ['forbidden'] : []),
     ...(isSafe(method) ? [] : ['cross-site']),
     // Every route refuses an unknown query parameter.
     'invalid-field',
     'internal',
+    'rate-limited',
+    ...(id === 'getHealth' ? [] : ['not-configured']),
   ];
-  const common = [
-    ...(requestHeaders.includes(HEADER.causalToken) ? [HEADER.causalToken, HEADER.causalScope] : []),
-    ...COMMON_ANSWER_HEADERS,
-  ];
+  const ofToken = requestHeaders.includes(HEADER.causalToken) ? [HEADER.causalToken, HEADER.causalScope] : [];
+  const common = [...ofToken, ...COMMON_ANSWER_HEADERS];
   return {
     operationId: id,
     summary,
     description,
     tags: [tag],
-    // Without `isOperations`, only a parameter of the operation (`asOf`) needs the key.
-    ...(problems.includes('unauthorized') && { security: [...(isOperations ? [] : [{}]), { operationsKey: [] }] }),
+    // For a scheme of type `http`, OpenAPI 3.1 takes the list for the scopes that are needed.
+    security: access === 'open' ? [] : [{ [BEARER]: access.scope === null ? [] : [access.scope] }],
     parameters: [
       ...toParameters('path', params, schemas),
       ...toParameters('query', query, schemas),
@@ -168,7 +193,7 @@ function toOperation(
       ...Object.fromEntries(
         Object.entries(answers).map(([status, answer]) => [status, toResponse(answer, common, schemas)]),
       ),
-      ...toProblems(problems, common, types, template.split('/{')[0] ?? template, schemas),
+      ...toProblems(problems, ofToken, types, template.split('/{')[0] ?? template, schemas),
     },
   };
 }
@@ -217,7 +242,7 @@ function toResponse(answer: Answer, commonHeaders: readonly string[], schemas: D
 /** The problems that an operation may answer with, by status. Each code has an example. */
 function toProblems(
   codes: readonly string[],
-  commonHeaders: readonly string[],
+  ofToken: readonly string[],
   types: ProblemTypes,
   instance: string,
   schemas: Document,
@@ -228,13 +253,17 @@ function toProblems(
       status,
       {
         description: same.map((code) => `\`${code}\`: ${types[code]?.advice ?? ''}`).join('\n\n'),
-        headers: toHeaders([
-          ...(status === 401 ? [HEADER.wwwAuthenticate] : []),
-          ...(status === 503 ? [HEADER.retryAfter] : []),
-          ...(same.includes('rebuild-running') ? [HEADER.location] : []),
-          // `cross-site` is refused before the token is decoded.
-          ...(status === 403 ? COMMON_ANSWER_HEADERS : commonHeaders),
-        ]),
+        headers: {
+          ...toHeaders([
+            ...(status === 401 ? [HEADER.wwwAuthenticate] : []),
+            ...(status === 429 ? [HEADER.rateLimitPolicy] : []),
+            ...(status === 429 || status === 503 ? [HEADER.retryAfter] : []),
+            ...(same.includes('rebuild-running') ? [HEADER.location] : []),
+            ...(BEFORE_THE_TOKEN.has(status) ? [] : ofToken),
+            ...COMMON_ANSWER_HEADERS,
+          ]),
+          ...(BEFORE_THE_TOKEN.has(status) && toOptionalHeaders(ofToken)),
+        },
         content: {
           'application/problem+json': {
             schema: oneOf(same.map((code) => [code, defineProblem(code, types, schemas)])),

@@ -127,12 +127,38 @@ export const PROBLEMS = {
     },
   },
   'method-not-allowed': { status: 405, title: 'Method not allowed', advice: 'Use one of the methods in `Allow`.' },
-  unauthorized: { status: 401, title: 'Unauthorized', advice: 'Send `Authorization: Bearer <OPERATIONS_KEY>`.' },
+  unauthorized: {
+    status: 401,
+    title: 'Unauthorized',
+    advice:
+      'Send `Authorization: Bearer <credential>` with an API key, a JSON Web Token or the operations key. Or replace the credential: it may be wrong, expired or revoked.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'Forbidden',
+    advice:
+      'The credential is valid, but it does not allow this request. Use a credential with the scope that `scope` names. One that is limited to a customer allows only what belongs to that customer.',
+    members: {
+      shape: { scope: described(z.optional(z.string()), 'The scope that is missing, if one is.') },
+      example: { scope: 'events:read' },
+    },
+  },
+  'rate-limited': {
+    status: 429,
+    title: 'Too many requests',
+    advice:
+      'Nothing was done. Retry after `Retry-After` seconds, and send fewer requests: `RateLimit-Policy` names the limit.',
+  },
+  'not-configured': {
+    status: 503,
+    title: 'Not configured',
+    advice: 'The deployment lacks a setting, so it serves nothing. `GET /health` names what an operator has to set.',
+  },
   'cross-site': {
     status: 403,
     title: 'Cross-site request',
     advice:
-      'A page of another origin cannot change anything here. Another subdomain or port is another origin. Send the request from a page of this origin, or from a program that is not a browser. Or ask the operator to add the origin to `CORS_ORIGINS`, or a further name of a local server to `LOCAL_HOSTS`.',
+      'A page of another origin cannot change anything here. Another subdomain or port is another origin. Send the request from a page of this origin, or from a program that is not a browser. Or ask the operator to add the origin to `CORS_ORIGINS`.',
   },
   'wrong-state': {
     status: 409,

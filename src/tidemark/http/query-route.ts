@@ -1,10 +1,10 @@
 import type * as z from 'zod/mini';
 
+import type { Access } from '../access/access.ts';
 import type { Projection } from '../projections/projection.ts';
 import type { AppContext } from './app-env.ts';
 import { causal } from './causal.ts';
 import { HEADER } from './headers.ts';
-import { requireOperator } from './operations-access.ts';
 import { parseParams, parseQuery } from './params.ts';
 import type { Answer, Route } from './route.ts';
 
@@ -32,8 +32,8 @@ export interface QueryRoute<Params extends z.ZodMiniObject, Query extends z.ZodM
   readonly answer: Answer;
   /** Codes of problems beyond those that any causal read may answer with. */
   readonly problems?: readonly string[];
-  /** Needs the operations key. Default: false. */
-  readonly isOperations?: boolean;
+  /** Who may use the route. With `whose: 'customer'`, `handle` looks at `c.var.caller.customerId`. */
+  readonly access: Access;
   readonly handle: (
     c: AppContext,
     asked: { readonly params: z.output<Params>; readonly query: z.output<Query> },
@@ -51,6 +51,7 @@ export interface QueryRoute<Params extends z.ZodMiniObject, Query extends z.ZodM
  *       summary: 'Count the reserved seats',
  *       description: 'Counts the seats that have a guest.',
  *       tag: 'seats',
+ *       access: { scope: 'seats:read', whose: 'staff' },
  *       reads: [seatMap],
  *       answer: { description: 'The count.', schema: z.strictObject({ reserved: z.int() }), example: { reserved: 120 } },
  *       async handle(c) {
@@ -64,20 +65,7 @@ export interface QueryRoute<Params extends z.ZodMiniObject, Query extends z.ZodM
 export function queryRoute<Params extends z.ZodMiniObject, Query extends z.ZodMiniObject>(
   route: QueryRoute<Params, Query>,
 ): Route {
-  const {
-    path,
-    id,
-    summary,
-    description,
-    tag,
-    params,
-    query,
-    reads,
-    answer,
-    problems = [],
-    isOperations,
-    handle,
-  } = route;
+  const { path, id, summary, description, tag, params, query, reads, answer, problems = [], access, handle } = route;
   return {
     method: 'GET',
     path,
@@ -91,12 +79,11 @@ export function queryRoute<Params extends z.ZodMiniObject, Query extends z.ZodMi
       requestHeaders: [HEADER.causalToken],
       answers: { 200: { ...answer, headers: [...(answer.headers ?? []), HEADER.causalIncomplete] } },
       problems: [...READ_PROBLEMS, ...(params ? ['invalid-id'] : []), ...problems],
-      ...(isOperations && { isOperations }),
+      access,
     },
     handlers: [
       causal({ reads }),
       async (c) => {
-        if (isOperations) await requireOperator(c);
         return handle(c, {
           params: parseParams(c, params),
           query: (query ? parseQuery(c, query) : {}) as z.output<Query>,

@@ -1,14 +1,15 @@
 import * as z from 'zod/mini';
 
+import type { Guarded } from '../access/access.ts';
 import type { SelectQuery } from '../queries/guarded-query.ts';
 import type { Projection, Tables } from '../projections/projection.ts';
 import type { StreamId } from '../domain/stream.ts';
 import type { AggregateState, AsOf } from '../write/aggregate.ts';
 import type { AppContext } from './app-env.ts';
+import { notFound, requireOwnStream } from './authorization.ts';
 import { type FormerQuery, causal } from './causal.ts';
 import { HEADER } from './headers.ts';
 import { RETRY_AFTER_S } from './limits.ts';
-import { requireOperator } from './operations-access.ts';
 import { parseParams, parseQuery } from './params.ts';
 import { Problem } from './problem.ts';
 import { etagOf, isNotModified, preferences, wantedVersion } from './request-headers.ts';
@@ -21,6 +22,9 @@ export interface ResourceRoute<Params extends z.ZodMiniObject, InSlot extends Ta
   readonly id: string;
   readonly summary: string;
   readonly tag: string;
+  readonly access: Guarded;
+  /** With `whose: 'customer'`: the member of the resource that holds the customer to whom it belongs. */
+  readonly owner?: string;
   readonly params: Params;
   /** The name of the resource in problems, for example `seat`. */
   readonly noun: string;
@@ -57,7 +61,7 @@ const NotYet = named(
 const AsOfQuery = z.strictObject({
   asOf: described(
     z.optional(z.string().check(isPast)),
-    `Answers with a past state: at a version, or at an RFC 3339 time. Needs the operations key. Cannot be combined with ${HEADER.version}.`,
+    `Answers with a past state: at a version, or at an RFC 3339 time. Cannot be combined with ${HEADER.version}.`,
   ),
 });
 
@@ -77,6 +81,7 @@ export function resourceRoute<Params extends z.ZodMiniObject, InSlot extends Tab
       tag: route.tag,
       params: route.params,
       query: AsOfQuery,
+      access: route.access,
       requestHeaders: [HEADER.causalToken, HEADER.version, HEADER.ifNoneMatch, HEADER.prefer],
       answers: {
         200: {
@@ -100,7 +105,6 @@ export function resourceRoute<Params extends z.ZodMiniObject, InSlot extends Tab
         'causal-token-ahead',
         'version-ahead',
         'not-found',
-        'unauthorized',
         'projection-behind',
         'projection-building',
         'projection-dead-letter',
@@ -125,12 +129,24 @@ async function readResource<Params extends z.ZodMiniObject, InSlot extends Table
     const detail = `${HEADER.version} asks for a minimum version, asOf for a past state: send only one of them.`;
     throw new Problem('invalid-header', detail);
   }
-  if (asOf !== undefined) return readPast(c, route, params, toAsOf(asOf) as AsOf);
+  if (asOf !== undefined) {
+    await requireOwnStream(c, route, stream);
+    return readPast(c, route, params, toAsOf(asOf) as AsOf);
+  }
 
-  const { rows, version } = await readModel(c, route, params, wanted);
+  let read: Awaited<ReturnType<typeof readModel<Params, InSlot, Row>>>;
+  try {
+    read = await readModel(c, route, params, wanted);
+  } catch (error) {
+    // Even a fault would tell that the resource exists.
+    await requireOwnStream(c, route, stream);
+    throw error;
+  }
+  const { rows, version } = read;
   const row = rows[0];
   if (wanted !== undefined && version < wanted) {
     const current = await c.var.runtime.aggregates.state(stream);
+    await requireOwnStream(c, route, stream, current);
     // Before the 404: a client that has seen events which a restore removed must not read that they never existed.
     await c.var.causal.refuseLost(
       stream,
@@ -147,8 +163,25 @@ async function readResource<Params extends z.ZodMiniObject, InSlot extends Table
     c.var.causal.see(stream, current.version, current.eventId);
     return answer(c, current.version, route.represent(params, current), 'write-store');
   }
-  if (row === undefined) throw notFound(route.noun);
-  return answer(c, version, route.view(row), 'read-model');
+  const resource = row === undefined ? undefined : route.view(row);
+  if (resource === undefined || !isOwn(c, route, resource)) {
+    // A longer token would tell a customer that somebody else's resource exists.
+    if (c.var.caller.customerId !== undefined) c.var.causal.forget(stream);
+    throw notFound(route.noun);
+  }
+  return answer(c, version, resource, 'read-model');
+}
+
+/** Whether a resource belongs to the caller's customer, if the caller is limited to one. */
+function isOwn(
+  c: AppContext,
+  { access, owner }: Pick<ResourceRoute<never, never, never>, 'access' | 'owner'>,
+  resource: object | string,
+): boolean {
+  const { customerId } = c.var.caller;
+  if (customerId === undefined || access.whose === 'everyone') return true;
+  const members = (typeof resource === 'string' ? JSON.parse(resource) : resource) as Readonly<Record<string, unknown>>;
+  return owner !== undefined && members[owner] === customerId;
 }
 
 /** The problems of a read model that the write side cannot have. */
@@ -177,7 +210,6 @@ async function readPast<Params extends z.ZodMiniObject, InSlot extends Tables, R
   params: z.output<Params>,
   asOf: AsOf,
 ): Promise<Response> {
-  await requireOperator(c);
   const { aggregates } = c.var.runtime;
   const stream = route.stream(params);
   const past = await aggregates.state(stream, asOf);
@@ -209,10 +241,6 @@ function toAsOf(value: string): AsOf | undefined {
   // Times are compared as text, so the year must have four digits. An offset may lead out of that range.
   const time = Math.min(Math.max(Date.parse(value), FIRST_TIME), LAST_TIME);
   return { time: new Date(time).toISOString() };
-}
-
-function notFound(noun: string): Problem {
-  return new Problem('not-found', `There is no such ${noun}. Check the id, and send the token of your last answer.`);
 }
 
 function versionAhead(currentVersion: number): Problem {

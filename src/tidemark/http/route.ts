@@ -1,6 +1,7 @@
 import type { Handler, MiddlewareHandler } from 'hono';
 import type * as z from 'zod/mini';
 
+import type { Access } from '../access/access.ts';
 import type { AppEnv } from './app-env.ts';
 
 /** The answer of a route with one status. */
@@ -29,8 +30,8 @@ export interface Operation {
   readonly answers: Readonly<Record<number, Answer>>;
   /** Codes of the problems that the route may answer with, beside those of every route. */
   readonly problems: readonly string[];
-  /** Needs the operations key. */
-  readonly isOperations?: boolean;
+  /** Who may use the route. */
+  readonly access: Access;
 }
 
 /** One route: its part of the OpenAPI document, and its handlers. */

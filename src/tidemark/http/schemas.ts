@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 
+import { ACTOR_KINDS } from '../domain/principal.ts';
 import { PLAIN_AND_VISIBLE, isPlain, isVisible, mayFit, normalText, spaced } from './text.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from './limits.ts';
 
@@ -70,6 +71,25 @@ export const Version = described(
   z.int().check(z.minimum(1)),
   'The version of the stream: the number of its events so far.',
 );
+
+/**
+ * The schema of who caused an event, as `metadata.actor` of the event names them.
+ *
+ *     const view = { place: z.string(), reservedBy: ActorSchema };
+ */
+export const ActorSchema = named(
+  'Actor',
+  z.strictObject({
+    kind: z.enum(ACTOR_KINDS),
+    id: described(
+      z.string(),
+      'For a user `<issuer>/<subject>`, for an API key its id. `anonymous`: the event is from before authentication.',
+    ),
+  }),
+);
+
+/** An example of an actor, for the OpenAPI document. */
+export const ACTOR_EXAMPLE = { kind: 'user', id: 'staff/7335d417' } as const;
 
 type IntegerParameter<Value extends number | undefined> = z.ZodMiniPipe<
   z.ZodMiniTransform,

@@ -1,6 +1,7 @@
 import type { Context } from 'hono';
 import * as z from 'zod/mini';
 
+import { actorText } from '../domain/principal.ts';
 import { timestamp } from '../platform/clock.ts';
 import { OverloadedError } from '../platform/faults.ts';
 import { asStorageFault, isTransient } from '../projections/d1-errors.ts';
@@ -16,7 +17,6 @@ import { previewDeadLetters } from '../dead-letters/dead-letter-preview.ts';
 import { parseStreamId } from '../domain/stream.ts';
 import type { AppContext } from '../http/app-env.ts';
 import { readBody } from '../http/body.ts';
-import { requireOperator } from '../http/operations-access.ts';
 import { parseParams, parseQuery } from '../http/params.ts';
 import { Problem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
@@ -32,6 +32,7 @@ import {
   Skipped,
 } from './dead-letter-views.ts';
 import { ProjectionParams, projectionOf } from './projection-param.ts';
+import { OPERATES, SEES } from './operations-access.ts';
 
 const GroupParams = z.extend(ProjectionParams, {
   id: described(z.string(), 'The id of the group, from the list of dead letters.'),
@@ -72,13 +73,12 @@ export const deadLetterRoutes: readonly Route[] = [
       tag: 'operations',
       params: ProjectionParams,
       requestHeaders: [],
-      isOperations: true,
+      access: SEES,
       answers: { 200: { description: 'The largest groups first.', schema: List, example: LIST_EXAMPLE } },
       problems: ['not-found', 'overloaded', 'storage-unavailable'],
     },
     handlers: [
       async (c) => {
-        await requireOperator(c);
         const projection = projectionOf(c);
         const list = await orUnavailable(listDeadLetters(c.var.runtime, projection));
         return c.json({ projection: projection.name, ...list });
@@ -96,7 +96,7 @@ export const deadLetterRoutes: readonly Route[] = [
       params: GroupParams,
       query: OperationQuery,
       requestHeaders: [],
-      isOperations: true,
+      access: OPERATES,
       answers: {
         200: {
           description: 'The result of the replay, or of its dry run.',
@@ -108,7 +108,6 @@ export const deadLetterRoutes: readonly Route[] = [
     },
     handlers: [
       async (c) => {
-        await requireOperator(c);
         const { runtime } = c.var;
         const { projection, id, isDryRun, selection } = asked(c);
         const group = await groupOf(c, projection, id);
@@ -135,7 +134,7 @@ export const deadLetterRoutes: readonly Route[] = [
       query: OperationQuery,
       body: { schema: SkipBody, example: { reason: 'Written by a test against the wrong deployment' } },
       requestHeaders: [],
-      isOperations: true,
+      access: OPERATES,
       answers: {
         200: {
           description: 'The result of the skip, or of its dry run.',
@@ -158,7 +157,6 @@ export const deadLetterRoutes: readonly Route[] = [
     },
     handlers: [
       async (c) => {
-        await requireOperator(c);
         const { runtime } = c.var;
         const { projection, id, isDryRun, selection } = asked(c);
         const { reason } = (await readBody(c, SkipBody)).value;
@@ -172,7 +170,7 @@ export const deadLetterRoutes: readonly Route[] = [
           return c.json({ dryRun: true, ...preview });
         }
         const triedBefore = selection.triedBefore ?? timestamp(runtime.clock);
-        const decision = { actor: 'operator', reason };
+        const decision = { actor: actorText(c.var.caller), reason };
         const skip = toTheEnd(c, skipDeadLetters(runtime, projection, group, selection, decision));
         const { finished: _, ...brought } = await done(projection, group, skip);
         return c.json({ dryRun: false, ...brought, triedBefore });

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import { Time, Version, described, named } from '../http/schemas.ts';
+import { ACTOR_EXAMPLE, ActorSchema, Time, Version, described, named } from '../http/schemas.ts';
 
 /*
  * The answers of the routes to dead letters. They are for the operator only: the errors and the rows quote the data of events.
@@ -69,7 +69,7 @@ export const List = named(
           version: Version,
           eventId: z.string(),
           reason: z.string(),
-          actor: z.string(),
+          actor: ActorSchema,
           skippedAt: Time,
         }),
       ),
@@ -187,7 +187,7 @@ export const LIST_EXAMPLE: z.input<typeof List> = {
       version: 1,
       eventId: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5e',
       reason: 'Written by a test against the wrong deployment',
-      actor: 'operator',
+      actor: ACTOR_EXAMPLE,
       skippedAt: AT,
     },
   ],

@@ -2,12 +2,14 @@ import * as z from 'zod/mini';
 
 import type { StoredEvent } from '../domain/event.ts';
 import { type archiveOf, feedAfter } from '../archive/archive.ts';
+import { parseActor } from '../domain/principal.ts';
 import { idOf } from '../domain/stream.ts';
 import { type EventSchemas, eventUnion } from '../http/event-schemas.ts';
 import { queryRoute } from '../http/query-route.ts';
 import type { Route } from '../http/route.ts';
 import { PAGE_QUERY, Time, Version, described, named } from '../http/schemas.ts';
 import { cursorLost, feedCursorText, fitsArchive, parseFeedCursor } from './feed-cursor.ts';
+import { READS_EVENTS } from './operations-access.ts';
 
 // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
 function cloudEvent(events: EventSchemas): z.ZodMiniType {
@@ -25,7 +27,7 @@ function cloudEvent(events: EventSchemas): z.ZodMiniType {
       schemaversion: z.int().check(z.minimum(1)),
       correlationid: z.string(),
       causationid: z.string(),
-      actor: z.string(),
+      actor: described(z.string(), 'Who caused the event: `<kind>:<id>`.'),
       data,
     }),
   );
@@ -67,7 +69,7 @@ export function feedRoute(
     tag: 'operations',
     query: feedQuery(events, eventsOf),
     reads: [archive],
-    isOperations: true,
+    access: READS_EVENTS,
     answer: {
       description: 'Events, oldest first.',
       schema: named('CloudEventPage', z.strictObject({ items: z.array(cloudEvent(events)), nextCursor: z.string() })),
@@ -95,6 +97,7 @@ export function feedRoute(
 
 function toCloudEvent(event: StoredEvent): object {
   const { id, stream, version, type, schemaVersion, data, metadata, recordedAt } = event;
+  const actor = parseActor(metadata.actor);
   return {
     specversion: '1.0',
     id,
@@ -107,7 +110,8 @@ function toCloudEvent(event: StoredEvent): object {
     schemaversion: schemaVersion,
     correlationid: metadata.correlationId,
     causationid: metadata.causationId,
-    actor: metadata.actor,
+    // An extension of CloudEvents cannot be an object.
+    actor: `${actor.kind}:${actor.id}`,
     data,
   };
 }

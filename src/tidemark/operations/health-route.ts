@@ -1,7 +1,9 @@
 import * as z from 'zod/mini';
 
+import { accessComplaints, refusalsOf } from '../access/access-settings.ts';
 import { projectionComplaints } from '../monitoring/health.ts';
 import type { Route } from '../http/route.ts';
+import { isForThisMachine } from '../http/this-machine.ts';
 import { named } from '../http/schemas.ts';
 import { formerFormatComplaints } from '../runtime/former-formats.ts';
 import { tokenComplaints } from '../runtime/token-settings.ts';
@@ -16,6 +18,7 @@ export const healthRoute: Route = {
     description:
       'Always 200. `degraded` has a reason for each thing that an operator has to repair: a secret that is missing or too short, a database that does not answer within 2 s, open dead letters, a failed build, a projection that is not live or whose live revision this Worker has no code for.',
     tag: 'operations',
+    access: 'open',
     requestHeaders: [],
     answers: {
       200: {
@@ -28,18 +31,15 @@ export const healthRoute: Route = {
   },
   handlers: [
     async (c) => {
-      const { OPERATIONS_KEY, OPERATIONS_ACCESS } = c.env;
       const reasons = [
+        ...refusalsOf(c.env, isForThisMachine(c.req.raw)),
         ...tokenComplaints(c.env),
+        ...accessComplaints(c.env),
         ...formerFormatComplaints(c.env),
-        ...(OPERATIONS_KEY || OPERATIONS_ACCESS === 'open' ? [] : [missing('OPERATIONS_KEY')]),
         ...(await projectionComplaints(c.var.runtime)),
       ];
-      return c.json({ status: reasons.length === 0 ? 'ok' : 'degraded', reasons });
+      const distinct = [...new Set(reasons)];
+      return c.json({ status: distinct.length === 0 ? 'ok' : 'degraded', reasons: distinct });
     },
   ],
 };
-
-function missing(secret: string): string {
-  return `the secret ${secret} is not set: \`npx wrangler secret put ${secret}\``;
-}

@@ -1,12 +1,13 @@
 import * as z from 'zod/mini';
 
+import type { AccessTable } from '../access/access.ts';
 import { HEADER } from '../http/headers.ts';
 import { type ApiInfo, openApiDocument } from '../http/openapi.ts';
 import { PROBLEMS, Problem, type ProblemTypes } from '../http/problem.ts';
 import { isKnown } from '../http/request-headers.ts';
 import type { Route } from '../http/route.ts';
 import { named } from '../http/schemas.ts';
-import { sha256 } from '../http/sha256.ts';
+import { sha256 } from '../platform/sha256.ts';
 import { healthRoute } from './health-route.ts';
 
 /** The description of the tag `operations`, for the OpenAPI document. */
@@ -20,12 +21,13 @@ export function metaRoutes(
   routes: readonly Route[],
   problems: ProblemTypes,
   tags: Readonly<Record<string, string>>,
+  access: AccessTable,
 ): readonly Route[] {
   let document: { readonly text: string; readonly etag: string } | undefined;
   // Keeps the document, not its promise: on Workers, a request must not wait for I/O that another request started.
   async function theDocument() {
     if (document) return document;
-    const text = JSON.stringify(openApiDocument(info, [...routes, ...meta], problems, tags));
+    const text = JSON.stringify(openApiDocument(info, [...routes, ...meta], problems, tags, access));
     document = { text, etag: `"${await sha256(new TextEncoder().encode(text))}"` };
     return document;
   }
@@ -40,6 +42,7 @@ export function metaRoutes(
         description:
           'The target of the `type` URI of a problem: what the problem means, and what the client does about it.',
         tag: 'operations',
+        access: 'open',
         params: z.strictObject({ code: z.string() }),
         requestHeaders: [],
         answers: {
@@ -72,6 +75,7 @@ export function metaRoutes(
         summary: 'This document',
         description: 'Describes every route of this deployment. Its `ETag` changes only with the document.',
         tag: 'operations',
+        access: 'open',
         requestHeaders: [HEADER.ifNoneMatch],
         answers: {
           200: {

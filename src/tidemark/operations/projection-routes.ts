@@ -1,10 +1,10 @@
 import * as z from 'zod/mini';
 
 import { type ProjectionStatus, projectionStatuses } from '../monitoring/projection-status.ts';
-import { requireOperator } from '../http/operations-access.ts';
 import type { Route } from '../http/route.ts';
 import { Time, described, named } from '../http/schemas.ts';
 import { ProjectionParams, projectionOf } from './projection-param.ts';
+import { SEES } from './operations-access.ts';
 
 const Count = z.int().check(z.minimum(0));
 
@@ -110,7 +110,7 @@ export const projectionRoutes: readonly Route[] = [
         'Sums the live checkpoints, so it reads a row for each stream and projection. Call it by hand or from a slow monitor; `/health` is cheap.',
       tag: 'operations',
       requestHeaders: [],
-      isOperations: true,
+      access: SEES,
       answers: {
         200: {
           description: 'All projections, by group.',
@@ -122,7 +122,6 @@ export const projectionRoutes: readonly Route[] = [
     },
     handlers: [
       async (c) => {
-        await requireOperator(c);
         return c.json({ items: (await projectionStatuses(c.var.runtime)).map(toView) });
       },
     ],
@@ -137,13 +136,12 @@ export const projectionRoutes: readonly Route[] = [
       tag: 'operations',
       params: ProjectionParams,
       requestHeaders: [],
-      isOperations: true,
+      access: SEES,
       answers: { 200: { description: 'The projection.', schema: ProjectionView, example: EXAMPLE } },
       problems: ['not-found'],
     },
     handlers: [
       async (c) => {
-        await requireOperator(c);
         const { name } = projectionOf(c);
         const [found] = await projectionStatuses(c.var.runtime, name);
         return c.json(toView(found as ProjectionStatus));

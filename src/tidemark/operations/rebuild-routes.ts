@@ -12,12 +12,12 @@ import type { Projection } from '../projections/projection.ts';
 import { acceptBuild } from '../rebuild/rebuild.ts';
 import type { AppContext, AppEnv } from '../http/app-env.ts';
 import { HEADER } from '../http/headers.ts';
-import { requireOperator } from '../http/operations-access.ts';
 import { parseParams, parseQuery } from '../http/params.ts';
 import { Problem } from '../http/problem.ts';
 import type { Operation, Route } from '../http/route.ts';
 import { Time, Uuid, described } from '../http/schemas.ts';
 import { ProjectionParams, projectionOf } from './projection-param.ts';
+import { OPERATES, SEES } from './operations-access.ts';
 
 const BuildParams = z.extend(ProjectionParams, { id: Uuid });
 
@@ -165,7 +165,7 @@ async function reread(c: AppContext, projection: Projection, id: string): Promis
   return toView(build);
 }
 
-const COMMON = { tag: 'operations', requestHeaders: [], isOperations: true } satisfies Partial<Operation>;
+const COMMON = { tag: 'operations', requestHeaders: [] } satisfies Partial<Operation>;
 const NOT_THERE = ['invalid-id', 'invalid-field', 'not-found', 'overloaded', 'storage-unavailable'] as const;
 
 function buildAnswer(description: string) {
@@ -184,6 +184,7 @@ const routes: readonly Route[] = [
     path: '/projections/:name/rebuild',
     operation: {
       ...COMMON,
+      access: OPERATES,
       id: 'rebuildProjection',
       summary: 'Rebuild a projection and swap it in',
       description:
@@ -197,7 +198,6 @@ const routes: readonly Route[] = [
     },
     handlers: [
       async (c) => {
-        await requireOperator(c);
         const { accept: acceptsDifferences, dryRun: isTrial } = parseQuery(c, RebuildQuery);
         const projection = projectionOf(c);
         const requested = await requestBuild(c.var.runtime, projection, { acceptsDifferences, isTrial });
@@ -227,6 +227,7 @@ const routes: readonly Route[] = [
     path: '/projections/:name/rebuilds/:id',
     operation: {
       ...COMMON,
+      access: SEES,
       id: 'getRebuild',
       summary: 'Get the progress of a build',
       description: 'The request also resumes a build that has stopped.',
@@ -236,7 +237,6 @@ const routes: readonly Route[] = [
     },
     handlers: [
       async (c) => {
-        await requireOperator(c);
         const { projection, build } = await buildAsked(c);
         if (isActive(build)) await tendBuild(c.var.runtime, projection);
         return c.json(await reread(c, projection, build.id));
@@ -248,6 +248,7 @@ const routes: readonly Route[] = [
     path: '/projections/:name/rebuilds/:id',
     operation: {
       ...COMMON,
+      access: OPERATES,
       id: 'cancelRebuild',
       summary: 'Cancel a build',
       description: 'The live slot does not change.',
@@ -257,7 +258,6 @@ const routes: readonly Route[] = [
     },
     handlers: [
       async (c) => {
-        await requireOperator(c);
         const { projection, build } = await buildAsked(c);
         if (!(await cancelBuild(c.var.runtime, projection, build.id))) {
           const { state } = await reread(c, projection, build.id);
@@ -275,6 +275,7 @@ const routes: readonly Route[] = [
     path: '/projections/:name/rebuilds/:id/accept',
     operation: {
       ...COMMON,
+      access: OPERATES,
       id: 'acceptRebuild',
       summary: 'Swap in a build that awaits acceptance',
       description: 'Such a build differs from the live slot: its `differences` say how.',
@@ -284,7 +285,6 @@ const routes: readonly Route[] = [
     },
     handlers: [
       async (c) => {
-        await requireOperator(c);
         const { projection, build } = await buildAsked(c);
         const isWaiting = build.state === 'awaiting-acceptance';
         if (isWaiting) await acceptBuild(c.var.runtime, projection.name, build.id);
@@ -302,6 +302,7 @@ const routes: readonly Route[] = [
     path: '/projections/:name/rollback',
     operation: {
       ...COMMON,
+      access: OPERATES,
       id: 'rollBackProjection',
       summary: 'Swap back to the former slot',
       description:
@@ -313,7 +314,6 @@ const routes: readonly Route[] = [
     },
     handlers: [
       async (c) => {
-        await requireOperator(c);
         const { slot } = parseQuery(c, RollbackQuery);
         const projection = projectionOf(c);
         const { databaseOf, registry, clock } = c.var.runtime;
@@ -341,6 +341,7 @@ const routes: readonly Route[] = [
     path: '/projections/:name/release',
     operation: {
       ...COMMON,
+      access: OPERATES,
       id: 'releaseProjection',
       summary: 'Release the former slot',
       description:
@@ -351,7 +352,6 @@ const routes: readonly Route[] = [
     },
     handlers: [
       async (c) => {
-        await requireOperator(c);
         const projection = projectionOf(c);
         const isReleased = await release(c.var.runtime.databaseOf(projection.group), projection.name);
         if (!isReleased) throw noWayBack(projection);

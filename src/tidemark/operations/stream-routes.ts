@@ -1,14 +1,16 @@
 import * as z from 'zod/mini';
 
+import type { StoredEvent } from '../domain/event.ts';
+import { parseActor } from '../domain/principal.ts';
 import { categoryOf, parseStreamId } from '../domain/stream.ts';
 import { causal } from '../http/causal.ts';
 import { type EventSchemas, eventUnion } from '../http/event-schemas.ts';
 import { HEADER } from '../http/headers.ts';
 import { LOG_PROBLEMS, LogQuery, readLog } from '../http/history-route.ts';
-import { requireOperator } from '../http/operations-access.ts';
 import { Problem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
-import { Time, Version, described, named, pageOf } from '../http/schemas.ts';
+import { ActorSchema, Time, Version, described, named, pageOf } from '../http/schemas.ts';
+import { READS_EVENTS } from './operations-access.ts';
 
 const Metadata = named(
   'EventMetadata',
@@ -16,7 +18,7 @@ const Metadata = named(
     commandId: described(z.string(), 'The id of the command. All events of one decision share it.'),
     correlationId: z.string(),
     causationId: z.string(),
-    actor: z.string(),
+    actor: ActorSchema,
     idempotency: described(
       z.optional(z.strictObject({ key: z.string(), fingerprint: z.string() })),
       'Digests of the idempotency key and the body of the command that created the stream.',
@@ -39,6 +41,10 @@ function storedEvent(events: EventSchemas): z.ZodMiniType {
   );
 }
 
+function withActor(event: StoredEvent): object {
+  return { ...event, metadata: { ...event.metadata, actor: parseActor(event.metadata.actor) } };
+}
+
 /** The route to the log of a stream. */
 export function streamRoute(events: EventSchemas): Route {
   return {
@@ -52,7 +58,7 @@ export function streamRoute(events: EventSchemas): Route {
       params: z.strictObject({ stream: described(z.string(), '`<category>-<id>`') }),
       query: LogQuery,
       requestHeaders: [HEADER.causalToken],
-      isOperations: true,
+      access: READS_EVENTS,
       answers: {
         200: {
           description: 'Events by version.',
@@ -66,7 +72,6 @@ export function streamRoute(events: EventSchemas): Route {
     handlers: [
       causal(),
       async (c) => {
-        await requireOperator(c);
         const stream = parseStreamId(c.req.param('stream') ?? '');
         if (!stream)
           throw new Problem('invalid-id', 'Send the id of a stream: <category>-<id>.', { parameters: ['stream'] });
@@ -75,7 +80,7 @@ export function streamRoute(events: EventSchemas): Route {
         }
         const { page, nextCursor } = await readLog(c, stream, 'stream');
         c.header(HEADER.version, String(page.head));
-        return c.json({ items: page.events, nextCursor });
+        return c.json({ items: page.events.map(withActor), nextCursor });
       },
     ],
   };

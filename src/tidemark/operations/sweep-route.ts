@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
 
 import { sweepStep } from '../catch-up/sweep.ts';
-import { requireOperator } from '../http/operations-access.ts';
 import type { Route } from '../http/route.ts';
 import { described } from '../http/schemas.ts';
+import { OPERATES } from './operations-access.ts';
 
 const Count = z.int().check(z.minimum(0));
 
@@ -38,7 +38,7 @@ export const sweepRoute: Route = {
       'Checks the next 500 streams. The cron trigger does the same and shares the cursor. Call it until `isComplete` is true, or run `npm run sweep`. Needs no body. Repeating a step does no harm.',
     tag: 'operations',
     requestHeaders: [],
-    isOperations: true,
+    access: OPERATES,
     answers: {
       200: {
         description: 'The result of the step.',
@@ -60,7 +60,6 @@ export const sweepRoute: Route = {
   },
   handlers: [
     async (c) => {
-      await requireOperator(c);
       return c.json(await sweepStep(c.var.runtime));
     },
   ],

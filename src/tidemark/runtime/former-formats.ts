@@ -14,6 +14,20 @@ export function sharesCheckpoints({ CHECKPOINT_FORMAT }: Settings): boolean {
   return formatOf(CHECKPOINT_FORMAT) !== 1;
 }
 
+/** The owner of every idempotency key in the release before authentication. */
+const NOBODY = 'anonymous';
+
+/** Whose idempotency keys a command uses: the key is stored as `own`, and looked up as `alsoLookedUp` before that. */
+export function keyOwners(
+  { IDEMPOTENCY_SCOPE }: Settings,
+  caller: string,
+): { readonly own: string; readonly alsoLookedUp: readonly string[] } {
+  if (IDEMPOTENCY_SCOPE === 'both') return { own: caller, alsoLookedUp: [NOBODY] };
+  return formatOf(IDEMPOTENCY_SCOPE) === 1
+    ? { own: NOBODY, alsoLookedUp: [caller] }
+    : { own: caller, alsoLookedUp: [] };
+}
+
 const COSTS = {
   IDEMPOTENCY_FORMAT: 'each idempotency key costs a row more',
   CHECKPOINT_FORMAT: 'each projection writes a checkpoint row of its own for each stream',
@@ -21,16 +35,36 @@ const COSTS = {
 
 /** The faults of these settings, as sentences for an operator. */
 export function formerFormatComplaints(settings: Settings): readonly string[] {
-  return Object.entries(COSTS).flatMap(([variable, cost]) => {
-    switch (formatOf(settings[variable as keyof typeof COSTS])) {
-      case 1:
-        return [
-          `the variable ${variable} is 1: ${cost}. Remove the variable once no Worker of the release before serves requests`,
-        ];
-      case 2:
-        return [];
-      default:
-        return [`the variable ${variable} has to be 1 or 2, or not set`];
-    }
-  });
+  return [
+    ...scopeComplaints(settings),
+    ...Object.entries(COSTS).flatMap(([variable, cost]) => {
+      switch (formatOf(settings[variable as keyof typeof COSTS])) {
+        case 1:
+          return [
+            `the variable ${variable} is 1: ${cost}. Remove the variable once no Worker of the release before serves requests`,
+          ];
+        case 2:
+          return [];
+        default:
+          return [`the variable ${variable} has to be 1 or 2, or not set`];
+      }
+    }),
+  ];
+}
+
+function scopeComplaints({ IDEMPOTENCY_SCOPE: scope }: Settings): readonly string[] {
+  if (scope === 'both')
+    return [
+      'the variable IDEMPOTENCY_SCOPE is both: each command with a key costs one more request to its object. Remove the variable once no client retries what it sent to the release before',
+    ];
+  switch (formatOf(scope)) {
+    case 1:
+      return [
+        'the variable IDEMPOTENCY_SCOPE is 1: callers share their idempotency keys. Set it to both once no Worker of the release before serves requests',
+      ];
+    case 2:
+      return [];
+    default:
+      return ['the variable IDEMPOTENCY_SCOPE has to be 1, both or 2, or not set'];
+  }
 }

@@ -1,3 +1,5 @@
+import type { ApiKeyCheckOptions } from '../access/api-key-check.ts';
+import type { TokenCheckOptions } from '../access/json-web-token.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Group } from '../platform/group.ts';
 import { systemClock } from '../platform/system-clock.ts';
@@ -48,6 +50,7 @@ export interface Platform<Env> {
   readonly aggregateOptions?: AggregateOptions;
   readonly relayOptions?: RelayOptions;
   readonly afterAnswerOptions?: AfterAnswerOptions;
+  readonly authenticationOptions?: TokenCheckOptions & ApiKeyCheckOptions;
   /** The longest wait of a causal read, in ms. Default: that of `causalRead`. */
   readonly causalTimeoutMs?: number;
 }

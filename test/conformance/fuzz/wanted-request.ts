@@ -66,12 +66,19 @@ const byName =
     }
   };
 
+/** Mostly the operator's. The others are let in to some routes, or to none. */
+const credentials = fc.oneof(
+  { weight: 18, arbitrary: fc.constant(asOperator['Authorization'] ?? '') },
+  { weight: 1, arbitrary: number.map((index) => place('limited', index)) },
+  { weight: 1, arbitrary: number.map((index) => place('refused', index)) },
+);
+
 /** Requests for one operation: about a third as the document allows them, the others broken in up to three ways. */
 export function requestsFor(
   operation: Operation,
   components: Readonly<Record<string, Schema>>,
 ): fc.Arbitrary<WantedRequest> {
-  const { method, template, pathParameters, queryParameters, headers, body, asksForKey } = operation;
+  const { method, template, pathParameters, queryParameters, headers, body, scopes } = operation;
   const values = (schema: Schema, name: string) => valuesOf(schema, components, byName(operation), name);
   const params = pathParameters.map(([name, schema]) => [name, values(schema, name)] as const);
   const query = queryParameters.map(({ name, schema }) => [name, values(schema, name)] as const);
@@ -93,7 +100,7 @@ export function requestsFor(
       headers: fc
         .subarray(known, { maxLength: Math.min(known.length, 3) })
         .chain((chosen) => fc.record(Object.fromEntries(chosen.map((name) => [name, goodHeader[name]])) as object))
-        .map((chosen) => ({ ...(asksForKey && { Authorization: asOperator['Authorization'] ?? '' }), ...chosen })),
+        .chain((chosen) => credentials.map((Authorization) => ({ ...(scopes && { Authorization }), ...chosen }))),
       ...(bodies && { body: body.isOptional ? fc.option(bodies, { nil: undefined }) : bodies }),
       breakages: fc.oneof(
         { weight: 2, arbitrary: fc.constant([]) },

@@ -153,38 +153,45 @@ export class Client {
         (isTag ? { 'If-Match': `"${expectedVersion}"` } : { 'X-Version': String(expectedVersion) })),
       ...(prefers < 0.1 ? { Prefer: 'wait=5' } : prefers < 0.2 ? { Prefer: 'return=representation' } : {}),
     };
-    await this.#session.send({ method: 'POST', path: intent.path, headers, body }, (sent, answer): CommandOperation => {
-      const outcome = outcomeOf(answer, (body_) => ({
-        kind: 'acknowledged' as const,
-        stream: intent.streamOf(body_),
-        version: Number(answer?.headers.get('X-Version')),
-      }));
-      // Without a key a retry would be another command.
-      this.#unknown = outcome.kind === 'unknown' && key !== null ? attempt : undefined;
-      if (outcome.kind === 'acknowledged') {
-        this.#learn(outcome.stream, outcome.version);
-        intent.learn?.(answer?.body ?? {});
-        this.#latest = key === null ? undefined : attempt;
-        if (answer?.headers.get('Idempotency-Replayed')) this.#ports.world.count('outcome replayed');
-      }
-      if (outcome.kind === 'refused') this.#ports.world.count(`refused ${outcome.code}`);
-      if (outcome.kind === 'refused' && outcome.code === 'causal-token-ahead' && this.#ports.world.setBacks.count === 0)
-        this.#ports.world.verdicts.push(
-          `a token that is ahead of its log (I15), and no log was ever restored: operation ${sent.id}`,
-        );
-      return {
-        ...sent,
-        kind: 'command',
-        command: intent.command,
-        stream: intent.stream,
-        appends: 1,
-        ...(intent.mayDoNothing && { mayDoNothing: true }),
-        idempotency: key === null ? null : { scope: intent.scope, key },
-        fingerprint: body,
-        expectedVersion,
-        outcome,
-      };
-    });
+    await this.#session.send(
+      { method: intent.method ?? 'POST', path: intent.path, headers, body },
+      (sent, answer): CommandOperation => {
+        const outcome = outcomeOf(answer, (body_) => ({
+          kind: 'acknowledged' as const,
+          stream: intent.streamOf(body_),
+          version: Number(answer?.headers.get('X-Version')),
+        }));
+        // Without a key a retry would be another command.
+        this.#unknown = outcome.kind === 'unknown' && key !== null ? attempt : undefined;
+        if (outcome.kind === 'acknowledged') {
+          this.#learn(outcome.stream, outcome.version);
+          intent.learn?.(answer?.body ?? {});
+          this.#latest = key === null ? undefined : attempt;
+          if (answer?.headers.get('Idempotency-Replayed')) this.#ports.world.count('outcome replayed');
+        }
+        if (outcome.kind === 'refused') this.#ports.world.count(`refused ${outcome.code}`);
+        if (
+          outcome.kind === 'refused' &&
+          outcome.code === 'causal-token-ahead' &&
+          this.#ports.world.setBacks.count === 0
+        )
+          this.#ports.world.verdicts.push(
+            `a token that is ahead of its log (I15), and no log was ever restored: operation ${sent.id}`,
+          );
+        return {
+          ...sent,
+          kind: 'command',
+          command: intent.command,
+          stream: intent.stream,
+          appends: 1,
+          ...(intent.mayDoNothing && { mayDoNothing: true }),
+          idempotency: key === null ? null : { scope: intent.scope, key },
+          fingerprint: body,
+          expectedVersion,
+          outcome,
+        };
+      },
+    );
   }
 
   async #read(intent: ReadIntent): Promise<void> {

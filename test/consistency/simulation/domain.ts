@@ -17,6 +17,8 @@ export interface CommandIntent {
   readonly kind: 'command';
   /** For example `ShipOrder`. */
   readonly command: string;
+  /** Default: `POST`. */
+  readonly method?: 'DELETE';
   readonly path: string;
   readonly body: Json;
   /** Null: the server chooses it. */

@@ -23,7 +23,7 @@ export class FeedReader {
   async poll(limit: number, isLast = false): Promise<void> {
     const cursor = this.#cursor;
     const path = `/events?limit=${limit}${cursor ? `&after=${encodeURIComponent(cursor.text)}` : ''}`;
-    const headers = { Authorization: 'Bearer an-operations-key-for-tests' };
+    const headers = { Authorization: 'Bearer an-operations-key-for-tests-of-32-bytes' };
     this.#hasBegun = true;
     this.#isAtEnd = false;
     await this.#session.send({ method: 'GET', path, headers }, (sent, answer): FeedOperation => {

@@ -49,10 +49,15 @@ function generatorOf(module: Module, type: string, { body, mayDoNothing, idFrom 
   const { category } = module.aggregate;
   const idName = (module.aggregate as AnyAggregate).commands.id as string;
   const operation = operationOf(type);
-  const route = module.routes.find(({ method, operation: { id } }) => method === 'POST' && id === operation);
+  const route = module.routes.find(({ method, operation: { id } }) => method !== 'GET' && id === operation);
   if (!route) throw new Error(`no route of "${category}" has the operation id "${operation}"`);
   const ids = known.ids(category);
-  const common = { kind: 'command', command: type, ...(mayDoNothing && { mayDoNothing }) } as const;
+  const common = {
+    kind: 'command',
+    command: type,
+    ...(mayDoNothing && { mayDoNothing }),
+    ...(route.method === 'DELETE' && { method: route.method }),
+  } as const;
   const isStep = route.path.includes(`:${idName}`);
 
   return {
@@ -64,7 +69,7 @@ function generatorOf(module: Module, type: string, { body, mayDoNothing, idFrom 
       if (isStep) {
         const id = chance.hot(ids);
         const [path, stream] = [route.path.replace(`:${idName}`, id), `${category}-${id}`];
-        return { ...common, path, scope: `POST ${path}`, stream, body: sent, streamOf: () => stream };
+        return { ...common, path, scope: `${route.method} ${path}`, stream, body: sent, streamOf: () => stream };
       }
       const key = idFrom === undefined ? '' : ` ${JSON.stringify((sent as Readonly<Record<string, Json>>)[idFrom])}`;
       return {

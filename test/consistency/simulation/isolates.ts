@@ -81,7 +81,7 @@ export class Isolates {
   async get(path: string): Promise<unknown> {
     const context = createExecutionContext();
     const request = new Request(`https://tidemark.test${path}`, {
-      headers: { Authorization: 'Bearer an-operations-key-for-tests' },
+      headers: { Authorization: 'Bearer an-operations-key-for-tests-of-32-bytes' },
     });
     const answer = await this.fetch(request, this.first.env, context);
     await waitOnExecutionContext(context);

@@ -324,7 +324,7 @@ export class Operator {
     const context = createExecutionContext();
     const request = new Request(`https://tidemark.test${path}`, {
       method,
-      headers: { Authorization: 'Bearer an-operations-key-for-tests', 'Content-Type': 'application/json' },
+      headers: { Authorization: 'Bearer an-operations-key-for-tests-of-32-bytes', 'Content-Type': 'application/json' },
       ...(body && { body: JSON.stringify(body) }),
     });
     const answer = await fetch(request, env, context);

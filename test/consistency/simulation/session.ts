@@ -144,6 +144,7 @@ export class Session {
       const request = new Request(`https://tidemark.test${path}`, {
         method,
         headers: {
+          Authorization: 'Bearer an-operations-key-for-tests-of-32-bytes',
           'X-Correlation-Id': correlationId,
           ...(tokenText !== undefined && { 'X-Causal-Token': tokenText }),
           ...headers,

@@ -1,3 +1,4 @@
+import { access } from '../../../src/access.ts';
 import { type Env, bindings } from '../../../src/bindings.ts';
 import type { Projection } from '../../../src/tidemark/projections/projection.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
@@ -23,6 +24,8 @@ const platform: Platform<Env> = {
     now: () => currentWorld().now(),
     random: () => currentWorld().random(),
     newId: () => currentWorld().newId(),
+    // The same in every run of a seed.
+    randomBytes: (length) => Uint8Array.from({ length }, () => Math.floor(currentWorld().random() * 256)),
   },
   aggregateStub: (_env, stream) => currentWorld().objects.port(stream),
   send: (_env, group, message, options) => currentWorld().queue(group).send(message, options?.delaySeconds),
@@ -45,13 +48,16 @@ export function withFormerCode(env: Env): Env {
   return { ...env, [IS_FORMER]: true } as Env;
 }
 
+/** The guide's domain is simulated as well. */
+const ALL_ACCESS = { ...access, scopes: { ...access.scopes, 'seats:write': 'Change seats.' } };
+
 /**
  * The system with these modules, as the simulation runs it: a Worker's exports, and what runs need beside them. Bindings that
  * `withFormerCode` has marked are served by the code before.
  */
 export function simulatedSystem(modules: readonly Module[], formerModules: readonly Module[] = modules) {
-  const now = tidemark({ modules: modules.map(breakable), bindings, platform });
-  const former = tidemark({ modules: formerModules.map(breakable), bindings, platform });
+  const now = tidemark({ modules: modules.map(breakable), bindings, platform, access: ALL_ACCESS });
+  const former = tidemark({ modules: formerModules.map(breakable), bindings, platform, access: ALL_ACCESS });
   const codeOf = (env: Env) => (IS_FORMER in env ? former : now);
   const runtimeOf = (env: Env) => codeOf(env).runtimeOf(env);
   const handler: ExportedHandler<Env> = {

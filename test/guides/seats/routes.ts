@@ -6,6 +6,7 @@ const seats = routesOf(seat, {
   path: '/seats',
   tag: 'seats',
   name: 'Seat',
+  access: { read: { scope: null, whose: 'everyone' }, write: { scope: 'seats:write', whose: 'staff' } },
   view: seatMap.view,
   example: { place: 'A12', status: 'reserved', guest: 'Ada Lovelace', updatedAt: '2026-11-23T09:00:00.000Z' },
   fromState: (state) => ({ ...state, guest: state.status === 'reserved' ? state.guest : null }),

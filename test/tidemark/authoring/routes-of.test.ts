@@ -25,6 +25,7 @@ const shared = {
   path: '/seats',
   tag: 'seats',
   name: 'Seat',
+  access: { read: { scope: null, whose: 'everyone' }, write: { scope: null, whose: 'staff' } },
   example: { place: 'A12', guest: 'Ada', row: 1 },
 } as const;
 const seats = routesOf(seat, {

@@ -12,6 +12,8 @@ import { seatMap } from '../../guides/seats/seat-map.ts';
 import { platform } from '../../support/platform.ts';
 import { tallies } from '../../support/tally-routes.ts';
 
+const access = { scopes: { 'seats:write': 'Change seats.' } };
+
 /** Two modules, the first one changed. */
 function domainWith(change: (module: Module) => Partial<Module>): readonly Module[] {
   return [{ ...seats, ...change(seats) }, tallies];
@@ -20,7 +22,7 @@ function domainWith(change: (module: Module) => Partial<Module>): readonly Modul
 describe('a Worker with contradictory routes does not load', () => {
   it('if a route may answer with a problem that no module has', () => {
     const modules = domainWith(() => ({ problems: {} }));
-    expect(() => tidemark({ modules, bindings, platform })).toThrow(
+    expect(() => tidemark({ modules, bindings, platform, access })).toThrow(
       'POST /seats may answer with "seat-exists", which no module declares as a problem',
     );
   });
@@ -29,7 +31,7 @@ describe('a Worker with contradictory routes does not load', () => {
     const modules = domainWith(({ routes }) => ({
       routes: [...routes, ...routes.slice(0, 1).map((route) => ({ ...route, path: '/more-seats' }))],
     }));
-    expect(() => tidemark({ modules, bindings, platform })).toThrow(/^two routes have the operation id "\w+"$/);
+    expect(() => tidemark({ modules, bindings, platform, access })).toThrow(/^two routes have the operation id "\w+"$/);
   });
 
   const added = {
@@ -40,6 +42,7 @@ describe('a Worker with contradictory routes does not load', () => {
       summary: 'More seats',
       description: 'More seats.',
       tag: 'seats',
+      access: 'open',
       requestHeaders: [],
       answers: {},
       problems: [],
@@ -52,7 +55,7 @@ describe('a Worker with contradictory routes does not load', () => {
     where: (routes: readonly Route[]) => readonly Route[] = (routes) => [...routes, route],
   ) {
     const modules = domainWith(({ routes }) => ({ routes: where(routes) }));
-    return () => tidemark({ modules, bindings, platform });
+    return () => tidemark({ modules, bindings, platform, access });
   }
 
   it('if two routes have the same method and path, in one module or in two, or with one of the framework', () => {
@@ -75,6 +78,7 @@ describe('a Worker with contradictory routes does not load', () => {
         path: '/seats',
         tag: 'seats',
         name: 'AnotherSeat',
+        access: { read: { scope: null, whose: 'everyone' }, write: { scope: null, whose: 'staff' } },
         view: seatMap.view,
         example: {} as never,
         fromState: (state) => state as never,

@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
 import type { Env } from '../../../src/bindings.ts';
-import { type Headers, eventsOf, get, request } from '../../support/api.ts';
+import { asOperator, type Headers, eventsOf, get, request } from '../../support/api.ts';
 import { addTo, openTally } from '../../support/tallies.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { everyRoute } from '../../support/routes.ts';
@@ -58,7 +58,12 @@ describe('a request that changes state, from a browser', () => {
     ['*', 'https://evil.example', 201],
   ])('with CORS_ORIGINS of %j passes from %s as %d', async (origins, origin, status) => {
     const body = JSON.stringify({ by: 1 });
-    const headers = { 'Content-Type': 'application/json', 'Sec-Fetch-Site': 'cross-site', Origin: origin };
+    const headers = {
+      ...asOperator,
+      'Content-Type': 'application/json',
+      'Sec-Fetch-Site': 'cross-site',
+      Origin: origin,
+    };
     const asked = new Request('https://tidemark.test/tallies', { method: 'POST', headers, body }) as Parameters<
       NonNullable<typeof worker.fetch>
     >[0];

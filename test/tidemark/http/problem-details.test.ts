@@ -31,7 +31,7 @@ describe('the detail of a problem says what the client does next', () => {
     ['invalid-id', 400, 'GET', '/tallies/x'],
     ['invalid-id', 400, 'GET', '/streams/x/events', asOperator],
     ['method-not-allowed', 405, 'DELETE', '/tallies'],
-    ['unauthorized', 401, 'GET', '/projections'],
+    ['unauthorized', 401, 'GET', '/projections', { Authorization: '' }],
     ['cross-site', 403, 'POST', '/tallies', { ...JSON_TYPE, 'Sec-Fetch-Site': 'cross-site' }, '{"by":1}'],
     ['invalid-cursor', 400, 'GET', '/tallies?cursor=x'],
     ['invalid-causal-token', 400, 'GET', '/tallies', { 'X-Causal-Token': 'x' }],

@@ -4,10 +4,12 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 
 import { requestBuild } from '../../../src/tidemark/rebuild/build-requests.ts';
+import { accessTable } from '../../../src/tidemark/access/access.ts';
 import { createApp } from '../../../src/tidemark/http/app.ts';
 import { former } from '../../../src/tidemark/http/causal.ts';
 import { PROBLEMS } from '../../../src/tidemark/http/problem.ts';
 import { queryRoute } from '../../../src/tidemark/http/query-route.ts';
+import { asOperator } from '../../support/api.ts';
 import { idleRunner, work } from '../../support/builds.ts';
 import { forgetPositions } from '../../support/checkpoints.ts';
 import { ports } from '../../support/platform.ts';
@@ -26,6 +28,7 @@ const shared = {
   summary: 'A tally, whichever revision is live',
   description: 'The former one has no sum.',
   tag: 'tallies',
+  access: { scope: null, whose: 'everyone' } as const,
   params: z.strictObject({ tallyId: z.string() }),
   reads: [tallyCount2],
   answer: { description: 'The tally.' },
@@ -52,11 +55,16 @@ const talliesMade = queryRoute({
     return c.json(rows);
   },
 });
-const app = createApp(() => system, [tallies, talliesMade], PROBLEMS);
+const app = createApp({
+  runtimeOf: () => system,
+  routes: [tallies, talliesMade],
+  problems: PROBLEMS,
+  access: accessTable(),
+});
 
 async function get(tallyId: string, route = 'tallies'): Promise<Response> {
   const context = createExecutionContext();
-  const answer = await app.request(`/${route}/${tallyId}`, {}, env, context);
+  const answer = await app.request(`/${route}/${tallyId}`, { headers: asOperator }, env, context);
   await waitOnExecutionContext(context);
   return answer;
 }

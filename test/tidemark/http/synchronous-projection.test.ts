@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 import { bindings } from '../../../src/bindings.ts';
 import { tidemark } from '../../../src/tidemark/worker.ts';
+import { asOperator } from '../../support/api.ts';
 import { faultyDatabase } from '../../support/database.ts';
 import { platform, ports } from '../../support/platform.ts';
 import { tallyBoard } from '../../support/tally.ts';
@@ -21,7 +22,7 @@ const { handler } = tidemark({ modules: [module], bindings, platform });
 async function openTally(): Promise<Response> {
   const request = new Request('https://tidemark.test/tallies', {
     method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
+    headers: { ...asOperator, 'Content-Type': 'application/json' },
     body: JSON.stringify({ by: 3 }),
   });
   const answer = await handler.fetch?.(request as Parameters<typeof handler.fetch>[0], env, createExecutionContext());
