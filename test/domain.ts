@@ -2,6 +2,7 @@ import { domain } from '../src/domain.ts';
 import { simulatedDomain } from './consistency/simulation/declared-domain.ts';
 import { shopRules } from './shop/consistency/shop.ts';
 import { orderIntents } from './shop/orders/order-intents.ts';
+import { keyIntents } from './tidemark/keys/key-intents.ts';
 import { productIntents } from './shop/products/product-intents.ts';
 
 /*
@@ -9,7 +10,7 @@ import { productIntents } from './shop/products/product-intents.ts';
  */
 
 /** The commands that clients send: one line for each module. */
-export const intents = [productIntents, orderIntents];
+export const intents = [productIntents, orderIntents, keyIntents];
 
 /** The modules as the simulation runs them. The shop has rules of its own; without them, the declarations of the modules are the rules. */
 export const simulated = simulatedDomain(domain, intents, shopRules);
