@@ -1,8 +1,9 @@
 import { tidemark } from '#tidemark/worker';
+import { access } from './access.ts';
 import { bindings } from './bindings.ts';
 import { api, domain } from './domain.ts';
 
-const { handler, Aggregate, Rebuild } = tidemark({ modules: domain, bindings, info: api });
+const { handler, Aggregate, Rebuild } = tidemark({ modules: domain, bindings, access, info: api });
 
 /** Holds one aggregate for each object: wrangler.toml binds it as AGGREGATES. */
 export { Aggregate };

@@ -35,7 +35,10 @@ function addSeats(): void {
     copy.write(`src/seats/${name}.ts`, text.replace('../../../src/groups.ts', '../groups.ts'));
   }
   const domain = copy.read('src/domain.ts');
-  copy.write('src/domain.ts', `import { seats } from './seats/module.ts';\n${domain.replace('];', ', seats];')}`);
+  copy.write(
+    'src/domain.ts',
+    `import { seats } from './seats/module.ts';\n${domain.replace('\n];', '\n  seats,\n];')}`,
+  );
   const { status, said } = copy.script('migration', 'seat-map');
   assert.equal(status, 0, said);
 
@@ -43,6 +46,11 @@ function addSeats(): void {
   copy.write(
     'test/seats/seat-intents.ts',
     intents.replace('../../consistency/', '../consistency/').replace('./module.ts', '../../src/seats/module.ts'),
+  );
+  const access = copy.read('src/access.ts');
+  copy.write(
+    'src/access.ts',
+    access.replace('scopes: {', "scopes: {\n    'seats:write': 'Add, reserve and release seats.',"),
   );
   const ofTests = copy.read('test/domain.ts');
   copy.write(
@@ -146,6 +154,7 @@ describe('what npm run new writes', () => {
       'test/sundials/sundial.test.ts',
       'test/sundials/sundial-intents.ts',
       'src/domain.ts',
+      'src/access.ts',
       'test/domain.ts',
     ]);
     assert.match(paths.at(-1) ?? '', /^migrations\/serving\/\d{4}_sundial_list\.sql$/);
@@ -330,7 +339,8 @@ describe('npm run remove-shop', { skip: !copy.has('scripts/remove-shop.ts') }, (
       assert.equal(status, 0, said);
       const without = fork.read('src/domain.ts');
       assert.equal(names(without), "{ title: 'Chandlery', description: 'Event-sourced at the edge.' }");
-      assert.match(without, /^export const domain: readonly Module\[\] = \[\];$/m);
+      assert.match(without, /^export const domain: readonly Module\[\] = \[apiKeys\(serving, access\)\];$/m);
+      assert.doesNotMatch(fork.read('src/access.ts'), /orders|products|reports/);
       assert.match(without, /^\/\/ Own\.$/m);
       assert.doesNotMatch(without, /shop/);
     } finally {

@@ -39,6 +39,11 @@ export const orderView = {
 export const orderApi = routesOf(order, {
   path: '/orders',
   tag: 'orders',
+  access: {
+    read: { scope: 'orders:read', whose: 'customer' },
+    write: { scope: 'orders:write', whose: 'staff' },
+  },
+  owner: 'customerId',
   name: 'Order',
   view: orderView,
   example: {

@@ -296,6 +296,7 @@ export const order = aggregate({
   commands: orderCommands,
   decider: { initialState: { status: 'absent' }, decide, evolve },
   stateVersion: 1,
+  owner: ({ customerId }) => customerId,
   refusals: {
     'wrong-state': { of: ['PlaceOrder', 'ShipOrder', 'DeliverOrder', 'CancelOrder', 'ReturnItems'] },
     'unknown-sku': {

@@ -123,6 +123,9 @@ const Dashboard = z
   })
   .check(z.meta({ id: 'Dashboard' }));
 
+/** Reports show the orders of all customers. */
+const FOR_STAFF = { scope: 'reports:read', whose: 'staff' } as const;
+
 /** The routes that search and count. They come before the routes of single orders, whose paths would match theirs. */
 export const reportRoutes = [
   queryRoute({
@@ -132,6 +135,7 @@ export const reportRoutes = [
     description:
       'Searches customer names, item names, SKUs and tracking numbers. Case and accents do not matter. Ranks the newest 1,000 matches, best first.',
     tag: 'orders',
+    access: FOR_STAFF,
     query: SearchQuery,
     reads: [orderSearch],
     answer: {
@@ -163,6 +167,7 @@ export const reportRoutes = [
     description:
       'Totals are per currency, without cancelled orders and returned items. With `Accept: text/csv`, the answer is CSV, and only `Link` names the next page.',
     tag: 'reports',
+    access: FOR_STAFF,
     query: AnalyticsQuery,
     reads: [orderAnalytics],
     problems: ['invalid-cursor'],
@@ -210,6 +215,7 @@ export const reportRoutes = [
     description:
       'Counts every status, even without orders. Lists the ten best sellers by quantity and the ten latest orders. Today is the UTC day of the request.',
     tag: 'reports',
+    access: FOR_STAFF,
     reads: [dashboard],
     answer: {
       description: 'The counters and the ten latest orders.',

@@ -7,8 +7,12 @@ import { fromRow, orderApi } from './order-view.ts';
 /** The text of an order, from a row of revision 1. */
 const fromRow1 = (row: OrderRow) => orderLookup.prepared(fromRow(row));
 
+/** What a customer may do with its own orders. The rest is for staff. */
+const FOR_CUSTOMERS = { scope: 'orders:write', whose: 'customer' } as const;
+
 export const orderRoutes = [
   orderApi.create('PlaceOrder', {
+    access: FOR_CUSTOMERS,
     summary: 'Place an order',
     description:
       'The order records the current prices, which are read from the write side, and the versions of the products.',
@@ -30,6 +34,7 @@ export const orderRoutes = [
     description: 'Needs no body. Only the items of a delivered order can be returned.',
   }),
   orderApi.command('CancelOrder', '/cancellation', {
+    access: FOR_CUSTOMERS,
     summary: 'Cancel a placed order',
     description: 'Works only before the shipment. A cancelled order counts in no total.',
     example: { reason: 'Ordered by mistake' },

@@ -6,6 +6,7 @@ import {
   type Given,
   type RecordedEvent,
   Time,
+  actorText,
   idOf,
   normalText,
   preparedQuery,
@@ -94,7 +95,7 @@ export function priceOf(
     toAmount: to.amount,
     toCurrency: to.currency,
     reason,
-    actor: metadata.actor,
+    actor: actorText(metadata.actor),
     changedAt: recordedAt,
   };
 }

@@ -5,6 +5,7 @@ import {
   type CommandOf,
   type Decision,
   type EventOf,
+  type Principal,
   type RecordedEvent,
   type Rejection,
   aggregate,
@@ -34,7 +35,7 @@ const productCommands = commands('productId', {
 });
 export type ProductCommand = CommandOf<typeof productCommands>;
 
-export type ProductRefusal = Rejection<'sku-taken' | 'price-not-positive' | 'not-found'>;
+export type ProductRefusal = Rejection<'sku-taken' | 'price-not-positive' | 'forbidden' | 'not-found'>;
 
 // State
 
@@ -58,7 +59,10 @@ export function productIdOf(sku: string): string {
   return nameBasedUuid(normalSku(sku), SKU_NAMESPACE);
 }
 
-function decide(command: ProductCommand, product: Product): Decision<ProductEvent, ProductRefusal> {
+/** The largest factor by which a program may change a price at once: it may mistake cents for euros. */
+const MAX_FACTOR_OF_PROGRAMS = 10;
+
+function decide(command: ProductCommand, product: Product, by: Principal): Decision<ProductEvent, ProductRefusal> {
   switch (command.type) {
     case 'CreateProduct': {
       const { sku, name, category, price } = command.data;
@@ -76,11 +80,20 @@ function decide(command: ProductCommand, product: Product): Decision<ProductEven
       const { price, reason } = command.data;
       if (product.status === 'absent') return { code: 'not-found', message: 'There is no such product.' };
       if (price.amount <= 0) return priceNotPositive();
+      if (by.kind === 'key' && isLeap(product.price, price)) {
+        const message = `An API key may change a price at most by a factor of ${MAX_FACTOR_OF_PROGRAMS}. Let a person change it.`;
+        return { code: 'forbidden', message };
+      }
       return [{ type: 'PriceUpdated', data: { from: product.price, to: price, reason } }];
     }
     default:
       return command satisfies never;
   }
+}
+
+function isLeap(from: Money, to: Money): boolean {
+  const factor = Math.max(from.amount / to.amount, to.amount / from.amount);
+  return from.currency === to.currency && factor > MAX_FACTOR_OF_PROGRAMS;
 }
 
 function priceNotPositive(): ProductRefusal {
@@ -123,5 +136,6 @@ export const product = aggregate({
       advice: 'Send a price of at least one minor unit.',
       of: ['CreateProduct', 'UpdatePrice'],
     },
+    forbidden: { of: ['UpdatePrice'] },
   },
 });

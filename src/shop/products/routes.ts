@@ -1,6 +1,8 @@
 import * as z from 'zod/mini';
 
 import {
+  ACTOR_EXAMPLE,
+  ActorSchema,
   PAGE_QUERY,
   Problem,
   Time,
@@ -13,6 +15,7 @@ import {
   normalText,
   pageOf,
   pagesOf,
+  parseActor,
   queryRoute,
   routesOf,
   text,
@@ -30,7 +33,7 @@ const PriceChange = named(
     from: described(z.nullable(MoneySchema), 'The price before; null at the creation of the product.'),
     to: MoneySchema,
     reason: z.nullable(z.string()),
-    actor: z.string(),
+    actor: ActorSchema,
     changedAt: Time,
   }),
 );
@@ -38,12 +41,17 @@ const PriceChange = named(
 function toPriceChange(row: PriceRow): z.input<typeof PriceChange> {
   const { version, fromAmount, fromCurrency, toAmount, toCurrency, reason, actor, changedAt } = row;
   const from = fromAmount === null || fromCurrency === null ? null : { amount: fromAmount, currency: fromCurrency };
-  return { version, from, to: { amount: toAmount, currency: toCurrency }, reason, actor, changedAt };
+  const to = { amount: toAmount, currency: toCurrency };
+  return { version, from, to, reason, actor: parseActor(actor), changedAt };
 }
+
+/** Everybody may look into the shop window. */
+const FOR_EVERYONE = { scope: null, whose: 'everyone' } as const;
 
 const productApi = routesOf(product, {
   path: '/products',
   tag: 'products',
+  access: { read: FOR_EVERYONE, write: { scope: 'products:write', whose: 'staff' } },
   name: 'Product',
   view: productCatalog.view,
   example: {
@@ -100,6 +108,7 @@ export const productRoutes = [
     summary: 'List products, oldest first',
     description: 'Answers page by page. Filters by category and SKU.',
     tag: 'products',
+    access: FOR_EVERYONE,
     filter: { category: z.optional(text(100)), sku: z.optional(Sku) },
     reads: productCatalog,
     query: (asked, after, take) => oldestFirst.page(filterBy(asked), after, take),
@@ -116,6 +125,7 @@ export const productRoutes = [
     summary: 'List every price of a product, oldest first',
     description: 'Answers page by page. The first price is that of the creation.',
     tag: 'products',
+    access: FOR_EVERYONE,
     params: Params,
     query: z.strictObject(PAGE_QUERY),
     reads: [productCatalog],
@@ -129,7 +139,7 @@ export const productRoutes = [
             from: { amount: 1999, currency: 'EUR' },
             to: { amount: 1799, currency: 'EUR' },
             reason: 'Spring sale',
-            actor: 'anonymous',
+            actor: ACTOR_EXAMPLE,
             changedAt: '2026-11-23T10:00:00.000Z',
           },
         ],

@@ -68,11 +68,11 @@ describe('GET /openapi.json', () => {
     },
   );
 
-  it('asks for the operations key on exactly the routes that ask for it', () => {
+  it('names the scope that each route needs', () => {
     const security = (name: string) => operationOf(name).security;
-    expect(security('GET /orders/{orderId}/history')).toEqual([{ operationsKey: [] }]);
-    expect(security('GET /streams/{stream}/events')).toEqual([{ operationsKey: [] }]);
-    expect(security('GET /orders/{orderId}')).toEqual([{}, { operationsKey: [] }]);
-    expect(security('POST /orders')).toBeUndefined();
+    expect(security('GET /orders/{orderId}/history')).toEqual([{ bearer: ['orders:read'] }]);
+    expect(security('GET /products/{productId}')).toEqual([{ bearer: [] }]);
+    expect(security('GET /orders/{orderId}')).toEqual([{ bearer: ['orders:read'] }]);
+    expect(security('POST /orders')).toEqual([{ bearer: ['orders:write'] }]);
   });
 });

@@ -326,7 +326,8 @@ describe('GET /products/{productId}/prices', () => {
     const { productId, answer } = await createProduct({ price: eur(100) });
     const { items } = await json(get(`/products/${productId}/prices`, withToken(answer)));
     const created = (await json(get(`/products/${productId}`))).createdAt;
-    const first = { version: 1, from: null, to: eur(100), reason: null, actor: 'anonymous', changedAt: created };
+    const OPERATOR = { kind: 'operator', id: 'operator' };
+    const first = { version: 1, from: null, to: eur(100), reason: null, actor: OPERATOR, changedAt: created };
     expect(items).toEqual([first]);
     const yen = { amount: 90, currency: 'JPY' };
     const changed = await post(`/products/${productId}/price`, { price: yen, reason: 'Export' });
@@ -334,10 +335,7 @@ describe('GET /products/{productId}/prices', () => {
     const page = await json(get(`/products/${productId}/prices`, withToken(changed)));
     const { updatedAt } = await json(get(`/products/${productId}`));
     expect(page).toEqual({
-      items: [
-        first,
-        { version: 2, from: eur(100), to: yen, reason: 'Export', actor: 'anonymous', changedAt: updatedAt },
-      ],
+      items: [first, { version: 2, from: eur(100), to: yen, reason: 'Export', actor: OPERATOR, changedAt: updatedAt }],
       nextCursor: null,
     });
   });

@@ -1,6 +1,7 @@
 import { domain } from '../../../src/domain.ts';
 import type { Projection } from '../../../src/tidemark/projections/projection.ts';
 import type { Decision } from '../../../src/tidemark/domain/decider.ts';
+import type { Principal } from '../../../src/tidemark/domain/principal.ts';
 import type { DomainEvent, StoredEvent } from '../../../src/tidemark/domain/event.ts';
 import type { Module } from '../../../src/tidemark/authoring/registered-module.ts';
 import { order } from '../../../src/shop/orders/order.ts';
@@ -31,8 +32,8 @@ function formerOrders(orders: Module): Module {
       decider: {
         ...aggregate.decider,
         // What a switch does with a command that it has no case for: it falls through, and nothing sensible comes out.
-        decide: (command: { readonly type: string }, state: object) =>
-          command.type === NEW_COMMAND ? command : asBefore(aggregate.decider.decide(command, state) as Decided),
+        decide: (command: { readonly type: string }, state: object, by: Principal) =>
+          command.type === NEW_COMMAND ? command : asBefore(aggregate.decider.decide(command, state, by) as Decided),
         evolve: (state: object, event: StoredEvent) =>
           aggregate.decider.evolve(state, {
             ...event,

@@ -55,7 +55,7 @@ export interface PriceChange {
   readonly from: Money | null;
   readonly to: Money;
   readonly reason: string | null;
-  readonly actor: string;
+  readonly actor: { readonly kind: string; readonly id: string };
   readonly changedAt: string;
 }
 
@@ -137,12 +137,19 @@ export function foldProduct(events: readonly StoredEvent[]): Product | undefined
   return product;
 }
 
+/** Who caused an event, whether the event is as the log stores it (`user:ada`) or as the API shows it. */
+export function actorOf({ actor }: StoredEvent['metadata']): PriceChange['actor'] {
+  if (typeof actor !== 'string') return actor as PriceChange['actor'];
+  const [, kind, id] = /^(user|key|process|operator):(.*)$/s.exec(actor) ?? [];
+  return kind === undefined || id === undefined ? { kind: 'anonymous', id: actor } : { kind, id };
+}
+
 export function pricesIn(events: readonly StoredEvent[]): readonly PriceChange[] {
   const changes = events.filter(({ type }) => type === 'ProductCreated' || type === 'PriceUpdated');
   return changes.map(({ type, data, version, metadata, recordedAt }) => {
     const isFirst = type === 'ProductCreated';
     const [from, to, reason] = isFirst ? [null, data.price, null] : [data.from, data.to, data.reason];
-    return { version, from, to, reason, actor: String(metadata['actor']), changedAt: recordedAt };
+    return { version, from, to, reason, actor: actorOf(metadata), changedAt: recordedAt };
   });
 }
 

@@ -126,8 +126,22 @@ const PRODUCT = {
   version: 2,
 };
 const PRICES = [
-  { version: 1, from: null, to: eur(900), reason: null, actor: 'anonymous', changedAt: NOON },
-  { version: 2, from: eur(900), to: eur(1000), reason: 'Paper', actor: 'anonymous', changedAt: EVENING },
+  {
+    version: 1,
+    from: null,
+    to: eur(900),
+    reason: null,
+    actor: { kind: 'anonymous', id: 'anonymous' },
+    changedAt: NOON,
+  },
+  {
+    version: 2,
+    from: eur(900),
+    to: eur(1000),
+    reason: 'Paper',
+    actor: { kind: 'anonymous', id: 'anonymous' },
+    changedAt: EVENING,
+  },
 ];
 const BY_CATEGORY = {
   groupBy: 'category',
@@ -212,7 +226,7 @@ const FEED = Object.values(LOGS)
     schemaversion: 1,
     correlationid: 'conversation',
     causationid: 'request',
-    actor: 'anonymous',
+    actor: 'anonymous:anonymous',
     data: data as object,
   }));
 

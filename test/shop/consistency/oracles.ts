@@ -1,5 +1,5 @@
 import { differences, firstFew, keyedDifferences, type Findings } from '../../consistency/differences.ts';
-import { type Order, type Product, STATUSES, dayOf, foldOrder, foldProduct, pricesIn } from './naive-folds.ts';
+import { type Order, type Product, STATUSES, dayOf, foldOrder, foldProduct, pricesIn, actorOf } from './naive-folds.ts';
 import {
   type Logs,
   type Obstacles,
@@ -255,7 +255,7 @@ function toCloudEvent({ id, stream, version, type, schemaVersion, data, metadata
     schemaversion: schemaVersion,
     correlationid: metadata['correlationId'],
     causationid: metadata['causationId'],
-    actor: metadata['actor'],
+    actor: Object.values(actorOf(metadata)).join(':'),
     data: data as unknown,
   };
 }
