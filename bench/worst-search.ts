@@ -11,6 +11,8 @@ import { shapeOf } from '../src/tidemark/projections/slot-tables.ts';
 import { orderSearch, searchOrders } from '../src/shop/orders/order-search.ts';
 import { toTerms } from '../src/shop/orders/search-text.ts';
 import { placedOrders } from './seed/season.ts';
+import { order } from '../src/shop/orders/order.ts';
+import { upcast } from '../src/tidemark/domain/upcaster.ts';
 
 const MIGRATIONS = join(import.meta.dirname, '../migrations/reporting');
 const MAX_LENGTH = 500;
@@ -48,7 +50,7 @@ function filled(): DatabaseSync {
   );
   filling.exec('BEGIN');
   for (const event of placedOrders(orders)) {
-    const { after = {} } = foldStream(orderSearch, event.stream, undefined, [event]);
+    const { after = {} } = foldStream(orderSearch, event.stream, undefined, [upcast(order.events, event)]);
     insert.run(...columns.map((column) => column.toDriver(after[column.property]) as string | number | null));
   }
   filling.exec('COMMIT');

@@ -5,6 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export const LOCAL_SERVER = 'http://localhost:8787';
 
+/** The development key of `npm start` with every scope. */
+const LOCAL_CREDENTIAL = 'dev-admin';
+
 /** An answer. `body` is the parsed JSON, unchecked. */
 export interface Answer<Body> {
   readonly method: string;
@@ -64,15 +67,17 @@ export class UnexpectedAnswerError extends Error {
 }
 
 export interface ApiOptions {
-  /** The key for the operations routes of a deployment. A local server needs none. */
-  readonly operationsKey?: string | undefined;
+  /** An API key, a JSON Web Token or the operations key. Default: for a server on this machine, its development key. */
+  readonly credential?: string | undefined;
   readonly timeoutMs?: number;
 }
 
 export function apiClient(url: string, options: ApiOptions = {}): Api {
-  const { operationsKey, timeoutMs = 30_000 } = options;
+  const { timeoutMs = 30_000 } = options;
   const base = new URL(url).href.replace(/\/$/, '');
-  const authorization = operationsKey === undefined ? {} : { Authorization: `Bearer ${operationsKey}` };
+  const isGiven = options.credential !== undefined && options.credential !== '';
+  const credential = isGiven ? options.credential : isHere(base) ? LOCAL_CREDENTIAL : undefined;
+  const authorization = credential === undefined ? {} : { Authorization: `Bearer ${credential}` };
 
   async function request<Body>(
     method: string,
@@ -190,6 +195,10 @@ export async function atOnce<Item>(
     for (let next = queue.next(); !next.done; next = queue.next()) await work(next.value);
   }
   await Promise.all(Array.from({ length: concurrency }, worker));
+}
+
+function isHere(url: string): boolean {
+  return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(url).hostname);
 }
 
 function reasonOf(error: unknown): string {

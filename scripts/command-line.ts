@@ -11,7 +11,7 @@ export const SERVER_OPTIONS = {
 } as const;
 
 export const SERVER_HELP = `  --url <url>     the server, default ${LOCAL_SERVER}
-  --key <key>     OPERATIONS_KEY of a deployment; default: the variable OPERATIONS_KEY
+  --key <key>     an API key, a token, or OPERATIONS_KEY of a deployment; default: the variable OPERATIONS_KEY
   --help
 `;
 
@@ -72,7 +72,7 @@ export function askedOrExit<Asked>(help: string, read: (args: readonly string[])
 export function explain(error: unknown): string {
   if (error instanceof UnexpectedAnswerError) {
     const { status, body } = error.answer;
-    if (status === 401) return 'The server needs the operations key: pass --key, or set the variable OPERATIONS_KEY.';
+    if (status === 401) return 'The server needs a valid key: pass --key, or set the variable OPERATIONS_KEY.';
     const { code, detail } = (body ?? {}) as Partial<ProblemBody>;
     return detail === undefined || status >= 500 ? error.message : `${detail} (${status} ${code})`;
   }

@@ -49,11 +49,11 @@ interface HistoryPage {
 const HELP = `Usage: npm run demo -- [url] [--key <operations key>]
 
   url     the server, default ${LOCAL_SERVER}
-  --key   OPERATIONS_KEY of a deployment, for the event histories; default: the variable OPERATIONS_KEY
+  --key   an API key, a token, or OPERATIONS_KEY of a deployment; default: the variable OPERATIONS_KEY
 `;
 
-const { operationsKey, url } = readArguments();
-const api = apiClient(url, { operationsKey });
+const { credential, url } = readArguments();
+const api = apiClient(url, { credential });
 const suffix = randomUUID().slice(0, 8).toUpperCase();
 const eur = (amount: number): Money => ({ amount, currency: 'EUR' });
 
@@ -226,8 +226,8 @@ async function tellWait(path: string, shipped: Answer<Order>): Promise<void> {
 /** Shows the events of a stream. Returns false when the deployment refuses the caller. */
 async function tellStream(stream: string, name: string, expected: readonly string[]): Promise<boolean> {
   const history = await api.get<HistoryPage>(`/streams/${stream}/events?limit=100`);
-  if (history.status === 401 && operationsKey === undefined) {
-    note('Event histories need the operations key of this deployment: pass --key, or set the variable OPERATIONS_KEY.');
+  if (history.status === 403) {
+    note('The log of a stream needs the scope events:read, which this key does not have.');
     return false;
   }
   expectStatus(history, 200);
@@ -284,7 +284,7 @@ function money(price: Money | undefined): string {
   return `${(price.amount / 100).toFixed(2)} ${price.currency}`;
 }
 
-function readArguments(): { url: string; operationsKey: string | undefined } {
+function readArguments(): { url: string; credential: string | undefined } {
   try {
     const { positionals, values } = parseArgs({
       allowPositionals: true,
@@ -298,7 +298,7 @@ function readArguments(): { url: string; operationsKey: string | undefined } {
     if (others.length > 0) throw new TypeError(`Pass one URL only, without ${others.join(' ')}.`);
     if (!/^https?:$/.test(URL.parse(server)?.protocol ?? ''))
       throw new TypeError(`${server} is not a URL such as ${LOCAL_SERVER}.`);
-    return { url: server, operationsKey: values.key ?? process.env['OPERATIONS_KEY'] };
+    return { url: server, credential: values.key ?? process.env['OPERATIONS_KEY'] };
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${HELP}`);
     return process.exit(2);

@@ -47,7 +47,7 @@ const asked = askedOrExit(HELP, (args) => {
   return { ...values, projection, id, url: requireUrl(values.url) };
 });
 const { projection, id } = asked;
-const api = apiClient(asked.url, { operationsKey: asked.key ?? process.env['OPERATIONS_KEY'] });
+const api = apiClient(asked.url, { credential: asked.key ?? process.env['OPERATIONS_KEY'] });
 const progress = showProgress(BUILD_TEXT);
 
 try {

@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
+import { access } from '../src/access.ts';
 import { domain } from '../src/domain.ts';
 import { type Source, asArray, nameOf, nodesOf, parseSource, stringOf, valueOf } from './new/source.ts';
 
@@ -124,6 +125,7 @@ function remove(): void {
     console.log(`Deleted ${path}.`);
   }
   write('src/domain.ts', modules);
+  write('src/access.ts', accessWithoutShop());
   write('test/domain.ts', ofTests);
   write('test/domain-requests.ts', REQUESTS_OF_TESTS);
   edit('package.json', ({ scripts, devDependencies }: Manifest) => {
@@ -205,9 +207,37 @@ function namesIn(node: Parameters<typeof nodesOf>[0]): ReadonlySet<string> {
   return new Set([...nodesOf(node)].flatMap((each) => nameOf(each) ?? []));
 }
 
+/** `src/access.ts` without the scopes that only routes of the shop need. */
+function accessWithoutShop(): string {
+  const scopesOf = (modules: typeof domain) =>
+    new Set(
+      modules.flatMap(({ routes }) =>
+        routes.flatMap(({ operation }) => (operation.access === 'open' ? [] : (operation.access.scope ?? []))),
+      ),
+    );
+  const [shop, others] = [modulesOfTheShop(), domain.filter((module) => !modulesOfTheShop().includes(module))];
+  const gone = scopesOf(shop).difference(scopesOf(others));
+  const scopes = Object.fromEntries(Object.entries(access.scopes).filter(([name]) => !gone.has(name)));
+  const roles = Object.fromEntries(
+    Object.entries(access.roles).map(([name, role]) => [
+      name,
+      { ...role, scopes: role.scopes.filter((scope) => !gone.has(scope)) },
+    ]),
+  );
+  return `import type { AccessTable } from '#tidemark/worker';
+
+/** Who may do what: the scopes that routes need, and the roles that have them. \`docs/access.md\` says how to use them. */
+export const access: AccessTable = ${JSON.stringify({ scopes, roles })};
+`;
+}
+
+function modulesOfTheShop(): typeof domain {
+  return domain.filter(({ aggregate: { category } }) => category === 'product' || category === 'order');
+}
+
 /** Aggregates, event types and read models of the shop, as literals. */
 function namesOfTheShop(): ReadonlySet<string> {
-  const shop = domain.filter(({ aggregate: { category } }) => category === 'product' || category === 'order');
+  const shop = modulesOfTheShop();
   const names = shop.flatMap(({ aggregate: { category, events }, projections }) => [
     category,
     ...Object.keys(events),

@@ -26,7 +26,7 @@ const asked = askedOrExit(HELP, (args) => {
   return { ...values, projection, url: requireUrl(values.url) };
 });
 const { projection } = asked;
-const api = apiClient(asked.url, { operationsKey: asked.key ?? process.env['OPERATIONS_KEY'] });
+const api = apiClient(asked.url, { credential: asked.key ?? process.env['OPERATIONS_KEY'] });
 
 try {
   await requireServer(api);

@@ -13,7 +13,7 @@ import { HELP, readArguments } from './seed/arguments.ts';
 import { type Chapter, type PlannedOrder, type PlannedProduct, countWrites, planSeason } from './seed/season.ts';
 
 const options = askedOrExit(HELP, readArguments);
-const api = apiClient(options.url);
+const api = apiClient(options.url, { credential: options.credential });
 const season = planSeason(options);
 const journal = options.journal === undefined ? undefined : openOrExit(options.journal);
 

@@ -3,9 +3,8 @@
  *
  *     npm start -- --port 8799 --persist-to /tmp/tidemark
  *
- * Migrates the local databases without a question, then runs `wrangler dev`. The key for causal tokens is fixed and the operations routes are open,
- * which is safe only on a developer's machine. The server answers under the names of this machine. The variable `LOCAL_HOSTS` adds other names,
- * separated by spaces.
+ * Migrates the local databases without a question, then runs `wrangler dev`. The secrets are fixed and the development keys are valid, which is safe
+ * only on a developer's machine. So the server answers under `localhost`, 127.0.0.1 and [::1] only.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,6 +12,8 @@ import { join } from 'node:path';
 import { URL, fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { unstable_readConfig as readConfig } from 'wrangler';
+
+import { access } from '../src/access.ts';
 
 const wranglerProgram = fileURLToPath(new URL('../node_modules/wrangler/bin/wrangler.js', import.meta.url));
 
@@ -83,12 +84,22 @@ for (const { binding } of config.d1_databases) {
 
 const local = {
   CAUSAL_TOKEN_KEY: 'local-development-key-do-not-deploy',
+  API_KEY_SECRET: 'local-development-secret-for-api-keys',
   OPERATIONS_ACCESS: 'open',
   // A build has no other Worker to wait for.
   BUILD_GRACE_S: '0',
-  // For example the name of a container or of another machine.
-  LOCAL_HOSTS: process.env['LOCAL_HOSTS'] ?? '',
 };
+console.log(`
+Send one of these development keys with each request, for example \`curl -H 'Authorization: Bearer dev-admin' …\`:
+
+  dev-admin                   may do everything
+${Object.entries(access.roles)
+  .map(
+    ([role, { isForCustomers, scopes }]) =>
+      `  ${`dev-${role}${isForCustomers ? '-<customerId>' : ''}`.padEnd(26)}  ${scopes.join(', ')}`,
+  )
+  .join('\n')}
+`);
 await wrangler([
   'dev',
   ...Object.entries(local).flatMap(([name, value]) => ['--var', `${name}:${value}`]),

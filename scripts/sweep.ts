@@ -27,12 +27,12 @@ interface SweepStep {
 const HELP = `Usage: npm run sweep -- [options]
 
   --url <url>  the server, default ${LOCAL_SERVER}
-  --key <key>  OPERATIONS_KEY of a deployment; default: the variable OPERATIONS_KEY
+  --key <key>  an API key with the scope operate, or OPERATIONS_KEY of a deployment; default: the variable OPERATIONS_KEY
   --help
 `;
 
-const { operationsKey, url } = readArguments();
-const api = apiClient(url, { operationsKey });
+const { credential, url } = readArguments();
+const api = apiClient(url, { credential });
 const count = new Intl.NumberFormat('en');
 
 try {
@@ -82,7 +82,7 @@ async function sweep(): Promise<void> {
 async function oneStep(): Promise<SweepStep> {
   const answer = await api.post<SweepStep>('/sweep', {});
   if (answer.status === 401)
-    throw new Error('The server needs the operations key: pass --key, or set the variable OPERATIONS_KEY.');
+    throw new Error('The server needs a valid key: pass --key, or set the variable OPERATIONS_KEY.');
   if (answer.status !== 200) throw new UnexpectedAnswerError(answer);
   const { unreachable } = answer.body;
   if (unreachable.length > 0) {
@@ -108,7 +108,7 @@ function readArguments() {
     }
     if (!/^https?:$/.test(URL.parse(values.url)?.protocol ?? ''))
       throw new TypeError(`--url ${values.url} is not a URL such as ${LOCAL_SERVER}.`);
-    return { url: values.url, operationsKey: values.key ?? process.env['OPERATIONS_KEY'] };
+    return { url: values.url, credential: values.key ?? process.env['OPERATIONS_KEY'] };
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${HELP}`);
     return process.exit(1);

@@ -42,7 +42,7 @@ const asked = askedOrExit(HELP, (args) => {
     throw new Error('Which projection? For example: npm run verify -- order-search, or --all.');
   return { ...values, names: [...new Set(positionals)], url: requireUrl(values.url) };
 });
-const api = apiClient(asked.url, { operationsKey: asked.key ?? process.env['OPERATIONS_KEY'] });
+const api = apiClient(asked.url, { credential: asked.key ?? process.env['OPERATIONS_KEY'] });
 const count = new Intl.NumberFormat('en');
 
 /** Cancels the build after Ctrl-C. */

@@ -4,6 +4,7 @@ import { type Counted, NOTHING, type Operations } from '../../test/support/opera
 import type { Contender } from '../contenders/contender.ts';
 import { serve } from '../harness/server.ts';
 import type { Api, Scenario } from './scenarios.ts';
+import { CREDENTIAL } from '../harness/credential.ts';
 
 /** The operations of one of many times: of all, and what they would be without the second group of projections. */
 export interface Bill {
@@ -28,11 +29,18 @@ export async function count(
     return answer;
   };
   const api: Api = {
-    get: async (path, headers = {}) => checked(await fetch(server.url + path, { headers })),
+    get: async (path, headers = {}) =>
+      checked(await fetch(server.url + path, { headers: { ...CREDENTIAL, ...headers } })),
     async post(path, body) {
       keys += 1;
       const headers = { 'content-type': 'application/json', ...(hasKeys && { 'idempotency-key': `key-${keys}` }) };
-      return checked(await fetch(server.url + path, { method: 'POST', headers, body: JSON.stringify(body) }));
+      return checked(
+        await fetch(server.url + path, {
+          method: 'POST',
+          headers: { ...CREDENTIAL, ...headers },
+          body: JSON.stringify(body),
+        }),
+      );
     },
   };
 

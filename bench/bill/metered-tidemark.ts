@@ -1,3 +1,4 @@
+import { access } from '../../src/access.ts';
 import { type Env, bindings } from '../../src/bindings.ts';
 import { domain } from '../../src/domain.ts';
 import { groupOfQueue } from '../../src/tidemark/runtime/platform.ts';
@@ -16,6 +17,7 @@ const {
 } = tidemark({
   modules: domain,
   bindings,
+  access,
   platform: meter.platform(),
 });
 const groups = bindings.groups.map(({ group }) => group);

@@ -10,6 +10,7 @@ import { Client } from 'undici';
 
 import { chooser, seededRandom } from './choice.ts';
 import type { LoadJob, LoadResult } from './load-protocol.ts';
+import { CREDENTIAL } from '../harness/credential.ts';
 
 const TIMEOUT_MS = 60_000;
 
@@ -81,7 +82,9 @@ async function run({
     number += 1;
     const fill = (text: string) => text.replaceAll('{{id}}', id).replaceAll('{{token}}', token).replaceAll('{{n}}', n);
     const { method, path, body, headers = {}, status, followUp } = template;
-    const filled = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, fill(value)]));
+    const filled = Object.fromEntries(
+      Object.entries({ ...CREDENTIAL, ...headers }).map(([name, value]) => [name, fill(value)]),
+    );
     if (body !== undefined) filled['content-type'] = 'application/json';
     let startedAt = performance.now();
     try {

@@ -12,6 +12,8 @@ import { toIndexText } from '../../src/shop/orders/search-text.ts';
 import type { Server } from '../harness/server.ts';
 import { type SqlRow, bulkInsert, chunksOf } from './bulk-insert.ts';
 import { PRODUCTS, placedOrders } from './season.ts';
+import { order } from '../../src/shop/orders/order.ts';
+import { upcast } from '../../src/tidemark/domain/upcaster.ts';
 
 /*
  * Read models as they stand after many orders, without having had each order placed: the rows come from the projections' own handlers,
@@ -58,7 +60,7 @@ async function seedReadModel(server: Server, database: string, projection: Proje
     const rows: SqlRow[] = [];
     const increments: Record<string, Row[]> = {};
     for (const event of events) {
-      const changes = foldStream(projection, event.stream, undefined, [event]);
+      const changes = foldStream(projection, event.stream, undefined, [upcast(order.events, event)]);
       if (changes.after && projection.row) rows.push(toSql(shapeOf(projection.row.tables.a), changes.after));
       for (const [name, some] of Object.entries(changes.counted)) (increments[name] ??= []).push(...some);
     }
@@ -122,7 +124,7 @@ export async function seedCrud(server: Server, orders: number): Promise<void> {
   const texts: SqlRow[] = [];
   const lookup = shapeOf(orderLookup1.row?.tables.a ?? raise());
   for (const event of placedOrders(orders)) {
-    const { after = {} } = foldStream(orderLookup1, event.stream, undefined, [event]);
+    const { after = {} } = foldStream(orderLookup1, event.stream, undefined, [upcast(order.events, event)]);
     const { items: _items, ...row } = toSql(lookup, after);
     rows.push(row);
     texts.push(textOf(event));

@@ -6,6 +6,7 @@ import { byTurns } from '../harness/turns.ts';
 import { compare } from './compare.ts';
 import type { Finding, Workload } from './finding.ts';
 import type { Plan } from './plan.ts';
+import { CREDENTIAL } from '../harness/credential.ts';
 
 const KIB = 1_024;
 const BUNDLE_LIMIT_KIB = 140;
@@ -57,7 +58,7 @@ async function firstAnswer(url: string): Promise<number> {
   const startedAt = performance.now();
   const answer = await fetch(`${url}/products`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { ...CREDENTIAL, 'content-type': 'application/json' },
     body: '{}',
   });
   await answer.arrayBuffer();

@@ -10,6 +10,7 @@ import { idOf } from '../seed/season.ts';
 import { compare } from './compare.ts';
 import type { Finding, Target, Workload } from './finding.ts';
 import type { Plan } from './plan.ts';
+import { CREDENTIAL } from '../harness/credential.ts';
 
 const CONNECTIONS = 16;
 
@@ -116,7 +117,10 @@ async function turn(
 /** The same read with a token that the read model satisfies and without one, by turns on one server. */
 async function withToken(plan: Plan, server: Server, ids: readonly string[]): Promise<Finding> {
   const tokens = await Promise.all(
-    ids.map(async (id) => (await fetch(`${server.url}/orders/${id}`)).headers.get('x-causal-token') ?? ''),
+    ids.map(
+      async (id) =>
+        (await fetch(`${server.url}/orders/${id}`, { headers: CREDENTIAL })).headers.get('x-causal-token') ?? '',
+    ),
   );
   const causal = { ...ONE, headers: { 'x-causal-token': '{{token}}' } };
   const [ours, theirs] = await byTurns([causal, ONE], plan.turns, (request) =>

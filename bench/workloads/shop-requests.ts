@@ -2,6 +2,7 @@ import type { Server } from '../harness/server.ts';
 import { loadAll } from '../harness/load.ts';
 import type { RequestTemplate } from '../load/load-protocol.ts';
 import { productIdOf } from '../../src/shop/products/product.ts';
+import { CREDENTIAL } from '../harness/credential.ts';
 
 /** The n-th product of a contender. */
 export const CREATE_PRODUCT: RequestTemplate = {
@@ -48,7 +49,7 @@ export async function changePrice(server: Server, id: string): Promise<{ tookMs:
   const startedAt = performance.now();
   const answer = await fetch(`${server.url}/products/${id}/price`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { ...CREDENTIAL, 'content-type': 'application/json' },
     body: '{"price":{"amount":2099,"currency":"EUR"},"reason":"Spring sale"}',
   });
   await answer.arrayBuffer();

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join, posix } from 'node:path';
 
+import { accessStep } from './access-step.ts';
 import { domainOfTests, intentsStep, unreleasedStep } from './domain-of-tests.ts';
 import { type Claims, requireFree } from './existing.ts';
 import { type FileChange, ROOT, type Written, writeAll } from './file-changes.ts';
@@ -52,6 +53,7 @@ export async function newAggregate({ names, area = '' }: NewAggregate): Promise<
     },
     ...changesOf([
       registration(many, `${subject}/module.ts`),
+      accessStep(names),
       intentsStep(domain, `${one}Intents`, `${subject}/${one}-intents.ts`),
       unreleasedStep(domain, one),
     ]),
@@ -66,6 +68,7 @@ export async function newAggregate({ names, area = '' }: NewAggregate): Promise<
       `Run: npx vitest run ${tests}`,
       `Run: npm run check`,
       `Before the first deployment, run: npm run golden`,
+      `Decide who may use it: \`access\` in ${source}/routes.ts, the scopes and roles in src/access.ts.`,
       'Read: docs/add-an-aggregate.md',
     ],
   };

@@ -27,7 +27,11 @@ interface LoggedEvent {
   readonly type: string;
   readonly schemaVersion: number;
   readonly data: unknown;
-  readonly metadata: { readonly correlationId: string; readonly causationId: string; readonly actor: string };
+  readonly metadata: {
+    readonly correlationId: string;
+    readonly causationId: string;
+    readonly actor: { readonly kind: string; readonly id: string };
+  };
   readonly recordedAt: string;
 }
 
@@ -178,7 +182,7 @@ function fromLog(event: LoggedEvent): unknown {
     recordedAt,
     metadata.correlationId,
     metadata.causationId,
-    metadata.actor,
+    `${metadata.actor.kind}:${metadata.actor.id}`,
     data,
   ];
 }

@@ -7,6 +7,7 @@ export const HELP = `Usage: npm run seed -- [options]
   --products <n>     the number of products, default 60
   --seed <n>         the same number gives the same data, default 1
   --url <url>        the server, default ${LOCAL_SERVER}
+  --key <key>        an API key, a token, or OPERATIONS_KEY of a deployment; default: the variable OPERATIONS_KEY
   --concurrency <n>  the number of orders in progress at once, default 8
   --journal <file>   adds a line of JSON for each acknowledged write: stream, version, key
   --help
@@ -17,6 +18,7 @@ const OPTIONS = {
   products: { type: 'string', default: '60' },
   seed: { type: 'string', default: '1' },
   url: { type: 'string', default: LOCAL_SERVER },
+  key: { type: 'string' },
   concurrency: { type: 'string', default: '8' },
   journal: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -39,6 +41,7 @@ export function readArguments(args: readonly string[]) {
     seed: integer('seed', 0, 999_999_999),
     concurrency: integer('concurrency', 1, 256),
     url: requireUrl(values.url),
+    credential: values.key ?? process.env['OPERATIONS_KEY'],
     journal: values.journal,
   };
 }

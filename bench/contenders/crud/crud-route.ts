@@ -1,3 +1,4 @@
+import { actorText } from '../../../src/tidemark/domain/principal.ts';
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1';
 import type { Context } from 'hono';
 import type * as z from 'zod';
@@ -72,7 +73,7 @@ export function bodySchema<Value>({ body }: Operation): z.ZodType<Value> {
 /** What a write has to keep beyond its rows; nothing where the promises are not kept. */
 export function writePromises(c: Context<AppEnv>, bytes: Uint8Array): Promise<Promises | undefined> {
   return promisesOf(envOf(c).PROMISES === 'kept', {
-    actor: c.var.actor,
+    actor: actorText(c.var.caller),
     correlationId: c.var.correlationId,
     route: `${c.req.method} ${c.req.path}`,
     key: idempotencyKey(c),

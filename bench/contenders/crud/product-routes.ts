@@ -1,3 +1,4 @@
+import { actorText } from '../../../src/tidemark/domain/principal.ts';
 import { and, asc, eq, sql } from 'drizzle-orm';
 import type { Context } from 'hono';
 
@@ -45,7 +46,7 @@ async function create(c: Context<AppEnv>, operation: Operation): Promise<Respons
   const promises = await writePromises(c, bytes);
   const firstPrice = sql`
     INSERT INTO product_price (product_id, version, to_amount, to_currency, actor, changed_at)
-    SELECT ${productId}, 1, ${price.amount}, ${price.currency}, ${c.var.actor}, ${now} WHERE changes() = 1`;
+    SELECT ${productId}, 1, ${price.amount}, ${price.currency}, ${actorText(c.var.caller)}, ${now} WHERE changes() = 1`;
   const entity = { id: productId, idName: 'productId', action: 'product-created', data: value, version: sql`1` };
   const outcome = await writeOnce(database, insert, promises, entity, { after: [firstPrice] });
   if (outcome.replayed) return c.json(outcome.replayed, 201);
@@ -77,7 +78,7 @@ async function changePrice(c: Context<AppEnv>, operation: Operation): Promise<Re
   const newPrice = sql`
     INSERT INTO product_price
       (product_id, version, from_amount, from_currency, to_amount, to_currency, reason, actor, changed_at)
-    SELECT product_id, version + 1, price_amount, price_currency, ${price.amount}, ${price.currency}, ${reason}, ${c.var.actor}, ${now}
+    SELECT product_id, version + 1, price_amount, price_currency, ${price.amount}, ${price.currency}, ${reason}, ${actorText(c.var.caller)}, ${now}
     FROM product
     WHERE product_id = ${productId} ${expected === undefined ? sql`` : sql`AND version = ${expected}`}`;
   const version = sql`(SELECT version FROM product WHERE product_id = ${productId})`;

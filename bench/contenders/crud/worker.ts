@@ -1,3 +1,5 @@
+import { access } from '../../../src/access.ts';
+import { accessTable } from '../../../src/tidemark/access/access.ts';
 import { systemClock } from '../../../src/tidemark/platform/system-clock.ts';
 import { createApp } from '../../../src/tidemark/http/app.ts';
 import { PROBLEMS, mergeProblems } from '../../../src/tidemark/http/problem.ts';
@@ -23,4 +25,9 @@ const problems = mergeProblems(
 // Of the runtime, the shared HTTP layer uses the clock alone.
 const runtime = { clock: systemClock } as Runtime;
 
-export default createApp(() => runtime, [...crudProducts, ...crudReports, ...crudSearch, ...crudOrders], problems);
+export default createApp({
+  runtimeOf: () => runtime,
+  routes: [...crudProducts, ...crudReports, ...crudSearch, ...crudOrders],
+  problems,
+  access: accessTable(access),
+});

@@ -11,6 +11,10 @@ const ${many} = routesOf(${one}, {
   path: '/${many}',
   tag: '${many}',
   name: '${type}',
+  access: {
+    read: { scope: '${many}:read', whose: 'staff' },
+    write: { scope: '${many}:write', whose: 'staff' },
+  },
   view: ${one}List.view,
   example: {
     title: 'The first ${one}',

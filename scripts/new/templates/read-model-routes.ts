@@ -21,6 +21,7 @@ export const ${variable}Routes = [
     summary: '${upperFirst(of.many)} by their latest change',
     description: 'Answers page by page, the latest first.',
     tag: '${tag}',
+    access: { scope: null, whose: 'staff' },
     filter: {},
     reads: ${variable},
     query: latestFirst.page,
