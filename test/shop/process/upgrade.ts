@@ -35,10 +35,15 @@ const PRODUCTS = 6;
 const ANSWERS = 60;
 
 /** As docs/upgrading.md says for a gradual deployment, today's Worker writes tokens that both Workers read. */
-const GRADUALLY = ['CAUSAL_TOKEN_FORMAT:1', 'IDEMPOTENCY_FORMAT:1', 'CHECKPOINT_FORMAT:1'].flatMap((one) => [
-  '--var',
-  one,
-]);
+const variables = (...all: readonly string[]) => all.flatMap((one) => ['--var', one]);
+const GRADUALLY = variables(
+  'CAUSAL_TOKEN_FORMAT:1',
+  'IDEMPOTENCY_FORMAT:1',
+  'IDEMPOTENCY_SCOPE:1',
+  'CHECKPOINT_FORMAT:1',
+);
+/** Clients still retry what they sent to the former Worker. */
+const AFTERWARDS = variables('IDEMPOTENCY_SCOPE:both');
 
 test(`upgrades from ${FORMER} under load, back, and again`, { timeout: 30 * 60_000 }, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-upgrade-'));
@@ -50,10 +55,10 @@ test(`upgrades from ${FORMER} under load, back, and again`, { timeout: 30 * 60_0
   const workers = {
     former: { root: former, args: [] },
     today: { root: ROOT, args: GRADUALLY },
-    'today, alone': { root: ROOT, args: [] },
+    'today, alone': { root: ROOT, args: AFTERWARDS },
   };
   const start = (name: keyof typeof workers) =>
-    startServer({ port, folder, mayBeDegraded: name === 'today', ...workers[name] });
+    startServer({ port, folder, mayBeDegraded: name !== 'former', ...workers[name] });
 
   let isDone = false;
   let server: RunningServer = await start('former');
