@@ -122,6 +122,35 @@ describe('a token of a known issuer', () => {
   );
 });
 
+describe('a token that was verified', () => {
+  it('is not verified again for twenty seconds, and never accepted beyond its end', async () => {
+    let [time, reads] = [NOW, 0];
+    const jwk = { ...(await exportJWK(keys.publicKey)), kid: 'one', alg: 'ES256', use: 'sig' };
+    const fetchKeys = (async () => {
+      reads += 1;
+      return Response.json({ keys: [jwk] });
+    }) as unknown as typeof fetch;
+    const own = tokenCheck(table, { now: () => time, fetch: fetchKeys, pauseMs: 10, freshMs: 0 });
+    const issuers = issuersOf(base);
+    const lets = async (text: string) => (await own.callerOf(text, issuers, () => undefined)) !== undefined;
+    const [long, short] = [await token(), await token({ claims: { exp: SECONDS + 5 } })];
+    expect([await lets(long), await lets(short)]).toEqual([true, true]);
+    const before = reads;
+    time += 4_999;
+    expect([await lets(long), await lets(short), reads]).toEqual([true, true, before]);
+    // The clocks may differ, so it is verified once more.
+    time = NOW + 36_000;
+    expect(await lets(short)).toBe(false);
+    expect([await lets(long), reads > before]).toEqual([true, true]);
+  });
+
+  it('is verified again for another issuer', async () => {
+    const text = await token();
+    expect(await callerOf(text)).toBeDefined();
+    expect(await callerOf(text, { ...base, audience: 'another' })).toBeUndefined();
+  });
+});
+
 describe('the customer of a token', () => {
   const customers = { ...base, customerClaim: 'customer_id', grants: ['guest'] };
 
