@@ -1,13 +1,12 @@
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
+import { UNLIMITED } from './test/unlimited.ts';
+
 /** What test/conformance/fuzz.test.ts sends: how many requests, of which seed, and of these perhaps only one. */
 const { FUZZ_REQUESTS, FUZZ_SEED = String(Date.now() % 1_000_000), FUZZ_PATH = '' } = process.env;
 /** The commit whose stored data a domain's `upgrade/write-release.ts` writes, instead of the tests (docs/upgrading.md). */
 const { UPGRADE_COMMIT } = process.env;
-
-const MOST = { namespace_id: '0', simple: { limit: 1_000_000, period: 10 } } as const;
-const UNLIMITED = { ADDRESS_RATE_LIMIT: MOST, CALLER_RATE_LIMIT: MOST };
 
 /** A Worker for tests, with the bindings, flags and dates of wrangler.toml. */
 function workerOf(main: string) {
@@ -16,7 +15,6 @@ function workerOf(main: string) {
     wrangler: { configPath: './wrangler.toml' },
     remoteBindings: false,
     miniflare: {
-      // Tests send more than a client may. test/tidemark/http/rate-limits.test.ts has limits of its own.
       ratelimits: UNLIMITED,
       bindings: {
         CAUSAL_TOKEN_KEY: 'a-key-for-tests-of-32-bytes-or-more',

@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 import { edited, planting } from './scripts/simulate/planting.ts';
 import { keptRuns } from './scripts/simulate/regressions.ts';
+import { UNLIMITED } from './test/unlimited.ts';
 
 /** How many seeds every run of the tests tries, beside those that failed once. `npm run simulate` tries as many as it is told. */
 const SEEDS_OF_EVERY_TEST = 5;
@@ -13,9 +14,6 @@ const isPlanted = SIMULATION_PLANTED !== undefined;
 const seeds = isAsked
   ? (JSON.parse(SIMULATION_SEEDS) as number[])
   : Array.from({ length: SEEDS_OF_EVERY_TEST }, (_, index) => index + 1);
-
-const MOST = { namespace_id: '0', simple: { limit: 1_000_000, period: 10 } } as const;
-const UNLIMITED = { ADDRESS_RATE_LIMIT: MOST, CALLER_RATE_LIMIT: MOST };
 
 export default defineConfig({
   plugins: [
@@ -28,7 +26,6 @@ export default defineConfig({
       wrangler: { configPath: './wrangler.toml' },
       remoteBindings: false,
       miniflare: {
-        // Tests send more than a client may. test/tidemark/http/rate-limits.test.ts has limits of its own.
         ratelimits: UNLIMITED,
         // What D1 would serve reads from, as far behind as the seed has it.
         d1Databases: { SERVING_REPLICA: 'serving-replica', REPORTING_REPLICA: 'reporting-replica' },

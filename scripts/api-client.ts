@@ -3,6 +3,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { isLoopback } from '../src/tidemark/access/loopback.ts';
+
 export const LOCAL_SERVER = 'http://localhost:8787';
 
 /** The development key of `npm start` with every scope. */
@@ -76,7 +78,7 @@ export function apiClient(url: string, options: ApiOptions = {}): Api {
   const { timeoutMs = 30_000 } = options;
   const base = new URL(url).href.replace(/\/$/, '');
   const isGiven = options.credential !== undefined && options.credential !== '';
-  const credential = isGiven ? options.credential : isHere(base) ? LOCAL_CREDENTIAL : undefined;
+  const credential = isGiven ? options.credential : isLoopback(new URL(base).hostname) ? LOCAL_CREDENTIAL : undefined;
   const authorization = credential === undefined ? {} : { Authorization: `Bearer ${credential}` };
 
   async function request<Body>(
@@ -195,10 +197,6 @@ export async function atOnce<Item>(
     for (let next = queue.next(); !next.done; next = queue.next()) await work(next.value);
   }
   await Promise.all(Array.from({ length: concurrency }, worker));
-}
-
-function isHere(url: string): boolean {
-  return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(url).hostname);
 }
 
 function reasonOf(error: unknown): string {

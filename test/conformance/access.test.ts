@@ -7,7 +7,7 @@ import { type Guarded, accessTable, everyScope } from '../../src/tidemark/access
 import { access } from '../../src/access.ts';
 import { type Headers, asNobody, eventsOf, json, post, request } from '../support/api.ts';
 import { type Operation, allOperations } from '../support/api-operations.ts';
-import { type Example, createOneOfEach } from '../support/examples.ts';
+import { type Example, createOneOfEach, pathOf } from '../support/examples.ts';
 import { type TestIssuer, bearer, testIssuer } from '../support/issuers.ts';
 import { ports } from '../support/platform.ts';
 import { modules } from '../worker.ts';
@@ -32,24 +32,12 @@ beforeAll(async () => {
 
 const guarded = () => operations.filter(({ scopes }) => scopes !== undefined);
 
-/** A path with ids that exist; or, where asked, with ids that do not. */
-function pathOf({ template, queryParameters }: Operation, isUnknown = false): string {
-  const ids: Readonly<Record<string, string>> = {
-    ...Object.fromEntries(examples.map(({ idName, id }) => [idName, id])),
-    stream: examples[0]?.stream ?? '',
-    name: 'order-lookup',
-  };
-  const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
-    isUnknown || ids[name] === undefined ? crypto.randomUUID() : ids[name],
-  );
-  const needed = queryParameters.filter(({ required }) => required);
-  const query = needed
-    .map(({ name, schema }) => `${name}=${(schema.enum?.[0] as string | undefined) ?? 'x'}`)
-    .join('&');
-  return query === '' ? path : `${path}?${query}`;
+/** The path of a request to an example, or to the like of it that is not there. */
+function pathTo(operation: Operation): string {
+  return pathOf(operation, { examples, values: { stream: examples[0]?.stream ?? '', name: 'order-lookup' } });
 }
 
-function ask(operation: Operation, headers: Headers, path = pathOf(operation)): Promise<Response> {
+function ask(operation: Operation, headers: Headers, path = pathTo(operation)): Promise<Response> {
   const body = operation.body && JSON.stringify(operation.body.example);
   return request(operation.method, path, { ...headers, ...(body && { 'Content-Type': 'application/json' }) }, body);
 }
@@ -200,7 +188,7 @@ describe('a caller of another customer', () => {
           ? ['', '?asOf=1', '?asOf=99']
           : ['']) {
           const seen = await Promise.all(
-            [pathOf(operation), pathOf(operation, true)].map(async (path) => {
+            [pathTo(operation), pathOf(operation, {})].map(async (path) => {
               const answer = await ask(operation, { ...headers, ...more }, `${path}${query}`);
               const { instance: _, ...problem } = await answer.json<{ instance: string }>();
               const told = [...answer.headers].filter(([name]) => !/^x-(correlation-id|causal-token)$/.test(name));

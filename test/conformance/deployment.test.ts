@@ -1,28 +1,14 @@
-import { createExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
 import type { Env } from '../../src/bindings.ts';
 import { EMPTY_TOKEN } from '../../src/tidemark/queries/causal-token.ts';
-import { type Headers, asNobody, asOperator, json, withToken } from '../support/api.ts';
+import { asNobody, json, withToken } from '../support/api.ts';
+import { ask } from '../support/configured.ts';
 import { openTally } from '../support/tallies.ts';
 import { expectProblem } from '../support/problem.ts';
 import { decoded, workersCodec } from '../support/tokens.ts';
-import worker, { runtimeOf } from '../worker.ts';
-
-/** Asks a deployment of the same Worker with another configuration. */
-async function ask(
-  configuration: Partial<Env>,
-  path: string,
-  headers: Headers = {},
-  origin = 'https://tidemark.test',
-): Promise<Response> {
-  const request = new Request(`${origin}${path}`, { headers: { ...asOperator, ...headers } }) as Parameters<
-    NonNullable<typeof worker.fetch>
-  >[0];
-  const answer = await worker.fetch?.(request, { ...env, ...configuration }, createExecutionContext());
-  return answer as Response;
-}
+import { runtimeOf } from '../worker.ts';
 
 const LOCAL = 'http://localhost:8787';
 

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 
 import { type Headers, asOperator, eventsOf, get, json, post, request } from '../support/api.ts';
 import { type Operation, allOperations } from '../support/api-operations.ts';
-import { type Example, createOneOfEach } from '../support/examples.ts';
+import { type Example, createOneOfEach, pathOf } from '../support/examples.ts';
 import { expectInvalidFields, expectProblem } from '../support/problem.ts';
 import { modules } from '../worker.ts';
 
@@ -25,25 +25,13 @@ beforeAll(async () => {
 const commands = () => all.filter(({ method, body }) => method === 'POST' && body !== undefined);
 const reads = () => all.filter(({ method }) => method === 'GET');
 
-/** A path with ids that exist, and what a query has to say. */
-function pathOf({ template, queryParameters }: Operation, replaced: Readonly<Record<string, string>> = {}): string {
-  const ids: Readonly<Record<string, string>> = {
-    ...Object.fromEntries(examples.map(({ idName, id }) => [idName, id])),
-    ...replaced,
-  };
-  const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? crypto.randomUUID());
-  const needed = queryParameters.filter(({ required }) => required);
-  const query = needed
-    .map(({ name, schema }) => `${name}=${(schema.enum?.[0] as string | undefined) ?? 'x'}`)
-    .join('&');
-  return query === '' ? path : `${path}?${query}`;
-}
+const pathTo = (operation: Operation, values = {}) => pathOf(operation, { examples, values });
 
 /** Runs a check on each command's route. Afterwards no log has grown. */
 async function nothingIsDone(check: (path: string, operation: Operation) => Promise<unknown>): Promise<void> {
   const before = await Promise.all(examples.map(({ stream }) => eventsOf(stream)));
   expect(commands().length).toBeGreaterThan(2);
-  for (const operation of commands()) await check(pathOf(operation), operation);
+  for (const operation of commands()) await check(pathTo(operation), operation);
   expect(await Promise.all(examples.map(({ stream }) => eventsOf(stream)))).toEqual(before);
 }
 
@@ -107,7 +95,7 @@ describe('every command', () => {
       if (operation.tag === 'tallies') continue;
       const unknown = Object.fromEntries(operation.pathParameters.map(([name]) => [name, crypto.randomUUID()]));
       for (const headers of [{}, { 'If-Match': '"1"' }, { 'If-Match': '*' }])
-        await expectProblem(post(pathOf(operation, unknown), operation.body?.example, headers), 404, 'not-found');
+        await expectProblem(post(pathTo(operation, unknown), operation.body?.example, headers), 404, 'not-found');
     }
   });
 });
@@ -117,7 +105,7 @@ describe('every route with an id', () => {
     for (const operation of all) {
       for (const [name, schema] of operation.pathParameters) {
         if (schema.format !== 'uuid') continue;
-        const path = pathOf(operation, { [name]: 'no-id' });
+        const path = pathTo(operation, { [name]: 'no-id' });
         const answer = request(operation.method, path, { ...asOperator, ...JSON_TYPE }, operation.body && '{}');
         expect((await expectProblem(answer, 400, 'invalid-id'))['parameters'], operation.name).toEqual([name]);
       }
@@ -127,7 +115,7 @@ describe('every route with an id', () => {
   it('is 404 with an unknown id, if it reads', async () => {
     for (const operation of reads().filter(({ pathParameters }) => pathParameters.length > 0)) {
       const unknown = Object.fromEntries(operation.pathParameters.map(([name]) => [name, crypto.randomUUID()]));
-      await expectProblem(get(pathOf(operation, unknown), asOperator), 404, 'not-found');
+      await expectProblem(get(pathTo(operation, unknown), asOperator), 404, 'not-found');
     }
   });
 });
@@ -137,7 +125,7 @@ describe('every read', () => {
     expect(reads().length).toBeGreaterThan(2);
     for (const operation of reads()) {
       const token = examples.map(({ answer }) => answer.headers.get('X-Causal-Token') ?? '').join(', ');
-      const answer = await get(pathOf(operation), { ...asOperator, 'X-Causal-Token': token });
+      const answer = await get(pathTo(operation), { ...asOperator, 'X-Causal-Token': token });
       expect([operation.name, answer.status]).toEqual([operation.name, 200]);
       expect(answer.headers.get('X-Causal-Token'), operation.name).toMatch(/^[A-Za-z0-9_-]+$/);
     }
@@ -146,7 +134,7 @@ describe('every read', () => {
   it('refuses an unsigned token', async () => {
     for (const operation of reads().filter(({ headers }) => headers.includes('X-Causal-Token')))
       await expectProblem(
-        get(pathOf(operation), { ...asOperator, 'X-Causal-Token': 'forged' }),
+        get(pathTo(operation), { ...asOperator, 'X-Causal-Token': 'forged' }),
         400,
         'invalid-causal-token',
       );
@@ -161,7 +149,7 @@ describe('every list', () => {
     for (const operation of lists()) {
       const { maximum = 0 } = operation.queryParameters.find(({ name }) => name === 'limit')?.schema ?? {};
       for (const limit of ['0', String(maximum + 1), '-1', '1.5', 'x', ''])
-        expect(await expectInvalidFields(get(withQuery(pathOf(operation), `limit=${limit}`), asOperator))).toEqual([
+        expect(await expectInvalidFields(get(withQuery(pathTo(operation), `limit=${limit}`), asOperator))).toEqual([
           '/limit',
         ]);
     }
@@ -170,7 +158,7 @@ describe('every list', () => {
   it('refuses a cursor that it did not give out, and one of another list', async () => {
     const cursors = new Map<string, string>();
     for (const operation of lists()) {
-      const path = withQuery(pathOf(operation), 'limit=1');
+      const path = withQuery(pathTo(operation), 'limit=1');
       await expectProblem(get(`${path}&cursor=x`, asOperator), 400, 'invalid-cursor');
       const { nextCursor } = await json(get(path, asOperator));
       if (typeof nextCursor === 'string') cursors.set(operation.name, nextCursor);
@@ -178,7 +166,7 @@ describe('every list', () => {
     for (const operation of lists()) {
       for (const [name, cursor] of cursors) {
         if (name === operation.name) continue;
-        await expectProblem(get(withQuery(pathOf(operation), `cursor=${cursor}`), asOperator), 400, 'invalid-cursor');
+        await expectProblem(get(withQuery(pathTo(operation), `cursor=${cursor}`), asOperator), 400, 'invalid-cursor');
       }
     }
   });

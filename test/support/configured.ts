@@ -5,26 +5,34 @@ import type { Env } from '../../src/bindings.ts';
 import worker from '../worker.ts';
 import { type Headers, asOperator } from './api.ts';
 
-/** Sends a command to a deployment of the same Worker with other variables. */
-export async function postTo(
-  variables: Partial<Env>,
+const ORIGIN = 'https://tidemark.test';
+
+/** Sends a request to a deployment of the same Worker with other bindings and variables. */
+async function send(bindings: Partial<Env>, url: string, init: RequestInit): Promise<Response> {
+  const request = new Request(url, init) as Parameters<NonNullable<typeof worker.fetch>>[0];
+  const context = createExecutionContext();
+  const answer = await worker.fetch?.(request, { ...env, ...bindings }, context);
+  await waitOnExecutionContext(context);
+  return answer as Response;
+}
+
+/** Asks a deployment of the same Worker with other bindings and variables. */
+export function ask(
+  bindings: Partial<Env>,
   path: string,
-  body: unknown,
   headers: Headers = {},
+  origin: string = ORIGIN,
 ): Promise<Response> {
-  const request = new Request(`https://tidemark.test${path}`, {
+  return send(bindings, `${origin}${path}`, { headers: { ...asOperator, ...headers } });
+}
+
+/** Sends a command to a deployment of the same Worker with other bindings and variables. */
+export function postTo(bindings: Partial<Env>, path: string, body: unknown, headers: Headers = {}): Promise<Response> {
+  return send(bindings, `${ORIGIN}${path}`, {
     method: 'POST',
     headers: { ...asOperator, 'Content-Type': 'application/json', ...headers },
     body: JSON.stringify(body),
   });
-  const context = createExecutionContext();
-  const answer = await worker.fetch?.(
-    request as Parameters<NonNullable<typeof worker.fetch>>[0],
-    { ...env, ...variables },
-    context,
-  );
-  await waitOnExecutionContext(context);
-  return answer as Response;
 }
 
 /** A deployment that still finds the idempotency keys from before authentication. */

@@ -63,3 +63,24 @@ export function exampleIn(
   }
   throw new Error(`no module has the id of ${JSON.stringify(receipt)}`);
 }
+
+/** What the path of a request is made of. */
+export interface PathParts {
+  readonly examples?: readonly Example[];
+  /** More values of path parameters, by name. */
+  readonly values?: Readonly<Record<string, string>>;
+}
+
+/** The path of a request: with the ids of the examples, random ones for every other parameter, and the query parameters that have to be there. */
+export function pathOf({ template, queryParameters }: Operation, { examples = [], values = {} }: PathParts): string {
+  const ids: Readonly<Record<string, string>> = {
+    ...Object.fromEntries(examples.map(({ idName, id }) => [idName, id])),
+    ...values,
+  };
+  const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? crypto.randomUUID());
+  const query = queryParameters
+    .filter(({ required }) => required)
+    .map(({ name, schema }) => `${name}=${(schema.enum?.[0] as string | undefined) ?? 'x'}`)
+    .join('&');
+  return query === '' ? path : `${path}?${query}`;
+}

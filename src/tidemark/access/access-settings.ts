@@ -25,7 +25,7 @@ export function refusalsOf(env: Settings, isHere: boolean): readonly string[] {
   const reasons = 'error' in tokens ? [tokens.error] : [];
   const issuers = parseIssuers(env.JWT_ISSUERS);
   if ('error' in issuers) reasons.push(issuers.error);
-  if (env.OPERATIONS_ACCESS === 'open') {
+  if (isLocal(env)) {
     if (!isHere) {
       reasons.push(
         'the variable OPERATIONS_ACCESS is "open", which is only for a local server under `localhost`, 127.0.0.1 or [::1]: remove it from the deployment',
@@ -49,7 +49,7 @@ export function refusalsOf(env: Settings, isHere: boolean): readonly string[] {
 
 /** Faults of the settings that leave the deployment serving, as sentences for an operator. */
 export function accessComplaints(env: Settings): readonly string[] {
-  if (env.OPERATIONS_ACCESS === 'open') return [];
+  if (isLocal(env)) return [];
   const complaints: string[] = [];
   for (const [name, secret] of Object.entries(secretsOf(env))) {
     if (name.startsWith('CAUSAL') || !secret || isStrong(secret)) continue;
@@ -65,10 +65,20 @@ export function accessSettings(env: Settings): AccessSettings {
   const issuers = parseIssuers(env.JWT_ISSUERS);
   return {
     issuers: 'error' in issuers ? [] : issuers,
-    keySecrets: [env.API_KEY_SECRET, env.API_KEY_PREVIOUS_SECRET].filter((secret): secret is string => Boolean(secret)),
+    keySecrets: keySecretsOf(env),
     operationsKey: env.OPERATIONS_KEY === '' ? undefined : env.OPERATIONS_KEY,
-    isLocal: env.OPERATIONS_ACCESS === 'open',
+    isLocal: isLocal(env),
   };
+}
+
+/** Whether these are the settings of `npm start`: with the development keys, and without limits. */
+export function isLocal(env: Settings): boolean {
+  return env.OPERATIONS_ACCESS === 'open';
+}
+
+/** The secrets that API keys may have been made with, the one for new keys first. */
+export function keySecretsOf(env: Settings): readonly string[] {
+  return [env.API_KEY_SECRET, env.API_KEY_PREVIOUS_SECRET].filter((secret): secret is string => Boolean(secret));
 }
 
 function secretsOf(env: Settings) {

@@ -1,3 +1,4 @@
+import { keepNewest } from '../platform/keep-newest.ts';
 import { singleFlight } from '../queries/single-flight.ts';
 import type { AccessTable } from './access.ts';
 import { scopesOf } from './access.ts';
@@ -57,13 +58,6 @@ export function apiKeyCheck(table: AccessTable, options: ApiKeyCheckOptions = {}
   const kept = new Map<string, Known>();
   const flights = singleFlight(undefined, now);
 
-  function keep(digest: string, known: Known): void {
-    kept.delete(digest);
-    kept.set(digest, known);
-    const [oldest] = kept.keys();
-    if (kept.size > maxKept && oldest !== undefined) kept.delete(oldest);
-  }
-
   async function ask(id: string, digest: string, find: FindKey): Promise<Known> {
     const askedAt = now();
     const key = await find(id);
@@ -73,7 +67,7 @@ export function apiKeyCheck(table: AccessTable, options: ApiKeyCheckOptions = {}
       expiresAt: isValid && key.expiresAt !== null ? Date.parse(key.expiresAt) : Number.POSITIVE_INFINITY,
       keptUntil: askedAt + keptMs,
     };
-    keep(digest, known);
+    keepNewest(kept, digest, known, maxKept);
     return known;
   }
 

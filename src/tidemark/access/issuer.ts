@@ -1,5 +1,7 @@
 import * as z from 'zod/mini';
 
+import { isLoopback } from './loopback.ts';
+
 /** The asymmetric signatures of RFC 7518 and RFC 8037. With a symmetric one, whoever can check a token could also make one. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'] as const;
 
@@ -58,9 +60,4 @@ export function parseIssuers(variable: unknown): readonly Issuer[] | { readonly 
 function isSafeUrl(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   return url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname));
-}
-
-/** Whether a host name of a URL names this machine and no other: `localhost`, 127.0.0.0/8 or `[::1]`. */
-export function isLoopback(hostname: string): boolean {
-  return /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/i.test(hostname);
 }

@@ -1,5 +1,6 @@
 import { type JWTPayload, decodeJwt, errors, jwtVerify } from 'jose';
 
+import { keepNewest } from '../platform/keep-newest.ts';
 import type { AccessTable } from './access.ts';
 import { scopesOf } from './access.ts';
 import { type Caller, ownerOf } from './caller.ts';
@@ -49,13 +50,6 @@ export function tokenCheck(table: AccessTable, options: TokenCheckOptions = {}):
     return keys;
   }
 
-  function keep(token: string, one: Verified): void {
-    verified.delete(token);
-    verified.set(token, one);
-    const [oldest] = verified.keys();
-    if (verified.size > maxVerified && oldest !== undefined) verified.delete(oldest);
-  }
-
   return {
     async callerOf(token, issuers, inBackground) {
       const known = verified.get(token);
@@ -79,7 +73,10 @@ export function tokenCheck(table: AccessTable, options: TokenCheckOptions = {}):
         const { iat } = payload;
         if (iat !== undefined && iat * 1_000 > now() + toleranceS * 1_000) return undefined;
         const caller = callerOf(table, issuer, payload);
-        if (caller) keep(token, { caller, issuer, until: Math.min(now() + verifiedMs, (payload.exp ?? 0) * 1_000) });
+        if (caller) {
+          const until = Math.min(now() + verifiedMs, (payload.exp ?? 0) * 1_000);
+          keepNewest(verified, token, { caller, issuer, until }, maxVerified);
+        }
         return caller;
       } catch (error) {
         if (error instanceof errors.JOSEError || error instanceof TypeError) return undefined;

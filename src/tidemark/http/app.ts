@@ -13,7 +13,7 @@ import {
 import { TimeoutError } from '../platform/timeout.ts';
 import { log } from '../platform/log.ts';
 import type { AccessTable } from '../access/access.ts';
-import { refusalsOf } from '../access/access-settings.ts';
+import { isLocal, refusalsOf } from '../access/access-settings.ts';
 import { ANYBODY } from '../access/caller.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Settings } from '../runtime/settings.ts';
@@ -164,7 +164,7 @@ function refuseContradictions(routes: readonly Route[], problems: ProblemTypes, 
 function configurationCheck(): (c: AppContext) => boolean {
   const known = new WeakMap<Settings, Map<boolean, boolean>>();
   return ({ env, req }) => {
-    const isHere = env.OPERATIONS_ACCESS === 'open' && isForThisMachine(req.raw);
+    const isHere = isLocal(env) && isForThisMachine(req.raw);
     const answers = known.get(env) ?? new Map<boolean, boolean>();
     known.set(env, answers);
     const answer = answers.get(isHere) ?? refusalsOf(env, isHere).length === 0;

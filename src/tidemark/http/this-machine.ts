@@ -1,4 +1,4 @@
-import { isLoopback } from '../access/issuer.ts';
+import { isLoopback } from '../access/loopback.ts';
 import { HEADER } from './headers.ts';
 
 /**

@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
 
 import { readModel } from '../authoring/read-model.ts';
-import { Time, described } from '../http/schemas.ts';
+import { Time } from '../http/schemas.ts';
 import type { Group } from '../platform/group.ts';
-import { key } from './key.ts';
+import { key, keyDetails } from './key.ts';
 
 /** The keys as operators see them. No request depends on it: a credential is checked by its own object. */
 export function keyListIn(group: Group) {
@@ -12,11 +12,8 @@ export function keyListIn(group: Group) {
     revision: 1,
     group,
     view: {
-      name: z.string(),
-      scopes: z.array(z.string()),
-      customerId: described(z.nullable(z.string()), 'The customer to whom the key is limited; null: to none.'),
+      ...keyDetails,
       status: z.enum(['active', 'revoked']),
-      expiresAt: described(z.nullable(Time), 'From then on the key is refused; null: never.'),
       createdAt: Time,
       revokedAt: z.nullable(Time),
     },

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 
 import type { AccessTable, Guarded } from '../access/access.ts';
 import { newApiKey } from '../access/api-key.ts';
-import { accessSettings } from '../access/access-settings.ts';
+import { keySecretsOf } from '../access/access-settings.ts';
 import { routesOf } from '../authoring/routes-of.ts';
 import type { AppContext } from '../http/app-env.ts';
 import { missingScope } from '../http/authorization.ts';
@@ -113,7 +113,7 @@ function viewOf({ name, scopes, customerId, status, expiresAt, createdAt, revoke
 }
 
 function secretOf(c: AppContext): string {
-  const [secret] = accessSettings(c.env).keySecrets;
+  const [secret] = keySecretsOf(c.env);
   if (secret !== undefined) return secret;
   throw new Problem(
     'not-configured',

@@ -10,12 +10,17 @@ import { Time, described, text } from '../http/schemas.ts';
 
 // Events
 
+/** What a key allows, in events and in answers. */
+export const keyDetails = {
+  name: z.string(),
+  scopes: z.array(z.string()),
+  customerId: described(z.nullable(z.string()), 'The customer to whom the key is limited; null: to none.'),
+  expiresAt: described(z.nullable(Time), 'From then on the key is refused; null: never.'),
+};
+
 const keyEvents = events({
   KeyCreated: {
-    name: z.string(),
-    scopes: z.array(z.string()),
-    customerId: described(z.nullable(z.string()), 'The customer to whom the key is limited; null: to none.'),
-    expiresAt: described(z.nullable(Time), 'From then on the key is refused; null: never.'),
+    ...keyDetails,
     digest: described(z.string(), 'SHA-256 of the key.'),
   },
   KeyRevoked: {},

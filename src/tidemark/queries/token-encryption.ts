@@ -1,3 +1,4 @@
+import { keepNewest } from '../platform/keep-newest.ts';
 import type { CausalToken } from './causal-token.ts';
 import { isEqual, newWriter, toBase64Url, writeBytes, writeNumber, written } from './token-bytes.ts';
 import { readPayload2, writePayload2 } from './token-payload.ts';
@@ -66,13 +67,6 @@ export function tokenEncryption(options: TokenEncryptionOptions = {}): TokenEncr
   /** Keys by key id and salt. The most recently used one is last. */
   const kept = new Map<string, CryptoKey>();
 
-  function keep(name: string, key: CryptoKey): void {
-    kept.delete(name);
-    kept.set(name, key);
-    const [oldest] = kept.keys();
-    if (kept.size > maxKeptKeys && oldest !== undefined) kept.delete(oldest);
-  }
-
   async function newSealing(base: BaseKey): Promise<Sealing> {
     const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES));
     const writer = newWriter();
@@ -81,7 +75,7 @@ export function tokenEncryption(options: TokenEncryptionOptions = {}): TokenEncr
     writeBytes(writer, salt);
     const prefix = written(writer);
     const key = await derive(base, salt);
-    keep(nameOf(prefix), key);
+    keepNewest(kept, nameOf(prefix), key, maxKeptKeys);
     return { base, prefix, key, tokensLeft: tokensOfASalt };
   }
 
@@ -122,7 +116,7 @@ export function tokenEncryption(options: TokenEncryptionOptions = {}): TokenEncr
           continue;
         }
         // Only after decryption has succeeded: forged salts must not displace those of real tokens.
-        keep(name, key);
+        keepNewest(kept, name, key, maxKeptKeys);
         return readPayload2(new Uint8Array(payload));
       }
       return undefined;

@@ -1,6 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 
-import { order } from '../../../src/shop/orders/order.ts';
 import { type TestIssuer, bearer, testIssuer } from '../../support/issuers.ts';
 import { eventsOf, get, json, post } from '../../support/api.ts';
 import { createOneOfEach, type Example } from '../../support/examples.ts';
@@ -68,10 +67,6 @@ describe('a customer', () => {
     expect((await json(again)).orderId).toBe((await json(one)).orderId);
     const other = await post('/orders', body('c-two'), { ...(await asCustomer('c-two')), ...key });
     expect([other.status, other.headers.get('Idempotency-Replayed')]).toEqual([201, null]);
-  });
-
-  it('belongs to the aggregate that says so', () => {
-    expect(order.owner?.({ customerId: 'c-1' } as never)).toBe('c-1');
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { isLoopback, parseIssuers } from '../../../src/tidemark/access/issuer.ts';
+import { parseIssuers } from '../../../src/tidemark/access/issuer.ts';
 
 const one = { name: 'staff', issuer: 'https://id.example', audience: 'tidemark', jwks: 'https://id.example/keys' };
 
@@ -41,17 +41,4 @@ describe('the variable JWT_ISSUERS', () => {
   it('may name keys on this machine without https', () => {
     expect(parseIssuers([{ ...one, jwks: 'http://127.0.0.1:9000/keys' }])).toHaveLength(1);
   });
-});
-
-describe('the names of this machine', () => {
-  it.each(['localhost', 'LOCALHOST', '127.0.0.1', '127.255.0.9', '[::1]'])('%s is one', (name) => {
-    expect(isLoopback(name)).toBe(true);
-  });
-
-  it.each(['', 'localhost.example', 'x.localhost', '127.0.0.1.example', '128.0.0.1', '0.0.0.0', '[::]', '10.0.0.1'])(
-    '%j is none',
-    (name) => {
-      expect(isLoopback(name)).toBe(false);
-    },
-  );
 });

@@ -1,15 +1,11 @@
 import { parse } from 'smol-toml';
-import { createExecutionContext } from 'cloudflare:test';
-import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
-import type { Env } from '../../../src/bindings.ts';
 import { RATE_LIMITS } from '../../../src/tidemark/http/rate-limits.ts';
-import { asOperator } from '../../support/api.ts';
+import { ask } from '../../support/configured.ts';
 import { openTally } from '../../support/tallies.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { ports, resetPorts } from '../../support/platform.ts';
-import worker from '../../worker.ts';
 
 const [wranglerToml = ''] = Object.values(
   import.meta.glob('../../../wrangler.toml', { query: '?raw', import: 'default', eager: true }),
@@ -29,16 +25,6 @@ function limiter(most: number): Limiter {
       return { success: keys.filter((other) => other === key).length <= most };
     },
   };
-}
-
-async function ask(bindings: Partial<Env>, path: string, headers: Record<string, string> = {}): Promise<Response> {
-  const request = new Request(`https://tidemark.test${path}`, { headers: { ...asOperator, ...headers } });
-  const answer = await worker.fetch?.(
-    request as Parameters<NonNullable<typeof worker.fetch>>[0],
-    { ...env, ...bindings },
-    createExecutionContext(),
-  );
-  return answer as Response;
 }
 
 describe('the limits of requests', () => {
