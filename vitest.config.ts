@@ -1,6 +1,7 @@
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
+import { writeAssets } from './scripts/assets.ts';
 import { UNLIMITED } from './test/unlimited.ts';
 
 /** What test/conformance/fuzz.test.ts sends: how many requests, of which seed, and of these perhaps only one. */
@@ -8,14 +9,16 @@ const { FUZZ_REQUESTS, FUZZ_SEED = String(Date.now() % 1_000_000), FUZZ_PATH = '
 /** The commit whose stored data a domain's `upgrade/write-release.ts` writes, instead of the tests (docs/upgrading.md). */
 const { UPGRADE_COMMIT } = process.env;
 
-/** A Worker for tests, with the bindings, flags and dates of wrangler.toml. */
-function workerOf(main: string) {
+/** A Worker for tests, in a folder with the system that it serves, with the bindings, flags and dates of wrangler.toml. */
+function workerIn(folder: string) {
   return cloudflareTest(async () => ({
-    main,
+    main: `${folder}/worker.ts`,
     wrangler: { configPath: './wrangler.toml' },
     remoteBindings: false,
     miniflare: {
       ratelimits: UNLIMITED,
+      // Not those that a build makes: they do not know the domain of tests.
+      assets: { directory: await writeAssets(`../${folder}/system.ts`, `.wrangler/assets/${folder}`) },
       bindings: {
         CAUSAL_TOKEN_KEY: 'a-key-for-tests-of-32-bytes-or-more',
         CAUSAL_TOKEN_PREVIOUS_KEY: 'the-key-before-it-of-32-bytes-or-more',
@@ -62,7 +65,7 @@ export default defineConfig({
     projects: [
       {
         // The system, and what only tests need beside it.
-        plugins: [workerOf('./test/worker.ts')],
+        plugins: [workerIn('./test')],
         test: {
           ...COMMON,
           name: 'system',
@@ -73,7 +76,7 @@ export default defineConfig({
       },
       {
         // The domain of docs/add-an-aggregate.md, without the shop.
-        plugins: [workerOf('./test/guides/worker.ts')],
+        plugins: [workerIn('./test/guides')],
         test: {
           ...COMMON,
           name: 'guides',

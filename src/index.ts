@@ -1,9 +1,7 @@
 import { tidemark } from '#tidemark/worker';
-import { access } from './access.ts';
-import { bindings } from './bindings.ts';
-import { api, domain } from './domain.ts';
+import { system } from './system.ts';
 
-const { handler, Aggregate, Rebuild } = tidemark({ modules: domain, bindings, access, info: api });
+const { handler, Aggregate, Rebuild } = tidemark(system);
 
 /** Holds one aggregate for each object: wrangler.toml binds it as AGGREGATES. */
 export { Aggregate };

@@ -10,7 +10,15 @@ import type { ServerRequest, ServerSetup } from './server-protocol.ts';
 
 async function start(setup: ServerSetup): Promise<Miniflare> {
   const { module, workerOptions } = setup;
-  const { queueConsumers, durableObjects, cronTriggers: _noCron, modulesRules: _noRules, ...options } = workerOptions;
+  const {
+    queueConsumers,
+    durableObjects,
+    cronTriggers: _noCron,
+    modulesRules: _noRules,
+    // Miniflare would put Workers of its own before the one that is measured.
+    assets: _noAssets,
+    ...options
+  } = workerOptions;
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       ...options,

@@ -26,7 +26,7 @@ export interface Claims {
 
 /** Throws for the first name that is taken. */
 export async function requireFree(claims: Claims): Promise<void> {
-  const { paths, components, tags } = JSON.parse(await openApiText()) as OpenApiDocument;
+  const { paths, components, tags } = JSON.parse(openApiText()) as OpenApiDocument;
   const operations = Object.values(paths).flatMap((item) => Object.values(item).map(({ operationId }) => operationId));
   const aggregates = domain.map(({ aggregate }) => aggregate as AnyAggregate);
   const kinds: readonly (readonly [kind: string, claimed: readonly string[], taken: readonly string[]])[] = [

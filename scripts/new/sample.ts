@@ -99,7 +99,7 @@ interface OpenApiDocument {
  * a test of the API cannot be made up.
  */
 export async function sampleCreation({ commands }: Subject): Promise<Creation | undefined> {
-  const { paths } = JSON.parse(await openApiText()) as OpenApiDocument;
+  const { paths } = JSON.parse(openApiText()) as OpenApiDocument;
   const operations = new Map(
     Object.entries(commands.types).map(([type, { isPrepared }]) => [operationOf(type), isPrepared]),
   );

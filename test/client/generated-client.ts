@@ -19,7 +19,7 @@ const TSC = join(ROOT, 'node_modules/.bin/tsc');
 const folder = mkdtempSync(join(tmpdir(), 'tidemark-client-'));
 
 before(async () => {
-  writeFileSync(join(folder, 'openapi.json'), await openApiText());
+  writeFileSync(join(folder, 'openapi.json'), openApiText());
   // The generator prints with the compiler's JavaScript API, which TypeScript 7 does not have: package.json of this folder has the one before.
   registerHooks({
     resolve: (specifier, context, next) =>

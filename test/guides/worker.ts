@@ -1,13 +1,7 @@
-import { bindings } from '../../src/bindings.ts';
 import { tidemark } from '../../src/tidemark/worker.ts';
-import { seats } from './seats/module.ts';
+import { system } from './system.ts';
 
-// The framework with the guide's domain alone: it has to work without the shop.
-const { handler, Aggregate, Rebuild } = tidemark({
-  modules: [seats],
-  bindings,
-  access: { scopes: { 'seats:write': 'Add, reserve and release seats.' } },
-});
+const { handler, Aggregate, Rebuild } = tidemark(system);
 
 export { Aggregate, Rebuild };
 export default handler;

@@ -65,7 +65,8 @@ function logged(type: string, answer: (c: Context<AppEnv>) => Promise<Response>)
 }
 
 /** The schema of an operation's body or query, typed by whoever knows the operation. */
-export function bodySchema<Value>({ body }: Operation): z.ZodType<Value> {
+export function bodySchema<Value>({ documentation }: Operation): z.ZodType<Value> {
+  const body = documentation?.().body;
   if (!body) throw new Error('the operation has no body');
   return body.schema as z.ZodType<Value>;
 }

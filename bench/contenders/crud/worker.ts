@@ -2,7 +2,7 @@ import { access } from '../../../src/access.ts';
 import { accessTable } from '../../../src/tidemark/access/access.ts';
 import { systemClock } from '../../../src/tidemark/platform/system-clock.ts';
 import { createApp } from '../../../src/tidemark/http/app.ts';
-import { PROBLEMS, mergeProblems } from '../../../src/tidemark/http/problem.ts';
+import { PROBLEMS, type ProblemHead, mergeProblems } from '../../../src/tidemark/http/problem.ts';
 import { orders } from '../../../src/shop/orders/module.ts';
 import { products } from '../../../src/shop/products/module.ts';
 import type { Runtime } from '../../../src/tidemark/runtime/runtime.ts';
@@ -16,7 +16,7 @@ import { crudSearch } from './search-route.ts';
  * that what is compared is what happens behind it.
  */
 
-const problems = mergeProblems(
+const problems = mergeProblems<ProblemHead>(
   PROBLEMS,
   products.problems,
   orders(() => ({ offersOf: () => Promise.reject(new Error('unused')) })).problems,

@@ -333,7 +333,7 @@ export function routesOf<
         if (!columns.includes(column)) throw new Error(`${which} has no filter "${column}": name it in the read model`);
       const schemas = columns.map((column) => {
         const asked = filter[column] ?? filterOf(view[column], filterKinds[column]);
-        if ('default' in z.toJSONSchema(asked, { io: 'input', unrepresentable: 'any' }))
+        if (z.safeParse(asked, undefined).data !== undefined)
           throw new Error(
             `the filter "${column}" of ${which} has a default, but a request without the filter gets every row. ` +
               'Leave the default out',
@@ -403,15 +403,14 @@ function filterOf(member: z.ZodMiniType | undefined, kind: FilterKind | undefine
 
 /** An integer with the bounds of the resource's member, if it is a number. */
 function integerLike(member: z.ZodMiniType | undefined): z.ZodMiniType {
-  const schema = member instanceof z.ZodMiniNumber ? z.toJSONSchema(member) : {};
-  // JSON Schema 2020-12: an exclusive bound is a number, as the other bounds are.
-  const { exclusiveMinimum, exclusiveMaximum, minimum, maximum } = schema as Readonly<
-    Record<string, number | undefined>
-  >;
-  return integerParameter(
-    minimum ?? (exclusiveMinimum === undefined ? Number.MIN_SAFE_INTEGER : exclusiveMinimum + 1),
-    maximum ?? (exclusiveMaximum === undefined ? Number.MAX_SAFE_INTEGER : exclusiveMaximum - 1),
-  );
+  let min = Number.MIN_SAFE_INTEGER;
+  let max = Number.MAX_SAFE_INTEGER;
+  for (const { _zod: zod } of member instanceof z.ZodMiniNumber ? (member.def.checks ?? []) : []) {
+    const { check, value, inclusive } = zod.def as z.core.$ZodCheckDef & { value: number; inclusive: boolean };
+    if (check === 'greater_than') min = Math.max(min, inclusive ? value : value + 1);
+    if (check === 'less_than') max = Math.min(max, inclusive ? value : value - 1);
+  }
+  return integerParameter(min, max);
 }
 
 /** The operation id of a list: `listSeats` of `/seats`, and `listSeatsByGuest` of `/seats-by-guest`. */

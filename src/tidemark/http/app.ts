@@ -25,7 +25,7 @@ import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, HEADER } from './headers.ts'
 import { CODE_RETRY_AFTER_S, STORAGE_RETRY_AFTER_S } from './limits.ts';
 import { methodsByPath } from './methods.ts';
 import { refuseQuery } from './params.ts';
-import { Problem, type ProblemTypes, problemResponse } from './problem.ts';
+import { Problem, type ProblemHeads, problemResponse } from './problem.ts';
 import { rateLimit } from './rate-limits.ts';
 import type { Route } from './route.ts';
 import { isForThisMachine } from './this-machine.ts';
@@ -40,7 +40,7 @@ export interface AppOptions {
   readonly runtimeOf: (env: Settings) => Runtime;
   readonly routes: readonly Route[];
   /** The framework's problem types and the modules' own. */
-  readonly problems: ProblemTypes;
+  readonly problems: ProblemHeads;
   /** The scopes that routes may need, and the roles. */
   readonly access: AccessTable;
   readonly authentication?: AuthenticationOptions | undefined;
@@ -131,7 +131,7 @@ export function createApp(parts: AppOptions): HonoBase<AppEnv> {
 }
 
 /** Fails when the Worker is loaded, where a client would otherwise get a 500, a refusal of every request, or the answer of another route. */
-function refuseContradictions(routes: readonly Route[], problems: ProblemTypes, { scopes }: AccessTable): void {
+function refuseContradictions(routes: readonly Route[], problems: ProblemHeads, { scopes }: AccessTable): void {
   const ids = new Set<string>();
   const earlier: Route[] = [];
   for (const route of routes) {
@@ -196,7 +196,7 @@ function hides(first: Route, other: Route): boolean {
 
 /** Two routes may have one path and one operation id, so the summary tells them apart. */
 function nameOf({ method, path, operation }: Route): string {
-  return `${method} ${path} ("${operation.summary}")`;
+  return `${method} ${path} ("${operation.documentation?.().summary ?? operation.id}")`;
 }
 
 function allowOf(methods: readonly string[]): string {

@@ -26,7 +26,7 @@ import { HEADER } from './headers.ts';
 import { parseParams } from './params.ts';
 import { Problem } from './problem.ts';
 import { type Preferences, etagOf, expectedVersion, idempotencyKey, preferences } from './request-headers.ts';
-import type { Operation, Route } from './route.ts';
+import type { Documentation, Operation, Route } from './route.ts';
 import { sha256 } from '../platform/sha256.ts';
 import { MAX_WAIT_S } from './limits.ts';
 
@@ -290,29 +290,10 @@ async function idempotencyMark(scope: readonly string[], body: Uint8Array): Prom
 function operationOf<Params extends z.ZodMiniObject, Body extends z.ZodMiniType>(
   route: CommandRoute<Params, Body>,
 ): Operation {
-  const answered = [HEADER.version, HEADER.etag, HEADER.idempotencyReplayed, HEADER.preferenceApplied];
   return {
     id: route.id,
-    summary: route.summary,
-    description: route.description,
-    tag: route.tag,
     access: route.access,
     ...(route.params && { params: route.params }),
-    body: { schema: route.body, example: route.bodyExample, ...(route.isBodyOptional && { isOptional: true }) },
-    requestHeaders: [
-      HEADER.causalToken,
-      HEADER.idempotencyKey,
-      HEADER.prefer,
-      ...(route.creates ? [] : [HEADER.ifMatch, HEADER.version]),
-    ],
-    answers: {
-      [route.creates ? 201 : 200]: {
-        description: 'Applied. The body is a receipt; with `Prefer: return=representation` it is the whole resource.',
-        schema: z.xor([route.answer, route.representation]),
-        example: route.answerExample,
-        headers: route.creates ? [...answered, HEADER.location] : answered,
-      },
-    },
     problems: [
       'malformed-body',
       'invalid-header',
@@ -329,5 +310,32 @@ function operationOf<Params extends z.ZodMiniObject, Body extends z.ZodMiniType>
       ...(route.creates ? [] : ['version-mismatch']),
       ...route.refusals,
     ],
+    documentation: () => documentationOf(route),
+  };
+}
+
+function documentationOf<Params extends z.ZodMiniObject, Body extends z.ZodMiniType>(
+  route: CommandRoute<Params, Body>,
+): Documentation {
+  const answered = [HEADER.version, HEADER.etag, HEADER.idempotencyReplayed, HEADER.preferenceApplied];
+  return {
+    summary: route.summary,
+    description: route.description,
+    tag: route.tag,
+    body: { schema: route.body, example: route.bodyExample, ...(route.isBodyOptional && { isOptional: true }) },
+    requestHeaders: [
+      HEADER.causalToken,
+      HEADER.idempotencyKey,
+      HEADER.prefer,
+      ...(route.creates ? [] : [HEADER.ifMatch, HEADER.version]),
+    ],
+    answers: {
+      [route.creates ? 201 : 200]: {
+        description: 'Applied. The body is a receipt; with `Prefer: return=representation` it is the whole resource.',
+        schema: z.xor([route.answer, route.representation]),
+        example: route.answerExample,
+        headers: route.creates ? [...answered, HEADER.location] : answered,
+      },
+    },
   };
 }

@@ -61,21 +61,23 @@ export function historyRoute<Params extends z.ZodMiniObject>(route: HistoryRoute
     path: route.path,
     operation: {
       id: route.id,
-      summary: route.summary,
-      description: route.description,
-      tag: route.tag,
       params: route.params,
       query: LogQuery,
-      requestHeaders: [HEADER.causalToken],
       access: route.access,
-      answers: {
-        200: {
-          description: 'The events, oldest first.',
-          schema: pageOf(historyItem(route)),
-          example: { items: [route.itemExample], nextCursor: null },
-        },
-      },
       problems: ['invalid-id', ...LOG_PROBLEMS],
+      documentation: () => ({
+        summary: route.summary,
+        description: route.description,
+        tag: route.tag,
+        requestHeaders: [HEADER.causalToken],
+        answers: {
+          200: {
+            description: 'The events, oldest first.',
+            schema: pageOf(historyItem(route)),
+            example: { items: [route.itemExample], nextCursor: null },
+          },
+        },
+      }),
     },
     handlers: [
       causal(),

@@ -101,21 +101,23 @@ export function listRoute<
     path: route.path,
     operation: {
       id: route.id,
-      summary: route.summary,
-      description: route.description,
-      tag: route.tag,
       query,
       access: route.access,
-      requestHeaders: [HEADER.causalToken],
-      answers: {
-        200: {
-          description: 'One page. `nextCursor` is null on the last.',
-          schema: pageOf(route.item),
-          example: { items: [route.itemExample], nextCursor: null },
-          headers: [HEADER.causalIncomplete],
-        },
-      },
       problems: ['invalid-cursor', ...READ_PROBLEMS],
+      documentation: () => ({
+        summary: route.summary,
+        description: route.description,
+        tag: route.tag,
+        requestHeaders: [HEADER.causalToken],
+        answers: {
+          200: {
+            description: 'One page. `nextCursor` is null on the last.',
+            schema: pageOf(route.item),
+            example: { items: [route.itemExample], nextCursor: null },
+            headers: [HEADER.causalIncomplete],
+          },
+        },
+      }),
     },
     handlers: [
       causal({ reads: [route.reads] }),

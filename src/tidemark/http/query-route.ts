@@ -71,15 +71,17 @@ export function queryRoute<Params extends z.ZodMiniObject, Query extends z.ZodMi
     path,
     operation: {
       id,
-      summary,
-      description,
-      tag,
       ...(params && { params }),
       ...(query && { query }),
-      requestHeaders: [HEADER.causalToken],
-      answers: { 200: { ...answer, headers: [...(answer.headers ?? []), HEADER.causalIncomplete] } },
       problems: [...READ_PROBLEMS, ...(params ? ['invalid-id'] : []), ...problems],
       access,
+      documentation: () => ({
+        summary,
+        description,
+        tag,
+        requestHeaders: [HEADER.causalToken],
+        answers: { 200: { ...answer, headers: [...(answer.headers ?? []), HEADER.causalIncomplete] } },
+      }),
     },
     handlers: [
       causal({ reads }),

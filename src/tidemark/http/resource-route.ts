@@ -74,30 +74,9 @@ export function resourceRoute<Params extends z.ZodMiniObject, InSlot extends Tab
     path: route.path,
     operation: {
       id: route.id,
-      summary: route.summary,
-      description:
-        `Reads the read model once it has applied what the token has seen. \`${HEADER.version}: n\` asks for at least version n. If the read ` +
-        'model is older, the write side answers; with `Prefer: respond-async`, the answer is 202.',
-      tag: route.tag,
       params: route.params,
       query: AsOfQuery,
       access: route.access,
-      requestHeaders: [HEADER.causalToken, HEADER.version, HEADER.ifNoneMatch, HEADER.prefer],
-      answers: {
-        200: {
-          description: `The ${route.noun}.`,
-          schema: route.answer,
-          example: route.answerExample,
-          headers: [HEADER.etag, HEADER.version, HEADER.readFrom],
-        },
-        202: {
-          description: 'The read model does not have the requested version yet (only with `Prefer: respond-async`).',
-          schema: NotYet,
-          example: { wanted: 3, has: 2 },
-          headers: [HEADER.retryAfter, HEADER.preferenceApplied],
-        },
-        304: { description: 'Not modified.', headers: [HEADER.etag, HEADER.version, HEADER.readFrom] },
-      },
       problems: [
         'invalid-id',
         'invalid-header',
@@ -112,6 +91,29 @@ export function resourceRoute<Params extends z.ZodMiniObject, InSlot extends Tab
         'code-too-old',
         'storage-unavailable',
       ],
+      documentation: () => ({
+        summary: route.summary,
+        description:
+          `Reads the read model once it has applied what the token has seen. \`${HEADER.version}: n\` asks for at least version n. If the read ` +
+          'model is older, the write side answers; with `Prefer: respond-async`, the answer is 202.',
+        tag: route.tag,
+        requestHeaders: [HEADER.causalToken, HEADER.version, HEADER.ifNoneMatch, HEADER.prefer],
+        answers: {
+          200: {
+            description: `The ${route.noun}.`,
+            schema: route.answer,
+            example: route.answerExample,
+            headers: [HEADER.etag, HEADER.version, HEADER.readFrom],
+          },
+          202: {
+            description: 'The read model does not have the requested version yet (only with `Prefer: respond-async`).',
+            schema: NotYet,
+            example: { wanted: 3, has: 2 },
+            headers: [HEADER.retryAfter, HEADER.preferenceApplied],
+          },
+          304: { description: 'Not modified.', headers: [HEADER.etag, HEADER.version, HEADER.readFrom] },
+        },
+      }),
     },
     handlers: [causal({ reads: [route.reads] }), async (c) => readResource(c, route)],
   };

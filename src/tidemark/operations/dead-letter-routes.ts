@@ -22,15 +22,6 @@ import { Problem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
 import type { Projection } from '../projections/projection.ts';
 import { Time, described, text } from '../http/schemas.ts';
-import {
-  LIST_EXAMPLE,
-  List,
-  Preview,
-  REPLAYED_EXAMPLE,
-  Replayed,
-  SKIPPED_EXAMPLE,
-  Skipped,
-} from './dead-letter-views.ts';
 import { ProjectionParams, projectionOf } from './projection-param.ts';
 import { OPERATES, SEES } from './operations-access.ts';
 
@@ -50,15 +41,9 @@ const OperationQuery = z.strictObject({
   ),
 });
 
-const SkipBody = z.strictObject({
+export const SkipBody = z.strictObject({
   reason: described(text(500), 'Why the events are skipped. The list of dead letters shows it.'),
 });
-
-const DRY_RUN =
-  'With `dryRun=true`, the answer says for each stream what would change: the events are applied to the live tables in a transaction that is always rolled back.';
-
-const REPEAT =
-  'One call handles up to 100 streams. While `remaining` is not 0, repeat the call with the `triedBefore` of the first answer.';
 
 /** The operator's routes to the events that a projection could not apply. */
 export const deadLetterRoutes: readonly Route[] = [
@@ -67,14 +52,8 @@ export const deadLetterRoutes: readonly Route[] = [
     path: '/projections/:name/dead-letters',
     operation: {
       id: 'getDeadLetters',
-      summary: 'List the dead letters of a projection',
-      description:
-        'A dead letter is an event that stops its stream in the projection. The list groups them by cause and kind of error. It has at most 20 groups with 20 samples each, and the latest 100 skips.',
-      tag: 'operations',
       params: ProjectionParams,
-      requestHeaders: [],
       access: SEES,
-      answers: { 200: { description: 'The largest groups first.', schema: List, example: LIST_EXAMPLE } },
       problems: ['not-found', 'overloaded', 'storage-unavailable'],
     },
     handlers: [
@@ -90,20 +69,9 @@ export const deadLetterRoutes: readonly Route[] = [
     path: '/projections/:name/dead-letters/:id/replay',
     operation: {
       id: 'replayDeadLetters',
-      summary: 'Replay the dead letters of a group, and the events behind them',
-      description: `Applies the events in sequence, up to the head of each stream. An event that the projection refuses now is a dead letter at once. ${REPEAT} ${DRY_RUN}`,
-      tag: 'operations',
       params: GroupParams,
       query: OperationQuery,
-      requestHeaders: [],
       access: OPERATES,
-      answers: {
-        200: {
-          description: 'The result of the replay, or of its dry run.',
-          schema: z.discriminatedUnion('dryRun', [Replayed, Preview]),
-          example: REPLAYED_EXAMPLE,
-        },
-      },
       problems: ['not-found', 'invalid-field', 'projection-building', 'overloaded', 'storage-unavailable'],
     },
     handlers: [
@@ -127,21 +95,9 @@ export const deadLetterRoutes: readonly Route[] = [
     path: '/projections/:name/dead-letters/:id/skip',
     operation: {
       id: 'skipDeadLetters',
-      summary: 'Skip the dead letters of a group for good, and apply the events behind them',
-      description: `For events that must never be applied. Every rebuild skips them too. A skip cannot be undone. ${REPEAT} ${DRY_RUN}`,
-      tag: 'operations',
       params: GroupParams,
       query: OperationQuery,
-      body: { schema: SkipBody, example: { reason: 'Written by a test against the wrong deployment' } },
-      requestHeaders: [],
       access: OPERATES,
-      answers: {
-        200: {
-          description: 'The result of the skip, or of its dry run.',
-          schema: z.discriminatedUnion('dryRun', [Skipped, Preview]),
-          example: SKIPPED_EXAMPLE,
-        },
-      },
       problems: [
         'not-found',
         'invalid-field',

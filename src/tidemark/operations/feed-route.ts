@@ -4,34 +4,14 @@ import type { StoredEvent } from '../domain/event.ts';
 import { type archiveOf, feedAfter } from '../archive/archive.ts';
 import { parseActor } from '../domain/principal.ts';
 import { idOf } from '../domain/stream.ts';
-import { type EventSchemas, eventUnion } from '../http/event-schemas.ts';
-import { queryRoute } from '../http/query-route.ts';
+import { causal } from '../http/causal.ts';
+import type { EventSchemas } from '../http/event-schemas.ts';
+import { parseQuery } from '../http/params.ts';
+import { READ_PROBLEMS } from '../http/query-route.ts';
 import type { Route } from '../http/route.ts';
-import { PAGE_QUERY, Time, Version, described, named } from '../http/schemas.ts';
+import { PAGE_QUERY, described } from '../http/schemas.ts';
 import { cursorLost, feedCursorText, fitsArchive, parseFeedCursor } from './feed-cursor.ts';
 import { READS_EVENTS } from './operations-access.ts';
-
-// https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
-function cloudEvent(events: EventSchemas): z.ZodMiniType {
-  const description = 'CloudEvents 1.0; the members after `datacontenttype` are extensions.';
-  return eventUnion('CloudEvent', description, events, (type, data) =>
-    z.strictObject({
-      specversion: z.literal('1.0'),
-      id: z.string(),
-      source: described(z.string(), 'The path of the stream.'),
-      type,
-      subject: described(z.string(), 'The id of the aggregate.'),
-      time: Time,
-      datacontenttype: z.literal('application/json'),
-      streamversion: Version,
-      schemaversion: z.int().check(z.minimum(1)),
-      correlationid: z.string(),
-      causationid: z.string(),
-      actor: described(z.string(), 'Who caused the event: `<kind>:<id>`.'),
-      data,
-    }),
-  );
-}
 
 /** Accepts only filters that some event can pass: with a misspelt one, the feed would be empty for ever. */
 function feedQuery(events: EventSchemas, eventsOf: Readonly<Record<string, EventSchemas>>) {
@@ -60,39 +40,37 @@ export function feedRoute(
   events: EventSchemas,
   eventsOf: Readonly<Record<string, EventSchemas>>,
 ): Route {
-  return queryRoute({
+  const query = feedQuery(events, eventsOf);
+  return {
+    method: 'GET',
     path: '/events',
-    id: 'getEvents',
-    summary: 'Follow every event, each stream in sequence',
-    description:
-      'Poll with `nextCursor`, which is never null. A follower misses no event, even while others are being written. A filtered page may be short or empty while the cursor still advances. 410 `cursor-lost` means that the archive was restored to an earlier time: read from the beginning again and drop the events whose `id` you already have.',
-    tag: 'operations',
-    query: feedQuery(events, eventsOf),
-    reads: [archive],
-    access: READS_EVENTS,
-    answer: {
-      description: 'Events, oldest first.',
-      schema: named('CloudEventPage', z.strictObject({ items: z.array(cloudEvent(events)), nextCursor: z.string() })),
-      example: { items: [], nextCursor: 'WyJmZWVkIiwiIiwiMCJd' },
+    operation: {
+      id: 'getEvents',
+      query,
+      access: READS_EVENTS,
+      problems: [...READ_PROBLEMS, 'invalid-cursor', 'cursor-lost'],
     },
-    problems: ['invalid-cursor', 'cursor-lost'],
-    async handle(c, { query: { after, limit, type, category } }) {
-      const cursor = parseFeedCursor(after);
-      const query = feedAfter(cursor.position, { category, type }, limit);
-      const read = async (fromPrimary: boolean) => {
-        const found = await c.var.causal.readSnapshot(archive, query, { fromPrimary });
-        return fitsArchive(cursor, found.covered[0]) ? found : undefined;
-      };
-      // A replica may not have the cursor's event yet. Only the primary can say that it is lost.
-      const found = (await read(false)) ?? (await read(true));
-      if (!found) throw cursorLost();
-      const { page, lookedAt, covered } = found;
-      // A full page ends at its last event. Any other page has searched its whole window.
-      const last = page.length === limit ? page.at(-1) : lookedAt[0];
-      const reached = last?.position ? { position: last.position, proof: last.proof } : { ...cursor, ...covered[0] };
-      return c.json({ items: page.map(({ event }) => toCloudEvent(event)), nextCursor: feedCursorText(reached) });
-    },
-  });
+    handlers: [
+      causal({ reads: [archive] }),
+      async (c) => {
+        const { after, limit, type, category } = parseQuery(c, query);
+        const cursor = parseFeedCursor(after);
+        const select = feedAfter(cursor.position, { category, type }, limit);
+        const read = async (fromPrimary: boolean) => {
+          const found = await c.var.causal.readSnapshot(archive, select, { fromPrimary });
+          return fitsArchive(cursor, found.covered[0]) ? found : undefined;
+        };
+        // A replica may not have the cursor's event yet. Only the primary can say that it is lost.
+        const found = (await read(false)) ?? (await read(true));
+        if (!found) throw cursorLost();
+        const { page, lookedAt, covered } = found;
+        // A full page ends at its last event. Any other page has searched its whole window.
+        const last = page.length === limit ? page.at(-1) : lookedAt[0];
+        const reached = last?.position ? { position: last.position, proof: last.proof } : { ...cursor, ...covered[0] };
+        return c.json({ items: page.map(({ event }) => toCloudEvent(event)), nextCursor: feedCursorText(reached) });
+      },
+    ],
+  };
 }
 
 function toCloudEvent(event: StoredEvent): object {

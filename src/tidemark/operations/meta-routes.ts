@@ -1,95 +1,56 @@
 import * as z from 'zod/mini';
 
-import type { AccessTable } from '../access/access.ts';
+import type { AppContext } from '../http/app-env.ts';
 import { HEADER } from '../http/headers.ts';
-import { type ApiInfo, openApiDocument } from '../http/openapi.ts';
-import { PROBLEMS, Problem, type ProblemTypes } from '../http/problem.ts';
+import { Problem } from '../http/problem.ts';
 import { isKnown } from '../http/request-headers.ts';
 import type { Route } from '../http/route.ts';
-import { named } from '../http/schemas.ts';
 import { sha256 } from '../platform/sha256.ts';
+import { ASSET, type AssetPath } from '../runtime/assets.ts';
 import { healthRoute } from './health-route.ts';
 
-/** The description of the tag `operations`, for the OpenAPI document. */
-export const OPERATIONS_TAGS = {
-  operations: 'Runs the deployment: health, projections and their rebuilds, dead letters, the log, and this document.',
-};
+/** What `/problems/{code}` answers, by the code. */
+export type ProblemPages = Readonly<Record<string, object>>;
 
-/** Routes about the API itself: its health, its OpenAPI document, and its problem types. */
-export function metaRoutes(
-  info: ApiInfo,
-  routes: readonly Route[],
-  problems: ProblemTypes,
-  tags: Readonly<Record<string, string>>,
-  access: AccessTable,
-): readonly Route[] {
+/** Routes about the API itself: its health, its OpenAPI document, and its problem types. The last two are made before a deployment. */
+export function metaRoutes(): readonly Route[] {
   let document: { readonly text: string; readonly etag: string } | undefined;
+  let problems: ProblemPages | undefined;
   // Keeps the document, not its promise: on Workers, a request must not wait for I/O that another request started.
-  async function theDocument() {
+  async function theDocument(c: AppContext) {
     if (document) return document;
-    const text = JSON.stringify(openApiDocument(info, [...routes, ...meta], problems, tags, access));
+    const text = await assetOf(c, ASSET.openApi);
     document = { text, etag: `"${await sha256(new TextEncoder().encode(text))}"` };
     return document;
   }
-  const meta: readonly Route[] = [
+  return [
     healthRoute,
     {
       method: 'GET',
       path: '/problems/:code',
       operation: {
         id: 'getProblemType',
-        summary: 'Explain a problem type',
-        description:
-          'The target of the `type` URI of a problem: what the problem means, and what the client does about it.',
-        tag: 'operations',
         access: 'open',
         params: z.strictObject({ code: z.string() }),
-        requestHeaders: [],
-        answers: {
-          200: {
-            description: 'The problem type.',
-            schema: named(
-              'ProblemType',
-              z.strictObject({ code: z.string(), status: z.int(), title: z.string(), advice: z.string() }),
-            ),
-            example: { code: 'not-json', ...PROBLEMS['not-json'] },
-          },
-        },
         problems: ['not-found'],
       },
       handlers: [
-        (c) => {
+        async (c) => {
+          problems ??= JSON.parse(await assetOf(c, ASSET.problems)) as ProblemPages;
           const code = c.req.param('code') ?? '';
-          const type = Object.hasOwn(problems, code) ? problems[code] : undefined;
-          if (!type) throw new Problem('not-found', 'There is no such problem type. Use a `code` of an answer.');
-          const { status, title, advice } = type;
-          return c.json({ code, status, title, advice });
+          if (!Object.hasOwn(problems, code))
+            throw new Problem('not-found', 'There is no such problem type. Use a `code` of an answer.');
+          return c.json(problems[code]);
         },
       ],
     },
     {
       method: 'GET',
       path: '/openapi.json',
-      operation: {
-        id: 'getOpenApi',
-        summary: 'This document',
-        description: 'Describes every route of this deployment. Its `ETag` changes only with the document.',
-        tag: 'operations',
-        access: 'open',
-        requestHeaders: [HEADER.ifNoneMatch],
-        answers: {
-          200: {
-            description: 'OpenAPI 3.1.',
-            schema: named('OpenApi', z.looseObject({ openapi: z.string() })),
-            headers: [HEADER.etag],
-          },
-          304: { description: 'Not modified.', headers: [HEADER.etag] },
-        },
-        problems: [],
-      },
+      operation: { id: 'getOpenApi', access: 'open', problems: [] },
       handlers: [
         async (c) => {
-          const { text, etag } = await theDocument();
+          const { text, etag } = await theDocument(c);
           c.header(HEADER.etag, etag);
           if (isKnown(c, etag)) return c.body(null, 304);
           return c.body(text, 200, { [HEADER.contentType]: 'application/json' });
@@ -97,5 +58,13 @@ export function metaRoutes(
       ],
     },
   ];
-  return meta;
+}
+
+/** The text of a static asset of the deployment. */
+async function assetOf(c: AppContext, path: AssetPath): Promise<string> {
+  if (!c.env.ASSETS) throw new Problem('not-configured', 'The deployment has no static assets: GET /health says why.');
+  // The host does not matter: the binding looks at the path only.
+  const answer = await c.env.ASSETS.fetch(`https://assets.invalid/${path}`);
+  if (!answer.ok) throw new Error(`the static asset ${path} answered ${answer.status}`);
+  return answer.text();
 }

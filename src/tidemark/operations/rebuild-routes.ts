@@ -14,8 +14,8 @@ import type { AppContext, AppEnv } from '../http/app-env.ts';
 import { HEADER } from '../http/headers.ts';
 import { parseParams, parseQuery } from '../http/params.ts';
 import { Problem } from '../http/problem.ts';
-import type { Operation, Route } from '../http/route.ts';
-import { Time, Uuid, described } from '../http/schemas.ts';
+import type { Route } from '../http/route.ts';
+import { Uuid, described } from '../http/schemas.ts';
 import { ProjectionParams, projectionOf } from './projection-param.ts';
 import { OPERATES, SEES } from './operations-access.ts';
 
@@ -38,85 +38,7 @@ const RollbackQuery = z.strictObject({
   ),
 });
 
-const Columns = z.record(z.string(), z.unknown());
-
-const BuildView = z
-  .strictObject({
-    id: z.string(),
-    projection: z.string(),
-    revision: z.int(),
-    slot: z.enum(['a', 'b']),
-    liveRevision: described(
-      z.nullable(z.int()),
-      'The revision that was live when the build started; null for the first build.',
-    ),
-    state: z.enum(['building', 'comparing', 'awaiting-acceptance', 'swapped', 'failed', 'cancelled']),
-    accept: z.boolean(),
-    dryRun: z.boolean(),
-    replayed: described(z.int(), 'Events replayed so far.'),
-    total: described(z.int(), 'Events in the archive when the build started. More may have come since.'),
-    rate: described(z.nullable(z.number()), 'Events per second so far.'),
-    etaMs: described(z.nullable(z.int()), 'The remaining time of the replay at that rate.'),
-    differences: described(
-      z.nullable(
-        z.looseObject({
-          isEqual: z.boolean(),
-          differing: z.int(),
-          held: described(z.int(), 'Streams that an open dead letter holds. Neither slot goes beyond it.'),
-          restored: described(
-            z.optional(z.int()),
-            'The held streams whose log was restored to an earlier time: the live slot shows events that the log has lost.',
-          ),
-          tables: z.array(z.looseObject({ table: z.string() })),
-          first: z.array(
-            z.strictObject({ table: z.string(), key: Columns, live: z.nullable(Columns), build: z.nullable(Columns) }),
-          ),
-        }),
-      ),
-      'The differences between the build and the live slot, once compared: counts, and the first rows.',
-    ),
-    error: described(
-      z.nullable(
-        z.strictObject({
-          message: z.string(),
-          stream: z.optional(z.string()),
-          version: z.optional(z.int()),
-          kind: z.optional(z.string()),
-        }),
-      ),
-      'The error of a failed build, and the event at which it failed. In a running build: the error of the last try, which is retried.',
-    ),
-    startedAt: Time,
-    updatedAt: Time,
-    endedAt: z.nullable(Time),
-  })
-  .check(z.meta({ id: 'Build', description: 'A second copy of a projection. A swap makes it live.' }));
-
-const BUILD_EXAMPLE = {
-  id: '0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a',
-  projection: 'some-projection',
-  revision: 1,
-  slot: 'b',
-  liveRevision: 1,
-  state: 'building',
-  accept: false,
-  dryRun: false,
-  replayed: 12_000,
-  total: 20_000,
-  rate: 3_000,
-  etaMs: 2_667,
-  differences: null,
-  error: null,
-  startedAt: '2026-11-24T09:00:00.000Z',
-  updatedAt: '2026-11-24T09:00:04.000Z',
-  endedAt: null,
-} as const;
-
-const LiveView = z
-  .strictObject({ projection: z.string(), revision: z.int(), slot: z.enum(['a', 'b']) })
-  .check(z.meta({ id: 'LiveSlot', description: 'The slot that answers queries now.' }));
-
-function toView(build: Build): z.input<typeof BuildView> {
+function toView(build: Build) {
   const { target, replayed, total, startedAt, updatedAt, acceptsDifferences: accept, isTrial: dryRun } = build;
   const { id, projection, liveRevision, state, error, endedAt } = build;
   const elapsedS = (Date.parse(updatedAt) - Date.parse(startedAt)) / 1000;
@@ -134,7 +56,7 @@ function toView(build: Build): z.input<typeof BuildView> {
     total,
     rate,
     etaMs: hasEta ? Math.round((Math.max(total - replayed, 0) / rate) * 1000) : null,
-    differences: build.comparison === null ? null : (JSON.parse(build.comparison) as never),
+    differences: build.comparison === null ? null : (JSON.parse(build.comparison) as object),
     error,
     startedAt,
     updatedAt,
@@ -159,41 +81,27 @@ async function buildAsked(c: AppContext): Promise<{ projection: Projection; buil
 }
 
 /** Reads the build again. */
-async function reread(c: AppContext, projection: Projection, id: string): Promise<z.input<typeof BuildView>> {
+async function reread(c: AppContext, projection: Projection, id: string) {
   const build = await buildOf(c.var.runtime.databaseOf(projection.group), projection.name, id);
   if (!build) throw noSuchBuild();
   return toView(build);
 }
 
-const COMMON = { tag: 'operations', requestHeaders: [] } satisfies Partial<Operation>;
 const NOT_THERE = ['invalid-id', 'invalid-field', 'not-found', 'overloaded', 'storage-unavailable'] as const;
 
-function buildAnswer(description: string) {
-  return { description, schema: BuildView, example: BUILD_EXAMPLE };
-}
-
-function liveAnswer(projection: Projection, { revision, slot }: Target): z.input<typeof LiveView> {
+function liveAnswer(projection: Projection, { revision, slot }: Target): object {
   return { projection: projection.name, revision, slot };
 }
-
-const LIVE_EXAMPLE = { projection: 'some-projection', revision: 1, slot: 'a' } as const;
 
 const routes: readonly Route[] = [
   {
     method: 'POST',
     path: '/projections/:name/rebuild',
     operation: {
-      ...COMMON,
       access: OPERATES,
       id: 'rebuildProjection',
-      summary: 'Rebuild a projection and swap it in',
-      description:
-        'Folds the whole log into the second slot while the live slot serves. Then compares the two slots and swaps them. Releases the former slot first, so a rollback to it is no longer possible.',
       params: ProjectionParams,
       query: RebuildQuery,
-      answers: {
-        202: { ...buildAnswer('The build has started. Watch it at `Location`.'), headers: [HEADER.location] },
-      },
       problems: [...NOT_THERE, 'rebuild-running'],
     },
     handlers: [
@@ -226,13 +134,9 @@ const routes: readonly Route[] = [
     method: 'GET',
     path: '/projections/:name/rebuilds/:id',
     operation: {
-      ...COMMON,
       access: SEES,
       id: 'getRebuild',
-      summary: 'Get the progress of a build',
-      description: 'The request also resumes a build that has stopped.',
       params: BuildParams,
-      answers: { 200: buildAnswer('The build.') },
       problems: NOT_THERE,
     },
     handlers: [
@@ -247,13 +151,9 @@ const routes: readonly Route[] = [
     method: 'DELETE',
     path: '/projections/:name/rebuilds/:id',
     operation: {
-      ...COMMON,
       access: OPERATES,
       id: 'cancelRebuild',
-      summary: 'Cancel a build',
-      description: 'The live slot does not change.',
       params: BuildParams,
-      answers: { 200: { ...buildAnswer('Cancelled.'), example: { ...BUILD_EXAMPLE, state: 'cancelled' } } },
       problems: [...NOT_THERE, 'wrong-state'],
     },
     handlers: [
@@ -274,13 +174,9 @@ const routes: readonly Route[] = [
     method: 'POST',
     path: '/projections/:name/rebuilds/:id/accept',
     operation: {
-      ...COMMON,
       access: OPERATES,
       id: 'acceptRebuild',
-      summary: 'Swap in a build that awaits acceptance',
-      description: 'Such a build differs from the live slot: its `differences` say how.',
       params: BuildParams,
-      answers: { 200: { ...buildAnswer('Swapped.'), example: { ...BUILD_EXAMPLE, state: 'swapped' } } },
       problems: [...NOT_THERE, 'wrong-state'],
     },
     handlers: [
@@ -301,15 +197,10 @@ const routes: readonly Route[] = [
     method: 'POST',
     path: '/projections/:name/rollback',
     operation: {
-      ...COMMON,
       access: OPERATES,
       id: 'rollBackProjection',
-      summary: 'Swap back to the former slot',
-      description:
-        'Makes the slot live that was live before the last swap. This is as quick and as safe as the swap, as long as the former slot is kept up to date: until the next build starts, or until the slot is released. That happens by itself seven days after the swap or the last rollback (`rollback.until` of `GET /projections/{name}`). A second rollback undoes the first, unless `slot` names the slot to make live.',
       params: ProjectionParams,
       query: RollbackQuery,
-      answers: { 200: { description: 'The live slot after the rollback.', schema: LiveView, example: LIVE_EXAMPLE } },
       problems: [...NOT_THERE, 'wrong-state'],
     },
     handlers: [
@@ -340,14 +231,9 @@ const routes: readonly Route[] = [
     method: 'POST',
     path: '/projections/:name/release',
     operation: {
-      ...COMMON,
       access: OPERATES,
       id: 'releaseProjection',
-      summary: 'Release the former slot',
-      description:
-        'Stops updating the slot that was live before the last swap, which costs as much as the live slot. A rollback to it is not possible after this.',
       params: ProjectionParams,
-      answers: { 204: { description: 'Released.' } },
       problems: [...NOT_THERE, 'wrong-state'],
     },
     handlers: [

@@ -27,6 +27,8 @@ export interface Settings {
   readonly API_KEY_PREVIOUS_SECRET?: string;
   /** `open`: the development keys are valid. Only for a local server: under any other name than that of this machine, the Worker then serves nothing. */
   readonly OPERATIONS_ACCESS?: string;
+  /** The static assets: the OpenAPI document, and what the problems mean. */
+  readonly ASSETS?: Fetcher;
   /** Counts the requests of each address. Default: no limit. */
   readonly ADDRESS_RATE_LIMIT?: RateLimit;
   /** Counts the requests of each caller. Default: no limit. */

@@ -82,12 +82,14 @@ export function declaredReadsOf({ aggregate, projections, routes }: Module): Dec
 
 /** The names of an answer's members. */
 function membersOf({ operation }: Route): string {
-  return namesIn(operation.answers[200]?.schema);
+  return namesIn(operation.documentation?.().answers[200]?.schema);
 }
 
 /** The names of the members of a page's items. */
 function itemMembersOf({ operation }: Route): string {
-  const page = operation.answers[200]?.schema as z.ZodMiniObject<{ items: z.ZodMiniArray }> | undefined;
+  const page = operation.documentation?.().answers[200]?.schema as
+    | z.ZodMiniObject<{ items: z.ZodMiniArray }>
+    | undefined;
   return namesIn(page?.shape.items?.def.element as z.ZodMiniType | undefined);
 }
 

@@ -39,13 +39,15 @@ describe('a Worker with contradictory routes does not load', () => {
     path: '/seats',
     operation: {
       id: 'listMoreSeats',
-      summary: 'More seats',
-      description: 'More seats.',
-      tag: 'seats',
       access: 'open',
-      requestHeaders: [],
-      answers: {},
       problems: [],
+      documentation: () => ({
+        summary: 'More seats',
+        description: 'More seats.',
+        tag: 'seats',
+        requestHeaders: [],
+        answers: {},
+      }),
     },
     handlers: [],
   } as const satisfies Route;

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { EMPTY_TOKEN, withVersion } from '../../../src/tidemark/queries/causal-token.ts';
 import { tokenCodec } from '../../../src/tidemark/queries/token-codec.ts';
 import type { StreamId } from '../../../src/tidemark/domain/stream.ts';
-import { HEADER_DOCS } from '../../../src/tidemark/http/header-docs.ts';
+import { HEADER_DOCS } from '../../../src/tidemark/openapi/header-docs.ts';
 import { HEADER } from '../../../src/tidemark/http/headers.ts';
 
 const codec = tokenCodec(['a secret of no deployment, for an example']);

@@ -1,5 +1,5 @@
-import { HEADER } from './headers.ts';
-import { MAX_TOKENS, MAX_TOKEN_LENGTH } from './limits.ts';
+import { HEADER } from '../http/headers.ts';
+import { MAX_TOKENS, MAX_TOKEN_LENGTH } from '../http/limits.ts';
 
 /** The description of a header in the OpenAPI document. */
 export interface HeaderDoc {

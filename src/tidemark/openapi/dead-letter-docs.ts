@@ -1,6 +1,9 @@
 import * as z from 'zod/mini';
 
+import type { Documentation } from '../http/route.ts';
 import { ACTOR_EXAMPLE, ActorSchema, Time, Version, described, named } from '../http/schemas.ts';
+import { SkipBody } from '../operations/dead-letter-routes.ts';
+import { OPERATION } from './operation.ts';
 
 /*
  * The answers of the routes to dead letters. They are for the operator only: the errors and the rows quote the data of events.
@@ -55,7 +58,7 @@ const Group = z
   })
   .check(z.meta({ id: 'DeadLetterGroup' }));
 
-export const List = named(
+const List = named(
   'DeadLetters',
   z.strictObject({
     projection: z.string(),
@@ -109,7 +112,7 @@ const Brought = {
   triedBefore: Time,
 };
 
-export const Replayed = z
+const Replayed = z
   .strictObject({
     dryRun: z.literal(false),
     replayed: described(Count, 'Streams that are now at their heads.'),
@@ -117,7 +120,7 @@ export const Replayed = z
   })
   .check(z.meta({ id: 'DeadLettersReplayed' }));
 
-export const Skipped = z
+const Skipped = z
   .strictObject({
     dryRun: z.literal(false),
     skipped: described(z.int().check(z.minimum(1)), 'The number of events skipped by this call.'),
@@ -125,7 +128,7 @@ export const Skipped = z
   })
   .check(z.meta({ id: 'DeadLettersSkipped' }));
 
-export const Preview = z
+const Preview = z
   .strictObject({
     dryRun: z.literal(true),
     streams: z.array(
@@ -152,7 +155,7 @@ const STREAM = 'example-0198c5a0-7b1e-7c3a-9d52-8f1e2d3c4b5a';
 const ERROR = 'some-projection cannot apply SomethingHappened: TypeError: Cannot read properties of undefined';
 const AT = '2026-11-23T09:15:00.000Z';
 
-export const LIST_EXAMPLE: z.input<typeof List> = {
+const LIST_EXAMPLE: z.input<typeof List> = {
   projection: 'some-projection',
   streams: 1,
   groups: [
@@ -201,6 +204,47 @@ const BROUGHT_EXAMPLE = {
   triedBefore: AT,
 };
 
-export const REPLAYED_EXAMPLE: z.input<typeof Replayed> = { dryRun: false, replayed: 1, ...BROUGHT_EXAMPLE };
+const REPLAYED_EXAMPLE: z.input<typeof Replayed> = { dryRun: false, replayed: 1, ...BROUGHT_EXAMPLE };
 
-export const SKIPPED_EXAMPLE: z.input<typeof Skipped> = { dryRun: false, skipped: 2, ...BROUGHT_EXAMPLE };
+const SKIPPED_EXAMPLE: z.input<typeof Skipped> = { dryRun: false, skipped: 2, ...BROUGHT_EXAMPLE };
+
+const DRY_RUN =
+  'With `dryRun=true`, the answer says for each stream what would change: the events are applied to the live tables in a transaction that is always rolled back.';
+
+const REPEAT =
+  'One call handles up to 100 streams. While `remaining` is not 0, repeat the call with the `triedBefore` of the first answer.';
+
+export const deadLetterDocs = {
+  getDeadLetters: {
+    ...OPERATION,
+    summary: 'List the dead letters of a projection',
+    description:
+      'A dead letter is an event that stops its stream in the projection. The list groups them by cause and kind of error. It has at most 20 groups with 20 samples each, and the latest 100 skips.',
+    answers: { 200: { description: 'The largest groups first.', schema: List, example: LIST_EXAMPLE } },
+  },
+  replayDeadLetters: {
+    ...OPERATION,
+    summary: 'Replay the dead letters of a group, and the events behind them',
+    description: `Applies the events in sequence, up to the head of each stream. An event that the projection refuses now is a dead letter at once. ${REPEAT} ${DRY_RUN}`,
+    answers: {
+      200: {
+        description: 'The result of the replay, or of its dry run.',
+        schema: z.discriminatedUnion('dryRun', [Replayed, Preview]),
+        example: REPLAYED_EXAMPLE,
+      },
+    },
+  },
+  skipDeadLetters: {
+    ...OPERATION,
+    summary: 'Skip the dead letters of a group for good, and apply the events behind them',
+    description: `For events that must never be applied. Every rebuild skips them too. A skip cannot be undone. ${REPEAT} ${DRY_RUN}`,
+    body: { schema: SkipBody, example: { reason: 'Written by a test against the wrong deployment' } },
+    answers: {
+      200: {
+        description: 'The result of the skip, or of its dry run.',
+        schema: z.discriminatedUnion('dryRun', [Skipped, Preview]),
+        example: SKIPPED_EXAMPLE,
+      },
+    },
+  },
+} satisfies Readonly<Record<string, Documentation>>;

@@ -1,21 +1,15 @@
 import * as z from 'zod/mini';
 
 import type { AccessTable } from '../access/access.ts';
-import { isSafe } from './cross-site.ts';
+import { isSafe } from '../http/cross-site.ts';
 import { HEADER_DOCS, type HeaderDoc } from './header-docs.ts';
-import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, HEADER } from './headers.ts';
-import type { ProblemType, ProblemTypes } from './problem.ts';
-import type { Answer, Operation, Route } from './route.ts';
-import { named } from './schemas.ts';
+import { CORS_ANSWER_HEADERS, CORS_REQUEST_HEADERS, HEADER } from '../http/headers.ts';
+import type { ProblemType, ProblemTypes } from '../http/problem.ts';
+import type { Answer, Documentation, Operation, Route } from '../http/route.ts';
+import { named } from '../http/schemas.ts';
+import type { ApiInfo } from '../worker-options.ts';
 
 type Document = Record<string, unknown>;
-
-/** What the API says of itself at the top of its OpenAPI document. */
-export interface ApiInfo {
-  readonly title: string;
-  /** A sentence on what the system is about. */
-  readonly description: string;
-}
 
 /** The name of the one way to authenticate. */
 const BEARER = 'bearer';
@@ -25,19 +19,36 @@ const GUARDED_PROBLEMS = ['unauthorized', 'overloaded', 'code-too-old', 'storage
 
 const COMMON_ANSWER_HEADERS = [HEADER.correlationId, HEADER.traceparent, HEADER.cacheControl];
 
+/** What the document is made of. */
+export interface DocumentParts {
+  readonly info: ApiInfo;
+  readonly routes: readonly Route[];
+  /** What it says of the operations that have no documentation of their own, by their ids. */
+  readonly docs: Readonly<Record<string, Documentation>>;
+  readonly problems: ProblemTypes;
+  /** A sentence on each tag. */
+  readonly tags: Readonly<Record<string, string>>;
+  readonly access: AccessTable;
+}
+
 /** Assembles the OpenAPI 3.1 document from the routes, so it describes exactly what they check and answer. */
-export function openApiDocument(
-  { title, description }: ApiInfo,
-  routes: readonly Route[],
-  problems: ProblemTypes,
-  tags: Readonly<Record<string, string>>,
-  access: AccessTable,
-): Document {
+export function openApiDocument({ info, routes, docs, problems, tags, access }: DocumentParts): Document {
+  const { title, description } = info;
   const schemas: Document = {};
   const paths: Record<string, Document> = {};
+  const used = new Set<string>();
   for (const { method, path, operation } of routes) {
     const template = path.replaceAll(/:([A-Za-z]+)/g, '{$1}');
-    (paths[template] ??= {})[method.toLowerCase()] = toOperation(method, template, operation, problems, schemas);
+    const documentation = operation.documentation?.() ?? docs[operation.id];
+    if (!documentation) throw new Error(`nothing describes the operation "${operation.id}" (${method} ${path})`);
+    used.add(documentation.tag);
+    (paths[template] ??= {})[method.toLowerCase()] = toOperation(
+      method,
+      template,
+      { ...operation, ...documentation },
+      problems,
+      schemas,
+    );
   }
   return {
     openapi: '3.1.0',
@@ -49,7 +60,7 @@ export function openApiDocument(
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/' }],
-    tags: [...new Set(routes.map(({ operation }) => operation.tag))].map((name) => ({ name, description: tags[name] })),
+    tags: [...used].map((name) => ({ name, description: tags[name] })),
     paths,
     components: {
       schemas,
@@ -146,7 +157,7 @@ function toPascalCase(name: string): string {
 function toOperation(
   method: string,
   template: string,
-  operation: Operation,
+  operation: Operation & Documentation,
   types: ProblemTypes,
   schemas: Document,
 ): Document {
