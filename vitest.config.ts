@@ -2,12 +2,15 @@ import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
 import { writeAssets } from './scripts/assets.ts';
+import { planting } from './scripts/simulate/planting.ts';
 import { UNLIMITED } from './test/unlimited.ts';
 
 /** What test/conformance/fuzz.test.ts sends: how many requests, of which seed, and of these perhaps only one. */
 const { FUZZ_REQUESTS, FUZZ_SEED = String(Date.now() % 1_000_000), FUZZ_PATH = '' } = process.env;
 /** The commit whose stored data a domain's `upgrade/write-release.ts` writes, instead of the tests (docs/upgrading.md). */
 const { UPGRADE_COMMIT } = process.env;
+/** The name of a bug that scripts/test-planted.ts plants. */
+const { PLANTED } = process.env;
 
 /** A Worker for tests, in a folder with the system that it serves, with the bindings, flags and dates of wrangler.toml. */
 function workerIn(folder: string) {
@@ -54,6 +57,8 @@ const COMMON = {
   testTimeout: 30_000,
   hookTimeout: 30_000,
   expect: { poll: { timeout: 20_000 } },
+  // What a planted bug made of the source must not be found there by another run, and the other way round.
+  ...(PLANTED !== undefined && { fsModuleCache: false }),
 };
 
 export default defineConfig({
@@ -65,7 +70,7 @@ export default defineConfig({
     projects: [
       {
         // The system, and what only tests need beside it.
-        plugins: [workerIn('./test')],
+        plugins: [workerIn('./test'), ...(PLANTED === undefined ? [] : [planting(PLANTED)])],
         test: {
           ...COMMON,
           name: 'system',

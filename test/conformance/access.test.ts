@@ -1,5 +1,5 @@
 import { SignJWT, UnsecuredJWT, exportSPKI, generateKeyPair } from 'jose';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { newApiKey } from '../../src/tidemark/access/api-key.ts';
 import { systemClock } from '../../src/tidemark/platform/system-clock.ts';
@@ -134,6 +134,21 @@ describe('every route that is not open', () => {
     }
     expect(await stateOfAll()).toEqual(before);
   });
+});
+
+it('a refused caller leaves a line in the log, without its credential', async () => {
+  const lines: string[] = [];
+  const spy = vi.spyOn(console, 'log').mockImplementation((line: string) => void lines.push(line));
+  await request('GET', '/projections', bearer('a-guess'));
+  await request('GET', '/projections', bearer(await staff.token({ scope: 'events:read', sub: 'ada' })));
+  spy.mockRestore();
+  const logged = lines.map((line) => JSON.parse(line)).filter(({ event }) => event === 'access.refused');
+  const about = { event: 'access.refused', method: 'GET', path: '/projections', correlationId: expect.any(String) };
+  expect(logged).toEqual([
+    { ...about, code: 'unauthorized', actor: 'anonymous' },
+    { ...about, code: 'forbidden', actor: 'user:staff/ada' },
+  ]);
+  expect(lines.join()).not.toContain('a-guess');
 });
 
 describe('a caller of another customer', () => {

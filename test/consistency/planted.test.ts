@@ -1,12 +1,13 @@
 import { expect, it } from 'vitest';
 
+import { PLANTED_IN_ACCESS } from '../../scripts/simulate/planted-in-access.ts';
 import { PLANTED } from '../../scripts/simulate/planted.ts';
 
 const sources = import.meta.glob('../../src/**/*.ts', { query: '?raw', import: 'default', eager: true });
 
 const INVARIANTS = Array.from({ length: 21 }, (_, index) => `I${index + 1}`);
 
-it.each(PLANTED.flatMap(({ name, edits }) => edits.map((edit) => ({ name, ...edit }))))(
+it.each([...PLANTED, ...PLANTED_IN_ACCESS].flatMap(({ name, edits }) => edits.map((edit) => ({ name, ...edit }))))(
   'what "$name" replaces in $file stands there exactly once',
   ({ file, find, replace }) => {
     const source = sources[`../../${file}`] ?? '';

@@ -12,6 +12,7 @@ import {
 } from '../platform/faults.ts';
 import { TimeoutError } from '../platform/timeout.ts';
 import { log } from '../platform/log.ts';
+import { actorText } from '../domain/principal.ts';
 import type { AccessTable } from '../access/access.ts';
 import { isLocal, refusalsOf } from '../access/access-settings.ts';
 import { ANYBODY } from '../access/caller.ts';
@@ -126,7 +127,11 @@ export function createApp(parts: AppOptions): HonoBase<AppEnv> {
           );
     return problemResponse(problems, problem, instanceOf(c));
   });
-  app.onError((error, c) => problemResponse(problems, toProblem(error, c), instanceOf(c)));
+  app.onError((error, c) => {
+    const problem = toProblem(error, c);
+    if (problem.code === 'unauthorized' || problem.code === 'forbidden') logRefusal(problem, c);
+    return problemResponse(problems, problem, instanceOf(c));
+  });
   return app;
 }
 
@@ -209,6 +214,12 @@ function instanceOf(c: Context): string {
   const encoded = pathname.replaceAll(/%(?![0-9A-Fa-f]{2})|[^\w\-.~!$&'()*+,;=:@/%]/g, encodeURIComponent);
   // A URI reference that begins with two slashes names a host.
   return encoded.replace(/^\/\//, '/.//');
+}
+
+/** Who guesses credentials, or looks for what it must not do, leaves a trace. */
+function logRefusal({ code }: Problem, c: AppContext): void {
+  const { correlationId, caller } = c.var;
+  log('access.refused', { code, method: c.req.method, path: c.req.path, actor: actorText(caller), correlationId });
 }
 
 function toProblem(error: Error, c: AppContext): Problem {
