@@ -17,6 +17,7 @@ const TESTS = [
   'test/shop/conformance/access.test.ts',
   'test/tidemark/access',
   'test/tidemark/http/rate-limits.test.ts',
+  'test/tidemark/write/aggregate-owner.test.ts',
 ];
 
 interface Report {
