@@ -57,6 +57,16 @@ export const PLANTED_IN_ACCESS: readonly Omit<PlantedBug, 'breaks'>[] = [
     ],
   },
   {
+    name: 'the token tells of a resource that belongs to somebody else',
+    edits: [
+      {
+        file: AUTHORIZATION,
+        find: 'if (c.var.caller.customerId !== undefined) c.var.causal.forget(stream);',
+        replace: '',
+      },
+    ],
+  },
+  {
     name: 'a history is shown to another customer',
     edits: [
       {

@@ -5,7 +5,7 @@ import { newApiKey } from '../../src/tidemark/access/api-key.ts';
 import { systemClock } from '../../src/tidemark/platform/system-clock.ts';
 import { type Guarded, accessTable, everyScope } from '../../src/tidemark/access/access.ts';
 import { access } from '../../src/access.ts';
-import { type Headers, asNobody, eventsOf, json, post, request } from '../support/api.ts';
+import { type Headers, asNobody, eventsOf, get, json, post, request, withToken } from '../support/api.ts';
 import { type Operation, allOperations } from '../support/api-operations.ts';
 import { type Example, createOneOfEach, pathOf } from '../support/examples.ts';
 import { type TestIssuer, bearer, testIssuer } from '../support/issuers.ts';
@@ -26,6 +26,9 @@ let customers: TestIssuer;
 beforeAll(async () => {
   operations = await allOperations();
   examples = await createOneOfEach(operations);
+  // From here on the read models have them: what they did not have, they could not give away.
+  for (const { path, id, answer } of examples)
+    expect((await get(`${path}/${id}`, withToken(answer))).headers.get('X-Read-From')).toBe('read-model');
   staff = await testIssuer('staff');
   customers = await testIssuer('customers');
 });

@@ -56,5 +56,11 @@ export async function requireOwnStream(
   if (caller.customerId === undefined || access.whose === 'everyone') return;
   const { state } = current ?? (await runtime.aggregates.state(stream)) ?? {};
   const type = runtime.registry.typeOf(stream);
-  if (state === undefined || type.owner?.(state) !== caller.customerId) throw notFound(noun);
+  if (state === undefined || type.owner?.(state) !== caller.customerId) throw hidden(c, stream, noun);
+}
+
+/** The 404 of a stream that the caller must not learn of. A longer token would tell that it exists. */
+export function hidden(c: AppContext, stream: StreamId, noun: string): Problem {
+  if (c.var.caller.customerId !== undefined) c.var.causal.forget(stream);
+  return notFound(noun);
 }

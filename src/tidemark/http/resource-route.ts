@@ -6,7 +6,7 @@ import type { Projection, Tables } from '../projections/projection.ts';
 import type { StreamId } from '../domain/stream.ts';
 import type { AggregateState, AsOf } from '../write/aggregate.ts';
 import type { AppContext } from './app-env.ts';
-import { notFound, requireOwnStream } from './authorization.ts';
+import { hidden, notFound, requireOwnStream } from './authorization.ts';
 import { type FormerQuery, causal } from './causal.ts';
 import { HEADER } from './headers.ts';
 import { RETRY_AFTER_S } from './limits.ts';
@@ -166,11 +166,7 @@ async function readResource<Params extends z.ZodMiniObject, InSlot extends Table
     return answer(c, current.version, route.represent(params, current), 'write-store');
   }
   const resource = row === undefined ? undefined : route.view(row);
-  if (resource === undefined || !isOwn(c, route, resource)) {
-    // A longer token would tell a customer that somebody else's resource exists.
-    if (c.var.caller.customerId !== undefined) c.var.causal.forget(stream);
-    throw notFound(route.noun);
-  }
+  if (resource === undefined || !isOwn(c, route, resource)) throw hidden(c, stream, route.noun);
   return answer(c, version, resource, 'read-model');
 }
 
