@@ -7,23 +7,29 @@ import { type Headers, asOperator } from './api.ts';
 
 const ORIGIN = 'https://tidemark.test';
 
-/** Sends a request to a deployment of the same Worker with other bindings and variables. */
-async function send(bindings: Partial<Env>, url: string, init: RequestInit): Promise<Response> {
+/** Sends a request to a deployment with other bindings and variables. Default: of the same Worker. */
+async function send(
+  bindings: Partial<Env>,
+  url: string,
+  init: RequestInit,
+  deployed: ExportedHandler<Env> = worker,
+): Promise<Response> {
   const request = new Request(url, init) as Parameters<NonNullable<typeof worker.fetch>>[0];
   const context = createExecutionContext();
-  const answer = await worker.fetch?.(request, { ...env, ...bindings }, context);
+  const answer = await deployed.fetch?.(request, { ...env, ...bindings }, context);
   await waitOnExecutionContext(context);
   return answer as Response;
 }
 
-/** Asks a deployment of the same Worker with other bindings and variables. */
+/** Asks a deployment with other bindings and variables. Default: of the same Worker. */
 export function ask(
   bindings: Partial<Env>,
   path: string,
   headers: Headers = {},
   origin: string = ORIGIN,
+  deployed: ExportedHandler<Env> = worker,
 ): Promise<Response> {
-  return send(bindings, `${origin}${path}`, { headers: { ...asOperator, ...headers } });
+  return send(bindings, `${origin}${path}`, { headers: { ...asOperator, ...headers } }, deployed);
 }
 
 /** Sends a command to a deployment of the same Worker with other bindings and variables. */

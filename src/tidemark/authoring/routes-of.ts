@@ -401,11 +401,17 @@ function filterOf(member: z.ZodMiniType | undefined, kind: FilterKind | undefine
   return asked === undefined || asked instanceof z.ZodMiniString ? text(DEFAULT_MAX_FILTER) : asked;
 }
 
+type Bounds = readonly [min: number, max: number];
+const SAFE: Bounds = [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
+/** zod has these as well, in a namespace that would bring all of zod into the bundle. */
+const FORMAT_BOUNDS: Readonly<Record<string, Bounds>> = { int32: [-(2 ** 31), 2 ** 31 - 1], uint32: [0, 2 ** 32 - 1] };
+
 /** An integer with the bounds of the resource's member, if it is a number. */
 function integerLike(member: z.ZodMiniType | undefined): z.ZodMiniType {
-  let min = Number.MIN_SAFE_INTEGER;
-  let max = Number.MAX_SAFE_INTEGER;
-  for (const { _zod: zod } of member instanceof z.ZodMiniNumber ? (member.def.checks ?? []) : []) {
+  if (!(member instanceof z.ZodMiniNumber)) return integerParameter(...SAFE);
+  const { format = 'safeint', checks = [] } = member.def as Partial<z.core.$ZodNumberFormatDef>;
+  let [min, max] = FORMAT_BOUNDS[format] ?? SAFE;
+  for (const { _zod: zod } of checks) {
     const { check, value, inclusive } = zod.def as z.core.$ZodCheckDef & { value: number; inclusive: boolean };
     if (check === 'greater_than') min = Math.max(min, inclusive ? value : value + 1);
     if (check === 'less_than') max = Math.min(max, inclusive ? value : value - 1);

@@ -80,16 +80,18 @@ export function declaredReadsOf({ aggregate, projections, routes }: Module): Dec
   };
 }
 
+function answerOf({ documentation }: Route['operation']): z.ZodMiniType | undefined {
+  return documentation?.().answers[200]?.schema;
+}
+
 /** The names of an answer's members. */
 function membersOf({ operation }: Route): string {
-  return namesIn(operation.documentation?.().answers[200]?.schema);
+  return namesIn(answerOf(operation));
 }
 
 /** The names of the members of a page's items. */
 function itemMembersOf({ operation }: Route): string {
-  const page = operation.documentation?.().answers[200]?.schema as
-    | z.ZodMiniObject<{ items: z.ZodMiniArray }>
-    | undefined;
+  const page = answerOf(operation) as z.ZodMiniObject<{ items: z.ZodMiniArray }> | undefined;
   return namesIn(page?.shape.items?.def.element as z.ZodMiniType | undefined);
 }
 

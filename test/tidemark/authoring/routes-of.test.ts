@@ -58,6 +58,20 @@ describe('a filter', () => {
       expect(query.safeParse({ row }).error?.issues[0]?.message).toBe('Must be an integer from 1 to 50.');
   });
 
+  it('on an integer of a format has the bounds of the format', () => {
+    const view = { ...guests.view, row: z.int32().check(z.minimum(-5)) };
+    const model = { ...guests, view };
+    const some = routesOf(seat, {
+      ...shared,
+      view,
+      fromState: (state) => ({ place: state.place, guest: null, row: 1 }),
+    });
+    const query = queryOf(some.list(model, 'byRow', { summary: 'Seats by row' }));
+    expect(query.safeParse({ row: '2147483647' }).success).toBe(true);
+    for (const row of ['-6', '2147483648'])
+      expect(query.safeParse({ row }).error?.issues[0]?.message).toBe('Must be an integer from -5 to 2147483647.');
+  });
+
   it('has no schema that the read model does not name, and no default', () => {
     expect(() => seats.list(guests, 'byGuest', { summary: 'Seats', filter: { guests: z.string() } })).toThrow(
       'the list "byGuest" of "guests" has no filter "guests": name it in the read model',

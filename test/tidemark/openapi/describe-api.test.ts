@@ -1,8 +1,7 @@
-import { createExecutionContext } from 'cloudflare:test';
-import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 
 import { json } from '../../support/api.ts';
+import { ask } from '../../support/configured.ts';
 import { platform } from '../../support/platform.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { system } from '../../system.ts';
@@ -35,17 +34,12 @@ describe('the description of an API', () => {
 
 describe('a deployment without its static assets', () => {
   const { handler } = tidemark({ ...system, platform });
-  const ask = async (path: string, bindings: object) =>
-    (await handler.fetch?.(
-      new Request(`https://tidemark.test${path}`) as never,
-      Object.assign({}, env, bindings),
-      createExecutionContext(),
-    )) as Response;
+  const asked = (path: string, bindings: object) => ask(bindings, path, {}, undefined, handler);
 
   it('says so, and serves everything else', async () => {
     for (const path of ['/openapi.json', '/problems/not-json'])
-      await expectProblem(ask(path, { ASSETS: undefined }), 503, 'not-configured');
-    expect(await json(ask('/health', { ASSETS: undefined }))).toEqual({
+      await expectProblem(asked(path, { ASSETS: undefined }), 503, 'not-configured');
+    expect(await json(asked('/health', { ASSETS: undefined }))).toEqual({
       status: 'degraded',
       reasons: [expect.stringMatching(/ASSETS is missing.*\[build\].*\[assets\]/)],
     });
@@ -53,7 +47,7 @@ describe('a deployment without its static assets', () => {
 
   it('does not answer with what another file holds', async () => {
     const ASSETS = { fetch: async () => new Response('not found', { status: 404 }) };
-    await expectProblem(ask('/openapi.json', { ASSETS }), 500, 'internal');
-    expect((await ask('/openapi.json', {})).status).toBe(200);
+    await expectProblem(asked('/openapi.json', { ASSETS }), 500, 'internal');
+    expect((await asked('/openapi.json', {})).status).toBe(200);
   });
 });
